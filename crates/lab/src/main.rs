@@ -1,0 +1,2 @@
+//! The command `wattlab`.
+fn main() {}

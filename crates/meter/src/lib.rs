@@ -1,0 +1,1 @@
+//! Measures the energy of spans of work.

@@ -1,0 +1,1 @@
+//! The C interface between the meter and its probes, and nothing else.

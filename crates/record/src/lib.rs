@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod energy;
+mod environment;
+mod finding;
+mod journal;
+mod outcome;
+mod quantity;
+mod run;
+mod spec;
+mod timing;
+mod warning;
+
+pub use crate::{
+    energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
+    environment::{Code, Environment, Machine, ProbeUse},
+    finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
+    journal::{Journal, JournalError, Torn, read_journal},
+    outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
+    quantity::{Joules, Seconds, Watts},
+    run::{RECORD_SCHEMA, RunId, RunRecord},
+    spec::{
+        Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
+        SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
+    },
+    timing::{BatchTimes, Serving, Timing},
+    warning::{Warning, WarningKind},
+};

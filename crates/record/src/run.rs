@@ -1,0 +1,58 @@
+//! A run's record: everything a reader needs to trust its numbers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{EnergyReport, Environment, Outcome, RunSpec, Timing, Warning};
+
+/// The schema of the records that this version writes.
+pub const RECORD_SCHEMA: &str = "wattlab.record/1";
+
+/// Identity of a run, from its spec alone: the first 16 hex digits of the SHA-256 of its JSON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RunSpec {
+    /// The identity of this run.
+    ///
+    /// # Panics
+    ///
+    /// Never: a spec always has a JSON form.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        let json = serde_json::to_vec(self).expect("a spec is plain data with string keys");
+        let digest = Sha256::digest(json);
+        RunId(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// [`RECORD_SCHEMA`] of the version that wrote it.
+    pub schema: String,
+    /// From the spec alone.
+    pub id: RunId,
+    /// What was to be done.
+    pub spec: RunSpec,
+    /// All that the seed determines.
+    pub outcome: Outcome,
+    /// What it cost.
+    pub energy: EnergyReport,
+    /// How long it took.
+    pub timing: Timing,
+    /// Where, and by which code.
+    pub environment: Environment,
+    /// Doubts.
+    pub warnings: Vec<Warning>,
+}
