@@ -72,7 +72,8 @@ impl Journal {
     /// If the file cannot be created, is locked by another process, or is damaged anywhere but in
     /// an unfinished last line.
     pub fn open(path: &Path) -> Result<(Self, Vec<RunRecord>, Option<Torn>), JournalError> {
-        let fail = |action| move |source| JournalError::Io { action, path: path.to_owned(), source };
+        let fail =
+            |action| move |source| JournalError::Io { action, path: path.to_owned(), source };
         let is_new = !path.exists();
         let mut file = OpenOptions::new()
             .create(true)
@@ -95,7 +96,8 @@ impl Journal {
         file.read_to_end(&mut text).map_err(fail("read"))?;
         let whole = whole_lines(&text);
         let records = parse(path, whole)?;
-        let torn = (whole.len() < text.len()).then(|| Torn { bytes: (text.len() - whole.len()) as u64 });
+        let torn =
+            (whole.len() < text.len()).then(|| Torn { bytes: (text.len() - whole.len()) as u64 });
         if torn.is_some() {
             file.set_len(whole.len() as u64).map_err(fail("repair"))?;
             file.sync_all().map_err(fail("repair"))?;
@@ -111,8 +113,7 @@ impl Journal {
     pub fn append(&mut self, record: &RunRecord) -> Result<(), JournalError> {
         let fail =
             |source| JournalError::Io { action: "append to", path: self.path.clone(), source };
-        let mut line =
-            serde_json::to_vec(record).map_err(|error| fail(io::Error::other(error)))?;
+        let mut line = serde_json::to_vec(record).map_err(|error| fail(io::Error::other(error)))?;
         line.push(b'\n');
         let before = self.file.metadata().map_err(fail)?.len();
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());

@@ -158,6 +158,8 @@ pub struct Trial {
     pub space: TuningSpace,
     /// Position in its study, from 0.
     pub number: u32,
+    /// The study's seed: with the trials before, it determines this trial's parameters.
+    pub search_seed: u64,
 }
 
 /// Search strategies.
