@@ -1,2 +1,42 @@
-//! Project commands.
-fn main() {}
+//! Project commands: `cargo xtask <command>`. Runs cargo and `wattlab` as processes.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "a command talks to people")]
+
+mod ci;
+mod datasets;
+mod process;
+mod reproduce;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  reproduce [flags]            build, then answer all five questions (flags: cargo xtask reproduce --help)
+  datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
+  datasets list                the data sets that are known
+  ci                           everything that must be green before a change lands";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.split_first() {
+        Some((&"reproduce", rest)) => reproduce::run(rest),
+        Some((&"datasets", rest)) => datasets::run(rest),
+        Some((&"ci", [])) => ci::run(),
+        Some((&("help" | "--help" | "-h"), _)) => {
+            eprintln!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,19 @@
-//! Experiments and commands.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod config;
+pub mod data;
+pub mod drive;
+pub mod environment;
+pub mod estimate;
+pub mod executor;
+pub mod experiment;
+mod failure;
+mod interrupt;
+mod output;
+pub mod progress;
+pub mod seed;
+pub mod work;
+
+pub use crate::{failure::Failure, interrupt::Interrupt};

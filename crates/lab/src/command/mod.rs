@@ -1,0 +1,7 @@
+//! A file per subcommand: its arguments and what it does.
+
+pub mod check;
+pub mod datasets;
+pub mod probes;
+pub mod report;
+pub mod reproduce;

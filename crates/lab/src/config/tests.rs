@@ -1,0 +1,59 @@
+use super::*;
+
+fn error_of(text: &str) -> String {
+    Profile::parse("p.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn every_built_in_profile_is_valid() {
+    for (name, _) in BUILT_IN {
+        let profile = Profile::load(name).unwrap();
+        assert_eq!(profile.name, *name);
+    }
+}
+
+#[test]
+fn the_paper_profile_has_the_studies_own_sizes() {
+    let paper = Profile::load("paper").unwrap();
+    let tuning = paper.tuning.unwrap();
+    assert_eq!((tuning.trials, tuning.repetitions, tuning.epochs, tuning.minibatch), (64, 8, 25, 512));
+    assert_eq!((tuning.networks.len(), tuning.data.len()), (3, 2));
+    let layers = paper.layers.unwrap();
+    let trainings = 8 * layers.settings * layers.repetitions;
+    assert_eq!((trainings, layers.data.len()), (3072, 2));
+    assert_eq!(paper.batching.unwrap().requests, 8192);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_valid_one() {
+    insta::assert_snapshot!(error_of("name = \"p\"\nsed = 1\n"), @r"
+    ");
+}
+
+#[test]
+fn an_unknown_key_in_a_table_is_found_too() {
+    let text = quick().replace("minibatch", "mini_batch");
+    let message = error_of(&text);
+    assert!(message.contains("`mini_batch`"), "{message}");
+    assert!(message.ends_with("did you mean `minibatch`?"), "{message}");
+}
+
+#[test]
+fn values_that_cannot_be_run_are_named_by_their_key() {
+    let zero_batch = quick().replacen("minibatch = ", "minibatch = 0 # ", 1);
+    insta::assert_snapshot!(error_of(&zero_batch), @"");
+    let no_policy = quick().replacen("fixed = 16", "fixed = 0", 1);
+    insta::assert_snapshot!(error_of(&no_policy), @"");
+    let data = quick().replacen("name = \"shapes-28\"", "name = \"shapes-82\"", 1);
+    assert!(error_of(&data).contains("did you mean `shapes-28`?"), "{}", error_of(&data));
+}
+
+#[test]
+fn a_profile_that_does_not_exist_is_suggested() {
+    let message = Profile::load("quikc").unwrap_err().to_string();
+    assert!(message.ends_with("did you mean `quick`?"), "{message}");
+}
+
+fn quick() -> String {
+    BUILT_IN[0].1.to_owned()
+}

@@ -1,0 +1,73 @@
+//! Sources: what can be read, in raw values.
+
+use record::{Domain, Joules, Method, Seconds};
+
+/// What a raw value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Energy since some start; wraps at `range` raw units, if at all.
+    Counter {
+        /// See [`crate::Counter`].
+        range: Option<u64>,
+    },
+    /// Power now.
+    Power,
+}
+
+/// A readable quantity of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// The source's name.
+    pub probe: String,
+    /// What it covers.
+    pub domain: Domain,
+    /// Which device: `package-0`, a GPU's UUID, ….
+    pub device: String,
+    /// The device this one lies inside, for a sub-domain: `package-0` of its cores.
+    pub inside: Option<String>,
+    /// Counter or power.
+    pub kind: Kind,
+    /// How readings become joules.
+    pub method: Method,
+    /// Joules (counter) or watts (power) of one raw unit.
+    pub unit: f64,
+    /// Half-width of the 95 % interval of the sensor's gain, relative.
+    pub relative_error: f64,
+    /// Time between updates of the value; 0 if it is always fresh.
+    pub period: Seconds,
+    /// For a model: which, in words.
+    pub model: Option<String>,
+}
+
+impl Channel {
+    /// The energy of so many raw units of a counter.
+    #[must_use]
+    pub fn joules(&self, raw: u64) -> Joules {
+        Joules(raw as f64 * self.unit)
+    }
+}
+
+/// Why a channel could not be read this time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("probe `{probe}` failed to read `{device}`: {reason}")]
+pub struct ReadError {
+    /// The source.
+    pub probe: String,
+    /// The channel's device.
+    pub device: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// Something that can be read: a tree of files, a plugin, a model.
+pub trait Source: Send {
+    /// Its channels; their number and order never change.
+    fn channels(&self) -> &[Channel];
+
+    /// Reads one channel's raw value.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read now; it may be readable again later.
+    fn read(&mut self, channel: usize) -> Result<u64, ReadError>;
+}

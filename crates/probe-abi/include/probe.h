@@ -1,0 +1,65 @@
+/* The C interface between wattlab's meter and its probes, version 1.
+ *
+ * A probe is a shared library that exports one symbol:
+ *
+ *     const wattlab_probe_table *wattlab_probe(void);
+ *
+ * The table and everything it points to is static. All calls to one probe come one after the other,
+ * though not always from the same thread. Functions answer 0 (or a count) on success and a negative
+ * number, chosen by the probe, on failure. Every buffer belongs to the caller. Raw values cross the
+ * border; wrap-around, units, integration and uncertainty are the meter's job.
+ */
+#ifndef WATTLAB_PROBE_H
+#define WATTLAB_PROBE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WATTLAB_PROBE_ABI 1u
+
+/* wattlab_channel.kind */
+#define WATTLAB_KIND_COUNTER 1u /* energy since some start */
+#define WATTLAB_KIND_POWER 2u   /* power now */
+
+/* wattlab_channel.domain */
+#define WATTLAB_DOMAIN_OTHER 0u
+#define WATTLAB_DOMAIN_SYSTEM 1u
+#define WATTLAB_DOMAIN_PSYS 2u
+#define WATTLAB_DOMAIN_CPU_PACKAGE 3u
+#define WATTLAB_DOMAIN_CPU_CORE 4u
+#define WATTLAB_DOMAIN_CPU_UNCORE 5u
+#define WATTLAB_DOMAIN_DRAM 6u
+#define WATTLAB_DOMAIN_GPU 7u
+
+typedef struct wattlab_channel {
+    char device[64];       /* which device: UTF-8, nul-terminated */
+    uint32_t kind;         /* WATTLAB_KIND_* */
+    uint32_t domain;       /* WATTLAB_DOMAIN_* */
+    double unit;           /* joules (counter) or watts (power) of one raw unit */
+    uint64_t range;        /* the counter wraps to 0 when it would reach this; 0: never */
+    uint64_t period_ns;    /* time between updates of the value; 0: unknown */
+    double relative_error; /* half-width of the 95 % interval of the gain; 0: unknown */
+} wattlab_channel;
+
+typedef struct wattlab_probe_table {
+    uint32_t abi;  /* WATTLAB_PROBE_ABI of the probe's build */
+    uint32_t size; /* sizeof(wattlab_probe_table) of that build; fields are only added at the end */
+    const char *name; /* static, UTF-8, nul-terminated */
+    /* Finds the hardware and creates the state. On failure writes why, nul-terminated. */
+    int32_t (*open)(void **state, char *reason, uint32_t reason_size);
+    /* Answers the number of channels and writes at most `capacity` of them. */
+    int32_t (*channels)(void *state, wattlab_channel *out, uint32_t capacity);
+    /* Reads the raw value of one channel. */
+    int32_t (*read)(void *state, uint32_t channel, uint64_t *value);
+    /* Frees the state. */
+    void (*close)(void *state);
+} wattlab_probe_table;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

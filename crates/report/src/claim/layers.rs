@@ -1,0 +1,311 @@
+//! RQ2 and RQ3: what layers cost, and what a smaller network saves and loses.
+
+use record::{Evidence, Verdict};
+
+use super::{
+    Answer, Estimate, distinct, estimate, figures, mean, origin_of, percent, percent_interval,
+    rows::LayerRow, verdict,
+};
+use crate::stats;
+
+/// One complete block: every cell of the factorial once, trained from the same seed with the same
+/// setting of the optimizer.
+pub(crate) type Block<'a> = Vec<&'a LayerRow>;
+
+/// The complete blocks of a data set.
+pub(crate) fn blocks<'a>(rows: &'a [LayerRow], data: &str) -> Vec<Block<'a>> {
+    let rows: Vec<&LayerRow> = rows.iter().filter(|it| it.data == data).collect();
+    let cells = distinct(rows.iter().map(|it| it.network)).len();
+    distinct(rows.iter().map(|it| (it.repetition, it.setting.as_str())))
+        .into_iter()
+        .map(|key| {
+            rows.iter()
+                .copied()
+                .filter(|it| (it.repetition, it.setting.as_str()) == key)
+                .collect::<Block<'_>>()
+        })
+        .filter(|block| block.len() == cells)
+        .collect()
+}
+
+/// Mean of a value over the rows of some blocks that a condition picks.
+fn mean_where(
+    blocks: &[Block<'_>],
+    units: &[usize],
+    pick: impl Fn(&LayerRow) -> bool,
+    value: impl Fn(&LayerRow) -> f64,
+) -> Option<f64> {
+    let rows = units.iter().flat_map(|it| &blocks[*it]).filter(|it| pick(it));
+    mean(rows.map(|it| value(it)))
+}
+
+/// Convolution blocks of the smallest and the largest network.
+fn conv_range(blocks: &[Block<'_>]) -> Option<(u32, u32)> {
+    let levels = || blocks.iter().flatten().map(|it| it.network.conv);
+    Some((levels().min()?, levels().max()?)).filter(|(low, high)| low < high)
+}
+
+/// What the change from most to fewest convolution blocks does, averaged over the other factors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contrast {
+    /// Levels compared.
+    pub(crate) conv: (u32, u32),
+    /// Share of the energy that the smaller network saves.
+    pub(crate) saving: Estimate,
+    /// Accuracy that it costs, in [-1, 1]; negative if it gains.
+    pub(crate) accuracy_cost: Estimate,
+    /// Energy of the larger one over that of the smaller, minus 1.
+    pub(crate) increase: Estimate,
+    /// d ln accuracy / d ln energy between the two.
+    pub(crate) elasticity: Option<Estimate>,
+}
+
+/// The contrast over complete blocks; `None` without any.
+pub(crate) fn contrast(blocks: &[Block<'_>]) -> Option<Contrast> {
+    let (few, many) = conv_range(blocks)?;
+    let energy = |units: &[usize], conv| {
+        mean_where(blocks, units, |it| it.network.conv == conv, |it| it.energy.joules.0)
+            .filter(|it| *it > 0.0)
+    };
+    let accuracy = |units: &[usize], conv| {
+        mean_where(blocks, units, |it| it.network.conv == conv, |it| it.accuracy)
+    };
+    Some(Contrast {
+        conv: (few, many),
+        saving: estimate(blocks.len(), |it| Some(1.0 - energy(it, few)? / energy(it, many)?))?,
+        accuracy_cost: estimate(blocks.len(), |it| Some(accuracy(it, many)? - accuracy(it, few)?))?,
+        increase: estimate(blocks.len(), |it| Some(energy(it, many)? / energy(it, few)? - 1.0))?,
+        elasticity: estimate(blocks.len(), |it| {
+            let gain = (accuracy(it, many)? / accuracy(it, few)?).ln();
+            let cost = (energy(it, many)? / energy(it, few)?).ln();
+            (cost.abs() > 1e-9).then(|| gain / cost)
+        }),
+    })
+}
+
+const SHARES: &str = "η² of convolution blocks minus the larger η² of the other two factors";
+const CONV_CRITERION: &str = "Type III ANOVA of training energy over conv × linear × ReLU. \
+    Supported if the 95 % bootstrap interval (over blocks) of η² of the convolution blocks minus \
+    the larger of the other two lies above 0 in every data set; contradicted if one lies below 0; \
+    otherwise inconclusive.";
+
+/// η² of the three main effects over some blocks, or why not.
+fn shares(blocks: &[Block<'_>], units: &[usize]) -> Option<(stats::Anova, [f64; 3])> {
+    let rows: Vec<&LayerRow> = units.iter().flat_map(|it| blocks[*it].iter().copied()).collect();
+    let response: Vec<f64> = rows.iter().map(|it| it.energy.joules.0).collect();
+    let factor = |name, level: fn(&LayerRow) -> String| {
+        stats::Factor::new(name, rows.iter().map(|it| level(it)))
+    };
+    let factors = [
+        factor("conv", |it| it.network.conv.to_string()),
+        factor("linear", |it| it.network.linear.to_string()),
+        factor("relu", |it| it.network.relu.to_string()),
+    ];
+    let anova = stats::anova(&response, &factors, stats::SumsOfSquares::TypeIII).ok()?;
+    let of = |name: &str| anova.terms.iter().find(|it| it.term == name).map(|it| it.eta_sq);
+    let shares = [of("conv")?, of("linear")?, of("relu")?];
+    Some((anova, shares))
+}
+
+pub(super) fn conv_dominates(rows: &[LayerRow]) -> Answer {
+    let sets = distinct(rows.iter().map(|it| it.data.as_str()));
+    let mut parts = Vec::new();
+    for data in &sets {
+        let blocks = blocks(rows, data);
+        let all: Vec<usize> = (0..blocks.len()).collect();
+        let lead = |units: &[usize]| {
+            let (_, [conv, linear, relu]) = shares(&blocks, units)?;
+            Some(conv - linear.max(relu))
+        };
+        if let (Some((anova, shares)), Some(lead)) =
+            (shares(&blocks, &all), estimate(blocks.len(), lead))
+        {
+            parts.push((*data, anova, shares, lead, blocks.len()));
+        }
+    }
+    let Some((_, anova, [conv, linear, relu], lead, _)) = parts.first() else {
+        let why = "no complete block of the factorial with energy was run";
+        return Answer::too_little(CONV_CRITERION, SHARES, rows.len(), why);
+    };
+    let term = anova.terms.iter().find(|it| it.term == "conv");
+    let reason = parts.iter().map(|(data, _, [conv, linear, relu], lead, _)| {
+        format!(
+            "{data}: η² {conv:.3} conv, {linear:.3} linear, {relu:.3} ReLU; lead {:.3} ({})",
+            lead.value,
+            interval(lead.ci95)
+        )
+    });
+    Answer {
+        criterion: CONV_CRITERION.to_owned(),
+        measured: figures([
+            ("eta_sq_conv", Some(*conv)),
+            ("eta_sq_linear", Some(*linear)),
+            ("eta_sq_relu", Some(*relu)),
+        ]),
+        verdict: verdict::all(parts.iter().map(|(_, _, _, lead, _)| lead.above(0.0))),
+        reason: reason.collect::<Vec<_>>().join("; "),
+        evidence: Evidence {
+            test: "type III ANOVA of energy, conv × linear × ReLU; F of conv".into(),
+            statistic: term.map(|it| it.f),
+            p: term.map(|it| it.p),
+            effect: Some(lead.value),
+            effect_name: SHARES.to_owned(),
+            ci95: lead.ci95,
+            n: rows.len(),
+        },
+        origin: origin_of(rows.iter().map(|it| it.energy.origin)),
+        data: data(rows),
+        caveats: caveats(rows),
+    }
+}
+
+/// The smaller of the study's two savings (CIFAR-10).
+const SAVING: f64 = 0.399;
+const HALVED_CRITERION: &str = "Saving of the network with the fewest convolution blocks against \
+    that with the most, averaged over the other factors. Supported if its 95 % bootstrap interval \
+    (over blocks) lies above 39.9 %, the smaller of the study's two savings, in every data set; \
+    contradicted if one lies below; otherwise inconclusive.";
+const HALVED_EFFECT: &str = "share of the training energy that fewer convolution blocks save";
+
+pub(super) fn halved_by_smaller_network(rows: &[LayerRow]) -> Answer {
+    let parts = contrasts(rows);
+    let Some((_, first, n)) = parts.first() else {
+        let why = "no complete block of the factorial with energy was run";
+        return Answer::too_little(HALVED_CRITERION, HALVED_EFFECT, rows.len(), why);
+    };
+    let reason = parts.iter().map(|(data, it, _)| {
+        format!(
+            "{data}: conv {} → {} saves {} ({}) and costs {:.2} points of accuracy",
+            it.conv.1,
+            it.conv.0,
+            percent(it.saving.value),
+            percent_interval(it.saving.ci95),
+            it.accuracy_cost.value * 100.0,
+        )
+    });
+    let named = |name: &str| parts.iter().find(|(data, ..)| *data == name).map(|(_, it, _)| it);
+    Answer {
+        criterion: HALVED_CRITERION.to_owned(),
+        measured: figures([
+            ("saving_share", Some(first.saving.value)),
+            ("saving_share_fashion_mnist", named("fashion-mnist").map(|it| it.saving.value)),
+            ("saving_share_cifar_10", named("cifar-10").map(|it| it.saving.value)),
+            ("accuracy_cost_points", Some(first.accuracy_cost.value * 100.0)),
+        ]),
+        verdict: verdict::all(parts.iter().map(|(_, it, _)| it.saving.above(SAVING))),
+        reason: reason.collect::<Vec<_>>().join("; "),
+        evidence: Evidence {
+            test: "block bootstrap of the saving".into(),
+            statistic: None,
+            p: None,
+            effect: Some(first.saving.value),
+            effect_name: HALVED_EFFECT.to_owned(),
+            ci95: first.saving.ci95,
+            n: *n,
+        },
+        origin: origin_of(rows.iter().map(|it| it.energy.origin)),
+        data: data(rows),
+        caveats: caveats(rows),
+    }
+}
+
+/// Fewer than a quarter of a percent of accuracy for a percent of energy is called marginal: the
+/// study's values are 0.013 (Fashion-MNIST) and about 0.2 (CIFAR-10).
+const MARGINAL: f64 = 0.25;
+const RETURNS_CRITERION: &str = "Elasticity: percent of accuracy gained per percent of energy, \
+    from the fewest to the most convolution blocks. Supported if the 95 % bootstrap interval (over \
+    blocks) of the energy increase lies above 0 and that of the elasticity below 0.25, in every \
+    data set; contradicted if one lies on the other side; otherwise inconclusive.";
+const RETURNS_EFFECT: &str = "elasticity: d ln accuracy / d ln energy";
+
+pub(super) fn diminishing_returns(rows: &[LayerRow]) -> Answer {
+    let parts = contrasts(rows);
+    let Some((_, first, n)) = parts.first() else {
+        let why = "no complete block of the factorial with energy was run";
+        return Answer::too_little(RETURNS_CRITERION, RETURNS_EFFECT, rows.len(), why);
+    };
+    let verdict = verdict::all(parts.iter().flat_map(|(_, it, _)| {
+        let marginal = it.elasticity.map_or(Verdict::Inconclusive, |it| it.below(MARGINAL));
+        [it.increase.above(0.0), marginal]
+    }));
+    let reason = parts.iter().map(|(data, it, _)| {
+        format!(
+            "{data}: conv {} → {} costs {} more energy ({}) for {:+.2} points of accuracy{}",
+            it.conv.0,
+            it.conv.1,
+            percent(it.increase.value),
+            percent_interval(it.increase.ci95),
+            it.accuracy_cost.value * 100.0,
+            it.elasticity.map_or_else(String::new, |it| format!(
+                "; elasticity {:.3} ({})",
+                it.value,
+                interval(it.ci95)
+            )),
+        )
+    });
+    Answer {
+        criterion: RETURNS_CRITERION.to_owned(),
+        measured: figures([
+            ("energy_increase_share", Some(first.increase.value)),
+            ("accuracy_gain_points", Some(first.accuracy_cost.value * 100.0)),
+            ("elasticity", first.elasticity.map(|it| it.value)),
+        ]),
+        verdict,
+        reason: reason.collect::<Vec<_>>().join("; "),
+        evidence: Evidence {
+            test: "block bootstrap of the elasticity".into(),
+            statistic: None,
+            p: None,
+            effect: first.elasticity.map(|it| it.value),
+            effect_name: RETURNS_EFFECT.to_owned(),
+            ci95: first.elasticity.and_then(|it| it.ci95),
+            n: *n,
+        },
+        origin: origin_of(rows.iter().map(|it| it.energy.origin)),
+        data: data(rows),
+        caveats: caveats(rows),
+    }
+}
+
+/// The contrast of each data set that has one, with its number of blocks.
+fn contrasts(rows: &[LayerRow]) -> Vec<(&str, Contrast, usize)> {
+    distinct(rows.iter().map(|it| it.data.as_str()))
+        .into_iter()
+        .filter_map(|data| {
+            let blocks = blocks(rows, data);
+            Some((data, contrast(&blocks)?, blocks.len()))
+        })
+        .collect()
+}
+
+fn interval(ci95: Option<[f64; 2]>) -> String {
+    match ci95 {
+        Some([low, high]) => format!("95 % interval {low:.3} to {high:.3}"),
+        None => "too few blocks for an interval".to_owned(),
+    }
+}
+
+fn data(rows: &[LayerRow]) -> String {
+    let sets = distinct(rows.iter().map(|it| it.data.as_str())).join(", ");
+    let settings = distinct(rows.iter().map(|it| it.setting.as_str())).len();
+    format!("{sets}; SimpleCNN; {} trainings, {settings} optimizer settings", rows.len())
+}
+
+fn caveats(rows: &[LayerRow]) -> Vec<String> {
+    let mut caveats = vec![
+        "Every cell has the same optimizer settings and the order is random within blocks; the \
+         study used other settings with ReLU than without, and ran cell after cell."
+            .to_owned(),
+        "Intervals resample blocks (one seed, one setting), not single trainings: repeats of one \
+         setting are not independent."
+            .to_owned(),
+    ];
+    if origin_of(rows.iter().map(|it| it.energy.origin)) != Some(record::Origin::Measured) {
+        caveats.push(
+            "The joules are a model's: they follow CPU time, so ratios hold as far as power does \
+             not depend on the kind of layer."
+                .to_owned(),
+        );
+    }
+    caveats
+}

@@ -1,0 +1,138 @@
+//! The studies' claims, tested on our own records: a file a question, a rule a verdict.
+
+mod batching;
+mod layers;
+mod published;
+mod resample;
+mod rows;
+mod timeline;
+mod tuning;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
+
+pub use self::{
+    published::{Published, PublishedClaim, PublishedNetwork},
+    rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
+    timeline::network_means,
+    tuning::{Search, searches},
+    verdict::Estimate,
+};
+pub(crate) use self::{
+    layers::{Block, blocks, contrast},
+    resample::{estimate, mean},
+};
+
+/// Tests every claim on the records; the content of `results.json`.
+#[must_use]
+pub fn results(records: &[RunRecord], published: &Published) -> Results {
+    Results {
+        schema: RESULTS_SCHEMA.to_owned(),
+        environment: records.last().map(|it| it.environment.clone()),
+        claims: findings(&Rows::of(records), published),
+    }
+}
+
+/// Tests every claim on the rows, in the order of [`ClaimId::ALL`].
+#[must_use]
+pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
+    let answers = [
+        tuning::bayesian_dominates(&rows.trials),
+        layers::conv_dominates(&rows.layers),
+        layers::halved_by_smaller_network(&rows.layers),
+        layers::diminishing_returns(&rows.layers),
+        batching::batching_matters(&rows.queues),
+        batching::model_dependent(&rows.queues),
+        timeline::energy_rises(&rows.infers, published),
+        timeline::accuracy_slows(&rows.infers, published),
+        timeline::shufflenet_exception(&rows.infers, published),
+    ];
+    ClaimId::ALL
+        .into_iter()
+        .zip(answers)
+        .map(|(id, answer)| {
+            let claim = published.claim(id);
+            Finding {
+                id,
+                statement: claim.statement.clone(),
+                criterion: answer.criterion,
+                published: claim.figures.clone(),
+                measured: answer.measured,
+                verdict: answer.verdict,
+                reason: answer.reason,
+                evidence: answer.evidence,
+                energy_origin: answer.origin,
+                data: answer.data,
+                caveats: answer.caveats,
+            }
+        })
+        .collect()
+}
+
+/// What the rows say about a claim; with the published part it becomes a [`Finding`].
+#[derive(Clone, Debug)]
+struct Answer {
+    criterion: String,
+    measured: BTreeMap<String, Option<f64>>,
+    verdict: Verdict,
+    reason: String,
+    evidence: Evidence,
+    origin: Option<Origin>,
+    data: String,
+    caveats: Vec<String>,
+}
+
+impl Answer {
+    /// Too little data: inconclusive, and why.
+    fn too_little(criterion: &str, effect_name: &str, n: usize, why: impl Into<String>) -> Self {
+        Self {
+            criterion: criterion.to_owned(),
+            measured: BTreeMap::new(),
+            verdict: Verdict::Inconclusive,
+            reason: why.into(),
+            evidence: Evidence {
+                test: "none: too little data".to_owned(),
+                statistic: None,
+                p: None,
+                effect: None,
+                effect_name: effect_name.to_owned(),
+                ci95: None,
+                n,
+            },
+            origin: None,
+            data: "none".to_owned(),
+            caveats: Vec::new(),
+        }
+    }
+}
+
+/// Named figures for [`Finding::measured`].
+fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, Option<f64>> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.filter(|it| it.is_finite()))).collect()
+}
+
+/// Distinct values in order of first appearance.
+fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// `12.3 %`, `−4.0 %`.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// `[a, b]` of percentages, or that there is none.
+fn percent_interval(ci95: Option<[f64; 2]>) -> String {
+    match ci95 {
+        Some([low, high]) => format!("95 % interval {} to {}", percent(low), percent(high)),
+        None => "too few repetitions for an interval".to_owned(),
+    }
+}

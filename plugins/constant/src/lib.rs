@@ -1,0 +1,38 @@
+//! A probe that always reads the same power: the example to copy.
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+
+use probe_abi::{Channel, Domain, Failure, Kind, Probe};
+
+/// A board that always draws 42 W.
+struct Constant;
+
+impl Probe for Constant {
+    const NAME: &'static CStr = c"constant";
+
+    fn open() -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
+        describe(Channel {
+            device: "board-0",
+            kind: Kind::Power,
+            domain: Domain::Other,
+            unit: 1e-3,
+            range: 0,
+            period_ns: 0,
+            relative_error: 0.0,
+        });
+    }
+
+    fn read(&mut self, channel: usize) -> Result<u64, Failure> {
+        match channel {
+            0 => Ok(42_000),
+            _ => Err(Failure { code: -2, reason: "no such channel" }),
+        }
+    }
+}
+
+probe_abi::export!(Constant);

@@ -1,0 +1,98 @@
+//! Energy of NVIDIA GPUs through NVML, found at run time.
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+
+use nvml_wrapper::{Nvml, error::NvmlError};
+use probe_abi::{Channel, Domain, Failure, Kind, Probe};
+
+/// One GPU.
+struct Gpu {
+    index: u32,
+    uuid: String,
+    /// Since Volta a GPU counts its energy; older ones tell their power only.
+    kind: Kind,
+}
+
+/// Every GPU that the driver shows.
+struct NvidiaGpus {
+    nvml: Nvml,
+    gpus: Vec<Gpu>,
+}
+
+fn failure(error: &NvmlError) -> Failure {
+    match error {
+        NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => Failure {
+            code: -1,
+            reason: "the library `libnvidia-ml.so.1` was not found: install the NVIDIA driver",
+        },
+        NvmlError::DriverNotLoaded => {
+            Failure { code: -2, reason: "the NVIDIA driver is not loaded: run `nvidia-smi`" }
+        }
+        NvmlError::NoPermission => Failure {
+            code: -3,
+            reason: "no permission to read the GPUs: check the rights of /dev/nvidia*",
+        },
+        _ => Failure { code: -4, reason: "NVML failed; `nvidia-smi` tells more" },
+    }
+}
+
+impl NvidiaGpus {
+    fn find(nvml: Nvml) -> Result<Self, NvmlError> {
+        let mut gpus = Vec::new();
+        for index in 0..nvml.device_count()? {
+            let device = nvml.device_by_index(index)?;
+            let kind = match device.total_energy_consumption() {
+                Ok(_) => Kind::Counter,
+                Err(NvmlError::NotSupported) => Kind::Power,
+                Err(error) => return Err(error),
+            };
+            gpus.push(Gpu { index, uuid: device.uuid()?, kind });
+        }
+        Ok(Self { nvml, gpus })
+    }
+
+    fn value(&self, gpu: &Gpu) -> Result<u64, NvmlError> {
+        let device = self.nvml.device_by_index(gpu.index)?;
+        match gpu.kind {
+            Kind::Counter => device.total_energy_consumption(),
+            Kind::Power => device.power_usage().map(u64::from),
+        }
+    }
+}
+
+impl Probe for NvidiaGpus {
+    const NAME: &'static CStr = c"nvml";
+
+    fn open() -> Result<Self, Failure> {
+        let found = Nvml::init().and_then(Self::find).map_err(|error| failure(&error))?;
+        if found.gpus.is_empty() {
+            return Err(Failure { code: -5, reason: "the driver shows no GPU" });
+        }
+        Ok(found)
+    }
+
+    fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
+        for gpu in &self.gpus {
+            describe(Channel {
+                device: &gpu.uuid,
+                kind: gpu.kind,
+                domain: Domain::Gpu,
+                // Millijoules and milliwatts.
+                unit: 1e-3,
+                range: 0,
+                // Both are updated about every 100 ms at the slowest.
+                period_ns: 100_000_000,
+                // NVIDIA states ±5 % for the board's power.
+                relative_error: 0.05,
+            });
+        }
+    }
+
+    fn read(&mut self, channel: usize) -> Result<u64, Failure> {
+        let gpu = self.gpus.get(channel).ok_or(Failure { code: -6, reason: "no such channel" })?;
+        self.value(gpu).map_err(|error| failure(&error))
+    }
+}
+
+probe_abi::export!(NvidiaGpus);

@@ -1,0 +1,91 @@
+//! The dependency graph that ARCHITECTURE.md draws.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+/// Each crate, and the workspace crates that it may use.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("wattlab-record", &[]),
+    ("wattlab-probe-abi", &[]),
+    ("wattlab-meter", &["wattlab-probe-abi", "wattlab-record"]),
+    ("wattlab-models", &["wattlab-record"]),
+    ("wattlab-hpo", &["wattlab-record"]),
+    ("wattlab-inference-sim", &["wattlab-record"]),
+    ("wattlab-report", &["wattlab-record"]),
+    (
+        "wattlab",
+        &[
+            "wattlab-hpo",
+            "wattlab-inference-sim",
+            "wattlab-meter",
+            "wattlab-models",
+            "wattlab-record",
+            "wattlab-report",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// A plugin uses nothing but the interface.
+const PLUGIN: &[&str] = &["wattlab-probe-abi"];
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    match metadata["packages"].take() {
+        Value::Array(packages) => packages,
+        other => panic!("cargo metadata lists no packages: {other}"),
+    }
+}
+
+fn is_plugin(package: &Value) -> bool {
+    package["manifest_path"].as_str().unwrap().contains("/plugins/")
+}
+
+/// The workspace crates that a package uses, in its code, its build and its tests.
+fn uses(package: &Value) -> Vec<String> {
+    let dependencies = package["dependencies"].as_array().unwrap();
+    let mut uses: Vec<String> = dependencies
+        .iter()
+        .filter(|it| it["path"].is_string())
+        .map(|it| it["name"].as_str().unwrap().to_owned())
+        .collect();
+    uses.sort();
+    uses.dedup();
+    uses
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let actual: BTreeMap<String, Vec<String>> = packages()
+        .iter()
+        .filter(|it| !is_plugin(it))
+        .map(|it| (it["name"].as_str().unwrap().to_owned(), uses(it)))
+        .collect();
+    let expected: BTreeMap<String, Vec<String>> = LAYERS
+        .iter()
+        .map(|(name, uses)| ((*name).to_owned(), uses.iter().map(|it| (*it).to_owned()).collect()))
+        .collect();
+    assert_eq!(actual, expected);
+}
+
+#[test]
+fn a_plugin_is_a_shared_library_that_knows_the_interface_alone() {
+    let packages = packages();
+    let plugins: Vec<&Value> = packages.iter().filter(|it| is_plugin(it)).collect();
+    assert!(!plugins.is_empty());
+    for plugin in plugins {
+        assert_eq!(uses(plugin), PLUGIN, "{}", plugin["name"]);
+        for target in plugin["targets"].as_array().unwrap() {
+            let kind = target["kind"][0].as_str().unwrap();
+            let allowed = ["cdylib", "test", "example", "custom-build"];
+            assert!(allowed.contains(&kind), "{}: a {kind}", plugin["name"]);
+        }
+    }
+}

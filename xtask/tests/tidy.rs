@@ -1,0 +1,76 @@
+//! House rules that a compiler does not know.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The Rust files of the workspace, with their text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        ["crates", "plugins", "xtask"].iter().map(|it| root().join(it)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().unwrap() != "target" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(files.len() > 50, "the sources were not found");
+    files
+}
+
+#[test]
+fn modules_are_named_for_an_idea() {
+    for (path, _) in sources() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(!["utils", "util", "helpers", "common", "misc"].contains(&name.as_str()), "{}", path.display());
+    }
+}
+
+#[test]
+fn unsafe_lives_where_it_may() {
+    let allowed = ["crates/probe-abi/", "crates/meter/", "crates/models/"];
+    for krate in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = krate.unwrap().path();
+        let name = format!("crates/{}/", folder.file_name().unwrap().to_string_lossy());
+        let lib = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+        if !allowed.contains(&name.as_str()) {
+            assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+        }
+    }
+}
+
+#[test]
+fn the_changelog_knows_the_version() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("version = \""))
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap();
+    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    assert!(changelog.contains(&format!("## {version}")), "CHANGELOG.md lacks version {version}");
+}
+
+#[test]
+fn the_toolchain_is_the_one_the_crates_ask_for() {
+    let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let value = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    let pinned = value(&toolchain, "channel");
+    let asked = value(&manifest, "rust-version");
+    assert!(pinned.starts_with(&asked), "pinned {pinned}, asked for {asked}");
+}
