@@ -1,1 +1,14 @@
-//! The studies' networks.
+#![doc = include_str!("../README.md")]
+
+mod dataset;
+mod kernels;
+mod study;
+pub mod vision;
+
+pub use crate::{
+    dataset::{
+        DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split, content_sha256,
+        embedded_names, load_dataset, read_content, verify,
+    },
+    study::{Control, Fit, Network, NetworkError, TrainError, TrainEvent, Training},
+};

@@ -1,0 +1,67 @@
+//! CIFAR-10's binary version: records of a label byte and 3 planes of 32×32 pixels.
+
+use std::path::Path;
+
+use super::{DataError, FileRole, Manifest, Pixels, content::read_content};
+
+/// Training and test split. Training files are read in order until there are `wanted` images, so
+/// that a part of the files serves a part of the images.
+pub(super) fn load(
+    manifest: &Manifest,
+    folder: &Path,
+    wanted: usize,
+) -> Result<(Pixels, Pixels), DataError> {
+    let mut splits = [Pixels::default(), Pixels::default()];
+    for file in &manifest.files {
+        let split = usize::from(file.role == FileRole::Test);
+        if split == 0 && splits[0].labels.len() >= wanted {
+            continue;
+        }
+        let bytes = read_content(manifest, file, folder)?;
+        let size = manifest.channels * manifest.side * manifest.side;
+        append(&bytes, size, manifest.classes.len(), file.images, &mut splits[split]).map_err(
+            |problem| DataError::Format { path: folder.join(&file.name), problem },
+        )?;
+    }
+    let [train, test] = splits;
+    Ok((train, test))
+}
+
+fn append(
+    bytes: &[u8],
+    size: usize,
+    classes: usize,
+    images: usize,
+    to: &mut Pixels,
+) -> Result<(), String> {
+    let record = size + 1;
+    if bytes.len() != images * record {
+        return Err(format!(
+            "{} bytes, expected {images} records of {record} bytes",
+            bytes.len()
+        ));
+    }
+    for record in bytes.chunks_exact(record) {
+        let (label, pixels) = (record[0], &record[1..]);
+        if usize::from(label) >= classes {
+            return Err(format!("label {label}, expected below {classes}"));
+        }
+        to.labels.push(label);
+        to.pixels.extend_from_slice(pixels);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_must_be_whole_and_labels_known() {
+        let mut to = Pixels::default();
+        append(&[3, 1, 2, 4, 5, 6], 2, 10, 2, &mut to).unwrap();
+        assert_eq!((to.labels.as_slice(), to.pixels.as_slice()), (&[3, 4][..], &[1, 2, 5, 6][..]));
+        assert!(append(&[3, 1, 2, 4, 5], 2, 10, 2, &mut to).unwrap_err().contains("expected 2 records"));
+        assert!(append(&[10, 1, 2], 2, 10, 1, &mut to).unwrap_err().contains("label 10"));
+    }
+}

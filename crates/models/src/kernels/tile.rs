@@ -1,0 +1,385 @@
+//! The arithmetic of one block of 16 images: 3×3 convolution, its gradients, batch-norm sums and
+//! pooling. Everything here is a pass over raw blocks; shapes are checked where they are called.
+//!
+//! Padded images are `[C][H+2][W+2][16]` with a border of zeros.
+
+use super::{
+    LANES,
+    lanes::{Lanes, dispatch},
+};
+
+/// Distance between rows and between channels of a padded image, in floats.
+#[inline(always)]
+fn strides(h: usize, w: usize) -> (usize, usize) {
+    ((w + 2) * LANES, (h + 2) * (w + 2) * LANES)
+}
+
+/// `P` neighbouring pixels × `O` output channels of a convolution, in registers.
+#[inline(always)]
+unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
+    from: *const f32,
+    cin: usize,
+    channel: usize,
+    row: usize,
+    weights: *const f32,
+    cout: usize,
+    to: *mut f32,
+    to_channel: usize,
+) {
+    // SAFETY: the caller's pointers hold the shapes that `conv` documents.
+    unsafe {
+        let mut sums = [[V::splat(0.0); O]; P];
+        let mut weight = weights;
+        for ci in 0..cin {
+            for ky in 0..3 {
+                let line = from.add(ci * channel + ky * row);
+                for kx in 0..3 {
+                    let mut pixels = [V::splat(0.0); P];
+                    for (p, pixel) in pixels.iter_mut().enumerate() {
+                        *pixel = V::load(line.add((kx + p) * LANES));
+                    }
+                    for o in 0..O {
+                        let factor = V::splat(*weight.add(o));
+                        for p in 0..P {
+                            sums[p][o] = pixels[p].mul_add(factor, sums[p][o]);
+                        }
+                    }
+                    weight = weight.add(cout);
+                }
+            }
+        }
+        for (p, sums) in sums.iter().enumerate() {
+            for (o, sum) in sums.iter().enumerate() {
+                sum.store(to.add(o * to_channel + p * LANES));
+            }
+        }
+    }
+}
+
+/// All pixels of `O` output channels at a time, `P` pixels wide.
+#[inline(always)]
+unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
+    from: *const f32,
+    (cin, h, w): (usize, usize, usize),
+    weights: *const f32,
+    cout: usize,
+    to: *mut f32,
+) {
+    let (row, channel) = strides(h, w);
+    let to_channel = h * w * LANES;
+    for o in (0..cout).step_by(O) {
+        for y in 0..h {
+            let mut x = 0;
+            while x < w {
+                // SAFETY: (x, y) and the next pixels lie in the image, o in the channels.
+                unsafe {
+                    let (from, weights) = (from.add(y * row + x * LANES), weights.add(o));
+                    let to = to.add(o * to_channel + (y * w + x) * LANES);
+                    if x + P <= w {
+                        conv_tile::<V, P, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        x += P;
+                    } else if x + 2 <= w {
+                        conv_tile::<V, 2, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        x += 2;
+                    } else {
+                        conv_tile::<V, 1, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        x += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+dispatch! {
+    /// 3×3 convolution with one pixel of padding.
+    ///
+    /// # Safety
+    ///
+    /// `from` is a padded image `[cin][h+2][w+2][16]`, `weights` are `[cin][9][cout]`, `to` has room
+    /// for `[cout][h][w][16]`.
+    fn conv<V>(
+        from: *const f32, cin: usize, h: usize, w: usize, weights: *const f32, cout: usize,
+        to: *mut f32,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            if cout % 9 == 0 {
+                conv_by::<V, 3, 9>(from, (cin, h, w), weights, cout, to);
+            } else if cout % 3 == 0 {
+                conv_by::<V, 8, 3>(from, (cin, h, w), weights, cout, to);
+            } else {
+                conv_by::<V, 8, 1>(from, (cin, h, w), weights, cout, to);
+            }
+        }
+    }
+}
+
+/// The weight gradient of `O` output channels and one input channel: 9 · O sums in registers.
+#[inline(always)]
+unsafe fn weights_tile<V: Lanes, const O: usize>(
+    images: *const f32,
+    gradients: *const f32,
+    (h, w): (usize, usize),
+    out: *mut f32,
+    out_stride: usize,
+) {
+    let (row, channel) = strides(h, w);
+    // SAFETY: the caller's pointers hold the shapes that `weight_gradient` documents.
+    unsafe {
+        let mut sums = [[V::splat(0.0); 9]; O];
+        for y in 0..h {
+            for x in 0..w {
+                let at = gradients.add((y + 1) * row + (x + 1) * LANES);
+                let mut gradient = [V::splat(0.0); O];
+                for (o, gradient) in gradient.iter_mut().enumerate() {
+                    *gradient = V::load(at.add(o * channel));
+                }
+                for ky in 0..3 {
+                    for kx in 0..3 {
+                        let pixel = V::load(images.add((y + ky) * row + (x + kx) * LANES));
+                        for o in 0..O {
+                            sums[o][ky * 3 + kx] = pixel.mul_add(gradient[o], sums[o][ky * 3 + kx]);
+                        }
+                    }
+                }
+            }
+        }
+        for (o, sums) in sums.iter().enumerate() {
+            for (tap, sum) in sums.iter().enumerate() {
+                *out.add(o * out_stride + tap) += sum.sum();
+            }
+        }
+    }
+}
+
+dispatch! {
+    /// Adds the gradient of the weights, `[cout][cin][9]`, of one block of images.
+    ///
+    /// # Safety
+    ///
+    /// `images` are padded `[cin][h+2][w+2][16]`, `gradients` padded `[cout][h+2][w+2][16]`, `out`
+    /// holds `[cout][cin][9]`.
+    fn weight_gradient<V>(
+        images: *const f32, cin: usize, h: usize, w: usize, gradients: *const f32, cout: usize,
+        out: *mut f32,
+    ) {
+        let channel = strides(h, w).1;
+        let mut o = 0;
+        while o < cout {
+            for ci in 0..cin {
+                // SAFETY: o and ci are channels of the shapes above.
+                unsafe {
+                    let (images, gradients) = (images.add(ci * channel), gradients.add(o * channel));
+                    let out = out.add((o * cin + ci) * 9);
+                    if o + 3 <= cout {
+                        weights_tile::<V, 3>(images, gradients, (h, w), out, cin * 9);
+                    } else {
+                        weights_tile::<V, 1>(images, gradients, (h, w), out, cin * 9);
+                    }
+                }
+            }
+            o += if o + 3 <= cout { 3 } else { 1 };
+        }
+    }
+}
+
+dispatch! {
+    /// Adds to `sums[2·c]` the sum and to `sums[2·c+1]` the sum of squares of each channel.
+    ///
+    /// # Safety
+    ///
+    /// `values` are `[channels][pixels][16]`, `sums` holds `[channels][2]`.
+    fn moments<V>(values: *const f32, channels: usize, pixels: usize, sums: *mut f64) {
+        for c in 0..channels {
+            // SAFETY: c is a channel, i a pixel.
+            unsafe {
+                let from = values.add(c * pixels * LANES);
+                let (mut sum, mut square) = (V::splat(0.0), V::splat(0.0));
+                for i in 0..pixels {
+                    let value = V::load(from.add(i * LANES));
+                    sum = sum.add(value);
+                    square = value.mul_add(value, square);
+                }
+                *sums.add(2 * c) += f64::from(sum.sum());
+                *sums.add(2 * c + 1) += f64::from(square.sum());
+            }
+        }
+    }
+}
+
+/// Batch-norm as a scale and a shift of each channel, and what follows it.
+#[derive(Clone, Copy)]
+pub(super) struct Affine<'a> {
+    pub(super) scale: &'a [f32],
+    pub(super) shift: &'a [f32],
+    pub(super) relu: bool,
+}
+
+dispatch! {
+    /// Scale, shift, ReLU and 2×2 max-pool in one pass; keeps the value before the scale of each
+    /// winner. Lanes whose `mask` is 0 become 0.
+    ///
+    /// A monotone function commutes with the maximum, so the pool runs on the raw values (with the
+    /// minimum where the scale is negative).
+    ///
+    /// # Safety
+    ///
+    /// `raw` is `[channels][h][w][16]`, `winners` and `out` have room for
+    /// `[channels][h/2][w/2][16]`, the affine has `channels` entries, `mask` has 16.
+    fn pool<V>(
+        raw: *const f32, channels: usize, h: usize, w: usize, affine: Affine<'_>, mask: *const f32,
+        winners: *mut f32, out: *mut f32,
+    ) {
+        let (rows, columns) = (h / 2, w / 2);
+        // SAFETY: all indices lie within the shapes above.
+        unsafe {
+            let (zero, mask) = (V::splat(0.0), V::load(mask));
+            for c in 0..channels {
+                let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
+                let falling = affine.scale[c] < 0.0;
+                for y in 0..rows {
+                    for x in 0..columns {
+                        let at = raw.add((c * h * w + 2 * y * w + 2 * x) * LANES);
+                        let corners = [0, LANES, w * LANES, (w + 1) * LANES].map(|it| V::load(at.add(it)));
+                        let [a, b, d, e] = corners;
+                        let winner = if falling {
+                            a.min(b).min(d.min(e))
+                        } else {
+                            a.max(b).max(d.max(e))
+                        };
+                        let i = (c * rows * columns + y * columns + x) * LANES;
+                        winner.store(winners.add(i));
+                        let value = winner.mul_add(scale, shift);
+                        let value = if affine.relu { value.max(zero) } else { value };
+                        value.mul(mask).store(out.add(i));
+                    }
+                }
+            }
+        }
+    }
+}
+
+dispatch! {
+    /// Adds to `sums[2·c]` the sum of the gradients that pass the ReLU, and to `sums[2·c+1]` their
+    /// sum times the winners.
+    ///
+    /// # Safety
+    ///
+    /// `winners` and `gradients` are `[channels][pixels][16]`, `sums` holds `[channels][2]`.
+    fn gradient_sums<V>(
+        winners: *const f32, gradients: *const f32, channels: usize, pixels: usize,
+        affine: Affine<'_>, sums: *mut f64,
+    ) {
+        // SAFETY: all indices lie within the shapes above.
+        unsafe {
+            for c in 0..channels {
+                let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
+                let (mut sum, mut product) = (V::splat(0.0), V::splat(0.0));
+                for i in 0..pixels {
+                    let at = (c * pixels + i) * LANES;
+                    let winner = V::load(winners.add(at));
+                    let gradient = V::load(gradients.add(at));
+                    let passed = if affine.relu {
+                        winner.mul_add(scale, shift).where_positive(gradient)
+                    } else {
+                        gradient
+                    };
+                    sum = sum.add(passed);
+                    product = passed.mul_add(winner, product);
+                }
+                *sums.add(2 * c) += f64::from(sum.sum());
+                *sums.add(2 * c + 1) += f64::from(product.sum());
+            }
+        }
+    }
+}
+
+/// The gradient of batch-norm's input: `direct · g + linear · z + constant`, channel by channel.
+#[derive(Clone, Copy)]
+pub(super) struct NormGradient<'a> {
+    pub(super) direct: &'a [f32],
+    pub(super) linear: &'a [f32],
+    pub(super) constant: &'a [f32],
+}
+
+dispatch! {
+    /// The gradient of the convolution's output, written into a padded image: back through the
+    /// pool (to the first winner, as PyTorch does), the ReLU and batch-norm. Lanes whose `mask` is 0
+    /// become 0.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is `[channels][h][w][16]`, `winners` and `gradients` are `[channels][h/2][w/2][16]`,
+    /// the affine and the norm have `channels` entries, `mask` has 16, `out` is padded
+    /// `[channels][h+2][w+2][16]`.
+    fn unpool<V>(
+        raw: *const f32, winners: *const f32, gradients: *const f32, channels: usize, h: usize,
+        w: usize, affine: Affine<'_>, norm: NormGradient<'_>, mask: *const f32, out: *mut f32,
+    ) {
+        let (rows, columns) = (h / 2, w / 2);
+        let (row, channel) = strides(h, w);
+        // SAFETY: all indices lie within the shapes above.
+        unsafe {
+            let mask = V::load(mask);
+            for c in 0..channels {
+                let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
+                let direct = V::splat(norm.direct[c]);
+                let (linear, constant) = (V::splat(norm.linear[c]), V::splat(norm.constant[c]));
+                let image = raw.add(c * h * w * LANES);
+                let out = out.add(c * channel + row + LANES);
+                for y in 0..rows {
+                    for x in 0..columns {
+                        let i = (c * rows * columns + y * columns + x) * LANES;
+                        let winner = V::load(winners.add(i));
+                        let gradient = V::load(gradients.add(i)).mul(direct);
+                        let passed = if affine.relu {
+                            winner.mul_add(scale, shift).where_positive(gradient)
+                        } else {
+                            gradient
+                        };
+                        let mut left = V::splat(1.0);
+                        for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                            let (y, x) = (2 * y + dy, 2 * x + dx);
+                            let value = V::load(image.add((y * w + x) * LANES));
+                            let rest = value.mul_add(linear, constant);
+                            let (sum, rest_left) = value.add_where_equal(winner, passed, rest, left);
+                            left = rest_left;
+                            sum.mul(mask).store(out.add(y * row + x * LANES));
+                        }
+                    }
+                }
+                // Odd edges are in no window: batch-norm alone gives them a gradient.
+                let edge = |y: usize, x: usize| {
+                    let value = V::load(image.add((y * w + x) * LANES));
+                    value.mul_add(linear, constant).mul(mask).store(out.add(y * row + x * LANES));
+                };
+                if h % 2 == 1 {
+                    (0..w).for_each(|x| edge(h - 1, x));
+                }
+                if w % 2 == 1 {
+                    (0..h).for_each(|y| edge(y, w - 1));
+                }
+            }
+        }
+    }
+}
+
+/// Copies `[c][h][w][16]` into the middle of a padded image whose border is already 0.
+///
+/// # Panics
+///
+/// If the lengths are not of these shapes.
+pub(super) fn pad(image: &[f32], c: usize, h: usize, w: usize, padded: &mut [f32]) {
+    let (row, channel) = strides(h, w);
+    assert_eq!((image.len(), padded.len()), (c * h * w * LANES, c * channel));
+    for (index, line) in image.chunks_exact(w * LANES).enumerate() {
+        let at = index / h * channel + (index % h + 1) * row + LANES;
+        padded[at..at + line.len()].copy_from_slice(line);
+    }
+}
+
+/// Floats of a padded block.
+pub(super) fn padded_len(c: usize, h: usize, w: usize) -> usize {
+    c * strides(h, w).1
+}

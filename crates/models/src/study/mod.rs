@@ -1,0 +1,12 @@
+//! The networks of study A and their training.
+
+mod initial;
+
+pub(crate) use initial::Stream;
+mod network;
+mod training;
+
+pub use self::{
+    network::{NetworkError, Network},
+    training::{Control, Fit, TrainError, TrainEvent, Training},
+};
