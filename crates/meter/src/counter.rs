@@ -27,10 +27,16 @@ impl Counter {
         Self { range: range.filter(|it| *it > 0), last: None }
     }
 
+    /// The reading before, if there was one.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// Takes a reading.
     ///
     /// A fall of a counter with a range is a wrap: `range − last + value`, which is right whenever
-    /// less than one range passed between two readings. A fall of a counter without one, or to a
+    /// less than one range passed between two readings. A fall of a counter without one, or from a
     /// value outside the range, is a reset. The answer is never negative.
     pub fn advance(&mut self, value: u64) -> Advance {
         let Some(last) = self.last.replace(value) else { return Advance::First };

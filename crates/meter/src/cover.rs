@@ -4,29 +4,61 @@ use record::Domain;
 
 use crate::source::Channel;
 
+/// Whether a sensor of this domain makes a model of the processor needless.
+pub(crate) fn covers_processor(domain: Domain) -> bool {
+    is_processor(domain) || matches!(domain, Domain::System | Domain::Psys)
+}
+
 /// For each channel, whether it is part of the total.
 ///
-/// A part of a listed device (cores of a package) is covered by it; the platform and the whole
-/// machine overlap everything else, so they count only where nothing else measures. A model of the
-/// process's CPU share counts where no counter covers the processor.
+/// - A part of a channel that is there (cores of a package) is in that one already.
+/// - The whole machine, or else the platform, overlaps the rest: where a sensor sees the processor
+///   itself it does not count; where none does, it stands for all that it contains (the machine:
+///   everything; the platform: processor and memory, but not a GPU board of its own supply).
+/// - A model of the process's share of the processor counts where no sensor sees the processor.
+/// - Of two probes that read the same kind of domain, the first counts: for the processor and its
+///   memory by kind, for everything else by device.
+///
+/// The answer depends on the channels alone, never on which of them could be read in a span: a
+/// total that silently changes its meaning would be wrong.
 pub(crate) fn in_total(channels: &[&Channel]) -> Vec<bool> {
-    let has = |wanted: Domain| channels.iter().any(|it| it.domain == wanted);
-    let has_parts = channels.iter().any(|it| !matches!(it.domain, Domain::Psys | Domain::System));
+    let any = |test: &dyn Fn(&Channel) -> bool| channels.iter().any(|it| test(it));
+    let has = |domain: Domain| any(&|it| it.domain == domain);
+    let processor = any(&|it| is_processor(it.domain));
+    let by_machine = has(Domain::System) && !processor;
+    let by_platform = has(Domain::Psys) && !processor && !by_machine;
     channels
         .iter()
-        .map(|channel| {
-            let covered = channel
-                .inside
-                .as_ref()
-                .is_some_and(|it| channels.iter().any(|other| other.device == *it));
-            match channel.domain {
-                Domain::System => !has_parts && !has(Domain::Psys),
-                Domain::Psys => !has_parts,
-                Domain::CpuProcess => !has(Domain::CpuPackage),
-                _ => !covered,
-            }
+        .enumerate()
+        .map(|(at, channel)| {
+            let repeats = channels[..at].iter().any(|it| {
+                it.domain == channel.domain
+                    && (it.device == channel.device
+                        || (it.probe != channel.probe
+                            && (covers_processor(it.domain) || it.domain == Domain::Dram)))
+            });
+            let inside =
+                any(&|it| it.probe == channel.probe && Some(&it.device) == channel.inside.as_ref());
+            !repeats
+                && !inside
+                && match channel.domain {
+                    Domain::System => by_machine,
+                    Domain::Psys => by_platform,
+                    Domain::CpuProcess => !processor && !by_machine && !by_platform,
+                    Domain::CpuPackage => true,
+                    Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie => {
+                        !has(Domain::CpuPackage)
+                    }
+                    Domain::Dram => !by_machine && !by_platform,
+                    Domain::Gpu | Domain::Other => !by_machine,
+                }
         })
         .collect()
+}
+
+/// The processor itself, not what contains it.
+fn is_processor(domain: Domain) -> bool {
+    matches!(domain, Domain::CpuPackage | Domain::CpuDie | Domain::CpuCore | Domain::CpuUncore)
 }
 
 #[cfg(test)]
@@ -36,38 +68,63 @@ mod tests {
     use super::*;
     use crate::source::Kind;
 
-    fn channel(domain: Domain, device: &str, inside: Option<&str>) -> Channel {
-        Channel {
-            probe: "test".into(),
-            domain,
-            device: device.into(),
-            inside: inside.map(Into::into),
-            kind: Kind::Power,
-            method: Method::IntegratedPower,
-            unit: 1.0,
-            relative_error: 0.0,
-            period: record::Seconds(0.0),
-            model: None,
-        }
+    fn check(channels: &[(&str, Domain, &str, Option<&str>, bool)]) {
+        let made: Vec<Channel> = channels
+            .iter()
+            .map(|(probe, domain, device, inside, _)| {
+                let method = Method::IntegratedPower;
+                let mut it = Channel::new(probe, *domain, device, Kind::Power, method, 1.0);
+                it.inside = inside.map(Into::into);
+                it
+            })
+            .collect();
+        let expected: Vec<bool> = channels.iter().map(|it| it.4).collect();
+        assert_eq!(in_total(&made.iter().collect::<Vec<_>>()), expected, "{channels:?}");
     }
 
     #[test]
     fn parts_and_overlaps_are_not_counted_twice() {
-        let channels = [
-            channel(Domain::CpuPackage, "package-0", None),
-            channel(Domain::CpuCore, "package-0/core", Some("package-0")),
-            channel(Domain::Dram, "package-0/dram", None),
-            channel(Domain::Psys, "psys", None),
-            channel(Domain::Gpu, "gpu-0", None),
-            channel(Domain::CpuProcess, "process", None),
-        ];
-        let refs: Vec<&Channel> = channels.iter().collect();
-        assert_eq!(in_total(&refs), [true, false, true, false, true, false]);
+        check(&[
+            ("rapl", Domain::CpuPackage, "package-0", None, true),
+            ("rapl", Domain::CpuCore, "package-0/core", Some("package-0"), false),
+            ("rapl", Domain::CpuUncore, "package-0/uncore", Some("package-0"), false),
+            ("rapl", Domain::Dram, "package-0/dram", None, true),
+            ("rapl", Domain::CpuPackage, "package-1", None, true),
+            ("rapl", Domain::Psys, "psys", None, false),
+            ("nvml", Domain::Gpu, "gpu-0", None, true),
+            ("nvml", Domain::Gpu, "gpu-1", None, true),
+            ("cpu-time", Domain::CpuProcess, "process", None, false),
+        ]);
     }
 
     #[test]
-    fn the_platform_counts_where_nothing_else_does() {
-        assert_eq!(in_total(&[&channel(Domain::Psys, "psys", None)]), [true]);
-        assert_eq!(in_total(&[&channel(Domain::CpuProcess, "process", None)]), [true]);
+    fn the_whole_counts_where_no_part_is_sensed() {
+        check(&[
+            ("rapl", Domain::Psys, "psys", None, true),
+            ("cpu-time", Domain::CpuProcess, "process", None, false),
+        ]);
+        check(&[
+            ("rapl", Domain::Psys, "psys", None, false),
+            ("plug", Domain::System, "wall", None, true),
+        ]);
+        check(&[
+            ("nvml", Domain::Gpu, "gpu-0", None, false),
+            ("plug", Domain::System, "wall", None, true),
+        ]);
+        check(&[
+            ("nvml", Domain::Gpu, "gpu-0", None, true),
+            ("cpu-time", Domain::CpuProcess, "process", None, true),
+        ]);
+    }
+
+    #[test]
+    fn a_second_probe_of_the_same_part_is_not_counted() {
+        check(&[
+            ("rapl", Domain::CpuPackage, "package-0", None, true),
+            ("other", Domain::CpuPackage, "socket 0", None, false),
+            ("nvml", Domain::Gpu, "GPU-1", None, true),
+            ("other", Domain::Gpu, "GPU-1", None, false),
+            ("other", Domain::Gpu, "GPU-2", None, true),
+        ]);
     }
 }

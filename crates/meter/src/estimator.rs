@@ -1,9 +1,14 @@
 //! The estimate where there is no sensor: CPU time × watts of a busy core.
 
 use record::{Domain, Method, Seconds, Watts};
-use rustix::time::{ClockId, clock_gettime};
 
-use crate::source::{Channel, Kind, ReadError, Source};
+use crate::{
+    cpu_time,
+    source::{Channel, Kind, ReadError, Source},
+};
+
+/// The probe's name.
+pub(crate) const NAME: &str = "cpu-time";
 
 /// A model of the processor's power.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +16,7 @@ pub struct Estimator {
     watts_per_core: Watts,
     relative_uncertainty: f64,
     described: String,
+    children: bool,
 }
 
 /// Watts of one busy core by words in the processor's name: thermal design power over cores of one
@@ -20,7 +26,7 @@ const CORES: &[(&str, f64)] = &[
     ("Threadripper", 8.8), // 3970X: 280 W, 32 cores
     ("Xeon", 6.8),         // Platinum 8380: 270 W, 40 cores
     ("Ryzen", 13.1),       // 7 5800X: 105 W, 8 cores
-    ("Core", 11.9),        // i9-9900K: 95 W, 8 cores
+    ("Core(TM)", 11.9),    // i9-9900K: 95 W, 8 cores
     ("Neoverse", 2.6),     // Ampere Altra Q80-30: 210 W, 80 cores
 ];
 
@@ -28,7 +34,7 @@ const CORES: &[(&str, f64)] = &[
 const UNKNOWN: f64 = 7.0;
 
 /// The table gives a family's typical value; a given model, load and clock are easily half of it
-/// away in either direction.
+/// away in either direction, and a virtual processor may be half a core.
 const UNCERTAINTY: f64 = 0.5;
 
 impl Estimator {
@@ -53,6 +59,7 @@ impl Estimator {
             watts_per_core: Watts(watts),
             relative_uncertainty: UNCERTAINTY,
             described: format!("family `{family}` for processor `{model}`"),
+            children: false,
         }
     }
 
@@ -61,15 +68,31 @@ impl Estimator {
     #[must_use]
     pub fn cpu_time(watts_per_core: Watts, relative_uncertainty: f64) -> Self {
         let described = "given by the user".to_owned();
-        Self { watts_per_core, relative_uncertainty, described }
+        Self { watts_per_core, relative_uncertainty, described, children: false }
+    }
+
+    /// No estimate: without a sensor the processor's energy is absent.
+    #[must_use]
+    pub fn none() -> Option<Self> {
+        None
+    }
+
+    /// Counts the processes that this one started, too: for a command that is run and measured.
+    /// Their time comes in the kernel's ticks of mostly 10 ms, and costs a look into `/proc` at
+    /// each reading.
+    #[must_use]
+    pub fn with_children(mut self) -> Self {
+        self.children = true;
+        self
     }
 
     /// The model in words, with its coefficients.
     #[must_use]
     pub fn description(&self) -> String {
         format!(
-            "CPU time of this process × {:.1} per busy core (±{:.0} %), {}; idle power, memory and \
-             everything else of the machine are left out",
+            "CPU time of this process{} × {:.1} per busy core (±{:.0} %), {}; idle power, memory \
+             and everything else of the machine are left out",
+            if self.children { " and its children" } else { "" },
             self.watts_per_core,
             self.relative_uncertainty * 100.0,
             self.described,
@@ -77,27 +100,23 @@ impl Estimator {
     }
 
     pub(crate) fn source(&self) -> CpuTime {
-        CpuTime {
-            channels: vec![Channel {
-                probe: "cpu-time".to_owned(),
-                domain: Domain::CpuProcess,
-                device: "process".to_owned(),
-                inside: None,
-                // Nanoseconds of CPU time.
-                kind: Kind::Counter { range: None },
-                method: Method::Model,
-                unit: self.watts_per_core.0 * 1e-9,
-                relative_error: self.relative_uncertainty,
-                period: Seconds(0.0),
-                model: Some(self.description()),
-            }],
-        }
+        let kind = Kind::Counter { range: None };
+        // Nanoseconds of CPU time.
+        let unit = self.watts_per_core.0 * 1e-9;
+        let (domain, method) = (Domain::CpuProcess, Method::Model);
+        let mut channel = Channel::new(NAME, domain, "process", kind, method, unit);
+        channel.relative_error = self.relative_uncertainty;
+        channel.period = Seconds(if self.children { cpu_time::tick_s() } else { 0.0 });
+        channel.model = Some(self.description());
+        CpuTime { channels: vec![channel], descendants_ns: self.children.then_some(0) }
     }
 }
 
-/// CPU time of this process, all threads.
+/// CPU time as a counter.
 pub(crate) struct CpuTime {
     channels: Vec<Channel>,
+    /// Highest value seen: the time of a process that nobody waits for vanishes with it.
+    descendants_ns: Option<u64>,
 }
 
 impl Source for CpuTime {
@@ -106,19 +125,20 @@ impl Source for CpuTime {
     }
 
     fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
-        Ok(cpu_time_ns())
+        if let Some(highest) = &mut self.descendants_ns {
+            *highest = cpu_time::descendants_ns().max(*highest);
+        }
+        Ok(cpu_time::process_ns() + self.descendants_ns.unwrap_or(0))
     }
-}
-
-/// CPU time of this process so far, all threads, in nanoseconds.
-pub(crate) fn cpu_time_ns() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
-    seconds.unwrap_or(0) * 1_000_000_000 + rest.unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     #[test]
@@ -126,7 +146,10 @@ mod tests {
         let model = Estimator::for_processor("Intel(R) Xeon(R) Processor");
         assert_eq!(model.watts_per_core, Watts(6.8));
         let text = Estimator::for_processor("whatever").description();
-        assert!(text.starts_with("CPU time of this process × 7.0 W per busy core (±50 %)"), "{text}");
+        assert!(
+            text.starts_with("CPU time of this process × 7.0 W per busy core (±50 %)"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -138,5 +161,30 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
         assert!(source.read(0).unwrap() > before);
+    }
+
+    #[test]
+    fn a_child_counts_while_it_runs_and_after() {
+        // 0.2 s of CPU time, and then it waits for the end of its input.
+        let script = "while :; do read -r _ _ _ _ _ _ _ _ _ _ _ _ _ used _ </proc/$$/stat; \
+                      [ $used -ge 20 ] && break; done; echo; read -r _";
+        let mut source = Estimator::for_processor("x").with_children().source();
+        let before = source.read(0).unwrap();
+        let own = cpu_time::process_ns();
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut beyond_own = || source.read(0).unwrap() - before - (cpu_time::process_ns() - own);
+        let running = beyond_own();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        let ended = beyond_own();
+        assert!(running >= 150_000_000, "{running}");
+        assert!(ended >= 190_000_000, "{ended}");
     }
 }

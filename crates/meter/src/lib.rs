@@ -3,13 +3,15 @@
 mod clock;
 mod counter;
 mod cover;
+mod cpu_time;
 mod estimator;
 mod meter;
 mod plugin;
-mod powercap;
 mod power;
+mod powercap;
 mod source;
 mod span;
+mod tally;
 mod track;
 
 pub use crate::{

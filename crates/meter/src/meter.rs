@@ -9,16 +9,19 @@ use std::{
     time::Duration,
 };
 
-use record::{Domain, ProbeUse, Watts};
+use record::{ProbeUse, Seconds, Warning, WarningKind};
 
 use crate::{
     clock::{Clock, Monotonic},
-    estimator::{Estimator, cpu_time_ns},
+    cover::covers_processor,
+    cpu_time,
+    estimator::{self, Estimator},
     plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
-    source::Source,
-    span::{Reading, Span, SpanReport, report},
-    track::Track,
+    source::{Channel, Source},
+    span::{Ended, Span, SpanReport},
+    tally::Tally,
+    track::{Outcome, Track},
 };
 
 /// Measures spans of work. Clones share one meter; the last one to go stops the sampling thread.
@@ -29,6 +32,8 @@ struct Shared {
     clock: Box<dyn Clock>,
     state: Mutex<State>,
     statuses: Vec<ProbeStatus>,
+    /// What is wrong all the time, for every report.
+    standing: Vec<Warning>,
     sampler: Mutex<Option<Thread>>,
 }
 
@@ -36,9 +41,16 @@ struct State {
     sources: Vec<Box<dyn Source>>,
     /// Of all sources, one after the other.
     tracks: Vec<Track>,
-    /// Highest power of each channel in each open span.
-    open: HashMap<u64, Vec<Option<Watts>>>,
+    open: HashMap<u64, Open>,
     next_id: u64,
+}
+
+/// An open span.
+struct Open {
+    start: Seconds,
+    cpu_ns: u64,
+    /// One for each track.
+    tallies: Vec<Tally>,
 }
 
 /// Why a meter could not start.
@@ -62,15 +74,17 @@ pub enum MeterError {
 }
 
 /// Whether a probe can be used here, and if not, why and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProbeStatus {
     /// The probe's name.
     pub probe: String,
     /// Whether it is read.
     pub available: bool,
-    /// Its channels in words, if it is; why not, otherwise.
+    /// What is read.
+    pub channels: Vec<Channel>,
+    /// In words: what is read, or why nothing is; also which part cannot be read.
     pub reason: Option<String>,
-    /// What to do about it.
+    /// What to do about what cannot be read.
     pub remedy: Option<String>,
 }
 
@@ -87,8 +101,8 @@ pub struct Builder {
 impl Builder {
     /// Reads this folder in place of `/sys`.
     #[must_use]
-    pub fn sysfs(mut self, path: &Path) -> Self {
-        path.clone_into(&mut self.sysfs);
+    pub fn sysfs(mut self, path: impl AsRef<Path>) -> Self {
+        self.sysfs = path.as_ref().to_owned();
         self
     }
 
@@ -101,22 +115,23 @@ impl Builder {
 
     /// Loads a probe from a shared library.
     #[must_use]
-    pub fn plugin(mut self, path: &Path) -> Self {
-        self.plugins.push(path.to_owned());
+    pub fn plugin(mut self, path: impl AsRef<Path>) -> Self {
+        self.plugins.push(path.as_ref().to_owned());
         self
     }
 
     /// Loads every shared library `libwattlab_probe_*` of a folder.
     #[must_use]
-    pub fn plugin_dir(mut self, path: &Path) -> Self {
-        self.plugin_folders.push(path.to_owned());
+    pub fn plugin_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.plugin_folders.push(path.as_ref().to_owned());
         self
     }
 
-    /// Estimates the processor's energy by this model where no counter can be read, or not at all.
+    /// Estimates the processor's energy by this model where no sensor sees the processor, or not at
+    /// all ([`Estimator::none`]). By default a model of this processor is used.
     #[must_use]
-    pub fn estimator(mut self, estimator: Option<Estimator>) -> Self {
-        self.estimator = estimator;
+    pub fn estimator(mut self, estimator: impl Into<Option<Estimator>>) -> Self {
+        self.estimator = estimator.into();
         self
     }
 
@@ -129,17 +144,22 @@ impl Builder {
     pub fn start(self) -> Result<Meter, MeterError> {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         let mut statuses = Vec::new();
+        let mut standing = Vec::new();
         match Powercap::open(&self.sysfs) {
             Ok(powercap) => {
-                statuses.push(available(powercap::NAME, &powercap));
+                let mut status = available(powercap::NAME, &powercap);
+                status.remedy = powercap.remedy(&self.sysfs);
+                for problem in &powercap.problems {
+                    let text = format!("a part of probe `rapl` cannot be read: {problem}");
+                    status.reason = status.reason.map(|it| format!("{it}; {text}"));
+                    standing.push(Warning::new(WarningKind::ProbeFailed, text));
+                }
+                statuses.push(status);
                 sources.push(Box::new(powercap));
             }
-            Err(absent) => statuses.push(ProbeStatus {
-                probe: powercap::NAME.to_owned(),
-                available: false,
-                reason: Some(absent.reason),
-                remedy: Some(absent.remedy),
-            }),
+            Err(absent) => {
+                statuses.push(unavailable(powercap::NAME, absent.reason, Some(absent.remedy)));
+            }
         }
         for path in self.plugin_paths()? {
             match Plugin::load(&path) {
@@ -148,30 +168,31 @@ impl Builder {
                     sources.push(Box::new(plugin));
                 }
                 // The probe works, its hardware is not here.
-                Err(LoadError::Open { name, reason, .. }) => statuses.push(ProbeStatus {
-                    probe: name,
-                    available: false,
-                    reason: Some(reason),
-                    remedy: None,
-                }),
+                Err(LoadError::Open { name, reason, remedy, .. }) => {
+                    statuses.push(unavailable(&name, reason, remedy));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        let measured = sources
-            .iter()
-            .flat_map(|it| it.channels())
-            .any(|it| it.domain == Domain::CpuPackage);
-        if let Some(estimator) = self.estimator.filter(|_| !measured) {
-            let source = estimator.source();
-            statuses.push(ProbeStatus {
-                probe: "cpu-time".to_owned(),
-                available: true,
-                reason: Some(format!("an estimate: {}", estimator.description())),
-                remedy: None,
+        let sensed =
+            sources.iter().flat_map(|it| it.channels()).any(|it| covers_processor(it.domain));
+        if let Some(model) = self.estimator {
+            statuses.push(if sensed {
+                let reason = "not needed: a sensor sees the processor".to_owned();
+                unavailable(estimator::NAME, reason, None)
+            } else {
+                let source = model.source();
+                let mut status = available(estimator::NAME, &source);
+                status.reason = Some(format!("an estimate: {}", model.description()));
+                sources.push(Box::new(source));
+                status
             });
-            sources.push(Box::new(source));
         }
-        Meter::start(sources, statuses, Box::new(Monotonic::default()), Some(self.interval))
+        let clock = Box::new(Monotonic::default());
+        let meter = Meter::new(sources, statuses, standing, clock, Some(self.interval));
+        meter.sample();
+        meter.start_sampling(self.interval)?;
+        Ok(meter)
     }
 
     fn plugin_paths(&self) -> Result<Vec<PathBuf>, MeterError> {
@@ -195,13 +216,20 @@ impl Builder {
 }
 
 fn available(name: &str, source: &dyn Source) -> ProbeStatus {
-    let channels: Vec<String> = source.channels().iter().map(|it| it.device.clone()).collect();
+    let channels = source.channels().to_vec();
+    let devices: Vec<&str> = channels.iter().map(|it| it.device.as_str()).collect();
     ProbeStatus {
         probe: name.to_owned(),
         available: true,
-        reason: Some(format!("reads {}", channels.join(", "))),
+        reason: Some(format!("reads {}", devices.join(", "))),
+        channels,
         remedy: None,
     }
+}
+
+fn unavailable(name: &str, reason: String, remedy: Option<String>) -> ProbeStatus {
+    let probe = name.to_owned();
+    ProbeStatus { probe, available: false, channels: Vec::new(), reason: Some(reason), remedy }
 }
 
 impl Meter {
@@ -220,60 +248,80 @@ impl Meter {
     /// A meter that reads nothing: every energy is absent.
     #[must_use]
     pub fn noop() -> Self {
-        Self::new(Vec::new(), Vec::new(), Box::new(Monotonic::default()))
+        let clock = Box::new(Monotonic::default());
+        Self::new(Vec::new(), Vec::new(), Vec::new(), clock, None)
     }
 
     /// A meter over given sources and a given clock, sampled only at the edges of spans and by
     /// [`Meter::sample`]: for tests and simulations.
     #[must_use]
     pub fn with_sources(sources: Vec<Box<dyn Source>>, clock: Box<dyn Clock>) -> Self {
-        let meter = Self::new(sources, Vec::new(), clock);
+        let meter = Self::new(sources, Vec::new(), Vec::new(), clock, None);
         meter.sample();
         meter
     }
 
-    fn new(sources: Vec<Box<dyn Source>>, statuses: Vec<ProbeStatus>, clock: Box<dyn Clock>) -> Self {
-        let tracks =
-            sources.iter().flat_map(|it| it.channels()).cloned().map(Track::new).collect();
-        let state = State { sources, tracks, open: HashMap::new(), next_id: 0 };
-        Self(Arc::new(Shared { clock, state: Mutex::new(state), statuses, sampler: Mutex::new(None) }))
-    }
-
-    fn start(
+    fn new(
         sources: Vec<Box<dyn Source>>,
         statuses: Vec<ProbeStatus>,
+        standing: Vec<Warning>,
         clock: Box<dyn Clock>,
         interval: Option<Duration>,
-    ) -> Result<Self, MeterError> {
-        let meter = Self::new(sources, statuses, clock);
-        meter.sample();
-        if let Some(interval) = interval {
-            let shared = Arc::downgrade(&meter.0);
-            let sampler = thread::Builder::new()
-                .name("wattlab-meter".to_owned())
-                .spawn(move || sample_until_gone(&shared, interval))
-                .map_err(MeterError::Thread)?;
-            *lock(&meter.0.sampler) = Some(sampler.thread().clone());
-        }
-        Ok(meter)
+    ) -> Self {
+        let interval = interval.map(|it| Seconds(it.as_secs_f64()));
+        let tracks = sources
+            .iter()
+            .flat_map(|it| it.channels())
+            .map(|it| Track::new(it.clone(), interval))
+            .collect();
+        let state = State { sources, tracks, open: HashMap::new(), next_id: 0 };
+        Self(Arc::new(Shared {
+            clock,
+            state: Mutex::new(state),
+            statuses,
+            standing,
+            sampler: Mutex::new(None),
+        }))
+    }
+
+    fn start_sampling(&self, interval: Duration) -> Result<(), MeterError> {
+        let shared = Arc::downgrade(&self.0);
+        let sampler = thread::Builder::new()
+            .name("wattlab-meter".to_owned())
+            .spawn(move || sample_until_gone(&shared, interval))
+            .map_err(MeterError::Thread)?;
+        *lock(&self.0.sampler) = Some(sampler.thread().clone());
+        Ok(())
     }
 
     /// Begins a span.
     pub fn span(&self, name: &str) -> Span {
+        let clock = &*self.0.clock;
         let mut state = lock(&self.0.state);
-        let start = state.read(&*self.0.clock);
+        let first = state.read(clock);
+        let tallies = first.iter().map(|(at, outcome)| Tally::begin(*at, outcome)).collect();
         let id = state.next_id;
         state.next_id += 1;
-        let channels = state.tracks.len();
-        state.open.insert(id, vec![None; channels]);
-        Span { meter: self.clone(), id, name: name.to_owned(), start }
+        // The clock comes last here and first at the end: readings are not part of the work.
+        let open = Open { start: clock.now(), cpu_ns: cpu_time::process_ns(), tallies };
+        state.open.insert(id, open);
+        Span { meter: self.clone(), id, name: name.to_owned() }
     }
 
     pub(crate) fn end(&self, span: &Span) -> SpanReport {
         let mut state = lock(&self.0.state);
-        let end = state.read(&*self.0.clock);
-        let peaks = state.open.remove(&span.id).unwrap_or_default();
-        report(&span.name, &span.start, &end, &state.tracks, &peaks)
+        let (end, cpu_ns) = (self.0.clock.now(), cpu_time::process_ns());
+        state.read(&*self.0.clock);
+        let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
+        let channels = state.tracks.iter().map(|it| &it.channel).zip(open.tallies);
+        let channels = channels.map(|(channel, mut tally)| {
+            tally.end(end);
+            (channel, tally)
+        });
+        let cpu = Seconds(cpu_ns.saturating_sub(open.cpu_ns) as f64 * 1e-9);
+        let standing = &self.0.standing;
+        let (name, channels) = (&span.name, channels.collect());
+        Ended { name, start: open.start, end, cpu, channels, standing }.report()
     }
 
     pub(crate) fn forget(&self, id: u64) {
@@ -323,29 +371,25 @@ impl Drop for Shared {
 }
 
 impl State {
-    fn read(&mut self, clock: &dyn Clock) -> Reading {
-        let mut track = 0;
-        let mut powers = vec![None; self.tracks.len()];
+    /// Reads every channel and adds what it says to every open span.
+    fn read(&mut self, clock: &dyn Clock) -> Vec<(Seconds, Outcome)> {
+        let mut outcomes = Vec::with_capacity(self.tracks.len());
+        let mut tracks = self.tracks.iter_mut();
         for source in &mut self.sources {
-            for channel in 0..source.channels().len() {
-                // The reason of a failure is told once a span, by its count.
-                let raw = source.read(channel).ok();
-                powers[track] = self.tracks[track].advance(clock.now(), raw);
-                track += 1;
+            for (channel, track) in (0..source.channels().len()).zip(&mut tracks) {
+                let now = clock.now();
+                let reading = source.read(channel).map_err(|it| it.reason);
+                outcomes.push((now, track.advance(now, reading)));
             }
         }
-        for peaks in self.open.values_mut() {
-            for (peak, power) in peaks.iter_mut().zip(&powers) {
-                if let Some(power) = power {
-                    *peak = Some(peak.map_or(*power, |it| if it < *power { *power } else { it }));
-                }
+        for span in self.open.values_mut() {
+            for ((tally, track), (_, outcome)) in
+                span.tallies.iter_mut().zip(&self.tracks).zip(&outcomes)
+            {
+                tally.add(&track.channel, outcome);
             }
         }
-        Reading {
-            at: clock.now(),
-            cpu_ns: cpu_time_ns(),
-            sums: self.tracks.iter().map(|it| it.sums).collect(),
-        }
+        outcomes
     }
 }
 
@@ -357,7 +401,7 @@ fn sample_until_gone(shared: &Weak<Shared>, interval: Duration) {
     }
 }
 
-/// Locks, also after a panic elsewhere: the sums are written one by one and stay readable.
+/// Locks, also after a panic elsewhere: no sum is left half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

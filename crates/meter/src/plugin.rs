@@ -3,13 +3,14 @@
 
 use std::{
     ffi::{CStr, c_char, c_void},
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     ptr,
 };
 
 use libloading::Library;
-use probe_abi::{ABI, Entry, RawChannel, Table};
+use probe_abi::{ABI, Entry, Functions, PANICKED, RawChannel, Refusal, Table};
 use record::{Domain, Method, Seconds};
 
 use crate::source::{Channel, Kind, ReadError, Source};
@@ -29,11 +30,17 @@ pub enum LoadError {
         /// The reason.
         source: std::io::Error,
     },
-    /// Anybody may change the file, and it would run with our rights.
-    #[error("plugin `{}` can be written by everybody; run `chmod o-w` on it", path.display())]
+    /// Anybody may change the file or put another in its place, and it would run with our rights.
+    #[error(
+        "plugin `{}` can be replaced by everybody; run `chmod o-w {}`",
+        path.display(),
+        culprit.display()
+    )]
     WorldWritable {
-        /// The file.
+        /// The plugin.
         path: PathBuf,
+        /// What can be written: the file or its folder.
+        culprit: PathBuf,
     },
     /// Not a shared library, or it lacks the symbol `wattlab_probe`.
     #[error("failed to load plugin `{}`", path.display())]
@@ -44,28 +51,20 @@ pub enum LoadError {
         source: libloading::Error,
     },
     /// Built for another version of the interface.
-    #[error("plugin `{name}` speaks abi {found}, this meter speaks {ABI}; build it again")]
+    #[error("plugin `{}` speaks abi {found}, this meter speaks {ABI}; build it again", path.display())]
     Abi {
-        /// As the probe calls itself.
-        name: String,
+        /// The file.
+        path: PathBuf,
         /// Its version.
         found: u32,
     },
-    /// Its table is shorter than version 1's.
-    #[error("plugin `{name}` has a table of {found} bytes, expected at least {expected}; build it again")]
-    Size {
-        /// As the probe calls itself.
-        name: String,
-        /// Its size.
-        found: u32,
-        /// Ours.
-        expected: usize,
-    },
-    /// It answers no table or a table without functions.
-    #[error("plugin `{}` answers no table", path.display())]
-    NoTable {
+    /// It answers no table, a short one, or one without functions.
+    #[error("plugin `{}` answers no table of abi {ABI}: {refusal:?}", path.display())]
+    Table {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        refusal: Refusal,
     },
     /// Its hardware is not here.
     #[error("plugin `{name}` cannot open its hardware: {reason} (code {code})")]
@@ -76,6 +75,8 @@ pub enum LoadError {
         code: i32,
         /// In the probe's words.
         reason: String,
+        /// What to do about it, in the probe's words.
+        remedy: Option<String>,
     },
     /// A channel makes no sense.
     #[error("plugin `{name}`: {problem}")]
@@ -91,7 +92,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct Plugin {
     name: String,
-    table: &'static Table,
+    functions: Functions,
     state: *mut c_void,
     channels: Vec<Channel>,
 }
@@ -108,58 +109,56 @@ impl Plugin {
     /// If the file is not a probe of this version, may be written by everybody, or its hardware is
     /// not here ([`LoadError::Open`]).
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let metadata = std::fs::metadata(path)
-            .map_err(|source| LoadError::File { path: path.to_owned(), source })?;
-        if metadata.permissions().mode() & 0o002 != 0 {
-            return Err(LoadError::WorldWritable { path: path.to_owned() });
+        let missing = |source| LoadError::File { path: path.to_owned(), source };
+        // Also because a bare name would be searched for in the system's folders.
+        let path = path.canonicalize().map_err(missing)?;
+        if let Some(culprit) = world_writable(&path).map_err(missing)? {
+            return Err(LoadError::WorldWritable { path, culprit });
         }
-        // A bare name would be searched for in the system's folders.
-        let path = path
-            .canonicalize()
-            .map_err(|source| LoadError::File { path: path.to_owned(), source })?;
         let fail = |source| LoadError::Library { path: path.clone(), source };
         // SAFETY: loading runs the library's constructors; the user named this file.
         let library = Box::leak(Box::new(unsafe { Library::new(&path) }.map_err(fail)?));
         // SAFETY: the symbol is an `Entry` by the contract of the interface.
         let entry = unsafe { library.get::<Entry>(b"wattlab_probe\0") }.map_err(fail)?;
-        // SAFETY: the entry may be called at any time; the library is never unloaded.
-        let table = unsafe { entry() };
-        if table.is_null() {
-            return Err(LoadError::NoTable { path });
+        // SAFETY: the entry may be called at any time.
+        let answer = unsafe { entry() };
+        // SAFETY: by the contract the answer starts with version and size and is static; the
+        // library is never unloaded.
+        match unsafe { Table::check(answer) } {
+            Ok(table) => Self::open(table),
+            Err(Refusal::Abi(found)) => Err(LoadError::Abi { path, found }),
+            Err(refusal) => Err(LoadError::Table { path, refusal }),
         }
-        // SAFETY: the table is static, not null, and starts with `abi` and `size`, which are read
-        // before anything else is believed.
-        Self::open(unsafe { &*table })
     }
 
     /// Opens a probe that is linked into this program: the way to test one without a file.
     ///
     /// # Errors
     ///
-    /// As [`Plugin::load`].
+    /// If its hardware is not here or its channels make no sense.
     pub fn open(table: &'static Table) -> Result<Self, LoadError> {
-        if table.abi != ABI {
-            return Err(LoadError::Abi { name: name_of(table), found: table.abi });
-        }
-        let name = name_of(table);
-        if (table.size as usize) < size_of::<Table>() {
-            let expected = size_of::<Table>();
-            return Err(LoadError::Size { name, found: table.size, expected });
-        }
+        let name = table.name().to_owned();
+        let Some(functions) = table.functions() else {
+            return Err(LoadError::Table { path: name.into(), refusal: Refusal::Incomplete });
+        };
         let mut state = ptr::null_mut();
-        let mut reason = [0_u8; 256];
+        let mut reason = [0_u8; 512];
+        // The last byte stays 0 whatever the probe writes.
         let size = (reason.len() - 1) as u32;
         // SAFETY: both places are valid for the sizes that are passed.
-        let code = unsafe { (table.open)(&mut state, reason.as_mut_ptr().cast::<c_char>(), size) };
+        let code =
+            unsafe { (functions.open)(&mut state, reason.as_mut_ptr().cast::<c_char>(), size) };
         if code != 0 {
-            let text = CStr::from_bytes_until_nul(&reason).unwrap_or_default();
-            let reason = match text.to_string_lossy() {
-                text if text.is_empty() => "it gives no reason".to_owned(),
-                text => text.into_owned(),
+            let text = CStr::from_bytes_until_nul(&reason).unwrap_or_default().to_string_lossy();
+            let (reason, remedy) = match text.split_once('\n') {
+                Some((reason, remedy)) => (reason.to_owned(), Some(remedy.to_owned())),
+                None if text.is_empty() => ("it gives no reason".to_owned(), None),
+                None => (text.into_owned(), None),
             };
-            return Err(LoadError::Open { name, code, reason });
+            return Err(LoadError::Open { name, code, reason, remedy });
         }
-        let mut plugin = Self { name, table, state, channels: Vec::new() };
+        // From here on, dropping the plugin closes it.
+        let mut plugin = Self { name, functions, state, channels: Vec::new() };
         plugin.channels = plugin.list()?;
         Ok(plugin)
     }
@@ -175,7 +174,7 @@ impl Plugin {
         let mut raw = vec![RawChannel::EMPTY; MOST_CHANNELS];
         let capacity = MOST_CHANNELS as u32;
         // SAFETY: `state` came from `open`; `raw` has room for `capacity` channels.
-        let count = unsafe { (self.table.channels)(self.state, raw.as_mut_ptr(), capacity) };
+        let count = unsafe { (self.functions.channels)(self.state, raw.as_mut_ptr(), capacity) };
         let count = usize::try_from(count)
             .map_err(|_| fail(format!("listing its channels failed with code {count}")))?;
         if count > MOST_CHANNELS {
@@ -197,6 +196,8 @@ impl Plugin {
         if !(raw.unit.is_finite() && raw.unit > 0.0) {
             return Err(format!("channel `{device}` has unit {}, expected above 0", raw.unit));
         }
+        // NaN and negative values tell nothing.
+        let relative_error = if raw.relative_error > 0.0 { raw.relative_error } else { 0.0 };
         Ok(Channel {
             probe: self.name.clone(),
             domain: match raw.domain {
@@ -214,19 +215,22 @@ impl Plugin {
             kind,
             method,
             unit: raw.unit,
-            relative_error: if raw.relative_error.is_finite() { raw.relative_error.max(0.0) } else { 0.0 },
+            relative_error,
             period: Seconds(raw.period_ns as f64 * 1e-9),
             model: None,
         })
     }
 }
 
-fn name_of(table: &Table) -> String {
-    if table.name.is_null() {
-        return "unnamed".to_owned();
+/// The file or its folder, if everybody may write there. A sticky folder (like `/tmp`) is fine: in
+/// it nobody can replace the files of others.
+fn world_writable(path: &Path) -> io::Result<Option<PathBuf>> {
+    if fs::metadata(path)?.permissions().mode() & 0o002 != 0 {
+        return Ok(Some(path.to_owned()));
     }
-    // SAFETY: the name is static and nul-terminated by the contract, and not null.
-    unsafe { CStr::from_ptr(table.name) }.to_string_lossy().into_owned()
+    let Some(folder) = path.parent() else { return Ok(None) };
+    let mode = fs::metadata(folder)?.permissions().mode();
+    Ok((mode & 0o002 != 0 && mode & 0o1000 == 0).then(|| folder.to_owned()))
 }
 
 impl Source for Plugin {
@@ -237,13 +241,16 @@ impl Source for Plugin {
     fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
         let mut value = 0;
         // SAFETY: `state` came from `open`, `value` is a valid place, `&mut self` keeps calls apart.
-        let code = unsafe { (self.table.read)(self.state, channel as u32, &mut value) };
+        let code = unsafe { (self.functions.read)(self.state, channel as u32, &mut value) };
         match code {
             0 => Ok(value),
             code => Err(ReadError {
                 probe: self.name.clone(),
                 device: self.channels.get(channel).map(|it| it.device.clone()).unwrap_or_default(),
-                reason: format!("code {code}"),
+                reason: match code {
+                    PANICKED => "the probe panicked".to_owned(),
+                    code => format!("code {code}"),
+                },
             }),
         }
     }
@@ -252,6 +259,6 @@ impl Source for Plugin {
 impl Drop for Plugin {
     fn drop(&mut self) {
         // SAFETY: `state` came from `open` and is not used again.
-        unsafe { (self.table.close)(self.state) }
+        unsafe { (self.functions.close)(self.state) }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,9 @@ pub(crate) const NAME: &str = "rapl";
 /// The RAPL zones of a machine, their files kept open.
 pub(crate) struct Powercap {
     channels: Vec<Channel>,
-    files: Vec<File>,
+    counters: Vec<CounterFile>,
+    /// Zones that are there and cannot be read.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Why there is no RAPL here, and what to do about it.
@@ -37,31 +39,23 @@ impl Powercap {
                      virtual machines do not pass RAPL on"
                 .to_owned(),
         })?;
-        let mut this = Self { channels: Vec::new(), files: Vec::new() };
-        let mut problems = Vec::new();
+        let mut this = Self { channels: Vec::new(), counters: Vec::new(), problems: Vec::new() };
         for zone in &zones {
             match open_zone(zone, &zones) {
                 Ok((channel, file)) if !this.has_copy_of(&channel) => {
                     this.channels.push(channel);
-                    this.files.push(file);
+                    this.counters.push(file);
                 }
                 // The MMIO copy of a counter that is there already.
                 Ok(_) => {}
-                Err(error) => problems.push(format!("`{}`: {error}", zone.path.display())),
+                Err(error) => this.problems.push(format!("`{}`: {error}", zone.path.display())),
             }
         }
         if !this.channels.is_empty() {
             return Ok(this);
         }
-        Err(match problems.first() {
-            Some(problem) => Absent {
-                reason: problem.clone(),
-                remedy: format!(
-                    "make the counters readable: `sudo chmod a+r {}/intel-rapl:*/energy_uj` (until \
-                     the next start; a udev rule keeps it)",
-                    folder.display()
-                ),
-            },
+        Err(match this.problems.first() {
+            Some(problem) => Absent { reason: problem.clone(), remedy: remedy(sysfs) },
             None => Absent {
                 reason: format!("`{}` has no RAPL zone", folder.display()),
                 remedy: "load the kernel module: `sudo modprobe intel_rapl_msr`; virtual machines \
@@ -69,6 +63,11 @@ impl Powercap {
                     .to_owned(),
             },
         })
+    }
+
+    /// What to do about the problems.
+    pub(crate) fn remedy(&self, sysfs: &Path) -> Option<String> {
+        (!self.problems.is_empty()).then(|| remedy(sysfs))
     }
 
     fn has_copy_of(&self, channel: &Channel) -> bool {
@@ -87,13 +86,65 @@ impl Source for Powercap {
             device: self.channels[channel].device.clone(),
             reason,
         };
-        let mut buffer = [0; 32];
-        let length =
-            self.files[channel].read_at(&mut buffer, 0).map_err(|error| fail(error.to_string()))?;
-        number(&buffer[..length]).ok_or_else(|| {
-            fail(format!("`{}` is not a number", String::from_utf8_lossy(&buffer[..length])))
+        self.counters[channel].read().map_err(fail)
+    }
+}
+
+/// For counters that only root may read, as kernels since 5.10 have it.
+fn remedy(sysfs: &Path) -> String {
+    format!(
+        "make the counters readable: `sudo chmod -R a+r {}/devices/virtual/powercap/intel-rapl` \
+         (until the next boot); to keep it, put `SUBSYSTEM==\"powercap\", ACTION==\"add\", \
+         RUN+=\"/bin/chmod a+r /sys%p/energy_uj\"` into `/etc/udev/rules.d/70-powercap.rules`",
+        sysfs.display()
+    )
+}
+
+/// An `energy_uj` that is kept open: reading it is one system call more than its metadata.
+struct CounterFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl CounterFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        File::open(&path).map(|file| Self { path, file })
+    }
+
+    fn read(&mut self) -> Result<u64, String> {
+        // A driver that was loaded again (or a file that was replaced) leaves us with the old one.
+        if self.file.metadata().map_or(true, |it| it.nlink() == 0) {
+            self.reopen()?;
+        }
+        match self.read_open() {
+            Err(Failed::Read(_)) => {
+                self.reopen()?;
+                self.read_open()
+            }
+            answer => answer,
+        }
+        .map_err(|failed| match failed {
+            Failed::Read(error) => error.to_string(),
+            Failed::Parse(text) => format!("`{text}` is not a number"),
         })
     }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        self.file = File::open(&self.path).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn read_open(&self) -> Result<u64, Failed> {
+        let mut buffer = [0; 32];
+        let length = self.file.read_at(&mut buffer, 0).map_err(Failed::Read)?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        text.trim().parse().map_err(|_| Failed::Parse(text.trim().to_owned()))
+    }
+}
+
+enum Failed {
+    Read(io::Error),
+    Parse(String),
 }
 
 /// A zone's folder with its place in the tree: `intel-rapl:0:1` is `[0, 1]`.
@@ -122,11 +173,14 @@ fn zones(folder: &Path) -> io::Result<Vec<Zone>> {
     Ok(zones)
 }
 
-fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, File), String> {
+fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String> {
     let name = read_text(&zone.path.join("name"))?;
     let parent = all
         .iter()
-        .find(|it| it.control == zone.control && zone.place.split_last().is_some_and(|(_, up)| it.place == up))
+        .find(|it| {
+            it.control == zone.control
+                && zone.place.split_last().is_some_and(|(_, up)| it.place == up)
+        })
         .map(|it| read_text(&it.path.join("name")))
         .transpose()?;
     let domain = match name.as_str() {
@@ -141,28 +195,21 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, File), String> {
         Some(parent) => format!("{parent}/{name}"),
         None => name,
     };
-    let file = File::open(zone.path.join("energy_uj")).map_err(|error| format!("energy_uj: {error}"))?;
-    let mut buffer = [0; 32];
-    let length = file.read_at(&mut buffer, 0).map_err(|error| format!("energy_uj: {error}"))?;
-    number(&buffer[..length]).ok_or("energy_uj is not a number")?;
+    let mut file = CounterFile::open(zone.path.join("energy_uj"))
+        .map_err(|error| format!("energy_uj: {error}"))?;
+    file.read().map_err(|error| format!("energy_uj: {error}"))?;
     let range = read_text(&zone.path.join("max_energy_range_uj"))?;
     let range: u64 = range.parse().map_err(|_| format!("max_energy_range_uj is `{range}`"))?;
-    let channel = Channel {
-        probe: NAME.to_owned(),
-        domain,
-        device,
-        // The kernel lists memory below its package, but a package's counter does not cover it.
-        inside: parent.filter(|_| domain != Domain::Dram),
-        // The counter takes every value up to and including the range.
-        kind: Kind::Counter { range: Some(range.saturating_add(1)) },
-        method: Method::Counter,
-        unit: 1e-6,
-        // Khan et al. 2018 (RAPL in Action) find package counters within about 5 % of the wall.
-        relative_error: 0.05,
-        // The counters are updated about every millisecond (Intel SDM 3B, section 15.10).
-        period: Seconds(1e-3),
-        model: None,
-    };
+    // The counter takes every value up to and including the range.
+    let kind = Kind::Counter { range: Some(range.saturating_add(1)) };
+    let mut channel = Channel::new(NAME, domain, &device, kind, Method::Counter, 1e-6);
+    // The kernel lists memory below its package, but a package's counter does not cover it.
+    channel.inside = parent.filter(|_| domain != Domain::Dram);
+    // Intel states no accuracy. This is our allowance for a sensor (since Haswell) or a model
+    // (before) that nobody has calibrated on this machine.
+    channel.relative_error = 0.05;
+    // "Approximately 1 millisecond": Intel's Software Developer's Manual 3B on RAPL.
+    channel.period = Seconds(1e-3);
     Ok((channel, file))
 }
 
@@ -170,8 +217,4 @@ fn read_text(path: &Path) -> Result<String, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
     Ok(text.trim().to_owned())
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.trim().parse().ok()
 }

@@ -1,6 +1,6 @@
 //! Sources: what can be read, in raw values.
 
-use record::{Domain, Joules, Method, Seconds};
+use record::{Domain, Joules, Method, Seconds, Watts};
 
 /// What a raw value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,36 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// A channel of its own: inside no other, always fresh, without an error of its gain.
+    #[must_use]
+    pub fn new(
+        probe: &str,
+        domain: Domain,
+        device: &str,
+        kind: Kind,
+        method: Method,
+        unit: f64,
+    ) -> Self {
+        Self {
+            probe: probe.to_owned(),
+            domain,
+            device: device.to_owned(),
+            inside: None,
+            kind,
+            method,
+            unit,
+            relative_error: 0.0,
+            period: Seconds(0.0),
+            model: None,
+        }
+    }
+
+    /// The power that so many raw units are.
+    #[must_use]
+    pub fn watts(&self, raw: u64) -> Watts {
+        Watts(raw as f64 * self.unit)
+    }
+
     /// The energy of so many raw units of a counter.
     #[must_use]
     pub fn joules(&self, raw: u64) -> Joules {

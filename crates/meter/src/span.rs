@@ -5,9 +5,13 @@ use record::{Domain, DomainEnergy, Energy, Seconds, SpanEnergy, Warning, Warning
 use crate::{
     cover::in_total,
     meter::Meter,
-    source::Kind,
-    track::{Sums, Track},
+    source::{Channel, Kind},
+    tally::Tally,
 };
+
+/// A span of fewer updates of a sensor than this is too short for it: the two ends alone make an
+/// error of some ten percent.
+const FEWEST_UPDATES: f64 = 10.0;
 
 /// A stretch of work that is being measured; [`Span::end`] tells what it cost.
 ///
@@ -18,15 +22,6 @@ pub struct Span {
     pub(crate) meter: Meter,
     pub(crate) id: u64,
     pub(crate) name: String,
-    pub(crate) start: Reading,
-}
-
-/// Every channel's sums at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Reading {
-    pub(crate) at: Seconds,
-    pub(crate) cpu_ns: u64,
-    pub(crate) sums: Vec<Sums>,
 }
 
 impl Span {
@@ -57,14 +52,20 @@ pub struct SpanReport {
     pub start: Seconds,
     /// Its length.
     pub duration: Seconds,
-    /// Energy of each channel.
+    /// Energy of each channel that could be read.
     pub domains: Vec<DomainEnergy>,
     /// Energy over a disjoint cover of the domains; `None` where nothing could be read.
     pub total: Option<Energy>,
-    /// CPU time of this process, all threads.
+    /// CPU time of this process, all threads, without its children.
     pub cpu: Seconds,
     /// Doubts.
     pub warnings: Vec<Warning>,
+}
+
+impl From<SpanReport> for SpanEnergy {
+    fn from(report: SpanReport) -> Self {
+        Self::from(&report)
+    }
 }
 
 impl From<&SpanReport> for SpanEnergy {
@@ -78,46 +79,59 @@ impl From<&SpanReport> for SpanEnergy {
     }
 }
 
-/// The difference of two readings.
-pub(crate) fn report(
-    name: &str,
-    start: &Reading,
-    end: &Reading,
-    tracks: &[Track],
-    peaks: &[Option<Watts>],
-) -> SpanReport {
-    let duration = end.at - start.at;
-    let sums: Vec<Sums> =
-        end.sums.iter().zip(&start.sums).map(|(end, start)| end.since(*start)).collect();
-    // A channel without a good reading in the span has no energy there: absent, not 0.
-    let read: Vec<usize> = (0..tracks.len()).filter(|it| sums[*it].samples > 0).collect();
-    let channels: Vec<_> = read.iter().map(|it| &tracks[*it].channel).collect();
-    let counted = in_total(&channels);
-    let domains: Vec<DomainEnergy> = read
-        .iter()
-        .zip(counted)
-        .map(|(&at, in_total)| domain(&tracks[at], sums[at], duration, peaks[at], in_total))
-        .collect();
-    SpanReport {
-        name: name.to_owned(),
-        start: start.at,
-        duration,
-        total: Energy::total(domains.iter().filter(|it| it.in_total).map(DomainEnergy::energy)),
-        domains,
-        cpu: Seconds(end.cpu_ns.saturating_sub(start.cpu_ns) as f64 * 1e-9),
-        warnings: warnings(tracks, &sums),
+/// A span that has ended, before it is told.
+pub(crate) struct Ended<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) start: Seconds,
+    pub(crate) end: Seconds,
+    pub(crate) cpu: Seconds,
+    /// Each with its sums over the span.
+    pub(crate) channels: Vec<(&'a Channel, Tally)>,
+    /// What is wrong with the meter all the time.
+    pub(crate) standing: &'a [Warning],
+}
+
+impl Ended<'_> {
+    pub(crate) fn report(self) -> SpanReport {
+        let duration = self.end - self.start;
+        let all: Vec<&Channel> = self.channels.iter().map(|it| it.0).collect();
+        let counted = in_total(&all);
+        let mut warnings = self.standing.to_vec();
+        let mut domains = Vec::new();
+        for ((channel, tally), in_total) in self.channels.iter().zip(counted) {
+            warn(channel, tally, duration, in_total, &mut warnings);
+            // A channel without two good readings has no energy: absent, not 0.
+            if tally.steps > 0 {
+                domains.push(domain_energy(channel, tally, duration, in_total));
+            }
+        }
+        let total = Energy::total(
+            domains.iter().filter(|it: &&DomainEnergy| it.in_total).map(DomainEnergy::energy),
+        );
+        if total.is_none() {
+            let text = "nothing could be read or modelled: there are no joules; `wattlab probes` \
+                        tells why";
+            warnings.push(Warning::new(WarningKind::NoEnergy, text));
+        }
+        SpanReport {
+            name: self.name.to_owned(),
+            start: self.start,
+            duration,
+            domains,
+            total,
+            cpu: self.cpu,
+            warnings,
+        }
     }
 }
 
-fn domain(
-    track: &Track,
-    sums: Sums,
+fn domain_energy(
+    channel: &Channel,
+    tally: &Tally,
     duration: Seconds,
-    peak: Option<Watts>,
     in_total: bool,
 ) -> DomainEnergy {
-    let channel = &track.channel;
-    let mean = (duration.0 > 0.0).then(|| sums.energy / duration);
+    let mean = (duration.0 > 0.0).then(|| tally.energy / duration);
     // Gain; one unit of resolution; and at each end the value may be up to one update old: the
     // difference of two uniform phases lies within ±0.776 periods with 95 % probability.
     let phase = mean.unwrap_or_default() * (channel.period * 0.776);
@@ -125,49 +139,66 @@ fn domain(
         Kind::Counter { .. } => channel.joules(1),
         Kind::Power => Watts(channel.unit) * duration,
     };
-    let uncertainty = sums.energy * channel.relative_error + phase + resolution;
+    let gain = tally.energy * channel.relative_error;
     DomainEnergy {
         domain: channel.domain,
         device: channel.device.clone(),
         probe: channel.probe.clone(),
         origin: channel.method.origin(),
         method: channel.method,
-        joules: sums.energy,
+        joules: tally.energy,
         mean_power: mean,
-        peak_power: peak,
-        uncertainty,
-        samples: sums.samples,
-        gap: sums.gap,
+        peak_power: tally.peak,
+        uncertainty: gain + phase + resolution + tally.sway() + tally.doubt,
+        samples: tally.samples,
+        gap: tally.gap,
         in_total,
     }
 }
 
-fn warnings(tracks: &[Track], sums: &[Sums]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    if tracks.is_empty() {
-        warnings.push(Warning::new(
-            WarningKind::NoEnergy,
-            "nothing can be read or modelled here: there are no joules",
-        ));
+fn warn(
+    channel: &Channel,
+    tally: &Tally,
+    duration: Seconds,
+    in_total: bool,
+    warnings: &mut Vec<Warning>,
+) {
+    let name = format!("`{}` of probe `{}`", channel.device, channel.probe);
+    let mut tell = |kind, text: String| warnings.push(Warning::new(kind, text));
+    if let (Domain::CpuProcess, Some(model)) = (channel.domain, &channel.model) {
+        let text = format!("no sensor of the processor: its joules are estimated: {model}");
+        tell(WarningKind::EstimatedEnergy, text);
     }
-    for (track, sums) in tracks.iter().zip(sums) {
-        let name = format!("`{}` of probe `{}`", track.channel.device, track.channel.probe);
-        if let (Domain::CpuProcess, Some(model)) = (track.channel.domain, &track.channel.model) {
-            let text = format!("no sensor: the joules are estimated: {model}");
-            warnings.push(Warning::new(WarningKind::EstimatedEnergy, text));
-        }
-        if sums.failures > 0 {
-            let kind = WarningKind::ProbeFailed;
-            warnings.push(Warning::new(kind, format!("{name}: {} readings failed", sums.failures)));
-        }
-        if sums.resets > 0 {
-            let text = format!("{name} started anew: energy before that is lost");
-            warnings.push(Warning::new(WarningKind::SensorGap, text));
-        }
-        if sums.ambiguous > 0 {
-            let text = format!("{name} was not read for so long that it may have wrapped twice");
-            warnings.push(Warning::new(WarningKind::SensorGap, text));
-        }
+    if tally.failures > 0 {
+        let reason = tally.last_failure.as_deref().unwrap_or_default();
+        let text = format!("{name}: {} readings failed, the last with: {reason}", tally.failures);
+        tell(WarningKind::ProbeFailed, text);
     }
-    warnings
+    if tally.steps == 0 {
+        let lacks = if in_total { "; the total lacks it" } else { "" };
+        let text = format!("{name} could not be read: it has no joules here{lacks}");
+        tell(WarningKind::SensorGap, text);
+    } else if tally.gap > Seconds(0.0) {
+        let text = format!("{name}: no reading covers {:.3} of {duration:.3}", tally.gap);
+        tell(WarningKind::SensorGap, text);
+    }
+    if tally.resets > 0 {
+        let text = format!("{name} started anew: what it counted before that is lost");
+        tell(WarningKind::SensorGap, text);
+    }
+    if tally.wraps_in_doubt > 0 {
+        let text = format!("{name} was not read for so long that it may have wrapped once more");
+        tell(WarningKind::SensorGap, text);
+    }
+    if tally.implausible > 0 {
+        let text = format!("{name} rose faster than hardware of its kind can draw");
+        tell(WarningKind::SensorGap, text);
+    }
+    if tally.steps > 0 && duration < channel.period * FEWEST_UPDATES {
+        let text = format!(
+            "{name} is updated every {} only: {duration:.6} is too short for it",
+            channel.period
+        );
+        tell(WarningKind::BelowResolution, text);
+    }
 }

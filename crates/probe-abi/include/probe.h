@@ -48,7 +48,8 @@ typedef struct wattlab_probe_table {
     uint32_t abi;  /* WATTLAB_PROBE_ABI of the probe's build */
     uint32_t size; /* sizeof(wattlab_probe_table) of that build; fields are only added at the end */
     const char *name; /* static, UTF-8, nul-terminated */
-    /* Finds the hardware and creates the state. On failure writes why, nul-terminated. */
+    /* Finds the hardware and creates the state. On failure writes why and, after a line break,
+     * what to do about it, nul-terminated, at most `reason_size` bytes in all. */
     int32_t (*open)(void **state, char *reason, uint32_t reason_size);
     /* Answers the number of channels and writes at most `capacity` of them. */
     int32_t (*channels)(void *state, wattlab_channel *out, uint32_t capacity);

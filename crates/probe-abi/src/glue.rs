@@ -20,10 +20,10 @@ impl Table {
             abi: ABI,
             size: size_of::<Self>() as u32,
             name: P::NAME.as_ptr(),
-            open: open::<P>,
-            channels: channels::<P>,
-            read: read::<P>,
-            close: close::<P>,
+            open: Some(open::<P>),
+            channels: Some(channels::<P>),
+            read: Some(read::<P>),
+            close: Some(close::<P>),
         }
     }
 }

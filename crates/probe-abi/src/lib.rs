@@ -110,7 +110,7 @@ pub struct Channel<'a> {
 pub struct Failure {
     /// Negative, chosen by the probe.
     pub code: i32,
-    /// For people: what is missing and what to do about it.
+    /// For people: what is missing and, after a line break, what to do about it.
     pub reason: &'static str,
 }
 
@@ -137,29 +137,119 @@ pub trait Probe: Sized {
     fn read(&mut self, channel: usize) -> Result<u64, Failure>;
 }
 
+/// Finds the hardware and creates the state.
+pub type OpenFn =
+    unsafe extern "C" fn(state: *mut *mut c_void, reason: *mut c_char, size: u32) -> i32;
+/// Answers the number of channels and writes at most `capacity` of them.
+pub type ChannelsFn =
+    unsafe extern "C" fn(state: *mut c_void, out: *mut RawChannel, capacity: u32) -> i32;
+/// Reads the raw value of one channel.
+pub type ReadFn = unsafe extern "C" fn(state: *mut c_void, channel: u32, value: *mut u64) -> i32;
+/// Frees the state.
+pub type CloseFn = unsafe extern "C" fn(state: *mut c_void);
+
 /// The table that a plugin's entry answers. Layout: `wattlab_probe_table` of `probe.h`.
+///
+/// Safe code can only make one by [`Table::of`], so that a table in Rust hands is one that keeps
+/// the contract. The functions are optional only because C can leave a field empty.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Table {
-    /// [`ABI`] of the probe's build.
-    pub abi: u32,
-    /// `size_of::<Table>()` of the probe's build; fields are only added at the end.
-    pub size: u32,
-    /// Static, UTF-8, nul-terminated.
-    pub name: *const c_char,
-    /// Finds the hardware and creates the state.
-    pub open: unsafe extern "C" fn(state: *mut *mut c_void, reason: *mut c_char, size: u32) -> i32,
-    /// Answers the number of channels and writes at most `capacity` of them.
-    pub channels:
-        unsafe extern "C" fn(state: *mut c_void, out: *mut RawChannel, capacity: u32) -> i32,
-    /// Reads the raw value of one channel.
-    pub read: unsafe extern "C" fn(state: *mut c_void, channel: u32, value: *mut u64) -> i32,
-    /// Frees the state.
-    pub close: unsafe extern "C" fn(state: *mut c_void),
+    abi: u32,
+    size: u32,
+    name: *const c_char,
+    open: Option<OpenFn>,
+    channels: Option<ChannelsFn>,
+    read: Option<ReadFn>,
+    close: Option<CloseFn>,
 }
 
 // SAFETY: a table holds static data and function pointers only.
 unsafe impl Sync for Table {}
+
+/// A table's functions, all there.
+#[derive(Clone, Copy, Debug)]
+pub struct Functions {
+    /// See [`OpenFn`].
+    pub open: OpenFn,
+    /// See [`ChannelsFn`].
+    pub channels: ChannelsFn,
+    /// See [`ReadFn`].
+    pub read: ReadFn,
+    /// See [`CloseFn`].
+    pub close: CloseFn,
+}
+
+/// Why a table is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is none.
+    Null,
+    /// It is of this version of the interface.
+    Abi(u32),
+    /// It has so many bytes, fewer than version 1 began with.
+    Size(u32),
+    /// A function or the name is missing.
+    Incomplete,
+}
+
+impl Table {
+    /// Checks what a plugin's entry answered; version and size come first, and nothing else is
+    /// touched unless they fit.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a table that this crate can call.
+    ///
+    /// # Safety
+    ///
+    /// `table` is null or points to two `uint32_t`, version and size, and to a static
+    /// `wattlab_probe_table` of that size if the version is [`ABI`].
+    pub unsafe fn check(table: *const Self) -> Result<&'static Self, Refusal> {
+        if table.is_null() {
+            return Err(Refusal::Null);
+        }
+        // SAFETY: every version starts with these two numbers.
+        let [abi, size] = unsafe { table.cast::<[u32; 2]>().read() };
+        if abi != ABI {
+            return Err(Refusal::Abi(abi));
+        }
+        if (size as usize) < size_of::<Self>() {
+            return Err(Refusal::Size(size));
+        }
+        // SAFETY: it is of our version, at least as long as ours, and static.
+        let table = unsafe { &*table };
+        if table.name.is_null() || table.functions().is_none() {
+            return Err(Refusal::Incomplete);
+        }
+        Ok(table)
+    }
+
+    /// The probe's name, up to where it stops being UTF-8; empty if there is none.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.name.is_null() {
+            return "";
+        }
+        // SAFETY: a table's name is static and nul-terminated.
+        let bytes = unsafe { CStr::from_ptr(self.name) }.to_bytes();
+        match core::str::from_utf8(bytes) {
+            Ok(name) => name,
+            Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+        }
+    }
+
+    /// Its functions; `None` if one is missing.
+    #[must_use]
+    pub fn functions(&self) -> Option<Functions> {
+        Some(Functions {
+            open: self.open?,
+            channels: self.channels?,
+            read: self.read?,
+            close: self.close?,
+        })
+    }
+}
 
 /// The type of a plugin's one symbol, `wattlab_probe`.
 pub type Entry = unsafe extern "C" fn() -> *const Table;
@@ -175,3 +265,7 @@ macro_rules! export {
         }
     };
 }
+
+#[cfg(test)]
+#[expect(clippy::print_stderr, reason = "says visibly that it skips")]
+mod tests;

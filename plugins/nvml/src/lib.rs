@@ -24,16 +24,17 @@ fn failure(error: &NvmlError) -> Failure {
     match error {
         NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => Failure {
             code: -1,
-            reason: "the library `libnvidia-ml.so.1` was not found: install the NVIDIA driver",
+            reason: "the library `libnvidia-ml.so.1` was not found\ninstall the NVIDIA driver",
         },
-        NvmlError::DriverNotLoaded => {
-            Failure { code: -2, reason: "the NVIDIA driver is not loaded: run `nvidia-smi`" }
-        }
+        NvmlError::DriverNotLoaded => Failure {
+            code: -2,
+            reason: "the NVIDIA driver is not loaded\nrun `nvidia-smi` as root: it loads the driver or tells why not",
+        },
         NvmlError::NoPermission => Failure {
             code: -3,
-            reason: "no permission to read the GPUs: check the rights of /dev/nvidia*",
+            reason: "no permission to read the GPUs\ngive yourself the right to read and write /dev/nvidia*",
         },
-        _ => Failure { code: -4, reason: "NVML failed; `nvidia-smi` tells more" },
+        _ => Failure { code: -4, reason: "NVML failed\n`nvidia-smi` tells more" },
     }
 }
 
@@ -67,7 +68,10 @@ impl Probe for NvidiaGpus {
     fn open() -> Result<Self, Failure> {
         let found = Nvml::init().and_then(Self::find).map_err(|error| failure(&error))?;
         if found.gpus.is_empty() {
-            return Err(Failure { code: -5, reason: "the driver shows no GPU" });
+            return Err(Failure {
+                code: -5,
+                reason: "the driver shows no GPU\ncheck `nvidia-smi -L`",
+            });
         }
         Ok(found)
     }
@@ -81,9 +85,10 @@ impl Probe for NvidiaGpus {
                 // Millijoules and milliwatts.
                 unit: 1e-3,
                 range: 0,
-                // Both are updated about every 100 ms at the slowest.
+                // Not documented by NVIDIA: 100 ms is a cautious assumption.
                 period_ns: 100_000_000,
-                // NVIDIA states ±5 % for the board's power.
+                // NVML's reference states ±5 % for Fermi and Kepler boards and nothing for later
+                // ones; the same is assumed for all.
                 relative_error: 0.05,
             });
         }

@@ -1,8 +1,15 @@
 //! `include/probe.h` and the Rust structs lay out the same bytes.
 
-use std::{fs, mem::offset_of, process::Command};
+extern crate std;
 
-use wattlab_probe_abi::{RawChannel, Table};
+use core::{mem::offset_of, ptr};
+use std::{
+    eprintln, fs,
+    process::Command,
+    string::{String, ToString},
+};
+
+use super::*;
 
 #[test]
 fn the_header_and_the_crate_agree() {
@@ -61,4 +68,36 @@ fn the_header_and_the_crate_agree() {
     ];
     let line = |values: [usize; 8]| values.map(|it| it.to_string()).join(" ") + "\n";
     assert_eq!(found, line(channel) + &line(table));
+}
+
+#[test]
+fn a_table_is_believed_only_if_version_and_size_fit() {
+    struct Silent;
+    impl Probe for Silent {
+        const NAME: &'static CStr = c"silent";
+        fn open() -> Result<Self, Failure> {
+            Ok(Self)
+        }
+        fn channels(&self, _: &mut dyn FnMut(Channel<'_>)) {}
+        fn read(&mut self, _: usize) -> Result<u64, Failure> {
+            Err(Failure { code: -1, reason: "nothing to read" })
+        }
+    }
+    #[repr(align(8))]
+    struct Aligned([u32; 2]);
+    static HEADERS: [Aligned; 2] = [Aligned([2, 4096]), Aligned([ABI, 8])];
+    const TABLE: &Table = &Table::of::<Silent>();
+    // SAFETY: a good table, no table, and headers alone, of another version or too short.
+    let (good, none, other, short) = unsafe {
+        (
+            Table::check(TABLE),
+            Table::check(ptr::null()),
+            Table::check(HEADERS[0].0.as_ptr().cast()),
+            Table::check(HEADERS[1].0.as_ptr().cast()),
+        )
+    };
+    assert_eq!(good.unwrap().name(), "silent");
+    assert_eq!(none.unwrap_err(), Refusal::Null);
+    assert_eq!(other.unwrap_err(), Refusal::Abi(2));
+    assert_eq!(short.unwrap_err(), Refusal::Size(8));
 }

@@ -1,0 +1,8 @@
+//! The meter's behavior, over fake hardware.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
+
+mod fake;
+mod plugin;
+mod rapl;
+mod span;

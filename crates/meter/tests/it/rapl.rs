@@ -1,0 +1,194 @@
+use record::{Domain, DomainEnergy, Joules, Method, Origin, WarningKind};
+use wattlab_meter::{Estimator, Meter, SpanReport};
+
+use crate::fake::{RANGE, Tree};
+
+fn device<'a>(report: &'a SpanReport, name: &str) -> &'a DomainEnergy {
+    report
+        .domains
+        .iter()
+        .find(|it| it.device == name)
+        .unwrap_or_else(|| panic!("no device `{name}` in {:?}", report.domains))
+}
+
+fn close(found: Joules, expected: f64) {
+    assert!((found.0 - expected).abs() < 1e-5, "{found}, expected {expected}");
+}
+
+fn kinds(report: &SpanReport) -> Vec<WarningKind> {
+    // The fake counters move between two microsecond-old readings; that is not what we test.
+    let all = report.warnings.iter().map(|it| it.kind);
+    all.filter(|it| *it != WarningKind::BelowResolution).collect()
+}
+
+#[test]
+fn a_total_is_packages_and_memory() {
+    let tree = Tree::new()
+        .zone("intel-rapl:0", "package-0-die-0", 0)
+        .zone("intel-rapl:0:0", "core", 0)
+        .zone("intel-rapl:0:1", "dram", 0)
+        .zone("intel-rapl:1", "package-0-die-1", 0)
+        .zone("intel-rapl:2", "psys", 0);
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl:0", 10_000_000);
+    tree.set("intel-rapl:0:0", 6_000_000);
+    tree.set("intel-rapl:0:1", 2_000_000);
+    tree.set("intel-rapl:1", 30_000_000);
+    tree.set("intel-rapl:2", 60_000_000);
+    let report = span.end();
+    let total = report.total.unwrap();
+    close(total.joules, 42.0);
+    assert_eq!(total.origin, Origin::Measured);
+    assert!(total.uncertainty >= Joules(42.0 * 0.05), "{}", total.uncertainty);
+    let core = device(&report, "package-0-die-0/core");
+    assert_eq!((core.domain, core.in_total), (Domain::CpuCore, false));
+    close(core.joules, 6.0);
+    assert!(!device(&report, "psys").in_total);
+    let package = device(&report, "package-0-die-1");
+    assert_eq!((package.domain, package.method), (Domain::CpuPackage, Method::Counter));
+    assert_eq!((package.samples, package.gap.0), (2, 0.0));
+    assert_eq!(kinds(&report), []);
+}
+
+#[test]
+fn a_wrap_inside_a_span_is_no_loss() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", RANGE - 4_000_000);
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl:0", 5_999_999);
+    let report = span.end();
+    close(report.total.unwrap().joules, 10.0);
+    assert_eq!(kinds(&report), []);
+}
+
+#[test]
+fn a_reset_is_not_taken_for_a_wrap() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 90_000_000_000);
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl:0", 3_000_000);
+    let report = span.end();
+    close(report.total.unwrap().joules, 3.0);
+    assert!(kinds(&report).contains(&WarningKind::SensorGap), "{:?}", report.warnings);
+}
+
+#[test]
+fn the_mmio_copy_of_a_package_is_not_counted_again() {
+    let tree =
+        Tree::new().zone("intel-rapl:0", "package-0", 0).zone("intel-rapl-mmio:0", "package-0", 0);
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl:0", 7_000_000);
+    tree.set("intel-rapl-mmio:0", 7_000_000);
+    let report = span.end();
+    assert_eq!(report.domains.len(), 1);
+    close(report.total.unwrap().joules, 7.0);
+}
+
+#[test]
+fn the_copy_is_read_where_the_first_cannot_be() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).unreadable("intel-rapl:0").zone(
+        "intel-rapl-mmio:0",
+        "package-0",
+        0,
+    );
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl-mmio:0", 7_000_000);
+    close(span.end().total.unwrap().joules, 7.0);
+}
+
+#[test]
+fn a_counter_that_fails_for_a_while_loses_nothing() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 1_000_000);
+    let meter = tree.meter();
+    let span = meter.span("fit");
+    std::fs::write(tree.path("intel-rapl:0").join("energy_uj"), "").unwrap();
+    meter.sample();
+    tree.set("intel-rapl:0", 9_000_000);
+    let report = span.end();
+    close(report.total.unwrap().joules, 8.0);
+    assert_eq!(kinds(&report), [WarningKind::ProbeFailed]);
+    assert!(report.warnings[0].text.contains("1 readings failed"), "{:?}", report.warnings);
+}
+
+#[test]
+fn a_counter_that_vanishes_leaves_a_gap_and_no_guess() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
+    let meter = tree.meter();
+    let span = meter.span("fit");
+    tree.set("intel-rapl:0", 5_000_000);
+    meter.sample();
+    std::fs::remove_dir_all(tree.path("intel-rapl:0")).unwrap();
+    let report = span.end();
+    close(report.total.unwrap().joules, 5.0);
+    assert_eq!(kinds(&report), [WarningKind::ProbeFailed, WarningKind::SensorGap]);
+    let later = meter.span("evaluate").end();
+    assert_eq!((later.total, later.domains.len()), (None, 0));
+    assert!(kinds(&later).contains(&WarningKind::NoEnergy));
+}
+
+#[test]
+fn a_file_that_is_replaced_is_found_again() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
+    let span = tree.meter().span("fit");
+    let folder = tree.path("intel-rapl:0");
+    std::fs::write(folder.join("new"), "4000000").unwrap();
+    std::fs::rename(folder.join("new"), folder.join("energy_uj")).unwrap();
+    close(span.end().total.unwrap().joules, 4.0);
+}
+
+#[test]
+fn an_unreadable_counter_is_no_zero_but_a_reason_and_a_remedy() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).unreadable("intel-rapl:0");
+    let meter = tree.meter();
+    let status = &meter.probes()[0];
+    assert!(!status.available);
+    assert!(status.reason.as_ref().unwrap().contains("intel-rapl:0"), "{status:?}");
+    assert!(status.remedy.as_ref().unwrap().contains("chmod -R a+r"), "{status:?}");
+    assert_eq!(meter.span("fit").end().total, None);
+}
+
+#[test]
+fn one_unreadable_package_of_two_is_told_with_every_total() {
+    let tree = Tree::new()
+        .zone("intel-rapl:0", "package-0", 0)
+        .zone("intel-rapl:1", "package-1", 0)
+        .unreadable("intel-rapl:1");
+    let meter = tree.meter();
+    assert!(meter.probes()[0].available && meter.probes()[0].remedy.is_some());
+    let span = meter.span("fit");
+    tree.set("intel-rapl:0", 2_000_000);
+    let report = span.end();
+    close(report.total.unwrap().joules, 2.0);
+    assert_eq!(kinds(&report), [WarningKind::ProbeFailed]);
+    assert!(report.warnings[0].text.contains("intel-rapl:1"), "{:?}", report.warnings);
+}
+
+#[test]
+fn no_powercap_folder_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = Meter::builder().sysfs(folder.path()).estimator(Estimator::none()).start().unwrap();
+    let status = &meter.probes()[0];
+    assert!(!status.available);
+    assert!(status.remedy.as_ref().unwrap().contains("virtual machines"), "{status:?}");
+}
+
+#[test]
+fn an_estimate_steps_in_only_where_no_sensor_sees_the_processor() {
+    let model = Estimator::cpu_time(record::Watts(5.0), 0.2);
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
+    let sensed = tree.builder().estimator(model.clone()).start().unwrap();
+    assert!(sensed.probe_uses().iter().all(|it| it.method == Method::Counter));
+
+    let meter = Tree::new().builder().estimator(model).start().unwrap();
+    let uses = meter.probe_uses();
+    assert!(uses[0].model.as_ref().unwrap().contains("× 5.0 W per busy core (±20 %)"), "{uses:?}");
+    let span = meter.span("fit");
+    let sum: u64 = std::hint::black_box((0..2_000_000_u64).map(|it| it ^ 3).sum());
+    let report = span.end();
+    assert!(sum > 0);
+    let total = report.total.unwrap();
+    assert_eq!(total.origin, Origin::Estimated);
+    assert_eq!(report.domains[0].method, Method::Model);
+    // The span's CPU time is taken just inside the model's readings.
+    assert!(total.joules >= record::Watts(5.0) * report.cpu, "{report:?}");
+    assert!(total.uncertainty.0 >= total.joules.0 * 0.2);
+    assert_eq!(kinds(&report), [WarningKind::EstimatedEnergy]);
+}
