@@ -13,12 +13,12 @@ use crate::study::Stream;
 pub(super) const CLASSES: usize = 10;
 
 /// How hard the set is.
-const SHIFT: f32 = 4.0; // center, in pixels of 28, either way
+const SHIFT: f32 = 2.0; // center, in pixels of 28, either way
 const RADIUS: (f32, f32) = (6.0, 10.0); // half size, in pixels of 28
-const TILT: f32 = 0.17; // tangent of half the tilt: about ±19°
+const TILT: f32 = 0.10; // tangent of half the tilt: about ±19°
 const CONTRAST: (f32, f32) = (0.35, 0.8); // shape against background
-const DARK: f32 = 0.3; // share of shapes darker than their background
-const NOISE: f32 = 0.11; // standard deviation
+const DARK: f32 = 0.1; // share of shapes darker than their background
+const NOISE: f32 = 0.08; // standard deviation
 const DISTRACTORS: usize = 3; // small blobs
 
 /// Draws images `0..n` of a split; image `i` depends on seed, split and `i` alone.

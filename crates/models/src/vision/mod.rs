@@ -1,1 +1,131 @@
-//! placeholder
+//! The decade of vision networks, for inference, under torchvision's names and state-dict keys.
+
+mod catalog;
+mod convolutional;
+mod densenet;
+mod layers;
+mod mobile;
+mod residual;
+mod weights;
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+
+pub use self::catalog::{Architecture, architectures};
+use self::{layers::Layer, weights::Weights};
+use crate::study::Stream;
+
+/// Why a vision network cannot be built or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VisionError {
+    /// Nobody knows that network.
+    #[error("no network `{name}`; known are {known}")]
+    Unknown {
+        /// As given.
+        name: String,
+        /// Those that are.
+        known: String,
+    },
+    /// The images are too small.
+    #[error("network `{name}` takes images of at least {least}×{least} pixels, got {side}×{side}")]
+    TooSmall {
+        /// Its name.
+        name: &'static str,
+        /// The smallest side it takes.
+        least: usize,
+        /// As given.
+        side: usize,
+    },
+    /// A tensor of a state dict is missing or has another shape.
+    #[error("state dict: tensor `{name}` is {found}, expected shape {expected:?}")]
+    State {
+        /// Its name.
+        name: String,
+        /// As found.
+        found: String,
+        /// As needed.
+        expected: Vec<usize>,
+    },
+    /// The tensor library failed.
+    #[error("tensor operation failed")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// A vision network in evaluation mode.
+pub struct VisionNetwork {
+    architecture: &'static Architecture,
+    layer: Layer,
+    parameters: usize,
+}
+
+impl VisionNetwork {
+    /// With random weights from a seed: for energy and time, which do not depend on them.
+    ///
+    /// # Errors
+    ///
+    /// If there is no network of that name.
+    pub fn random(name: &str, classes: usize, seed: u64) -> Result<Self, VisionError> {
+        Self::build(name, classes, Weights::random(seed))
+    }
+
+    /// With the weights of a torchvision state dict.
+    ///
+    /// # Errors
+    ///
+    /// If there is no network of that name, or a tensor is missing or has another shape.
+    pub fn from_tensors(
+        name: &str,
+        classes: usize,
+        tensors: HashMap<String, Tensor>,
+    ) -> Result<Self, VisionError> {
+        Self::build(name, classes, Weights::given(tensors))
+    }
+
+    fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
+        let found = architectures().iter().find(|it| it.name == name);
+        let architecture = found.ok_or_else(|| VisionError::Unknown {
+            name: name.to_owned(),
+            known: architectures().iter().map(|it| it.name).collect::<Vec<_>>().join(", "),
+        })?;
+        let layer = (architecture.build)(&mut weights, classes)?;
+        Ok(Self { architecture, layer, parameters: weights.parameters() })
+    }
+
+    /// Which network this is.
+    #[must_use]
+    pub fn architecture(&self) -> &'static Architecture {
+        self.architecture
+    }
+
+    /// Trained numbers.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Logits `[n][classes]` of images `[n][3][side][side]`.
+    ///
+    /// # Errors
+    ///
+    /// If the images are too small for this network, or not of that shape.
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        let (_, _, height, width) = images.dims4()?;
+        let (side, least) = (height.min(width), self.architecture.least_side);
+        if side < least {
+            return Err(VisionError::TooSmall { name: self.architecture.name, least, side });
+        }
+        Ok(self.layer.forward(images)?)
+    }
+}
+
+/// Random images `[n][3][side][side]`, uniform in the range of normalized photographs.
+///
+/// # Errors
+///
+/// If the tensor library fails.
+pub fn random_images(n: usize, side: usize, seed: u64) -> Result<Tensor, VisionError> {
+    let values = Stream::new(seed, "images").uniform(n * 3 * side * side, 2.0);
+    Ok(Tensor::from_vec(values, (n, 3, side, side), &Device::Cpu)?)
+}

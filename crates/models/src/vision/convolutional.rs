@@ -1,0 +1,98 @@
+//! AlexNet, VGG and SqueezeNet: convolutions one after the other.
+
+use super::{
+    VisionError,
+    layers::{
+        Activation::{None, Relu},
+        Layer,
+    },
+    weights::{Shape, Weights},
+};
+
+const POOL3: Layer = Layer::MaxPool { kernel: 3, stride: 2, padding: 0, ceil: false };
+
+/// Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks").
+pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    let stem = Shape { input: 3, output: 64, kernel: 11, stride: 4, padding: 2, groups: 1 };
+    Ok(Layer::Sequence(vec![
+        w.conv("features.0", stem, Relu)?,
+        POOL3,
+        w.conv("features.3", Shape::same(64, 192, 5, 1), Relu)?,
+        POOL3,
+        w.conv("features.6", Shape::same(192, 384, 3, 1), Relu)?,
+        w.conv("features.8", Shape::same(384, 256, 3, 1), Relu)?,
+        w.conv("features.10", Shape::same(256, 256, 3, 1), Relu)?,
+        POOL3,
+        Layer::AdaptiveAvgPool(6),
+        Layer::Flatten,
+        w.linear("classifier.1", 256 * 36, 4096, Relu)?,
+        w.linear("classifier.4", 4096, 4096, Relu)?,
+        w.linear("classifier.6", 4096, classes, None)?,
+    ]))
+}
+
+/// Simonyan and Zisserman 2014; `stages` is the number of convolutions between pools.
+pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<Layer, VisionError> {
+    let mut layers = Vec::new();
+    let (mut index, mut channels) = (0, 3);
+    for (convolutions, width) in stages.iter().zip([64, 128, 256, 512, 512]) {
+        for _ in 0..*convolutions {
+            let shape = Shape::same(channels, width, 3, 1);
+            layers.push(w.conv(&format!("features.{index}"), shape, Relu)?);
+            // A convolution and its ReLU.
+            index += 2;
+            channels = width;
+        }
+        layers.push(Layer::MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false });
+        index += 1;
+    }
+    layers.extend([
+        Layer::AdaptiveAvgPool(7),
+        Layer::Flatten,
+        w.linear("classifier.0", 512 * 49, 4096, Relu)?,
+        w.linear("classifier.3", 4096, 4096, Relu)?,
+        w.linear("classifier.6", 4096, classes, None)?,
+    ]);
+    Ok(Layer::Sequence(layers))
+}
+
+/// Iandola et al. 2016, version 1.1.
+pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    let pool = || Layer::MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true };
+    let stem = Shape { input: 3, output: 64, kernel: 3, stride: 2, padding: 0, groups: 1 };
+    Ok(Layer::Sequence(vec![
+        w.conv("features.0", stem, Relu)?,
+        pool(),
+        fire(w, 3, 64, 16, 64)?,
+        fire(w, 4, 128, 16, 64)?,
+        pool(),
+        fire(w, 6, 128, 32, 128)?,
+        fire(w, 7, 256, 32, 128)?,
+        pool(),
+        fire(w, 9, 256, 48, 192)?,
+        fire(w, 10, 384, 48, 192)?,
+        fire(w, 11, 384, 64, 256)?,
+        fire(w, 12, 512, 64, 256)?,
+        w.conv("classifier.1", Shape::same(512, classes, 1, 1), Relu)?,
+        Layer::GlobalAvgPool,
+    ]))
+}
+
+/// A 1×1 convolution to few channels, then 1×1 and 3×3 ones side by side.
+fn fire(
+    w: &mut Weights,
+    index: usize,
+    input: usize,
+    squeeze: usize,
+    expand: usize,
+) -> Result<Layer, VisionError> {
+    let name = |part: &str| format!("features.{index}.{part}");
+    let shape = Shape::same(squeeze, expand, 3, 1);
+    Ok(Layer::Sequence(vec![
+        w.conv(&name("squeeze"), Shape::same(input, squeeze, 1, 1), Relu)?,
+        Layer::Branches(
+            Box::new(w.conv(&name("expand1x1"), Shape::same(squeeze, expand, 1, 1), Relu)?),
+            Box::new(w.conv(&name("expand3x3"), shape, Relu)?),
+        ),
+    ]))
+}

@@ -1,0 +1,56 @@
+//! DenseNet (Huang et al. 2016).
+
+use super::{
+    VisionError,
+    layers::{
+        Activation::{None, Relu},
+        Layer,
+    },
+    weights::{Shape, Weights},
+};
+
+/// Channels that each layer adds.
+const GROWTH: usize = 32;
+/// Channels of a bottleneck, in growths.
+const BOTTLENECK: usize = 4;
+
+pub(super) fn densenet121(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    let stem = Shape { input: 3, output: 64, kernel: 7, stride: 2, padding: 3, groups: 1 };
+    let mut layers = vec![
+        w.conv_norm(("features.conv0", "features.norm0"), stem, Relu)?,
+        Layer::MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false },
+    ];
+    let mut channels = 64;
+    for (block, depth) in [6, 12, 24, 16].into_iter().enumerate() {
+        for layer in 0..depth {
+            let name = format!("features.denseblock{}.denselayer{}", block + 1, layer + 1);
+            layers.push(Layer::Grow(Box::new(dense_layer(w, &name, channels)?)));
+            channels += GROWTH;
+        }
+        if block < 3 {
+            let name = format!("features.transition{}", block + 1);
+            layers.push(w.norm_relu(&format!("{name}.norm"), channels)?);
+            let shape = Shape::same(channels, channels / 2, 1, 1);
+            layers.push(w.bare_conv(&format!("{name}.conv"), shape)?);
+            layers.push(Layer::AvgPool);
+            channels /= 2;
+        }
+    }
+    layers.extend([
+        w.norm_relu("features.norm5", channels)?,
+        Layer::GlobalAvgPool,
+        w.linear("classifier", channels, classes, None)?,
+    ]);
+    Ok(Layer::Sequence(layers))
+}
+
+/// The second norm follows the first convolution, so it is folded into it.
+fn dense_layer(w: &mut Weights, name: &str, channels: usize) -> Result<Layer, VisionError> {
+    let width = GROWTH * BOTTLENECK;
+    let (conv1, norm2) = (format!("{name}.conv1"), format!("{name}.norm2"));
+    Ok(Layer::Sequence(vec![
+        w.norm_relu(&format!("{name}.norm1"), channels)?,
+        w.conv_norm((&conv1, &norm2), Shape::same(channels, width, 1, 1), Relu)?,
+        w.bare_conv(&format!("{name}.conv2"), Shape::same(width, GROWTH, 3, 1))?,
+    ]))
+}

@@ -1,0 +1,170 @@
+//! Where a network's weights come from, by name.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{
+    VisionError,
+    layers::{Activation, Conv, Layer, Linear, ScaleShift},
+};
+use crate::study::Stream;
+
+/// Added to the variance of batch norm (PyTorch's default, which these networks keep).
+const EPSILON: f64 = 1e-5;
+
+/// Weights by torchvision's names; counts the trained numbers it hands out.
+pub(super) struct Weights {
+    given: Option<HashMap<String, Tensor>>,
+    seed: u64,
+    parameters: usize,
+}
+
+/// A convolution's shape: input and output channels, kernel side, stride, padding, groups.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) groups: usize,
+}
+
+impl Shape {
+    /// A dense convolution that keeps the size at stride 1.
+    pub(super) fn same(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
+        Self { input, output, kernel, stride, padding: kernel / 2, groups: 1 }
+    }
+
+    /// A depthwise 3×3 convolution.
+    pub(super) fn depthwise(channels: usize, stride: usize) -> Self {
+        Self { groups: channels, ..Self::same(channels, channels, 3, stride) }
+    }
+}
+
+impl Weights {
+    pub(super) fn random(seed: u64) -> Self {
+        Self { given: None, seed, parameters: 0 }
+    }
+
+    pub(super) fn given(tensors: HashMap<String, Tensor>) -> Self {
+        Self { given: Some(tensors), seed: 0, parameters: 0 }
+    }
+
+    pub(super) fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// A tensor by name; a random one is uniform in ±`bound` around `center`.
+    fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        center: f32,
+        bound: f32,
+    ) -> Result<Tensor, VisionError> {
+        let Some(given) = &self.given else {
+            let count = shape.iter().product();
+            let mut values = if bound == 0.0 {
+                vec![0.0; count]
+            } else {
+                Stream::new(self.seed, name).uniform(count, bound)
+            };
+            values.iter_mut().for_each(|it| *it += center);
+            return Ok(Tensor::from_vec(values, shape, &Device::Cpu)?);
+        };
+        let fail = |found| VisionError::State {
+            name: name.to_owned(),
+            found,
+            expected: shape.to_vec(),
+        };
+        let tensor = given.get(name).ok_or_else(|| fail("missing".to_owned()))?;
+        if tensor.dims() != shape {
+            return Err(fail(format!("of shape {:?}", tensor.dims())));
+        }
+        Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
+    }
+
+    fn trained(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        center: f32,
+        bound: f32,
+    ) -> Result<Tensor, VisionError> {
+        self.parameters += shape.iter().product::<usize>();
+        self.tensor(name, shape, center, bound)
+    }
+
+    /// He-uniform: √(6 / fan-in) keeps activations of the same size from layer to layer.
+    fn kernel(&mut self, name: &str, shape: Shape) -> Result<Tensor, VisionError> {
+        let inputs = shape.input / shape.groups;
+        let bound = (6.0 / (inputs * shape.kernel * shape.kernel) as f32).sqrt();
+        let dims = [shape.output, inputs, shape.kernel, shape.kernel];
+        self.trained(&format!("{name}.weight"), &dims, 0.0, bound)
+    }
+
+    /// A convolution with bias.
+    pub(super) fn conv(
+        &mut self,
+        name: &str,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let kernel = self.kernel(name, shape)?;
+        let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
+        Ok(Layer::Conv(Conv::new(kernel, bias, shape, activation)))
+    }
+
+    /// A convolution without bias.
+    pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
+        let kernel = self.kernel(name, shape)?;
+        let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
+        Ok(Layer::Conv(Conv::new(kernel, bias, shape, Activation::None)))
+    }
+
+    /// Batch norm as a scale and a shift of each channel.
+    fn norm(&mut self, name: &str, channels: usize) -> Result<(Tensor, Tensor), VisionError> {
+        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?;
+        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?;
+        let mean = self.tensor(&format!("{name}.running_mean"), &[channels], 0.0, 0.0)?;
+        let variance = self.tensor(&format!("{name}.running_var"), &[channels], 1.0, 0.0)?;
+        let scale = (gamma / (variance + EPSILON)?.sqrt()?)?;
+        let shift = (beta - (mean * &scale)?)?;
+        Ok((scale, shift))
+    }
+
+    /// A convolution whose batch norm is folded into it.
+    pub(super) fn conv_norm(
+        &mut self,
+        (conv, norm): (&str, &str),
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let kernel = self.kernel(conv, shape)?;
+        let (scale, shift) = self.norm(norm, shape.output)?;
+        let kernel = kernel.broadcast_mul(&scale.reshape((shape.output, 1, 1, 1))?)?;
+        Ok(Layer::Conv(Conv::new(kernel, shift, shape, activation)))
+    }
+
+    /// Batch norm and ReLU before a convolution.
+    pub(super) fn norm_relu(&mut self, name: &str, channels: usize) -> Result<Layer, VisionError> {
+        let (scale, shift) = self.norm(name, channels)?;
+        Ok(Layer::ScaleShift(ScaleShift { scale: scale.to_vec1()?, shift: shift.to_vec1()? }))
+    }
+
+    /// A linear layer.
+    pub(super) fn linear(
+        &mut self,
+        name: &str,
+        input: usize,
+        output: usize,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let bound = (6.0 / input as f32).sqrt();
+        let weight = self.trained(&format!("{name}.weight"), &[output, input], 0.0, bound)?;
+        let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
+        Ok(Layer::Linear(Linear { weight, bias, activation }))
+    }
+}

@@ -1,0 +1,5 @@
+//! The models, as their users see them.
+
+mod formula;
+mod study;
+mod vision;

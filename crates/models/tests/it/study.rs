@@ -1,0 +1,157 @@
+//! The study's networks: PyTorch's losses, determinism, divergence.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+use record::{Adam, DataSpec, NetworkKind, StudyNetwork};
+use wattlab_models::{Control, Network, TrainError, Training, load_dataset};
+
+use crate::formula::{fill, json, shared, uniform};
+
+fn spec(kind: NetworkKind, conv: u32, linear: u32, relu: bool) -> StudyNetwork {
+    StudyNetwork { kind, conv, linear, relu }
+}
+
+/// The state dict of a network, every tensor by formula but the running statistics.
+fn formula_state(network: &Network) -> HashMap<String, Tensor> {
+    let state = network.state().unwrap();
+    state
+        .iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.dims();
+            let values = if name.ends_with("running_mean") {
+                vec![0.0; tensor.elem_count()]
+            } else if name.ends_with("running_var") {
+                vec![1.0; tensor.elem_count()]
+            } else {
+                fill(name, shape)
+            };
+            (name.clone(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+        })
+        .collect()
+}
+
+fn losses(
+    spec: &StudyNetwork,
+    adam: &Adam,
+    (channels, side, batch): (usize, usize, usize),
+    steps: u32,
+) -> Vec<f64> {
+    let mut network = Network::new(spec, channels, side, 10, 0).unwrap();
+    network.load(&formula_state(&network)).unwrap();
+    let pixels = uniform("input", batch * channels * side * side);
+    let images: Vec<f32> =
+        pixels.iter().map(|it| ((f64::from(*it) + 1.0) / 2.0) as f32).collect();
+    let labels: Vec<u32> = uniform("label", batch)
+        .iter()
+        .map(|it| (10.0 * (f64::from(*it) + 1.0) / 2.0).floor() as u32)
+        .collect();
+    let mut training =
+        Training::on_one_batch(network, adam, &images, &labels).unwrap();
+    let fit = training.fit(steps, &mut |_| Control::Continue).unwrap();
+    fit.epochs.iter().map(|it| it.loss.unwrap()).collect()
+}
+
+#[test]
+fn losses_are_pytorchs() {
+    let rows = [
+        ("study-simple_cnn-28", spec(NetworkKind::SimpleCnn, 2, 3, true), 1, 28),
+        ("study-simple_cnn-28-norelu", spec(NetworkKind::SimpleCnn, 0, 0, false), 1, 28),
+        ("study-simple_cnn-32-deep", spec(NetworkKind::SimpleCnn, 0, 0, true), 3, 32),
+        ("study-dense_poly-28", spec(NetworkKind::DensePoly, 0, 3, true), 1, 28),
+        ("study-dense_linear-32", spec(NetworkKind::DenseLinear, 0, 3, true), 3, 32),
+    ];
+    for (name, mut network, channels, side) in rows {
+        let Some(path) = shared(&format!("parity/goldens/{name}.json")) else { return };
+        let golden = json(path);
+        let number = |key: &str| golden[key].as_u64().unwrap();
+        network.linear = number("linear") as u32;
+        if network.kind == NetworkKind::SimpleCnn {
+            network.conv = number("conv") as u32;
+        }
+        assert_eq!((number("channels"), number("side")), (channels as u64, side as u64));
+        let expected: Vec<f64> =
+            golden["losses"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+        let batch = number("batch") as usize;
+        let real = |key: &str| golden[key].as_f64().unwrap();
+        let adam = Adam {
+            learning_rate: real("lr"),
+            beta1: real("beta1"),
+            beta2: real("beta2"),
+            epsilon: real("epsilon"),
+            weight_decay: real("weight_decay"),
+        };
+        let found = losses(&network, &adam, (channels, side, batch), expected.len() as u32);
+        let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+        assert!(worst < 1e-3, "{name}: {worst:e}\n{found:?}\n{expected:?}");
+    }
+}
+
+/// The first five losses of PyTorch 2.15 for SimpleCNN 1×28×28 (2 conv, 3 linear), batch 64, weights
+/// and images by formula: what can be checked without any file.
+#[test]
+fn the_first_losses_are_pytorchs() {
+    let expected = [
+        2.908_667_802_810_669,
+        3.860_731_601_715_088,
+        3.636_256_217_956_543,
+        3.580_496_549_606_323,
+        3.193_253_040_313_72,
+    ];
+    let found = losses(&spec(NetworkKind::SimpleCnn, 2, 3, true), &Adam::default(), (1, 28, 64), 5);
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() / expected < 1e-3, "{found} {expected}");
+    }
+}
+
+fn data(train: usize) -> wattlab_models::Dataset {
+    let spec = DataSpec { name: "shapes-28".into(), train, validation: 0, test: 64 };
+    load_dataset(&spec, None, 1).unwrap()
+}
+
+/// One seed, one answer, whatever the number of threads and however batches fall.
+#[test]
+fn threads_do_not_change_a_bit() {
+    let data = data(150);
+    let run = |threads: usize, kind, conv| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let network = spec(kind, conv, 3, true);
+            // 150 images in batches of 40: a last batch of 30, and blocks that are not full.
+            let mut training = Training::new(&network, &Adam::default(), 40, &data, 5).unwrap();
+            let fit = training.fit(2, &mut |_| Control::Continue).unwrap();
+            (fit, training.accuracy(&data.test).unwrap())
+        })
+    };
+    for (kind, conv) in [(NetworkKind::SimpleCnn, 4), (NetworkKind::DensePoly, 0)] {
+        assert_eq!(run(1, kind, conv), run(2, kind, conv));
+        assert_eq!(run(2, kind, conv), run(2, kind, conv));
+    }
+}
+
+#[test]
+fn a_bad_learning_rate_diverges_and_says_so() {
+    let data = data(128);
+    let adam = Adam { learning_rate: 1e30, ..Adam::default() };
+    let network = spec(NetworkKind::DensePoly, 0, 3, true);
+    let mut training = Training::new(&network, &adam, 32, &data, 5).unwrap();
+    let fit = training.fit(3, &mut |_| Control::Continue).unwrap();
+    assert_eq!(fit.diverged_in_epoch, Some(0));
+    assert_eq!(fit.epochs.len(), 1);
+    assert_eq!(fit.epochs[0].loss, None);
+    assert!(training.accuracy(&data.test).unwrap().unwrap() <= 0.2);
+}
+
+#[test]
+fn what_cannot_be_trained_is_an_error() {
+    let data = data(32);
+    let network = spec(NetworkKind::SimpleCnn, 2, 3, true);
+    let new = |minibatch| Training::new(&network, &Adam::default(), minibatch, &data, 5);
+    assert!(matches!(new(0).err().unwrap(), TrainError::EmptyMinibatch));
+    let empty = DataSpec { name: "shapes-28".into(), train: 0, validation: 0, test: 8 };
+    let empty = load_dataset(&empty, None, 1).unwrap();
+    let none = Training::new(&network, &Adam::default(), 8, &empty, 5).err().unwrap();
+    assert!(matches!(none, TrainError::NoImages { .. }));
+    let mut stopped = new(8).unwrap();
+    assert!(matches!(stopped.fit(1, &mut |_| Control::Stop), Err(TrainError::Stopped)));
+}
