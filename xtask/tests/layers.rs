@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-probe-abi", &[]),
     ("wattlab-meter", &["wattlab-probe-abi", "wattlab-record"]),
     ("wattlab-models", &["wattlab-record"]),
-    ("wattlab-hpo", &["wattlab-record"]),
+    ("wattlab-hpo", &[]),
     ("wattlab-inference-sim", &["wattlab-record"]),
     ("wattlab-report", &["wattlab-record"]),
     (

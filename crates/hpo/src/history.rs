@@ -1,0 +1,46 @@
+//! What was tried and what it gave.
+
+/// A trial that was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Its number, from 0.
+    pub number: u32,
+    /// Its parameters, in the space's order.
+    pub parameters: Vec<f64>,
+    /// What it gave; more is better. A failed trial has none.
+    pub value: Option<f64>,
+}
+
+/// The trials so far, by number; those under way are known by their parameters alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    trials: Vec<Trial>,
+    pending: Vec<Vec<f64>>,
+}
+
+impl History {
+    /// Of trials in any order; their numbers decide. A value that is not a number counts as failed.
+    #[must_use]
+    pub fn new(mut trials: Vec<Trial>, pending: Vec<Vec<f64>>) -> Self {
+        trials.iter_mut().for_each(|it| it.value = it.value.filter(|value| value.is_finite()));
+        trials.sort_by_key(|it| it.number);
+        Self { trials, pending }
+    }
+
+    /// Trials that were told, by number.
+    #[must_use]
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
+    /// Parameters of trials under way.
+    #[must_use]
+    pub fn pending(&self) -> &[Vec<f64>] {
+        &self.pending
+    }
+
+    /// Parameters and values of trials that gave one.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&[f64], f64)> {
+        self.trials.iter().filter_map(|it| Some((it.parameters.as_slice(), it.value?)))
+    }
+}

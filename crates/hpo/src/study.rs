@@ -1,0 +1,117 @@
+//! A study: ask for parameters, tell what they gave.
+
+use crate::{
+    history::{History, Trial},
+    sampler::{Sampler, suggest},
+    space::Space,
+};
+
+/// Why a study cannot be asked or told.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HpoError {
+    /// Nothing may vary.
+    #[error("the search space has no parameter")]
+    EmptySpace,
+    /// A parameter makes no sense.
+    #[error("parameter `{name}` of range {low} to {high} {problem}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its lower bound.
+        low: f64,
+        /// Its upper bound.
+        high: f64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The grid has no more cells.
+    #[error("the grid has {cells} cells, and trial {number} would be one more; ask for fewer trials")]
+    GridExhausted {
+        /// How many it has.
+        cells: usize,
+        /// The trial.
+        number: u32,
+    },
+    /// Told about a trial that was never asked for, or twice.
+    #[error("trial {number} is not under way; ask for it first, and tell it once")]
+    NotPending {
+        /// The trial.
+        number: u32,
+    },
+}
+
+/// The best trial of a study.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// Its number.
+    pub number: u32,
+    /// Its parameters.
+    pub parameters: Vec<f64>,
+    /// What it gave.
+    pub value: f64,
+}
+
+/// A search for the parameters of the largest value.
+#[derive(Clone, Debug)]
+pub struct Study {
+    space: Space,
+    sampler: Sampler,
+    seed: u64,
+    told: Vec<Trial>,
+    pending: Vec<(u32, Vec<f64>)>,
+    next: u32,
+}
+
+impl Study {
+    /// An empty study.
+    #[must_use]
+    pub fn new(space: Space, sampler: Sampler, seed: u64) -> Self {
+        Self { space, sampler, seed, told: Vec::new(), pending: Vec::new(), next: 0 }
+    }
+
+    /// The next trial: its number and its parameters, in the space's order.
+    ///
+    /// # Errors
+    ///
+    /// If a grid has no more cells.
+    pub fn ask(&mut self) -> Result<(u32, Vec<f64>), HpoError> {
+        let number = self.next;
+        let pending = self.pending.iter().map(|(_, parameters)| parameters.clone()).collect();
+        let history = History::new(self.told.clone(), pending);
+        let parameters = suggest(&self.space, self.sampler, self.seed, number, &history)?;
+        self.pending.push((number, parameters.clone()));
+        self.next += 1;
+        Ok((number, parameters))
+    }
+
+    /// What a trial gave; `None`, or a value that is not a number, if it failed.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not under way. The study is then as it was.
+    pub fn tell(&mut self, number: u32, value: Option<f64>) -> Result<(), HpoError> {
+        let at = self.pending.iter().position(|(it, _)| *it == number);
+        let at = at.ok_or(HpoError::NotPending { number })?;
+        let (_, parameters) = self.pending.remove(at);
+        self.told.push(Trial { number, parameters, value: value.filter(|it| it.is_finite()) });
+        Ok(())
+    }
+
+    /// The trial with the largest value, the first of equals; `None` before any gave one.
+    #[must_use]
+    pub fn best(&self) -> Option<Best> {
+        let mut best: Option<Best> = None;
+        for trial in &self.told {
+            let Some(value) = trial.value else { continue };
+            let better = best.as_ref().is_none_or(|it| {
+                value > it.value || (value == it.value && trial.number < it.number)
+            });
+            if better {
+                let parameters = trial.parameters.clone();
+                best = Some(Best { number: trial.number, parameters, value });
+            }
+        }
+        best
+    }
+}
