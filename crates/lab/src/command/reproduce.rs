@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let meter = meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input)?;
-    let data = DataFolder::new(args.data_dir.clone(), profile.seed);
+    let data = DataFolder::new(args.data_dir.clone());
     let mut worker = Worker::new(meter.clone(), data, interrupt.clone());
     // Bad data is found before the first joule is spent.
     for spec in selected.iter().flat_map(|plan| plan.kinds()) {

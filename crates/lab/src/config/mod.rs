@@ -209,6 +209,21 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Trains on that data set in place of the profile's, with the sizes of the first of them.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn use_data(&mut self, name: &str) -> Result<(), ConfigError> {
+        let replace = |sets: &mut Vec<DataSpec>| {
+            sets.truncate(1);
+            sets.iter_mut().for_each(|it| name.clone_into(&mut it.name));
+        };
+        self.tuning.iter_mut().for_each(|it| replace(&mut it.data));
+        self.layers.iter_mut().for_each(|it| replace(&mut it.data));
+        self.check("--dataset")
+    }
+
     fn check(&self, file: &str) -> Result<(), ConfigError> {
         let mut check = Check { file, error: None };
         if let Some(it) = &self.tuning {

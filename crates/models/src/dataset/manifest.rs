@@ -7,6 +7,7 @@ use super::{DataError, embedded_names};
 /// The manifests that come with this crate.
 const BUILT_IN: &[(&str, &str)] = &[
     ("fashion-mnist", include_str!("../../../../datasets/fashion-mnist.toml")),
+    ("mnist", include_str!("../../../../datasets/mnist.toml")),
     ("cifar-10", include_str!("../../../../datasets/cifar-10.toml")),
 ];
 

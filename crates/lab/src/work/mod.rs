@@ -1,0 +1,204 @@
+//! Does the work of a spec under energy spans, and writes it down.
+
+mod infer;
+mod serve;
+mod train;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use meter::{Meter, MeterError, Span, SpanReport};
+use models::{
+    DataError, TrainError,
+    vision::{VisionError, VisionNetwork},
+};
+use record::{
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
+    SpanEnergy, Task, Timing, Warning,
+};
+
+use crate::{Interrupt, data::DataFolder, environment::environment};
+
+/// Why a run could not be finished.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Somebody asked for an end.
+    #[error("interrupted")]
+    Interrupted,
+    /// Its images cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Its network cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Its vision network cannot be built or run.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    /// Its arrivals make no sense.
+    #[error(transparent)]
+    Arrivals(#[from] inference_sim::ArrivalError),
+}
+
+/// Starts a meter over what this machine has.
+///
+/// # Errors
+///
+/// If a plugin that was named cannot be loaded.
+pub fn meter(
+    sysfs: Option<&Path>,
+    plugins: &[PathBuf],
+    plugin_folder: Option<&Path>,
+) -> Result<Meter, MeterError> {
+    let mut builder = Meter::builder();
+    if let Some(sysfs) = sysfs {
+        builder = builder.sysfs(sysfs);
+    }
+    for plugin in plugins {
+        builder = builder.plugin(plugin);
+    }
+    if let Some(folder) = plugin_folder {
+        builder = builder.plugin_dir(folder);
+    }
+    builder.start()
+}
+
+/// Does runs, one after the other.
+pub struct Worker {
+    meter: Meter,
+    data: DataFolder,
+    interrupt: Interrupt,
+    environment: Environment,
+    /// The vision networks used last: building one takes longer than running it.
+    networks: Vec<VisionNetwork>,
+}
+
+/// Networks kept, in parameters: about 1.2 GB.
+const KEPT_PARAMETERS: usize = 300_000_000;
+/// Classes of the vision networks: ImageNet's.
+const CLASSES: usize = 1000;
+/// Makes the vision networks' random weights, on which neither time nor energy depends.
+const WEIGHTS_SEED: u64 = 1;
+
+/// What a task leaves behind.
+struct Done {
+    outcome: Outcome,
+    main: SpanReport,
+    /// Of the other spans, in order of their start.
+    spans: Vec<SpanReport>,
+    serving: Option<Serving>,
+    warnings: Vec<Warning>,
+}
+
+impl Worker {
+    /// A worker on this machine.
+    #[must_use]
+    pub fn new(meter: Meter, data: DataFolder, interrupt: Interrupt) -> Self {
+        let environment = environment(meter.probe_uses());
+        Self { meter, data, interrupt, environment, networks: Vec::new() }
+    }
+
+    /// Loads what a run of this kind needs, so that bad input is found before any work is done.
+    ///
+    /// # Errors
+    ///
+    /// If images are missing or damaged, or a network cannot take them.
+    pub fn prepare(&mut self, spec: &RunSpec) -> Result<(), RunError> {
+        match &spec.task {
+            Task::Train(task) => {
+                let data = self.data.load(&task.data)?;
+                let (channels, side) = (data.channels, data.side);
+                models::Network::new(&task.network, channels, side, data.classes, spec.seed)
+                    .map_err(TrainError::from)?;
+            }
+            Task::Serve(task) => check_side(&task.network, task.image_side)?,
+            Task::Infer(task) => check_side(&task.network, task.image_side)?,
+        }
+        Ok(())
+    }
+
+    /// Does a run.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be finished, or on interruption.
+    pub fn run(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let whole = self.meter.span("run");
+        let done = match &spec.task {
+            Task::Train(task) => train::run(self, spec, task)?,
+            Task::Serve(task) => serve::run(self, spec, task)?,
+            Task::Infer(task) => infer::run(self, spec, task)?,
+        };
+        let whole = whole.end();
+        let mut warnings = done.main.warnings.clone();
+        warnings.extend(done.warnings);
+        let mut reports = done.spans;
+        reports.push(done.main.clone());
+        reports.sort_by(|a, b| a.start.0.total_cmp(&b.start.0));
+        // Starts count from that of the run.
+        let spans = reports.iter().map(|it| SpanEnergy { start: it.start - whole.start, ..it.into() });
+        Ok(RunRecord {
+            schema: RECORD_SCHEMA.to_owned(),
+            id: spec.id(),
+            spec: spec.clone(),
+            outcome: done.outcome,
+            energy: EnergyReport {
+                span: spec.task.main_span().to_owned(),
+                total: done.main.total,
+                spans: spans.collect(),
+                domains: done.main.domains,
+            },
+            timing: Timing {
+                started_unix_s: started.as_secs_f64(),
+                duration: whole.duration,
+                main: done.main.duration,
+                main_cpu: Some(done.main.cpu),
+                order: 0,
+                serving: done.serving,
+            },
+            environment: self.environment.clone(),
+            warnings,
+        })
+    }
+
+    /// Measures a piece of work as a span of the run.
+    fn measured<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Span) -> Result<T, RunError>,
+    ) -> Result<(T, SpanReport), RunError> {
+        let span = self.meter.span(name);
+        let value = work(&span)?;
+        Ok((value, span.end()))
+    }
+
+    /// Takes a vision network out of those kept, or builds it.
+    fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
+        match self.networks.iter().position(|it| it.architecture().name == name) {
+            Some(at) => Ok(self.networks.remove(at)),
+            None => Ok(VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?),
+        }
+    }
+
+    /// Keeps a network for the next run; lets go of the oldest where there are too many.
+    fn keep_network(&mut self, network: VisionNetwork) {
+        self.networks.push(network);
+        let held = |kept: &[VisionNetwork]| kept.iter().map(VisionNetwork::parameters).sum::<usize>();
+        while self.networks.len() > 1 && held(&self.networks) > KEPT_PARAMETERS {
+            self.networks.remove(0);
+        }
+    }
+}
+
+fn check_side(network: &str, side: usize) -> Result<(), RunError> {
+    let found = models::vision::architectures().iter().find(|it| it.name == network);
+    match found {
+        Some(it) if side < it.least_side => {
+            Err(VisionError::TooSmall { name: it.name, least: it.least_side, side }.into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Serves a queue of requests with a vision network, on the real clock.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use inference_sim::{Control, Executor, LiveError, Real, arrivals, serve};
+use models::vision::{VisionError, VisionNetwork, random_images};
+use record::{BatchPolicy, Outcome, RunSpec, ServeTask, Served, Warning, WarningKind};
+use sha2::{Digest, Sha256};
+
+use super::{Done, RunError, Worker};
+
+/// Different images; request i asks for image i modulo this.
+const POOL: usize = 64;
+
+/// A network that answers requests.
+struct Server<'a> {
+    network: &'a VisionNetwork,
+    /// `[POOL][3][side][side]`.
+    pool: Tensor,
+}
+
+impl Executor for Server<'_> {
+    type Error = VisionError;
+
+    fn serve(&mut self, requests: Range<usize>) -> Result<(), VisionError> {
+        let images: Vec<Tensor> =
+            requests.map(|it| self.pool.narrow(0, it % POOL, 1)).collect::<Result<_, _>>()?;
+        self.network.forward(&Tensor::cat(&images, 0)?)?;
+        Ok(())
+    }
+}
+
+pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Result<Done, RunError> {
+    let span = worker.meter.span("load");
+    let times = arrivals(&task.arrivals, spec.seed)?;
+    let network = worker.take_network(&task.network)?;
+    let pool = random_images(POOL, task.image_side, spec.seed)?;
+    let mut server = Server { network: &network, pool };
+    let load = span.end();
+    let interrupt = worker.interrupt.clone();
+    let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
+    let (_, warmup) = worker.measured("warm-up", |_| {
+        for _ in 0..task.warmup_batches {
+            server.serve(0..size.min(task.arrivals.requests))?;
+        }
+        Ok(())
+    })?;
+    let (serving, main) = worker.measured("serve", |_| {
+        let mut control =
+            || if interrupt.is_set() { Control::Stop } else { Control::Continue };
+        let policy = task.policy.into();
+        serve(&times, policy, &mut server, &Real::default(), &mut control).map_err(|error| match error {
+            LiveError::Stopped => RunError::Interrupted,
+            LiveError::Executor(error) => error.into(),
+        })
+    })?;
+    let mut hash = Sha256::new();
+    times.iter().for_each(|it| hash.update(it.to_le_bytes()));
+    let mut warnings = Vec::new();
+    let busy: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
+    if serving.makespan().is_some_and(|it| busy > 0.97 * it.0) {
+        warnings.push(Warning::new(
+            WarningKind::Overloaded,
+            "requests came faster than they could be served: response times grow with their number",
+        ));
+    }
+    let parameters = network.parameters();
+    worker.keep_network(network);
+    Ok(Done {
+        outcome: Outcome::Served(Served {
+            requests: times.len(),
+            parameters,
+            arrivals_sha256: hash.finalize().iter().map(|it| format!("{it:02x}")).collect(),
+        }),
+        main,
+        spans: vec![load, warmup],
+        serving: Some(serving),
+        warnings,
+    })
+}
