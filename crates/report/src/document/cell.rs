@@ -51,12 +51,7 @@ impl Cell {
 
     /// An energy in the unit of its column, with its 95 % interval, if there is one.
     #[must_use]
-    pub fn energy(
-        value: f64,
-        interval: Option<[f64; 2]>,
-        digits: usize,
-        origin: Origin,
-    ) -> Self {
+    pub fn energy(value: f64, interval: Option<[f64; 2]>, digits: usize, origin: Origin) -> Self {
         Self::Energy(Number { value, interval, digits }, origin)
     }
 

@@ -5,14 +5,18 @@
 mod cell;
 mod number;
 mod table;
+mod term;
 
-use record::{Finding, Origin};
+use record::{ClaimId, Finding, Origin};
 
 pub use self::{
     cell::{Cell, Number},
     table::{Column, ColumnKind, Table},
 };
-pub(crate) use self::number::{decimals_for, fixed, p_value, significant};
+pub(crate) use self::{
+    number::{fixed, grouped, p_value, scientific, significant, with_interval},
+    term::{effect, figure, test_in_words},
+};
 use crate::plot::Plot;
 
 /// A whole report: findings on top, then a section for each question.
@@ -50,6 +54,8 @@ pub struct Section {
     pub heading: String,
     /// The question in a sentence.
     pub question: String,
+    /// The claims that it answers; their findings are shown in it.
+    pub claims: Vec<ClaimId>,
     /// The answer in words, the test included.
     pub paragraphs: Vec<String>,
     /// In the order shown.
@@ -73,6 +79,27 @@ pub struct Figure {
     pub alt: String,
     /// The drawing.
     pub plot: Plot,
+}
+
+impl Document {
+    /// The findings on some claims, in the order of the document.
+    pub(crate) fn findings_on<'a>(
+        &'a self,
+        claims: &'a [ClaimId],
+    ) -> impl Iterator<Item = &'a Finding> {
+        self.findings.iter().filter(|it| claims.contains(&it.id))
+    }
+}
+
+impl Figure {
+    /// The caption, with how many values could not be drawn, if any.
+    pub(crate) fn full_caption(&self) -> String {
+        match self.plot.omitted() {
+            0 => self.caption.clone(),
+            1 => format!("{} One value without a place on the axes is not drawn.", self.caption),
+            n => format!("{} {n} values without a place on the axes are not drawn.", self.caption),
+        }
+    }
 }
 
 /// The mark that an energy carries in every exporter.

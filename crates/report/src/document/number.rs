@@ -1,7 +1,7 @@
 //! Numbers as people write them: significant digits, thousands, a true minus.
 
 /// Decimals that show `digits` significant digits of a value, no fewer than none.
-pub(crate) fn decimals_for(value: f64, digits: usize) -> usize {
+fn decimals_for(value: f64, digits: usize) -> usize {
     if value == 0.0 || !value.is_finite() {
         return digits.saturating_sub(1).min(2);
     }
@@ -18,17 +18,32 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     }
     let written = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
     let is_zero = written.chars().all(|it| matches!(it, '0' | '.'));
     let sign = if value < 0.0 && !is_zero { "\u{2212}" } else { "" };
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{grouped}{point}{fraction}")
+    let mut text = sign.to_owned();
+    push_grouped(&mut text, whole);
+    if !fraction.is_empty() {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+/// A count with commas between thousands.
+pub(crate) fn grouped(count: i64) -> String {
+    let digits = count.unsigned_abs().to_string();
+    let mut text = if count < 0 { "\u{2212}".to_owned() } else { String::new() };
+    push_grouped(&mut text, &digits);
+    text
+}
+
+fn push_grouped(text: &mut String, digits: &str) {
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
 }
 
 /// A value with significant digits; very large and very small ones as `3.9 × 10⁶`.
@@ -40,7 +55,23 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     fixed(value, decimals_for(value, digits))
 }
 
-fn scientific(value: f64, digits: usize) -> String {
+/// A value with its interval in the same number of decimals: `857 [850, 863]`.
+pub(crate) fn with_interval(value: f64, interval: Option<[f64; 2]>, digits: usize) -> String {
+    let Some([low, high]) = interval.filter(|it| it.iter().all(|end| end.is_finite())) else {
+        return significant(value, digits);
+    };
+    let largest = value.abs().max(low.abs()).max(high.abs());
+    if largest != 0.0 && !(1e-4..1e7).contains(&largest) {
+        let [value, low, high] = [value, low, high].map(|it| significant(it, digits));
+        return format!("{value} [{low}, {high}]");
+    }
+    let decimals = decimals_for(largest, digits);
+    let [value, low, high] = [value, low, high].map(|it| fixed(it, decimals));
+    format!("{value} [{low}, {high}]")
+}
+
+/// A value as `3.9 × 10⁶`.
+pub(crate) fn scientific(value: f64, digits: usize) -> String {
     let written = format!("{:.*e}", digits.saturating_sub(1), value.abs());
     let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
     let sign = if value < 0.0 { "\u{2212}" } else { "" };
@@ -106,6 +137,13 @@ mod tests {
     fn a_value_that_rounds_to_zero_has_no_sign() {
         assert_eq!(fixed(-0.004, 2), "0.00");
         assert_eq!(fixed(-0.006, 2), "\u{2212}0.01");
+    }
+
+    #[test]
+    fn an_interval_has_the_decimals_of_its_largest_end() {
+        assert_eq!(with_interval(0.74, Some([-0.1, 1.62]), 3), "0.74 [\u{2212}0.10, 1.62]");
+        assert_eq!(with_interval(857.3, Some([850.0, 863.0]), 3), "857 [850, 863]");
+        assert_eq!(with_interval(857.3, Some([f64::NAN, 863.0]), 3), "857");
     }
 
     #[test]

@@ -4,7 +4,15 @@
 //! but counted, and the caption says how many.
 
 mod axis;
+mod clean;
+mod draw;
+mod frame;
+mod labels;
+mod legend;
 mod marks;
+mod style;
+mod svg;
+mod ticks;
 
 pub use self::{
     axis::{Axis, Quantity, Scale},
@@ -12,6 +20,12 @@ pub use self::{
         CategoryPlot, Line, LinePlot, LinePoint, Mark, Point, PointPlot, PointSeries, Reference,
         Shape, StripGroup, StripPlot,
     },
+    svg::svg,
+};
+pub(crate) use self::{
+    frame::Width,
+    style::{DARK, LIGHT, css},
+    svg::inline,
 };
 
 /// What a figure draws.
@@ -27,4 +41,12 @@ pub enum Plot {
     Bars(CategoryPlot),
     /// Every observation, with a box of quartiles, a row for each group.
     Strip(StripPlot),
+}
+
+impl Plot {
+    /// How many values have no place on the axes: not finite, or not positive on a log axis.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        clean::clean(self).1
+    }
 }
