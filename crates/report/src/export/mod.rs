@@ -1,0 +1,37 @@
+//! The report as files: one page, Markdown, and each figure and table for itself.
+
+mod csv;
+mod files;
+mod markdown;
+
+use record::Origin;
+
+pub use self::{csv::csv, files::write, markdown::markdown};
+use crate::document::{Cell, Number, origin_mark, p_value, with_interval};
+
+/// A cell as readers see it, with the mark of its origin if it is an energy.
+pub(crate) fn cell_text(cell: &Cell) -> (String, Option<Origin>) {
+    let number = |it: &Number| {
+        if it.value.is_finite() {
+            with_interval(it.value, it.interval, it.digits)
+        } else {
+            "–".to_owned()
+        }
+    };
+    match cell {
+        Cell::Text(text) => (text.clone(), None),
+        Cell::Integer(count) => (crate::document::grouped(*count), None),
+        Cell::Number(it) => (number(it), None),
+        Cell::Energy(it, origin) => (number(it), Some(*origin)),
+        Cell::PValue(p) => (p_value(*p), None),
+        Cell::Missing => ("–".to_owned(), None),
+    }
+}
+
+/// A cell in plain text: `1,674 [1,650, 1,690] (est.)`.
+pub(crate) fn plain_text(cell: &Cell) -> String {
+    match cell_text(cell) {
+        (text, None) => text,
+        (text, Some(origin)) => format!("{text} ({})", origin_mark(origin)),
+    }
+}

@@ -1,0 +1,116 @@
+//! The report as one HTML file that asks the network for nothing.
+
+mod findings;
+mod section;
+mod table;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+use record::Origin;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    document::{Document, origin_mark, slug},
+    plot,
+};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("sort.js");
+
+/// Writes a document as a self-contained HTML page.
+///
+/// Its content security policy forbids every request, and every script but the one that sorts
+/// tables. Without scripts the page is complete.
+#[must_use]
+pub fn html(document: &Document) -> String {
+    markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy());
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                title { (document.title) }
+                style { (PreEscaped(style())) }
+            }
+            body {
+                a class="skip" href="#content" { "Skip to the content" }
+                (header(document))
+                main id="content" {
+                    (findings::summary(document))
+                    @for it in &document.sections { (section::section(document, it)) }
+                }
+                footer { p { "Joules are marked with their origin: " (badge(Origin::Measured))
+                    " read from a sensor of the hardware, " (badge(Origin::Estimated))
+                    " computed by a model, " (badge(Origin::Mixed)) " a sum of both." } }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn header(document: &Document) -> Markup {
+    markup! {
+        header {
+            h1 { (document.title) }
+            @for text in &document.lead { p class="lead" { (text) } }
+            @if let Some(banner) = &document.banner {
+                div class="banner" role="note" {
+                    strong { (banner.headline) }
+                    p { (banner.text) }
+                }
+            }
+            @if !document.sections.is_empty() {
+                nav aria-label="Contents" {
+                    ol {
+                        @if !document.findings.is_empty() { li { a href="#verdicts" { "Verdicts" } } }
+                        @for it in &document.sections {
+                            li { a href={ "#" (slug(&it.id)) } { (it.heading) } }
+                        }
+                    }
+                }
+            }
+            @if !document.facts.is_empty() {
+                dl class="facts" {
+                    @for (name, value) in &document.facts {
+                        div { dt { (name) } dd { (value) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The mark of an origin: a word in a box, never color alone.
+fn badge(origin: Origin) -> Markup {
+    markup! {
+        abbr class={ "origin-" (origin.word()) } title={ (origin.word()) " energy" } { (origin_mark(origin)) }
+    }
+}
+
+/// What the page may do: show its own styles, run its one script, and nothing else.
+fn policy() -> String {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
+         img-src data:; base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// The style sheet with the colors of the series for light and dark.
+fn style() -> String {
+    let colors = |colors: &[&str]| -> String {
+        colors.iter().enumerate().map(|(index, color)| format!("--s{index}:{color};")).collect()
+    };
+    let mut style = format!(
+        ":root{{{}}}@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}",
+        colors(&plot::LIGHT),
+        colors(&plot::DARK)
+    );
+    style.push_str(&plot::css(false));
+    style.push_str(STYLE);
+    style
+}

@@ -1,0 +1,86 @@
+//! Axes: a title, a quantity with its unit, a scale.
+
+use record::Origin;
+
+/// What an axis shows; an energy cannot be shown without its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Anything but an energy, with the symbol of its unit; empty for none.
+    Plain {
+        /// `%`, `s`, …
+        unit: String,
+    },
+    /// An energy, or energy per something.
+    Energy {
+        /// `J`, `J/request`, …
+        unit: String,
+        /// Where its joules are from; part of the axis title.
+        origin: Origin,
+    },
+}
+
+/// How values become distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scale {
+    /// Equal differences are equally long.
+    Linear,
+    /// Equal ratios are equally long; values of zero and below cannot be drawn.
+    Log,
+}
+
+/// An axis of a plot; its range follows from the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// What is shown, without the unit.
+    pub title: String,
+    /// Unit and, for an energy, origin.
+    pub quantity: Quantity,
+    /// Linear or logarithmic.
+    pub scale: Scale,
+    /// Whether a linear axis must include zero.
+    pub from_zero: bool,
+}
+
+impl Axis {
+    /// A linear axis; the unit is empty for none.
+    #[must_use]
+    pub fn new(title: impl Into<String>, unit: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            quantity: Quantity::Plain { unit: unit.into() },
+            scale: Scale::Linear,
+            from_zero: false,
+        }
+    }
+
+    /// A linear axis of energy, whose title says where the joules are from.
+    #[must_use]
+    pub fn energy(title: impl Into<String>, unit: impl Into<String>, origin: Origin) -> Self {
+        let quantity = Quantity::Energy { unit: unit.into(), origin };
+        Self { quantity, ..Self::new(title, "") }
+    }
+
+    /// The same axis with a logarithmic scale.
+    #[must_use]
+    pub fn log(self) -> Self {
+        Self { scale: Scale::Log, ..self }
+    }
+
+    /// The same axis with zero in its range, if it is linear.
+    #[must_use]
+    pub fn from_zero(self) -> Self {
+        Self { from_zero: true, ..self }
+    }
+
+    /// Title, unit and origin: `energy of a training (J, estimated)`.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        match &self.quantity {
+            Quantity::Plain { unit } if unit.is_empty() => self.title.clone(),
+            Quantity::Plain { unit } => format!("{} ({unit})", self.title),
+            Quantity::Energy { unit, origin } => {
+                format!("{} ({unit}, {})", self.title, origin.word())
+            }
+        }
+    }
+}

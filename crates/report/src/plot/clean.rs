@@ -1,0 +1,91 @@
+//! Drops what has no place on the axes, and counts it.
+
+use super::{Axis, CategoryPlot, Line, LinePlot, Mark, Plot, PointPlot, Scale, StripPlot, ticks};
+
+/// The plot with only what can be drawn, and how many values were left out.
+pub(super) fn clean(plot: &Plot) -> (Plot, usize) {
+    let mut plot = plot.clone();
+    let mut omitted = 0;
+    match &mut plot {
+        Plot::Lines(it) => lines(it, &mut omitted),
+        Plot::Points(it) => points(it, &mut omitted),
+        Plot::Dots(it) | Plot::Bars(it) => categories(it, &mut omitted),
+        Plot::Strip(it) => strip(it, &mut omitted),
+    }
+    (plot, omitted)
+}
+
+fn drawable(axis: &Axis, value: f64) -> bool {
+    value.abs() <= ticks::LARGEST && (axis.scale == Scale::Linear || value > 0.0)
+}
+
+/// Keeps an interval whose ends are numbers; on a log axis only its upper end must be positive,
+/// since the lower one is then drawn to the edge.
+fn interval(axis: &Axis, interval: &mut Option<[f64; 2]>, omitted: &mut usize) {
+    if let Some([low, high]) = interval {
+        if low > high {
+            std::mem::swap(low, high);
+        }
+        if !(low.abs() <= ticks::LARGEST && drawable(axis, *high)) {
+            *interval = None;
+            *omitted += 1;
+        }
+    }
+}
+
+fn retain<T>(items: &mut Vec<T>, omitted: &mut usize, keep: impl Fn(&T) -> bool) {
+    let before = items.len();
+    items.retain(keep);
+    *omitted += before - items.len();
+}
+
+fn vertices(line: &mut Line, x: &Axis, y: &Axis, omitted: &mut usize) {
+    retain(&mut line.points, omitted, |it| drawable(x, it.x) && drawable(y, it.y));
+    for point in &mut line.points {
+        interval(y, &mut point.band, omitted);
+    }
+}
+
+fn lines(plot: &mut LinePlot, omitted: &mut usize) {
+    for line in &mut plot.lines {
+        vertices(line, &plot.x, &plot.y, omitted);
+    }
+    retain(&mut plot.references, omitted, |it| drawable(&plot.y, it.value));
+}
+
+fn points(plot: &mut PointPlot, omitted: &mut usize) {
+    for series in &mut plot.series {
+        retain(&mut series.points, omitted, |it| {
+            drawable(&plot.x, it.x) && drawable(&plot.y, it.y)
+        });
+        for point in &mut series.points {
+            interval(&plot.x, &mut point.x_interval, omitted);
+            interval(&plot.y, &mut point.y_interval, omitted);
+        }
+    }
+    for line in &mut plot.trends {
+        vertices(line, &plot.x, &plot.y, omitted);
+    }
+}
+
+fn categories(plot: &mut CategoryPlot, omitted: &mut usize) {
+    for (_, marks) in &mut plot.series {
+        for slot in marks {
+            if let Some(Mark { value, interval: bounds }) = slot {
+                interval(&plot.value, bounds, omitted);
+                if !drawable(&plot.value, *value) {
+                    *slot = None;
+                    *omitted += 1;
+                }
+            }
+        }
+    }
+    retain(&mut plot.references, omitted, |it| drawable(&plot.value, it.value));
+}
+
+fn strip(plot: &mut StripPlot, omitted: &mut usize) {
+    for group in &mut plot.groups {
+        retain(&mut group.values, omitted, |it| drawable(&plot.value, *it));
+    }
+    retain(&mut plot.references, omitted, |it| drawable(&plot.value, it.value));
+}

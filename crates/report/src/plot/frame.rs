@@ -1,0 +1,207 @@
+//! The space of a drawing: sizes of text, from values to pixels, and axes with their titles.
+
+use maud::{Markup, html};
+
+use super::{
+    Axis, Quantity, Scale,
+    ticks::{self, Range},
+};
+
+/// Height of a line of text, in pixels.
+pub(super) const LINE: f64 = 16.0;
+/// Distance of the outermost values from the ends of their axis, so that marks are not cut.
+const INSET: f64 = 8.0;
+
+/// For which width a figure is drawn; text keeps its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// A page or a file.
+    Wide,
+    /// A phone.
+    Narrow,
+}
+
+impl Width {
+    /// In pixels.
+    pub(super) fn pixels(self) -> f64 {
+        match self {
+            Self::Wide => 720.0,
+            Self::Narrow => 360.0,
+        }
+    }
+
+    /// How many ticks fit a horizontal axis.
+    pub(super) fn ticks(self) -> usize {
+        match self {
+            Self::Wide => 7,
+            Self::Narrow => 4,
+        }
+    }
+}
+
+/// A drawing and how high it came out.
+pub(super) struct Drawing {
+    pub(super) height: f64,
+    pub(super) content: Markup,
+}
+
+/// A coordinate with one decimal: the same text on every machine.
+pub(super) fn px(value: f64) -> String {
+    debug_assert!(value.is_finite(), "only finite values reach the drawing");
+    let text = format!("{value:.1}");
+    match text.strip_suffix(".0").unwrap_or(&text) {
+        "-0" => "0".to_owned(),
+        short => short.to_owned(),
+    }
+}
+
+/// About how wide a text is in a sans-serif font, in pixels.
+pub(super) fn text_width(text: &str) -> f64 {
+    let em: f64 = text
+        .chars()
+        .map(|it| match it {
+            'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '|'
+            | '(' | ')' | '[' | ']' | '-' | '/' => 0.36,
+            'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
+            'A'..='Z' => 0.7,
+            _ => 0.58,
+        })
+        .sum();
+    em * 12.0
+}
+
+/// A text cut to a width, with an ellipsis.
+pub(super) fn fitted(text: &str, width: f64) -> String {
+    if text_width(text) <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for letter in text.chars() {
+        if text_width(&kept) + text_width(&letter.to_string()) + 8.0 > width {
+            break;
+        }
+        kept.push(letter);
+    }
+    format!("{}…", kept.trim_end())
+}
+
+/// From values of an axis to pixels.
+pub(super) struct Map {
+    pub(super) range: Range,
+    pub(super) start: f64,
+    pub(super) end: f64,
+    scale: Scale,
+}
+
+impl Map {
+    /// Maps the range of some values to the pixels between two, less a little at both ends.
+    pub(super) fn new(
+        axis: &Axis,
+        values: impl IntoIterator<Item = f64>,
+        (start, end): (f64, f64),
+        about: usize,
+    ) -> Self {
+        let range = ticks::range(axis, values, about);
+        Self { range, start, end, scale: axis.scale }
+    }
+
+    /// The pixel of a value; those outside the range lie on its ends.
+    pub(super) fn at(&self, value: f64) -> f64 {
+        let along = |it: f64| match self.scale {
+            Scale::Linear => it,
+            Scale::Log => it.max(f64::MIN_POSITIVE).ln(),
+        };
+        // Halves, since the whole range of a very wide axis may not be a finite number.
+        let (low, high) = (along(self.range.low) / 2.0, along(self.range.high) / 2.0);
+        let share = ((along(value) / 2.0 - low) / (high - low)).clamp(0.0, 1.0);
+        let inset = INSET.copysign(self.end - self.start);
+        let (start, end) = (self.start + inset, self.end - inset);
+        start + share * (end - start)
+    }
+
+    /// Where bars begin: at zero, or at the low end of an axis without it.
+    pub(super) fn base(&self) -> f64 {
+        match self.scale {
+            Scale::Linear => self.at(0.0),
+            Scale::Log => self.start,
+        }
+    }
+}
+
+/// The title of an axis, with the origin of its joules in bold.
+pub(super) fn heading(axis: &Axis, x: f64, y: f64, anchor: &str) -> Markup {
+    let (before, origin) = match &axis.quantity {
+        Quantity::Plain { .. } => (axis.heading(), None),
+        Quantity::Energy { unit, origin } => {
+            (format!("{} ({unit}, ", axis.title), Some(origin.word()))
+        }
+    };
+    html! {
+        text x=(px(x)) y=(px(y)) text-anchor=(anchor) {
+            (before)
+            @if let Some(origin) = origin { tspan class="origin" { (origin) } ")" }
+        }
+    }
+}
+
+/// The rectangle that marks are drawn in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) right: f64,
+    pub(super) bottom: f64,
+}
+
+/// Vertical grid lines with their values below, and the title of the axis under these.
+pub(super) fn horizontal_axis(axis: &Axis, map: &Map, panel: Panel) -> Markup {
+    html! {
+        @for tick in &map.range.ticks {
+            path class=(if tick.value == 0.0 { "zero" } else { "grid" })
+                d=(format!("M{} {}V{}", px(map.at(tick.value)), px(panel.top), px(panel.bottom))) {}
+        }
+        @for (x, label) in spaced(map) {
+            text class="muted" x=(px(x)) y=(px(panel.bottom + LINE)) text-anchor="middle" {
+                (label)
+            }
+        }
+        (heading(axis, (panel.left + panel.right) / 2.0, panel.bottom + 2.2 * LINE, "middle"))
+    }
+}
+
+/// The tick labels that do not run into the one before, with their places.
+fn spaced(map: &Map) -> Vec<(f64, &str)> {
+    let mut labels: Vec<(f64, &str)> = Vec::new();
+    let mut free_from = f64::NEG_INFINITY;
+    for tick in &map.range.ticks {
+        let (x, half) = (map.at(tick.value), text_width(&tick.label) / 2.0);
+        if x - half > free_from {
+            labels.push((x, &tick.label));
+            free_from = x + half + 6.0;
+        }
+    }
+    labels
+}
+
+/// Room below a panel for [`horizontal_axis`].
+pub(super) const BELOW: f64 = 2.2 * LINE + 8.0;
+
+/// Horizontal grid lines with their values to the left, and the title of the axis above them.
+pub(super) fn vertical_axis(axis: &Axis, map: &Map, panel: Panel) -> Markup {
+    html! {
+        @for tick in &map.range.ticks {
+            @let y = map.at(tick.value);
+            path class=(if tick.value == 0.0 { "zero" } else { "grid" })
+                d=(format!("M{} {}H{}", px(panel.left), px(y), px(panel.right))) {}
+            text class="muted" x=(px(panel.left - 6.0)) y=(px(y + 4.0)) text-anchor="end" {
+                (tick.label)
+            }
+        }
+        (heading(axis, 0.0, panel.top - 9.0, "start"))
+    }
+}
+
+/// Room to the left of a panel for the values of [`vertical_axis`].
+pub(super) fn left_of(range: &Range) -> f64 {
+    range.ticks.iter().map(|it| text_width(&it.label)).fold(0.0, f64::max) + 12.0
+}

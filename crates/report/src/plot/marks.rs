@@ -1,0 +1,136 @@
+//! What can be drawn on axes.
+
+use super::Axis;
+
+/// How a line goes from point to point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// Straight.
+    #[default]
+    Straight,
+    /// Level until the next point, then up or down: for best-so-far.
+    Step,
+}
+
+/// A vertex of a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinePoint {
+    /// Along the horizontal axis.
+    pub x: f64,
+    /// Along the vertical axis.
+    pub y: f64,
+    /// Interval of `y`, low then high, drawn as a band.
+    pub band: Option<[f64; 2]>,
+}
+
+/// A named line; its points in the order drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// Shown at its end, or in the legend.
+    pub name: String,
+    /// Straight or in steps.
+    pub shape: Shape,
+    /// Vertices by rising `x`.
+    pub points: Vec<LinePoint>,
+}
+
+/// A dashed line across the plot at a value, such as a published figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// In the units of the value axis.
+    pub value: f64,
+    /// Shown beside it.
+    pub label: String,
+}
+
+/// Lines with bands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinePlot {
+    /// Horizontal.
+    pub x: Axis,
+    /// Vertical.
+    pub y: Axis,
+    /// The lines, each in a color and a dash of its own.
+    pub lines: Vec<Line>,
+    /// Horizontal references.
+    pub references: Vec<Reference>,
+}
+
+/// A point with its intervals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Point {
+    /// Along the horizontal axis.
+    pub x: f64,
+    /// Along the vertical axis.
+    pub y: f64,
+    /// Interval of `x`, low then high.
+    pub x_interval: Option<[f64; 2]>,
+    /// Interval of `y`, low then high.
+    pub y_interval: Option<[f64; 2]>,
+    /// Shown beside it where there is room, and on hovering; empty for none.
+    pub label: String,
+}
+
+/// Points of one color and marker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PointSeries {
+    /// In the legend, if there is more than one series.
+    pub name: String,
+    /// In any order.
+    pub points: Vec<Point>,
+}
+
+/// Points with names, and lines through them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointPlot {
+    /// Horizontal.
+    pub x: Axis,
+    /// Vertical.
+    pub y: Axis,
+    /// The points.
+    pub series: Vec<PointSeries>,
+    /// Fitted trends with bands, drawn behind the points.
+    pub trends: Vec<Line>,
+}
+
+/// A value with its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mark {
+    /// In the units of the value axis.
+    pub value: f64,
+    /// 95 % interval, low then high.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// Values by category and series, in rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CategoryPlot {
+    /// Horizontal.
+    pub value: Axis,
+    /// Names of the rows, from top to bottom.
+    pub categories: Vec<String>,
+    /// Name of each series with a mark for each category; `None`, or too few marks, for no value.
+    pub series: Vec<(String, Vec<Option<Mark>>)>,
+    /// Vertical references.
+    pub references: Vec<Reference>,
+}
+
+/// The observations of one group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StripGroup {
+    /// Name of the row.
+    pub name: String,
+    /// In any order.
+    pub values: Vec<f64>,
+}
+
+/// Every observation by group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StripPlot {
+    /// Horizontal.
+    pub value: Axis,
+    /// From top to bottom.
+    pub groups: Vec<StripGroup>,
+    /// Vertical references.
+    pub references: Vec<Reference>,
+}

@@ -1,0 +1,283 @@
+//! Where an axis begins and ends, and which round values it names.
+
+use super::{Axis, Scale};
+use crate::document::{fixed, significant};
+
+/// Largest size of a value that can be drawn; the rest counts as not finite.
+pub(super) const LARGEST: f64 = 1e300;
+/// Smallest range of a linear axis, in shares of its largest value.
+const NARROWEST: f64 = 1e-9;
+
+/// A round value with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tick {
+    pub(super) value: f64,
+    pub(super) label: String,
+}
+
+/// The range of an axis with the ticks inside it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Range {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) ticks: Vec<Tick>,
+}
+
+/// The range of an axis over some values: each end goes on to the next tick if that is near.
+pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: usize) -> Range {
+    let log = axis.scale == Scale::Log;
+    let drawable = |it: &f64| it.abs() <= LARGEST && (!log || *it > 0.0);
+    let (mut low, mut high) = values
+        .into_iter()
+        .filter(drawable)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| (low.min(it), high.max(it)));
+    if low > high {
+        (low, high) = if log { (1.0, 10.0) } else { (0.0, 1.0) };
+    }
+    if log {
+        let (low, high) = widened_log(low, high);
+        trimmed(log_ticks(low, high, about), low.ln(), high.ln(), f64::ln)
+    } else {
+        if axis.from_zero {
+            (low, high) = (low.min(0.0), high.max(0.0));
+        }
+        let (low, high) = widened(low, high);
+        trimmed(linear_ticks(low, high, about), low, high, |it| it)
+    }
+}
+
+/// Cuts covering ticks back to the data where the next tick is more than half a step away.
+fn trimmed(covering: Vec<f64>, low: f64, high: f64, along: fn(f64) -> f64) -> Range {
+    let near = |tick: f64, end: f64, inner: f64| (tick - end).abs() <= 0.5 * (tick - inner).abs();
+    let at = |index: usize| along(covering[index]);
+    let last = covering.len() - 1;
+    let keep_first = near(at(0), low, at(1)) || last < 2;
+    let keep_last = near(at(last), high, at(last - 1)) || last < 2;
+    let kept = &covering[usize::from(!keep_first)..covering.len() - usize::from(!keep_last)];
+    let back = |it: f64, tick: f64| if along(tick) == it { tick } else { undo(along, it) };
+    Range {
+        low: if keep_first { covering[0] } else { back(low, covering[0]) },
+        high: if keep_last { covering[last] } else { back(high, covering[last]) },
+        ticks: labelled(kept),
+    }
+}
+
+/// The inverse of the two functions that [`trimmed`] is called with.
+fn undo(along: fn(f64) -> f64, value: f64) -> f64 {
+    if along(1.0) == 0.0 { value.exp() } else { value }
+}
+
+/// A range that is wide enough to have ticks.
+fn widened(low: f64, high: f64) -> (f64, f64) {
+    let size = low.abs().max(high.abs());
+    if size < 1.0 / LARGEST {
+        return (0.0, 1.0);
+    }
+    let half = if high - low > NARROWEST * size { 0.0 } else { size * 0.05 };
+    (low - half, high + half)
+}
+
+fn widened_log(low: f64, high: f64) -> (f64, f64) {
+    let (low, high) = (low.max(1.0 / LARGEST), high.max(1.0 / LARGEST));
+    if high / low > 1.0 + NARROWEST { (low, high) } else { (low / 1.25, high * 1.25) }
+}
+
+/// Multiples of 1, 2 or 5 × 10ⁿ that cover a range, about as many as asked, at least two.
+fn linear_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
+    let about = about.max(2) as f64;
+    let rough = high / about - low / about;
+    let mut exponent = rough.log10().floor() as i32;
+    let mut mantissa = 1;
+    // Decimal text is read to the nearest float, so that 3 steps of 0.1 are 0.3 and not more.
+    let written = |count: i64, exponent: i32| -> f64 {
+        format!("{count}e{exponent}").parse().unwrap_or(f64::NAN)
+    };
+    for candidate in [1, 2, 5, 10] {
+        mantissa = candidate;
+        if written(candidate, exponent) >= rough {
+            break;
+        }
+    }
+    if mantissa == 10 {
+        (mantissa, exponent) = (1, exponent + 1);
+    }
+    let tick = |index: i64| written(index * mantissa, exponent);
+    let step = written(mantissa, exponent);
+    let mut first = (low / step).floor() as i64;
+    let mut last = (high / step).ceil() as i64;
+    first -= i64::from(tick(first) > low);
+    last += i64::from(tick(last) < high);
+    (first..=last.max(first + 1)).map(tick).collect()
+}
+
+/// Powers of ten, or 1, 2 and 5 times these, that cover a range of positive values.
+fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
+    if high / low < 3.0 {
+        return linear_ticks(low, high, about);
+    }
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let written = |mantissa: i32, exponent: i32| -> f64 {
+        format!("{mantissa}e{exponent}").parse().unwrap_or(f64::NAN)
+    };
+    let fine = (high / low).log10() * 3.0 <= about as f64 + 1.0;
+    let stride = if fine { 1 } else { (last - first) / (about.max(2) as i32) + 1 };
+    let mantissas: &[i32] = if fine { &[1, 2, 5] } else { &[1] };
+    let all: Vec<f64> = (0..)
+        .map(|it| first - 1 + it * stride)
+        .take_while(|it| *it <= last + stride)
+        .flat_map(|exponent| mantissas.iter().map(move |it| written(*it, exponent)))
+        .collect();
+    let from = all.iter().rposition(|it| *it <= low).unwrap_or(0);
+    let to = all.iter().position(|it| *it >= high).unwrap_or(all.len() - 1);
+    all[from..=to].to_vec()
+}
+
+/// Names ticks with as many digits as tell them apart.
+fn labelled(values: &[f64]) -> Vec<Tick> {
+    let size = values.iter().fold(0.0_f64, |size, it| size.max(it.abs()));
+    let smallest = values
+        .iter()
+        .map(|it| it.abs())
+        .filter(|it| *it > 0.0)
+        .fold(f64::INFINITY, f64::min)
+        .min(size);
+    let decimals = values.iter().map(|it| decimals_of(*it)).max().unwrap_or(0);
+    let powers = size >= 1e7 || smallest < 1e-3 && (decimals > 4 || size / smallest > 100.0);
+    let uneven = size / smallest > 50.0 && decimals > 0; // a log axis: 0.01, 0.1, 1
+    let label = |value: f64| {
+        if value == 0.0 {
+            "0".to_owned()
+        } else if powers {
+            significant_power(value)
+        } else {
+            let text = fixed(value, if uneven { decimals_of(value) } else { decimals });
+            // A comma in four digits would make a year look odd.
+            if value.abs() < 1e4 { text.replace(',', "") } else { text }
+        }
+    };
+    values.iter().map(|it| Tick { value: *it, label: label(*it) }).collect()
+}
+
+/// `2 × 10⁻⁵`, also where [`significant`] would write a plain decimal.
+fn significant_power(value: f64) -> String {
+    let digits = format!("{:e}", value.abs())
+        .split_once('e')
+        .map_or(1, |(mantissa, _)| mantissa.len().saturating_sub(1).max(1));
+    crate::document::scientific(value, digits.min(6))
+}
+
+/// Decimals in the shortest decimal text of a value.
+fn decimals_of(value: f64) -> usize {
+    format!("{value}").split_once('.').map_or(0, |(_, fraction)| fraction.len())
+}
+
+/// A value in words for hovering: four digits, unit, interval, origin.
+pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> String {
+    use super::Quantity;
+    let (unit, origin) = match &axis.quantity {
+        Quantity::Plain { unit } => (unit.as_str(), None),
+        Quantity::Energy { unit, origin } => (unit.as_str(), Some(*origin)),
+    };
+    let year = axis.title.eq_ignore_ascii_case("year");
+    let number = |it: f64| if year { format!("{it}") } else { significant(it, 4) };
+    let mut text = number(value);
+    if !unit.is_empty() {
+        text.push('\u{a0}');
+        text.push_str(unit);
+    }
+    if let Some([low, high]) = interval {
+        text.push_str(&format!(" [{}, {}]", number(low), number(high)));
+    }
+    if let Some(origin) = origin {
+        text.push_str(", ");
+        text.push_str(origin.word());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(axis: &Axis, low: f64, high: f64) -> String {
+        let range = range(axis, [low, high], 6);
+        let labels: Vec<String> = range.ticks.into_iter().map(|it| it.label).collect();
+        format!("{} .. {}: {}", range.low, range.high, labels.join(" "))
+    }
+
+    #[test]
+    fn linear_axes_have_round_ticks() {
+        let axis = Axis::new("x", "");
+        let cases = [(1.0, 64.0), (2012.0, 2022.0), (0.31, 0.847), (-0.04, 0.02), (857.0, 1674.0)];
+        let all: Vec<String> = cases.iter().map(|(low, high)| labels(&axis, *low, *high)).collect();
+        insta::assert_snapshot!(all.join("\n"), @"");
+        insta::assert_snapshot!(labels(&axis.from_zero(), 12_000.0, 61_000.0), @"");
+    }
+
+    #[test]
+    fn log_axes_have_powers_of_ten_or_1_2_5() {
+        let axis = Axis::new("x", "").log();
+        let cases = [(1e-5, 0.1), (857.0, 4590.0), (0.004, 73.0), (200.0, 230.0), (3.0, 2e9)];
+        let all: Vec<String> = cases.iter().map(|(low, high)| labels(&axis, *low, *high)).collect();
+        insta::assert_snapshot!(all.join("\n"), @"");
+    }
+
+    #[test]
+    fn one_value_and_no_value_have_an_axis_too() {
+        let axis = Axis::new("x", "");
+        insta::assert_snapshot!(labels(&axis, 5.0, 5.0), @"");
+        insta::assert_snapshot!(labels(&axis, 0.0, 0.0), @"");
+        insta::assert_snapshot!(labels(&axis, f64::NAN, f64::INFINITY), @"");
+        insta::assert_snapshot!(labels(&axis.log(), -1.0, 0.0), @"");
+    }
+
+    fn any_size() -> impl Strategy<Value = f64> {
+        (-1.0..1.0_f64, -290..290_i32)
+            .prop_map(|(mantissa, exponent)| mantissa * 10f64.powi(exponent))
+    }
+
+    fn check(ticks: &[f64], low: f64, high: f64, about: usize) -> Result<(), TestCaseError> {
+        prop_assert!(ticks.iter().all(|it| it.is_finite()), "{ticks:?}");
+        prop_assert!(ticks.is_sorted_by(|a, b| a < b), "{ticks:?}");
+        prop_assert!((2..=3 * about + 3).contains(&ticks.len()), "{} ticks", ticks.len());
+        prop_assert!(ticks[0] <= low && high <= ticks[ticks.len() - 1], "{ticks:?}");
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn linear_ticks_cover_the_range(a in any_size(), b in any_size(), about in 2_usize..12) {
+            let (low, high) = widened(a.min(b), a.max(b));
+            check(&linear_ticks(low, high, about), low, high, about)?;
+        }
+
+        #[test]
+        fn log_ticks_cover_the_range(a in any_size(), b in any_size(), about in 2_usize..12) {
+            let (a, b) = (a.abs(), b.abs());
+            let (low, high) = widened_log(a.min(b), a.max(b));
+            check(&log_ticks(low, high, about), low, high, about)?;
+        }
+
+        #[test]
+        fn a_range_holds_its_values_and_its_ticks(
+            values in prop::collection::vec(any_size(), 1..20),
+            log: bool,
+        ) {
+            let axis = Axis::new("x", "");
+            let axis = if log { axis.log() } else { axis };
+            let range = range(&axis, values.iter().copied(), 6);
+            prop_assert!(range.low < range.high, "{range:?}");
+            let slack = 1e-9 * range.low.abs().max(range.high.abs());
+            for value in values.into_iter().filter(|it| !log || *it > 1.0 / LARGEST) {
+                let inside = range.low - slack <= value && value <= range.high + slack;
+                prop_assert!(inside, "{value} outside {range:?}");
+            }
+            for tick in &range.ticks {
+                let inside = range.low - slack <= tick.value && tick.value <= range.high + slack;
+                prop_assert!(inside, "{tick:?} outside {range:?}");
+            }
+        }
+    }
+}
