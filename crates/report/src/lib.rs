@@ -1,11 +1,20 @@
-//! Statistics and the report.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
+mod chapter;
+mod claim;
 mod document;
 mod export;
 mod page;
 mod plot;
+pub mod stats;
 
 pub use crate::{
+    chapter::document,
+    claim::{
+        Estimate, InferRow, LayerRow, Published, PublishedClaim, PublishedNetwork, QueueRow, Rows,
+        Search, TrialRow, findings, network_means, origin_of, policy_title, results, searches,
+    },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{csv, markdown, write},
     page::html,

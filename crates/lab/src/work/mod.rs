@@ -15,7 +15,7 @@ use models::{
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving,
     SpanEnergy, Task, Timing, Warning,
 };
 

@@ -114,7 +114,7 @@ fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, 
 }
 
 /// Distinct values in order of first appearance.
-fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {
         if !found.contains(&value) {

@@ -11,14 +11,14 @@ const RESAMPLES: usize = 2000;
 
 /// Fewer units than this allow no interval: with n units there are few distinct resamples
 /// (126 for n = 5), and percentile intervals are too narrow.
-pub const FEWEST_UNITS: usize = 5;
+pub(super) const FEWEST_UNITS: usize = 5;
 
 /// A statistic over units with its 95 % percentile interval.
 ///
 /// `statistic` gets the indices of the units to use, with repetition, and answers `None` where it
 /// is not defined; undefined resamples are left out. The answer depends on its arguments alone:
 /// the seed is fixed. `None` if the statistic is not defined on the units themselves.
-pub fn estimate(units: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
+pub(crate) fn estimate(units: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
     let all: Vec<usize> = (0..units).collect();
     let value = statistic(&all).filter(|it| it.is_finite())?;
     if units < FEWEST_UNITS {
@@ -42,7 +42,7 @@ pub fn estimate(units: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Op
 }
 
 /// The mean of some numbers; `None` of none.
-pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.into_iter().fold((0.0, 0_u32), |(sum, n), it| (sum + it, n + 1));
     (count > 0).then(|| sum / f64::from(count))
 }

@@ -190,7 +190,7 @@ fn measured(all: &[Search<'_>]) -> std::collections::BTreeMap<String, Option<f64
     };
     let best = |sampler| of(sampler, |it| Some(it.best()));
     let trial = |sampler| of(sampler, |it| Some(it.mean_accuracy()));
-    let wasted = |sampler| of(sampler, Search::wasted_share);
+    let wasted = |sampler| of(sampler, |it| it.wasted_share());
     let joules = |sampler| of(sampler, |it| it.joules_so_far().last().copied());
     use SamplerKind::{Gp, Grid, PaperPi, Random};
     figures([

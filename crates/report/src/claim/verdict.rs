@@ -35,7 +35,7 @@ impl Estimate {
 
 /// The verdict on "this and that": one part against it contradicts it, one open part leaves it open.
 #[must_use]
-pub fn all(parts: impl IntoIterator<Item = Verdict>) -> Verdict {
+pub(super) fn all(parts: impl IntoIterator<Item = Verdict>) -> Verdict {
     parts.into_iter().fold(Verdict::Supported, |sum, it| match (sum, it) {
         (Verdict::Contradicted, _) | (_, Verdict::Contradicted) => Verdict::Contradicted,
         (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,

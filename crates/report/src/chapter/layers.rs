@@ -1,0 +1,210 @@
+//! RQ2 and RQ3: what layers cost, and what a smaller network saves and loses.
+
+use record::{ClaimId, StudyNetwork};
+
+use super::not_run;
+use crate::{
+    claim::{Block, LayerRow, blocks, contrast, distinct, estimate, mean, origin_of},
+    document::{Cell, Column, Figure, Section, Table},
+    plot::{Axis, CategoryPlot, Mark, Plot, Point, PointPlot, PointSeries},
+    stats,
+};
+
+pub(super) fn costs(rows: &[LayerRow]) -> Section {
+    let mut section = not_run(
+        "rq2",
+        "RQ2: layers",
+        "What do convolutional, linear and ReLU layers cost in training?",
+        vec![ClaimId::Rq2ConvDominates],
+    );
+    let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
+    for data in distinct(rows.iter().map(|it| it.data.as_str())) {
+        let blocks = blocks(rows, data);
+        let cells = cells(&blocks);
+        let marks = cells.iter().map(|cell| {
+            let energy = cell_mean(&blocks, *cell, |it| it.energy.joules.0)?;
+            Some(Mark { value: energy.value, interval: energy.ci95 })
+        });
+        section.figures.push(Figure {
+            id: format!("rq2-cells-{data}"),
+            title: format!("Energy of a training by its layers ({data})"),
+            caption: format!(
+                "Mean of {} blocks (one seed, one optimizer setting) with its 95 % bootstrap interval \
+                 over blocks.",
+                blocks.len()
+            ),
+            alt: "Bars of energy, one a cell of the factorial.".to_owned(),
+            plot: Plot::Bars(CategoryPlot {
+                value: Axis::energy("energy of a training", "J", origin).from_zero(),
+                categories: cells.iter().map(|it| title(*it)).collect(),
+                series: vec![("energy".to_owned(), marks.collect())],
+                references: Vec::new(),
+            }),
+        });
+        section.tables.push(cell_table(&blocks, &cells, data));
+        section.tables.extend(anova_table(&blocks, data));
+    }
+    section
+}
+
+pub(super) fn complexity(rows: &[LayerRow]) -> Section {
+    let mut section = not_run(
+        "rq3",
+        "RQ3: complexity",
+        "How much energy does a smaller network save, and what accuracy does that cost?",
+        vec![ClaimId::Rq3HalvedBySmallerNetwork, ClaimId::Rq3DiminishingReturns],
+    );
+    let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
+    let mut table = Table::new(
+        "rq3-contrasts",
+        "From the most to the fewest convolution blocks, averaged over the other factors; 95 % \
+         bootstrap intervals over blocks. The study: 48.8 % for 0.74 points (Fashion-MNIST), 39.9 % \
+         for 6.67 points (CIFAR-10).",
+        [
+            Column::text("data"),
+            Column::text("change"),
+            Column::number("energy saved", "%"),
+            Column::number("accuracy lost", "points"),
+            Column::number("elasticity of accuracy", ""),
+        ],
+    );
+    for data in distinct(rows.iter().map(|it| it.data.as_str())) {
+        let blocks = blocks(rows, data);
+        let points = cells(&blocks).into_iter().filter_map(|cell| {
+            let energy = cell_mean(&blocks, cell, |it| it.energy.joules.0)?;
+            let accuracy = cell_mean(&blocks, cell, |it| it.accuracy * 100.0)?;
+            Some(Point {
+                x: energy.value,
+                y: accuracy.value,
+                x_interval: energy.ci95,
+                y_interval: accuracy.ci95,
+                label: title(cell),
+            })
+        });
+        section.figures.push(Figure {
+            id: format!("rq3-accuracy-{data}"),
+            title: format!("Accuracy against energy of a training ({data})"),
+            caption: format!("A point is a cell: mean of {} blocks, 95 % bootstrap intervals.", blocks.len()),
+            alt: "Points of accuracy against energy, one a cell of the factorial.".to_owned(),
+            plot: Plot::Points(PointPlot {
+                x: Axis::energy("energy of a training", "J", origin),
+                y: Axis::new("test accuracy", "%"),
+                series: vec![PointSeries { name: "cells".to_owned(), points: points.collect() }],
+                trends: Vec::new(),
+            }),
+        });
+        if let Some(it) = contrast(&blocks) {
+            let scaled = |it: crate::Estimate| {
+                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            };
+            table.push([
+                Cell::text(data),
+                Cell::text(format!("conv {} → {}", it.conv.1, it.conv.0)),
+                scaled(it.saving),
+                scaled(it.accuracy_cost),
+                Cell::or_missing(it.elasticity.map(|it| Cell::interval(it.value, it.ci95, 2))),
+            ]);
+        }
+    }
+    section.tables.push(table);
+    section
+}
+
+fn cells(blocks: &[Block<'_>]) -> Vec<StudyNetwork> {
+    let mut cells = distinct(blocks.iter().flatten().map(|it| it.network));
+    cells.sort_by_key(|it| (it.conv, it.linear, it.relu));
+    cells
+}
+
+fn title(cell: StudyNetwork) -> String {
+    let relu = if cell.relu { "ReLU" } else { "no ReLU" };
+    format!("{} conv, {} linear, {relu}", cell.conv, cell.linear)
+}
+
+fn cell_mean(
+    blocks: &[Block<'_>],
+    cell: StudyNetwork,
+    value: impl Fn(&LayerRow) -> f64,
+) -> Option<crate::Estimate> {
+    estimate(blocks.len(), |units| {
+        let rows = units.iter().flat_map(|it| &blocks[*it]).filter(|it| it.network == cell);
+        mean(rows.map(|it| value(it)))
+    })
+}
+
+fn cell_table(blocks: &[Block<'_>], cells: &[StudyNetwork], data: &str) -> Table {
+    let mut table = Table::new(
+        format!("rq2-cells-{data}"),
+        format!("Cells of the factorial on {data}, 95 % bootstrap intervals over blocks."),
+        [
+            Column::number("conv blocks", ""),
+            Column::number("linear layers", ""),
+            Column::text("ReLU"),
+            Column::number("trainings", ""),
+            Column::energy("energy", "J"),
+            Column::number("test accuracy", "%"),
+        ],
+    );
+    for &cell in cells {
+        let energy = cell_mean(blocks, cell, |it| it.energy.joules.0);
+        let accuracy = cell_mean(blocks, cell, |it| it.accuracy * 100.0);
+        let of = || blocks.iter().flatten().filter(|it| it.network == cell);
+        let origin = origin_of(of().map(|it| it.energy.origin));
+        table.push([
+            Cell::Integer(i64::from(cell.conv)),
+            Cell::Integer(i64::from(cell.linear)),
+            Cell::text(if cell.relu { "yes" } else { "no" }),
+            Cell::Integer(of().count() as i64),
+            Cell::or_missing(
+                energy.zip(origin).map(|(it, origin)| Cell::energy(it.value, it.ci95, 4, origin)),
+            ),
+            Cell::or_missing(accuracy.map(|it| Cell::interval(it.value, it.ci95, 3))),
+        ]);
+    }
+    table
+}
+
+fn anova_table(blocks: &[Block<'_>], data: &str) -> Option<Table> {
+    let rows: Vec<&LayerRow> = blocks.iter().flatten().copied().collect();
+    let response: Vec<f64> = rows.iter().map(|it| it.energy.joules.0).collect();
+    let factor = |name, level: fn(&LayerRow) -> String| {
+        stats::Factor::new(name, rows.iter().map(|it| level(it)))
+    };
+    let factors = [
+        factor("conv", |it| it.network.conv.to_string()),
+        factor("linear", |it| it.network.linear.to_string()),
+        factor("ReLU", |it| it.network.relu.to_string()),
+    ];
+    let anova = stats::anova(&response, &factors, stats::SumsOfSquares::TypeIII).ok()?;
+    let mut table = Table::new(
+        format!("rq2-anova-{data}"),
+        format!(
+            "Type III ANOVA of training energy on {data}, {} trainings, {} residual degrees of \
+             freedom. Rows of one block are not independent: the verdict rests on the bootstrap over \
+             blocks, not on these p-values.",
+            rows.len(),
+            anova.residual.df
+        ),
+        [
+            Column::text("term"),
+            Column::number("degrees of freedom", ""),
+            Column::number("F", ""),
+            Column::number("p", ""),
+            Column::number("η²", ""),
+            Column::number("partial η²", ""),
+            Column::number("ω²", ""),
+        ],
+    );
+    for term in &anova.terms {
+        table.push([
+            Cell::text(&term.term),
+            Cell::Integer(term.df as i64),
+            Cell::number(term.f, 4),
+            Cell::PValue(term.p),
+            Cell::number(term.eta_sq, 3),
+            Cell::number(term.partial_eta_sq, 3),
+            Cell::number(term.omega_sq, 3),
+        ]);
+    }
+    Some(table)
+}

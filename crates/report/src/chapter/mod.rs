@@ -1,0 +1,157 @@
+//! Fills the document: a file a question, from rows to figures and tables.
+
+mod batching;
+mod layers;
+mod timeline;
+mod tuning;
+
+use record::{ClaimId, Energy, Finding, Origin, Results, RunRecord};
+
+use crate::{
+    claim::{Published, Rows},
+    document::{Banner, Document, Section},
+};
+
+/// The report of some records and what they say about the claims.
+#[must_use]
+pub fn document(records: &[RunRecord], results: &Results, published: &Published) -> Document {
+    let rows = Rows::of(records);
+    let sections = [
+        tuning::section(&rows.trials),
+        layers::costs(&rows.layers),
+        layers::complexity(&rows.layers),
+        batching::section(&rows.queues),
+        timeline::section(&rows.infers, published),
+    ];
+    let sections = sections.into_iter().map(|section| with_words(section, &results.claims));
+    Document {
+        title: "What does an accuracy point cost in joules?".to_owned(),
+        lead: vec![
+            "wattlab ran the experiments of two studies of energy in deep learning on this machine, \
+             measured their energy, and tested the studies' claims on its own runs. Each claim has a \
+             rule, written beside it, by which its verdict follows from an interval; \
+             “inconclusive” is what too little data gets."
+                .to_owned(),
+            "The studies: Yarally et al., Uncovering Energy-Efficient Practices in Deep Learning \
+             Training (CAIN 2023), and Batching for Green AI (SEAA 2023). The sizes here differ from \
+             theirs where the caveats say so."
+                .to_owned(),
+        ],
+        banner: banner(records),
+        findings: results.claims.clone(),
+        facts: facts(records),
+        sections: sections.collect(),
+    }
+}
+
+/// The reason of each verdict as a paragraph, and the caveats of all of them once.
+fn with_words(mut section: Section, findings: &[Finding]) -> Section {
+    for finding in findings.iter().filter(|it| section.claims.contains(&it.id)) {
+        section.paragraphs.push(format!("{} {}.", finding.statement, sentence(&finding.reason)));
+        for caveat in &finding.caveats {
+            if !section.caveats.contains(caveat) {
+                section.caveats.push(caveat.clone());
+            }
+        }
+    }
+    section
+}
+
+fn sentence(reason: &str) -> String {
+    format!("Here: {reason}")
+}
+
+fn banner(records: &[RunRecord]) -> Option<Banner> {
+    let origins = records.iter().filter_map(|it| it.energy.total).map(|it| it.origin);
+    let origin = origins.reduce(Origin::and);
+    let models: Vec<&str> = records
+        .last()?
+        .environment
+        .probes
+        .iter()
+        .filter_map(|it| it.model.as_deref())
+        .collect();
+    let model = if models.is_empty() { "no model".to_owned() } else { models.join("; ") };
+    let (headline, text) = match origin {
+        Some(Origin::Measured) => return None,
+        Some(Origin::Estimated) => (
+            "Every joule in this report is estimated",
+            format!(
+                "No sensor could be read on this machine. The model: {model}. Comparisons between \
+                 runs hold as far as the model does; absolute figures are uncertain by its factor. \
+                 `wattlab probes` says what a sensor would need."
+            ),
+        ),
+        Some(Origin::Mixed) => (
+            "Some joules in this report are estimated",
+            format!("Not every domain could be measured. The model: {model}."),
+        ),
+        None => ("There are no joules in this report", "Nothing could be read or modeled.".to_owned()),
+    };
+    Some(Banner { headline: headline.to_owned(), text })
+}
+
+fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
+    let Some(last) = records.last() else {
+        return vec![("runs".to_owned(), "none".to_owned())];
+    };
+    let environment = &last.environment;
+    let (machine, code) = (&environment.machine, &environment.code);
+    let seconds: f64 = records.iter().map(|it| it.timing.duration.0).sum();
+    let energy = Energy::total(records.iter().filter_map(|it| it.energy.total));
+    let mut data: Vec<String> = Vec::new();
+    for record in records {
+        if let record::Outcome::Trained(it) = &record.outcome {
+            let text = format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
+            if !data.contains(&text) {
+                data.push(text);
+            }
+        }
+    }
+    let probes: Vec<String> = environment
+        .probes
+        .iter()
+        .map(|it| format!("{}: {} ({})", it.probe, it.device, it.method.origin().word()))
+        .collect();
+    let mut facts = vec![
+        ("runs", records.len().to_string()),
+        ("time of all runs", format!("{:.1} min", seconds / 60.0)),
+        (
+            "energy of all main spans",
+            energy.map_or_else(
+                || "none".to_owned(),
+                |it| format!("{:.1} ± {:.1}, {}", it.joules, it.uncertainty, it.origin.word()),
+            ),
+        ),
+        ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
+        ("device", machine.device.clone()),
+        ("energy from", if probes.is_empty() { "nothing".to_owned() } else { probes.join(", ") }),
+        (
+            "code",
+            format!(
+                "wattlab {}{}{}, {} build",
+                code.version,
+                code.revision
+                    .as_ref()
+                    .map_or_else(String::new, |it| format!(", revision {}", it.get(..12).unwrap_or(it))),
+                if code.modified { " with changes" } else { "" },
+                code.build
+            ),
+        ),
+    ];
+    if !data.is_empty() {
+        facts.push(("trained on", data.join(", ")));
+    }
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A section without figures, for a question that was not asked.
+fn not_run(id: &str, heading: &str, question: &str, claims: Vec<ClaimId>) -> Section {
+    Section {
+        id: id.to_owned(),
+        heading: heading.to_owned(),
+        question: question.to_owned(),
+        claims,
+        ..Section::default()
+    }
+}

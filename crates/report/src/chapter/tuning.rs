@@ -1,0 +1,152 @@
+//! RQ1: best accuracy so far against trials and joules, and what was wasted.
+
+use record::{ClaimId, SamplerKind, TuningSpace};
+
+use super::not_run;
+use crate::{
+    claim::{Search, TrialRow, distinct, estimate, mean, origin_of, searches},
+    document::{Cell, Column, Figure, Section, Table},
+    plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
+};
+
+pub(super) fn section(trials: &[TrialRow]) -> Section {
+    let mut section = not_run(
+        "rq1",
+        "RQ1: tuning",
+        "Which search strategy finds good hyper-parameters with few joules?",
+        vec![ClaimId::Rq1BayesianDominates],
+    );
+    let all = searches(trials);
+    let Some(origin) = origin_of(trials.iter().filter_map(|it| it.energy).map(|it| it.origin)) else {
+        return section;
+    };
+    for (data, space) in distinct(all.iter().map(|it| (it.data, it.space))) {
+        let of: Vec<&Search<'_>> =
+            all.iter().filter(|it| it.data == data && it.space == space).collect();
+        let networks = distinct(of.iter().map(|it| it.network.paper_name())).join(", ");
+        let name = space_title(space);
+        let axes = [
+            (
+                "trials",
+                Axis::new("trials", ""),
+                format!("Best accuracy so far against trials ({data}, {name})"),
+            ),
+            (
+                "joules",
+                Axis::energy("energy of the search so far", "J", origin),
+                format!("Best accuracy so far against joules ({data}, {name})"),
+            ),
+        ];
+        for (kind, x, title) in axes {
+            section.figures.push(Figure {
+                id: format!("rq1-{kind}-{data}-{space:?}").to_lowercase(),
+                title: title.clone(),
+                caption: format!(
+                    "Test accuracy of the configuration with the best validation accuracy so far: \
+                     mean over {networks} and their repetitions; the band is its 95 % bootstrap \
+                     interval over searches, where there are at least five."
+                ),
+                alt: format!("Lines by strategy. {}", summary(&of)),
+                plot: Plot::Lines(LinePlot {
+                    x,
+                    y: Axis::new("test accuracy", "%"),
+                    lines: lines(&of, kind == "joules"),
+                    references: Vec::new(),
+                }),
+            });
+        }
+        section.tables.push(table(&of, data, name, space));
+    }
+    section
+}
+
+fn space_title(space: TuningSpace) -> &'static str {
+    match space {
+        TuningSpace::Three => "3 parameters, linear as published",
+        TuningSpace::ThreeAsRun => "3 parameters as the study's code ran them, β2 fixed",
+        TuningSpace::ThreeLog => "3 parameters, learning rate on a log scale",
+        TuningSpace::Five => "5 parameters, linear as published",
+    }
+}
+
+fn samplers(of: &[&Search<'_>]) -> Vec<SamplerKind> {
+    let mut samplers = distinct(of.iter().map(|it| it.sampler));
+    samplers.sort_unstable();
+    samplers
+}
+
+fn lines(of: &[&Search<'_>], against_joules: bool) -> Vec<Line> {
+    let line = |sampler: SamplerKind| {
+        let runs: Vec<(Vec<f64>, Vec<f64>)> = of
+            .iter()
+            .filter(|it| it.sampler == sampler)
+            .map(|it| (it.best_so_far(), it.joules_so_far()))
+            .collect();
+        let length = runs.iter().map(|it| it.0.len()).min().unwrap_or(0);
+        let points = (0..length).filter_map(|trial| {
+            let best = estimate(runs.len(), |units| mean(units.iter().map(|it| runs[*it].0[trial])))?;
+            let joules = mean(runs.iter().map(|it| it.1[trial]))?;
+            let x = if against_joules { joules } else { (trial + 1) as f64 };
+            let band = best.ci95.map(|it| it.map(|end| end * 100.0));
+            Some(LinePoint { x, y: best.value * 100.0, band })
+        });
+        Line { name: sampler.title().to_owned(), shape: Shape::Step, points: points.collect() }
+    };
+    samplers(of).into_iter().map(line).collect()
+}
+
+fn summary(of: &[&Search<'_>]) -> String {
+    let best = |sampler| mean(of.iter().filter(|it| it.sampler == sampler).map(|it| it.best()));
+    let parts = samplers(of).into_iter().filter_map(|it| {
+        Some(format!("{} ends at {:.1} %", it.title(), best(it)? * 100.0))
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Table {
+    let mut table = Table::new(
+        format!("rq1-{data}-{space:?}").to_lowercase(),
+        format!("Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches."),
+        [
+            Column::text("strategy"),
+            Column::number("searches", ""),
+            Column::number("best accuracy", "%"),
+            Column::number("mean accuracy of a trial", "%"),
+            Column::number("diverged trials", "%"),
+            Column::energy("energy of a search", "J"),
+            Column::number("of it on trials that did not improve", "%"),
+        ],
+    );
+    for sampler in samplers(of) {
+        let runs: Vec<&&Search<'_>> = of.iter().filter(|it| it.sampler == sampler).collect();
+        let over = |value: &dyn Fn(&Search<'_>) -> Option<f64>| {
+            let values: Option<Vec<f64>> = runs.iter().map(|it| value(it)).collect();
+            let values = values?;
+            estimate(values.len(), |units| mean(units.iter().map(|it| values[*it])))
+        };
+        let percent = |value: &dyn Fn(&Search<'_>) -> Option<f64>| {
+            Cell::or_missing(over(value).map(|it| {
+                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            }))
+        };
+        let diverged = |it: &Search<'_>| {
+            mean(it.trials.iter().map(|trial| f64::from(u8::from(trial.diverged))))
+        };
+        let origin = origin_of(
+            runs.iter().flat_map(|it| &it.trials).filter_map(|it| it.energy).map(|it| it.origin),
+        );
+        let energy = over(&|it| it.joules_so_far().last().copied());
+        table.push([
+            Cell::text(sampler.title()),
+            Cell::Integer(runs.len() as i64),
+            percent(&|it| Some(it.best())),
+            percent(&|it| Some(it.mean_accuracy())),
+            percent(&diverged),
+            Cell::or_missing(
+                energy.zip(origin).map(|(it, origin)| Cell::energy(it.value, it.ci95, 3, origin)),
+            ),
+            percent(&|it| it.wasted_share()),
+        ]);
+    }
+    table
+}
