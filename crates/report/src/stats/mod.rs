@@ -2,92 +2,30 @@
 //! NaN.
 
 mod anova;
+mod bootstrap;
+mod describe;
+mod distribution;
+mod error;
+mod factor;
+mod interval;
+mod least_squares;
+mod means;
+mod multiple;
+mod order;
 mod rank;
-mod trend;
 
 pub use self::{
-    anova::{Anova, AnovaTerm, Factor, Residual, SumsOfSquares, anova},
-    rank::{RankTest, wilcoxon_signed_rank},
-    trend::{Slope, Spearman, spearman, theil_sen},
+    anova::{Anova, AnovaTerm, Effects, Residual, SumsOfSquares, anova, anova_of},
+    bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
+    describe::{Description, describe, mean, median, quantile, standard_deviation, variance},
+    error::StatsError,
+    factor::Factor,
+    interval::Interval,
+    means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
+    multiple::{benjamini_hochberg, holm},
+    rank::{
+        Friedman, Kendall, KruskalWallis, PValue, RankTest, Slope, Spearman, Zeros, friedman,
+        kendall, kruskal_wallis, mann_whitney, mann_whitney_by, spearman, theil_sen,
+        theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
+    },
 };
-
-/// Why a statistic cannot be computed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StatsError {
-    /// Not enough observations.
-    #[error("{found} observations, expected at least {expected}")]
-    TooFew {
-        /// As found.
-        found: usize,
-        /// As needed.
-        expected: usize,
-    },
-    /// Two columns of different length.
-    #[error("`{column}` has {found} rows, expected {expected}")]
-    Length {
-        /// Which column.
-        column: String,
-        /// Its length.
-        found: usize,
-        /// The response's length.
-        expected: usize,
-    },
-    /// A value that is infinite or not a number.
-    #[error("observation {index} is {value}, expected a finite number")]
-    NotFinite {
-        /// Counted from 0.
-        index: usize,
-        /// As found.
-        value: f64,
-    },
-    /// A factor that does not vary.
-    #[error("factor `{factor}` has {levels} levels, expected at least 2")]
-    Levels {
-        /// Its name.
-        factor: String,
-        /// As found.
-        levels: usize,
-    },
-    /// A cell of a crossed design without an observation, or too few rows for its terms.
-    #[error("the design has empty cells or fewer rows than terms; leave out a factor or fill the cells")]
-    Singular,
-    /// Nothing is left to estimate the error from.
-    #[error("{observations} observations for {parameters} parameters leave nothing to estimate the error from; repeat the cells")]
-    NoResidual {
-        /// Rows.
-        observations: usize,
-        /// Parameters of the model.
-        parameters: usize,
-    },
-    /// Values that do not vary.
-    #[error("`{column}` does not vary")]
-    Constant {
-        /// Which column.
-        column: String,
-    },
-}
-
-/// Checks that every value is a number.
-fn check_finite(values: &[f64]) -> Result<(), StatsError> {
-    match values.iter().position(|it| !it.is_finite()) {
-        Some(index) => Err(StatsError::NotFinite { index, value: values[index] }),
-        None => Ok(()),
-    }
-}
-
-/// Mid-ranks, from 1; ties share the mean of their ranks.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    while start < order.len() {
-        let value = values[order[start]];
-        let end = start + order[start..].iter().take_while(|it| values[**it] == value).count();
-        let rank = (start + 1 + end) as f64 / 2.0;
-        order[start..end].iter().for_each(|it| ranks[*it] = rank);
-        start = end;
-    }
-    ranks
-}
