@@ -118,6 +118,16 @@ pub enum StatsError {
         /// Which column.
         column: String,
     },
+    /// A key that should name one row of a level and names more.
+    #[error(
+        "level `{level}` has key `{key}` more than once, expected once; average its rows first"
+    )]
+    RepeatedKey {
+        /// The level.
+        level: String,
+        /// The key.
+        key: String,
+    },
     /// A cluster with rows in more than one stratum.
     #[error("cluster {cluster} has rows in more than one stratum, expected one")]
     Straddles {

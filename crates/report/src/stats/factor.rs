@@ -37,8 +37,27 @@ impl Factor {
         Self { name: name.to_owned(), levels, codes }
     }
 
+    /// With its levels in order: of their values if all are numbers, else of their names.
+    #[must_use]
+    pub fn sorted(self) -> Self {
+        let mut order: Vec<usize> = (0..self.levels.len()).collect();
+        let numbers: Option<Vec<f64>> = self.levels.iter().map(|it| it.parse().ok()).collect();
+        match numbers {
+            Some(numbers) => order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b])),
+            None => order.sort_by(|a, b| self.levels[*a].cmp(&self.levels[*b])),
+        }
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, code)| place[*code] = at);
+        Self {
+            name: self.name,
+            levels: order.iter().map(|code| self.levels[*code].clone()).collect(),
+            // A code that names no level stays as it is, for the analysis to complain about.
+            codes: self.codes.iter().map(|it| place.get(*it).copied().unwrap_or(*it)).collect(),
+        }
+    }
+
     /// One factor of the combinations of levels that occur: levels as `3 1 yes` in the order of the
-    /// factors' own levels, the last factor varying fastest.
+    /// factors' own levels, the first factor varying fastest (as R's `interaction` and JASP).
     ///
     /// # Errors
     ///
@@ -46,11 +65,17 @@ impl Factor {
     pub fn crossed(factors: &[Self]) -> Result<Self, StatsError> {
         let rows = factors.first().map_or(0, |it| it.codes.len());
         factors.iter().try_for_each(|it| it.check(rows))?;
-        let cells = Cells::of(factors);
+        let last_first: Vec<Self> = factors.iter().rev().cloned().collect();
+        let cells = Cells::of(&last_first);
+        let level = |key: &Vec<usize>| {
+            let mut names = level_names(&last_first, key);
+            names.reverse();
+            names.join(" ")
+        };
         let names: Vec<&str> = factors.iter().map(|it| it.name.as_str()).collect();
         Ok(Self {
             name: names.join(" "),
-            levels: cells.keys.iter().map(|key| level_names(factors, key).join(" ")).collect(),
+            levels: cells.keys.iter().map(level).collect(),
             codes: cells.of_row,
         })
     }

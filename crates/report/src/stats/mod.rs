@@ -1,31 +1,71 @@
 //! Statistics, usable alone: slices in, values out; too little or unfit data is an error, never a
 //! NaN.
+//!
+//! Every function names its source and is tested against values of R's, SciPy's or statsmodels'
+//! counterpart. P-values are two-sided. A confidence is a share, such as 0.95. Reading order: what a
+//! sample looks like ([`describe`], [`Bootstrap`]), what factors do to it ([`anova`],
+//! [`marginal_means`]), which samples differ and by how much ([`compare`] and its parts,
+//! [`tukey_hsd`]), trends ([`linear_regression`], [`theil_sen`]), and when not to believe any of it
+//! ([`intraclass_correlation`], [`drift`], [`Caution`]).
 
 mod anova;
 mod bootstrap;
+mod caution;
+mod compare;
+mod dependence;
 mod describe;
 mod distribution;
+mod effect;
 mod error;
 mod factor;
 mod interval;
 mod least_squares;
 mod means;
 mod multiple;
+mod noncentral_t;
+mod normality;
 mod order;
+mod posthoc;
+mod power;
 mod rank;
+mod regression;
+mod scaled_chi;
+mod spread;
+mod t_test;
+mod trend;
 
 pub use self::{
     anova::{Anova, AnovaTerm, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
+    caution::Caution,
+    compare::{
+        LevelComparison, SampleComparison, compare, compare_levels, compare_levels_paired,
+        compare_paired,
+    },
+    dependence::{
+        Drift, Intraclass, cluster_means, drift, intraclass_correlation,
+        intraclass_correlation_within,
+    },
     describe::{Description, describe, mean, median, quantile, standard_deviation, variance},
+    effect::{EffectSize, cliffs_delta, cohens_d, hedges_g, vargha_delaney},
     error::StatsError,
     factor::Factor,
     interval::Interval,
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
     multiple::{benjamini_hochberg, holm},
+    normality::{ShapiroWilk, shapiro_wilk},
+    posthoc::{
+        PairComparison, dunn, games_howell, studentized_range_quantile, studentized_range_sf,
+        tukey_hsd,
+    },
+    power::{t_test_power, t_test_sample_size},
     rank::{
         Friedman, Kendall, KruskalWallis, PValue, RankTest, Slope, Spearman, Zeros, friedman,
         kendall, kruskal_wallis, mann_whitney, mann_whitney_by, spearman, theil_sen,
         theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
+    regression::{Coefficient, LinearFit, Prediction, linear_regression},
+    spread::{Center, FTest, levene},
+    t_test::{TTest, one_sample_t, paired_t, welch_t},
+    trend::{ExponentialTrend, Joint, SegmentedTrend, exponential_trend, segmented_trend},
 };

@@ -1,0 +1,41 @@
+//! Which groups differ: all pairs at once.
+
+mod dunn;
+mod games_howell;
+mod studentized_range;
+mod tukey;
+
+pub use self::{
+    dunn::dunn,
+    games_howell::games_howell,
+    studentized_range::{studentized_range_quantile, studentized_range_sf},
+    tukey::tukey_hsd,
+};
+
+use super::Interval;
+
+/// Two groups of a factor compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairComparison {
+    /// A level.
+    pub a: String,
+    /// A later level.
+    pub b: String,
+    /// Mean of `a` less mean of `b`; of their ranks in [`dunn`].
+    pub difference: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// The difference in standard errors: t, or z in [`dunn`].
+    pub statistic: f64,
+    /// Degrees of freedom of the standard error; `None` if the test has none.
+    pub df: Option<f64>,
+    /// Two-sided, adjusted for all pairs.
+    pub p: f64,
+    /// Simultaneous interval of the difference; `None` for ranks.
+    pub interval: Option<Interval>,
+}
+
+/// Every pair of positions, the first before the second.
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
+}
