@@ -29,6 +29,7 @@ mod posthoc;
 mod power;
 mod rank;
 mod regression;
+mod root;
 mod scaled_chi;
 mod spread;
 mod t_test;

@@ -33,7 +33,7 @@ pub fn benjamini_hochberg(p: &[f64]) -> Result<Vec<f64>, StatsError> {
     let mut adjusted = vec![0.0; p.len()];
     let mut smallest: f64 = 1.0;
     for (rank, at) in order.iter().enumerate().rev() {
-        smallest = smallest.min(p[*at] * p.len() as f64 / (rank + 1) as f64);
+        smallest = smallest.min(p[*at] * (p.len() as f64 / (rank + 1) as f64));
         adjusted[*at] = smallest;
     }
     Ok(adjusted)

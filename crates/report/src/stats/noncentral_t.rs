@@ -1,6 +1,6 @@
 //! Student's t when there is an effect: intervals of standardized differences, and power.
 
-use super::{distribution::normal_cdf, scaled_chi::mean_over_scaled_chi};
+use super::{distribution::normal_cdf, root::root, scaled_chi::mean_over_scaled_chi};
 
 /// P(T ≤ t) with noncentrality δ: `E Φ(t s − δ)` over `s = √(χ²_ν / ν)`.
 pub(super) fn noncentral_t_cdf(t: f64, df: f64, noncentrality: f64) -> f64 {
@@ -17,23 +17,7 @@ pub(super) fn noncentrality_limits(t: f64, df: f64, confidence: f64) -> [f64; 2]
     let tail = (1.0 - confidence) / 2.0;
     // Spread of t around its noncentrality, generously.
     let reach = 40.0 * (1.0 + t * t / (2.0 * df)).sqrt();
-    let low = falling_root(t - reach, t + reach, |it| tail - noncentral_t_sf(t, df, it));
-    let high = falling_root(t - reach, t + reach, |it| noncentral_t_cdf(t, df, it) - tail);
+    let low = root(t - reach, t + reach, |it| tail - noncentral_t_sf(t, df, it));
+    let high = root(t - reach, t + reach, |it| noncentral_t_cdf(t, df, it) - tail);
     [low, high]
-}
-
-/// Where a falling function crosses 0, by bisection to the last digits.
-pub(super) fn falling_root(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    for _ in 0..100 {
-        let middle = f64::midpoint(low, high);
-        if middle == low || middle == high {
-            break;
-        }
-        if f(middle) > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    f64::midpoint(low, high)
 }

@@ -8,7 +8,8 @@
 /// `sharpness` is the largest `|d/du|` of the argument of a normal law within `g`: the steps follow
 /// the narrower of the density and that. The relative error also holds in the tails.
 pub(super) fn mean_over_scaled_chi(df: f64, sharpness: f64, g: impl Fn(f64) -> f64) -> f64 {
-    let step = 0.45 / ((2.0 * df).sqrt() + sharpness);
+    // At most 0.15: the density of ln s is analytic within π/4 of the real line.
+    let step = (0.45 / ((2.0 * df).sqrt() + sharpness)).min(0.15);
     // ν u − ν e^{2u} / 2 up to its largest value, at u = 0.
     let weight = |u: f64| (df * (u - (2.0 * u).exp_m1() / 2.0)).exp();
     let (mut sum, mut total) = (g(1.0), 1.0);

@@ -4,7 +4,7 @@ use crate::stats::{
     StatsError,
     distribution::{normal_cdf, normal_pdf},
     error::check_confidence,
-    noncentral_t::falling_root,
+    root::root,
     scaled_chi::mean_over_scaled_chi,
 };
 
@@ -44,7 +44,7 @@ pub fn studentized_range_quantile(
     while sf(high, groups, df) > 1.0 - confidence && high < 1e12 {
         high *= 2.0;
     }
-    Ok(falling_root(0.0, high, |q| sf(q, groups, df) - (1.0 - confidence)))
+    Ok(root(0.0, high, |q| sf(q, groups, df) - (1.0 - confidence)))
 }
 
 fn sf(q: f64, groups: usize, df: f64) -> f64 {
@@ -62,7 +62,10 @@ fn sf(q: f64, groups: usize, df: f64) -> f64 {
 /// P(range of k standard normal values > w) =
 /// `k ∫ φ(z) (Φ(z)^{k−1} − (Φ(z) − Φ(z − w))^{k−1}) dz`, z the largest of them.
 fn range_sf(w: f64, groups: usize) -> f64 {
-    const STEP: f64 = 0.2;
+    const STEP: f64 = 0.3;
+    if w > 60.0 {
+        return 0.0; // below the smallest number
+    }
     let power = i32::try_from(groups - 1).unwrap_or(i32::MAX);
     // The largest value is beyond ±9 hardly ever; in the tail it lies around w / 2.
     let (low, high) = (-9.0, 9.0 + w / 2.0);
@@ -71,8 +74,9 @@ fn range_sf(w: f64, groups: usize) -> f64 {
         .map(|i| {
             let z = low + STEP * f64::from(i);
             // a^m − b^m = (a^m) (1 − (1 − c)^m) with c the share cut off.
-            let cut = (normal_cdf(z - w) / normal_cdf(z)).min(1.0);
-            let whole = normal_cdf(z).powi(power);
+            let below = normal_cdf(z);
+            let cut = (normal_cdf(z - w) / below).min(1.0);
+            let whole = below.powi(power);
             let share = if cut < 1.0 { -(f64::from(power) * (-cut).ln_1p()).exp_m1() } else { 1.0 };
             normal_pdf(z) * whole * share
         })

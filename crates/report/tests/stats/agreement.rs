@@ -1,0 +1,340 @@
+//! Every function against its counterpart elsewhere. Run with `--nocapture` for the table of errors.
+
+use serde_json::{Value, json};
+use wattlab_report::stats::{self, Factor, PValue};
+
+use crate::oracle::{agree, cases, codes, columns, number, numbers, slices, strings};
+
+#[test]
+fn describe() {
+    agree("describe", 1e-14, |input| {
+        let values = numbers(&input["values"]);
+        let found = stats::describe(&values).unwrap();
+        assert_eq!(found.n, values.len());
+        json!({
+            "mean": found.mean, "sd": found.sd, "min": found.min, "q1": found.q1,
+            "median": found.median, "q3": found.q3, "max": found.max,
+            "q10": stats::quantile(&values, 0.1).unwrap(),
+        })
+    });
+}
+
+pub(crate) fn table(anova: &stats::Anova) -> Value {
+    let terms: Vec<Value> = anova
+        .terms
+        .iter()
+        .map(|it| {
+            json!({
+                "term": it.term, "ss": it.ss, "df": it.df, "f": it.f, "p": it.p,
+                "eta_sq": it.eta_sq, "partial_eta_sq": it.partial_eta_sq, "omega_sq": it.omega_sq,
+            })
+        })
+        .collect();
+    json!({ "terms": terms, "residual": { "ss": anova.residual.ss, "df": anova.residual.df } })
+}
+
+#[test]
+fn anova_of_unbalanced_data() {
+    // The response shifted by 1e6 has lost six digits before any of us sees it.
+    agree("anova", 1e-8, |input| {
+        let factors: Vec<Factor> = input["factors"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, levels)| Factor::new(name, strings(levels)))
+            .collect();
+        let kind = match number(&input["type"]) {
+            2.0 => stats::SumsOfSquares::TypeII,
+            _ => stats::SumsOfSquares::TypeIII,
+        };
+        let effects = match input["effects"].as_str() {
+            Some("main") => stats::Effects::Main,
+            _ => stats::Effects::Factorial,
+        };
+        table(&stats::anova_of(&numbers(&input["response"]), &factors, kind, effects).unwrap())
+    });
+}
+
+fn method(input: &Value) -> PValue {
+    match input["method"].as_str().unwrap() {
+        "exact" => PValue::Exact,
+        "asymptotic" => PValue::Asymptotic,
+        _ => PValue::Auto,
+    }
+}
+
+#[test]
+fn mann_whitney() {
+    agree("mann_whitney", 1e-11, |input| {
+        let (a, b) = (numbers(&input["a"]), numbers(&input["b"]));
+        let found = stats::mann_whitney_by(&a, &b, method(input)).unwrap();
+        json!({ "u": found.statistic, "p": found.p })
+    });
+}
+
+#[test]
+fn wilcoxon() {
+    agree("wilcoxon", 1e-11, |input| {
+        let zeros = match input["zeros"].as_str() {
+            Some("pratt") => stats::Zeros::Pratt,
+            _ => stats::Zeros::Wilcoxon,
+        };
+        let differences = numbers(&input["differences"]);
+        let found = stats::wilcoxon_signed_rank_by(&differences, zeros, method(input)).unwrap();
+        json!({ "w": found.statistic, "p": found.p })
+    });
+}
+
+#[test]
+fn kruskal_wallis() {
+    agree("kruskal_wallis", 1e-11, |input| {
+        let found = stats::kruskal_wallis(&slices(&columns(&input["groups"]))).unwrap();
+        json!({ "h": found.h, "p": found.p, "epsilon_sq": found.epsilon_sq })
+    });
+}
+
+#[test]
+fn friedman() {
+    agree("friedman", 1e-11, |input| {
+        let found = stats::friedman(&slices(&columns(&input["treatments"]))).unwrap();
+        json!({ "statistic": found.statistic, "p": found.p, "w": found.kendall_w })
+    });
+}
+
+#[test]
+fn rank_correlations_and_slopes() {
+    agree("spearman", 1e-11, |input| {
+        let found = stats::spearman(&numbers(&input["x"]), &numbers(&input["y"])).unwrap();
+        json!({ "rho": found.rho, "p": found.p })
+    });
+    agree("kendall", 1e-11, |input| {
+        let found = stats::kendall(&numbers(&input["x"]), &numbers(&input["y"])).unwrap();
+        json!({ "tau": found.tau, "p": found.p })
+    });
+    agree("theil_sen", 1e-12, |input| {
+        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
+        let found = stats::theil_sen_within(&x, &y, number(&input["confidence"])).unwrap();
+        json!({
+            "slope": found.slope, "intercept": found.intercept,
+            "low": found.interval.low, "high": found.interval.high,
+        })
+    });
+}
+
+#[test]
+fn adjusted_p_values() {
+    agree("adjust", 1e-14, |input| {
+        let p = numbers(&input["p"]);
+        json!({ "holm": stats::holm(&p).unwrap(), "bh": stats::benjamini_hochberg(&p).unwrap() })
+    });
+}
+
+#[test]
+fn effect_sizes() {
+    agree("cliffs_delta", 1e-11, |input| {
+        let (a, b) = (numbers(&input["a"]), numbers(&input["b"]));
+        let found = stats::cliffs_delta(&a, &b, 0.95).unwrap();
+        json!({ "delta": found.value, "low": found.interval.low, "high": found.interval.high })
+    });
+    agree("cohens_d", 1e-9, |input| {
+        let (a, b) = (numbers(&input["a"]), numbers(&input["b"]));
+        let found = stats::cohens_d(&a, &b, 0.95).unwrap();
+        let corrected = stats::hedges_g(&a, &b, 0.95).unwrap();
+        json!({
+            "d": found.value, "low": found.interval.low, "high": found.interval.high,
+            "g": corrected.value,
+        })
+    });
+}
+
+fn t_test(found: &stats::TTest) -> Value {
+    let interval = found.interval(0.95).unwrap();
+    json!({ "t": found.t, "df": found.df, "p": found.p, "low": interval.low, "high": interval.high })
+}
+
+#[test]
+fn t_tests() {
+    agree("welch_t", 1e-11, |input| {
+        t_test(&stats::welch_t(&numbers(&input["a"]), &numbers(&input["b"])).unwrap())
+    });
+    agree("paired_t", 1e-11, |input| {
+        t_test(&stats::paired_t(&numbers(&input["a"]), &numbers(&input["b"])).unwrap())
+    });
+    agree("one_sample_t", 1e-11, |input| {
+        t_test(&stats::one_sample_t(&numbers(&input["values"]), number(&input["mean"])).unwrap())
+    });
+}
+
+#[test]
+fn assumption_checks() {
+    agree("shapiro_wilk", 1e-6, |input| {
+        let found = stats::shapiro_wilk(&numbers(&input["values"])).unwrap();
+        json!({ "w": found.w, "p": found.p })
+    });
+    agree("levene", 1e-11, |input| {
+        let center = match input["center"].as_str() {
+            Some("mean") => stats::Center::Mean,
+            _ => stats::Center::Median,
+        };
+        let found = stats::levene(&slices(&columns(&input["groups"])), center).unwrap();
+        json!({ "f": found.f, "p": found.p })
+    });
+}
+
+#[test]
+fn linear_regression() {
+    agree("linear_regression", 1e-9, |input| {
+        let predictors = columns(&input["predictors"]);
+        let fit = stats::linear_regression(&slices(&predictors), &numbers(&input["y"])).unwrap();
+        let of = |value: fn(&stats::Coefficient) -> f64| -> Vec<f64> {
+            fit.coefficients.iter().map(value).collect()
+        };
+        let mut found = json!({
+            "coefficients": {
+                "estimate": of(|it| it.estimate), "se": of(|it| it.se), "t": of(|it| it.t),
+                "p": of(|it| it.p),
+            },
+            "r_squared": fit.r_squared, "adjusted": fit.adjusted_r_squared,
+            "residual_sd": fit.residual_sd, "leave_one_out": fit.leave_one_out,
+        });
+        if !input["at"].is_null() {
+            let at = fit.predict(&numbers(&input["at"]), 0.95).unwrap();
+            let (mean, new) = (at.of_mean, at.of_observation);
+            found["prediction"] = json!([at.value, mean.low, mean.high, new.low, new.high]);
+            let robust = fit.cluster_robust(&codes(&input["clusters"])).unwrap();
+            let of = |value: fn(&stats::Coefficient) -> f64| -> Vec<f64> {
+                robust.iter().map(value).collect()
+            };
+            found["robust"] = json!({ "se": of(|it| it.se), "p": of(|it| it.p) });
+        }
+        found
+    });
+}
+
+#[test]
+fn trends() {
+    let coefficient = |it: &stats::Coefficient| json!([it.estimate, it.se, it.p]);
+    agree("segmented_trend", 1e-9, |input| {
+        let joint = match input["joint"].as_str() {
+            Some("free") => stats::Joint::Free,
+            _ => stats::Joint::Continuous,
+        };
+        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
+        let found = stats::segmented_trend(&x, &y, number(&input["at"]), joint).unwrap();
+        json!({
+            "before": coefficient(&found.before), "after": coefficient(&found.after),
+            "change": coefficient(&found.change), "jump": found.jump.as_ref().map(coefficient),
+        })
+    });
+    agree("exponential_trend", 1e-9, |input| {
+        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
+        let found = stats::exponential_trend(&x, &y, 0.95).unwrap();
+        json!({
+            "factor": found.factor, "low": found.interval.low, "high": found.interval.high,
+            "p": found.p,
+        })
+    });
+}
+
+#[test]
+fn studentized_range() {
+    agree("studentized_range", 1e-7, |input| {
+        let groups = number(&input["k"]) as usize;
+        let (q, df) = (number(&input["q"]), number(&input["df"]));
+        json!({ "p": stats::studentized_range_sf(q, groups, df).unwrap() })
+    });
+    agree("studentized_quantile", 1e-8, |input| {
+        let groups = number(&input["k"]) as usize;
+        let (confidence, df) = (number(&input["confidence"]), number(&input["df"]));
+        json!({ "q": stats::studentized_range_quantile(confidence, groups, df).unwrap() })
+    });
+}
+
+#[test]
+fn pairs_of_groups() {
+    let factor = |input: &Value| Factor::new("group", strings(&input["levels"]));
+    let of = |rows: &[stats::PairComparison], value: fn(&stats::PairComparison) -> f64| {
+        rows.iter().map(value).collect::<Vec<f64>>()
+    };
+    agree("tukey_hsd", 1e-6, |input| {
+        let rows = stats::tukey_hsd(&numbers(&input["response"]), &factor(input), 0.95).unwrap();
+        json!({
+            "difference": of(&rows, |it| it.difference), "p": of(&rows, |it| it.p),
+            "low": of(&rows, |it| it.interval.unwrap().low),
+            "high": of(&rows, |it| it.interval.unwrap().high),
+        })
+    });
+    agree("games_howell", 1e-7, |input| {
+        let rows = stats::games_howell(&numbers(&input["response"]), &factor(input), 0.95).unwrap();
+        json!({
+            "difference": of(&rows, |it| it.difference), "se": of(&rows, |it| it.se),
+            "t": of(&rows, |it| it.statistic), "df": of(&rows, |it| it.df.unwrap()),
+            "p": of(&rows, |it| it.p),
+        })
+    });
+    agree("dunn", 1e-11, |input| {
+        let rows = stats::dunn(&numbers(&input["response"]), &factor(input)).unwrap();
+        json!({ "p": of(&rows, |it| it.p) })
+    });
+}
+
+#[test]
+fn dependence() {
+    agree("intraclass", 1e-9, |input| {
+        let (response, clusters) = (numbers(&input["response"]), codes(&input["clusters"]));
+        let found = stats::intraclass_correlation(&response, &clusters).unwrap();
+        json!({ "icc": found.icc, "f": found.f, "p": found.p })
+    });
+}
+
+#[test]
+fn power() {
+    agree("power", 1e-9, |input| {
+        let (d, alpha) = (number(&input["d"]), number(&input["alpha"]));
+        let n = number(&input["n"]) as usize;
+        json!({ "power": stats::t_test_power(d, n, alpha).unwrap() })
+    });
+    agree("sample_size", 0.0, |input| {
+        let (d, power) = (number(&input["d"]), number(&input["power"]));
+        json!({ "n": stats::t_test_sample_size(d, power, 0.05).unwrap() })
+    });
+}
+
+/// Of random resamples only so many digits can agree: at 20,000 the limits scatter by about 2 % of
+/// the standard error.
+#[test]
+fn bootstrap() {
+    let mut worst: f64 = 0.0;
+    for case in cases("bootstrap") {
+        let samples = columns(&case["input"]["samples"]);
+        let method = match case["input"]["method"].as_str() {
+            Some("BCa") => stats::BootstrapMethod::Bca,
+            _ => stats::BootstrapMethod::Percentile,
+        };
+        let bootstrap = stats::Bootstrap { resamples: 20_000, confidence: 0.95, seed: 1, method };
+        let found = match case["input"]["statistic"].as_str().unwrap() {
+            "mean" => bootstrap.one_sample(&samples[0], |it| stats::mean(it).ok()),
+            // numpy.std divides by n.
+            "std" => bootstrap.one_sample(&samples[0], |it| {
+                let n = it.len() as f64;
+                Some((stats::variance(it).ok()? * (n - 1.0) / n).sqrt())
+            }),
+            _ => bootstrap.two_samples(&samples[0], &samples[1], |a, b| {
+                Some(stats::mean(a).ok()? - stats::mean(b).ok()?)
+            }),
+        }
+        .unwrap();
+        let expected = |key: &str| number(&case["output"][key]);
+        let se = expected("se");
+        for (found, key) in [
+            (found.interval.low, "low"),
+            (found.interval.high, "high"),
+            (found.standard_error, "se"),
+        ] {
+            let error = (found - expected(key)).abs() / se;
+            worst = worst.max(error);
+            assert!(error < 0.06, "{key}: {found}, expected {}: {case}", expected(key));
+        }
+    }
+    println!("bootstrap: limits differ by at most {worst:.3} standard errors");
+}
