@@ -1,8 +1,11 @@
 //! Laws of the queue, and cases with a closed form.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use proptest::prelude::*;
 use record::{Arrivals, BatchPolicy, Serving};
-use wattlab_inference_sim::{ArrivalError, Control, LiveError, Modeled, Policy, Virtual, arrivals, serve};
+use wattlab_inference_sim::{
+    ArrivalError, Control, LiveError, Modeled, Policy, Virtual, arrivals, serve,
+};
 
 fn run(times: &[f64], policy: BatchPolicy, base: f64, each: f64) -> Serving {
     let clock = Virtual::default();

@@ -16,7 +16,10 @@ fn every_built_in_profile_is_valid() {
 fn the_paper_profile_has_the_studies_own_sizes() {
     let paper = Profile::load("paper").unwrap();
     let tuning = paper.tuning.unwrap();
-    assert_eq!((tuning.trials, tuning.repetitions, tuning.epochs, tuning.minibatch), (64, 8, 25, 512));
+    assert_eq!(
+        (tuning.trials, tuning.repetitions, tuning.epochs, tuning.minibatch),
+        (64, 8, 25, 512)
+    );
     assert_eq!((tuning.networks.len(), tuning.data.len()), (3, 2));
     let layers = paper.layers.unwrap();
     let trainings = 8 * layers.settings * layers.repetitions;

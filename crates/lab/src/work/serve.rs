@@ -47,12 +47,13 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
         Ok(())
     })?;
     let (serving, main) = worker.measured("serve", |_| {
-        let mut control =
-            || if interrupt.is_set() { Control::Stop } else { Control::Continue };
+        let mut control = || if interrupt.is_set() { Control::Stop } else { Control::Continue };
         let policy = task.policy.into();
-        serve(&times, policy, &mut server, &Real::default(), &mut control).map_err(|error| match error {
-            LiveError::Stopped => RunError::Interrupted,
-            LiveError::Executor(error) => error.into(),
+        serve(&times, policy, &mut server, &Real::default(), &mut control).map_err(|error| {
+            match error {
+                LiveError::Stopped => RunError::Interrupted,
+                LiveError::Executor(error) => error.into(),
+            }
         })
     })?;
     let mut hash = Sha256::new();

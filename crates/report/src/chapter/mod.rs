@@ -64,13 +64,8 @@ fn sentence(reason: &str) -> String {
 fn banner(records: &[RunRecord]) -> Option<Banner> {
     let origins = records.iter().filter_map(|it| it.energy.total).map(|it| it.origin);
     let origin = origins.reduce(Origin::and);
-    let models: Vec<&str> = records
-        .last()?
-        .environment
-        .probes
-        .iter()
-        .filter_map(|it| it.model.as_deref())
-        .collect();
+    let models: Vec<&str> =
+        records.last()?.environment.probes.iter().filter_map(|it| it.model.as_deref()).collect();
     let model = if models.is_empty() { "no model".to_owned() } else { models.join("; ") };
     let (headline, text) = match origin {
         Some(Origin::Measured) => return None,
@@ -86,7 +81,9 @@ fn banner(records: &[RunRecord]) -> Option<Banner> {
             "Some joules in this report are estimated",
             format!("Not every domain could be measured. The model: {model}."),
         ),
-        None => ("There are no joules in this report", "Nothing could be read or modeled.".to_owned()),
+        None => {
+            ("There are no joules in this report", "Nothing could be read or modeled.".to_owned())
+        }
     };
     Some(Banner { headline: headline.to_owned(), text })
 }
@@ -102,7 +99,8 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
     let mut data: Vec<String> = Vec::new();
     for record in records {
         if let record::Outcome::Trained(it) = &record.outcome {
-            let text = format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
+            let text =
+                format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
             if !data.contains(&text) {
                 data.push(text);
             }
@@ -131,9 +129,10 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
             format!(
                 "wattlab {}{}{}, {} build",
                 code.version,
-                code.revision
-                    .as_ref()
-                    .map_or_else(String::new, |it| format!(", revision {}", it.get(..12).unwrap_or(it))),
+                code.revision.as_ref().map_or_else(String::new, |it| format!(
+                    ", revision {}",
+                    it.get(..12).unwrap_or(it)
+                )),
                 if code.modified { " with changes" } else { "" },
                 code.build
             ),

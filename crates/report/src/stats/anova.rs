@@ -121,7 +121,8 @@ pub fn anova(
         })
         .collect::<Result<_, _>>()?;
     let total = sums.iter().map(|it| it.0).sum::<f64>() + residual.ss;
-    let distribution = |df: f64| FisherSnedecor::new(df, residual.df).map_err(|_| StatsError::Singular);
+    let distribution =
+        |df: f64| FisherSnedecor::new(df, residual.df).map_err(|_| StatsError::Singular);
     let rows = terms.iter().zip(sums).map(|(term, (ss, df))| {
         let ms = ss / df;
         let f = ms / residual.ms;
@@ -264,10 +265,8 @@ fn design(n: usize, factors: &[Factor], terms: &[u32]) -> (Vec<Vec<f64>>, Column
                 let mut product = vec![1.0];
                 for factor in members(factors, *term) {
                     let contrast = contrast(factor.codes[row], factor.levels.len());
-                    product = product
-                        .iter()
-                        .flat_map(|a| contrast.iter().map(move |b| a * b))
-                        .collect();
+                    product =
+                        product.iter().flat_map(|a| contrast.iter().map(move |b| a * b)).collect();
                 }
                 values.extend(product);
             }
@@ -368,7 +367,10 @@ mod tests {
         assert!(matches!(run(&y, &[one]), Err(StatsError::Levels { .. })));
         assert!(matches!(run(&y[..3], std::slice::from_ref(&a)), Err(StatsError::Length { .. })));
         let nan = [1.0, f64::NAN, 3.0, 5.0];
-        assert!(matches!(run(&nan, std::slice::from_ref(&a)), Err(StatsError::NotFinite { index: 1, .. })));
+        assert!(matches!(
+            run(&nan, std::slice::from_ref(&a)),
+            Err(StatsError::NotFinite { index: 1, .. })
+        ));
         let empty_cell = factor("b", &[0, 0, 1, 1]);
         assert!(matches!(run(&y, &[a, empty_cell]), Err(StatsError::Singular)));
     }

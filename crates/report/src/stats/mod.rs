@@ -50,10 +50,14 @@ pub enum StatsError {
         levels: usize,
     },
     /// A cell of a crossed design without an observation, or too few rows for its terms.
-    #[error("the design has empty cells or fewer rows than terms; leave out a factor or fill the cells")]
+    #[error(
+        "the design has empty cells or fewer rows than terms; leave out a factor or fill the cells"
+    )]
     Singular,
     /// Nothing is left to estimate the error from.
-    #[error("{observations} observations for {parameters} parameters leave nothing to estimate the error from; repeat the cells")]
+    #[error(
+        "{observations} observations for {parameters} parameters leave nothing to estimate the error from; repeat the cells"
+    )]
     NoResidual {
         /// Rows.
         observations: usize,

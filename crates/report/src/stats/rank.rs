@@ -38,7 +38,8 @@ pub fn wilcoxon_signed_rank(differences: &[f64]) -> Result<RankTest, StatsError>
     let all = (n * (n + 1)) as f64 / 2.0;
     let statistic = positive.min(all - positive);
     let tied = ranks.iter().any(|it| it.fract() != 0.0) || has_duplicates(&sizes);
-    let p = if n <= EXACT && !tied { exact(n, statistic) } else { approximate(&ranks, statistic, all) };
+    let p =
+        if n <= EXACT && !tied { exact(n, statistic) } else { approximate(&ranks, statistic, all) };
     Ok(RankTest { statistic, p })
 }
 
