@@ -56,9 +56,7 @@ impl Progress {
         if self.plain && (due || complete) {
             self.last_line = Some(now);
             let (position, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            self.bar.suspend(|| {
-                line(&format!("{}: {position}/{total} {}", self.title, self.message()))
-            });
+            line(&format!("{}: {position}/{total} {}", self.title, self.message()));
         }
     }
 
