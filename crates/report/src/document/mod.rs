@@ -14,8 +14,8 @@ pub use self::{
     table::{Column, ColumnKind, Table},
 };
 pub(crate) use self::{
-    number::{fixed, grouped, p_value, scientific, significant, with_interval},
-    term::{effect, figure, test_in_words},
+    number::{decimals_for, fixed, grouped, p_value, scientific, significant, with_interval},
+    term::{effect, measured, published, test_in_words},
 };
 use crate::plot::Plot;
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::badge;
+use super::{badge, prose};
 use crate::{
     document::{Cell, Column, ColumnKind, Table, slug},
     export::cell_text,
@@ -13,7 +13,7 @@ pub(super) fn table(table: &Table) -> Markup {
     html! {
         div class="scroll" tabindex="0" role="region" aria-labelledby={ (id) "-caption" } {
             table class="data" id=(id) {
-                caption id={ (id) "-caption" } { (table.caption) }
+                caption id={ (id) "-caption" } { (prose(&table.caption)) }
                 thead { tr {
                     @for it in table.columns() {
                         th scope="col" class=[class(it)] {

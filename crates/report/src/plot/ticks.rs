@@ -34,20 +34,33 @@ pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: u
     if low > high {
         (low, high) = if log { (1.0, 10.0) } else { (0.0, 1.0) };
     }
+    if axis.from_zero && !log {
+        (low, high) = (low.min(0.0), high.max(0.0));
+    }
+    let named: Vec<f64> = axis.named.iter().copied().filter(drawable).collect();
+    if !named.is_empty() {
+        return around(named, low, high, log);
+    }
     if log {
         let (low, high) = widened_log(low, high);
-        trimmed(log_ticks(low, high, about), low.ln(), high.ln(), f64::ln)
+        trimmed(log_ticks(low, high, about), low.ln(), high.ln(), f64::ln, high / low >= 3.0)
     } else {
-        if axis.from_zero {
-            (low, high) = (low.min(0.0), high.max(0.0));
-        }
         let (low, high) = widened(low, high);
-        trimmed(linear_ticks(low, high, about), low, high, |it| it)
+        trimmed(linear_ticks(low, high, about), low, high, |it| it, false)
     }
 }
 
+/// The range of some values and of the ticks that were asked for.
+fn around(mut named: Vec<f64>, low: f64, high: f64, log: bool) -> Range {
+    named.sort_by(f64::total_cmp);
+    named.dedup();
+    let (low, high) = (low.min(named[0]), high.max(named[named.len() - 1]));
+    let (low, high) = if log { widened_log(low, high) } else { widened(low, high) };
+    Range { low, high, ticks: labelled(&named, true) }
+}
+
 /// Cuts covering ticks back to the data where the next tick is more than half a step away.
-fn trimmed(covering: Vec<f64>, low: f64, high: f64, along: fn(f64) -> f64) -> Range {
+fn trimmed(covering: Vec<f64>, low: f64, high: f64, along: fn(f64) -> f64, uneven: bool) -> Range {
     let near = |tick: f64, end: f64, inner: f64| (tick - end).abs() <= 0.5 * (tick - inner).abs();
     let at = |index: usize| along(covering[index]);
     let last = covering.len() - 1;
@@ -58,7 +71,7 @@ fn trimmed(covering: Vec<f64>, low: f64, high: f64, along: fn(f64) -> f64) -> Ra
     Range {
         low: if keep_first { covering[0] } else { back(low, covering[0]) },
         high: if keep_last { covering[last] } else { back(high, covering[last]) },
-        ticks: labelled(kept),
+        ticks: labelled(kept, uneven),
     }
 }
 
@@ -132,8 +145,8 @@ fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     all[from..=to].to_vec()
 }
 
-/// Names ticks with as many digits as tell them apart.
-fn labelled(values: &[f64]) -> Vec<Tick> {
+/// Names ticks with as many decimals as tell them apart; uneven ones each with its own.
+fn labelled(values: &[f64], uneven: bool) -> Vec<Tick> {
     let size = values.iter().fold(0.0_f64, |size, it| size.max(it.abs()));
     let smallest = values
         .iter()
@@ -143,7 +156,6 @@ fn labelled(values: &[f64]) -> Vec<Tick> {
         .min(size);
     let decimals = values.iter().map(|it| decimals_of(*it)).max().unwrap_or(0);
     let powers = size >= 1e7 || smallest < 1e-3 && (decimals > 4 || size / smallest > 100.0);
-    let uneven = size / smallest > 50.0 && decimals > 0; // a log axis: 0.01, 0.1, 1
     let label = |value: f64| {
         if value == 0.0 {
             "0".to_owned()
@@ -151,8 +163,8 @@ fn labelled(values: &[f64]) -> Vec<Tick> {
             significant_power(value)
         } else {
             let text = fixed(value, if uneven { decimals_of(value) } else { decimals });
-            // A comma in four digits would make a year look odd.
-            if value.abs() < 1e4 { text.replace(',', "") } else { text }
+            // A comma would make a year look odd.
+            if size < 1e4 { text.replace(',', "") } else { text }
         }
     };
     values.iter().map(|it| Tick { value: *it, label: label(*it) }).collect()
@@ -186,7 +198,7 @@ pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> Stri
         text.push_str(unit);
     }
     if let Some([low, high]) = interval {
-        text.push_str(&format!(" [{}, {}]", number(low), number(high)));
+        text.push_str(&format!(" [{} to {}]", number(low), number(high)));
     }
     if let Some(origin) = origin {
         text.push_str(", ");
