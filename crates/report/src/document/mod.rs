@@ -69,7 +69,7 @@ pub struct Section {
 /// A plot with the words that belong to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Names its anchor and its file.
+    /// Names its anchor and its file; unique among the figures of a document.
     pub id: String,
     /// What it shows, as a heading.
     pub title: String,

@@ -54,7 +54,7 @@ fn section(out: &mut String, document: &Document, section: &Section) {
         block(out, &paragraph(text));
     }
     for figure in &section.figures {
-        block(out, &format!("![{}](figures/{}.svg)", inline(&figure.alt), slug(&figure.id)));
+        block(out, &format!("![{}](figures/{}.svg)", unbracketed(&figure.alt), slug(&figure.id)));
         block(
             out,
             &format!(
@@ -182,7 +182,14 @@ fn inline(text: &str) -> String {
             '`' => true,
             '|' => true,
             _ if in_code => false,
-            '\\' | '*' | '[' | ']' | '<' | '>' | '~' => true,
+            '\\' | '*' => true,
+            // A bracket alone is text: links need one of these after it.
+            ']' => after.is_some_and(|it| matches!(it, '(' | '[' | ':')),
+            '<' => {
+                after.is_some_and(|it| it.is_ascii_alphabetic() || matches!(it, '/' | '!' | '?'))
+            }
+            '>' => index == 0,
+            '~' => after == Some(&'~') || before == Some(&'~'),
             '&' => after.is_some_and(|it| it.is_alphanumeric() || *it == '#'),
             // Inside a word, as in `simple_cnn`, an underscore is only an underscore.
             '_' => !(beside(before) && beside(after)),
@@ -194,6 +201,11 @@ fn inline(text: &str) -> String {
         out.push(*letter);
     }
     out
+}
+
+/// Text inside brackets, which may have none of its own.
+fn unbracketed(text: &str) -> String {
+    inline(&text.replace('[', "(").replace(']', ")"))
 }
 
 /// A paragraph that does not begin like a heading or a list.
