@@ -39,7 +39,7 @@ pub enum RunError {
     Vision(#[from] VisionError),
     /// Its arrivals make no sense.
     #[error(transparent)]
-    Arrivals(#[from] inference_sim::ArrivalError),
+    Arrivals(#[from] inference_sim::ConfigError),
 }
 
 /// Starts a meter over what this machine has.
