@@ -30,7 +30,8 @@ fn the_published_table_is_reproduced() {
         let table = anova(&values, &factors, SumsOfSquares::TypeIII).unwrap();
         let expected = &published[format!("fashion-mnist:{response}")]["terms"];
         for term in &table.terms {
-            let row = expected.as_array().unwrap().iter().find(|it| it["term"] == *term.term).unwrap();
+            let row =
+                expected.as_array().unwrap().iter().find(|it| it["term"] == *term.term).unwrap();
             for (name, found) in [
                 ("ss", term.ss),
                 ("df", term.df),
