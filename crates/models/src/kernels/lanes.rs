@@ -244,6 +244,7 @@ mod tests {
 
     /// The two kinds of lanes agree, so that tests on one processor speak for others.
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn portable_lanes_do_what_wide_ones_do() {
         fn run<V: Lanes>() -> Vec<f32> {
             let a: Vec<f32> = (0..16).map(|it| (it as f32 - 7.5) * 0.25).collect();

@@ -5,7 +5,7 @@ mod layers;
 mod timeline;
 mod tuning;
 
-use record::{ClaimId, Energy, Finding, Origin, Results, RunRecord};
+use record::{ClaimId, Energy, Origin, Results, RunRecord};
 
 use crate::{
     claim::{Published, Rows},
@@ -23,12 +23,11 @@ pub fn document(records: &[RunRecord], results: &Results, published: &Published)
         batching::section(&rows.queues),
         timeline::section(&rows.infers, published),
     ];
-    let sections = sections.into_iter().map(|section| with_words(section, &results.claims));
     Document {
         title: "What does an accuracy point cost in joules?".to_owned(),
         lead: vec![
             "wattlab ran the experiments of two studies of energy in deep learning on this machine, \
-             measured their energy, and tested the studies' claims on its own runs. Each claim has a \
+             accounted for the energy of every run, and tested the studies' claims on its own runs. Each claim has a \
              rule, written beside it, by which its verdict follows from an interval; \
              “inconclusive” is what too little data gets."
                 .to_owned(),
@@ -40,25 +39,8 @@ pub fn document(records: &[RunRecord], results: &Results, published: &Published)
         banner: banner(records),
         findings: results.claims.clone(),
         facts: facts(records),
-        sections: sections.collect(),
+        sections: sections.into(),
     }
-}
-
-/// The reason of each verdict as a paragraph, and the caveats of all of them once.
-fn with_words(mut section: Section, findings: &[Finding]) -> Section {
-    for finding in findings.iter().filter(|it| section.claims.contains(&it.id)) {
-        section.paragraphs.push(format!("{} {}.", finding.statement, sentence(&finding.reason)));
-        for caveat in &finding.caveats {
-            if !section.caveats.contains(caveat) {
-                section.caveats.push(caveat.clone());
-            }
-        }
-    }
-    section
-}
-
-fn sentence(reason: &str) -> String {
-    format!("Here: {reason}")
 }
 
 fn banner(records: &[RunRecord]) -> Option<Banner> {
