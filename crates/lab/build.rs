@@ -14,7 +14,10 @@ fn main() {
     }
     println!("cargo:rerun-if-changed=../");
     println!("cargo:rerun-if-changed=../../configs");
-    println!("cargo:rustc-env=WATTLAB_REVISION={}", git(&["rev-parse", "HEAD"]).unwrap_or_default());
+    println!(
+        "cargo:rustc-env=WATTLAB_REVISION={}",
+        git(&["rev-parse", "HEAD"]).unwrap_or_default()
+    );
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
     println!("cargo:rustc-env=WATTLAB_MODIFIED={}", !changes.is_empty());
 }

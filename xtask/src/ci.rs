@@ -2,8 +2,11 @@
 
 use crate::process::{cargo, root, wattlab};
 
+/// Arguments of cargo, and variables of its environment.
+type Step<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 pub(crate) fn run() -> anyhow::Result<u8> {
-    let steps: &[(&[&str], &[(&str, &str)])] = &[
+    let steps: &[Step<'_>] = &[
         (&["fmt", "--all", "--check"], &[]),
         (&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[]),
         (&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")]),

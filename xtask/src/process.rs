@@ -35,6 +35,7 @@ pub(crate) fn release_folder() -> PathBuf {
 fn status(command: &mut Command) -> anyhow::Result<u8> {
     let name = command.get_program().to_owned();
     // The child gets Ctrl-C from the terminal itself and ends in its own time; wait for it.
-    let status = command.status().with_context(|| format!("failed to start `{}`", name.display()))?;
+    let status =
+        command.status().with_context(|| format!("failed to start `{}`", name.display()))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -3,7 +3,10 @@
 use crate::process::{cargo, wattlab};
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
-    let build = cargo(&["build", "--release", "--quiet", "-p", "wattlab", "-p", "wattlab-probe-nvml"], &[])?;
+    let build = cargo(
+        &["build", "--release", "--quiet", "-p", "wattlab", "-p", "wattlab-probe-nvml"],
+        &[],
+    )?;
     if build != 0 {
         return Ok(build);
     }

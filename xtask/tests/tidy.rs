@@ -1,4 +1,5 @@
 //! House rules that a compiler does not know.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
     fs,
@@ -33,7 +34,11 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn modules_are_named_for_an_idea() {
     for (path, _) in sources() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(!["utils", "util", "helpers", "common", "misc"].contains(&name.as_str()), "{}", path.display());
+        assert!(
+            !["utils", "util", "helpers", "common", "misc"].contains(&name.as_str()),
+            "{}",
+            path.display()
+        );
     }
 }
 

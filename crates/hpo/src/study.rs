@@ -26,7 +26,9 @@ pub enum HpoError {
         problem: &'static str,
     },
     /// The grid has no more cells.
-    #[error("the grid has {cells} cells, and trial {number} would be one more; ask for fewer trials")]
+    #[error(
+        "the grid has {cells} cells, and trial {number} would be one more; ask for fewer trials"
+    )]
     GridExhausted {
         /// How many it has.
         cells: usize,

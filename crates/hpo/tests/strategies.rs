@@ -1,4 +1,5 @@
 //! Laws of every strategy.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use proptest::prelude::*;
 use wattlab_hpo::{
@@ -14,8 +15,12 @@ fn space() -> Space {
     .unwrap()
 }
 
-const SAMPLERS: [Sampler; 4] =
-    [Sampler::Grid(Grid { values: 5, upper_bound: false }), Sampler::Random, Sampler::PaperPi, Sampler::Gp];
+const SAMPLERS: [Sampler; 4] = [
+    Sampler::Grid(Grid { values: 5, upper_bound: false }),
+    Sampler::Random,
+    Sampler::PaperPi,
+    Sampler::Gp,
+];
 
 /// Good around 1e-3; fails at large rates.
 fn objective(parameters: &[f64]) -> Option<f64> {

@@ -1,25 +1,24 @@
-//! The queue's loop, the same on the real and on the virtual clock.
+//! A queue served in the time of a clock: live with a real network, or as the plain model of it.
 
-use std::{convert::Infallible, ops::Range};
+use std::ops::Range;
 
 use record::{BatchTimes, Serving};
 
 use crate::{
-    clock::{Clock, Virtual},
-    policy::{Decision, Policy},
+    clock::Clock,
+    executor::Executor,
+    policy::{Decision, Policy, Queue},
 };
 
-/// Serves batches.
-pub trait Executor {
-    /// Why a batch could not be served.
-    type Error: std::error::Error;
-
-    /// Serves the requests of these numbers, in order of arrival; returns when they are answered.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot; the queue then stops.
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), Self::Error>;
+/// How far a live queue has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Requests served.
+    pub served: usize,
+    /// Requests that have arrived, those served too.
+    pub arrived: usize,
+    /// Requests in all.
+    pub requests: usize,
 }
 
 /// Whether to go on.
@@ -32,76 +31,125 @@ pub enum Control {
 }
 
 /// Why a queue was not served to its end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LiveError<E: std::error::Error> {
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError<E> {
     /// Somebody asked for it.
-    #[error("stopped")]
-    Stopped,
-    /// The server failed.
-    #[error(transparent)]
-    Executor(E),
+    #[error("stopped after {} of {} requests", .0.served, .0.requests)]
+    Stopped(Progress),
+    /// The executor failed.
+    #[error("requests {} to {} could not be served", requests.start, requests.end - 1)]
+    Executor {
+        /// The batch's requests, numbered from 0.
+        requests: Range<usize>,
+        /// Why.
+        #[source]
+        source: E,
+    },
+    /// Intended arrivals that are not times in order.
+    #[error(
+        "request {request} is to arrive at {found} s: expected finite times from 0 that never fall"
+    )]
+    Arrivals {
+        /// Its number, from 0.
+        request: usize,
+        /// Its intended arrival.
+        found: f64,
+    },
+    /// An answer that a policy must not give; none of the policies here does.
+    #[error("the batching policy answered {decision:?} to {queue:?}")]
+    Policy {
+        /// What it was asked.
+        queue: Queue,
+        /// What it answered.
+        decision: Decision,
+    },
 }
 
-/// Serves every request and tells when.
+/// Serves requests as they arrive, in batches, and tells when each was served.
 ///
-/// Requests arrive at their intended times whatever the server does: the producer is never blocked,
-/// and a late start of the loop does not shift an arrival. `control` is asked before each decision.
+/// `arrivals` are the intended times, in seconds after the call, from 0 and in order. A request
+/// has arrived when its time has come, whatever the server does then, so waits and responses are
+/// free of coordinated omission (Tene 2013): a request that is due while a batch is served starts
+/// to wait at that moment. One thread suffices for that, because the arrivals are known
+/// beforehand; the policy is only told about those that have happened.
+///
+/// `control` is asked before each decision: after each batch, each arrival that is waited for, and
+/// on a real clock every 0.1 s of a wait. With [`crate::Modeled`] on a [`crate::Virtual`] clock
+/// this is the plainest model of a queue, which the simulator is tested against.
 ///
 /// # Errors
-///
-/// If the server fails, or `control` asks for an end.
-pub fn serve<E: Executor>(
+/// See [`LiveError`].
+pub fn serve<P, E, C>(
     arrivals: &[f64],
-    policy: Policy,
+    policy: &mut P,
     executor: &mut E,
-    clock: &impl Clock,
-    control: &mut dyn FnMut() -> Control,
-) -> Result<Serving, LiveError<E::Error>> {
-    let start = clock.now();
-    let (mut arrived, mut served) = (0, 0);
+    clock: &C,
+    control: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Serving, LiveError<E::Error>>
+where
+    P: Policy + ?Sized,
+    E: Executor + ?Sized,
+    C: Clock + ?Sized,
+{
+    check(arrivals)?;
+    // Times are compared on the clock. Were they compared after subtracting this, a rounding error
+    // could leave a virtual clock forever a little short of an arrival.
+    let origin = clock.now();
+    let requests = arrivals.len();
     let mut batches = Vec::new();
-    while served < arrivals.len() {
-        if control() == Control::Stop {
-            return Err(LiveError::Stopped);
+    let (mut served, mut arrived) = (0, 0);
+    while served < requests {
+        let now = clock.now();
+        arrived += arrivals[arrived..].iter().take_while(|&time| origin + time <= now).count();
+        let progress = Progress { served, arrived, requests };
+        if control(&progress) == Control::Stop {
+            return Err(LiveError::Stopped(progress));
         }
-        let now = clock.now() - start;
-        arrived += arrivals[arrived..].iter().take_while(|it| **it <= now).count();
-        match policy.decide(arrived - served, arrived < arrivals.len()) {
-            Decision::Serve(size) => {
-                let size = size.min(arrived - served);
-                let start_s = clock.now() - start;
-                executor.serve(served..served + size).map_err(LiveError::Executor)?;
-                batches.push(BatchTimes { size, start_s, end_s: clock.now() - start });
+        let next = arrivals.get(arrived).map(|time| origin + time);
+        let queue = Queue {
+            waiting: arrived - served,
+            oldest_s: origin + arrivals[served],
+            now_s: now,
+            more_to_come: next.is_some(),
+        };
+        if let (0, Some(next)) = (queue.waiting, next) {
+            clock.wait_until(next);
+            continue;
+        }
+        match (policy.decide(&queue), next) {
+            (Decision::Serve(size), _) if (1..=queue.waiting).contains(&size) => {
+                let batch = served..served + size;
+                let start_s = clock.now();
+                executor
+                    .serve(batch.clone())
+                    .map_err(|source| LiveError::Executor { requests: batch, source })?;
+                let end_s = clock.now();
+                policy.served(size, end_s - start_s);
                 served += size;
+                batches.push(BatchTimes {
+                    size,
+                    // Subtraction must not round to before an arrival either.
+                    start_s: (start_s - origin).max(arrivals[served - 1]),
+                    end_s: (end_s - origin).max(arrivals[served - 1]),
+                });
             }
-            Decision::Wait => clock.wait_until(start + arrivals[arrived]),
+            (Decision::WaitUntil(time), _) if time > now => {
+                clock.wait_until(next.map_or(time, |next| next.min(time)));
+            }
+            (Decision::WaitForArrival, Some(next)) => clock.wait_until(next),
+            (decision, _) => return Err(LiveError::Policy { queue, decision }),
         }
     }
     Ok(Serving { arrivals_s: arrivals.to_vec(), batches })
 }
 
-/// A server whose batch of n takes `base + n · per_request` seconds of a virtual clock.
-#[derive(Clone, Debug)]
-pub struct Modeled {
-    clock: Virtual,
-    base_s: f64,
-    per_request_s: f64,
-}
-
-impl Modeled {
-    /// Such a server on that clock.
-    #[must_use]
-    pub fn new(clock: Virtual, base_s: f64, per_request_s: f64) -> Self {
-        Self { clock, base_s, per_request_s }
+fn check<E>(arrivals: &[f64]) -> Result<(), LiveError<E>> {
+    let mut last = 0.0;
+    for (request, &found) in arrivals.iter().enumerate() {
+        if !(found.is_finite() && found >= last) {
+            return Err(LiveError::Arrivals { request, found });
+        }
+        last = found;
     }
-}
-
-impl Executor for Modeled {
-    type Error = Infallible;
-
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), Infallible> {
-        let time = self.base_s + requests.len() as f64 * self.per_request_s;
-        self.clock.wait_until(self.clock.now() + time);
-        Ok(())
-    }
+    Ok(())
 }

@@ -67,8 +67,9 @@ pub fn estimate(
             };
             let cost = scale(&spec, &record);
             whole.duration += cost.duration * count as f64;
-            whole.energy =
-                Energy::total(whole.energy.into_iter().chain(cost.energy.map(|it| times(it, count as f64))));
+            whole.energy = Energy::total(
+                whole.energy.into_iter().chain(cost.energy.map(|it| times(it, count as f64))),
+            );
         }
     }
     let share = left as f64 / runs.max(1) as f64;
@@ -102,7 +103,9 @@ fn piece(spec: &RunSpec) -> RunSpec {
             batches: 1,
             warmup_batches: 1,
         }),
-        Task::Infer(task) => Task::Infer(InferTask { batches: 1, warmup_batches: 1, ..task.clone() }),
+        Task::Infer(task) => {
+            Task::Infer(InferTask { batches: 1, warmup_batches: 1, ..task.clone() })
+        }
     };
     RunSpec { task, ..spec.clone() }
 }
@@ -117,7 +120,8 @@ fn scale(spec: &RunSpec, piece: &RunRecord) -> Cost {
             let images = whole.data.train as f64 * f64::from(whole.epochs) / part.data.train as f64;
             let evaluated = (whole.data.validation + whole.data.test) as f64
                 / (part.data.validation + part.data.test) as f64;
-            let evaluation = piece.energy.span_named("evaluate").map_or(Seconds(0.0), |it| it.duration);
+            let evaluation =
+                piece.energy.span_named("evaluate").map_or(Seconds(0.0), |it| it.duration);
             Cost {
                 duration: epoch.map_or(main, |it| it.duration) * images + evaluation * evaluated,
                 energy: epoch.and_then(|it| it.energy).map(|it| times(it, images)),

@@ -29,7 +29,8 @@ impl Progress {
     #[must_use]
     pub fn new(title: &'static str, total: usize, done: &[&RunRecord]) -> Self {
         let plain = !stderr().is_terminal();
-        let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target =
+            if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
         let style = "{prefix:<28} {bar:30.green} {pos:>5}/{len:<5} {msg}";
         bar.set_style(ProgressStyle::with_template(style).expect("a constant, valid template"));
@@ -55,7 +56,7 @@ impl Progress {
         if self.plain && (due || complete) {
             self.last_line = Some(now);
             let (position, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            self.bar.suspend(|| line(&format!("{}: {position}/{total} {}", self.title, self.message())));
+            line(&format!("{}: {position}/{total} {}", self.title, self.message()));
         }
     }
 
@@ -64,10 +65,13 @@ impl Progress {
     }
 
     fn message(&self) -> String {
-        let joules = self.joules.map_or_else(String::new, |it| {
-            format!(", {:.0} {}", it.joules, it.origin.word())
-        });
-        format!("{}{joules}", self.time_left().map_or_else(String::new, |it| format!("{} left", human(it))))
+        let joules = self
+            .joules
+            .map_or_else(String::new, |it| format!(", {:.0} {}", it.joules, it.origin.word()));
+        format!(
+            "{}{joules}",
+            self.time_left().map_or_else(String::new, |it| format!("{} left", human(it)))
+        )
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -107,6 +111,9 @@ mod tests {
     #[test]
     fn durations_read_like_speech() {
         let say = |seconds| human(Duration::from_secs(seconds));
-        assert_eq!([say(48), say(200), say(18_600), say(432_000)], ["48 s", "3 min 20 s", "5 h 10 min", "5.0 days"]);
+        assert_eq!(
+            [say(48), say(200), say(18_600), say(432_000)],
+            ["48 s", "3 min 20 s", "5 h 10 min", "5.0 days"]
+        );
     }
 }

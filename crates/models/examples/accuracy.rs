@@ -2,6 +2,7 @@
 //! rates.
 //!
 //! `cargo run --release -p wattlab-models --example accuracy -- [set] [train] [epochs] [minibatch]`
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use std::time::Instant;
 

@@ -7,8 +7,8 @@ pub mod vision;
 
 pub use crate::{
     dataset::{
-        Archive, DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split, content_sha256,
-        embedded_names, load_dataset, read_content, verify,
+        Archive, DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split,
+        content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     study::{Control, Fit, Network, NetworkError, TrainError, TrainEvent, Training},
 };

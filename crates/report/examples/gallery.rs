@@ -92,7 +92,7 @@ fn findings() -> Vec<Finding> {
             p: Some(0.0004),
             effect: ci,
             effect_name: effect.into(),
-            ci95: ci.map(|it: f64| [it * 0.8, it * 1.3]),
+            ci95: ci.map(|it: f64| [it - 0.2 * it.abs(), it + 0.3 * it.abs()]),
             n: 1_536,
         },
         energy_origin: Some(Origin::Estimated),
@@ -405,7 +405,7 @@ fn batching() -> Section {
                 "Mean response time by batch size",
                 "Bands are 95 % intervals.",
                 Plot::Lines(LinePlot {
-                    x: Axis::new("batch size", "requests").log(),
+                    x: Axis::new("batch size", "requests").log().naming([16.0, 32.0, 64.0, 128.0]),
                     y: Axis::new("mean response time", "s").from_zero(),
                     lines: vec![
                         response("ConvNeXt-Base", 0.06),

@@ -25,7 +25,8 @@ pub(crate) fn fit(points: &[Vec<f64>], values: &[f64]) -> (Matern, f64) {
         let Some(posterior) = Posterior::new(points.to_vec(), values, kernel, noise) else {
             return f64::INFINITY;
         };
-        let (noise, lengths) = logs.split_last().map_or((NOISE.0, logs), |(last, rest)| (*last, rest));
+        let (noise, lengths) =
+            logs.split_last().map_or((NOISE.0, logs), |(last, rest)| (*last, rest));
         let lengths: f64 = lengths.iter().map(|it| ((it - center) / LENGTH.1).powi(2)).sum();
         posterior.cost + 0.5 * (lengths + ((noise - NOISE.0) / NOISE.1).powi(2))
     };

@@ -16,7 +16,12 @@ pub(crate) struct Posterior<K> {
 impl<K: Kernel> Posterior<K> {
     /// Of values with zero mean. Where the covariance is singular in floating point, the noise is
     /// raised tenfold until it is not. `None` of no points.
-    pub(crate) fn new(points: Vec<Vec<f64>>, values: &[f64], kernel: K, noise: f64) -> Option<Self> {
+    pub(crate) fn new(
+        points: Vec<Vec<f64>>,
+        values: &[f64],
+        kernel: K,
+        noise: f64,
+    ) -> Option<Self> {
         let n = points.len();
         if n == 0 {
             return None;

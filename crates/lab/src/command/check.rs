@@ -22,7 +22,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let path = args.folder.join("results.json");
     let text = fs::read_to_string(&path)
-        .with_context(|| format!("failed to read `{}`; run `wattlab reproduce` first", path.display()))
+        .with_context(|| {
+            format!("failed to read `{}`; run `wattlab reproduce` first", path.display())
+        })
         .map_err(Failure::BadInput)?;
     let results: Results = serde_json::from_str(&text)
         .with_context(|| format!("`{}` does not hold results", path.display()))

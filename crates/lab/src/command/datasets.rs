@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use models::{Archive, Manifest, ManifestFile, content_sha256, embedded_names, read_content, verify};
+use models::{
+    Archive, Manifest, ManifestFile, content_sha256, embedded_names, read_content, verify,
+};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -68,7 +70,9 @@ fn fetch(args: &Fetch) -> Result<(), Failure> {
     }
     let manifest = Manifest::named(&args.name).map_err(Failure::bad_input)?;
     let folder = args.to.clone().or_else(default_folder).ok_or_else(|| {
-        Failure::BadInput(anyhow!("neither HOME nor XDG_CACHE_HOME is set; say where to by `--to DIR`"))
+        Failure::BadInput(anyhow!(
+            "neither HOME nor XDG_CACHE_HOME is set; say where to by `--to DIR`"
+        ))
     })?;
     let to = folder.join(&manifest.name);
     fs::create_dir_all(&to)
@@ -78,7 +82,12 @@ fn fetch(args: &Fetch) -> Result<(), Failure> {
         Some(from) => take(&manifest, from, &to).map_err(Failure::BadInput)?,
         None => download(&manifest, &to).map_err(Failure::RunTime)?,
     }
-    line(&format!("{} is in `{}` (use `--data-dir {}`)", manifest.title, to.display(), folder.display()));
+    line(&format!(
+        "{} is in `{}` (use `--data-dir {}`)",
+        manifest.title,
+        to.display(),
+        folder.display()
+    ));
     Ok(())
 }
 
@@ -98,10 +107,14 @@ fn take(manifest: &Manifest, from: &Path, to: &Path) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    let optional = |it: &&ManifestFile| it.role == models::FileRole::Train;
-    if missing.len() == manifest.files.len() || !missing.iter().all(|it| optional(&it)) {
+    let optional = |it: &ManifestFile| it.role == models::FileRole::Train;
+    if missing.len() == manifest.files.len() || !missing.iter().all(|it| optional(it)) {
         let names: Vec<&str> = missing.iter().map(|it| it.name.as_str()).collect();
-        bail!("folder `{}` lacks {}; look for them elsewhere, or leave out `--from`", from.display(), names.join(", "));
+        bail!(
+            "folder `{}` lacks {}; look for them elsewhere, or leave out `--from`",
+            from.display(),
+            names.join(", ")
+        );
     }
     for file in missing {
         line(&format!("{}: not in `{}`; fewer images can be asked for", file.name, from.display()));
@@ -143,10 +156,8 @@ fn get(address: &str, path: &Path, sha256: &str) -> anyhow::Result<()> {
     let part = PathBuf::from(format!("{}.part", path.display()));
     let have = fs::metadata(&part).map_or(0, |it| it.len());
     line(&format!("{address}: downloading{}", if have > 0 { " the rest" } else { "" }));
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(30)))
-        .build()
-        .into();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_connect(Some(Duration::from_secs(30))).build().into();
     let request = agent.get(address).header("Range", format!("bytes={have}-"));
     let mut response = request.call().with_context(|| {
         format!("failed to reach `{address}`; without network, take the files from a folder by `--from DIR`")

@@ -20,7 +20,8 @@ pub struct Args {
 ///
 /// If there is no readable journal, or the folder cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let records = record::read_journal(&args.folder.join("journal.jsonl")).map_err(Failure::bad_input)?;
+    let records =
+        record::read_journal(&args.folder.join("journal.jsonl")).map_err(Failure::bad_input)?;
     let results = output::write_report(&records, &args.folder).map_err(Failure::bad_input)?;
     if args.json {
         return output::print_json(&results);

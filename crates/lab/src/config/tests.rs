@@ -16,7 +16,10 @@ fn every_built_in_profile_is_valid() {
 fn the_paper_profile_has_the_studies_own_sizes() {
     let paper = Profile::load("paper").unwrap();
     let tuning = paper.tuning.unwrap();
-    assert_eq!((tuning.trials, tuning.repetitions, tuning.epochs, tuning.minibatch), (64, 8, 25, 512));
+    assert_eq!(
+        (tuning.trials, tuning.repetitions, tuning.epochs, tuning.minibatch),
+        (64, 8, 25, 512)
+    );
     assert_eq!((tuning.networks.len(), tuning.data.len()), (3, 2));
     let layers = paper.layers.unwrap();
     let trainings = 8 * layers.settings * layers.repetitions;
@@ -26,8 +29,10 @@ fn the_paper_profile_has_the_studies_own_sizes() {
 
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_valid_one() {
-    insta::assert_snapshot!(error_of("name = \"p\"\nsed = 1\n"), @r"
-    ");
+    let message = error_of("name = \"p\"\nsed = 1\n");
+    assert!(message.contains("profile `p.toml`") && message.contains("line 2"), "{message}");
+    assert!(message.contains("unknown field `sed`"), "{message}");
+    assert!(message.ends_with("did you mean `seed`?"), "{message}");
 }
 
 #[test]
@@ -40,10 +45,16 @@ fn an_unknown_key_in_a_table_is_found_too() {
 
 #[test]
 fn values_that_cannot_be_run_are_named_by_their_key() {
-    let zero_batch = quick().replacen("minibatch = ", "minibatch = 0 # ", 1);
-    insta::assert_snapshot!(error_of(&zero_batch), @"");
-    let no_policy = quick().replacen("fixed = 16", "fixed = 0", 1);
-    insta::assert_snapshot!(error_of(&no_policy), @"");
+    let zero_batch = quick().replacen("minibatch   = 128", "minibatch   = 0", 1);
+    insta::assert_snapshot!(
+        error_of(&zero_batch),
+        @"profile `p.toml`: key `tuning.minibatch` is 0, expected at least 1"
+    );
+    let no_batch = quick().replacen("fixed = 16", "fixed = 0", 1);
+    insta::assert_snapshot!(
+        error_of(&no_batch),
+        @"profile `p.toml`: key `batching.policies (batch size)` is 0, expected at least 1"
+    );
     let data = quick().replacen("name = \"shapes-28\"", "name = \"shapes-82\"", 1);
     assert!(error_of(&data).contains("did you mean `shapes-28`?"), "{}", error_of(&data));
 }

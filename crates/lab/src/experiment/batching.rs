@@ -80,7 +80,9 @@ impl Plan for Batching {
 
     fn kinds(&self) -> Vec<(RunSpec, usize)> {
         self.runs.kinds(|spec| match &spec.task {
-            Task::Serve(task) => Some((task.network.clone(), task.arrivals.rate.to_bits(), task.policy)),
+            Task::Serve(task) => {
+                Some((task.network.clone(), task.arrivals.rate.to_bits(), task.policy))
+            }
             _ => None,
         })
     }

@@ -48,7 +48,12 @@ fn block(config: &LayersConfig, seed: u64, repetition: u32, setting: u32) -> Vec
                         // One seed for the whole block: cells differ in their layers alone.
                         seed: derive(seed, &format!("training {repetition}, {setting}")),
                         task: Task::Train(TrainTask {
-                            network: StudyNetwork { kind: NetworkKind::SimpleCnn, conv, linear, relu },
+                            network: StudyNetwork {
+                                kind: NetworkKind::SimpleCnn,
+                                conv,
+                                linear,
+                                relu,
+                            },
                             data: data.clone(),
                             optimizer: optimizer(seed, setting),
                             epochs: config.epochs,

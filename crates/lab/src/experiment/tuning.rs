@@ -2,8 +2,8 @@
 
 use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
 use record::{
-    Adam, DataSpec, Experiment, NetworkKind, Outcome, RunRecord, RunSpec, SamplerKind, StudyNetwork,
-    Task, TrainTask, Trial, TuningSpace,
+    Adam, DataSpec, Experiment, NetworkKind, Outcome, RunRecord, RunSpec, SamplerKind,
+    StudyNetwork, Task, TrainTask, Trial, TuningSpace,
 };
 
 use super::{Plan, PlanError, Records};
@@ -150,8 +150,7 @@ fn optimizer(point: &[f64]) -> Adam {
 
 /// Adam's settings as a point of a space.
 fn point(adam: &Adam, dimensions: usize) -> Vec<f64> {
-    [adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay]
-        [..dimensions]
+    [adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay][..dimensions]
         .to_vec()
 }
 
@@ -200,8 +199,7 @@ impl Plan for Tuning {
             done[at].push(hpo::Trial { number, parameters, value: value(record) });
         }
         // A study whose trial is under way waits for it: its next one depends on the answer.
-        let waiting: Vec<Study> =
-            pending.iter().filter_map(|it| Some(self.place(it)?.0)).collect();
+        let waiting: Vec<Study> = pending.iter().filter_map(|it| Some(self.place(it)?.0)).collect();
         let mut order: Vec<usize> = (0..studies.len())
             .filter(|it| (done[*it].len() as u32) < self.config.trials)
             .filter(|it| !waiting.contains(&studies[*it]))
@@ -220,8 +218,13 @@ impl Plan for Tuning {
                 let (study, number) = (&studies[at], done[at].len() as u32);
                 let history = History::new(std::mem::take(&mut done[at]), Vec::new());
                 let seed = self.search_seed(study);
-                let suggestion =
-                    hpo::suggest(&space(study.space), sampler(study.sampler), seed, number, &history);
+                let suggestion = hpo::suggest(
+                    &space(study.space),
+                    sampler(study.sampler),
+                    seed,
+                    number,
+                    &history,
+                );
                 let suggestion = suggestion.map_err(|source| PlanError::Search {
                     sampler: study.sampler.title(),
                     number,

@@ -15,8 +15,8 @@ use models::{
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving,
-    SpanEnergy, Task, Timing, Warning,
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
+    Task, Timing, Warning,
 };
 
 use crate::{Interrupt, data::DataFolder, environment::environment};
@@ -39,7 +39,7 @@ pub enum RunError {
     Vision(#[from] VisionError),
     /// Its arrivals make no sense.
     #[error(transparent)]
-    Arrivals(#[from] inference_sim::ArrivalError),
+    Arrivals(#[from] inference_sim::ConfigError),
 }
 
 /// Starts a meter over what this machine has.
@@ -139,7 +139,8 @@ impl Worker {
         reports.push(done.main.clone());
         reports.sort_by(|a, b| a.start.0.total_cmp(&b.start.0));
         // Starts count from that of the run.
-        let spans = reports.iter().map(|it| SpanEnergy { start: it.start - whole.start, ..it.into() });
+        let spans =
+            reports.iter().map(|it| SpanEnergy { start: it.start - whole.start, ..it.into() });
         Ok(RunRecord {
             schema: RECORD_SCHEMA.to_owned(),
             id: spec.id(),
@@ -186,7 +187,8 @@ impl Worker {
     /// Keeps a network for the next run; lets go of the oldest where there are too many.
     fn keep_network(&mut self, network: VisionNetwork) {
         self.networks.push(network);
-        let held = |kept: &[VisionNetwork]| kept.iter().map(VisionNetwork::parameters).sum::<usize>();
+        let held =
+            |kept: &[VisionNetwork]| kept.iter().map(VisionNetwork::parameters).sum::<usize>();
         while self.networks.len() > 1 && held(&self.networks) > KEPT_PARAMETERS {
             self.networks.remove(0);
         }

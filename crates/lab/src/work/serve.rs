@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use inference_sim::{Control, Executor, LiveError, Real, arrivals, serve};
+use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
 use models::vision::{VisionError, VisionNetwork, random_images};
 use record::{BatchPolicy, Outcome, RunSpec, ServeTask, Served, Warning, WarningKind};
 use sha2::{Digest, Sha256};
@@ -46,13 +46,18 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
         }
         Ok(())
     })?;
+    let mut policy = BatchingPolicy::try_from(task.policy)?;
     let (serving, main) = worker.measured("serve", |_| {
         let mut control =
-            || if interrupt.is_set() { Control::Stop } else { Control::Continue };
-        let policy = task.policy.into();
-        serve(&times, policy, &mut server, &Real::default(), &mut control).map_err(|error| match error {
-            LiveError::Stopped => RunError::Interrupted,
-            LiveError::Executor(error) => error.into(),
+            |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
+        serve(&times, &mut policy, &mut server, &Real::start(), &mut control).map_err(|error| {
+            match error {
+                LiveError::Stopped(_) => RunError::Interrupted,
+                LiveError::Executor { source, .. } => source.into(),
+                LiveError::Arrivals { .. } | LiveError::Policy { .. } => {
+                    unreachable!("`arrivals` gives times in order and the policy is the simulator's own: {error}")
+                }
+            }
         })
     })?;
     let mut hash = Sha256::new();

@@ -18,7 +18,9 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
         let mut open: Option<Span> = None;
         let fit = training.fit(task.epochs, &mut |event| {
             match event {
-                TrainEvent::EpochStarted(epoch) => open = Some(span.child(&format!("epoch-{epoch}"))),
+                TrainEvent::EpochStarted(epoch) => {
+                    open = Some(span.child(&format!("epoch-{epoch}")))
+                }
                 TrainEvent::Step => {}
                 TrainEvent::EpochEnded(_) => epochs.extend(open.take().map(Span::end)),
             }
@@ -34,7 +36,8 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
     })?;
     let mut warnings = Vec::new();
     if let Some(epoch) = fit.diverged_in_epoch {
-        let text = format!("the loss stopped being a number in epoch {epoch}, which ended the training");
+        let text =
+            format!("the loss stopped being a number in epoch {epoch}, which ended the training");
         warnings.push(Warning::new(WarningKind::Diverged, text));
     }
     let mut spans = vec![load];

@@ -19,9 +19,8 @@ pub(super) fn load(
         }
         let bytes = read_content(manifest, file, folder)?;
         let size = manifest.channels * manifest.side * manifest.side;
-        append(&bytes, size, manifest.classes.len(), file.images, &mut splits[split]).map_err(
-            |problem| DataError::Format { path: folder.join(&file.name), problem },
-        )?;
+        append(&bytes, size, manifest.classes.len(), file.images, &mut splits[split])
+            .map_err(|problem| DataError::Format { path: folder.join(&file.name), problem })?;
     }
     let [train, test] = splits;
     Ok((train, test))
@@ -36,10 +35,7 @@ fn append(
 ) -> Result<(), String> {
     let record = size + 1;
     if bytes.len() != images * record {
-        return Err(format!(
-            "{} bytes, expected {images} records of {record} bytes",
-            bytes.len()
-        ));
+        return Err(format!("{} bytes, expected {images} records of {record} bytes", bytes.len()));
     }
     for record in bytes.chunks_exact(record) {
         let (label, pixels) = (record[0], &record[1..]);
@@ -61,7 +57,9 @@ mod tests {
         let mut to = Pixels::default();
         append(&[3, 1, 2, 4, 5, 6], 2, 10, 2, &mut to).unwrap();
         assert_eq!((to.labels.as_slice(), to.pixels.as_slice()), (&[3, 4][..], &[1, 2, 5, 6][..]));
-        assert!(append(&[3, 1, 2, 4, 5], 2, 10, 2, &mut to).unwrap_err().contains("expected 2 records"));
+        assert!(
+            append(&[3, 1, 2, 4, 5], 2, 10, 2, &mut to).unwrap_err().contains("expected 2 records")
+        );
         assert!(append(&[10, 1, 2], 2, 10, 1, &mut to).unwrap_err().contains("label 10"));
     }
 }

@@ -26,7 +26,10 @@ fn find(manifest: &Manifest, file: &ManifestFile, folder: &Path) -> Option<PathB
         folders.push(folder.join(&manifest.name).join(&archive.folder));
     }
     let names = ["", ".xz", ".gz"].map(|suffix| format!("{}{suffix}", file.name));
-    folders.iter().flat_map(|it| names.iter().map(move |name| it.join(name))).find(|it| it.is_file())
+    folders
+        .iter()
+        .flat_map(|it| names.iter().map(move |name| it.join(name)))
+        .find(|it| it.is_file())
 }
 
 /// The content of a file under its manifest's name: unpacked where it lies packed beside it.

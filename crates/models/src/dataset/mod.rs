@@ -59,7 +59,9 @@ pub enum DataError {
         known: String,
     },
     /// Real data without a folder.
-    #[error("data set `{name}` needs files: say where by `--data-dir DIR`, or fetch them by `cargo xtask datasets fetch {name}`")]
+    #[error(
+        "data set `{name}` needs files: say where by `--data-dir DIR`, or fetch them by `cargo xtask datasets fetch {name}`"
+    )]
     NoFolder {
         /// The set.
         name: String,
@@ -101,7 +103,9 @@ pub enum DataError {
         problem: String,
     },
     /// More images are asked for than there are.
-    #[error("data set `{name}` has {found} {split} images, the profile asks for {asked}; ask for fewer")]
+    #[error(
+        "data set `{name}` has {found} {split} images, the profile asks for {asked}; ask for fewer"
+    )]
     TooFew {
         /// The set.
         name: String,

@@ -136,7 +136,8 @@ mod tests {
     /// The same pixels on every machine and in every version: figures depend on them.
     #[test]
     fn the_pixels_never_change() {
-        let sum = |channels, side| hex(&Sha256::digest(generate(channels, side, 1, "train", 50).pixels));
+        let sum =
+            |channels, side| hex(&Sha256::digest(generate(channels, side, 1, "train", 50).pixels));
         insta::assert_snapshot!(sum(1, 28), @"c80ac9f00ab5b45d4dc904be6ccb96ee1d59ac3d9d2610b8184ae7e3ed004380");
         insta::assert_snapshot!(sum(3, 32), @"7f7632767b9d309020e22dd4010e75a41b319c30c5c4d51255df2c8ecdb60d18");
     }

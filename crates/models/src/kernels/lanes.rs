@@ -22,7 +22,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn where_positive(self, value: Self) -> Self;
     /// Adds `value` to `to` in the lanes where `self == other` and `left` is not 0, and clears those
     /// lanes of `left`; answers the new `to` and `left`.
-    unsafe fn add_where_equal(self, other: Self, value: Self, to: Self, left: Self) -> (Self, Self);
+    unsafe fn add_where_equal(self, other: Self, value: Self, to: Self, left: Self)
+    -> (Self, Self);
     /// Sum of the lanes, always in the same order.
     unsafe fn sum(self) -> f32;
 }
@@ -88,7 +89,13 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         self.zip(value, |it, value| if it > 0.0 { value } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn add_where_equal(self, other: Self, value: Self, to: Self, left: Self) -> (Self, Self) {
+    unsafe fn add_where_equal(
+        self,
+        other: Self,
+        value: Self,
+        to: Self,
+        left: Self,
+    ) -> (Self, Self) {
         let (mut to, mut left) = (to.0, left.0);
         for i in 0..16 {
             let hit = self.0[i] == other.0[i] && left[i] != 0.0;
@@ -114,7 +121,10 @@ pub(super) use avx512::Avx512;
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
-    #![expect(clippy::undocumented_unsafe_blocks, reason = "each block is one intrinsic, under the trait's contract")]
+    #![expect(
+        clippy::undocumented_unsafe_blocks,
+        reason = "each block is one intrinsic, under the trait's contract"
+    )]
 
     use std::arch::x86_64::*;
 
@@ -193,7 +203,6 @@ macro_rules! dispatch {
         $(#[$doc])*
         pub(super) unsafe fn $name($($arg: $type),*) {
             #[inline(always)]
-            #[allow(clippy::too_many_arguments, reason = "a kernel takes its shapes one by one")]
             unsafe fn body<$lanes: $crate::kernels::lanes::Lanes>($($arg: $type),*) $body
 
             #[cfg(target_arch = "x86_64")]
@@ -201,13 +210,11 @@ macro_rules! dispatch {
                 use $crate::kernels::lanes::{Avx512, Portable};
 
                 #[target_feature(enable = "avx512f")]
-                #[allow(clippy::too_many_arguments, reason = "as above")]
                 unsafe fn avx512($($arg: $type),*) {
                     // SAFETY: the caller's; the processor has AVX-512F.
                     unsafe { body::<Avx512>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments, reason = "as above")]
                 unsafe fn avx2($($arg: $type),*) {
                     // SAFETY: the caller's.
                     unsafe { body::<Portable<true>>($($arg),*) }
@@ -237,6 +244,7 @@ mod tests {
 
     /// The two kinds of lanes agree, so that tests on one processor speak for others.
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn portable_lanes_do_what_wide_ones_do() {
         fn run<V: Lanes>() -> Vec<f32> {
             let a: Vec<f32> = (0..16).map(|it| (it as f32 - 7.5) * 0.25).collect();

@@ -26,7 +26,11 @@ impl CustomOp3 for Linear {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight, bias) = (floats(s1, l1)?, floats(s2, l2)?, floats(s3, l3)?);
         let (&[n, k], &[m, inputs]) = (l1.dims(), l2.dims()) else {
-            bail!("linear expects x [n, k] and weight [m, k], got {:?}, {:?}", l1.dims(), l2.dims());
+            bail!(
+                "linear expects x [n, k] and weight [m, k], got {:?}, {:?}",
+                l1.dims(),
+                l2.dims()
+            );
         };
         if inputs != k || bias.len() != m {
             bail!("linear of {k} features got weight [{m}, {inputs}] and bias [{}]", bias.len());

@@ -6,6 +6,8 @@
 //! fixed number of tasks and their partial sums are added in order, so that results do not depend on
 //! the number of threads.
 #![expect(unsafe_code, reason = "SIMD kernels over raw blocks, and calls into the gemm crate")]
+#![expect(clippy::too_many_arguments, reason = "a kernel takes its buffers and shapes one by one")]
+#![expect(clippy::needless_range_loop, reason = "loops over registers by constant indices")]
 
 mod adam;
 mod block16;

@@ -76,13 +76,19 @@ unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
                     let (from, weights) = (from.add(y * row + x * LANES), weights.add(o));
                     let to = to.add(o * to_channel + (y * w + x) * LANES);
                     if x + P <= w {
-                        conv_tile::<V, P, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        conv_tile::<V, P, O>(
+                            from, cin, channel, row, weights, cout, to, to_channel,
+                        );
                         x += P;
                     } else if x + 2 <= w {
-                        conv_tile::<V, 2, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        conv_tile::<V, 2, O>(
+                            from, cin, channel, row, weights, cout, to, to_channel,
+                        );
                         x += 2;
                     } else {
-                        conv_tile::<V, 1, O>(from, cin, channel, row, weights, cout, to, to_channel);
+                        conv_tile::<V, 1, O>(
+                            from, cin, channel, row, weights, cout, to, to_channel,
+                        );
                         x += 1;
                     }
                 }
@@ -104,9 +110,9 @@ dispatch! {
     ) {
         // SAFETY: the caller's.
         unsafe {
-            if cout % 9 == 0 {
+            if cout.is_multiple_of(9) {
                 conv_by::<V, 3, 9>(from, (cin, h, w), weights, cout, to);
-            } else if cout % 3 == 0 {
+            } else if cout.is_multiple_of(3) {
                 conv_by::<V, 8, 3>(from, (cin, h, w), weights, cout, to);
             } else {
                 conv_by::<V, 8, 1>(from, (cin, h, w), weights, cout, to);

@@ -7,6 +7,6 @@ mod network;
 mod training;
 
 pub use self::{
-    network::{NetworkError, Network},
+    network::{Network, NetworkError},
     training::{Control, Fit, TrainError, TrainEvent, Training},
 };

@@ -13,7 +13,9 @@ use crate::kernels::{BatchNorm, Blocked, ConvBlock, LANES, Linear, to_blocks};
 #[non_exhaustive]
 pub enum NetworkError {
     /// The images are halved to nothing.
-    #[error("images of side {side} are too small for {conv} convolution blocks, each of which halves them; use at most {most}")]
+    #[error(
+        "images of side {side} are too small for {conv} convolution blocks, each of which halves them; use at most {most}"
+    )]
     TooDeep {
         /// As given.
         side: usize,
@@ -110,11 +112,14 @@ impl Network {
         for depth in 0..spec.conv {
             let out = channels * 3_usize.pow(depth + 1);
             let draw = |part: &str, count| {
-                Stream::new(seed, &format!("layers.{module}.{part}")).uniform(count, bound(width * 9))
+                Stream::new(seed, &format!("layers.{module}.{part}"))
+                    .uniform(count, bound(width * 9))
             };
-            let weight = Tensor::from_vec(draw("weight", out * width * 9), (out, width, 3, 3), device)?;
+            let weight =
+                Tensor::from_vec(draw("weight", out * width * 9), (out, width, 3, 3), device)?;
             let bias = Tensor::from_vec(draw("bias", out), out, device)?;
-            let affine = Tensor::from_vec([vec![1.0_f32; out], vec![0.0; out]].concat(), (2, out), device)?;
+            let affine =
+                Tensor::from_vec([vec![1.0_f32; out], vec![0.0; out]].concat(), (2, out), device)?;
             blocks.push(Block {
                 operation: ConvBlock::new(out, spec.relu, depth > 0),
                 weight: Var::from_tensor(&weight)?,
@@ -131,7 +136,8 @@ impl Network {
         let mut dense = Vec::new();
         for out in widths(spec, channels, side).into_iter().chain([classes]) {
             let draw = |part: &str, count| {
-                Stream::new(seed, &format!("layers.{module}.{part}")).uniform(count, bound(features))
+                Stream::new(seed, &format!("layers.{module}.{part}"))
+                    .uniform(count, bound(features))
             };
             let weight = Tensor::from_vec(draw("weight", out * features), (out, features), device)?;
             let bias = Tensor::from_vec(draw("bias", out), out, device)?;
@@ -183,7 +189,12 @@ impl Network {
     }
 
     /// Logits `[images][classes]` of a batch.
-    pub(super) fn forward(&self, batch: &Tensor, images: usize, training: bool) -> candle_core::Result<Tensor> {
+    pub(super) fn forward(
+        &self,
+        batch: &Tensor,
+        images: usize,
+        training: bool,
+    ) -> candle_core::Result<Tensor> {
         let mut x = batch.clone();
         for block in &self.blocks {
             let operation = block.operation.on(images, training);
@@ -208,7 +219,11 @@ impl Network {
         for block in &mut self.blocks {
             let out = block.weight.dim(0)?;
             let (conv, norm) = (block.module, block.module + 1);
-            block.weight.set(&find(state, &format!("layers.{conv}.weight"), block.weight.dims())?)?;
+            block.weight.set(&find(
+                state,
+                &format!("layers.{conv}.weight"),
+                block.weight.dims(),
+            )?)?;
             block.bias = find(state, &format!("layers.{conv}.bias"), &[out])?;
             let gamma = find(state, &format!("layers.{norm}.weight"), &[out])?;
             let beta = find(state, &format!("layers.{norm}.bias"), &[out])?;
@@ -337,7 +352,10 @@ mod tests {
         let new = |spec: StudyNetwork, side| Network::new(&spec, 1, side, 10, 0).err().unwrap();
         let deep = new(spec(NetworkKind::SimpleCnn, 4, 3), 8);
         assert!(deep.to_string().contains("use at most 3"), "{deep}");
-        assert!(matches!(new(spec(NetworkKind::DensePoly, 1, 3), 8), NetworkError::NotConvolutional { .. }));
+        assert!(matches!(
+            new(spec(NetworkKind::DensePoly, 1, 3), 8),
+            NetworkError::NotConvolutional { .. }
+        ));
         assert!(matches!(new(spec(NetworkKind::SimpleCnn, 1, 0), 8), NetworkError::NoClassifier));
     }
 

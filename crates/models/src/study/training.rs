@@ -112,7 +112,9 @@ impl Training {
             .map(|rows| {
                 let mut images = Vec::with_capacity(rows.len() * features);
                 for row in rows {
-                    images.extend_from_slice(&data.train.images[row * features..(row + 1) * features]);
+                    images.extend_from_slice(
+                        &data.train.images[row * features..(row + 1) * features],
+                    );
                 }
                 let labels: Vec<u32> = rows.iter().map(|row| data.train.labels[*row]).collect();
                 let labels = Tensor::from_vec(labels, rows.len(), &Device::Cpu)?;

@@ -12,7 +12,12 @@ pub(super) enum Layer {
     ScaleShift(ScaleShift),
     /// Kernel, stride, padding; `ceil` keeps a window that hangs over the edge. Inputs are not
     /// negative (they follow a ReLU), so that zeros pad them.
-    MaxPool { kernel: usize, stride: usize, padding: usize, ceil: bool },
+    MaxPool {
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        ceil: bool,
+    },
     /// 2×2, stride 2.
     AvgPool,
     /// To so many rows and columns.
@@ -22,7 +27,11 @@ pub(super) enum Layer {
     Flatten,
     Sequence(Vec<Layer>),
     /// `relu?(shortcut(x) + path(x))`; without a shortcut x itself.
-    Residual { path: Box<Layer>, shortcut: Option<Box<Layer>>, relu: bool },
+    Residual {
+        path: Box<Layer>,
+        shortcut: Option<Box<Layer>>,
+        relu: bool,
+    },
     /// `[x, path(x)]` side by side.
     Grow(Box<Layer>),
     /// Both paths on x, side by side.
@@ -88,7 +97,13 @@ fn shuffle(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Tensor::stack(&[a, b], 2)?.reshape((n, 2 * c, h, w))
 }
 
-fn max_pool(x: &Tensor, kernel: usize, stride: usize, padding: usize, ceil: bool) -> Result<Tensor> {
+fn max_pool(
+    x: &Tensor,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    ceil: bool,
+) -> Result<Tensor> {
     let pad = |x: Tensor, dim: usize| -> Result<Tensor> {
         let size = x.dim(dim)? + 2 * padding;
         let over = size.saturating_sub(kernel) % stride;
@@ -157,7 +172,10 @@ impl Conv {
             // One matrix product an image.
             let (n, c, h, w) = x.dims4()?;
             let flat = x.contiguous()?.reshape((n, c, h * w))?;
-            self.kernel.reshape((output, input))?.broadcast_matmul(&flat)?.reshape((n, output, h, w))?
+            self.kernel
+                .reshape((output, input))?
+                .broadcast_matmul(&flat)?
+                .reshape((n, output, h, w))?
         } else {
             x.conv2d(&self.kernel, padding, stride, 1, groups)?
         };

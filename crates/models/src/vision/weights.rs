@@ -74,11 +74,8 @@ impl Weights {
             values.iter_mut().for_each(|it| *it += center);
             return Ok(Tensor::from_vec(values, shape, &Device::Cpu)?);
         };
-        let fail = |found| VisionError::State {
-            name: name.to_owned(),
-            found,
-            expected: shape.to_vec(),
-        };
+        let fail =
+            |found| VisionError::State { name: name.to_owned(), found, expected: shape.to_vec() };
         let tensor = given.get(name).ok_or_else(|| fail("missing".to_owned()))?;
         if tensor.dims() != shape {
             return Err(fail(format!("of shape {:?}", tensor.dims())));

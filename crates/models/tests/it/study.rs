@@ -40,14 +40,12 @@ fn losses(
     let mut network = Network::new(spec, channels, side, 10, 0).unwrap();
     network.load(&formula_state(&network)).unwrap();
     let pixels = uniform("input", batch * channels * side * side);
-    let images: Vec<f32> =
-        pixels.iter().map(|it| ((f64::from(*it) + 1.0) / 2.0) as f32).collect();
+    let images: Vec<f32> = pixels.iter().map(|it| ((f64::from(*it) + 1.0) / 2.0) as f32).collect();
     let labels: Vec<u32> = uniform("label", batch)
         .iter()
         .map(|it| (10.0 * (f64::from(*it) + 1.0) / 2.0).floor() as u32)
         .collect();
-    let mut training =
-        Training::on_one_batch(network, adam, &images, &labels).unwrap();
+    let mut training = Training::on_one_batch(network, adam, &images, &labels).unwrap();
     let fit = training.fit(steps, &mut |_| Control::Continue).unwrap();
     fit.epochs.iter().map(|it| it.loss.unwrap()).collect()
 }

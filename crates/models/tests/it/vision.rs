@@ -45,9 +45,14 @@ fn formula_weights(name: &str, classes: usize) -> VisionNetwork {
 
 #[test]
 fn logits_are_torchvisions() {
-    for name in
-        ["shufflenet_v2_x0_5", "squeezenet1_1", "resnet18", "mobilenet_v2", "densenet121", "alexnet"]
-    {
+    for name in [
+        "shufflenet_v2_x0_5",
+        "squeezenet1_1",
+        "resnet18",
+        "mobilenet_v2",
+        "densenet121",
+        "alexnet",
+    ] {
         let Some(path) = shared(&format!("parity/goldens/{name}.json")) else { return };
         let golden = json(path);
         let input = |axis: usize| golden["input_shape"][axis].as_u64().unwrap() as usize;
@@ -62,11 +67,8 @@ fn logits_are_torchvisions() {
             golden["logits"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
         assert_eq!(found.len(), expected.len());
         let largest = expected.iter().fold(0.0_f64, |top, it| top.max(it.abs()));
-        let worst = found
-            .iter()
-            .zip(&expected)
-            .map(|(a, b)| (f64::from(*a) - b).abs())
-            .fold(0.0, f64::max);
+        let worst =
+            found.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
         assert!(worst <= 1e-4 * largest, "{name}: {:e}", worst / largest);
     }
 }

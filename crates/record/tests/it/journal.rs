@@ -34,7 +34,7 @@ fn record(seed: u64) -> RunRecord {
                 test: 16,
             },
             parameters: 10,
-            epochs: vec![EpochOutcome { loss: Some(2.302_585_092_994_045_7), accuracy: 0.1 }],
+            epochs: vec![EpochOutcome { loss: Some(std::f64::consts::LN_10), accuracy: 0.1 }],
             validation_accuracy: Some(0.1),
             test_accuracy: 0.1,
             diverged_in_epoch: None,

@@ -44,10 +44,11 @@ pub(super) fn section(rows: &[QueueRow]) -> Section {
             section.figures.push(Figure {
                 id: format!("rq4-{kind}-{rate}"),
                 title,
-                caption: "Mean over runs with its 95 % bootstrap interval, where there are at least \
+                caption:
+                    "Mean over runs with its 95 % bootstrap interval, where there are at least \
                           five. A response is the time from a request's intended arrival to its \
                           answer."
-                    .to_owned(),
+                        .to_owned(),
                 alt: format!("Dots of {kind} by policy and network."),
                 plot: Plot::Dots(CategoryPlot {
                     value,

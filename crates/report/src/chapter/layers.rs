@@ -84,7 +84,10 @@ pub(super) fn complexity(rows: &[LayerRow]) -> Section {
         section.figures.push(Figure {
             id: format!("rq3-accuracy-{data}"),
             title: format!("Accuracy against energy of a training ({data})"),
-            caption: format!("A point is a cell: mean of {} blocks, 95 % bootstrap intervals.", blocks.len()),
+            caption: format!(
+                "A point is a cell: mean of {} blocks, 95 % bootstrap intervals.",
+                blocks.len()
+            ),
             alt: "Points of accuracy against energy, one a cell of the factorial.".to_owned(),
             plot: Plot::Points(PointPlot {
                 x: Axis::energy("energy of a training", "J", origin),

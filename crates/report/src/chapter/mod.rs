@@ -5,7 +5,7 @@ mod layers;
 mod timeline;
 mod tuning;
 
-use record::{ClaimId, Energy, Finding, Origin, Results, RunRecord};
+use record::{ClaimId, Energy, Origin, Results, RunRecord};
 
 use crate::{
     claim::{Published, Rows},
@@ -23,12 +23,11 @@ pub fn document(records: &[RunRecord], results: &Results, published: &Published)
         batching::section(&rows.queues),
         timeline::section(&rows.infers, published),
     ];
-    let sections = sections.into_iter().map(|section| with_words(section, &results.claims));
     Document {
         title: "What does an accuracy point cost in joules?".to_owned(),
         lead: vec![
             "wattlab ran the experiments of two studies of energy in deep learning on this machine, \
-             measured their energy, and tested the studies' claims on its own runs. Each claim has a \
+             accounted for the energy of every run, and tested the studies' claims on its own runs. Each claim has a \
              rule, written beside it, by which its verdict follows from an interval; \
              “inconclusive” is what too little data gets."
                 .to_owned(),
@@ -40,37 +39,15 @@ pub fn document(records: &[RunRecord], results: &Results, published: &Published)
         banner: banner(records),
         findings: results.claims.clone(),
         facts: facts(records),
-        sections: sections.collect(),
+        sections: sections.into(),
     }
-}
-
-/// The reason of each verdict as a paragraph, and the caveats of all of them once.
-fn with_words(mut section: Section, findings: &[Finding]) -> Section {
-    for finding in findings.iter().filter(|it| section.claims.contains(&it.id)) {
-        section.paragraphs.push(format!("{} {}.", finding.statement, sentence(&finding.reason)));
-        for caveat in &finding.caveats {
-            if !section.caveats.contains(caveat) {
-                section.caveats.push(caveat.clone());
-            }
-        }
-    }
-    section
-}
-
-fn sentence(reason: &str) -> String {
-    format!("Here: {reason}")
 }
 
 fn banner(records: &[RunRecord]) -> Option<Banner> {
     let origins = records.iter().filter_map(|it| it.energy.total).map(|it| it.origin);
     let origin = origins.reduce(Origin::and);
-    let models: Vec<&str> = records
-        .last()?
-        .environment
-        .probes
-        .iter()
-        .filter_map(|it| it.model.as_deref())
-        .collect();
+    let models: Vec<&str> =
+        records.last()?.environment.probes.iter().filter_map(|it| it.model.as_deref()).collect();
     let model = if models.is_empty() { "no model".to_owned() } else { models.join("; ") };
     let (headline, text) = match origin {
         Some(Origin::Measured) => return None,
@@ -86,7 +63,9 @@ fn banner(records: &[RunRecord]) -> Option<Banner> {
             "Some joules in this report are estimated",
             format!("Not every domain could be measured. The model: {model}."),
         ),
-        None => ("There are no joules in this report", "Nothing could be read or modeled.".to_owned()),
+        None => {
+            ("There are no joules in this report", "Nothing could be read or modeled.".to_owned())
+        }
     };
     Some(Banner { headline: headline.to_owned(), text })
 }
@@ -102,7 +81,8 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
     let mut data: Vec<String> = Vec::new();
     for record in records {
         if let record::Outcome::Trained(it) = &record.outcome {
-            let text = format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
+            let text =
+                format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
             if !data.contains(&text) {
                 data.push(text);
             }
@@ -131,9 +111,10 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
             format!(
                 "wattlab {}{}{}, {} build",
                 code.version,
-                code.revision
-                    .as_ref()
-                    .map_or_else(String::new, |it| format!(", revision {}", it.get(..12).unwrap_or(it))),
+                code.revision.as_ref().map_or_else(String::new, |it| format!(
+                    ", revision {}",
+                    it.get(..12).unwrap_or(it)
+                )),
                 if code.modified { " with changes" } else { "" },
                 code.build
             ),

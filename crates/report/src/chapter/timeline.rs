@@ -14,11 +14,7 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
         "rq5",
         "RQ5: timeline",
         "How did the energy and the accuracy of vision networks develop over a decade?",
-        vec![
-            ClaimId::Rq5EnergyRises,
-            ClaimId::Rq5AccuracySlows,
-            ClaimId::Rq5ShufflenetException,
-        ],
+        vec![ClaimId::Rq5EnergyRises, ClaimId::Rq5AccuracySlows, ClaimId::Rq5ShufflenetException],
     );
     let means = network_means(rows, published);
     let Some(origin) = origin_of(means.iter().map(|it| it.origin)) else { return section };
@@ -43,7 +39,8 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
         let point = |x, y| Point { x, y, label: label.clone(), ..Point::default() };
         by_year.push(Point { y_interval: interval, ..point(year, it.joules_per_image) });
         accuracy.push(point(year, it.published.top1));
-        by_accuracy.push(Point { y_interval: interval, ..point(it.published.top1, it.joules_per_image) });
+        by_accuracy
+            .push(Point { y_interval: interval, ..point(it.published.top1, it.joules_per_image) });
         table.push([
             Cell::text(&it.published.name),
             Cell::text(it.published.year.to_string()),
@@ -68,8 +65,22 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
     };
     let year = || Axis::new("year of the network", "");
     let top1 = || Axis::new("published ImageNet top-1 accuracy", "%");
-    add("rq5-energy", "Energy of an image over the years", "Energy by year.", year(), energy(), by_year);
-    add("rq5-accuracy", "Published accuracy over the years", "Accuracy by year.", year(), top1(), accuracy);
+    add(
+        "rq5-energy",
+        "Energy of an image over the years",
+        "Energy by year.",
+        year(),
+        energy(),
+        by_year,
+    );
+    add(
+        "rq5-accuracy",
+        "Published accuracy over the years",
+        "Accuracy by year.",
+        year(),
+        top1(),
+        accuracy,
+    );
     add(
         "rq5-tradeoff",
         "Energy of an image against published accuracy",

@@ -17,7 +17,8 @@ pub(super) fn section(trials: &[TrialRow]) -> Section {
         vec![ClaimId::Rq1BayesianDominates],
     );
     let all = searches(trials);
-    let Some(origin) = origin_of(trials.iter().filter_map(|it| it.energy).map(|it| it.origin)) else {
+    let Some(origin) = origin_of(trials.iter().filter_map(|it| it.energy).map(|it| it.origin))
+    else {
         return section;
     };
     for (data, space) in distinct(all.iter().map(|it| (it.data, it.space))) {
@@ -84,7 +85,8 @@ fn lines(of: &[&Search<'_>], against_joules: bool) -> Vec<Line> {
             .collect();
         let length = runs.iter().map(|it| it.0.len()).min().unwrap_or(0);
         let points = (0..length).filter_map(|trial| {
-            let best = estimate(runs.len(), |units| mean(units.iter().map(|it| runs[*it].0[trial])))?;
+            let best =
+                estimate(runs.len(), |units| mean(units.iter().map(|it| runs[*it].0[trial])))?;
             let joules = mean(runs.iter().map(|it| it.1[trial]))?;
             let x = if against_joules { joules } else { (trial + 1) as f64 };
             let band = best.ci95.map(|it| it.map(|end| end * 100.0));
@@ -97,16 +99,18 @@ fn lines(of: &[&Search<'_>], against_joules: bool) -> Vec<Line> {
 
 fn summary(of: &[&Search<'_>]) -> String {
     let best = |sampler| mean(of.iter().filter(|it| it.sampler == sampler).map(|it| it.best()));
-    let parts = samplers(of).into_iter().filter_map(|it| {
-        Some(format!("{} ends at {:.1} %", it.title(), best(it)? * 100.0))
-    });
+    let parts = samplers(of)
+        .into_iter()
+        .filter_map(|it| Some(format!("{} ends at {:.1} %", it.title(), best(it)? * 100.0)));
     parts.collect::<Vec<_>>().join("; ")
 }
 
 fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Table {
     let mut table = Table::new(
         format!("rq1-{data}-{space:?}").to_lowercase(),
-        format!("Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches."),
+        format!(
+            "Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches."
+        ),
         [
             Column::text("strategy"),
             Column::number("searches", ""),

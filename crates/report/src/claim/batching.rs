@@ -76,9 +76,11 @@ fn energy_range(rows: &[QueueRow]) -> Option<Estimate> {
 }
 
 pub(super) fn batching_matters(rows: &[QueueRow]) -> Answer {
-    let (Some(energy), Some(response), Some(range)) =
-        (two_way(rows, joules_per_request), two_way(rows, |it| it.mean_response_s), energy_range(rows))
-    else {
+    let (Some(energy), Some(response), Some(range)) = (
+        two_way(rows, joules_per_request),
+        two_way(rows, |it| it.mean_response_s),
+        energy_range(rows),
+    ) else {
         let why = "policy × network has no complete, repeated set of runs with energy";
         return Answer::too_little(MATTERS_CRITERION, MATTERS_EFFECT, rows.len(), why);
     };
@@ -88,8 +90,7 @@ pub(super) fn batching_matters(rows: &[QueueRow]) -> Answer {
         return Answer::too_little(MATTERS_CRITERION, MATTERS_EFFECT, rows.len(), why);
     };
     // Holm over two: the smaller p doubles, the larger must pass by itself.
-    let significant =
-        2.0 * p_energy.min(p_response) < LEVEL && p_energy.max(p_response) < LEVEL;
+    let significant = 2.0 * p_energy.min(p_response) < LEVEL && p_energy.max(p_response) < LEVEL;
     let negligible = range.ci95.is_some_and(|[_, high]| high < NEGLIGIBLE);
     let verdict = match (significant, negligible) {
         (true, false) => Verdict::Supported,
@@ -143,8 +144,7 @@ const MODEL_CRITERION: &str = "Interaction policy × network in the same ANOVA o
     request. Supported if it is significant (p < 0.05) and at least two networks were run; \
     contradicted if the 95 % bootstrap interval of the difference between networks lies within \
     5 %; otherwise inconclusive.";
-const MODEL_EFFECT: &str =
-    "dearest over cheapest policy: the network with the widest range over that with the narrowest, \
+const MODEL_EFFECT: &str = "dearest over cheapest policy: the network with the widest range over that with the narrowest, \
      minus 1 (share)";
 
 pub(super) fn model_dependent(rows: &[QueueRow]) -> Answer {
@@ -188,7 +188,8 @@ pub(super) fn model_dependent(rows: &[QueueRow]) -> Answer {
             p_text(interaction.p),
         ),
         evidence: Evidence {
-            test: "two-way ANOVA (type III) of log joules per request; F of policy × network".into(),
+            test: "two-way ANOVA (type III) of log joules per request; F of policy × network"
+                .into(),
             statistic: Some(interaction.f),
             p: Some(interaction.p),
             effect: Some(spread.value),

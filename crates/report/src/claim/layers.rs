@@ -165,7 +165,7 @@ const HALVED_CRITERION: &str = "Saving of the network with the fewest convolutio
     that with the most, averaged over the other factors. Supported if its 95 % bootstrap interval \
     (over blocks) lies above 39.9 %, the smaller of the study's two savings, in every data set; \
     contradicted if one lies below; otherwise inconclusive.";
-const HALVED_EFFECT: &str = "share of the training energy that fewer convolution blocks save";
+const HALVED_EFFECT: &str = "training energy that fewer convolution blocks save (share)";
 
 pub(super) fn halved_by_smaller_network(rows: &[LayerRow]) -> Answer {
     let parts = contrasts(rows);

@@ -13,16 +13,16 @@ use std::collections::BTreeMap;
 
 use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
 
+pub(crate) use self::{
+    layers::{Block, blocks, contrast},
+    resample::{estimate, mean},
+};
 pub use self::{
     published::{Published, PublishedClaim, PublishedNetwork},
     rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
     timeline::network_means,
     tuning::{Search, searches},
     verdict::Estimate,
-};
-pub(crate) use self::{
-    layers::{Block, blocks, contrast},
-    resample::{estimate, mean},
 };
 
 /// Tests every claim on the records; the content of `results.json`.
@@ -110,7 +110,10 @@ impl Answer {
 
 /// Named figures for [`Finding::measured`].
 fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, Option<f64>> {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.filter(|it| it.is_finite()))).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.filter(|it| it.is_finite())))
+        .collect()
 }
 
 /// Distinct values in order of first appearance.

@@ -18,7 +18,10 @@ pub(super) const FEWEST_UNITS: usize = 5;
 /// `statistic` gets the indices of the units to use, with repetition, and answers `None` where it
 /// is not defined; undefined resamples are left out. The answer depends on its arguments alone:
 /// the seed is fixed. `None` if the statistic is not defined on the units themselves.
-pub(crate) fn estimate(units: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
+pub(crate) fn estimate(
+    units: usize,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<Estimate> {
     let all: Vec<usize> = (0..units).collect();
     let value = statistic(&all).filter(|it| it.is_finite())?;
     if units < FEWEST_UNITS {
@@ -59,7 +62,11 @@ mod tests {
         // sd 5.766, n 200: 9.5 ± 1.96 · 0.408
         let [low, high] = found.ci95.unwrap();
         assert!((low - 8.70).abs() < 0.08 && (high - 10.30).abs() < 0.08, "{found:?}");
-        assert_eq!(estimate(values.len(), mean_of), Some(found), "the same data, the same interval");
+        assert_eq!(
+            estimate(values.len(), mean_of),
+            Some(found),
+            "the same data, the same interval"
+        );
     }
 
     #[test]

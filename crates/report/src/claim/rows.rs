@@ -153,7 +153,9 @@ impl Rows {
                 (None, None) => {}
             },
             (Task::Serve(task), Outcome::Served(outcome)) => {
-                let (Some(energy), Some(serving)) = (energy, &record.timing.serving) else { return };
+                let (Some(energy), Some(serving)) = (energy, &record.timing.serving) else {
+                    return;
+                };
                 let Some(makespan) = serving.makespan() else { return };
                 let mut responses: Vec<f64> = serving.responses().collect();
                 responses.sort_by(f64::total_cmp);

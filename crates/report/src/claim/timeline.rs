@@ -87,8 +87,9 @@ pub(super) fn energy_rises(rows: &[InferRow], published: &Published) -> Answer {
             accuracy.map_or(f64::NAN, |it| it.value),
         ),
         evidence: Evidence {
-            test: "Spearman's rank correlation of year and joules per image; bootstrap of Theil–Sen"
-                .into(),
+            test:
+                "Spearman's rank correlation of year and joules per image; bootstrap of Theil–Sen"
+                    .into(),
             statistic: spearman.as_ref().map(|it| it.rho),
             p: spearman.as_ref().map(|it| it.p),
             effect: Some(growth.value),

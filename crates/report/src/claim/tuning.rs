@@ -170,7 +170,8 @@ pub(super) fn bayesian_dominates(trials: &[TrialRow]) -> Answer {
         verdict,
         reason: reason(best, mean_trial),
         evidence: Evidence {
-            test: "Wilcoxon signed-rank over blocks (best configuration); bootstrap interval".into(),
+            test: "Wilcoxon signed-rank over blocks (best configuration); bootstrap interval"
+                .into(),
             statistic: wilcoxon.as_ref().map(|it| it.statistic),
             p: wilcoxon.as_ref().map(|it| it.p),
             effect: Some(best.value),

@@ -25,10 +25,8 @@ impl Estimate {
     /// The verdict on "the effect is below the limit".
     #[must_use]
     pub fn below(&self, limit: f64) -> Verdict {
-        let mirrored = Self {
-            value: -self.value,
-            ci95: self.ci95.map(|[low, high]| [-high, -low]),
-        };
+        let mirrored =
+            Self { value: -self.value, ci95: self.ci95.map(|[low, high]| [-high, -low]) };
         mirrored.above(-limit)
     }
 }

@@ -14,8 +14,8 @@ pub use self::{
     table::{Column, ColumnKind, Table},
 };
 pub(crate) use self::{
-    number::{fixed, grouped, p_value, scientific, significant, with_interval},
-    term::{effect, figure, test_in_words},
+    number::{decimals_for, fixed, grouped, p_value, scientific, significant, with_interval},
+    term::{effect, measured, published, test_in_words},
 };
 use crate::plot::Plot;
 
@@ -69,7 +69,7 @@ pub struct Section {
 /// A plot with the words that belong to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Names its anchor and its file.
+    /// Names its anchor and its file; unique among the figures of a document.
     pub id: String,
     /// What it shows, as a heading.
     pub title: String,

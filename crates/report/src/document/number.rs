@@ -1,7 +1,7 @@
 //! Numbers as people write them: significant digits, thousands, a true minus.
 
 /// Decimals that show `digits` significant digits of a value, no fewer than none.
-fn decimals_for(value: f64, digits: usize) -> usize {
+pub(crate) fn decimals_for(value: f64, digits: usize) -> usize {
     if value == 0.0 || !value.is_finite() {
         return digits.saturating_sub(1).min(2);
     }
@@ -55,7 +55,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     fixed(value, decimals_for(value, digits))
 }
 
-/// A value with its interval in the same number of decimals: `857 [850, 863]`.
+/// A value with its interval in the same number of decimals: `857 [850 to 863]`.
 pub(crate) fn with_interval(value: f64, interval: Option<[f64; 2]>, digits: usize) -> String {
     let Some([low, high]) = interval.filter(|it| it.iter().all(|end| end.is_finite())) else {
         return significant(value, digits);
@@ -63,11 +63,11 @@ pub(crate) fn with_interval(value: f64, interval: Option<[f64; 2]>, digits: usiz
     let largest = value.abs().max(low.abs()).max(high.abs());
     if largest != 0.0 && !(1e-4..1e7).contains(&largest) {
         let [value, low, high] = [value, low, high].map(|it| significant(it, digits));
-        return format!("{value} [{low}, {high}]");
+        return format!("{value} [{low} to {high}]");
     }
     let decimals = decimals_for(largest, digits);
     let [value, low, high] = [value, low, high].map(|it| fixed(it, decimals));
-    format!("{value} [{low}, {high}]")
+    format!("{value} [{low} to {high}]")
 }
 
 /// A value as `3.9 × 10⁶`.
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn an_interval_has_the_decimals_of_its_largest_end() {
-        assert_eq!(with_interval(0.74, Some([-0.1, 1.62]), 3), "0.74 [\u{2212}0.10, 1.62]");
-        assert_eq!(with_interval(857.3, Some([850.0, 863.0]), 3), "857 [850, 863]");
+        assert_eq!(with_interval(0.74, Some([-0.1, 1.62]), 3), "0.74 [\u{2212}0.10 to 1.62]");
+        assert_eq!(with_interval(857.3, Some([850.0, 863.0]), 3), "857 [850 to 863]");
         assert_eq!(with_interval(857.3, Some([f64::NAN, 863.0]), 3), "857");
     }
 

@@ -77,7 +77,7 @@ impl Column {
 /// A number without an origin is refused in a column of joules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Names its anchor and its file.
+    /// Names its anchor and its file; unique among the tables of a document.
     pub id: String,
     /// What it shows and how its intervals were made.
     pub caption: String,

@@ -33,8 +33,23 @@ fn unit(word: &str) -> Option<(f64, &'static str)> {
     })
 }
 
+/// Name and value of a figure of ours, with three digits.
+pub(crate) fn measured(key: &str, value: Option<f64>) -> (String, String) {
+    figure(key, value, 3)
+}
+
+/// Name and value of a published figure, with as many digits as were published, three at most.
+pub(crate) fn published(key: &str, value: f64) -> (String, String) {
+    figure(key, Some(value), digits_of(value))
+}
+
+/// Digits of a value as it is written, three at most: 0.0055 was not published as 0.00550.
+fn digits_of(value: f64) -> usize {
+    (1..3).find(|it| format!("{value:.*e}", it - 1) == format!("{value:e}")).unwrap_or(3)
+}
+
 /// Name and value of a figure: `saving_share_cifar_10` and 0.399 are `saving, CIFAR-10` and `39.9 %`.
-pub(crate) fn figure(key: &str, value: Option<f64>) -> (String, String) {
+fn figure(key: &str, value: Option<f64>, digits: usize) -> (String, String) {
     let words: Vec<&str> = key.split('_').filter(|it| !it.is_empty()).collect();
     let of_unit = words.iter().rposition(|it| unit(it).is_some());
     let (factor, symbol) = of_unit.and_then(|it| unit(words[it])).unwrap_or((1.0, ""));
@@ -52,7 +67,7 @@ pub(crate) fn figure(key: &str, value: Option<f64>) -> (String, String) {
         name = if name.is_empty() { after } else { format!("{name}, {after}") };
     }
     let value = value.filter(|it| it.is_finite());
-    (name, value.map_or_else(|| "–".to_owned(), |it| significant(it * factor, 3) + symbol))
+    (name, value.map_or_else(|| "–".to_owned(), |it| significant(it * factor, digits) + symbol))
 }
 
 /// Name and size of the effect with its interval; a share is shown in percent.
@@ -85,6 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn published_figures_gain_no_digits() {
+        assert_eq!(published("eta_sq_linear", 0.0055).1, "0.0055");
+        assert_eq!(published("saving_share", 0.4882).1, "48.8\u{202f}%");
+        assert_eq!(published("accuracy_points", 6.0).1, "6 points");
+    }
+
+    #[test]
     fn keys_become_names_and_units() {
         let rows = [
             ("saving_share_cifar_10", 0.399, "saving, CIFAR-10", "39.9\u{202f}%"),
@@ -95,7 +117,7 @@ mod tests {
             ("best_accuracy_bayesian", f64::NAN, "best accuracy bayesian", "–"),
         ];
         for (key, value, name, shown) in rows {
-            assert_eq!(figure(key, Some(value)), (name.to_owned(), shown.to_owned()), "{key}");
+            assert_eq!(figure(key, Some(value), 3), (name.to_owned(), shown.to_owned()), "{key}");
         }
     }
 }

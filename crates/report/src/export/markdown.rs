@@ -54,7 +54,7 @@ fn section(out: &mut String, document: &Document, section: &Section) {
         block(out, &paragraph(text));
     }
     for figure in &section.figures {
-        block(out, &format!("![{}](figures/{}.svg)", inline(&figure.alt), slug(&figure.id)));
+        block(out, &format!("![{}](figures/{}.svg)", unbracketed(&figure.alt), slug(&figure.id)));
         block(
             out,
             &format!(
@@ -77,8 +77,8 @@ fn section(out: &mut String, document: &Document, section: &Section) {
 /// The claims in a table: verdict, figures published and ours, effect, origin of the joules.
 fn summary(findings: &[Finding]) -> String {
     let rows = findings.iter().map(|it| {
-        let published = it.published.iter().map(|(key, value)| document::figure(key, Some(*value)));
-        let measured = it.measured.iter().map(|(key, value)| document::figure(key, *value));
+        let published = it.published.iter().map(|(key, value)| document::published(key, *value));
+        let measured = it.measured.iter().map(|(key, value)| document::measured(key, *value));
         let list = |figures: &mut dyn Iterator<Item = (String, String)>| {
             let figures: Vec<String> = figures
                 .map(|(name, value)| format!("{} {}", inline(&name), inline(&value)))
@@ -163,17 +163,33 @@ fn capital(word: &str) -> String {
     letters.next().map_or_else(String::new, |it| it.to_uppercase().chain(letters).collect())
 }
 
-/// Text on one line in which nothing is markup.
+/// Text on one line in which nothing is markup but code between backquotes.
 fn inline(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let letters: Vec<char> = text.chars().collect();
+    let backquotes = letters.iter().filter(|it| **it == '`').count();
     let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
     for (index, letter) in letters.iter().enumerate() {
         let beside = |it: Option<&char>| it.is_some_and(|it| it.is_alphanumeric());
         let before = index.checked_sub(1).and_then(|it| letters.get(it));
         let after = letters.get(index + 1);
         let markup = match letter {
-            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' => true,
+            '`' if backquotes.is_multiple_of(2) => {
+                in_code = !in_code;
+                false
+            }
+            '`' => true,
+            '|' => true,
+            _ if in_code => false,
+            '\\' | '*' => true,
+            // A bracket alone is text: links need one of these after it.
+            ']' => after.is_some_and(|it| matches!(it, '(' | '[' | ':')),
+            '<' => {
+                after.is_some_and(|it| it.is_ascii_alphabetic() || matches!(it, '/' | '!' | '?'))
+            }
+            '>' => index == 0,
+            '~' => after == Some(&'~') || before == Some(&'~'),
             '&' => after.is_some_and(|it| it.is_alphanumeric() || *it == '#'),
             // Inside a word, as in `simple_cnn`, an underscore is only an underscore.
             '_' => !(beside(before) && beside(after)),
@@ -185,6 +201,11 @@ fn inline(text: &str) -> String {
         out.push(*letter);
     }
     out
+}
+
+/// Text inside brackets, which may have none of its own.
+fn unbracketed(text: &str) -> String {
+    inline(&text.replace('[', "(").replace(']', ")"))
 }
 
 /// A paragraph that does not begin like a heading or a list.

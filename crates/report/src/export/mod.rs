@@ -28,7 +28,7 @@ pub(crate) fn cell_text(cell: &Cell) -> (String, Option<Origin>) {
     }
 }
 
-/// A cell in plain text: `1,674 [1,650, 1,690] (est.)`.
+/// A cell in plain text: `1,674 [1,650 to 1,690] (est.)`.
 pub(crate) fn plain_text(cell: &Cell) -> String {
     match cell_text(cell) {
         (text, None) => text,

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use record::{Finding, Verdict};
 
-use super::badge;
+use super::{badge, prose};
 use crate::document::{self, Document, slug};
 
 /// The table of all claims with a tally of their verdicts.
@@ -74,16 +74,14 @@ fn figures(finding: &Finding) -> Markup {
     html! {
         dl class="figures" {
             @for key in keys {
-                @let published = finding.published.get(key).copied();
-                @let (name, ours) = document::figure(key, finding.measured.get(key).copied().flatten());
+                @let published = finding.published.get(key);
+                @let (name, ours) = document::measured(key, finding.measured.get(key).copied().flatten());
                 div {
                     dt { (name) }
-                    dd {
-                        @if published.is_some() {
-                            span class="published" { (document::figure(key, published).1) } " → "
-                        }
-                        (ours)
+                    dd class="published" {
+                        @if let Some(published) = published { (document::published(key, *published).1) " →" }
                     }
+                    dd { (ours) }
                 }
             }
         }
@@ -94,21 +92,22 @@ fn figures(finding: &Finding) -> Markup {
 pub(super) fn details(finding: &Finding) -> Markup {
     html! {
         div class={ "finding " (finding.verdict.word()) } {
-            p { (verdict(finding.verdict)) " " strong { (finding.statement) } }
-            @if !finding.reason.is_empty() { p { (finding.reason) } }
+            (verdict(finding.verdict))
+            p class="statement" { (finding.statement) }
+            @if !finding.reason.is_empty() { p { (prose(&finding.reason)) } }
             dl class="evidence" {
                 div { dt { "Test" } dd { (document::test_in_words(&finding.evidence)) } }
                 @if let Some((name, size)) = document::effect(&finding.evidence) {
                     div { dt { "Effect" } dd { (name) ": " strong { (size) } } }
                 }
                 @if !finding.criterion.is_empty() {
-                    div { dt { "Criterion" } dd { (finding.criterion) } }
+                    div { dt { "Criterion" } dd { (prose(&finding.criterion)) } }
                 }
-                @if !finding.data.is_empty() { div { dt { "Data" } dd { (finding.data) } } }
+                @if !finding.data.is_empty() { div { dt { "Data" } dd { (prose(&finding.data)) } } }
                 @if let Some(origin) = finding.energy_origin {
                     div { dt { "Joules" } dd { (badge(origin)) " " (origin.word()) } }
                 }
-                @for caveat in &finding.caveats { div { dt { "Caveat" } dd { (caveat) } } }
+                @for caveat in &finding.caveats { div { dt { "Caveat" } dd { (prose(caveat)) } } }
             }
         }
     }

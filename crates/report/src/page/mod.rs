@@ -56,11 +56,11 @@ fn header(document: &Document) -> Markup {
     markup! {
         header {
             h1 { (document.title) }
-            @for text in &document.lead { p class="lead" { (text) } }
+            @for text in &document.lead { p class="lead" { (prose(text)) } }
             @if let Some(banner) = &document.banner {
                 div class="banner" role="note" {
                     strong { (banner.headline) }
-                    p { (banner.text) }
+                    p { (prose(&banner.text)) }
                 }
             }
             @if !document.sections.is_empty() {
@@ -76,10 +76,25 @@ fn header(document: &Document) -> Markup {
             @if !document.facts.is_empty() {
                 dl class="facts" {
                     @for (name, value) in &document.facts {
-                        div { dt { (name) } dd { (value) } }
+                        div { dt { (name) } dd { (prose(value)) } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Text in which words between backquotes are code.
+fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    // An odd number of backquotes leaves the last one as it is.
+    let paired = parts.len() % 2 == 1;
+    markup! {
+        @for (index, part) in parts.iter().enumerate() {
+            @let last = index + 1 == parts.len();
+            @if index % 2 == 1 && (paired || !last) { code { (part) } }
+            @else if index % 2 == 1 { "`" (part) }
+            @else { (part) }
         }
     }
 }

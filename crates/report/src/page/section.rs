@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{findings, table::table};
+use super::{findings, prose, table::table};
 use crate::{
     document::{Document, Figure, Section, slug},
     plot::{self, Width},
@@ -15,13 +15,13 @@ pub(super) fn section(document: &Document, section: &Section) -> Markup {
             h2 id={ (id) "-heading" } { (section.heading) }
             @if !section.question.is_empty() { p class="question" { (section.question) } }
             @for it in document.findings_on(&section.claims) { (findings::details(it)) }
-            @for text in &section.paragraphs { p { (text) } }
+            @for text in &section.paragraphs { p { (prose(text)) } }
             @for it in &section.figures { (figure(it)) }
             @for it in &section.tables { (table(it)) }
             @if !section.caveats.is_empty() {
                 aside class="caveats" aria-label="Caveats" {
                     h3 { "Before quoting this" }
-                    ul { @for it in &section.caveats { li { (it) } } }
+                    ul { @for it in &section.caveats { li { (prose(it)) } } }
                 }
             }
         }
@@ -35,7 +35,7 @@ fn figure(figure: &Figure) -> Markup {
             h3 { (figure.title) }
             (plot::inline(figure, Width::Wide))
             (plot::inline(figure, Width::Narrow))
-            figcaption { (figure.full_caption()) }
+            figcaption { (prose(&figure.full_caption())) }
         }
     }
 }

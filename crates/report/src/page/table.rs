@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::badge;
+use super::{badge, prose};
 use crate::{
     document::{Cell, Column, ColumnKind, Table, slug},
     export::cell_text,
@@ -11,9 +11,9 @@ use crate::{
 pub(super) fn table(table: &Table) -> Markup {
     let id = format!("table-{}", slug(&table.id));
     html! {
+        p class="caption" id={ (id) "-caption" } { (prose(&table.caption)) }
         div class="scroll" tabindex="0" role="region" aria-labelledby={ (id) "-caption" } {
-            table class="data" id=(id) {
-                caption id={ (id) "-caption" } { (table.caption) }
+            table class="data" id=(id) aria-labelledby={ (id) "-caption" } {
                 thead { tr {
                     @for it in table.columns() {
                         th scope="col" class=[class(it)] {

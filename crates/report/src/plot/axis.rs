@@ -39,6 +39,8 @@ pub struct Axis {
     pub scale: Scale,
     /// Whether a linear axis must include zero.
     pub from_zero: bool,
+    /// Values to name on the axis; empty for round ones.
+    pub named: Vec<f64>,
 }
 
 impl Axis {
@@ -50,6 +52,7 @@ impl Axis {
             quantity: Quantity::Plain { unit: unit.into() },
             scale: Scale::Linear,
             from_zero: false,
+            named: Vec::new(),
         }
     }
 
@@ -70,6 +73,12 @@ impl Axis {
     #[must_use]
     pub fn from_zero(self) -> Self {
         Self { from_zero: true, ..self }
+    }
+
+    /// The same axis with these values named instead of round ones, as for batches of 16, 32, 64.
+    #[must_use]
+    pub fn naming(self, values: impl IntoIterator<Item = f64>) -> Self {
+        Self { named: values.into_iter().collect(), ..self }
     }
 
     /// Title, unit and origin: `energy of a training (J, estimated)`.

@@ -72,8 +72,9 @@ fn categories(plot: &mut CategoryPlot, omitted: &mut usize) {
     for (_, marks) in &mut plot.series {
         for slot in marks {
             if let Some(Mark { value, interval: bounds }) = slot {
-                interval(&plot.value, bounds, omitted);
-                if !drawable(&plot.value, *value) {
+                if drawable(&plot.value, *value) {
+                    interval(&plot.value, bounds, omitted);
+                } else {
                     *slot = None;
                     *omitted += 1;
                 }

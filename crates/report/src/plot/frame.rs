@@ -67,7 +67,7 @@ pub(super) fn text_width(text: &str) -> f64 {
             _ => 0.58,
         })
         .sum();
-    em * 12.0
+    em * 12.3
 }
 
 /// A text cut to a width, with an ellipsis.

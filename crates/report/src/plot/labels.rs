@@ -50,48 +50,74 @@ pub(super) struct Placed {
     pub(super) anchor: &'static str,
 }
 
-/// Puts names beside points, one after the other; `None` for one that finds no free place.
+/// Puts names beside points, those with the fewest free places first; `None` for one without any.
 pub(super) fn beside(
     points: &[(f64, f64, &str)],
     mut taken: Vec<Taken>,
     within: Panel,
 ) -> Vec<Option<Placed>> {
-    const AWAY: f64 = 8.0;
     taken.extend(points.iter().map(|(x, y, _)| Taken(x - 5.0, y - 5.0, x + 5.0, y + 5.0)));
-    points
-        .iter()
-        .map(|(x, y, name)| {
-            if name.is_empty() {
-                return None;
-            }
-            let width = text_width(name);
-            // Right, left, above, below, then the corners.
-            let places = [
-                (x + AWAY, y + 4.0, "start"),
-                (x - AWAY, y + 4.0, "end"),
-                (*x, y - AWAY, "middle"),
-                (*x, y + AWAY + 9.0, "middle"),
-                (x + 5.0, y - 7.0, "start"),
-                (x + 5.0, y + 15.0, "start"),
-                (x - 5.0, y - 7.0, "end"),
-                (x - 5.0, y + 15.0, "end"),
-            ];
-            let (place, area) = places.into_iter().find_map(|(x, y, anchor)| {
-                let left = match anchor {
-                    "start" => x,
-                    "end" => x - width,
-                    _ => x - width / 2.0,
-                };
-                let area = Taken(left, y - 10.0, left + width, y + 3.0);
-                let inside = area.0 >= within.left
-                    && area.1 >= within.top
-                    && area.2 <= within.right
-                    && area.3 <= within.bottom;
-                let free = inside && !taken.iter().any(|it| it.overlaps(area));
-                free.then_some((Placed { x, y, anchor }, area))
-            })?;
+    let free = |(place, area): (Placed, Taken), taken: &[Taken]| {
+        let inside = area.0 >= within.left
+            && area.1 >= within.top
+            && area.2 <= within.right
+            && area.3 <= within.bottom;
+        (inside && !taken.iter().any(|it| it.overlaps(area))).then_some((place, area))
+    };
+    let mut order: Vec<usize> =
+        (0..points.len()).filter(|index| !points[*index].2.is_empty()).collect();
+    order.sort_by_key(|index| {
+        places(points[*index]).into_iter().filter(|it| free(*it, &taken).is_some()).count()
+    });
+    let mut placed = vec![None; points.len()];
+    for index in order {
+        let found = places(points[index]).into_iter().find_map(|it| free(it, &taken));
+        if let Some((place, area)) = found {
             taken.push(area);
-            Some(place)
+            placed[index] = Some(place);
+        }
+    }
+    placed
+}
+
+/// The places for a name, best first, with the area that it would take.
+fn places((x, y, name): (f64, f64, &str)) -> [(Placed, Taken); 8] {
+    const AWAY: f64 = 8.0;
+    let width = text_width(name);
+    // Right, left, above, below, then the corners.
+    [
+        (x + AWAY, y + 4.0, "start"),
+        (x - AWAY, y + 4.0, "end"),
+        (x, y - AWAY, "middle"),
+        (x, y + AWAY + 9.0, "middle"),
+        (x + 5.0, y - 7.0, "start"),
+        (x + 5.0, y + 15.0, "start"),
+        (x - 5.0, y - 7.0, "end"),
+        (x - 5.0, y + 15.0, "end"),
+    ]
+    .map(|(x, y, anchor)| {
+        let left = match anchor {
+            "start" => x,
+            "end" => x - width,
+            _ => x - width / 2.0,
+        };
+        (Placed { x, y, anchor }, Taken(left, y - 10.0, left + width, y + 3.0))
+    })
+}
+
+/// Small areas along a line, so that names keep off it.
+pub(super) fn along(vertices: &[(f64, f64)]) -> Vec<Taken> {
+    const STEP: f64 = 6.0;
+    vertices
+        .windows(2)
+        .flat_map(|pair| {
+            let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+            let steps = ((x1 - x0).hypot(y1 - y0) / STEP).ceil().max(1.0);
+            (0..=steps as usize).map(move |step| {
+                let share = step as f64 / steps;
+                let (x, y) = (x0 + share * (x1 - x0), y0 + share * (y1 - y0));
+                Taken(x - 1.0, y - 1.0, x + 1.0, y + 1.0)
+            })
         })
         .collect()
 }

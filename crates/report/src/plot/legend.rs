@@ -13,6 +13,7 @@ pub(super) enum Sample {
     Marker,
     Line,
     Bar,
+    Reference,
 }
 
 /// An entry: how it looks, the index of its look, its name.
@@ -47,7 +48,10 @@ fn swatch(sample: Sample, index: usize, x: f64, y: f64) -> Markup {
         Sample::Marker => style::marker(index, x + 11.0, y),
         Sample::Line => html! {
             path class="line" stroke-dasharray=[Some(style::dash(index)).filter(|it| !it.is_empty())]
-                d=(format!("M{} {}h20", px(x), px(y))) {}
+                d=(format!("M{} {}h18", px(x), px(y))) {}
+        },
+        Sample::Reference => html! {
+            path class="reference" d=(format!("M{} {}h18", px(x), px(y))) {}
         },
         Sample::Bar => html! {
             rect class="bar" x=(px(x + 3.0)) y=(px(y - 5.0)) width="14" height="10" {}

@@ -34,37 +34,45 @@ pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: u
     if low > high {
         (low, high) = if log { (1.0, 10.0) } else { (0.0, 1.0) };
     }
+    if axis.from_zero && !log {
+        (low, high) = (low.min(0.0), high.max(0.0));
+    }
+    let named: Vec<f64> = axis.named.iter().copied().filter(drawable).collect();
+    if !named.is_empty() {
+        return around(named, low, high, log);
+    }
     if log {
         let (low, high) = widened_log(low, high);
-        trimmed(log_ticks(low, high, about), low.ln(), high.ln(), f64::ln)
+        trimmed(&log_ticks(low, high, about), low, high, f64::ln, high / low >= 3.0)
     } else {
-        if axis.from_zero {
-            (low, high) = (low.min(0.0), high.max(0.0));
-        }
         let (low, high) = widened(low, high);
-        trimmed(linear_ticks(low, high, about), low, high, |it| it)
+        trimmed(&linear_ticks(low, high, about), low, high, |it| it, false)
     }
+}
+
+/// The range of some values and of the ticks that were asked for.
+fn around(mut named: Vec<f64>, low: f64, high: f64, log: bool) -> Range {
+    named.sort_by(f64::total_cmp);
+    named.dedup();
+    let (low, high) = (low.min(named[0]), high.max(named[named.len() - 1]));
+    let (low, high) = if log { widened_log(low, high) } else { widened(low, high) };
+    Range { low, high, ticks: labelled(&named, true) }
 }
 
 /// Cuts covering ticks back to the data where the next tick is more than half a step away.
-fn trimmed(covering: Vec<f64>, low: f64, high: f64, along: fn(f64) -> f64) -> Range {
-    let near = |tick: f64, end: f64, inner: f64| (tick - end).abs() <= 0.5 * (tick - inner).abs();
-    let at = |index: usize| along(covering[index]);
+fn trimmed(covering: &[f64], low: f64, high: f64, along: fn(f64) -> f64, uneven: bool) -> Range {
+    let near = |tick: f64, end: f64, inner: f64| {
+        (along(tick) - along(end)).abs() <= 0.5 * (along(tick) - along(inner)).abs()
+    };
     let last = covering.len() - 1;
-    let keep_first = near(at(0), low, at(1)) || last < 2;
-    let keep_last = near(at(last), high, at(last - 1)) || last < 2;
+    let keep_first = last < 2 || near(covering[0], low, covering[1]);
+    let keep_last = last < 2 || near(covering[last], high, covering[last - 1]);
     let kept = &covering[usize::from(!keep_first)..covering.len() - usize::from(!keep_last)];
-    let back = |it: f64, tick: f64| if along(tick) == it { tick } else { undo(along, it) };
     Range {
-        low: if keep_first { covering[0] } else { back(low, covering[0]) },
-        high: if keep_last { covering[last] } else { back(high, covering[last]) },
-        ticks: labelled(kept),
+        low: if keep_first { covering[0] } else { low },
+        high: if keep_last { covering[last] } else { high },
+        ticks: labelled(kept, uneven),
     }
-}
-
-/// The inverse of the two functions that [`trimmed`] is called with.
-fn undo(along: fn(f64) -> f64, value: f64) -> f64 {
-    if along(1.0) == 0.0 { value.exp() } else { value }
 }
 
 /// A range that is wide enough to have ticks.
@@ -132,8 +140,8 @@ fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     all[from..=to].to_vec()
 }
 
-/// Names ticks with as many digits as tell them apart.
-fn labelled(values: &[f64]) -> Vec<Tick> {
+/// Names ticks with as many decimals as tell them apart; uneven ones each with its own.
+fn labelled(values: &[f64], uneven: bool) -> Vec<Tick> {
     let size = values.iter().fold(0.0_f64, |size, it| size.max(it.abs()));
     let smallest = values
         .iter()
@@ -143,7 +151,6 @@ fn labelled(values: &[f64]) -> Vec<Tick> {
         .min(size);
     let decimals = values.iter().map(|it| decimals_of(*it)).max().unwrap_or(0);
     let powers = size >= 1e7 || smallest < 1e-3 && (decimals > 4 || size / smallest > 100.0);
-    let uneven = size / smallest > 50.0 && decimals > 0; // a log axis: 0.01, 0.1, 1
     let label = |value: f64| {
         if value == 0.0 {
             "0".to_owned()
@@ -151,8 +158,8 @@ fn labelled(values: &[f64]) -> Vec<Tick> {
             significant_power(value)
         } else {
             let text = fixed(value, if uneven { decimals_of(value) } else { decimals });
-            // A comma in four digits would make a year look odd.
-            if value.abs() < 1e4 { text.replace(',', "") } else { text }
+            // A comma would make a year look odd.
+            if size < 1e4 { text.replace(',', "") } else { text }
         }
     };
     values.iter().map(|it| Tick { value: *it, label: label(*it) }).collect()
@@ -186,7 +193,7 @@ pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> Stri
         text.push_str(unit);
     }
     if let Some([low, high]) = interval {
-        text.push_str(&format!(" [{}, {}]", number(low), number(high)));
+        text.push_str(&format!(" [{} to {}]", number(low), number(high)));
     }
     if let Some(origin) = origin {
         text.push_str(", ");
@@ -212,8 +219,14 @@ mod tests {
         let axis = Axis::new("x", "");
         let cases = [(1.0, 64.0), (2012.0, 2022.0), (0.31, 0.847), (-0.04, 0.02), (857.0, 1674.0)];
         let all: Vec<String> = cases.iter().map(|(low, high)| labels(&axis, *low, *high)).collect();
-        insta::assert_snapshot!(all.join("\n"), @"");
-        insta::assert_snapshot!(labels(&axis.from_zero(), 12_000.0, 61_000.0), @"");
+        insta::assert_snapshot!(all.join("\n"), @"
+        0 .. 64: 0 20 40 60
+        2012 .. 2022: 2012 2014 2016 2018 2020 2022
+        0.3 .. 0.847: 0.3 0.4 0.5 0.6 0.7 0.8
+        -0.04 .. 0.02: −0.04 −0.03 −0.02 −0.01 0 0.01 0.02
+        800 .. 1674: 800 1000 1200 1400 1600
+        ");
+        insta::assert_snapshot!(labels(&axis.from_zero(), 12_000.0, 61_000.0), @"0 .. 61000: 0 20,000 40,000 60,000");
     }
 
     #[test]
@@ -221,16 +234,22 @@ mod tests {
         let axis = Axis::new("x", "").log();
         let cases = [(1e-5, 0.1), (857.0, 4590.0), (0.004, 73.0), (200.0, 230.0), (3.0, 2e9)];
         let all: Vec<String> = cases.iter().map(|(low, high)| labels(&axis, *low, *high)).collect();
-        insta::assert_snapshot!(all.join("\n"), @"");
+        insta::assert_snapshot!(all.join("\n"), @"
+        0.00001 .. 0.1: 10⁻⁵ 10⁻⁴ 10⁻³ 10⁻² 10⁻¹
+        857 .. 5000: 1000 2000 5000
+        0.004 .. 100: 0.01 0.1 1 10 100
+        200 .. 230: 200 205 210 215 220 225 230
+        3 .. 2000000000: 10¹ 10³ 10⁵ 10⁷ 10⁹
+        ");
     }
 
     #[test]
     fn one_value_and_no_value_have_an_axis_too() {
         let axis = Axis::new("x", "");
-        insta::assert_snapshot!(labels(&axis, 5.0, 5.0), @"");
-        insta::assert_snapshot!(labels(&axis, 0.0, 0.0), @"");
-        insta::assert_snapshot!(labels(&axis, f64::NAN, f64::INFINITY), @"");
-        insta::assert_snapshot!(labels(&axis.log(), -1.0, 0.0), @"");
+        insta::assert_snapshot!(labels(&axis, 5.0, 5.0), @"4.7 .. 5.3: 4.7 4.8 4.9 5.0 5.1 5.2 5.3");
+        insta::assert_snapshot!(labels(&axis, 0.0, 0.0), @"0 .. 1: 0 0.2 0.4 0.6 0.8 1.0");
+        insta::assert_snapshot!(labels(&axis, f64::NAN, f64::INFINITY), @"0 .. 1: 0 0.2 0.4 0.6 0.8 1.0");
+        insta::assert_snapshot!(labels(&axis.log(), -1.0, 0.0), @"1 .. 10: 1 2 5 10");
     }
 
     fn any_size() -> impl Strategy<Value = f64> {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{above, vertical_references};
 use crate::{
-    document::significant,
+    document::{decimals_for, fixed},
     plot::{
         Axis, CategoryPlot, Mark,
         frame::{self, Drawing, LINE, Map, Panel, Width, fitted, px, text_width},
@@ -82,6 +82,8 @@ pub(super) fn draw(plot: &CategoryPlot, style: Style, width: Width) -> Drawing {
         .flat_map(|it| it.interval.into_iter().flatten().chain([it.value]))
         .chain(plot.references.iter().map(|it| it.value));
     let written = style == Style::Bars;
+    let largest = marks().map(|it| it.value.abs()).fold(0.0, f64::max);
+    let decimals = decimals_for(largest, 3);
     let right = total - if written { 62.0 } else { 14.0 };
     let panel = Panel { left: rows.left, top, right, bottom };
     let map = Map::new(&axis, values, (panel.left, panel.right), width.ticks());
@@ -91,6 +93,9 @@ pub(super) fn draw(plot: &CategoryPlot, style: Style, width: Width) -> Drawing {
         (frame::horizontal_axis(&axis, &map, panel))
         (vertical_references(&plot.references, &map, panel))
         @for (row, category) in plot.categories.iter().enumerate() {
+            @if row > 0 {
+                path class="grid" d=(format!("M0 {}H{}", px(top + row as f64 * height), px(panel.right))) {}
+            }
             @let head = top + row as f64 * height + gap / 2.0 + rows.head();
             (rows.name(category, head, head + height - gap - rows.head(), total))
             @for (index, (name, marks)) in plot.series.iter().enumerate() {
@@ -107,7 +112,7 @@ pub(super) fn draw(plot: &CategoryPlot, style: Style, width: Width) -> Drawing {
                             Style::Bars => (bar(mark, &map, middle, style.lane())),
                         }
                     }
-                    @if written { (value(&axis, mark, &map, middle)) }
+                    @if written { (value(&axis, mark, decimals, &map, middle)) }
                 }
             }
         }
@@ -138,7 +143,7 @@ fn bar(mark: &Mark, map: &Map, y: f64, lane: f64) -> Markup {
 }
 
 /// The value in digits after the end of its bar.
-fn value(axis: &Axis, mark: &Mark, map: &Map, y: f64) -> Markup {
+fn value(axis: &Axis, mark: &Mark, decimals: usize, map: &Map, y: f64) -> Markup {
     let ends = mark.interval.into_iter().flatten().chain([mark.value]).map(|it| map.at(it));
     let end = ends.chain([map.base()]).fold(f64::NEG_INFINITY, f64::max);
     let unit = match &axis.quantity {
@@ -146,6 +151,6 @@ fn value(axis: &Axis, mark: &Mark, map: &Map, y: f64) -> Markup {
         _ => "",
     };
     html! {
-        text class="muted" x=(px(end + 6.0)) y=(px(y + 4.0)) { (significant(mark.value, 3)) (unit) }
+        text class="muted" x=(px(end + 6.0)) y=(px(y + 4.0)) { (fixed(mark.value, decimals)) (unit) }
     }
 }

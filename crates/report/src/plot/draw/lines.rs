@@ -7,7 +7,7 @@ use crate::plot::{
     Line, LinePlot,
     frame::{self, Drawing, LINE, Map, Panel, Width, px, text_width},
     labels,
-    legend::{Sample, legend},
+    legend::{Entry, Sample, legend},
     style, ticks,
 };
 
@@ -20,14 +20,13 @@ pub(super) fn draw(plot: &LinePlot, width: Width) -> Drawing {
     let total = width.pixels();
     let longest = plot.lines.iter().map(|it| text_width(&it.name)).fold(0.0, f64::max);
     let direct = width == Width::Wide && longest < 0.3 * total && plot.lines.len() <= 8;
-    let entries: Vec<_> = plot
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(index, it)| (Sample::Line, index, it.name.as_str()))
-        .collect();
-    let (legend, legend_height) =
-        if direct || plot.lines.len() < 2 { legend(&[], total) } else { legend(&entries, total) };
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    if !direct && plot.lines.len() > 1 {
+        let lines = plot.lines.iter().enumerate();
+        entries.extend(lines.map(|(index, it)| (Sample::Line, index, it.name.as_str())));
+    }
+    entries.extend(plot.references.iter().map(|it| (Sample::Reference, 0, it.label.as_str())));
+    let (legend, legend_height) = legend(&entries, total);
 
     let top = legend_height + LINE + 14.0;
     let bottom = top + if width == Width::Wide { 280.0 } else { 220.0 };
@@ -101,14 +100,14 @@ fn stroke(plot: &LinePlot, index: usize, line: &Line, x: &Map, y: &Map) -> Marku
     }
 }
 
+/// References across the panel; their names are in the legend, since lines may run anywhere.
 fn references(plot: &LinePlot, y: &Map, panel: Panel) -> Markup {
     html! {
         @for it in &plot.references {
-            @let height = y.at(it.value);
-            path class="reference"
-                d=(format!("M{} {}H{}", px(panel.left), px(height), px(panel.right))) {}
-            text class="muted halo" x=(px(panel.left + 6.0)) y=(px(height - 5.0)) {
-                (frame::fitted(&it.label, panel.right - panel.left - 12.0))
+            g {
+                title { (it.label) ": " (ticks::exact(&plot.y, it.value, None)) }
+                path class="reference"
+                    d=(format!("M{} {}H{}", px(panel.left), px(y.at(it.value)), px(panel.right))) {}
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{band, heights, path};
 use crate::plot::{
     Point, PointPlot,
     frame::{self, Drawing, LINE, Map, Panel, Width, fitted, px},
-    labels,
+    labels::{self, Taken},
     legend::{Entry, Sample, legend},
     style, ticks,
 };
@@ -41,7 +41,16 @@ pub(super) fn draw(plot: &PointPlot, width: Width) -> Drawing {
         all().map(|it| (x.at(it.x), y.at(it.y), fitted(&it.label, longest))).collect();
     let names: Vec<(f64, f64, &str)> =
         names.iter().map(|(x, y, name)| (*x, *y, name.as_str())).collect();
-    let placed = labels::beside(&names, Vec::new(), panel);
+    let whiskers = all().filter_map(|it| {
+        let ([low, high], x) = (it.y_interval?, x.at(it.x));
+        Some(Taken(x - 2.0, y.at(high), x + 2.0, y.at(low)))
+    });
+    let lines = plot.trends.iter().flat_map(|line| {
+        let vertices: Vec<_> = line.points.iter().map(|it| (x.at(it.x), y.at(it.y))).collect();
+        labels::along(&vertices)
+    });
+    let room = Panel { top: top - 6.0, right: total, ..panel };
+    let placed = labels::beside(&names, whiskers.chain(lines).collect(), room);
 
     let content = html! {
         (legend)

@@ -33,7 +33,7 @@ pub(super) fn draw(plot: &StripPlot, width: Width) -> Drawing {
         @for (index, group) in plot.groups.iter().enumerate() {
             @let head = top + index as f64 * height + GAP / 2.0 + rows.head();
             (rows.name(&group.name, head, head + LANE, total))
-            g class=(style::class(index)) {
+            g class=(style::class(0)) {
                 @if let Some(quartiles) = quartiles(&group.values) {
                     title {
                         (group.name) ": median " (ticks::exact(&plot.value, quartiles[1], None))

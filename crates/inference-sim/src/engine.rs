@@ -1,0 +1,131 @@
+//! The queue as a discrete-event simulation.
+
+use std::{
+    cmp::Ordering,
+    collections::{BinaryHeap, VecDeque},
+};
+
+use rand_chacha::ChaCha8Rng;
+use record::BatchTimes;
+
+use crate::{
+    arrival::ArrivalTimes,
+    policy::{Decision, Policy, Queue},
+    service::ServiceLaw,
+};
+
+/// Watches a simulated queue. Requests are numbered from 0 in order of arrival.
+pub(crate) trait Observer {
+    /// A request will arrive at this time; the servers are free, for all that has been decided,
+    /// from these times on. Told before any batch that starts at that time or later.
+    fn arrival(&mut self, request: usize, time_s: f64, free_s: impl Iterator<Item = f64>);
+
+    /// A batch is served whose first request is `first` and whose requests arrived at these
+    /// times; told in order of the batches' starts.
+    fn batch(&mut self, first: usize, batch: &BatchTimes, arrivals: impl Iterator<Item = f64>);
+}
+
+/// A queue in front of servers.
+pub(crate) struct Engine<'l> {
+    pub(crate) arrivals: ArrivalTimes,
+    pub(crate) requests: usize,
+    pub(crate) law: &'l ServiceLaw,
+    pub(crate) service_random: ChaCha8Rng,
+    pub(crate) servers: usize,
+}
+
+impl Engine<'_> {
+    /// Serves all requests, first come, first served.
+    ///
+    /// There is no event list: the next event is always a decision for the server that is free
+    /// first, so the loop goes from batch to batch, and the arrivals in between are drawn when
+    /// they are due. Memory is that of the servers and of the requests waiting.
+    ///
+    /// A policy that learns is told of a batch when its server asks for the next one.
+    pub(crate) fn run<P: Policy, O: Observer>(mut self, mut policy: P, observer: &mut O) {
+        let mut servers = BinaryHeap::from(vec![Server::default(); self.servers]);
+        let mut upcoming = Upcoming { number: 0, arrivals: self.arrivals.take(self.requests) };
+        let mut next = upcoming.next(&servers, observer);
+        let mut queue = VecDeque::new();
+        let mut now = 0.0_f64;
+        let mut served = 0;
+        while let Some(server) = servers.peek().copied() {
+            if let Some(batch) = server.batch {
+                policy.served(batch.size, batch.end_s - batch.start_s);
+            }
+            now = now.max(server.free_s);
+            if queue.is_empty() {
+                let Some(time) = next else { return };
+                now = now.max(time);
+            }
+            let size = loop {
+                while let Some(time) = next.filter(|&time| time <= now) {
+                    queue.push_back(time);
+                    next = upcoming.next(&servers, observer);
+                }
+                let decision = policy.decide(&Queue {
+                    waiting: queue.len(),
+                    oldest_s: queue[0],
+                    now_s: now,
+                    more_to_come: next.is_some(),
+                });
+                now = match decision {
+                    Decision::Serve(size) => break size,
+                    Decision::WaitUntil(time) => next.map_or(time, |next| next.min(time)),
+                    Decision::WaitForArrival => next.expect("our policies know when none is left"),
+                };
+            };
+            let end_s = now + self.law.sample(size, &mut self.service_random);
+            let batch = BatchTimes { size, start_s: now, end_s };
+            observer.batch(served, &batch, queue.drain(..size));
+            served += size;
+            if let Some(mut server) = servers.peek_mut() {
+                *server = Server { free_s: end_s, batch: Some(batch) };
+            }
+        }
+    }
+}
+
+/// The arrivals that have not been drawn.
+struct Upcoming<I> {
+    number: usize,
+    arrivals: I,
+}
+
+impl<I: Iterator<Item = f64>> Upcoming<I> {
+    #[inline]
+    fn next<O: Observer>(&mut self, servers: &BinaryHeap<Server>, observer: &mut O) -> Option<f64> {
+        let time = self.arrivals.next()?;
+        observer.arrival(self.number, time, servers.iter().map(|server| server.free_s));
+        self.number += 1;
+        Some(time)
+    }
+}
+
+/// A server; the greatest is the one that is free first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Server {
+    free_s: f64,
+    /// What it serves until then.
+    batch: Option<BatchTimes>,
+}
+
+impl Ord for Server {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.free_s.total_cmp(&self.free_s)
+    }
+}
+
+impl PartialOrd for Server {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Server {}

@@ -1,0 +1,51 @@
+//! What serves a batch.
+
+use std::{convert::Infallible, ops::Range};
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    clock::Virtual,
+    random::{Stream, generator},
+    service::ServiceLaw,
+};
+
+/// Serves batches of requests, one after another.
+pub trait Executor {
+    /// Why a batch could not be served.
+    type Error;
+
+    /// Serves the requests with these numbers, and returns when all of them are answered.
+    ///
+    /// Requests are numbered from 0 in order of arrival; each is asked for exactly once. An
+    /// executor on an accelerator must wait for it: the time of return is the time of response.
+    ///
+    /// # Errors
+    /// Whatever keeps it from answering.
+    fn serve(&mut self, requests: Range<usize>) -> Result<(), Self::Error>;
+}
+
+/// A modelled server: lets the time of a service law pass on a virtual clock.
+#[derive(Debug)]
+pub struct Modeled<'c> {
+    law: ServiceLaw,
+    random: ChaCha8Rng,
+    clock: &'c Virtual,
+}
+
+impl<'c> Modeled<'c> {
+    /// A server with this law on this clock, whose random times follow from the seed.
+    #[must_use]
+    pub fn new(law: ServiceLaw, seed: u64, clock: &'c Virtual) -> Self {
+        Self { law, random: generator(seed, Stream::Service), clock }
+    }
+}
+
+impl Executor for Modeled<'_> {
+    type Error = Infallible;
+
+    fn serve(&mut self, requests: Range<usize>) -> Result<(), Infallible> {
+        self.clock.advance(self.law.sample(requests.len(), &mut self.random));
+        Ok(())
+    }
+}

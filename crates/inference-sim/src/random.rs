@@ -1,0 +1,20 @@
+//! The random streams of a seed.
+
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+/// What a stream of random numbers is for.
+///
+/// Arrivals have a stream of their own, so that two policies or two servers under one seed meet
+/// the same requests at the same times (common random numbers).
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    Arrivals = 0,
+    Service = 1,
+}
+
+/// The generator of a stream: ChaCha8, whose output is the same on every machine.
+pub(crate) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(stream as u64);
+    generator
+}

@@ -1,0 +1,186 @@
+//! How long a server takes for a batch.
+
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
+
+use crate::error::{ConfigError, non_negative, positive};
+
+pub(crate) const BASE: &str = "a finite number, at least 0, in seconds";
+pub(crate) const CV: &str = "a finite number above 0 (for 0 take `law = \"deterministic\"`)";
+pub(crate) const TABLE: &str =
+    "rows of [requests, seconds], requests from 1 and rising, seconds finite and at least 0";
+
+/// The time of a batch of n requests: a mean that depends on n, and a distribution around it.
+#[derive(Clone, Debug)]
+pub struct ServiceLaw {
+    mean: Mean,
+    spread: Spread,
+}
+
+#[derive(Clone, Debug)]
+enum Mean {
+    Affine { base_s: f64, per_item_s: f64 },
+    Table(Vec<(usize, f64)>),
+}
+
+/// The distribution of a service time over its mean.
+#[derive(Clone, Copy, Debug)]
+enum Spread {
+    None,
+    Exponential,
+    Gamma(Gamma<f64>),
+    LogNormal { mu: f64, sigma: f64 },
+}
+
+impl ServiceLaw {
+    /// Always `base_s + n · per_item_s`, in seconds.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    pub fn deterministic(base_s: f64, per_item_s: f64) -> Result<Self, ConfigError> {
+        Self::affine(base_s, per_item_s, Spread::None)
+    }
+
+    /// Exponential with mean `base_s + n · per_item_s`, in seconds.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    pub fn exponential(base_s: f64, per_item_s: f64) -> Result<Self, ConfigError> {
+        Self::affine(base_s, per_item_s, Spread::Exponential)
+    }
+
+    /// Gamma with mean `base_s + n · per_item_s`, in seconds, and coefficient of variation `cv`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a time that is negative or a `cv` that is not above 0.
+    pub fn gamma(base_s: f64, per_item_s: f64, cv: f64) -> Result<Self, ConfigError> {
+        let shape = positive("service.cv", cv, CV)?.powi(-2);
+        let gamma = Gamma::new(shape, shape.recip()).map_err(|_| ConfigError::Invalid {
+            key: "service.cv",
+            found: cv.to_string(),
+            expected: "a number whose square and its inverse can be represented",
+        })?;
+        Self::affine(base_s, per_item_s, Spread::Gamma(gamma))
+    }
+
+    /// Log-normal with mean `base_s + n · per_item_s`, in seconds, and coefficient of variation
+    /// `cv`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a time that is negative or a `cv` that is not above 0.
+    pub fn lognormal(base_s: f64, per_item_s: f64, cv: f64) -> Result<Self, ConfigError> {
+        let variance = positive("service.cv", cv, CV)?.powi(2).ln_1p();
+        let spread = Spread::LogNormal { mu: -variance / 2.0, sigma: variance.sqrt() };
+        Self::affine(base_s, per_item_s, spread)
+    }
+
+    /// Always the seconds measured for a batch of n: linear between the rows `(n, seconds)`, the
+    /// first row's for smaller batches and the last row's for larger ones.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for no rows, sizes that do not rise from 1, or times that are
+    /// negative or not finite.
+    pub fn table(rows: &[(usize, f64)]) -> Result<Self, ConfigError> {
+        let invalid = |found: String| {
+            Err(ConfigError::Invalid { key: "service.table", found, expected: TABLE })
+        };
+        if rows.is_empty() {
+            return invalid("empty".to_owned());
+        }
+        let mut last = 0;
+        for &(size, time) in rows {
+            if size <= last {
+                return invalid(format!("a row for {size} requests after {last}"));
+            }
+            if !(time.is_finite() && time >= 0.0) {
+                return invalid(format!("{time} s for {size} requests"));
+            }
+            last = size;
+        }
+        Ok(Self { mean: Mean::Table(rows.to_vec()), spread: Spread::None })
+    }
+
+    fn affine(base_s: f64, per_item_s: f64, spread: Spread) -> Result<Self, ConfigError> {
+        let base_s = non_negative("service.base_s", base_s, BASE)?;
+        let per_item_s = non_negative("service.per_item_s", per_item_s, BASE)?;
+        Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread })
+    }
+
+    /// The mean time of a batch of `size` requests, in seconds.
+    #[must_use]
+    #[inline]
+    pub fn mean_s(&self, size: usize) -> f64 {
+        match &self.mean {
+            Mean::Affine { base_s, per_item_s } => base_s + size as f64 * per_item_s,
+            Mean::Table(rows) => interpolate(rows, size),
+        }
+    }
+
+    /// A time for a batch of `size` requests, in seconds.
+    #[inline]
+    pub(crate) fn sample(&self, size: usize, random: &mut ChaCha8Rng) -> f64 {
+        let mean = self.mean_s(size);
+        match self.spread {
+            Spread::None => mean,
+            Spread::Exponential => {
+                let factor: f64 = Exp1.sample(random);
+                mean * factor
+            }
+            Spread::Gamma(gamma) => mean * gamma.sample(random),
+            Spread::LogNormal { mu, sigma } => {
+                let normal: f64 = StandardNormal.sample(random);
+                mean * (mu + sigma * normal).exp()
+            }
+        }
+    }
+
+    /// Requests per second of one server that is never idle and serves batches of the size, at
+    /// least `smallest` and at most `largest`, at which it is fastest; infinite if that takes no
+    /// time.
+    pub(crate) fn capacity(&self, smallest: usize, largest: usize) -> f64 {
+        // n / S(n) is monotonic where S is linear: it is largest at an end or at a row.
+        let rows: &[(usize, f64)] = match &self.mean {
+            Mean::Affine { .. } => &[],
+            Mean::Table(rows) => rows,
+        };
+        rows.iter()
+            .map(|&(size, _)| size)
+            .filter(|size| (smallest..=largest).contains(size))
+            .chain([smallest, largest])
+            .map(|size| size as f64 / self.mean_s(size))
+            .fold(0.0, f64::max)
+    }
+}
+
+fn interpolate(rows: &[(usize, f64)], size: usize) -> f64 {
+    let above = rows.partition_point(|&(row, _)| row < size);
+    match (above.checked_sub(1).and_then(|below| rows.get(below)), rows.get(above)) {
+        (Some(&(below, low)), Some(&(above, high))) => {
+            low + (high - low) * (size - below) as f64 / (above - below) as f64
+        }
+        (Some(&(_, time)), None) | (None, Some(&(_, time))) => time,
+        (None, None) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_linear_between_its_rows_and_constant_outside() {
+        let law = ServiceLaw::table(&[(2, 0.2), (4, 0.3), (8, 0.9)]).unwrap();
+        let times = [1, 2, 3, 4, 6, 8, 100].map(|size| law.mean_s(size));
+        for (time, expected) in times.into_iter().zip([0.2, 0.2, 0.25, 0.3, 0.6, 0.9, 0.9]) {
+            assert!((time - expected).abs() < 1e-12, "{time} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_fastest_batch_need_not_be_the_largest() {
+        let law = ServiceLaw::table(&[(1, 0.1), (4, 0.2), (8, 0.8)]).unwrap();
+        assert_eq!(law.capacity(1, 8), 20.0);
+        assert_eq!(law.capacity(8, 8), 10.0);
+        assert_eq!(ServiceLaw::deterministic(0.0, 0.0).unwrap().capacity(1, 4), f64::INFINITY);
+    }
+}

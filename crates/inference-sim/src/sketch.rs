@@ -1,0 +1,108 @@
+//! Quantiles of a stream in constant memory.
+
+/// A histogram whose buckets are as fine everywhere, relative to the values in them.
+///
+/// Each power of two is cut into 512 buckets of equal width, found from the bits of the number
+/// alone (as in HdrHistogram by Tene; DDSketch by Masson, Rim and Lee 2019, PVLDB 12(12), is the
+/// logarithmic kind). A quantile is the middle of its bucket and so at most
+/// [`Sketch::RELATIVE_ERROR`] from an observed value of that rank. Values below 2⁻⁴⁰ (1 ps, for
+/// seconds) count as 0, those from 2⁴⁰ on (35,000 years) as the largest bucket.
+pub(crate) struct Sketch {
+    counts: Vec<u64>,
+    zeros: u64,
+    total: u64,
+    min: f64,
+    max: f64,
+}
+
+const SUB_BUCKET_BITS: u32 = 9;
+const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+const LOWEST_EXPONENT: u64 = 1023 - 40;
+const EXPONENTS: u64 = 80;
+const BUCKETS: usize = (EXPONENTS << SUB_BUCKET_BITS) as usize;
+const SHIFT: u32 = MANTISSA_BITS - SUB_BUCKET_BITS;
+const OFFSET: u64 = LOWEST_EXPONENT << SUB_BUCKET_BITS;
+
+impl Sketch {
+    /// Half the width of a bucket over its lower edge.
+    #[cfg(test)]
+    pub(crate) const RELATIVE_ERROR: f64 = 1.0 / 1024.0;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            counts: vec![0; BUCKETS],
+            zeros: 0,
+            total: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+        }
+    }
+
+    /// Counts a value, which is not negative.
+    #[inline]
+    pub(crate) fn insert(&mut self, value: f64) {
+        self.total += 1;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        match (value.to_bits() >> SHIFT).checked_sub(OFFSET) {
+            Some(bucket) => self.counts[(bucket as usize).min(BUCKETS - 1)] += 1,
+            None => self.zeros += 1,
+        }
+    }
+
+    /// The value of rank ⌈`share` · count⌉, for a share in (0, 1]; NaN if there are no values.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let rank = (share * self.total as f64).ceil() as u64;
+        let mut below = self.zeros;
+        if self.total == 0 {
+            return f64::NAN;
+        }
+        if below >= rank {
+            return self.min;
+        }
+        for (bucket, count) in self.counts.iter().enumerate() {
+            below += count;
+            if below >= rank {
+                let edge = (bucket as u64 + OFFSET) << SHIFT;
+                let middle = f64::from_bits(edge | 1 << (SHIFT - 1));
+                return middle.clamp(self.min, self.max);
+            }
+        }
+        self.max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_as_near_as_promised(
+            mut values in prop::collection::vec((-30.0..30.0_f64).prop_map(f64::exp2), 1..300),
+            share in 0.001..=1.0_f64,
+        ) {
+            let mut sketch = Sketch::new();
+            for &value in &values {
+                sketch.insert(value);
+            }
+            values.sort_by(f64::total_cmp);
+            let exact = values[(share * values.len() as f64).ceil() as usize - 1];
+            let found = sketch.quantile(share);
+            prop_assert!((found - exact).abs() <= Sketch::RELATIVE_ERROR * exact);
+        }
+    }
+
+    #[test]
+    fn the_ends_are_kept() {
+        let mut sketch = Sketch::new();
+        assert!(sketch.quantile(0.5).is_nan());
+        for value in [0.0, 0.0, 1e300] {
+            sketch.insert(value);
+        }
+        assert_eq!(sketch.quantile(0.5), 0.0);
+        assert!(sketch.quantile(1.0) >= 1e12);
+    }
+}

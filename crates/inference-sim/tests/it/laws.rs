@@ -1,0 +1,229 @@
+//! What holds on every sample path of every queue.
+
+use proptest::prelude::*;
+use record::{BatchTimes, Serving};
+use serde_json::{Value, json};
+use wattlab_inference_sim::{
+    Control, Modeled, SimulationConfig, Virtual, sample_path, serve, simulate,
+};
+
+fn arrivals() -> impl Strategy<Value = Value> {
+    let rate = 0.5..50.0_f64;
+    prop_oneof![
+        rate.clone().prop_map(|rate| json!({ "process": "poisson", "rate": rate })),
+        rate.clone().prop_map(|rate| json!({ "process": "deterministic", "rate": rate })),
+        (rate.clone(), 0.0..=1.0_f64).prop_map(
+            |(rate, jitter)| json!({ "process": "jittered", "rate": rate, "jitter": jitter })
+        ),
+        (rate.clone(), rate).prop_map(|(low, high)| json!({
+            "process": "mmpp", "rates": [low, high], "mean_sojourns_s": [0.3, 0.7]
+        })),
+    ]
+}
+
+fn service() -> impl Strategy<Value = Value> {
+    let times = (0.0..0.2_f64, 0.0..0.05_f64);
+    let law =
+        prop_oneof![Just("deterministic"), Just("exponential"), Just("gamma"), Just("lognormal")];
+    prop_oneof![
+        4 => (law, times, 0.1..2.0_f64).prop_map(|(law, (base, each), cv)| json!({
+            "law": law, "base_s": base, "per_item_s": each, "cv": cv
+        })),
+        1 => Just(json!({ "law": "table", "table": [[1, 0.03], [4, 0.05], [16, 0.3]] })),
+    ]
+}
+
+fn batching() -> impl Strategy<Value = Value> {
+    let size = 1..20_usize;
+    prop_oneof![
+        size.clone().prop_map(|size| json!({ "policy": "fixed", "size": size })),
+        size.clone().prop_map(|size| json!({ "policy": "greedy", "size": size })),
+        (size.clone(), 0.0..1.0_f64).prop_map(
+            |(size, delay)| json!({ "policy": "window", "size": size, "delay_s": delay })
+        ),
+        (size, 0.01..0.3_f64).prop_map(
+            |(size, target)| json!({ "policy": "adaptive", "size": size, "target_s": target })
+        ),
+    ]
+}
+
+prop_compose! {
+    fn queues()(
+        arrivals in arrivals(), service in service(), batching in batching(),
+        servers in 1..5_usize, requests in 1..300_usize, warm in 0.0..1.0_f64, seed in any::<u64>(),
+    ) -> SimulationConfig {
+        serde_json::from_value(json!({
+            "seed": seed, "requests": requests, "warmup": (warm * requests as f64) as usize,
+            "arrivals": arrivals, "service": service, "batching": batching,
+            "servers": { "count": servers }, "power": { "idle_w": 50.0, "busy_w": 250.0 },
+        })).unwrap()
+    }
+}
+
+/// The requests of each batch by number, with the batch.
+fn batches(path: &Serving) -> Vec<(std::ops::Range<usize>, BatchTimes)> {
+    let mut first = 0;
+    let with_requests = path.batches.iter().map(|&batch| {
+        first += batch.size;
+        (first - batch.size..first, batch)
+    });
+    with_requests.collect()
+}
+
+/// When a server was free for each batch: the end of all but the latest-ending `servers - 1` of
+/// the batches before it, from 0.
+fn free_times(path: &Serving, servers: usize) -> Vec<f64> {
+    let mut free = vec![0.0_f64; servers];
+    let mut times = Vec::new();
+    for batch in &path.batches {
+        let first = free.iter_mut().min_by(|a, b| a.total_cmp(b)).unwrap();
+        times.push(*first);
+        *first = batch.end_s;
+    }
+    times
+}
+
+/// The integral over time of the number of requests in the system.
+fn integral_of_number(path: &Serving) -> f64 {
+    let ends = batches(path).into_iter().flat_map(|(all, batch)| all.map(move |_| batch.end_s));
+    let mut events: Vec<(f64, f64)> = path.arrivals_s.iter().map(|&time| (time, 1.0)).collect();
+    events.extend(ends.map(|time| (time, -1.0)));
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut number, mut last, mut integral) = (0.0, 0.0, 0.0);
+    for (time, change) in events {
+        integral += number * (time - last);
+        number += change;
+        last = time;
+    }
+    integral
+}
+
+fn near(found: f64, expected: f64) -> Result<(), TestCaseError> {
+    let allowed = 1e-9 * expected.abs().max(1.0);
+    prop_assert!((found - expected).abs() <= allowed, "{} is not {}", found, expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_request_is_served_once_in_order_and_after_it_arrived(config in queues()) {
+        let path = sample_path(&config).unwrap();
+        prop_assert_eq!(path.arrivals_s.len(), config.requests);
+        prop_assert!(path.arrivals_s.is_sorted());
+        prop_assert_eq!(path.batches.iter().map(|batch| batch.size).sum::<usize>(), config.requests);
+        prop_assert!(path.batches.is_sorted_by(|a, b| a.start_s <= b.start_s));
+        for (requests, batch) in batches(&path) {
+            prop_assert!(path.arrivals_s[requests.end - 1] <= batch.start_s);
+            prop_assert!(batch.start_s <= batch.end_s);
+        }
+    }
+
+    #[test]
+    fn a_batch_begins_on_a_free_server_as_its_policy_says(config in queues()) {
+        let path = sample_path(&config).unwrap();
+        let last = path.batches.len() - 1;
+        let size = config.batching.size;
+        let free = free_times(&path, config.servers.count);
+        let policy = serde_json::to_value(config.batching.policy).unwrap();
+        for (number, (requests, batch)) in batches(&path).into_iter().enumerate() {
+            let oldest = path.arrivals_s[requests.start];
+            let youngest = path.arrivals_s[requests.end - 1];
+            // Some batch before may have begun later than this server was free.
+            let before = number.checked_sub(1).map_or(0.0, |before| path.batches[before].start_s);
+            let ready = free[number].max(before);
+            prop_assert!(batch.start_s >= free[number]);
+            prop_assert!((1..=size).contains(&batch.size));
+            let arrived = path.arrivals_s.partition_point(|&time| time <= batch.start_s);
+            let waiting = arrived - requests.start;
+            match policy.as_str().unwrap() {
+                "fixed" => {
+                    prop_assert!(batch.size == size || number == last);
+                    prop_assert_eq!(batch.start_s, ready.max(youngest));
+                }
+                "greedy" => {
+                    prop_assert_eq!(batch.start_s, ready.max(oldest));
+                    prop_assert_eq!(batch.size, waiting.min(size));
+                }
+                "window" => {
+                    let delay = config.batching.delay_s.unwrap();
+                    prop_assert_eq!(batch.size, waiting.min(size));
+                    let full = if batch.size == size || number == last { youngest } else { f64::INFINITY };
+                    prop_assert_eq!(batch.start_s, ready.max(oldest).max(full.min(oldest + delay)));
+                }
+                _ => {
+                    prop_assert_eq!(batch.start_s, ready.max(oldest));
+                    prop_assert!(batch.size <= waiting);
+                }
+            }
+        }
+    }
+
+    /// Little's law as an identity: the time integral of the number in the system is the sum of
+    /// the responses.
+    #[test]
+    fn little(config in queues()) {
+        let path = sample_path(&config).unwrap();
+        near(integral_of_number(&path), path.responses().sum())?;
+    }
+
+    #[test]
+    fn the_report_is_that_of_the_path(config in queues()) {
+        let path = sample_path(&config).unwrap();
+        let report = simulate(&config).unwrap();
+        let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
+        let waits: Vec<_> = path.waits().skip(config.warmup).collect();
+        let mut responses: Vec<_> = path.responses().skip(config.warmup).collect();
+        prop_assert_eq!(report.requests, waits.len());
+        near(report.mean_wait.0, mean(&waits))?;
+        near(report.max_wait.0, waits.iter().copied().fold(0.0, f64::max))?;
+        near(report.mean_response.0, mean(&responses))?;
+        responses.sort_by(f64::total_cmp);
+        for (share, found) in [
+            (0.5, report.p50_response), (0.9, report.p90_response), (0.99, report.p99_response),
+        ] {
+            let exact = responses[(share * responses.len() as f64).ceil() as usize - 1];
+            prop_assert!((found.0 - exact).abs() <= exact / 1024.0 + 1e-12);
+        }
+        let start = path.arrivals_s[config.warmup];
+        let end = path.batches.iter().map(|batch| batch.end_s).fold(0.0, f64::max);
+        near(report.duration.0, end - start)?;
+        let busy: f64 = path.batches.iter()
+            .map(|batch| (batch.end_s - batch.start_s.max(start)).max(0.0)).sum();
+        let energy = 50.0 * config.servers.count as f64 * (end - start) + 200.0 * busy;
+        near(report.energy.unwrap().0, energy)?;
+        let measured: Vec<_> = batches(&path).into_iter()
+            .filter(|(requests, _)| requests.end > config.warmup).map(|(_, batch)| batch.size).collect();
+        near(report.mean_batch, measured.iter().sum::<usize>() as f64 / measured.len() as f64)?;
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes(config in queues()) {
+        let bytes = || serde_json::to_vec(&simulate(&config).unwrap()).unwrap();
+        prop_assert_eq!(bytes(), bytes());
+        prop_assert_eq!(sample_path(&config).unwrap(), sample_path(&config).unwrap());
+        let other = SimulationConfig { seed: !config.seed, ..config.clone() };
+        let random = !matches!(serde_json::to_value(&config.arrivals).unwrap()["process"].as_str(),
+            Some("deterministic")) && config.arrivals.jitter != Some(0.0);
+        if random {
+            prop_assert_ne!(sample_path(&config).unwrap(), sample_path(&other).unwrap());
+        }
+    }
+
+    /// The live loop and the engine are two programs for one queue.
+    #[test]
+    fn the_live_loop_is_the_engine_request_by_request(config in queues()) {
+        let config = SimulationConfig {
+            servers: wattlab_inference_sim::ServersConfig { count: 1 }, ..config
+        };
+        let times: Vec<_> =
+            config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
+        let clock = Virtual::new();
+        let mut server = Modeled::new(config.service.law().unwrap(), config.seed, &clock);
+        let mut policy = config.batching.policy().unwrap();
+        let served =
+            serve(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue).unwrap();
+        prop_assert_eq!(served, sample_path(&config).unwrap());
+    }
+}

@@ -1,0 +1,179 @@
+//! The live loop: clocks, failures, interruptions.
+
+use std::{convert::Infallible, ops::Range, thread, time::Duration};
+
+use record::{Arrivals, BatchPolicy, BatchTimes};
+use wattlab_inference_sim::{
+    BatchingPolicy, Clock, Control, Decision, Executor, Greedy, LiveError, Modeled, Policy, Queue,
+    Real, ServiceLaw, Virtual, Window, arrivals, serve,
+};
+
+/// Serves by a function.
+struct By<F>(F);
+
+impl<E, F: FnMut(Range<usize>) -> Result<(), E>> Executor for By<F> {
+    type Error = E;
+
+    fn serve(&mut self, requests: Range<usize>) -> Result<(), E> {
+        (self.0)(requests)
+    }
+}
+
+fn go_on(_: &wattlab_inference_sim::Progress) -> Control {
+    Control::Continue
+}
+
+/// The study's pilot (ConvNeXt-Base, 32 requests a second, full batches of 16 that take about
+/// 0.23 s): its mean response follows from the time of a batch within 6 %.
+#[test]
+fn the_pilot_of_the_study_follows_from_its_batch_time() {
+    let times = arrivals(&Arrivals { rate: 32.0, jitter: 0.2, requests: 128 }, 1).unwrap();
+    let mut policy = BatchingPolicy::try_from(BatchPolicy::Fixed(16)).unwrap();
+    let clock = Virtual::new();
+    let law = ServiceLaw::deterministic(0.229_78, 0.0).unwrap();
+    let mut server = Modeled::new(law, 1, &clock);
+    let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+    let response = serving.responses().sum::<f64>() / 128.0;
+    assert!((response / 0.479_24 - 1.0).abs() < 0.06, "{response}");
+}
+
+/// Records keep a hash of the arrivals, so a seed must give the same ones in every version.
+#[test]
+fn the_arrivals_of_a_seed_never_change() {
+    let times = arrivals(&Arrivals { rate: 32.0, jitter: 0.2, requests: 3 }, 7).unwrap();
+    assert_eq!(
+        times,
+        [0.026_972_451_212_757_743, 0.054_072_318_247_409_01, 0.087_875_769_847_864_72]
+    );
+}
+
+/// A server that stalls does not stop requests from coming: those that were due meanwhile have
+/// waited since then.
+#[test]
+fn a_stall_is_not_omitted_from_the_waits() {
+    let clock = Virtual::new();
+    let mut server = By(|requests: Range<usize>| {
+        clock.advance(if requests.start == 0 { 10.0 } else { 0.5 });
+        Ok::<_, Infallible>(())
+    });
+    let mut policy = Greedy::new(2).unwrap();
+    let serving =
+        serve(&[0.0, 1.0, 2.0, 3.0, 20.0], &mut policy, &mut server, &clock, &mut go_on).unwrap();
+    assert_eq!(serving.waits().collect::<Vec<_>>(), [0.0, 9.0, 8.0, 7.5, 0.0]);
+}
+
+#[test]
+fn a_window_opens_with_the_oldest_request() {
+    let clock = Virtual::new();
+    let mut server = Modeled::new(ServiceLaw::deterministic(1.0, 0.0).unwrap(), 1, &clock);
+    let mut policy = Window::new(3, 2.0).unwrap();
+    let times = [0.0, 0.5, 3.0, 3.5, 4.0, 10.0];
+    let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+    let batch = |size, start_s| BatchTimes { size, start_s, end_s: start_s + 1.0 };
+    // Time is up; the batch is full; no more will come.
+    assert_eq!(serving.batches, [batch(2, 2.0), batch(3, 4.0), batch(1, 10.0)]);
+}
+
+/// A clock that has run for long rounds times; nothing may hang or start before it arrived.
+#[test]
+fn times_count_from_the_call() {
+    let times = arrivals(&Arrivals { rate: 30.0, jitter: 0.5, requests: 300 }, 3).unwrap();
+    for origin in [0.0, 0.1, 1e9 / 3.0] {
+        let clock = Virtual::new();
+        clock.advance(origin);
+        let law = ServiceLaw::exponential(0.02, 0.001).unwrap();
+        let mut server = Modeled::new(law, 3, &clock);
+        let mut policy = Window::new(8, 0.1).unwrap();
+        let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+        assert!(serving.waits().all(|wait| (0.0..1.0).contains(&wait)), "from {origin}");
+        assert!(serving.batches[0].start_s < 1.0);
+    }
+}
+
+/// Only lower bounds: how late a loaded machine wakes up is not ours.
+#[test]
+fn on_the_real_clock_nothing_happens_early() {
+    let times = arrivals(&Arrivals { rate: 500.0, jitter: 0.2, requests: 64 }, 1).unwrap();
+    let mut served = Vec::new();
+    let mut server = By(|requests: Range<usize>| {
+        served.extend(requests);
+        thread::sleep(Duration::from_millis(3));
+        Ok::<_, Infallible>(())
+    });
+    let clock = Real::start();
+    let mut policy = BatchingPolicy::try_from(BatchPolicy::Greedy(16)).unwrap();
+    let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+    assert_eq!(served, (0..64).collect::<Vec<_>>());
+    assert!(serving.waits().all(|wait| wait >= 0.0));
+    assert!(serving.responses().all(|response| response >= 0.003));
+    assert!(serving.batches.windows(2).all(|pair| pair[0].end_s <= pair[1].start_s));
+    assert!(serving.batches[0].start_s >= times[0]);
+    assert!(serving.batches.last().unwrap().end_s <= clock.now());
+}
+
+#[test]
+fn a_long_wait_can_be_interrupted() {
+    let clock = Real::start();
+    let mut server = By(|_| Ok::<_, Infallible>(()));
+    let mut asked = 0;
+    let stopped =
+        serve(&[0.0, 1e9], &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut |progress| {
+            asked += usize::from(progress.served == 1);
+            if asked == 3 { Control::Stop } else { Control::Continue }
+        });
+    let Err(error @ LiveError::Stopped(progress)) = stopped else { panic!("{stopped:?}") };
+    assert_eq!((progress.served, progress.arrived, progress.requests), (1, 1, 2));
+    assert_eq!(error.to_string(), "stopped after 1 of 2 requests");
+}
+
+#[test]
+fn a_failing_executor_ends_the_queue() {
+    let clock = Virtual::new();
+    let mut server =
+        By(
+            |requests: Range<usize>| {
+                if requests.contains(&4) { Err(std::io::Error::other("no memory")) } else { Ok(()) }
+            },
+        );
+    let times = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    let error =
+        serve(&times, &mut Greedy::new(3).unwrap(), &mut server, &clock, &mut go_on).unwrap_err();
+    assert_eq!(error.to_string(), "requests 3 to 5 could not be served");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no memory");
+}
+
+#[test]
+fn impossible_arrivals_are_refused() {
+    for (times, request) in [(&[-1.0][..], 0), (&[0.0, f64::NAN], 1), (&[0.0, 2.0, 1.0], 2)] {
+        let mut server = By(|_| Ok::<_, Infallible>(()));
+        let clock = Virtual::new();
+        let result = serve(times, &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut go_on);
+        assert!(
+            matches!(result, Err(LiveError::Arrivals { request: found, .. }) if found == request)
+        );
+    }
+    assert!(arrivals(&Arrivals { rate: 0.0, jitter: 0.0, requests: 1 }, 1).is_err());
+    assert!(arrivals(&Arrivals { rate: 1.0, jitter: 1.5, requests: 1 }, 1).is_err());
+    assert!(BatchingPolicy::try_from(BatchPolicy::Fixed(0)).is_err());
+}
+
+/// A policy with one answer.
+struct Always(Decision);
+
+impl Policy for Always {
+    fn decide(&self, _: &Queue) -> Decision {
+        self.0
+    }
+}
+
+#[test]
+fn a_policy_that_would_hang_or_overdraw_the_queue_is_told() {
+    for decision in
+        [Decision::Serve(0), Decision::Serve(2), Decision::WaitForArrival, Decision::WaitUntil(0.0)]
+    {
+        let clock = Virtual::new();
+        let mut server = By(|_| Ok::<_, Infallible>(()));
+        let result = serve(&[0.0], &mut Always(decision), &mut server, &clock, &mut go_on);
+        assert!(matches!(result, Err(LiveError::Policy { .. })), "{decision:?}: {result:?}");
+    }
+}

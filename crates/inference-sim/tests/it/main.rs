@@ -1,0 +1,47 @@
+//! The simulator against queueing theory, against its own plain form, and against users.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test shows what it compared, or why it was skipped")]
+
+mod description;
+mod laws;
+mod live;
+mod oracles;
+mod theory;
+
+use serde_json::{Value, json};
+use wattlab_inference_sim::{SimulationConfig, simulate};
+
+/// A description out of JSON, whose missing keys are those of a long run of one server.
+fn config(mut description: Value, requests: usize, warmup: usize) -> SimulationConfig {
+    description["seed"] = json!(1);
+    description["requests"] = json!(requests);
+    description["warmup"] = json!(warmup);
+    serde_json::from_value(description).expect("the description is valid")
+}
+
+/// Checks numbers of a report by name: those with an interval to four standard errors, the others
+/// and those that do not vary to a relative `tolerance`. Returns what is wrong.
+fn compare(config: &SimulationConfig, expected: &[(&str, f64)], tolerance: f64) -> Vec<String> {
+    const T_975: f64 = 2.093;
+    let report = serde_json::to_value(simulate(config).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    for &(name, expected) in expected {
+        let found = report[name].as_f64().unwrap_or(f64::NAN);
+        let allowed = match &report["ci95"][name] {
+            Value::Array(interval) => {
+                let half = (interval[1].as_f64().unwrap() - interval[0].as_f64().unwrap()) / 2.0;
+                if half > 0.2 * expected.abs() {
+                    wrong.push(format!("{name}: {expected} is only known to {half}"));
+                }
+                (4.0 * half / T_975).max(1e-4 * expected.abs())
+            }
+            _ => tolerance * expected.abs(),
+        };
+        let off = (found - expected).abs();
+        println!("  {name:<22} expected {expected:<12.6} found {found:<12.6} allowed {allowed:.6}");
+        if off.is_nan() || off > allowed {
+            wrong.push(format!("{name}: expected {expected}, found {found}, allowed {allowed}"));
+        }
+    }
+    wrong
+}

@@ -1,0 +1,122 @@
+use record::{
+    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, Seconds, Task, Timing, Trained,
+};
+
+use super::*;
+use crate::environment::environment;
+
+/// A record whose accuracies follow from its spec, as those of a training would.
+fn record(spec: &RunSpec) -> RunRecord {
+    let accuracy = match &spec.task {
+        Task::Train(task) => 1.0 / (1.0 + (task.optimizer.learning_rate.log10() + 3.0).abs()),
+        _ => 0.0,
+    };
+    RunRecord {
+        schema: RECORD_SCHEMA.into(),
+        id: spec.id(),
+        spec: spec.clone(),
+        outcome: Outcome::Trained(Trained {
+            data: DataUse {
+                name: "shapes-28".into(),
+                sha256: String::new(),
+                train: 1,
+                validation: 1,
+                test: 1,
+            },
+            parameters: 1,
+            epochs: vec![EpochOutcome { loss: Some(1.0), accuracy }],
+            validation_accuracy: Some(accuracy),
+            test_accuracy: accuracy,
+            diverged_in_epoch: None,
+        }),
+        energy: EnergyReport { span: "fit".into(), total: None, domains: vec![], spans: vec![] },
+        timing: Timing {
+            started_unix_s: 0.0,
+            duration: Seconds(1.0),
+            main: Seconds(1.0),
+            main_cpu: None,
+            order: 0,
+            serving: None,
+        },
+        environment: environment(vec![]),
+        warnings: vec![],
+    }
+}
+
+fn quick() -> Vec<Box<dyn Plan>> {
+    plans(&Profile::load("quick").unwrap())
+}
+
+/// Runs a plan to its end; the order of its runs.
+fn play(plan: &dyn Plan, mut records: Records, stop_after: usize) -> (Vec<RunSpec>, Records) {
+    let mut order = Vec::new();
+    while order.len() < stop_after {
+        let Some(spec) = plan.next(&records, &[], 1).unwrap().pop() else { break };
+        records.push(record(&spec));
+        order.push(spec);
+    }
+    (order, records)
+}
+
+#[test]
+fn every_plan_ends_after_as_many_runs_as_it_says_and_repeats_none() {
+    for plan in quick() {
+        let (order, records) = play(&*plan, Records::default(), usize::MAX);
+        assert_eq!(order.len(), plan.total(), "{:?}", plan.experiment());
+        let ids: std::collections::HashSet<RunId> = order.iter().map(RunSpec::id).collect();
+        assert_eq!(ids.len(), order.len());
+        assert!(order.iter().all(|it| plan.owns(it)));
+        assert!(plan.next(&records, &[], 1).unwrap().is_empty());
+        assert_eq!(plan.kinds().iter().map(|it| it.1).sum::<usize>(), plan.total());
+    }
+}
+
+/// What a plan asks for depends on the records alone: stopped anywhere, a new plan goes on as the
+/// old one would have.
+#[test]
+fn a_plan_has_no_state_but_the_records() {
+    for (old, new) in quick().into_iter().zip(quick()) {
+        let (whole, _) = play(&*old, Records::default(), 60);
+        for stop in [1, 7, 25] {
+            let (mut order, records) = play(&*old, Records::default(), stop);
+            let records = Records::new(records.all().to_vec());
+            order.extend(play(&*new, records, whole.len().saturating_sub(stop)).0);
+            assert_eq!(order, whole, "{:?} stopped after {stop}", old.experiment());
+        }
+    }
+}
+
+#[test]
+fn pending_runs_are_not_handed_out_again() {
+    for plan in quick() {
+        let records = Records::default();
+        let mut pending = Vec::new();
+        for _ in 0..10 {
+            pending.extend(plan.next(&records, &pending, 1).unwrap());
+        }
+        let ids: std::collections::HashSet<RunId> = pending.iter().map(RunSpec::id).collect();
+        assert_eq!(ids.len(), 10, "{:?}", plan.experiment());
+    }
+}
+
+#[test]
+fn another_seed_is_another_plan() {
+    let mut profile = Profile::load("quick").unwrap();
+    profile.seed += 1;
+    for (plan, other) in quick().into_iter().zip(plans(&profile)) {
+        let spec = plan.next(&Records::default(), &[], 1).unwrap().pop().unwrap();
+        assert!(!other.owns(&spec), "{:?}", plan.experiment());
+    }
+}
+
+/// All strategies are at the same trial, give or take one: drift falls on all alike.
+#[test]
+fn strategies_run_interleaved() {
+    let plans = quick();
+    let (order, _) = play(&*plans[0], Records::default(), usize::MAX);
+    let number = |spec: &RunSpec| match &spec.task {
+        Task::Train(task) => task.trial.unwrap().number,
+        _ => unreachable!(),
+    };
+    assert!(order.windows(2).all(|pair| number(&pair[1]) >= number(&pair[0])));
+}

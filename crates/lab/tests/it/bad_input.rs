@@ -1,0 +1,116 @@
+//! Bad input: exit code 2, a message that says what to do, nothing written.
+
+use std::{fs, path::Path};
+
+use super::{TINY, run, stderr, tiny};
+
+/// Runs, expects exit code 2, every word in the message, and no output folder.
+fn check(folder: &Path, args: &[&str], words: &[&str]) {
+    let output = run(folder, args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{args:?} lacks `{word}`: {message}");
+    }
+    assert!(output.stdout.is_empty());
+    assert!(!folder.join("target").exists(), "{args:?} wrote something");
+}
+
+fn profile(folder: &Path, text: &str) -> String {
+    let path = folder.join("bad.toml");
+    fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn profiles_that_cannot_be_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = [
+        (
+            TINY.replacen("minibatch", "minibach", 1),
+            vec!["bad.toml", "`minibach`", "did you mean `minibatch`?"],
+        ),
+        (
+            TINY.replacen("minibatch   = 32", "minibatch   = 0", 1),
+            vec!["`tuning.minibatch` is 0", "at least 1"],
+        ),
+        (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
+        (
+            TINY.replacen("shapes-28", "shape-28", 1),
+            vec!["`shape-28`", "did you mean `shapes-28`?"],
+        ),
+        (
+            TINY.replacen("image_side     = 32", "image_side     = 8", 1),
+            vec!["shufflenet", "at least 32×32"],
+        ),
+        ("name = [".to_owned(), vec!["bad.toml", "line 1"]),
+    ];
+    for (text, words) in rows {
+        let path = profile(folder, &text);
+        check(folder, &["reproduce", "--profile", &path], &words);
+    }
+    check(folder, &["reproduce", "--profile", "quikc"], &["did you mean `quick`?"]);
+    check(folder, &["reproduce", "--executor", "slurm"], &["--executor", "use `local`"]);
+    check(folder, &["reproduce", "--workers", "4"], &["--workers", "leave the flag out"]);
+    check(folder, &["reproduce", "--rq", "6"], &["6"]);
+}
+
+#[test]
+fn data_that_is_not_there_or_not_the_published_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let tiny = tiny(folder);
+    let args =
+        |dir: &'static str| vec!["reproduce", "--dataset", "fashion-mnist", "--data-dir", dir];
+    let with = |dir| {
+        let mut args = args(dir);
+        args.extend(["--profile", &*tiny]);
+        args
+    };
+    fs::create_dir(folder.join("empty")).unwrap();
+    check(folder, &with("empty"), &["train-images-idx3-ubyte.gz", "datasets fetch fashion-mnist"]);
+    fs::create_dir(folder.join("wrong")).unwrap();
+    fs::write(folder.join("wrong/train-images-idx3-ubyte.gz"), b"not it").unwrap();
+    check(folder, &with("wrong"), &["SHA-256", "expected 3aede38d", "fetch it again"]);
+    let no_folder = ["reproduce", "--dataset", "cifar-10", "--profile", &tiny];
+    check(folder, &no_folder, &["`--data-dir DIR`", "cargo xtask datasets fetch cifar-10"]);
+    check(
+        folder,
+        &["reproduce", "--dataset", "fashon-mnist", "--profile", &tiny],
+        &["did you mean `fashion-mnist`?"],
+    );
+}
+
+#[test]
+fn folders_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let tiny = tiny(folder);
+    fs::write(folder.join("file"), "").unwrap();
+    check(
+        folder,
+        &["reproduce", "--profile", &tiny, "--out", "file/out"],
+        &["file/out", "choose another by `--out`"],
+    );
+    assert_eq!(fs::read(folder.join("file")).unwrap(), b"");
+}
+
+#[test]
+fn fetching_takes_verified_files_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("from")).unwrap();
+    let fetch = ["datasets", "fetch", "fashion-mnist", "--from", "from", "--to", "to"];
+    let output = run(folder, &fetch);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("lacks train-images-idx3-ubyte.gz"), "{}", stderr(&output));
+    fs::write(folder.join("from/t10k-labels-idx1-ubyte.gz"), b"short").unwrap();
+    let output = run(folder, &fetch);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("SHA-256"), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(folder.join("to/fashion-mnist")).unwrap().count(), 0);
+    let output = run(folder, &["datasets", "fetch", "fashion"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("`fashion-mnist`"), "{}", stderr(&output));
+}

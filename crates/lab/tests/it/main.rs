@@ -1,0 +1,77 @@
+//! The command `wattlab`, as its users meet it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod reproduce;
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// `wattlab` with arguments, in a folder.
+fn wattlab(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wattlab"));
+    command.current_dir(folder).args(args).env_remove("WATTLAB_DATA_DIR");
+    // Nothing of this machine's user may leak into a test.
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    wattlab(folder, args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A profile whose whole run takes a few seconds.
+const TINY: &str = r#"
+name = "tiny"
+seed = 1
+
+[tuning]
+data        = [{ name = "shapes-28", train = 96, validation = 32, test = 32 }]
+networks    = ["dense-poly", "simple-cnn"]
+spaces      = ["three"]
+samplers    = ["grid", "random", "paper-pi", "gp"]
+trials      = 8
+repetitions = 1
+epochs      = 1
+minibatch   = 32
+
+[layers]
+data        = [{ name = "shapes-28", train = 96, validation = 0, test = 32 }]
+conv        = [1, 4]
+linear      = [3, 7]
+relu        = [false, true]
+settings    = 1
+repetitions = 2
+epochs      = 1
+minibatch   = 32
+
+[batching]
+networks       = ["shufflenet_v2_x0_5"]
+image_side     = 32
+rates_per_s    = [200.0]
+jitter         = 0.2
+requests       = 20
+policies       = [{ fixed = 8 }, { greedy = 8 }]
+warmup_batches = 1
+repetitions    = 1
+
+[timeline]
+networks       = ["shufflenet_v2_x0_5", "squeezenet1_1"]
+image_side     = 32
+batch          = 2
+batches        = 1
+warmup_batches = 1
+repetitions    = 1
+"#;
+
+fn tiny(folder: &Path) -> String {
+    let path = folder.join("tiny.toml");
+    std::fs::write(&path, TINY).unwrap();
+    path.to_string_lossy().into_owned()
+}

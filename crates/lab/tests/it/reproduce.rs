@@ -1,0 +1,121 @@
+//! A whole reproduction, and one that is killed.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use record::{ClaimId, Outcome, Results, RunId, read_journal};
+
+use super::{run, stderr, tiny, wattlab};
+
+fn outcomes(folder: &Path) -> BTreeMap<RunId, Outcome> {
+    let records = read_journal(&folder.join("journal.jsonl")).unwrap();
+    let count = records.len();
+    let outcomes: BTreeMap<RunId, Outcome> =
+        records.into_iter().map(|it| (it.id, it.outcome)).collect();
+    assert_eq!(outcomes.len(), count, "a run is in the journal twice");
+    outcomes
+}
+
+/// Waits for a journal to have so many lines.
+fn wait_for_lines(path: &Path, lines: usize) {
+    let started = Instant::now();
+    loop {
+        let found = fs::read(path).map_or(0, |it| it.iter().filter(|it| **it == b'\n').count());
+        if found >= lines {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "{found} of {lines} lines");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_study_ends_as_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = tiny(folder.path());
+    let reproduce =
+        |out: &str| ["reproduce", "--profile", &*profile, "--out", out].map(str::to_owned);
+    let args = |out: &str| reproduce(out).to_vec();
+    let start = |out: &str| {
+        let args = args(out);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut command = wattlab(folder.path(), &args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+
+    // Whole.
+    let whole =
+        wattlab(folder.path(), &["reproduce", "--profile", &profile, "--out", "whole", "--json"])
+            .output()
+            .unwrap();
+    assert!(whole.status.success(), "{}", stderr(&whole));
+    assert!(stderr(&whole).contains("runs to do, about"), "{}", stderr(&whole));
+    let printed: Results = serde_json::from_slice(&whole.stdout).unwrap();
+    let ids: Vec<ClaimId> = printed.claims.iter().map(|it| it.id).collect();
+    assert_eq!(ids, ClaimId::ALL);
+
+    // Killed three times, in three experiments; then to the end.
+    let journal = folder.path().join("killed/journal.jsonl");
+    for lines in [5, 70, 83] {
+        let mut child = start("killed").spawn().unwrap();
+        wait_for_lines(&journal, lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // A torn last line, as a crash in the middle of a write would leave it.
+    let mut text = fs::read(&journal).unwrap();
+    let before = text.iter().filter(|it| **it == b'\n').count();
+    text.extend(b"{\"schema\":\"wattlab.record/1\",\"id\":\"12");
+    fs::write(&journal, text).unwrap();
+    let last = run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed"]);
+    assert!(last.status.success(), "{}", stderr(&last));
+    assert!(stderr(&last).contains("cut off an unfinished last line"), "{}", stderr(&last));
+
+    let (whole, killed) =
+        (outcomes(&folder.path().join("whole")), outcomes(&folder.path().join("killed")));
+    assert!(before >= 83 && before < whole.len());
+    assert_eq!(whole, killed);
+
+    // Done is done: nothing runs again, and the report can be written from the journal alone.
+    let again = run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed"]);
+    assert!(stderr(&again).contains("every run is done"), "{}", stderr(&again));
+    let results = fs::read(folder.path().join("killed/results.json")).unwrap();
+    fs::remove_dir_all(folder.path().join("killed/report")).unwrap();
+    assert!(run(folder.path(), &["report", "killed"]).status.success());
+    assert_eq!(fs::read(folder.path().join("killed/results.json")).unwrap(), results);
+    assert!(run(folder.path(), &["check", "killed"]).status.success());
+
+    // Another seed would mix two studies.
+    let mixed =
+        run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed", "--seed", "2"]);
+    assert_eq!(mixed.status.code(), Some(2));
+    assert!(stderr(&mixed).contains("choose another folder by `--out`"), "{}", stderr(&mixed));
+}
+
+#[test]
+fn every_joule_of_this_machine_says_where_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = tiny(folder.path());
+    // A folder without any sensor in place of /sys.
+    let args = ["reproduce", "--profile", &profile, "--rq", "5", "--sysfs", "."];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let out = folder.path().join("target/reproduce");
+    for record in read_journal(&out.join("journal.jsonl")).unwrap() {
+        let total = record.energy.total.unwrap();
+        assert_eq!(total.origin, record::Origin::Estimated);
+        assert!(total.joules.0 > 0.0);
+        assert!(record.warnings.iter().any(|it| it.kind == record::WarningKind::EstimatedEnergy));
+    }
+    let page = fs::read_to_string(out.join("report/index.html")).unwrap();
+    assert!(page.contains("Every joule in this report is estimated"));
+    let csv = fs::read_to_string(out.join("report/tables/rq5-networks.csv")).unwrap();
+    assert!(csv.contains("estimated"), "{csv}");
+}

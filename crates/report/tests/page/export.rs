@@ -1,0 +1,142 @@
+//! Markdown, and the folder with everything in it.
+
+use std::fs;
+
+use record::{ClaimId, Origin};
+use wattlab_report::{
+    Axis, Cell, Column, Document, Figure, Plot, Section, StripGroup, StripPlot, Table, markdown,
+    write,
+};
+
+use crate::{fixture, markup};
+
+fn small() -> Document {
+    let mut table = Table::new(
+        "cells",
+        "Cells of `simple_cnn`.",
+        [Column::text("network"), Column::energy("energy", "J"), Column::number("p", "")],
+    );
+    table.push([
+        Cell::text("conv|4 *deep*"),
+        Cell::energy(1674.2, Some([1650.0, 1690.0]), 3, Origin::Estimated),
+        Cell::PValue(0.0004),
+    ]);
+    let mut finding = fixture::document().findings.swap_remove(0);
+    for text in
+        [&mut finding.statement, &mut finding.reason, &mut finding.criterion, &mut finding.data]
+    {
+        *text = "As it was.".into();
+    }
+    finding.evidence.test = "Welch's t test".into();
+    finding.evidence.effect_name = "saving (share)".into();
+    finding.measured.retain(|key, _| key == "saving_share");
+    finding.caveats = vec!["One machine.".into()];
+    Document {
+        title: "Joules <b>".into(),
+        lead: vec!["1. Not a list, `code` and a lone ` too.".into(), "- Nor this.".into()],
+        banner: None,
+        findings: vec![finding],
+        facts: vec![("machine".into(), "a_b _c_".into())],
+        sections: vec![Section {
+            id: "rq2".into(),
+            heading: "RQ2".into(),
+            question: "Which?".into(),
+            claims: vec![ClaimId::Rq1BayesianDominates],
+            paragraphs: vec!["In words.".into()],
+            figures: vec![Figure {
+                id: "Cells A".into(),
+                title: "Cells".into(),
+                caption: "Dots are trainings.".into(),
+                alt: "Two groups.".into(),
+                plot: Plot::Strip(StripPlot {
+                    value: Axis::energy("energy", "J", Origin::Estimated),
+                    groups: vec![StripGroup { name: "a".into(), values: vec![1.0, f64::NAN] }],
+                    references: Vec::new(),
+                }),
+            }],
+            tables: vec![table],
+            caveats: vec!["Small.".into()],
+        }],
+    }
+}
+
+#[test]
+fn markdown_reads_well_and_means_what_it_says() {
+    insta::assert_snapshot!(markdown(&small()), @r"
+    # Joules \<b>
+
+    1\. Not a list, \`code\` and a lone \` too.
+
+    \- Nor this.
+
+    ## Verdicts
+
+    | verdict | claim | published | ours | effect [95 % interval] | joules |
+    | --- | --- | --- | --- | --- | --- |
+    | **supported** | As it was. | saving 48.8 % | saving 51.3 % | 51.3 [44.0 to 58.0] % | estimated |
+
+    ## The run
+
+    |  |  |
+    | --- | --- |
+    | machine | a_b \_c\_ |
+
+    ## RQ2
+
+    *Which?*
+
+    **Supported**: As it was. As it was.
+    - Criterion: As it was.
+    - Test: Welch's t test; statistic 4.30; p < 0.001; n = 3,072
+    - Effect: saving: 51.3 [44.0 to 58.0] %
+    - Data: As it was.
+    - Joules: estimated
+    - Caveat: One machine.
+
+    In words.
+
+    ![Two groups.](figures/cells-a.svg)
+
+    **Cells.** Dots are trainings. One value without a place on the axes is not drawn.
+
+    Cells of `simple_cnn`.
+
+    | network | energy (J) | p |
+    | --- | ---: | ---: |
+    | conv\|4 \*deep\* | 1,674 [1,650 to 1,690] (est.) | < 0.001 |
+
+    Caveats:
+
+    - Small.
+    ");
+}
+
+#[test]
+fn a_folder_gets_the_page_and_a_file_for_each_figure_and_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    for _again in 0..2 {
+        let written = write(&small(), &report).unwrap();
+        let names: Vec<String> = written
+            .iter()
+            .map(|it| it.strip_prefix(&report).unwrap().display().to_string())
+            .collect();
+        assert_eq!(names, ["index.html", "report.md", "figures/cells-a.svg", "tables/cells.csv"]);
+    }
+    markup::elements(&fs::read_to_string(report.join("figures/cells-a.svg")).unwrap()).unwrap();
+    for folder in ["", "figures", "tables"] {
+        for file in fs::read_dir(report.join(folder)).unwrap() {
+            let name = file.unwrap().file_name();
+            assert!(!name.to_string_lossy().ends_with(".part"), "{name:?} is left over");
+        }
+    }
+}
+
+#[test]
+fn an_error_names_the_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("taken");
+    fs::write(&file, "not a folder").unwrap();
+    let error = write(&small(), &file).unwrap_err().to_string();
+    assert!(error.contains(&file.join("figures").display().to_string()), "{error}");
+}

@@ -1,0 +1,90 @@
+//! The page: well formed, closed to the network, and safe from the names in its data.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+use wattlab_report::{Document, html};
+
+use crate::{fixture, markup};
+
+fn page() -> String {
+    html(&fixture::document())
+}
+
+#[test]
+fn it_is_well_formed_and_its_references_lead_somewhere() {
+    let page = page();
+    let elements = markup::elements(&page).unwrap();
+    let mut ids: Vec<&str> = elements.iter().filter_map(|it| it.attribute("id")).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "an id occurs twice");
+    for element in &elements {
+        for name in ["aria-labelledby", "aria-describedby"] {
+            for id in element.attribute(name).into_iter().flat_map(str::split_whitespace) {
+                assert!(ids.contains(&id), "`{name}` of a `{}` names no `{id}`", element.name);
+            }
+        }
+        if let Some(target) = element.attribute("href") {
+            let id = target.strip_prefix('#').expect("every link stays on the page");
+            assert!(ids.contains(&id), "a link leads to no `{id}`");
+        }
+    }
+}
+
+#[test]
+fn it_asks_the_network_for_nothing() {
+    let page = page();
+    for request in ["http:", "https:", "src=", "url(", "@import", "<link", "<iframe", "fetch("] {
+        assert!(!page.contains(request), "the page contains `{request}`");
+    }
+}
+
+#[test]
+fn the_policy_admits_the_one_script_of_the_page() {
+    let page = page();
+    assert_eq!(page.matches("<script").count(), 1);
+    let (_, rest) = page.split_once("<script>").unwrap();
+    let (script, _) = rest.split_once("</script>").unwrap();
+    let hash = BASE64_STANDARD.encode(Sha256::digest(script));
+    assert!(page.contains(&format!("script-src 'sha256-{hash}'")), "no policy for {hash}");
+    assert!(page.contains("content=\"default-src 'none';"), "everything else is forbidden");
+    assert!(!page.contains(" onclick"), "a policy of hashes blocks scripts in attributes");
+}
+
+#[test]
+fn names_from_data_are_only_text() {
+    let page = page();
+    assert!(!page.contains("<script>alert"));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"));
+}
+
+#[test]
+fn it_has_landmarks_a_language_and_a_way_past_the_header() {
+    let elements = markup::elements(&page()).unwrap();
+    for name in ["html", "header", "nav", "main", "footer", "h1", "title"] {
+        let count = elements.iter().filter(|it| it.name == name).count();
+        let drawings = elements.iter().filter(|it| it.name == "svg").count();
+        assert!(count == 1 || name == "title" && count > drawings / 2, "{count} of `{name}`");
+    }
+    assert_eq!(elements.iter().find_map(|it| it.attribute("lang")), Some("en"));
+    assert!(elements.iter().any(|it| it.attribute("class") == Some("skip")));
+}
+
+#[test]
+fn a_document_without_anything_is_a_page_too() {
+    let empty = Document {
+        title: String::new(),
+        lead: Vec::new(),
+        banner: None,
+        findings: Vec::new(),
+        facts: Vec::new(),
+        sections: Vec::new(),
+    };
+    markup::elements(&html(&empty)).unwrap();
+}
+
+#[test]
+fn the_same_document_is_the_same_bytes() {
+    assert_eq!(page(), page());
+}

@@ -1,0 +1,9 @@
+//! The presentation half: document, plots, page, exporters.
+
+mod colors;
+mod export;
+mod fixture;
+mod html;
+mod markup;
+mod plots;
+mod tables;
