@@ -1,4 +1,5 @@
 //! Times of the statistics on as many rows as the layer study has: `cargo bench -p wattlab-report`.
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use divan::{Bencher, black_box};
 use wattlab_report::stats::{self, Bootstrap, BootstrapMethod, Factor, SumsOfSquares, Units};

@@ -105,13 +105,17 @@ pub fn anova_of(
     effects: Effects,
 ) -> Result<Anova, StatsError> {
     check(response, factors)?;
+    if factors.len() > MOST_FACTORS {
+        let (what, found) = ("factors".to_owned(), factors.len());
+        return Err(StatsError::TooMany { what, found, expected: MOST_FACTORS });
+    }
     let cells = CellData::of(response, factors);
-    let terms = terms(factors.len(), effects);
     if effects == Effects::Factorial
         && let Some(cell) = cells.cells.missing(factors)
     {
         return Err(StatsError::EmptyCell { cell });
     }
+    let terms = terms(factors.len(), effects);
     let parameters = 1 + terms.iter().map(|it| columns(factors, *it)).sum::<usize>();
     if response.len() <= parameters {
         return Err(StatsError::NoResidual { observations: response.len(), parameters });
@@ -158,9 +162,12 @@ pub fn anova_of(
     Ok(Anova { terms: rows.collect(), residual })
 }
 
+/// Terms are bits of a word.
+const MOST_FACTORS: usize = 31;
+
 pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsError> {
     check_finite("response", response)?;
-    check_count("response", response.len(), 2)?;
+    check_count("values in `response`", response.len(), 2)?;
     check_count("factors", factors.len(), 1)?;
     factors.iter().try_for_each(|it| it.check(response.len()))?;
     if is_constant(response) { Err(constant("response")) } else { Ok(()) }

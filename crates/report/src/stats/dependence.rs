@@ -73,7 +73,7 @@ pub fn intraclass_correlation_within(
     let count: usize = nested.values().map(BTreeMap::len).sum();
     let (df_between, df_within) = (count - nested.len(), response.len() - count);
     if df_between == 0 {
-        let (what, expected) = ("clusters of a cell".to_owned(), 2);
+        let (what, expected) = ("clusters in every cell".to_owned(), 2);
         return Err(StatsError::TooFew { what, found: 1, expected });
     }
     if df_within == 0 {

@@ -64,3 +64,8 @@ pub(super) fn f_sf(f: f64, df1: f64, df2: f64) -> f64 {
 pub(super) fn chi_squared_sf(x: f64, df: f64) -> f64 {
     ChiSquared::new(df).expect(CHECKED).sf(x)
 }
+
+/// P(χ² ≤ x).
+pub(super) fn chi_squared_cdf(x: f64, df: f64) -> f64 {
+    ChiSquared::new(df).expect(CHECKED).cdf(x)
+}

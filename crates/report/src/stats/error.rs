@@ -4,20 +4,20 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatsError {
-    /// Not enough observations.
-    #[error("`{what}` has {found} observations, expected at least {expected}")]
+    /// Not enough of something.
+    #[error("{found} {what}, expected at least {expected}")]
     TooFew {
-        /// Which sample.
+        /// Of what, as "values in `a`".
         what: String,
         /// As found.
         found: usize,
         /// As needed.
         expected: usize,
     },
-    /// More observations than the method is valid for.
-    #[error("`{what}` has {found} observations, expected at most {expected}")]
+    /// More of something than the method is valid for.
+    #[error("{found} {what}, expected at most {expected}")]
     TooMany {
-        /// Which sample.
+        /// Of what, as "values in `a`".
         what: String,
         /// As found.
         found: usize,
@@ -166,7 +166,7 @@ pub(super) fn check_count(what: &str, found: usize, expected: usize) -> Result<(
 /// Enough values, all of them numbers.
 pub(super) fn check_sample(what: &str, values: &[f64], fewest: usize) -> Result<(), StatsError> {
     check_finite(what, values)?;
-    check_count(what, values.len(), fewest)
+    check_count(&format!("values in `{what}`"), values.len(), fewest)
 }
 
 pub(super) fn check_length(column: &str, found: usize, expected: usize) -> Result<(), StatsError> {
@@ -181,7 +181,7 @@ pub(super) fn check_pairs(x: &[f64], y: &[f64], fewest: usize) -> Result<(), Sta
     check_finite("x", x)?;
     check_finite("y", y)?;
     check_length("y", y.len(), x.len())?;
-    check_count("x", x.len(), fewest)
+    check_count("pairs of `x` and `y`", x.len(), fewest)
 }
 
 /// Two groups or more, each of them sound; they are named by their position.

@@ -25,7 +25,7 @@ pub struct ShapiroWilk {
 pub fn shapiro_wilk(values: &[f64]) -> Result<ShapiroWilk, StatsError> {
     check_sample("values", values, 3)?;
     if values.len() > 5000 {
-        let (what, found) = ("values".to_owned(), values.len());
+        let (what, found) = ("values in `values`".to_owned(), values.len());
         return Err(StatsError::TooMany { what, found, expected: 5000 });
     }
     if is_constant(values) {

@@ -3,7 +3,7 @@
 use super::{
     StatsError,
     distribution::t_quantile,
-    error::check_confidence,
+    error::{check_confidence, check_count, check_finite},
     noncentral_t::{noncentral_t_cdf, noncentral_t_sf},
 };
 
@@ -18,8 +18,8 @@ const MOST: usize = 1_000_000;
 /// If d is not a number, there are fewer than 2 observations a group, or alpha is not in (0, 1).
 pub fn t_test_power(d: f64, n: usize, alpha: f64) -> Result<f64, StatsError> {
     check_confidence(1.0 - alpha)?;
-    super::error::check_finite("d", &[d])?;
-    super::error::check_count("group", n, 2)?;
+    check_finite("d", &[d])?;
+    check_count("observations a group", n, 2)?;
     let df = 2.0 * n as f64 - 2.0;
     let noncentrality = d * (n as f64 / 2.0).sqrt();
     let critical = t_quantile(1.0 - alpha / 2.0, df);

@@ -4,7 +4,7 @@ use super::{
     Interval, StatsError,
     describe::{mean_of, variance_of},
     distribution::{t_quantile, t_two_sided},
-    error::{check_length, check_sample, constant},
+    error::{check_confidence, check_length, check_sample, constant},
 };
 
 /// The result of a t test.
@@ -29,7 +29,7 @@ impl TTest {
     ///
     /// If the confidence is not in (0, 1).
     pub fn interval(&self, confidence: f64) -> Result<Interval, StatsError> {
-        super::error::check_confidence(confidence)?;
+        check_confidence(confidence)?;
         let margin = t_quantile((1.0 + confidence) / 2.0, self.df) * self.se;
         Ok(Interval::around(self.difference, margin, confidence))
     }

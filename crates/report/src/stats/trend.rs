@@ -1,7 +1,8 @@
 //! Trends over a timeline: whether a slope changed, and growth by a factor a year.
 
 use super::{
-    Coefficient, Interval, LinearFit, StatsError, error::check_finite, error::check_pairs,
+    Coefficient, Interval, LinearFit, StatsError,
+    error::{check_finite, check_pairs},
     linear_regression,
 };
 

@@ -204,3 +204,22 @@ fn pairs_by_key_are_the_paired_comparison() {
     let flat = stats::compare(&[1.0; 4], &[2.0; 4], &bootstrap).unwrap();
     assert_eq!((flat.difference, flat.t_test, flat.hedges_g), (-1.0, None, None));
 }
+
+/// An estimated energy has hardly any noise: effects of a million standard deviations are finite and
+/// quick.
+#[test]
+fn effects_without_noise() {
+    let (a, b) = ([2e3, 2e3 + 1e-6, 2e3], [1e3, 1e3 + 1e-6, 1e3 - 1e-6]);
+    let d = stats::cohens_d(&a, &b, 0.95).unwrap();
+    assert!(d.value > 1e8 && d.interval.contains(d.value), "{d:?}");
+    // Against χ: the limits are d √(χ²/ν) at its quantiles; SciPy: sqrt(chi2.ppf([.025, .975], 4) / 4).
+    let ratios = [d.interval.low / d.value, d.interval.high / d.value];
+    assert!(
+        (ratios[0] - 0.348_001).abs() < 1e-5 && (ratios[1] - 1.669_078).abs() < 1e-5,
+        "{ratios:?}"
+    );
+    let y = [a, b].concat();
+    let pair = &stats::tukey_hsd(&y, &factor("g", [0, 0, 0, 1, 1, 1]), 0.95).unwrap()[0];
+    let t = stats::welch_t(&a, &b).unwrap();
+    assert!(pair.p > 0.0 && pair.p < 1e-30 && t.p < 1e-15, "{pair:?} {t:?}");
+}

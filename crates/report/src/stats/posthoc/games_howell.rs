@@ -7,7 +7,9 @@ use super::{
     studentized_range::{studentized_range_quantile, studentized_range_sf},
 };
 use crate::stats::{
-    Factor, Interval, StatsError, error::check_confidence, error::check_count, t_test::welch_t,
+    Factor, Interval, StatsError,
+    error::{check_confidence, check_count},
+    t_test::welch_t,
 };
 
 /// Compares the means of all pairs of levels, each with its own variance (Games and Howell 1976).
@@ -27,7 +29,7 @@ pub fn games_howell(
     check_confidence(confidence)?;
     let groups = factor.split(response)?;
     for (level, group) in factor.levels.iter().zip(&groups) {
-        check_count(level, group.len(), 2)?;
+        check_count(&format!("values in level `{level}`"), group.len(), 2)?;
     }
     let count = groups.len();
     pairs(count)

@@ -55,8 +55,8 @@ fn sf(q: f64, groups: usize, df: f64) -> f64 {
     if df.is_infinite() {
         return of_range(1.0);
     }
-    // The range's tail falls like a normal law's at q s / √2.
-    mean_over_scaled_chi(df, q / std::f64::consts::SQRT_2, of_range).min(1.0)
+    // The range's tail falls like a normal law's at q s / √2, which matters up to 60 / √2.
+    mean_over_scaled_chi(df, q.min(60.0) / std::f64::consts::SQRT_2, of_range).min(1.0)
 }
 
 /// P(range of k standard normal values > w) =

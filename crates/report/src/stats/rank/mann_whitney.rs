@@ -51,7 +51,7 @@ pub fn mann_whitney_by(a: &[f64], b: &[f64], method: PValue) -> Result<RankTest,
         return Err(StatsError::Ties { column: "a and b".to_owned() });
     }
     if exact && both.len() > MOST {
-        let (what, found) = ("a and b".to_owned(), both.len());
+        let (what, found) = ("values in `a` and `b`".to_owned(), both.len());
         return Err(StatsError::TooMany { what, found, expected: MOST });
     }
     let largest = u.max(n * m - u);

@@ -1,0 +1,11 @@
+//! The statistics, against other people's implementations and the study's published tables.
+
+#![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
+#![expect(clippy::print_stdout, reason = "shows the errors, and that something was skipped")]
+
+mod agreement;
+mod design;
+mod errors;
+mod laws;
+mod oracle;
+mod published;
