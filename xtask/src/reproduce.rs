@@ -1,6 +1,8 @@
 //! `cargo xtask reproduce`: builds `wattlab` and its plugins, then runs `wattlab reproduce`.
 
-use crate::process::{cargo, wattlab};
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+
+use crate::process::{cargo, release_folder, wattlab};
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     let build = cargo(
@@ -10,5 +12,8 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     if build != 0 {
         return Ok(build);
     }
-    wattlab(&[&["reproduce"], args].concat())
+    // Where there is no NVIDIA GPU the plugin says so, and nothing else changes.
+    let name = format!("{DLL_PREFIX}wattlab_probe_nvml{DLL_SUFFIX}");
+    let plugin = release_folder().join(name).to_string_lossy().into_owned();
+    wattlab(&[&["reproduce", "--plugin", &plugin], args].concat())
 }
