@@ -212,11 +212,13 @@ impl Plugin {
             },
             device,
             inside: None,
+            identity: None,
             kind,
             method,
             unit: raw.unit,
             relative_error,
             period: Seconds(raw.period_ns as f64 * 1e-9),
+            averaging: Seconds(0.0),
             model: None,
         })
     }

@@ -9,7 +9,7 @@ use std::{
 
 use record::{Domain, Method, Seconds};
 
-use crate::source::{Channel, Kind, ReadError, Source};
+use crate::source::{Absent, Channel, Kind, ReadError, Source};
 
 /// The probe's name.
 pub(crate) const NAME: &str = "rapl";
@@ -20,13 +20,6 @@ pub(crate) struct Powercap {
     counters: Vec<CounterFile>,
     /// Zones that are there and cannot be read.
     pub(crate) problems: Vec<String>,
-}
-
-/// Why there is no RAPL here, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Absent {
-    pub(crate) reason: String,
-    pub(crate) remedy: String,
 }
 
 impl Powercap {
