@@ -4,12 +4,20 @@ use std::fs;
 
 use rustix::{
     param::clock_ticks_per_second,
-    time::{ClockId, clock_gettime},
+    time::{ClockId, Timespec, clock_gettime},
 };
 
 /// CPU time of this process so far, all threads, in nanoseconds.
 pub(crate) fn process_ns() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+/// CPU time of this thread so far, in nanoseconds.
+pub(crate) fn thread_ns() -> u64 {
+    nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+fn nanoseconds(time: Timespec) -> u64 {
     let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
     seconds.unwrap_or(0) * 1_000_000_000 + rest.unwrap_or(0)
 }

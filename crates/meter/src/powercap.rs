@@ -16,6 +16,7 @@ pub(crate) const NAME: &str = "rapl";
 
 /// The RAPL zones of a machine, their files kept open.
 pub(crate) struct Powercap {
+    folder: PathBuf,
     channels: Vec<Channel>,
     counters: Vec<CounterFile>,
     /// Zones that are there and cannot be read.
@@ -32,18 +33,9 @@ impl Powercap {
                      virtual machines do not pass RAPL on"
                 .to_owned(),
         })?;
-        let mut this = Self { channels: Vec::new(), counters: Vec::new(), problems: Vec::new() };
-        for zone in &zones {
-            match open_zone(zone, &zones) {
-                Ok((channel, file)) if !this.has_copy_of(&channel) => {
-                    this.channels.push(channel);
-                    this.counters.push(file);
-                }
-                // The MMIO copy of a counter that is there already.
-                Ok(_) => {}
-                Err(error) => this.problems.push(format!("`{}`: {error}", zone.path.display())),
-            }
-        }
+        let (channels, counters) = (Vec::new(), Vec::new());
+        let mut this = Self { folder: folder.clone(), channels, counters, problems: Vec::new() };
+        this.problems = this.take(&zones);
         if !this.channels.is_empty() {
             return Ok(this);
         }
@@ -63,6 +55,27 @@ impl Powercap {
         (!self.problems.is_empty()).then(|| remedy(sysfs))
     }
 
+    /// Opens the zones that are not open yet; those that cannot be are told.
+    fn take(&mut self, zones: &[Zone]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for zone in zones {
+            let path = zone.path.join(COUNTER);
+            if self.counters.iter().any(|it| it.path == path) {
+                continue;
+            }
+            match open_zone(zone, zones) {
+                Ok((channel, file)) if !self.has_copy_of(&channel) => {
+                    self.channels.push(channel);
+                    self.counters.push(file);
+                }
+                // The MMIO copy of a counter that is there already.
+                Ok(_) => {}
+                Err(error) => problems.push(format!("`{}`: {error}", zone.path.display())),
+            }
+        }
+        problems
+    }
+
     fn has_copy_of(&self, channel: &Channel) -> bool {
         self.channels.iter().any(|it| it.device == channel.device && it.domain == channel.domain)
     }
@@ -71,6 +84,14 @@ impl Powercap {
 impl Source for Powercap {
     fn channels(&self) -> &[Channel] {
         &self.channels
+    }
+
+    fn rescan(&mut self) -> bool {
+        let before = self.channels.len();
+        if let Ok(zones) = zones(&self.folder) {
+            self.take(&zones);
+        }
+        self.channels.len() > before
     }
 
     fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
@@ -93,30 +114,49 @@ fn remedy(sysfs: &Path) -> String {
     )
 }
 
-/// An `energy_uj` that is kept open: reading it is one system call more than its metadata.
+/// The file of a zone's counter.
+const COUNTER: &str = "energy_uj";
+
+/// `SYSFS_MAGIC` of `linux/magic.h`.
+const SYSFS: i64 = 0x6265_6572;
+
+/// A file that is being replaced may be seen half written so many times in a row.
+const TRIES: u32 = 5;
+
+/// A counter's file that is kept open.
 struct CounterFile {
     path: PathBuf,
     file: File,
+    /// The kernel's own file system answers an error from a file that is gone; any other goes on
+    /// answering from a file that was replaced, and has to be asked.
+    replaceable: bool,
+    /// Whether its values end with a line break; one of the kernel's that does not is cut short.
+    ends: bool,
 }
 
 impl CounterFile {
     fn open(path: PathBuf) -> io::Result<Self> {
-        File::open(&path).map(|file| Self { path, file })
+        let file = File::open(&path)?;
+        let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| i64::from(it.f_type) == SYSFS);
+        Ok(Self { path, file, replaceable: !kernel, ends: false })
     }
 
     fn read(&mut self) -> Result<u64, String> {
-        // A driver that was loaded again (or a file that was replaced) leaves us with the old one.
-        if self.file.metadata().map_or(true, |it| it.nlink() == 0) {
+        if self.replaceable && self.file.metadata().map_or(true, |it| it.nlink() == 0) {
             self.reopen()?;
         }
-        match self.read_open() {
-            Err(Failed::Read(_)) => {
-                self.reopen()?;
-                self.read_open()
-            }
-            answer => answer,
+        let mut answer = self.read_open();
+        if matches!(answer, Err(Failed::Read(_))) {
+            self.reopen()?;
+            answer = self.read_open();
         }
-        .map_err(|failed| match failed {
+        for _ in 1..TRIES {
+            if self.replaceable && matches!(answer, Err(Failed::Parse(_))) {
+                std::thread::yield_now();
+                answer = self.read_open();
+            }
+        }
+        answer.map_err(|failed| match failed {
             Failed::Read(error) => error.to_string(),
             Failed::Parse(text) => format!("`{text}` is not a number"),
         })
@@ -127,11 +167,18 @@ impl CounterFile {
         Ok(())
     }
 
-    fn read_open(&self) -> Result<u64, Failed> {
+    fn read_open(&mut self) -> Result<u64, Failed> {
         let mut buffer = [0; 32];
         let length = self.file.read_at(&mut buffer, 0).map_err(Failed::Read)?;
-        let text = String::from_utf8_lossy(&buffer[..length]);
-        text.trim().parse().map_err(|_| Failed::Parse(text.trim().to_owned()))
+        let text = str::from_utf8(&buffer[..length]).unwrap_or_default();
+        let ends = text.ends_with('\n');
+        match text.trim().parse() {
+            Ok(value) if ends || !self.ends || self.replaceable => {
+                self.ends = ends;
+                Ok(value)
+            }
+            _ => Err(Failed::Parse(text.trim().to_owned())),
+        }
     }
 }
 
@@ -188,7 +235,7 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
         Some(parent) => format!("{parent}/{name}"),
         None => name,
     };
-    let mut file = CounterFile::open(zone.path.join("energy_uj"))
+    let mut file = CounterFile::open(zone.path.join(COUNTER))
         .map_err(|error| format!("energy_uj: {error}"))?;
     file.read().map_err(|error| format!("energy_uj: {error}"))?;
     let range = read_text(&zone.path.join("max_energy_range_uj"))?;
@@ -198,9 +245,8 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
     let mut channel = Channel::new(NAME, domain, &device, kind, Method::Counter, 1e-6);
     // The kernel lists memory below its package, but a package's counter does not cover it.
     channel.inside = parent.filter(|_| domain != Domain::Dram);
-    // Intel states no accuracy. This is our allowance for a sensor (since Haswell) or a model
-    // (before) that nobody has calibrated on this machine.
-    channel.relative_error = 0.05;
+    channel.identity = Some(format!("rapl/{device}"));
+    // Intel states no accuracy, so the gain adds nothing to the interval: see docs/measuring.md.
     // "Approximately 1 millisecond": Intel's Software Developer's Manual 3B on RAPL.
     channel.period = Seconds(1e-3);
     Ok((channel, file))
