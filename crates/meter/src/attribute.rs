@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Domain, DomainEnergy, Energy, Joules, Method, Origin, Seconds, Watts};
+use record::{DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
-use crate::cpu_time;
+use crate::{cpu_time, idle::processor};
 
 /// How the processor's measured energy divides; the three parts sum to `measured`.
 ///
@@ -21,7 +21,7 @@ pub struct Attribution {
     /// This process and all that it started.
     pub process: Energy,
     /// What the processor would have used anyway; `None` without a baseline
-    /// ([`crate::Builder::idle_power`]), and then the other two parts include it.
+    /// ([`crate::Meter::idle`]), and then the other two parts include it.
     pub idle: Option<Energy>,
     /// Everybody else.
     pub others: Energy,
@@ -35,7 +35,6 @@ pub struct Attribution {
 #[derive(Clone, Debug)]
 pub(crate) struct Attributor {
     stat: PathBuf,
-    pub(crate) idle: Option<(Watts, Watts)>,
 }
 
 /// CPU time so far.
@@ -54,8 +53,8 @@ pub(crate) struct Shares {
 }
 
 impl Attributor {
-    pub(crate) fn new(procfs: &Path, idle: Option<(Watts, Watts)>) -> Self {
-        Self { stat: procfs.join("stat"), idle }
+    pub(crate) fn new(procfs: &Path) -> Self {
+        Self { stat: procfs.join("stat") }
     }
 
     pub(crate) fn times(&self) -> Option<Times> {
@@ -65,12 +64,13 @@ impl Attributor {
         Some(Times { process, machine })
     }
 
-    pub(crate) fn since(&self, before: Times) -> Option<Shares> {
+    /// Since then; `idle` is the processor's power at rest and its standard deviation.
+    pub(crate) fn since(&self, before: Times, idle: Option<(Watts, Watts)>) -> Option<Shares> {
         let now = self.times()?;
         let process = Seconds((now.process - before.process).max(0.0));
         // Ticks are coarse: the machine was never less busy than the process on it.
         let machine = Seconds((now.machine - before.machine).max(process.0));
-        Some(Shares { process, machine, idle: self.idle })
+        Some(Shares { process, machine, idle })
     }
 }
 
@@ -87,15 +87,7 @@ fn busy_ticks(stat: &str) -> Option<u64> {
 impl Shares {
     /// Divides what was measured of the processor.
     pub(crate) fn of(&self, domains: &[DomainEnergy], duration: Seconds) -> Option<Attribution> {
-        let processor = domains.iter().filter(|it| {
-            it.in_total
-                && it.method != Method::Model
-                && matches!(
-                    it.domain,
-                    Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie
-                )
-        });
-        let measured = Energy::total(processor.map(DomainEnergy::energy))?;
+        let measured = processor(domains)?;
         let estimated = |joules: Joules, uncertainty: Joules| Energy {
             joules,
             uncertainty,
@@ -104,7 +96,7 @@ impl Shares {
         let idle = self.idle.map(|(power, spread)| {
             let joules = power * duration;
             let joules = if joules < measured.joules { joules } else { measured.joules };
-            estimated(joules, spread * duration)
+            estimated(joules, spread * duration * 2.0)
         });
         let active = measured.joules - idle.map_or(Joules(0.0), |it| it.joules);
         let share = if self.machine.0 > 0.0 { (self.process / self.machine).min(1.0) } else { 0.0 };
@@ -131,6 +123,7 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use record::{Domain, Method};
 
     use super::*;
 

@@ -7,14 +7,13 @@ use std::{
     time::Duration,
 };
 
-use record::{Warning, WarningKind, Watts};
+use record::{Warning, WarningKind};
 
 use crate::{
     attribute::Attributor,
     clock::Monotonic,
     cover::covers_processor,
     estimator::{self, Estimator},
-    idle::Idle,
     meter::{Meter, MeterError, Observer, Setup},
     plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
@@ -43,10 +42,10 @@ pub struct Builder {
     interval: Duration,
     deadline: Duration,
     plugins: Vec<PathBuf>,
+    offered: Vec<PathBuf>,
     plugin_folders: Vec<PathBuf>,
     estimator: Option<Estimator>,
     attribute: bool,
-    idle: Option<(Watts, Watts)>,
     observer: Option<Observer>,
 }
 
@@ -85,10 +84,10 @@ impl Default for Builder {
             interval: Duration::from_millis(100),
             deadline: Duration::from_millis(100),
             plugins: Vec::new(),
+            offered: Vec::new(),
             plugin_folders: Vec::new(),
             estimator: Some(Estimator::for_this_processor()),
             attribute: false,
-            idle: None,
             observer: None,
         }
     }
@@ -132,6 +131,14 @@ impl Builder {
         self
     }
 
+    /// Loads a probe from a shared library that came along, unless it was named already. If that
+    /// fails, the probe is unavailable and no more.
+    #[must_use]
+    pub fn offer_plugin(mut self, path: impl AsRef<Path>) -> Self {
+        self.offered.push(path.as_ref().to_owned());
+        self
+    }
+
     /// Loads every shared library `libwattlab_probe_*` of a folder.
     #[must_use]
     pub fn plugin_dir(mut self, path: impl AsRef<Path>) -> Self {
@@ -155,13 +162,6 @@ impl Builder {
         self
     }
 
-    /// The processor's power at rest, for [`Builder::attribute`].
-    #[must_use]
-    pub fn idle_power(mut self, idle: &Idle) -> Self {
-        self.idle = Some((idle.mean, Watts(2.0 * idle.spread.0)));
-        self
-    }
-
     /// Is told every sample, on the sampling thread: a time series.
     #[must_use]
     pub fn observer(mut self, observer: impl FnMut(&[crate::Reading]) + Send + 'static) -> Self {
@@ -180,8 +180,14 @@ impl Builder {
         found.look(powercap::NAME, Powercap::open(&self.sysfs), Place::Here, |it| {
             (it.problems.clone(), it.remedy(&self.sysfs))
         });
-        for path in self.plugin_paths()? {
-            match Plugin::load(&path) {
+        let named = self.plugin_paths()?;
+        let is_named = |path: &PathBuf| {
+            named.iter().any(|it| it.canonicalize().ok() == path.canonicalize().ok())
+        };
+        let offered = self.offered.iter().filter(|it| !is_named(it));
+        let offered = offered.map(|it| (it, true));
+        for (path, offered) in named.iter().map(|it| (it, false)).chain(offered) {
+            match Plugin::load(path) {
                 Ok(plugin) => {
                     found.statuses.push(available(plugin.name(), &plugin));
                     found.sources.push((Box::new(plugin), Place::Apart));
@@ -189,6 +195,10 @@ impl Builder {
                 // The probe works, its hardware is not here.
                 Err(LoadError::Open { name, reason, remedy, .. }) => {
                     found.statuses.push(unavailable(&name, reason, remedy));
+                }
+                Err(error) if offered => {
+                    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                    found.statuses.push(unavailable(&name, error.to_string(), None));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -203,7 +213,7 @@ impl Builder {
             clock: Arc::new(Monotonic::default()),
             interval: Some(self.interval),
             deadline: self.deadline,
-            attributor: self.attribute.then(|| Attributor::new(&self.procfs, self.idle)),
+            attributor: self.attribute.then(|| Attributor::new(&self.procfs)),
             observer: self.observer,
         })
     }

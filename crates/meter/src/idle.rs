@@ -1,6 +1,6 @@
 //! What the machine draws when nothing is asked of it.
 
-use record::{Energy, Joules, Origin, Seconds, Watts};
+use record::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
 use crate::span::SpanReport;
 
@@ -18,23 +18,48 @@ pub struct Idle {
     pub spread: Watts,
     /// Of the mean.
     pub origin: Origin,
+    /// Mean and standard deviation of the processor's measured power alone.
+    pub processor: Option<(Watts, Watts)>,
+}
+
+/// The processor's measured domains that are in the total.
+pub(crate) fn processor(domains: &[DomainEnergy]) -> Option<Energy> {
+    let processor = domains.iter().filter(|it| {
+        it.in_total
+            && it.origin == Origin::Measured
+            && matches!(
+                it.domain,
+                Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie
+            )
+    });
+    Energy::total(processor.map(DomainEnergy::energy))
+}
+
+fn mean_and_spread(powers: &[f64]) -> (Watts, Watts) {
+    let count = powers.len() as f64;
+    let mean = powers.iter().sum::<f64>() / count;
+    let squares: f64 = powers.iter().map(|it| (it - mean).powi(2)).sum();
+    let spread = if powers.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
+    (Watts(mean), Watts(spread))
 }
 
 impl Idle {
     /// From the parts of a time at rest; `None` where a part has no energy.
     pub(crate) fn of(parts: &[SpanReport]) -> Option<Self> {
-        let powers: Option<Vec<(Watts, Origin)>> = parts
-            .iter()
-            .map(|it| it.total.map(|total| (total.joules / it.duration, total.origin)))
-            .collect();
-        let powers = powers.filter(|it| !it.is_empty())?;
-        let count = powers.len() as f64;
-        let mean = powers.iter().map(|it| it.0.0).sum::<f64>() / count;
-        let squares: f64 = powers.iter().map(|it| (it.0.0 - mean).powi(2)).sum();
-        let spread = if powers.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-        let origin = powers.iter().map(|it| it.1).reduce(Origin::and)?;
+        let energies: Option<Vec<Energy>> = parts.iter().map(|it| it.total).collect();
+        let energies = energies.filter(|it| !it.is_empty())?;
+        let watts = |(energy, part): (&Energy, &SpanReport)| (energy.joules / part.duration).0;
+        let powers: Vec<f64> = energies.iter().zip(parts).map(watts).collect();
+        let (mean, spread) = mean_and_spread(&powers);
+        let processors: Option<Vec<Energy>> =
+            parts.iter().map(|it| processor(&it.domains)).collect();
+        let processor = processors.map(|energies| {
+            let powers: Vec<f64> = energies.iter().zip(parts).map(watts).collect();
+            mean_and_spread(&powers)
+        });
+        let origin = energies.iter().map(|it| it.origin).reduce(Origin::and)?;
         let duration = Seconds(parts.iter().map(|it| it.duration.0).sum());
-        Some(Self { duration, mean: Watts(mean), spread: Watts(spread), origin })
+        Some(Self { duration, mean, spread, origin, processor })
     }
 
     /// What a span cost beyond rest: its total less the idle power over its length. The interval

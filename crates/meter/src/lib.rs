@@ -30,6 +30,9 @@ mod estimator;
 mod plugin;
 mod powercap;
 
+// The proof.
+pub mod validate;
+
 pub use crate::{
     attribute::Attribution,
     builder::{Builder, ProbeStatus},

@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     /// What is wrong all the time, for every report.
     standing: Vec<Warning>,
     attributor: Option<Attributor>,
+    /// The processor's power at rest and its standard deviation, once watched.
+    rest: Mutex<Option<(Watts, Watts)>>,
     /// CPU time of the meter itself.
     own_ns: AtomicU64,
     sampler: Mutex<Option<Thread>>,
@@ -166,6 +168,7 @@ impl Meter {
             statuses: setup.statuses,
             standing: setup.standing,
             attributor: setup.attributor,
+            rest: Mutex::new(None),
             own_ns: AtomicU64::new(0),
             sampler: Mutex::new(None),
         }))
@@ -205,8 +208,9 @@ impl Meter {
         let (end, cpu_ns) = (shared.clock.now(), cpu_time::process_ns());
         state.read(&*shared.clock);
         let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
-        let shares =
-            shared.attributor.as_ref().zip(open.times).and_then(|(it, before)| it.since(before));
+        let rest = *lock(&shared.rest);
+        let times = shared.attributor.as_ref().zip(open.times);
+        let shares = times.and_then(|(it, before)| it.since(before, rest));
         let mirrored = state.feeds.iter().flat_map(Feed::mirrored).collect();
         let channels = state.tracks().map(|it| &it.channel).zip(open.tallies.into_iter().flatten());
         let channels = channels.map(|(channel, mut tally)| {
@@ -234,7 +238,8 @@ impl Meter {
     }
 
     /// Watches the machine at rest: power and how much it moves, over ten equal parts of that
-    /// time. `None` if nothing can be read. Keep the machine idle meanwhile.
+    /// time. `None` if nothing can be read. Keep the machine idle meanwhile. From then on, an
+    /// [`Attribution`](crate::Attribution) knows the idle part.
     #[must_use]
     pub fn idle(&self, duration: Duration) -> Option<Idle> {
         const PARTS: u32 = 10;
@@ -245,12 +250,19 @@ impl Meter {
                 part.end()
             })
             .collect();
-        Idle::of(&parts)
+        let idle = Idle::of(&parts);
+        *lock(&self.0.rest) = idle.and_then(|it| it.processor);
+        idle
     }
 
     /// Reads every channel now. The sampling thread does this by itself.
     pub fn sample(&self) {
         lock(&self.0.state).read(&*self.0.clock);
+    }
+
+    /// Looks for channels that have appeared. The sampling thread does this once a second.
+    pub fn rescan(&self) {
+        self.0.rescan();
     }
 
     /// What can be read here and what cannot.
@@ -338,7 +350,7 @@ impl Shared {
 
     /// Whether a counter's period is still to be learnt.
     pub(crate) fn is_learning(&self) -> bool {
-        lock(&self.state).tracks().any(|it| it.is_counter() && it.updates.learnt().is_none())
+        lock(&self.state).tracks().any(Track::is_learning)
     }
 
     /// The meter's own cost, on a thread of somebody else.

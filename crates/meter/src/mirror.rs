@@ -20,8 +20,7 @@ impl Mirror {
     pub(crate) fn candidates(channels: &[Channel]) -> Vec<Self> {
         let mut pairs = Vec::new();
         for (second, channel) in channels.iter().enumerate() {
-            for first in 0..second {
-                let other = &channels[first];
+            for (first, other) in channels[..second].iter().enumerate() {
                 let same = other.domain == channel.domain
                     && matches!(
                         channel.domain,

@@ -137,7 +137,7 @@ struct CounterFile {
 impl CounterFile {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
-        let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| i64::from(it.f_type) == SYSFS);
+        let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| it.f_type == SYSFS);
         Ok(Self { path, file, replaceable: !kernel, ends: false })
     }
 

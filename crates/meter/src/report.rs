@@ -101,9 +101,10 @@ fn domain_energy(
         Kind::Counter { .. } => channel.joules(1),
         Kind::Power => Watts(channel.unit) * duration,
     };
-    let variance = tally.variance(mean.unwrap_or_default()) + resolution_variance(resolution);
+    let mut random = tally.error(channel, duration);
+    random.variance += resolution_variance(resolution);
     let gain = tally.energy * channel.relative_error;
-    let mut uncertainty = half_width(variance, gain, tally.doubt);
+    let mut uncertainty = half_width(random, gain, tally.doubt);
     // Nothing counted is less than one unit, not nothing: the interval includes both.
     if tally.energy < resolution && uncertainty < resolution {
         uncertainty = resolution;

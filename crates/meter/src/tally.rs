@@ -1,11 +1,11 @@
 //! What one channel contributes to one open span.
 
-use record::{Joules, Seconds, Watts};
+use record::{Joules, Method, Seconds, Watts};
 
 use crate::{
     source::{Channel, Kind},
-    track::{Doubt, Edge, Outcome, SHORTEST_WINDOW, Step},
-    uncertainty::{Sway, edge_variance},
+    track::{Doubt, Edge, FIRST_UPDATES, Outcome, SHORTEST_WINDOW, Step, highest_power},
+    uncertainty::{Random, Sway, edge_variance},
 };
 
 /// A counter's mean power means something over this many of its updates.
@@ -97,11 +97,25 @@ impl Tally {
         }
     }
 
-    /// Of the random part of the energy's error; `mean` stands for a power that was not known.
-    pub(crate) fn variance(&self, mean: Watts) -> f64 {
-        let edges = self.first.iter().chain(&self.latest);
-        let edges = edges.map(|it| edge_variance(it.power.unwrap_or(mean), it.width));
-        edges.sum::<f64>() + self.sway.variance()
+    /// The random part of the energy's error. Where the power at an end is not known, the mean over
+    /// the span stands for it, and if that is too short to have one, the most that hardware draws:
+    /// a counter that has not moved yet may be about to.
+    pub(crate) fn error(&self, channel: &Channel, duration: Seconds) -> Random {
+        let known = duration >= channel.period * FIRST_UPDATES || channel.method == Method::Model;
+        let mean = if duration.0 > 0.0 && known {
+            self.energy / duration
+        } else {
+            highest_power(channel.domain)
+        };
+        let edges = || self.first.iter().chain(&self.latest);
+        let ends = edges().map(|it| edge_variance(it.power.unwrap_or(mean), it.width));
+        let lag =
+            |edge: Option<Edge>| edge.map_or(Joules(0.0), |it| it.power.unwrap_or(mean) * it.lag);
+        let behind = channel.period + channel.averaging;
+        Random {
+            variance: ends.sum::<f64>() + self.sway.variance(behind),
+            bias: lag(self.latest) - lag(self.first),
+        }
     }
 
     fn fail(&mut self, reason: &str) {
@@ -185,7 +199,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use record::{Domain, Method};
+    use record::Domain;
 
     use super::*;
 
@@ -197,7 +211,7 @@ mod tests {
     }
 
     fn edge(at: f64) -> Edge {
-        Edge { at: Seconds(at), power: None, width: Seconds(0.0) }
+        Edge { at: Seconds(at), power: None, width: Seconds(0.0), lag: Seconds(0.0) }
     }
 
     fn step(from: f64, to: f64, energy: f64) -> Outcome {

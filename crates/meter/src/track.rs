@@ -1,6 +1,6 @@
 //! One channel followed from reading to reading.
 
-use record::{Domain, Joules, Seconds, Watts};
+use record::{Domain, Joules, Method, Seconds, Watts};
 
 use crate::{
     counter::{Advance, Counter},
@@ -18,8 +18,10 @@ const AHEAD: Seconds = Seconds(1.0);
 /// A fall this close below the range is a wrap even if it came faster than is possible.
 const NEAR_WRAP: f64 = 1.0 / 16.0;
 
-/// A counter's recent power is taken over so many of its updates,
+/// A counter's recent power is taken over so many of its updates (at first over fewer: a rough
+/// value is better than none),
 const UPDATES: f64 = 10.0;
+pub(crate) const FIRST_UPDATES: f64 = 3.0;
 
 /// and over no less than this, however often it is updated.
 pub(crate) const SHORTEST_WINDOW: Seconds = Seconds(1e-3);
@@ -41,9 +43,9 @@ pub(crate) struct Track {
     last: Option<Seconds>,
     /// Whether a reading failed since then.
     failed: bool,
-    /// What the counter showed before it fell as no wrap can, until the next reading: if it is up
-    /// there again then, it was misread and not reset.
-    fell_from: Option<u64>,
+    /// What the counter showed before it fell as no wrap can, and what since, until it counts on
+    /// from there: if it is up again instead, it was misread and not reset.
+    fell: Option<(u64, u64)>,
     /// Energy that the interpolation is ahead of the counter.
     ahead: Joules,
     /// Power of late, of a counter.
@@ -73,8 +75,10 @@ pub(crate) struct Edge {
     pub(crate) at: Seconds,
     /// Power just before it; `None` if nothing was measured before.
     pub(crate) power: Option<Watts>,
-    /// The value may be older than it seems by this much, uniformly.
+    /// The value's age is uniform over this width,
     pub(crate) width: Seconds,
+    /// and the value is told as if it were new, though it is this old on average.
+    pub(crate) lag: Seconds,
 }
 
 /// The energy between two good readings.
@@ -116,7 +120,7 @@ impl Track {
             interval,
             last: None,
             failed: false,
-            fell_from: None,
+            fell: None,
             ahead: Joules(0.0),
             recent: None,
             window: None,
@@ -141,11 +145,10 @@ impl Track {
                 return Outcome::Failed(reason);
             }
         };
-        let before = self.power;
         let Some(from) = self.last else {
             (self.last, self.failed) = (Some(now), false);
             self.start(now, raw);
-            return Outcome::First(self.edge(now, None));
+            return Outcome::First(self.edge(now));
         };
         self.last = Some(now);
         let failed = std::mem::take(&mut self.failed);
@@ -159,7 +162,7 @@ impl Track {
                 let (passed, doubt) = self.count(raw, range, length, slept);
                 let energy = self.interpolate(now, passed, doubt.is_some());
                 self.watch(now, energy, doubt.is_none());
-                let edge = self.edge(now, None);
+                let edge = self.edge(now);
                 Step { from, to: now, energy, sampled: None, edge, doubt }
             }
             Kind::Power => {
@@ -171,7 +174,7 @@ impl Track {
                     length > if interval < period { period } else { interval } * LATE
                 });
                 let doubt = (failed || late || slept).then_some(Doubt::Gap);
-                let edge = self.edge(now, before);
+                let edge = self.edge(now);
                 Step { from, to: now, energy: sampled.energy, sampled: Some(sampled), edge, doubt }
             }
         };
@@ -179,8 +182,11 @@ impl Track {
         Outcome::Step(step)
     }
 
-    pub(crate) fn is_counter(&self) -> bool {
+    /// Whether the period of a sensor's counter is still to be found out.
+    pub(crate) fn is_learning(&self) -> bool {
         matches!(self.channel.kind, Kind::Counter { .. })
+            && self.channel.method != Method::Model
+            && self.updates.learnt().is_none()
     }
 
     /// The shortest time in which the counter can wrap; `None` if it cannot.
@@ -231,19 +237,26 @@ impl Track {
         let highest = highest_power(self.channel.domain);
         let whole = range.map(|it| self.channel.joules(it));
         let lost = self.recent.unwrap_or_default() * length;
-        if let Some(before) = self.fell_from.take().filter(|it| raw >= *it) {
+        if let Some((before, shown)) = self.fell.filter(|it| raw >= it.0 || raw == it.1) {
+            let passed = raw.saturating_sub(before);
+            if raw != shown {
+                self.fell = None;
+            }
             self.counter.advance(raw);
-            return (self.channel.joules(raw - before), None);
+            return (self.channel.joules(passed), None);
         }
         let last = self.counter.last().unwrap_or_default();
         let reset = raw < last && self.is_reset(raw, last, range, length, slept);
-        self.fell_from = reset.then_some(last);
+        self.fell = (reset && !slept).then_some((last, raw));
         let (passed, doubt) = match self.counter.advance(raw) {
             Advance::First => (0, None),
             Advance::By(_) | Advance::Reset(_) if reset => (raw, Some(Doubt::Reset(lost))),
             Advance::Reset(after) => (after, Some(Doubt::Reset(lost))),
             Advance::By(passed) => match whole {
-                Some(whole) if highest * length > whole => (passed, Some(Doubt::Wraps(whole))),
+                Some(whole) if highest * length > whole => {
+                    let most = (highest * length / whole).floor();
+                    (passed, Some(Doubt::Wraps(whole * most)))
+                }
                 _ => {
                     let possible = highest * (length + AHEAD);
                     let implausible = self.channel.joules(passed) > possible;
@@ -289,7 +302,8 @@ impl Track {
             }
         };
         let (time, energy) = (now - from, before + energy);
-        if time < self.updates.period() * UPDATES || time < SHORTEST_WINDOW {
+        let updates = if self.recent.is_none() { FIRST_UPDATES } else { UPDATES };
+        if time < self.updates.period() * updates || time < SHORTEST_WINDOW {
             self.window = Some((from, energy));
             return;
         }
@@ -298,27 +312,22 @@ impl Track {
         self.window = Some((now, Joules(0.0)));
     }
 
-    fn edge(&self, at: Seconds, before: Option<Watts>) -> Edge {
-        let period = self.updates.period();
-        match self.channel.kind {
-            Kind::Counter { .. } => {
-                let blur = self.updates.renewed(at).1;
-                let width = if self.interpolates() { blur } else { period };
-                Edge { at, power: self.recent, width }
+    fn edge(&self, at: Seconds) -> Edge {
+        let (width, lag) = match self.channel.kind {
+            Kind::Counter { .. } if self.interpolates() => {
+                (self.updates.renewed(at).1, Seconds(0.0))
             }
-            // A power that stays is known; one that moves is as old as the sensor makes it.
-            Kind::Power => {
-                let now = self.power.unwrap_or_default();
-                let moved = Watts((now - before.unwrap_or(now)).0.abs());
-                Edge { at, power: Some(moved), width: period + self.channel.averaging }
-            }
-        }
+            Kind::Counter { .. } => (self.updates.period(), self.updates.period() * 0.5),
+            // What it does not know, its sway tells.
+            Kind::Power => (Seconds(0.0), Seconds(0.0)),
+        };
+        Edge { at, power: self.recent, width, lag }
     }
 }
 
 /// More than any hardware draws through one channel of this kind. The shortest time in which a
 /// counter can wrap is its range over this power.
-fn highest_power(domain: Domain) -> Watts {
+pub(crate) fn highest_power(domain: Domain) -> Watts {
     match domain {
         Domain::CpuPackage
         | Domain::CpuCore
@@ -334,8 +343,6 @@ fn highest_power(domain: Domain) -> Watts {
 
 #[cfg(test)]
 mod tests {
-    use record::Method;
-
     use super::*;
 
     fn track(kind: Kind) -> Track {
@@ -410,7 +417,6 @@ mod tests {
 #[cfg(test)]
 mod interpolation {
     use proptest::prelude::*;
-    use record::Method;
 
     use super::*;
 

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod datasets;
+pub mod measure;
 pub mod probes;
 pub mod report;
 pub mod reproduce;
