@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, measure, probes, report, reproduce};
+use wattlab::command::{check, datasets, measure, meter, probes, report, reproduce};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -27,6 +27,9 @@ enum Command {
     Datasets(datasets::Command),
     /// Measure the energy of a command while it runs.
     Measure(measure::Args),
+    /// The meter itself.
+    #[command(subcommand)]
+    Meter(meter::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
+        Command::Meter(command) => meter::run(&command),
         Command::Probes(args) => probes::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
