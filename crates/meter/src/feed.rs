@@ -1,6 +1,6 @@
 //! A source with what is known of each of its channels.
 
-use record::Seconds;
+use record::{Method, Seconds};
 
 use crate::{
     clock::Clock,
@@ -9,12 +9,19 @@ use crate::{
     track::{Outcome, Track},
 };
 
+/// Time between two readings of a model.
+const MODEL_REST: Seconds = Seconds(0.095);
+
 /// A source that is read here and now.
 pub(crate) struct Feed {
     source: Box<dyn Source>,
     pub(crate) tracks: Vec<Track>,
     mirrors: Vec<Mirror>,
     interval: Option<Seconds>,
+    /// A model sees no wraps and no updates: between the ends of spans it is read at most this
+    /// often, for looking through many processes costs.
+    rest: Option<Seconds>,
+    last: Option<Seconds>,
     /// Kept between readings, so that none of them allocates.
     raw: Vec<Option<u64>>,
 }
@@ -23,16 +30,26 @@ impl Feed {
     pub(crate) fn new(source: Box<dyn Source>, interval: Option<Seconds>) -> Self {
         let tracks = tracks(source.channels(), interval);
         let mirrors = Mirror::candidates(source.channels());
-        Self { source, tracks, mirrors, interval, raw: Vec::new() }
+        let model = source.channels().iter().all(|it| it.method == Method::Model);
+        let rest = model.then_some(MODEL_REST);
+        Self { source, tracks, mirrors, interval, rest, last: None, raw: Vec::new() }
     }
 
-    /// Reads every channel; what each says, with the time of the reading.
+    /// Reads every channel; what each says, with the time of the reading. `edge`: for an end of a
+    /// span.
     pub(crate) fn read(
         &mut self,
         clock: &dyn Clock,
         slept: bool,
+        edge: bool,
         outcomes: &mut Vec<(Seconds, Outcome)>,
     ) {
+        let now = clock.now();
+        if !edge && self.rest.zip(self.last).is_some_and(|(rest, last)| now - last < rest) {
+            outcomes.extend(self.tracks.iter().map(|_| (now, Outcome::Skipped)));
+            return;
+        }
+        self.last = Some(now);
         self.raw.clear();
         for (channel, track) in self.tracks.iter_mut().enumerate() {
             let now = clock.now();

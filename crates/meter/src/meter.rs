@@ -180,7 +180,7 @@ impl Meter {
         let entered = shared.clock.now();
         let times = shared.attributor.as_ref().and_then(Attributor::times);
         let mut state = lock(&shared.state);
-        state.read(&*shared.clock);
+        state.read(&*shared.clock, true);
         let state = &mut *state;
         let mut outcomes = state.outcomes.iter();
         let tallies = state
@@ -206,7 +206,7 @@ impl Meter {
         let shared = &*self.0;
         let mut state = lock(&shared.state);
         let (end, cpu_ns) = (shared.clock.now(), cpu_time::process_ns());
-        state.read(&*shared.clock);
+        state.read(&*shared.clock, true);
         let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
         let rest = *lock(&shared.rest);
         let times = shared.attributor.as_ref().zip(open.times);
@@ -257,7 +257,7 @@ impl Meter {
 
     /// Reads every channel now. The sampling thread does this by itself.
     pub fn sample(&self) {
-        lock(&self.0.state).read(&*self.0.clock);
+        lock(&self.0.state).read(&*self.0.clock, true);
     }
 
     /// Looks for channels that have appeared. The sampling thread does this once a second.
@@ -312,7 +312,7 @@ impl Setup {
 impl Shared {
     /// One pass of the sampling thread.
     pub(crate) fn sample(&self) {
-        lock(&self.state).read(&*self.clock);
+        lock(&self.state).read(&*self.clock, false);
     }
 
     /// Looks for channels that have appeared.
@@ -369,13 +369,13 @@ impl State {
         self.feeds.iter().flat_map(|it| &it.tracks)
     }
 
-    /// Reads every channel and adds what it says to every open span.
-    fn read(&mut self, clock: &dyn Clock) {
+    /// Reads every channel and adds what it says to every open span. `edge`: for an end of a span.
+    fn read(&mut self, clock: &dyn Clock, edge: bool) {
         let suspended = clock.suspended();
         let slept = suspended - std::mem::replace(&mut self.suspended, suspended) > SUSPENDED;
         self.outcomes.clear();
         for feed in &mut self.feeds {
-            feed.read(clock, slept, &mut self.outcomes);
+            feed.read(clock, slept, edge, &mut self.outcomes);
         }
         for span in self.open.values_mut() {
             let tallies = span.tallies.iter_mut().flatten();

@@ -21,8 +21,8 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// For so long at the start, readings are dense enough to see when sensors renew their values:
 /// each is later than the one before by a fixed share of the time since the start, so that sensors
 /// of any period are seen equally well, at a hundred readings or so.
-const LEARNING: Duration = Duration::from_secs(2);
-const DENSITY: u32 = 25;
+const LEARNING: Duration = Duration::from_secs(1);
+const DENSITY: u32 = 15;
 const DENSEST: Duration = Duration::from_micros(100);
 
 /// Starts the thread; it ends when the meter is gone.

@@ -63,6 +63,8 @@ pub(crate) struct Track {
 pub(crate) enum Outcome {
     /// Nothing: it failed, for this reason.
     Failed(String),
+    /// Nothing: it was not asked this time.
+    Skipped,
     /// The first good one: there is nothing to compare with.
     First(Edge),
     /// The energy since the last good one.
