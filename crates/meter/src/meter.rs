@@ -12,14 +12,15 @@ use std::{
     time::Duration,
 };
 
-use record::{Joules, ProbeUse, Seconds, Warning, Watts};
+use record::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
     attribute::{Attributor, Times},
     builder::{Builder, Place, ProbeStatus},
     clock::{Clock, Monotonic},
     cpu_time,
-    feed::Feed,
+    feed::{Feed, Said},
+    host::{Answer, Hosted},
     idle::Idle,
     plugin::LoadError,
     report::Ended,
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     /// CPU time of the meter itself.
     own_ns: AtomicU64,
     sampler: Mutex<Option<Thread>>,
+    /// The sources with threads of their own, and their places among the feeds.
+    hosted: Vec<(usize, Arc<Hosted>)>,
 }
 
 struct State {
@@ -85,7 +88,7 @@ struct State {
     next_id: u64,
     suspended: Seconds,
     /// Kept between readings, so that none of them allocates.
-    outcomes: Vec<(Seconds, Outcome)>,
+    said: Vec<Vec<Said>>,
 }
 
 /// An open span.
@@ -96,6 +99,8 @@ struct Open {
     times: Option<Times>,
     /// One for each track of each feed.
     tallies: Vec<Vec<Tally>>,
+    /// It has ended, and only waits for the sources with threads of their own.
+    ended: bool,
 }
 
 /// Why a meter could not start.
@@ -143,7 +148,7 @@ impl Meter {
     pub(crate) fn start(mut setup: Setup) -> Result<Self, MeterError> {
         let (interval, observer) = (setup.interval, setup.observer.take());
         let meter = Self::new(setup);
-        meter.sample();
+        meter.0.sample();
         if let Some(interval) = interval {
             let sampler = sampler::start(Arc::downgrade(&meter.0), interval, observer)
                 .map_err(MeterError::Thread)?;
@@ -154,23 +159,39 @@ impl Meter {
 
     fn new(setup: Setup) -> Self {
         let interval = setup.interval.map(|it| Seconds(it.as_secs_f64()));
-        let feeds = setup.sources.into_iter().map(|(it, _)| Feed::new(it, interval)).collect();
+        let mut standing = setup.standing;
+        let mut feeds = Vec::new();
+        for (source, place) in setup.sources {
+            match place {
+                Place::Here => feeds.push(Feed::here(source, interval)),
+                Place::Apart => match Hosted::start(source, setup.clock.clone(), setup.deadline) {
+                    Ok(hosted) => feeds.push(Feed::apart(hosted, interval)),
+                    Err(error) => {
+                        let text = format!("a probe has no thread and is not read: {error}");
+                        standing.push(Warning::new(WarningKind::ProbeFailed, text));
+                    }
+                },
+            }
+        }
+        let hosted = feeds.iter().enumerate();
+        let hosted = hosted.filter_map(|(at, it)| Some((at, Arc::clone(it.hosted()?)))).collect();
         let state = State {
+            said: feeds.iter().map(|_| Vec::new()).collect(),
             feeds,
             open: HashMap::new(),
             next_id: 0,
             suspended: setup.clock.suspended(),
-            outcomes: Vec::new(),
         };
         Self(Arc::new(Shared {
             clock: setup.clock,
             state: Mutex::new(state),
             statuses: setup.statuses,
-            standing: setup.standing,
+            standing,
             attributor: setup.attributor,
             rest: Mutex::new(None),
             own_ns: AtomicU64::new(0),
             sampler: Mutex::new(None),
+            hosted,
         }))
     }
 
@@ -179,16 +200,26 @@ impl Meter {
         let shared = &*self.0;
         let entered = shared.clock.now();
         let times = shared.attributor.as_ref().and_then(Attributor::times);
+        let answers = shared.wait_for_hosted(entered);
         let mut state = lock(&shared.state);
-        state.read(&*shared.clock, true);
         let state = &mut *state;
-        let mut outcomes = state.outcomes.iter();
+        state.read(&*shared.clock, true, answers);
         let tallies = state
             .feeds
             .iter()
-            .map(|feed| {
-                let first = outcomes.by_ref().take(feed.tracks.len());
-                first.map(|(at, outcome)| Tally::begin(*at, outcome)).collect()
+            .zip(&state.said)
+            .map(|(feed, said)| {
+                (0..feed.tracks.len())
+                    .map(|channel| match said.iter().rfind(|it| it.channel == channel) {
+                        Some(it) => Tally::begin(it.at, &it.outcome),
+                        // The sampling thread was faster and has its answer already, or there is
+                        // none.
+                        None => match feed.tracks[channel].last_edge(entered) {
+                            Some(edge) => Tally::begin(edge.at, &Outcome::First(edge)),
+                            None => Tally::begin(entered, &Outcome::Failed(NO_READING.to_owned())),
+                        },
+                    })
+                    .collect()
             })
             .collect();
         let id = state.next_id;
@@ -197,7 +228,7 @@ impl Meter {
         // The clock comes last here and first at the end: readings are not part of the work.
         let cpu_ns = cpu_time::process_ns();
         let start = shared.clock.now();
-        state.open.insert(id, Open { start, cpu_ns, own_ns, times, tallies });
+        state.open.insert(id, Open { start, cpu_ns, own_ns, times, tallies, ended: false });
         shared.spent(entered, start);
         Span { meter: self.clone(), id, name: name.to_owned() }
     }
@@ -206,12 +237,24 @@ impl Meter {
         let shared = &*self.0;
         let mut state = lock(&shared.state);
         let (end, cpu_ns) = (shared.clock.now(), cpu_time::process_ns());
-        state.read(&*shared.clock, true);
+        state.read(&*shared.clock, true, Vec::new());
+        if !shared.hosted.is_empty() {
+            if let Some(open) = state.open.get_mut(&span.id) {
+                open.ended = true;
+            }
+            // Nobody else waits for a source that hangs.
+            drop(state);
+            let answers = shared.wait_for_hosted(end);
+            state = lock(&shared.state);
+            state.hear(answers, false);
+            state.tell();
+        }
         let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
         let rest = *lock(&shared.rest);
         let times = shared.attributor.as_ref().zip(open.times);
         let shares = times.and_then(|(it, before)| it.since(before, rest));
         let mirrored = state.feeds.iter().flat_map(Feed::mirrored).collect();
+        let silent = state.feeds.iter().flat_map(Feed::silent).collect();
         let channels = state.tracks().map(|it| &it.channel).zip(open.tallies.into_iter().flatten());
         let channels = channels.map(|(channel, mut tally)| {
             tally.end(end);
@@ -227,6 +270,7 @@ impl Meter {
             own_cpu: seconds(shared.own_ns.load(Ordering::Relaxed), open.own_ns),
             channels: channels.collect(),
             mirrored,
+            silent,
             shares,
             standing: &shared.standing,
         }
@@ -257,7 +301,9 @@ impl Meter {
 
     /// Reads every channel now. The sampling thread does this by itself.
     pub fn sample(&self) {
-        lock(&self.0.state).read(&*self.0.clock, true);
+        let shared = &*self.0;
+        let answers = shared.wait_for_hosted(shared.clock.now());
+        lock(&shared.state).read(&*shared.clock, true, answers);
     }
 
     /// Looks for channels that have appeared. The sampling thread does this once a second.
@@ -312,7 +358,7 @@ impl Setup {
 impl Shared {
     /// One pass of the sampling thread.
     pub(crate) fn sample(&self) {
-        lock(&self.state).read(&*self.clock, false);
+        lock(&self.state).read(&*self.clock, false, Vec::new());
     }
 
     /// Looks for channels that have appeared.
@@ -353,6 +399,20 @@ impl Shared {
         lock(&self.state).tracks().any(Track::is_learning)
     }
 
+    /// Asks the sources with threads of their own, all at once, and waits for what they read after
+    /// `since`, each for its deadline at most.
+    fn wait_for_hosted(&self, since: Seconds) -> Vec<(usize, Vec<Answer>)> {
+        for (_, hosted) in &self.hosted {
+            hosted.ask();
+        }
+        let wait = |(at, hosted): &(usize, Arc<Hosted>)| {
+            let mut answers = Vec::new();
+            hosted.wait(since, &mut answers);
+            (*at, answers)
+        };
+        self.hosted.iter().map(wait).collect()
+    }
+
     /// The meter's own cost, on a thread of somebody else.
     fn spent(&self, from: Seconds, to: Seconds) {
         self.own((to - from).0.max(0.0));
@@ -369,23 +429,45 @@ impl State {
         self.feeds.iter().flat_map(|it| &it.tracks)
     }
 
-    /// Reads every channel and adds what it says to every open span. `edge`: for an end of a span.
-    fn read(&mut self, clock: &dyn Clock, edge: bool) {
+    /// Takes the answers of the sources with threads of their own, reads the others, and adds what
+    /// they say to every open span. `edge`: for an end of a span.
+    fn read(&mut self, clock: &dyn Clock, edge: bool, answers: Vec<(usize, Vec<Answer>)>) {
         let suspended = clock.suspended();
         let slept = suspended - std::mem::replace(&mut self.suspended, suspended) > SUSPENDED;
-        self.outcomes.clear();
-        for feed in &mut self.feeds {
-            feed.read(clock, slept, edge, &mut self.outcomes);
+        self.hear(answers, slept);
+        for (feed, said) in self.feeds.iter_mut().zip(&mut self.said) {
+            feed.read(clock, slept, edge, said);
         }
+        self.tell();
+    }
+
+    /// Takes the answers of the sources with threads of their own.
+    fn hear(&mut self, answers: Vec<(usize, Vec<Answer>)>, slept: bool) {
+        self.said.iter_mut().for_each(Vec::clear);
+        for (at, answers) in answers {
+            self.feeds[at].take(answers, slept, &mut self.said[at]);
+        }
+    }
+
+    /// Adds what was said to every open span.
+    fn tell(&mut self) {
         for span in self.open.values_mut() {
-            let tallies = span.tallies.iter_mut().flatten();
-            let tracks = self.feeds.iter().flat_map(|it| &it.tracks);
-            for ((tally, track), (_, outcome)) in tallies.zip(tracks).zip(&self.outcomes) {
-                tally.add(&track.channel, outcome);
+            let feeds = self.feeds.iter().zip(&self.said).zip(&mut span.tallies);
+            for ((feed, said), tallies) in feeds {
+                // The others have been read for it at its end already.
+                if span.ended && feed.hosted().is_none() {
+                    continue;
+                }
+                for it in said {
+                    tallies[it.channel].add(&feed.tracks[it.channel].channel, &it.outcome);
+                }
             }
         }
     }
 }
+
+/// Of a source with a thread of its own.
+const NO_READING: &str = "no reading in time";
 
 /// A suspended machine was away for longer than this.
 const SUSPENDED: Seconds = Seconds(0.1);

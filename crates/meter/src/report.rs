@@ -26,6 +26,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) channels: Vec<(&'a Channel, Tally)>,
     /// For each channel, whether it shows the same counter as an earlier one.
     pub(crate) mirrored: Vec<bool>,
+    /// For each channel whose source does not answer, that in words.
+    pub(crate) silent: Vec<Option<String>>,
     pub(crate) shares: Option<Shares>,
     /// What is wrong with the meter all the time.
     pub(crate) standing: &'a [Warning],
@@ -38,9 +40,8 @@ impl Ended<'_> {
         let counted = in_total(&all, &self.mirrored);
         let mut warnings = self.standing.to_vec();
         let (mut domains, mut absent) = (Vec::new(), Vec::new());
-        for (((channel, tally), counts), mirrored) in
-            self.channels.iter().zip(&counted).zip(&self.mirrored)
-        {
+        let parts = self.channels.iter().zip(&counted).zip(&self.mirrored).zip(self.silent);
+        for ((((channel, tally), counts), mirrored), silent) in parts {
             warn(channel, tally, duration, *counts, &mut warnings);
             if *mirrored && tally.energy > Joules(0.0) {
                 let text = format!(
@@ -57,9 +58,8 @@ impl Ended<'_> {
                     domain: channel.domain,
                     device: channel.device.clone(),
                     probe: channel.probe.clone(),
-                    reason: tally
-                        .last_failure
-                        .clone()
+                    reason: silent
+                        .or_else(|| tally.last_failure.clone())
                         .unwrap_or_else(|| "fewer than two readings".to_owned()),
                     in_total: *counts,
                 });

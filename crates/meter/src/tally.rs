@@ -66,7 +66,6 @@ impl Tally {
     pub(crate) fn begin(at: Seconds, first: &Outcome) -> Self {
         let mut this = Self::late(at);
         match first {
-            Outcome::Skipped => {}
             Outcome::Failed(reason) => this.fail(reason),
             Outcome::First(edge) | Outcome::Step(Step { edge, .. }) => {
                 this.read_at(edge);
@@ -79,7 +78,6 @@ impl Tally {
     /// Adds a later reading.
     pub(crate) fn add(&mut self, channel: &Channel, outcome: &Outcome) {
         match outcome {
-            Outcome::Skipped => {}
             Outcome::Failed(reason) => self.fail(reason),
             Outcome::First(edge) => self.read_at(edge),
             Outcome::Step(step) => self.step(channel, step),

@@ -63,8 +63,6 @@ pub(crate) struct Track {
 pub(crate) enum Outcome {
     /// Nothing: it failed, for this reason.
     Failed(String),
-    /// Nothing: it was not asked this time.
-    Skipped,
     /// The first good one: there is nothing to compare with.
     First(Edge),
     /// The energy since the last good one.
@@ -182,6 +180,16 @@ impl Track {
         };
         self.total += step.energy;
         Outcome::Step(step)
+    }
+
+    /// Whether a reading of that time is news.
+    pub(crate) fn is_before(&self, at: Seconds) -> bool {
+        self.last.is_none_or(|last| last < at)
+    }
+
+    /// The last reading, if it is not older than that.
+    pub(crate) fn last_edge(&self, oldest: Seconds) -> Option<Edge> {
+        self.last.filter(|last| *last >= oldest).map(|last| self.edge(last))
     }
 
     /// Whether the period of a sensor's counter is still to be found out.

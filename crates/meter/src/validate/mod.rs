@@ -5,6 +5,7 @@
 
 mod calibration;
 mod counters;
+mod hosts;
 mod powers;
 mod sensor;
 mod tree;
@@ -37,6 +38,7 @@ pub fn run(mut tell: impl FnMut(&Case)) -> Vec<Case> {
     counters::run(&mut cases);
     zones::run(&mut cases);
     powers::run(&mut cases);
+    hosts::run(&mut cases);
     calibration::run(&mut cases);
     cases.all
 }
