@@ -106,7 +106,7 @@ impl State {
         match self.quarantine {
             None => self.quarantine(now, 1),
             // It still hangs.
-            Some((until, failures)) if self.reading.is_some() && now >= until => {
+            Some((until, failures)) if self.stale() && now >= until => {
                 self.quarantine(now, failures.saturating_add(1));
             }
             Some(_) => {}
