@@ -10,6 +10,7 @@ mod clock;
 mod counter;
 mod cover;
 mod feed;
+mod host;
 mod mirror;
 mod power;
 mod report;

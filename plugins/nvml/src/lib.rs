@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 
 use nvml_wrapper::{Nvml, error::NvmlError};
-use probe_abi::{Channel, Domain, Failure, Kind, Probe};
+use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe};
 
 /// One GPU.
 struct Gpu {
@@ -65,7 +65,7 @@ impl NvidiaGpus {
 impl Probe for NvidiaGpus {
     const NAME: &'static CStr = c"nvml";
 
-    fn open() -> Result<Self, Failure> {
+    fn open(_: &Options) -> Result<Self, Failure> {
         let found = Nvml::init().and_then(Self::find).map_err(|error| failure(&error))?;
         if found.gpus.is_empty() {
             return Err(Failure {
@@ -79,17 +79,13 @@ impl Probe for NvidiaGpus {
     fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
         for gpu in &self.gpus {
             describe(Channel {
-                device: &gpu.uuid,
-                kind: gpu.kind,
-                domain: Domain::Gpu,
-                // Millijoules and milliwatts.
-                unit: 1e-3,
-                range: 0,
                 // Not documented by NVIDIA: 100 ms is a cautious assumption.
                 period_ns: 100_000_000,
                 // NVML's reference states ±5 % for Fermi and Kepler boards and nothing for later
                 // ones; the same is assumed for all.
                 relative_error: 0.05,
+                // Millijoules and milliwatts.
+                ..Channel::new(gpu.kind, Domain::Gpu, &gpu.uuid, 1e-3)
             });
         }
     }

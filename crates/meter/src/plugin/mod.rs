@@ -1,92 +1,27 @@
 //! Loads probes from shared libraries; the only unsafe code of this crate.
 #![expect(unsafe_code, reason = "calls into probes through the C interface")]
 
+mod describe;
+mod error;
+
 use std::{
-    ffi::{CStr, c_char, c_void},
+    ffi::{CStr, CString, c_char, c_void},
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     ptr,
+    sync::{Mutex, PoisonError},
 };
 
 use libloading::Library;
-use probe_abi::{ABI, Entry, Functions, PANICKED, RawChannel, Refusal, Table};
-use record::{Domain, Method, Seconds};
+use probe_abi::{Entry, Functions, PANICKED, RawChannel, Refusal, Table, UNKNOWN_OPTION};
 
-use crate::source::{Channel, Kind, ReadError, Source};
+use self::describe::{MOST_CHANNELS, believed, described, printable};
+pub use self::error::LoadError;
+use crate::source::{Channel, ReadError, Source};
 
-/// More channels than this are not believed.
-const MOST_CHANNELS: usize = 1024;
-
-/// Why a probe could not be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The file cannot be looked at.
-    #[error("failed to find plugin `{}`; check the path", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// Anybody may change the file or put another in its place, and it would run with our rights.
-    #[error(
-        "plugin `{}` can be replaced by everybody; run `chmod o-w {}`",
-        path.display(),
-        culprit.display()
-    )]
-    WorldWritable {
-        /// The plugin.
-        path: PathBuf,
-        /// What can be written: the file or its folder.
-        culprit: PathBuf,
-    },
-    /// Not a shared library, or it lacks the symbol `wattlab_probe`.
-    #[error("failed to load plugin `{}`", path.display())]
-    Library {
-        /// The file.
-        path: PathBuf,
-        /// The loader's reason.
-        source: libloading::Error,
-    },
-    /// Built for another version of the interface.
-    #[error("plugin `{}` speaks abi {found}, this meter speaks {ABI}; build it again", path.display())]
-    Abi {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-    },
-    /// It answers no table, a short one, or one without functions.
-    #[error("plugin `{}` answers no table of abi {ABI}: {refusal:?}", path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        refusal: Refusal,
-    },
-    /// Its hardware is not here.
-    #[error("plugin `{name}` cannot open its hardware: {reason} (code {code})")]
-    Open {
-        /// As the probe calls itself.
-        name: String,
-        /// Negative, chosen by the probe.
-        code: i32,
-        /// In the probe's words.
-        reason: String,
-        /// What to do about it, in the probe's words.
-        remedy: Option<String>,
-    },
-    /// A channel makes no sense.
-    #[error("plugin `{name}`: {problem}")]
-    Channel {
-        /// As the probe calls itself.
-        name: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
+/// Options wait in the library between setting and opening: one opening at a time.
+static OPENING: Mutex<()> = Mutex::new(());
 
 /// An opened probe. Its library stays loaded until the process ends.
 #[derive(Debug)]
@@ -109,6 +44,15 @@ impl Plugin {
     /// If the file is not a probe of this version, may be written by everybody, or its hardware is
     /// not here ([`LoadError::Open`]).
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Self::load_with(path, &[])
+    }
+
+    /// Opens a probe from a shared library, with options as keys and values.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and if the probe does not take an option ([`LoadError::Option`]).
+    pub fn load_with(path: &Path, options: &[(String, String)]) -> Result<Self, LoadError> {
         let missing = |source| LoadError::File { path: path.to_owned(), source };
         // Also because a bare name would be searched for in the system's folders.
         let path = path.canonicalize().map_err(missing)?;
@@ -125,7 +69,7 @@ impl Plugin {
         // SAFETY: by the contract the answer starts with version and size and is static; the
         // library is never unloaded.
         match unsafe { Table::check(answer) } {
-            Ok(table) => Self::open(table),
+            Ok(functions) => Self::start(functions, options),
             Err(Refusal::Abi(found)) => Err(LoadError::Abi { path, found }),
             Err(refusal) => Err(LoadError::Table { path, refusal }),
         }
@@ -137,10 +81,36 @@ impl Plugin {
     ///
     /// If its hardware is not here or its channels make no sense.
     pub fn open(table: &'static Table) -> Result<Self, LoadError> {
-        let name = table.name().to_owned();
-        let Some(functions) = table.functions() else {
-            return Err(LoadError::Table { path: name.into(), refusal: Refusal::Incomplete });
+        Self::open_with(table, &[])
+    }
+
+    /// Opens a probe that is linked into this program, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if the probe does not take an option.
+    pub fn open_with(
+        table: &'static Table,
+        options: &[(String, String)],
+    ) -> Result<Self, LoadError> {
+        let fail = |refusal| LoadError::Table { path: "the program itself".into(), refusal };
+        Self::start(table.functions().map_err(fail)?, options)
+    }
+
+    fn start(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
+        let name = match printable(functions.name) {
+            name if name.is_empty() => "nameless".to_owned(),
+            name => name,
         };
+        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in options {
+            set(&functions, key, value).map_err(|reason| LoadError::Option {
+                name: name.clone(),
+                key: key.clone(),
+                value: value.clone(),
+                reason,
+            })?;
+        }
         let mut state = ptr::null_mut();
         let mut reason = [0_u8; 512];
         // The last byte stays 0 whatever the probe writes.
@@ -148,12 +118,14 @@ impl Plugin {
         // SAFETY: both places are valid for the sizes that are passed.
         let code =
             unsafe { (functions.open)(&mut state, reason.as_mut_ptr().cast::<c_char>(), size) };
+        drop(opening);
         if code != 0 {
-            let text = CStr::from_bytes_until_nul(&reason).unwrap_or_default().to_string_lossy();
+            let text = CStr::from_bytes_until_nul(&reason).unwrap_or_default();
+            let text = text.to_string_lossy();
             let (reason, remedy) = match text.split_once('\n') {
-                Some((reason, remedy)) => (reason.to_owned(), Some(remedy.to_owned())),
+                Some((reason, remedy)) => (printable(reason), Some(printable(remedy))),
                 None if text.is_empty() => ("it gives no reason".to_owned(), None),
-                None => (text.into_owned(), None),
+                None => (printable(&text), None),
             };
             return Err(LoadError::Open { name, code, reason, remedy });
         }
@@ -175,52 +147,39 @@ impl Plugin {
         let capacity = MOST_CHANNELS as u32;
         // SAFETY: `state` came from `open`; `raw` has room for `capacity` channels.
         let count = unsafe { (self.functions.channels)(self.state, raw.as_mut_ptr(), capacity) };
-        let count = usize::try_from(count)
-            .map_err(|_| fail(format!("listing its channels failed with code {count}")))?;
-        if count > MOST_CHANNELS {
-            return Err(fail(format!("{count} channels, expected at most {MOST_CHANNELS}")));
-        }
-        raw[..count].iter().map(|it| self.channel(it).map_err(fail)).collect()
+        let count = believed(count).map_err(fail)?;
+        raw[..count].iter().map(|it| described(&self.name, it).map_err(fail)).collect()
     }
 
-    fn channel(&self, raw: &RawChannel) -> Result<Channel, String> {
-        let device = raw.device().to_owned();
-        let (kind, method) = match raw.kind {
-            1 => {
-                let range = (raw.range > 0).then_some(raw.range);
-                (Kind::Counter { range }, Method::Counter)
+    /// What the probe says about its last failure, or the bare code.
+    fn reason(&self, code: i32) -> String {
+        if let Some(reason) = self.functions.reason {
+            // SAFETY: `state` came from `open`; the text is read before the next call.
+            let text = unsafe {
+                let text = reason(self.state, code);
+                (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy())
+            };
+            if let Some(text) = text.filter(|it| !it.is_empty()) {
+                return format!("{} (code {code})", printable(&text));
             }
-            2 => (Kind::Power, Method::IntegratedPower),
-            other => return Err(format!("channel `{device}` is of kind {other}, expected 1 or 2")),
-        };
-        if !(raw.unit.is_finite() && raw.unit > 0.0) {
-            return Err(format!("channel `{device}` has unit {}, expected above 0", raw.unit));
         }
-        // NaN and negative values tell nothing.
-        let relative_error = if raw.relative_error > 0.0 { raw.relative_error } else { 0.0 };
-        Ok(Channel {
-            probe: self.name.clone(),
-            domain: match raw.domain {
-                1 => Domain::System,
-                2 => Domain::Psys,
-                3 => Domain::CpuPackage,
-                4 => Domain::CpuCore,
-                5 => Domain::CpuUncore,
-                6 => Domain::Dram,
-                7 => Domain::Gpu,
-                _ => Domain::Other,
-            },
-            device,
-            inside: None,
-            identity: None,
-            kind,
-            method,
-            unit: raw.unit,
-            relative_error,
-            period: Seconds(raw.period_ns as f64 * 1e-9),
-            averaging: Seconds(0.0),
-            model: None,
-        })
+        match code {
+            PANICKED => "the probe panicked".to_owned(),
+            code => format!("code {code}"),
+        }
+    }
+}
+
+/// Hands one option over; in words why the probe does not take it.
+fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
+    let Some(set) = functions.set else { return Err("it takes no options".to_owned()) };
+    let text = |text| CString::new(text).map_err(|_| "a zero byte".to_owned());
+    let (key, value) = (text(key)?, text(value)?);
+    // SAFETY: both are nul-terminated.
+    match unsafe { set(key.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        UNKNOWN_OPTION => Err("it has no such option".to_owned()),
+        code => Err(format!("code {code}")),
     }
 }
 
@@ -249,10 +208,7 @@ impl Source for Plugin {
             code => Err(ReadError {
                 probe: self.name.clone(),
                 device: self.channels.get(channel).map(|it| it.device.clone()).unwrap_or_default(),
-                reason: match code {
-                    PANICKED => "the probe panicked".to_owned(),
-                    code => format!("code {code}"),
-                },
+                reason: self.reason(code),
             }),
         }
     }
