@@ -11,10 +11,13 @@ use record::{Warning, WarningKind};
 
 use crate::{
     attribute::Attributor,
+    battery::{self, Battery},
     clock::Monotonic,
     cover::covers_processor,
     estimator::{self, Estimator},
+    hwmon::{self, Hwmon},
     meter::{Meter, MeterError, Observer, Setup},
+    perf::{self, Perf},
     plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
     source::{Absent, Channel, Source},
@@ -180,6 +183,14 @@ impl Builder {
         found.look(powercap::NAME, Powercap::open(&self.sysfs), Place::Here, |it| {
             (it.problems.clone(), it.remedy(&self.sysfs))
         });
+        found.look(perf::NAME, Perf::open(&self.sysfs), Place::Here, |it| {
+            (it.problems.clone(), (!it.problems.is_empty()).then(perf::remedy))
+        });
+        // These may take milliseconds, on slow buses and in firmware.
+        found.look(hwmon::NAME, Hwmon::open(&self.sysfs), Place::Apart, |it| {
+            (it.problems.clone(), None)
+        });
+        found.look(battery::NAME, Battery::open(&self.sysfs), Place::Apart, |_| (Vec::new(), None));
         let named = self.plugin_paths()?;
         let is_named = |path: &PathBuf| {
             named.iter().any(|it| it.canonicalize().ok() == path.canonicalize().ok())

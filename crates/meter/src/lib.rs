@@ -26,8 +26,12 @@ mod attribute;
 mod idle;
 
 // Sources.
+mod battery;
 mod cpu_time;
 mod estimator;
+mod file;
+mod hwmon;
+mod perf;
 mod plugin;
 mod powercap;
 

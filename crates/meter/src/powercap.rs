@@ -1,15 +1,16 @@
 //! RAPL through the kernel's powercap files.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::{FileExt, MetadataExt},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use record::{Domain, Method, Seconds};
 
-use crate::source::{Absent, Channel, Kind, ReadError, Source};
+use crate::{
+    file::{NumberFile, read_text},
+    source::{Absent, Channel, Kind, ReadError, Source},
+};
 
 /// The probe's name.
 pub(crate) const NAME: &str = "rapl";
@@ -18,7 +19,7 @@ pub(crate) const NAME: &str = "rapl";
 pub(crate) struct Powercap {
     folder: PathBuf,
     channels: Vec<Channel>,
-    counters: Vec<CounterFile>,
+    counters: Vec<NumberFile>,
     /// Zones that are there and cannot be read.
     pub(crate) problems: Vec<String>,
 }
@@ -117,76 +118,6 @@ fn remedy(sysfs: &Path) -> String {
 /// The file of a zone's counter.
 const COUNTER: &str = "energy_uj";
 
-/// `SYSFS_MAGIC` of `linux/magic.h`.
-const SYSFS: i64 = 0x6265_6572;
-
-/// A file that is being replaced may be seen half written so many times in a row.
-const TRIES: u32 = 5;
-
-/// A counter's file that is kept open.
-struct CounterFile {
-    path: PathBuf,
-    file: File,
-    /// The kernel's own file system answers an error from a file that is gone; any other goes on
-    /// answering from a file that was replaced, and has to be asked.
-    replaceable: bool,
-    /// Whether its values end with a line break; one of the kernel's that does not is cut short.
-    ends: bool,
-}
-
-impl CounterFile {
-    fn open(path: PathBuf) -> io::Result<Self> {
-        let file = File::open(&path)?;
-        let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| it.f_type == SYSFS);
-        Ok(Self { path, file, replaceable: !kernel, ends: false })
-    }
-
-    fn read(&mut self) -> Result<u64, String> {
-        if self.replaceable && self.file.metadata().map_or(true, |it| it.nlink() == 0) {
-            self.reopen()?;
-        }
-        let mut answer = self.read_open();
-        if matches!(answer, Err(Failed::Read(_))) {
-            self.reopen()?;
-            answer = self.read_open();
-        }
-        for _ in 1..TRIES {
-            if self.replaceable && matches!(answer, Err(Failed::Parse(_))) {
-                std::thread::yield_now();
-                answer = self.read_open();
-            }
-        }
-        answer.map_err(|failed| match failed {
-            Failed::Read(error) => error.to_string(),
-            Failed::Parse(text) => format!("`{text}` is not a number"),
-        })
-    }
-
-    fn reopen(&mut self) -> Result<(), String> {
-        self.file = File::open(&self.path).map_err(|error| error.to_string())?;
-        Ok(())
-    }
-
-    fn read_open(&mut self) -> Result<u64, Failed> {
-        let mut buffer = [0; 32];
-        let length = self.file.read_at(&mut buffer, 0).map_err(Failed::Read)?;
-        let text = str::from_utf8(&buffer[..length]).unwrap_or_default();
-        let ends = text.ends_with('\n');
-        match text.trim().parse() {
-            Ok(value) if ends || !self.ends || self.replaceable => {
-                self.ends = ends;
-                Ok(value)
-            }
-            _ => Err(Failed::Parse(text.trim().to_owned())),
-        }
-    }
-}
-
-enum Failed {
-    Read(io::Error),
-    Parse(String),
-}
-
 /// A zone's folder with its place in the tree: `intel-rapl:0:1` is `[0, 1]`.
 struct Zone {
     path: PathBuf,
@@ -213,7 +144,7 @@ fn zones(folder: &Path) -> io::Result<Vec<Zone>> {
     Ok(zones)
 }
 
-fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String> {
+fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, NumberFile), String> {
     let name = read_text(&zone.path.join("name"))?;
     let parent = all
         .iter()
@@ -235,8 +166,8 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
         Some(parent) => format!("{parent}/{name}"),
         None => name,
     };
-    let mut file = CounterFile::open(zone.path.join(COUNTER))
-        .map_err(|error| format!("energy_uj: {error}"))?;
+    let mut file =
+        NumberFile::open(zone.path.join(COUNTER)).map_err(|error| format!("energy_uj: {error}"))?;
     file.read().map_err(|error| format!("energy_uj: {error}"))?;
     let range = read_text(&zone.path.join("max_energy_range_uj"))?;
     let range: u64 = range.parse().map_err(|_| format!("max_energy_range_uj is `{range}`"))?;
@@ -250,10 +181,4 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
     // "Approximately 1 millisecond": Intel's Software Developer's Manual 3B on RAPL.
     channel.period = Seconds(1e-3);
     Ok((channel, file))
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    Ok(text.trim().to_owned())
 }
