@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod clock;
+pub mod conformance;
 mod counter;
 mod cover;
 mod cpu_time;
 mod estimator;
 #[cfg_attr(not(test), expect(dead_code, reason = "the meter's core takes it up next"))]
 mod host;
+pub mod isolate;
 mod meter;
 mod plugin;
 mod power;
