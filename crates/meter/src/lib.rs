@@ -35,6 +35,10 @@ mod perf;
 mod plugin;
 mod powercap;
 
+// Plugins at arm's length.
+pub mod conformance;
+pub mod isolate;
+
 // The proof.
 pub mod validate;
 

@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 
+mod conformance;
 mod fake;
+mod isolate;
 mod plugin;
 mod rapl;
 mod span;

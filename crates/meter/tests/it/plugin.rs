@@ -14,27 +14,33 @@ use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, Virtual};
 use crate::fake::Tree;
 
 /// Builds a plugin of this workspace as the user would, and finds the library it becomes.
-fn build(package: &str) -> PathBuf {
+pub(crate) fn build(package: &str) -> PathBuf {
+    let library = format!("lib{}{}", package.replace('-', "_"), env::consts::DLL_SUFFIX);
+    cargo_build(&["-p", package], &library)
+}
+
+/// Builds, and finds the file of that name that it made.
+pub(crate) fn cargo_build(args: &[&str], name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format=json", "-p", package])
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
-    let library = format!("lib{}{}", package.replace('-', "_"), env::consts::DLL_SUFFIX);
     messages
         .lines()
         .filter(|line| line.contains("compiler-artifact"))
         .flat_map(|line| line.split('"'))
-        .find(|text| text.ends_with(&format!("/{library}")))
-        .unwrap_or_else(|| panic!("no `{library}` in {messages}"))
+        .find(|text| text.ends_with(&format!("/{name}")))
+        .unwrap_or_else(|| panic!("no `{name}` in {messages}"))
         .into()
 }
 
 /// Compiles C, or says visibly that it cannot.
 #[expect(clippy::print_stderr, reason = "says visibly that it skips")]
-fn compile(source: &Path, library: &Path) -> bool {
+pub(crate) fn compile(source: &Path, library: &Path) -> bool {
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe-abi/include");
     let mut cc = Command::new("cc");
     cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I", include]);
