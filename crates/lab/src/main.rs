@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, measure, meter, probes, report, reproduce};
+use wattlab::command::{check, datasets, measure, meter, plugin, probes, report, reproduce};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -30,6 +30,9 @@ enum Command {
     /// The meter itself.
     #[command(subcommand)]
     Meter(meter::Command),
+    /// Probes that are loaded at run time.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
         Command::Meter(command) => meter::run(&command),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))

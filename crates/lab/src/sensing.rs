@@ -1,6 +1,6 @@
 //! The flags that say what a meter reads; the same in every command that has a meter.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::anyhow;
 use meter::{Builder, Meter};
@@ -13,12 +13,42 @@ pub struct Sensing {
     /// Read this folder in place of `/sys`.
     #[arg(long, value_name = "DIR")]
     pub sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    pub plugin: Vec<PathBuf>,
+    /// Load a probe from a shared library, with its options if it has some.
+    #[arg(long, value_name = "FILE[,KEY=VALUE]...", value_parser = plugin)]
+    pub plugin: Vec<PluginFile>,
     /// Load every probe of a folder.
     #[arg(long, value_name = "DIR")]
     pub plugin_dir: Option<PathBuf>,
+    /// Use this library in place of NVIDIA's `libnvidia-ml.so.1`.
+    #[arg(long, value_name = "FILE")]
+    pub nvml_library: Option<PathBuf>,
+    /// Run each plugin in a process of its own: one that crashes takes nothing with it.
+    #[arg(long)]
+    pub isolate: bool,
+}
+
+/// A plugin and its options.
+#[derive(Clone, Debug)]
+pub struct PluginFile {
+    /// The shared library.
+    pub path: PathBuf,
+    /// In the plugin's own words.
+    pub options: Vec<(String, String)>,
+}
+
+/// `FILE[,KEY=VALUE]...` on the command line.
+///
+/// # Errors
+///
+/// If what follows a comma has no `=`.
+pub fn plugin(text: &str) -> Result<PluginFile, String> {
+    let mut parts = text.split(',');
+    let path = PathBuf::from(parts.next().unwrap_or_default());
+    let option = |it: &str| match it.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err(format!("expected KEY=VALUE after the comma, found `{it}`")),
+    };
+    Ok(PluginFile { path, options: parts.map(option).collect::<Result<_, _>>()? })
 }
 
 impl Sensing {
@@ -38,13 +68,34 @@ impl Sensing {
             builder = builder.sysfs(sysfs);
         }
         for plugin in &self.plugin {
-            builder = builder.plugin(plugin);
+            builder = builder.plugin_with(&plugin.path, plugin.options.clone());
         }
         if let Some(folder) = &self.plugin_dir {
             builder = builder.plugin_dir(folder);
         }
-        if let Some(nvml) = beside_this_program("wattlab_probe_nvml") {
-            builder = builder.offer_plugin(nvml);
+        let nvml = beside_this_program("wattlab_probe_nvml");
+        match (&self.nvml_library, nvml) {
+            (None, Some(nvml)) => builder = builder.offer_plugin(nvml),
+            (None, None) => {}
+            (Some(library), Some(nvml)) => {
+                let library = library.to_string_lossy().into_owned();
+                builder = builder.plugin_with(nvml, vec![("library".to_owned(), library)]);
+            }
+            (Some(_), None) => {
+                let text = "--nvml-library needs the probe `libwattlab_probe_nvml` in this \
+                            program's folder; build it with `cargo build --release -p \
+                            wattlab-probe-nvml`";
+                return Err(Failure::bad_input(anyhow!(text)));
+            }
+        }
+        if self.isolate {
+            let program = std::env::current_exe().map_err(Failure::run_time)?;
+            builder = builder.isolate(move |path, options| {
+                let mut command = Command::new(&program);
+                command.args(["plugin", "serve"]).arg(path);
+                command.args(options.iter().map(|(key, value)| format!("{key}={value}")));
+                command
+            });
         }
         Ok(builder)
     }

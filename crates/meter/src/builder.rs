@@ -1,8 +1,10 @@
 //! What a meter reads: sources found, plugins loaded, a model where no sensor is.
 
 use std::{
+    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -12,10 +14,11 @@ use record::{Warning, WarningKind};
 use crate::{
     attribute::Attributor,
     battery::{self, Battery},
-    clock::Monotonic,
+    clock::{Clock, Monotonic},
     cover::covers_processor,
     estimator::{self, Estimator},
     hwmon::{self, Hwmon},
+    isolate::{IsolateError, Isolated},
     meter::{Meter, MeterError, Observer, Setup},
     perf::{self, Perf},
     plugin::{LoadError, Plugin},
@@ -44,8 +47,8 @@ pub struct Builder {
     procfs: PathBuf,
     interval: Duration,
     deadline: Duration,
-    plugins: Vec<PathBuf>,
-    offered: Vec<PathBuf>,
+    plugins: Vec<PluginFile>,
+    isolate: Option<Isolate>,
     plugin_folders: Vec<PathBuf>,
     estimator: Option<Estimator>,
     attribute: bool,
@@ -70,6 +73,18 @@ struct Found {
     standing: Vec<Warning>,
 }
 
+/// A plugin to load.
+#[derive(Clone, Debug)]
+struct PluginFile {
+    path: PathBuf,
+    options: Vec<(String, String)>,
+    /// By the user, who wants to know if it cannot be loaded.
+    named: bool,
+}
+
+/// Makes the command of a plugin's process.
+type Isolate = Arc<dyn Fn(&Path, &[(String, String)]) -> Command + Send + Sync>;
+
 /// Where a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -87,7 +102,7 @@ impl Default for Builder {
             interval: Duration::from_millis(100),
             deadline: Duration::from_millis(100),
             plugins: Vec::new(),
-            offered: Vec::new(),
+            isolate: None,
             plugin_folders: Vec::new(),
             estimator: Some(Estimator::for_this_processor()),
             attribute: false,
@@ -129,8 +144,15 @@ impl Builder {
 
     /// Loads a probe from a shared library.
     #[must_use]
-    pub fn plugin(mut self, path: impl AsRef<Path>) -> Self {
-        self.plugins.push(path.as_ref().to_owned());
+    pub fn plugin(self, path: impl AsRef<Path>) -> Self {
+        self.plugin_with(path, Vec::new())
+    }
+
+    /// Loads a probe from a shared library with options, in its own words.
+    #[must_use]
+    pub fn plugin_with(mut self, path: impl AsRef<Path>, options: Vec<(String, String)>) -> Self {
+        let path = path.as_ref().to_owned();
+        self.plugins.push(PluginFile { path, options, named: true });
         self
     }
 
@@ -138,7 +160,19 @@ impl Builder {
     /// fails, the probe is unavailable and no more.
     #[must_use]
     pub fn offer_plugin(mut self, path: impl AsRef<Path>) -> Self {
-        self.offered.push(path.as_ref().to_owned());
+        let path = path.as_ref().to_owned();
+        self.plugins.push(PluginFile { path, options: Vec::new(), named: false });
+        self
+    }
+
+    /// Runs each plugin in a process of its own, which a command starts and in which
+    /// [`crate::isolate::serve`] runs: a plugin that crashes takes nothing with it.
+    #[must_use]
+    pub fn isolate(
+        mut self,
+        command: impl Fn(&Path, &[(String, String)]) -> Command + Send + Sync + 'static,
+    ) -> Self {
+        self.isolate = Some(Arc::new(command));
         self
     }
 
@@ -191,28 +225,9 @@ impl Builder {
             (it.problems.clone(), None)
         });
         found.look(battery::NAME, Battery::open(&self.sysfs), Place::Apart, |_| (Vec::new(), None));
-        let named = self.plugin_paths()?;
-        let is_named = |path: &PathBuf| {
-            named.iter().any(|it| it.canonicalize().ok() == path.canonicalize().ok())
-        };
-        let offered = self.offered.iter().filter(|it| !is_named(it));
-        let offered = offered.map(|it| (it, true));
-        for (path, offered) in named.iter().map(|it| (it, false)).chain(offered) {
-            match Plugin::load(path) {
-                Ok(plugin) => {
-                    found.statuses.push(available(plugin.name(), &plugin));
-                    found.sources.push((Box::new(plugin), Place::Apart));
-                }
-                // The probe works, its hardware is not here.
-                Err(LoadError::Open { name, reason, remedy, .. }) => {
-                    found.statuses.push(unavailable(&name, reason, remedy));
-                }
-                Err(error) if offered => {
-                    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                    found.statuses.push(unavailable(&name, error.to_string(), None));
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let clock: Arc<dyn Clock> = Arc::new(Monotonic::default());
+        for plugin in self.plugin_files()? {
+            found.load(plugin, self.isolate.as_ref(), &clock)?;
         }
         if let Some(model) = self.estimator {
             found.estimate(&model);
@@ -221,7 +236,7 @@ impl Builder {
             sources: found.sources,
             statuses: found.statuses,
             standing: found.standing,
-            clock: Arc::new(Monotonic::default()),
+            clock,
             interval: Some(self.interval),
             deadline: self.deadline,
             attributor: self.attribute.then(|| Attributor::new(&self.procfs)),
@@ -229,8 +244,10 @@ impl Builder {
         })
     }
 
-    fn plugin_paths(&self) -> Result<Vec<PathBuf>, MeterError> {
-        let mut paths = self.plugins.clone();
+    /// Those that were named, those of the folders, and those that came along, each once.
+    fn plugin_files(&self) -> Result<Vec<PluginFile>, MeterError> {
+        let (mut files, offered): (Vec<_>, Vec<_>) =
+            self.plugins.iter().cloned().partition(|it| it.named);
         for folder in &self.plugin_folders {
             let fail = |source| MeterError::Folder { path: folder.clone(), source };
             let mut found = Vec::new();
@@ -243,9 +260,13 @@ impl Builder {
                 }
             }
             found.sort();
-            paths.extend(found);
+            let file = |path| PluginFile { path, options: Vec::new(), named: true };
+            files.extend(found.into_iter().map(file));
         }
-        Ok(paths)
+        files.extend(offered);
+        let mut seen = HashSet::new();
+        files.retain(|it| it.path.canonicalize().map_or(true, |path| seen.insert(path)));
+        Ok(files)
     }
 }
 
@@ -284,6 +305,48 @@ impl Found {
         }
         self.statuses.push(status);
         self.sources.push((Box::new(source), place));
+    }
+
+    fn load(
+        &mut self,
+        plugin: PluginFile,
+        isolate: Option<&Isolate>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), MeterError> {
+        let PluginFile { path, options, named } = plugin;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let loaded: Result<Box<dyn Source>, MeterError> = match isolate {
+            None => match Plugin::load_with(&path, &options) {
+                Ok(plugin) => Ok(Box::new(plugin)),
+                // The probe works, its hardware is not here.
+                Err(LoadError::Open { name, reason, remedy, .. }) => {
+                    self.statuses.push(unavailable(&name, reason, remedy));
+                    return Ok(());
+                }
+                Err(error) => Err(error.into()),
+            },
+            Some(command) => {
+                let (command, path) = (Arc::clone(command), path.clone());
+                match Isolated::start(move || command(&path, &options), Arc::clone(clock)) {
+                    Ok(plugin) => Ok(Box::new(plugin)),
+                    Err(IsolateError::Refused { reason, remedy }) => {
+                        self.statuses.push(unavailable(&stem, reason, remedy));
+                        return Ok(());
+                    }
+                    Err(source) => Err(MeterError::Isolate { path: PathBuf::from(&stem), source }),
+                }
+            }
+        };
+        match loaded {
+            Ok(plugin) => {
+                let name = plugin.channels().first().map_or(stem, |it| it.probe.clone());
+                self.statuses.push(available(&name, &*plugin));
+                self.sources.push((plugin, Place::Apart));
+            }
+            Err(error) if named => return Err(error),
+            Err(error) => self.statuses.push(unavailable(&stem, error.to_string(), None)),
+        }
+        Ok(())
     }
 
     fn channels(&self) -> impl Iterator<Item = &Channel> {

@@ -22,6 +22,7 @@ use crate::{
     feed::{Feed, Said},
     host::{Answer, Hosted},
     idle::Idle,
+    isolate::IsolateError,
     plugin::LoadError,
     report::Ended,
     sampler,
@@ -117,6 +118,14 @@ pub enum MeterError {
         path: PathBuf,
         /// The reason.
         source: std::io::Error,
+    },
+    /// A plugin's own process cannot be used.
+    #[error("plugin `{}` cannot run in a process of its own", path.display())]
+    Isolate {
+        /// The plugin.
+        path: PathBuf,
+        /// The reason.
+        source: IsolateError,
     },
     /// The sampling thread could not be started.
     #[error("failed to start the sampling thread")]
