@@ -86,7 +86,7 @@ fn a_driver_with_nothing_to_read_says_why() {
         other => panic!("{other:?}"),
     };
     // Without its control file the fake's driver is not loaded.
-    let mut check = |expected| {
+    let check = |expected| {
         assert_eq!(reason(driver.open(&library).unwrap_err()), expected);
     };
     check((-2, "the NVIDIA driver is not loaded".to_owned()));
