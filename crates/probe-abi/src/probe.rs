@@ -53,3 +53,9 @@ pub trait Probe: Sized + 'static {
     /// If it cannot be read now.
     fn read(&mut self, channel: usize) -> Result<u64, Failure>;
 }
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Options {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}

@@ -5,6 +5,7 @@
 mod conformance;
 mod fake;
 mod isolate;
+mod nvml;
 mod plugin;
 mod rapl;
 mod span;
