@@ -23,6 +23,8 @@ mod update;
 
 // What is asked beyond the amount.
 mod attribute;
+pub mod carbon;
+pub mod export;
 mod idle;
 
 // Sources.

@@ -332,6 +332,12 @@ impl Meter {
         self.0.readings()
     }
 
+    /// CPU time that the meter itself used so far: its threads, and the two ends of every span.
+    #[must_use]
+    pub fn own_cpu(&self) -> Seconds {
+        Seconds(self.0.own_ns.load(Ordering::Relaxed) as f64 * 1e-9)
+    }
+
     /// The channels that are read, for a run's record.
     #[must_use]
     pub fn probe_uses(&self) -> Vec<ProbeUse> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 
 mod conformance;
+mod export;
 mod fake;
 mod isolate;
 mod nvml;
