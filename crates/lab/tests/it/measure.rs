@@ -221,3 +221,97 @@ fn standard_input_and_output_are_the_commands() {
     let output = command.stdin(input).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "through");
 }
+
+#[test]
+fn grams_follow_from_joules() {
+    let folder = tempfile::tempdir().unwrap();
+    let sysfs = folder.path().join("sys");
+    zone(&sysfs, "intel-rapl:0", "package-0", 0);
+    let output = driven(&sysfs, &[("intel-rapl:0", 0, 100.0)], || {
+        let args = [
+            "measure",
+            "--json",
+            "--sysfs",
+            "sys",
+            "--region",
+            "FRA",
+            "--pue",
+            "1.5",
+            "--emissions",
+            "emissions.csv",
+            "--",
+            "sleep",
+            "0.2",
+        ];
+        run(folder.path(), &args)
+    });
+    let told = json(&output.stdout);
+    let (joules, carbon) = (told["total"]["joules"].as_f64().unwrap(), &told["carbon"]);
+    let expected = joules / 3.6e6 * carbon["g_per_kwh"].as_f64().unwrap() * 1.5;
+    assert!((carbon["grams"].as_f64().unwrap() / expected - 1.0).abs() < 1e-9, "{told}");
+    assert_eq!(carbon["origin"], "measured");
+    let csv = fs::read_to_string(folder.path().join("emissions.csv")).unwrap();
+    assert!(csv.starts_with("timestamp,project_name,") && csv.lines().count() == 2, "{csv}");
+    let check = |args: &[&str], text: &str| {
+        let output = run(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    };
+    check(&["measure", "--region", "XX", "--", "true"], "`XX` is not in the table");
+    check(&["measure", "--region", "FRA", "--pue", "0.5", "--", "true"], "pue is 0.5");
+    fs::write(folder.path().join("grid.csv"), "0,1\n0,2\n").unwrap();
+    check(&["measure", "--intensity", "grid.csv", "--", "true"], "`grid.csv`, line 2");
+}
+
+#[test]
+fn prometheus_is_served() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["meter", "serve", "--listen", "127.0.0.1:0"];
+    let mut child = wattlab(folder.path(), &args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("serving http://").unwrap();
+    let address = address.strip_suffix("/metrics").unwrap();
+    let ask = |request: &str| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        // A refused request may be cut off by the other side.
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    let answer = ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(
+        answer.contains("wattlab_energy_joules_total{") && answer.ends_with("# EOF\n"),
+        "{answer}"
+    );
+    assert!(ask("GET /nothing HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
+    assert!(ask("BREW /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert!(child.wait().unwrap().success());
+    let output = run(folder.path(), &["meter", "serve", "--listen", "256.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_plugin_is_checked_and_isolated() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("text.so"), "no library").unwrap();
+    let output = run(folder.path(), &["plugin", "check", "text.so", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = json(&output.stdout);
+    assert_eq!((&told["passed"], &told["checks"][0]["verdict"]), (&false.into(), &"failed".into()));
+    let output = run(folder.path(), &["plugin", "check", "nothing.so"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    // In a process of its own it fails there, and is only unavailable here.
+    let args = ["measure", "--isolate", "--plugin", "text.so", "--json", "--", "true"];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = run(folder.path(), &["measure", "--plugin", "text.so", "--", "true"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}

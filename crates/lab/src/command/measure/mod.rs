@@ -1,6 +1,7 @@
 //! `wattlab measure -- CMD`: what a command costs.
 
 mod child;
+mod grid;
 mod tell;
 
 use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration};
@@ -9,7 +10,7 @@ use anyhow::{Context, anyhow};
 use meter::{Estimator, Meter};
 use record::Origin;
 
-use self::tell::Told;
+use self::{grid::Grid, tell::Told};
 use crate::{
     Failure, output, progress,
     sensing::{Sensing, milliseconds, seconds},
@@ -26,6 +27,18 @@ pub struct Args {
     /// First watch the machine at rest for so many seconds, and also tell the energy above that.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle: Option<Duration>,
+    /// Also tell grams of CO2 equivalent, at this country's yearly mean (ISO 3166 code).
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+    /// Or at what the grid was meanwhile: lines of `SECONDS_SINCE_1970,GRAMS_PER_KWH`.
+    #[arg(long, value_name = "FILE", conflicts_with = "region")]
+    intensity: Option<PathBuf>,
+    /// What the data center draws over what its machines do (power usage effectiveness).
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pue: f64,
+    /// Append a line to an `emissions.csv` with CodeCarbon's columns.
+    #[arg(long, value_name = "FILE")]
+    emissions: Option<PathBuf>,
     /// Write a time series: a line per sample and channel.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -83,6 +96,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             .map_err(Failure::bad_input)
     });
     let document = document.transpose()?;
+    let grid = Grid::new(args.region.as_deref(), args.intensity.as_deref(), args.pue)?;
     let mut builder = args.sensing.builder()?.interval(args.interval).attribute();
     // A command's CPU time is its own and that of all it starts.
     builder = builder.estimator(Estimator::for_this_processor().with_children());
@@ -108,7 +122,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         None => None,
     };
     let ended = child::run(&meter, &args.command, args.json)?;
-    let told = Told { command: &args.command, ended: &ended, idle };
+    let carbon = grid.weigh(&ended.report)?;
+    let told = Told { command: &args.command, ended: &ended, idle, carbon: carbon.as_ref() };
     if args.json {
         output::print_json(&told.json())?;
     } else {
@@ -117,6 +132,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(mut document) = document {
         let text = serde_json::to_string_pretty(&told.json()).map_err(Failure::run_time)?;
         writeln!(document, "{text}").map_err(Failure::run_time)?;
+    }
+    if let Some(path) = &args.emissions {
+        let region = args.region.as_deref().unwrap_or_default();
+        grid::append(path, &ended.report, carbon.as_ref(), region)?;
     }
     Ok(ended.exit_code())
 }

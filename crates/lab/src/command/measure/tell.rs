@@ -6,7 +6,7 @@ use std::{
     io::{BufWriter, Write},
 };
 
-use meter::{Idle, Reading};
+use meter::{Idle, Reading, carbon::Carbon, export::csv};
 use record::{DomainEnergy, Energy, Seconds};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ pub(super) struct Told<'a> {
     pub(super) command: &'a [String],
     pub(super) ended: &'a Ended,
     pub(super) idle: Option<Idle>,
+    pub(super) carbon: Option<&'a Carbon>,
 }
 
 impl Told<'_> {
@@ -54,7 +55,16 @@ impl Told<'_> {
                 "origin": it.origin,
                 "above": it.above(report),
             })),
-            "carbon": null,
+            "carbon": self.carbon.map(|it| json!({
+                "grams": it.grams,
+                "uncertainty_g": it.uncertainty,
+                "origin": it.origin,
+                "g_per_kwh": it.intensity.grams_per_kwh,
+                "g_per_kwh_uncertainty": it.intensity.uncertainty,
+                "scope": it.intensity.scope,
+                "source": it.intensity.source,
+                "pue": it.pue,
+            })),
             "meter": { "cpu_s": report.own_cpu, "share": share(report.own_cpu, duration) },
             "warnings": report.warnings,
         })
@@ -96,6 +106,17 @@ impl Told<'_> {
                 let _ = writeln!(text, "  above rest: {}", amount(&above));
             }
         }
+        if let Some(it) = self.carbon {
+            let _ = writeln!(
+                text,
+                "  {:.6} g CO2e ± {:.6} ({}; {:.0} g/kWh, {})",
+                it.grams,
+                it.uncertainty,
+                it.origin.word(),
+                it.intensity.grams_per_kwh,
+                it.intensity.scope
+            );
+        }
         for warning in &report.warnings {
             let _ = writeln!(text, "  warning: {}", warning.text);
         }
@@ -119,27 +140,12 @@ fn share(part: Seconds, whole: Seconds) -> f64 {
     if whole.0 > 0.0 { part.0 / whole.0 } else { 0.0 }
 }
 
-/// Writes every sample as a line of CSV.
+/// Writes every sample as lines of CSV.
 pub(super) fn series(file: File) -> Result<impl FnMut(&[Reading]) + Send + 'static, Failure> {
     let mut file = BufWriter::new(file);
-    writeln!(file, "time_s,probe,domain,device,origin,power_w,energy_j")
-        .map_err(Failure::run_time)?;
+    file.write_all(csv::HEAD.as_bytes()).map_err(Failure::run_time)?;
     Ok(move |readings: &[Reading]| {
-        for it in readings {
-            let channel = &it.channel;
-            let power = it.watts.map_or(String::new(), |it| it.0.to_string());
-            // A full disk must not end what is being measured; the document has the sums.
-            let _ = writeln!(
-                file,
-                "{:.6},{},{},{},{},{power},{}",
-                it.at.0,
-                channel.probe,
-                channel.domain.word(),
-                channel.device,
-                channel.method.origin().word(),
-                it.joules.0
-            );
-        }
-        let _ = file.flush();
+        // A full disk must not end what is being measured; the document has the sums.
+        let _ = file.write_all(csv::lines(readings).as_bytes()).and_then(|()| file.flush());
     })
 }

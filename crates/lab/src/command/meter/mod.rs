@@ -1,5 +1,6 @@
 //! `wattlab meter`: the meter itself.
 
+mod serve;
 mod validate;
 
 use crate::Failure;
@@ -7,6 +8,8 @@ use crate::Failure;
 /// Subcommands of `wattlab meter`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Serve energy and power to Prometheus (OpenMetrics), and send it to OpenTelemetry.
+    Serve(serve::Args),
     /// Check the meter against simulated sensors whose energy is known; needs no hardware.
     Validate(validate::Args),
 }
@@ -18,6 +21,7 @@ pub enum Command {
 /// If a check fails.
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(args) => serve::run(args),
         Command::Validate(args) => validate::run(args),
     }
 }
