@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use record::{Warning, WarningKind};
+use record::{Domain, Warning, WarningKind};
 
 use crate::{
     attribute::Attributor,
     battery::{self, Battery},
     clock::{Clock, Monotonic},
     cover::covers_processor,
-    estimator::{self, Estimator},
+    estimator::{self, Estimator, GpuModel, MemoryModel},
     hwmon::{self, Hwmon},
     isolate::{IsolateError, Isolated},
     meter::{Meter, MeterError, Observer, Setup},
@@ -51,6 +51,8 @@ pub struct Builder {
     isolate: Option<Isolate>,
     plugin_folders: Vec<PathBuf>,
     estimator: Option<Estimator>,
+    estimate_memory: bool,
+    estimate_gpus: bool,
     attribute: bool,
     observer: Option<Observer>,
 }
@@ -105,6 +107,8 @@ impl Default for Builder {
             isolate: None,
             plugin_folders: Vec::new(),
             estimator: Some(Estimator::for_this_processor()),
+            estimate_memory: false,
+            estimate_gpus: false,
             attribute: false,
             observer: None,
         }
@@ -191,6 +195,20 @@ impl Builder {
         self
     }
 
+    /// Estimates memory by how much of it is used, where no sensor sees it.
+    #[must_use]
+    pub fn estimate_memory(mut self) -> Self {
+        self.estimate_memory = true;
+        self
+    }
+
+    /// Estimates GPUs by how busy they are, where no sensor sees any.
+    #[must_use]
+    pub fn estimate_gpus(mut self) -> Self {
+        self.estimate_gpus = true;
+        self
+    }
+
     /// Also finds out whose energy the processor's is: see [`crate::Attribution`]. It costs a look
     /// into `/proc` at both ends of a span, some ten microseconds and more with many children.
     #[must_use]
@@ -231,6 +249,14 @@ impl Builder {
         }
         if let Some(model) = self.estimator {
             found.estimate(&model);
+        }
+        if self.estimate_memory && !found.sees(Domain::Dram) {
+            let memory = MemoryModel::open(&self.procfs);
+            found.look(estimator::MEMORY, memory, Place::Apart, |_| (Vec::new(), None));
+        }
+        if self.estimate_gpus && !found.sees(Domain::Gpu) {
+            let gpus = GpuModel::open(&self.sysfs);
+            found.look(estimator::GPU, gpus, Place::Apart, |_| (Vec::new(), None));
         }
         Meter::start(Setup {
             sources: found.sources,
@@ -351,6 +377,10 @@ impl Found {
 
     fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.sources.iter().flat_map(|it| it.0.channels())
+    }
+
+    fn sees(&self, domain: Domain) -> bool {
+        self.channels().any(|it| it.domain == domain)
     }
 
     /// A model of the processor, where no sensor sees it.

@@ -47,7 +47,7 @@ pub use crate::{
     builder::{Builder, ProbeStatus},
     clock::{Clock, Monotonic, Virtual},
     counter::{Advance, Counter},
-    estimator::Estimator,
+    estimator::{Estimator, Fitted, Observation},
     idle::Idle,
     meter::{Meter, MeterError, Reading},
     plugin::{LoadError, Plugin},

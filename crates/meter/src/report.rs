@@ -1,6 +1,6 @@
 //! From sums to a report: amounts, intervals, doubts.
 
-use record::{Domain, DomainEnergy, Energy, Joules, Seconds, Warning, WarningKind, Watts};
+use record::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
     attribute::Shares,
@@ -134,8 +134,13 @@ fn warn(
 ) {
     let name = format!("`{}` of probe `{}`", channel.device, channel.probe);
     let mut tell = |kind, text: String| warnings.push(Warning::new(kind, text));
-    if let (Domain::CpuProcess, Some(model)) = (channel.domain, &channel.model) {
-        let text = format!("no sensor of the processor: its joules are estimated: {model}");
+    if let (Method::Model, Some(model)) = (channel.method, &channel.model) {
+        let what = if channel.domain == Domain::CpuProcess {
+            "the processor"
+        } else {
+            channel.domain.word()
+        };
+        let text = format!("no sensor of {what}: its joules are estimated: {model}");
         tell(WarningKind::EstimatedEnergy, text);
     }
     if tally.failures > 0 {
