@@ -76,6 +76,8 @@ unsafe extern "C" fn set<P: Probe>(key: *const c_char, value: *const c_char) -> 
     let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
     let key = key.to_string_lossy();
     if !P::OPTIONS.contains(&&*key) {
+        // The host gives up here: what waits must not reach another opening.
+        drop(options::<P>());
         return UNKNOWN_OPTION;
     }
     let option = (TypeId::of::<P>(), key.into_owned(), value.to_string_lossy().into_owned());

@@ -10,7 +10,9 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     ptr,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
 use libloading::Library;
@@ -20,8 +22,27 @@ use self::describe::{MOST_CHANNELS, believed, described, printable};
 pub use self::error::LoadError;
 use crate::source::{Channel, ReadError, Source};
 
-/// Options wait in the library between setting and opening: one opening at a time.
-static OPENING: Mutex<()> = Mutex::new(());
+/// The code of a probe that does not come back from opening.
+const HUNG: i32 = -125;
+
+/// Finding hardware may take long (NVML wakes every GPU); a probe that takes longer hangs.
+const OPENS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Options wait in a library between setting and opening: one opening of each at a time, by the
+/// address of its function.
+static OPENING: Mutex<Vec<(usize, &'static Mutex<()>)>> = Mutex::new(Vec::new());
+
+fn opening(functions: &Functions) -> &'static Mutex<()> {
+    let key = functions.open as usize;
+    let mut all = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = all.iter().find(|it| it.0 == key) {
+        return found;
+    }
+    // Libraries are never unloaded, so nor is this.
+    let made: &'static Mutex<()> = Box::leak(Box::default());
+    all.push((key, made));
+    made
+}
 
 /// An opened probe. Its library stays loaded until the process ends.
 #[derive(Debug)]
@@ -98,11 +119,39 @@ impl Plugin {
     }
 
     fn start(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
+        Self::start_within(functions, options, OPENS_WITHIN)
+    }
+
+    /// Opens on a thread of its own, which is abandoned if it hangs.
+    fn start_within(
+        functions: Functions,
+        options: &[(String, String)],
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let fail = |reason: String| LoadError::Open {
+            name: printable(functions.name),
+            code: HUNG,
+            reason,
+            remedy: Some("read it in a process of its own, or leave it out".to_owned()),
+        };
+        let (done, opened) = mpsc::channel();
+        let options = options.to_vec();
+        thread::Builder::new()
+            .name("wattlab-open".to_owned())
+            // One that opens after all is closed again: nobody takes it.
+            .spawn(move || drop(done.send(Self::start_here(functions, &options))))
+            .map_err(|error| fail(format!("no thread to open it: {error}")))?;
+        opened.recv_timeout(patience).unwrap_or_else(|_| {
+            Err(fail(format!("it did not open within {} s", patience.as_secs_f64())))
+        })
+    }
+
+    fn start_here(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
         let name = match printable(functions.name) {
             name if name.is_empty() => "nameless".to_owned(),
             name => name,
         };
-        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let opening = opening(&functions).lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in options {
             set(&functions, key, value).map_err(|reason| LoadError::Option {
                 name: name.clone(),
@@ -218,5 +267,48 @@ impl Drop for Plugin {
     fn drop(&mut self) {
         // SAFETY: `state` came from `open` and is not used again.
         unsafe { (self.functions.close)(self.state) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use probe_abi::{Failure, Options, Probe};
+
+    use super::*;
+
+    static FREE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// Opens only once it is let go.
+    struct Hangs;
+
+    impl Probe for Hangs {
+        const NAME: &'static CStr = c"hangs";
+
+        fn open(_: &Options) -> Result<Self, Failure> {
+            drop(FREE.1.wait_while(FREE.0.lock().unwrap(), |free| !*free).unwrap());
+            Ok(Self)
+        }
+
+        fn channels(&self, _: &mut dyn FnMut(probe_abi::Channel<'_>)) {}
+
+        fn read(&mut self, _: usize) -> Result<u64, Failure> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn one_that_hangs_while_it_opens_is_given_up() {
+        let functions = const { &Table::of::<Hangs>() }.functions().unwrap();
+        let moment = Duration::from_millis(1);
+        let error = Plugin::start_within(functions, &[], moment).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "plugin `hangs` cannot open its hardware: it did not open within 0.001 s (code -125)"
+        );
+        *FREE.0.lock().unwrap() = true;
+        FREE.1.notify_all();
+        assert!(Plugin::start_within(functions, &[], OPENS_WITHIN).is_ok());
     }
 }

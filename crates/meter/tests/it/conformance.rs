@@ -1,10 +1,10 @@
 //! The conformance check passes good plugins and tells what is wrong with others.
 
-use std::fs;
+use std::{fs, path::Path, process::Command};
 
 use wattlab_meter::conformance::{Report, Verdict, check};
 
-use crate::plugin::{build, compile};
+use crate::plugin::{build, cargo_build, compile};
 
 fn verdict(report: &Report, id: &str) -> Option<Verdict> {
     report.checks.iter().find(|it| it.id == id).map(|it| it.verdict)
@@ -50,6 +50,44 @@ fn the_plugin_in_c_keeps_the_contract_with_and_without_options() {
         let words = &report.checks[0].words;
         assert!(words.contains("`example-c`") && words.contains(&format!("`{key}`")), "{words}");
     }
+}
+
+/// What `cargo xtask new-probe` writes, built in a workspace of its own.
+#[test]
+fn a_new_probe_keeps_the_contract_before_anything_is_written() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut xtask = Command::new(cargo_build(&["-p", "xtask"], "xtask"));
+    xtask.args(["new-probe", "my-board", "--into"]).arg(folder.path().join("plugins"));
+    assert!(xtask.output().unwrap().status.success());
+    let text = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let shared =
+        text.split_once("[workspace.package]").unwrap().1.split("[profile").next().unwrap();
+    let interface = root.join("crates/probe-abi");
+    let shared = shared.replace("crates/probe-abi", interface.to_str().unwrap());
+    let manifest = format!(
+        "[workspace]\nresolver = \"3\"\nmembers = [\"plugins/*\"]\n[workspace.package]{shared}"
+    );
+    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+    let manifest = folder.path().join("Cargo.toml");
+    let target = folder.path().join("target");
+    let library = cargo_build(
+        &[
+            "--offline",
+            "--manifest-path",
+            manifest.to_str().unwrap(),
+            "--target-dir",
+            target.to_str().unwrap(),
+        ],
+        "libwattlab_probe_my_board.so",
+    );
+    let report = check(&library, &[]);
+    assert!(report.checks.iter().all(|it| it.verdict == Verdict::Passed), "{report:#?}");
+    assert_eq!((report.plugin.as_deref(), report.checks.len()), (Some("my-board"), 9));
+    // Its option works, and what is not there has a reason and a remedy.
+    let missing = [("file".to_owned(), "/no/such/file".to_owned())];
+    assert_eq!(verdict(&check(&library, &missing), "open"), Some(Verdict::Skipped));
 }
 
 #[test]
