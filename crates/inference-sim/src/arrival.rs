@@ -146,6 +146,15 @@ impl ArrivalProcess {
         }
     }
 
+    /// Whether every seed gives the same times.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self.0 {
+            Process::Deterministic { .. } | Process::Trace(_) => true,
+            Process::Jittered { jitter, .. } => jitter == 0.0,
+            Process::Poisson { .. } | Process::Mmpp { .. } => false,
+        }
+    }
+
     /// The arrival times, in seconds, which never fall; the same for the same seed. Endless but
     /// for a trace.
     #[must_use]

@@ -28,6 +28,6 @@ pub use crate::{
     live::{Control, LiveError, Progress, serve},
     policy::{Adaptive, BatchingPolicy, Decision, Fixed, Greedy, Policy, Queue, Window},
     service::ServiceLaw,
-    simulation::{Intervals, SIMULATE_SCHEMA, SimulationReport, sample_path, simulate},
+    simulation::{Growth, Intervals, SIMULATE_SCHEMA, SimulationReport, sample_path, simulate},
     trace::read_trace,
 };

@@ -1,9 +1,11 @@
 //! When waiting requests are served, and how many together.
 
-use crate::error::{ConfigError, non_negative, positive, within};
+use crate::error::{ConfigError, positive, within};
 
 pub(crate) const SIZE: &str = "a number of requests, at least 1";
-pub(crate) const DELAY: &str = "a finite number, at least 0, in seconds";
+pub(crate) const DELAY: &str = "a finite number of seconds, at least the clock's tick of 1e-9 (for no delay take `policy = \"greedy\"`)";
+/// What a monotonic clock tells apart, in seconds.
+const TICK_S: f64 = 1e-9;
 pub(crate) const TARGET: &str = "a finite number above 0, in seconds";
 
 /// What a policy knows when a server is free and at least one request waits.
@@ -101,9 +103,10 @@ impl Window {
     /// for the others.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0 or a delay that is not a finite number from 0.
+    /// [`ConfigError::Invalid`] for a size of 0 or a delay that is not a finite number from 1 ns.
     pub fn new(size: usize, delay_s: f64) -> Result<Self, ConfigError> {
-        let delay_s = non_negative("batching.delay_s", delay_s, DELAY)?;
+        let longer = delay_s.is_finite() && delay_s >= TICK_S;
+        let delay_s = within("batching.delay_s", delay_s, longer, DELAY)?;
         Ok(Self { size: at_least_one(size)?, delay_s })
     }
 }

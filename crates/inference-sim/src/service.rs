@@ -116,6 +116,11 @@ impl ServiceLaw {
         }
     }
 
+    /// Whether a batch always takes its mean time.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self.spread, Spread::None)
+    }
+
     /// A time for a batch of `size` requests, in seconds.
     #[inline]
     pub(crate) fn sample(&self, size: usize, random: &mut ChaCha8Rng) -> f64 {

@@ -20,7 +20,9 @@ pub const SIMULATE_SCHEMA: &str = "wattlab.simulate/1";
 /// last end of service.
 ///
 /// A number that does not exist (a rate over no time) is NaN or infinite, which JSON shows as
-/// `null`.
+/// `null`. A queue that is not stable has no long-run means and quantiles: they are `None`, and
+/// [`Growth`] tells how it grows. Only where the simulated requests are all there is, a trace or
+/// a queue without anything random, they are that run's own figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SimulationReport {
     /// [`SIMULATE_SCHEMA`]
@@ -29,20 +31,20 @@ pub struct SimulationReport {
     pub requests: usize,
     /// Arrival to start of service, mean.
     #[serde(rename = "mean_wait_s")]
-    pub mean_wait: Seconds,
+    pub mean_wait: Option<Seconds>,
     /// Arrival to end of service, mean.
     #[serde(rename = "mean_response_s")]
-    pub mean_response: Seconds,
+    pub mean_response: Option<Seconds>,
     /// Median response; like the other quantiles at most 0.1 % from the exact quantile of the
     /// simulated responses.
     #[serde(rename = "p50_response_s")]
-    pub p50_response: Seconds,
+    pub p50_response: Option<Seconds>,
     /// The response that 90 % of the requests do not exceed.
     #[serde(rename = "p90_response_s")]
-    pub p90_response: Seconds,
+    pub p90_response: Option<Seconds>,
     /// The response that 99 % of the requests do not exceed.
     #[serde(rename = "p99_response_s")]
-    pub p99_response: Seconds,
+    pub p99_response: Option<Seconds>,
     /// The longest wait.
     #[serde(rename = "max_wait_s")]
     pub max_wait: Seconds,
@@ -69,8 +71,21 @@ pub struct SimulationReport {
     /// Whether the offered load is below 1. If not, the queue grows without limit, and times are
     /// those of the simulated length and not of a steady state.
     pub stable: bool,
+    /// How a queue that is not stable grew in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
     /// 95 % confidence intervals.
     pub ci95: Intervals,
+}
+
+/// How a queue grew, from the waits in the first and in the last of 20 blocks of requests; in the
+/// long run (load - 1) seconds of wait per second, and that times the throughput in requests.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Growth {
+    /// Seconds by which the wait gets longer, per second.
+    pub wait_s_per_s: f64,
+    /// Requests by which the queue gets longer, per second.
+    pub requests_per_s: f64,
 }
 
 /// 95 % confidence intervals, `[low, high]`, in the units of [`SimulationReport`], by batch means
@@ -104,7 +119,7 @@ pub struct Intervals {
 pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigError> {
     let mut statistics = Statistics::new(config.requests, config.warmup.min(config.requests));
     let load = run(config, &mut statistics)?;
-    Ok(report(config, &statistics, load))
+    Ok(report(config, &statistics, &load))
 }
 
 /// Simulates a queue and returns every request and every batch, those of the warm-up too, in
@@ -130,8 +145,16 @@ impl Observer for Path {
     }
 }
 
+/// What a report must know of a queue besides its statistics.
+struct Load {
+    /// Arrival rate over the largest rate of service.
+    offered: f64,
+    /// Whether the simulated requests are all there is to know.
+    whole: bool,
+}
+
 /// Runs a queue under an observer and returns its offered load.
-fn run(config: &SimulationConfig, observer: &mut impl Observer) -> Result<f64, ConfigError> {
+fn run(config: &SimulationConfig, observer: &mut impl Observer) -> Result<Load, ConfigError> {
     let process = config.arrivals.process()?;
     let law = config.service.law()?;
     let policy = config.batching.policy()?;
@@ -143,7 +166,10 @@ fn run(config: &SimulationConfig, observer: &mut impl Observer) -> Result<f64, C
         service_random: generator(config.seed, Stream::Service),
         servers: config.servers.count,
     };
-    let load = process.mean_rate() / (config.servers.count as f64 * capacity(&law, &policy));
+    let offered = process.mean_rate() / (config.servers.count as f64 * capacity(&law, &policy));
+    // Of a trace there is no more than itself, and without chance each run is the only one.
+    let whole = process.limit().is_some() || (process.is_certain() && law.is_certain());
+    let load = Load { offered, whole };
     match policy {
         BatchingPolicy::Fixed(policy) => engine.run(policy, observer),
         BatchingPolicy::Greedy(policy) => engine.run(policy, observer),
@@ -159,7 +185,7 @@ fn capacity(law: &ServiceLaw, policy: &BatchingPolicy) -> f64 {
     law.capacity(smallest, largest)
 }
 
-fn report(config: &SimulationConfig, statistics: &Statistics, load: f64) -> SimulationReport {
+fn report(config: &SimulationConfig, statistics: &Statistics, load: &Load) -> SimulationReport {
     let total = statistics.total();
     let servers = config.servers.count as f64;
     let requests = total.requests as f64;
@@ -174,7 +200,8 @@ fn report(config: &SimulationConfig, statistics: &Statistics, load: f64) -> Simu
     let throughput = requests / duration;
     let total_energy = config.power.map(|power| energy(power, duration, statistics.busy_s));
     let energy_per_request = total_energy.map(|energy| energy * requests.recip());
-    let stable = load < 1.0;
+    let stable = load.offered < 1.0;
+    let known = stable || load.whole;
     let interval = |center, value: &dyn Fn(&Block, f64) -> f64| {
         statistics.interval(center, value).filter(|_| stable)
     };
@@ -194,12 +221,12 @@ fn report(config: &SimulationConfig, statistics: &Statistics, load: f64) -> Simu
             })
         }),
     };
-    let response = |share| Seconds(statistics.responses.quantile(share));
+    let response = |share| known.then(|| Seconds(statistics.responses.quantile(share)));
     SimulationReport {
         schema: SIMULATE_SCHEMA,
         requests: total.requests,
-        mean_wait: Seconds(mean_wait),
-        mean_response: Seconds(mean_response),
+        mean_wait: known.then_some(Seconds(mean_wait)),
+        mean_response: known.then_some(Seconds(mean_response)),
         p50_response: response(0.5),
         p90_response: response(0.9),
         p99_response: response(0.99),
@@ -210,8 +237,9 @@ fn report(config: &SimulationConfig, statistics: &Statistics, load: f64) -> Simu
         duration: Seconds(duration),
         energy: total_energy,
         energy_per_request,
-        offered_load: load,
+        offered_load: load.offered,
         stable,
+        growth: statistics.growth().filter(|_| !stable),
         ci95,
     }
 }

@@ -2,7 +2,7 @@
 
 use record::BatchTimes;
 
-use crate::{engine::Observer, sketch::Sketch};
+use crate::{engine::Observer, simulation::Growth, sketch::Sketch};
 
 /// Blocks for confidence intervals by batch means.
 ///
@@ -107,6 +107,18 @@ impl Statistics {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let half_width = T_975 * (squares / (count - 1.0) / count).sqrt();
         Some([center - half_width, center + half_width])
+    }
+
+    /// How much longer requests wait in the last block than in the first, over the time between;
+    /// `None` for fewer than two requests a block, or if no time passes.
+    pub(crate) fn growth(&self) -> Option<Growth> {
+        let first = self.blocks.first().filter(|_| self.measured >= 2 * BLOCKS)?;
+        let wait = |block: &Block| block.wait_s / block.requests as f64;
+        let time = self.current.first_arrival_s - first.first_arrival_s;
+        let wait_s_per_s = (wait(&self.current) - wait(first)) / time;
+        let served = self.total().requests as f64 / (self.end_s - self.start_s);
+        let growth = Growth { wait_s_per_s, requests_per_s: wait_s_per_s * served };
+        Some(growth).filter(|growth| growth.requests_per_s.is_finite())
     }
 
     #[cold]

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, probes, report, reproduce};
+use wattlab::command::{check, datasets, probes, report, reproduce, simulate};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Datasets(datasets::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
+    /// Simulate a queue of inference requests: waits, responses, joules.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
         Command::Probes(args) => probes::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

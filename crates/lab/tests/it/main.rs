@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod reproduce;
+mod simulate;
 
 use std::{
     path::Path,
