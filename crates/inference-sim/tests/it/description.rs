@@ -144,8 +144,8 @@ fn mistakes_are_named() {
     `arrivals.rate` is missing: `process = "poisson"` needs a finite number above 0, in requests per second
     `arrivals.jitter` means nothing to `process = "poisson"`: remove it
     `arrivals.jitter` is 2: expected a number in [0, 1]
-    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `file`
-    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `trace`
+    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `amplitude`, `period_s`, `file`
+    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `daily`, `trace`
     `arrivals.rates` is [0.0, 0.0]: expected two finite numbers, at least 0 and not both 0, in requests per second
     `service.per_item_s` is NaN: expected a finite number, at least 0, in seconds
     `service.cv` is 0: expected a finite number above 0 (for 0 take `law = "deterministic"`)
@@ -159,7 +159,7 @@ fn mistakes_are_named() {
     `warmup` is 100: expected less than `requests`
     `servers.count` is 0: expected 1 to 1000000
     `power.busy_w` is inf: expected a finite number, at least 0, in watts
-    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`
+    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`
     "#);
 }
 

@@ -6,6 +6,7 @@ mod description;
 mod laws;
 mod live;
 mod oracles;
+mod systems;
 mod theory;
 
 use serde_json::{Value, json};
