@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod calibration;
 mod clock;
 mod config;
 mod engine;
@@ -20,9 +21,11 @@ mod sweep;
 mod system;
 mod trace;
 mod triton;
+mod tuning;
 
 pub use crate::{
     arrival::{ArrivalProcess, ArrivalTimes, arrivals},
+    calibration::{Calibration, Fit, Observation, SizeRow, size_rows},
     clock::{Clock, Real, Virtual},
     config::{
         ArrivalConfig, BatchingConfig, Expected, LawKind, ModelConfig, PolicyKind, PowerConfig,
@@ -42,4 +45,5 @@ pub use crate::{
     sweep::simulate_all,
     trace::read_trace,
     triton::DynamicBatching,
+    tuning::{Candidate, TUNE_SCHEMA, Tuning, tune},
 };

@@ -151,12 +151,16 @@ impl<O: Observer> State<'_, O> {
             self.dispatch();
             let waits = self.waiting.iter().any(|it| it.next.is_some() || !it.queue.is_empty());
             if !waits && self.idle.len() + self.asleep.len() + self.waking == self.servers.len() {
-                return self.total;
+                // Sleep goes on to the end of the statistics.
+                if self.close_s.is_infinite() || self.now >= self.close_s {
+                    return self.total;
+                }
             }
             let event = self.events.peek().map_or(f64::INFINITY, |Reverse((time, _))| time.0);
             let others =
                 self.waiting.iter().map(|it| it.timer.min(it.next.unwrap_or(f64::INFINITY)));
-            self.pass(others.fold(event, f64::min));
+            let next = others.fold(event, f64::min);
+            self.pass(if next.is_finite() { next } else { self.close_s });
             while let Some(&Reverse((time, event))) = self.events.peek()
                 && time.0 <= self.now
             {

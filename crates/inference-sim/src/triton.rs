@@ -55,7 +55,7 @@ impl DynamicBatching {
                 "[" => list = true,
                 "]" => list = false,
                 ":" | "," | ";" => {}
-                _ if tokens.peek(':') || tokens.peek('{') => key = token,
+                _ if [':', '{', '['].into_iter().any(|sign| tokens.peek(sign)) => key = token,
                 value => {
                     let full = format!("{}.{key}", path.join("."));
                     found.set(full.trim_start_matches('.'), value)?;

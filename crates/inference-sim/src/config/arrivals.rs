@@ -59,6 +59,21 @@ pub enum ProcessKind {
 }
 
 impl ArrivalConfig {
+    /// A Poisson process of so many requests per second.
+    #[must_use]
+    pub fn poisson(rate: f64) -> Self {
+        Self {
+            process: ProcessKind::Poisson,
+            rate: Some(rate),
+            jitter: None,
+            rates: None,
+            mean_sojourns_s: None,
+            amplitude: None,
+            period_s: None,
+            file: None,
+        }
+    }
+
     /// The process; reads the file of a trace.
     ///
     /// # Errors

@@ -89,6 +89,23 @@ pub struct Expected<'a> {
 }
 
 impl BatchingConfig {
+    /// A kind and its size, without the keys that only some kinds know.
+    #[must_use]
+    pub fn new(policy: PolicyKind, size: usize) -> Self {
+        Self {
+            policy,
+            size: Some(size),
+            min_size: None,
+            delay_s: None,
+            preferred_sizes: None,
+            target_s: None,
+            deadline_s: None,
+            objective_s: None,
+            waiting_w: None,
+            file: None,
+        }
+    }
+
     /// The policy.
     ///
     /// # Errors

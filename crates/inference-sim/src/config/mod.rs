@@ -16,6 +16,7 @@ pub use self::{
 };
 use crate::{
     arrival::ArrivalProcess,
+    calibration::Calibration,
     error::{ConfigError, non_negative, within},
 };
 
@@ -54,6 +55,9 @@ pub struct SimulationConfig {
     /// What else is counted.
     #[serde(default, skip_serializing_if = "StatisticsConfig::is_plain")]
     pub statistics: StatisticsConfig,
+    /// Where the tables of service and power are from; not read by the simulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// How requests wait for a server.

@@ -40,6 +40,20 @@ pub struct PowerConfig {
 }
 
 impl PowerConfig {
+    /// Idle power and rows of (requests, joules).
+    #[must_use]
+    pub fn table(idle: Watts, rows: Vec<(usize, f64)>) -> Self {
+        Self {
+            idle,
+            busy: None,
+            batch_base_j: None,
+            batch_per_item_j: None,
+            batch_table_j: Some(rows),
+            sleep: None,
+            wakeup: None,
+        }
+    }
+
     /// The powers.
     ///
     /// # Errors

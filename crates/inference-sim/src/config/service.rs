@@ -46,6 +46,13 @@ pub enum LawKind {
 }
 
 impl ServiceConfig {
+    /// Rows of (requests, seconds).
+    #[must_use]
+    pub fn table(rows: Vec<(usize, f64)>) -> Self {
+        let law = LawKind::Table;
+        Self { law, base_s: None, per_item_s: None, cv: None, table: Some(rows) }
+    }
+
     /// The law.
     ///
     /// # Errors

@@ -8,8 +8,10 @@ use crate::{
 
 pub(crate) const DEADLINE: &str = "a finite number above 0, in seconds from arrival to answer";
 
-/// Serves the largest batch that still answers its first request in time, and drops requests that
-/// could not be answered in time even alone.
+/// Serves the largest batch that still answers its first request in time. Drops requests that
+/// could not be answered in time even alone and, while more than a full batch waits, those that
+/// would make it smaller (early drop: Shen et al. 2019, Nexus, SOSP, section 6.3); else an
+/// overloaded server would only serve small batches of old requests.
 ///
 /// The mean times of the batches are known beforehand. The requests of one queue have equal
 /// deadlines, so that the first is the earliest; between queues a server takes the earliest
@@ -45,7 +47,9 @@ impl Policy for Deadline {
     fn decide(&self, queue: &Queue) -> Decision {
         let left = queue.oldest_s + self.deadline_s - queue.now_s;
         let within = &self.times_s[..queue.waiting.min(self.times_s.len())];
+        let overloaded = queue.waiting > self.times_s.len();
         match within.iter().rposition(|&time| time <= left) {
+            Some(last) if overloaded && last + 1 < within.len() => Decision::Drop(1),
             Some(last) => Decision::Serve(last + 1),
             None => Decision::Drop(1),
         }

@@ -159,7 +159,7 @@ fn mistakes_are_named() {
     `warmup` is 100: expected less than `requests`
     `servers.count` is 0: expected 1 to 1000000
     `power.busy_w` is inf: expected a finite number, at least 0, in watts
-    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`
+    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`, `calibration`
     "#);
 }
 

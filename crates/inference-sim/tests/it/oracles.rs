@@ -119,12 +119,14 @@ fn limits(expected: &serde_json::Map<String, Value>, prefix: &str) -> Vec<f64> {
     limits.map(|limit| limit.trim_end_matches(')').parse().unwrap()).collect()
 }
 
+type Reading = Box<dyn Fn(&Value) -> f64>;
+
 /// How a report tells an expected value; `None` for constants of the derivation.
-fn value(name: &str, row: &Value) -> Option<Box<dyn Fn(&Value) -> f64>> {
-    let field = |field: &'static str| -> Option<Box<dyn Fn(&Value) -> f64>> {
+fn value(name: &str, row: &Value) -> Option<Reading> {
+    let field = |field: &'static str| -> Option<Reading> {
         Some(Box::new(move |report| number(report, field)))
     };
-    let over = |field: &'static str, limit: &str| -> Option<Box<dyn Fn(&Value) -> f64>> {
+    let over = |field: &'static str, limit: &str| -> Option<Reading> {
         let limit: f64 = limit.trim_end_matches(')').parse().unwrap();
         Some(Box::new(move |report| {
             let rows = report[field].as_array().unwrap();

@@ -1,7 +1,9 @@
 //! `wattlab simulate`: what batching does to a queue, without serving it.
 
+mod calibrate;
 mod description;
 mod table;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -9,12 +11,24 @@ use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab simulate`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     /// Description of the queue, as TOML.
-    file: PathBuf,
+    #[arg(required = true)]
+    file: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Measure what batches of a network take and draw, and write a description of its queue.
+    Calibrate(calibrate::Args),
+    /// Find the batch policy and size with the fewest joules that still answers in time.
+    Tune(tune::Args),
 }
 
 /// Runs it.
@@ -23,14 +37,23 @@ pub struct Args {
 ///
 /// If the description cannot be read or describes no queue.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let config = description::read(&args.file).map_err(Failure::bad_input)?;
+    match (&args.command, &args.file) {
+        (Some(Command::Calibrate(args)), _) => calibrate::run(args),
+        (Some(Command::Tune(args)), _) => tune::run(args),
+        (None, Some(file)) => simulate(file, args.json),
+        (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
+    }
+}
+
+fn simulate(file: &std::path::Path, json: bool) -> Result<(), Failure> {
+    let config = description::read(file).map_err(Failure::bad_input)?;
     let report = inference_sim::simulate(&config)
-        .map_err(|error| description::in_file(&args.file, error))
+        .map_err(|error| description::in_file(file, error))
         .map_err(Failure::bad_input)?;
     if let Some(words) = table::warning(&report) {
         progress::line(&format!("warning: {words}"));
     }
-    if args.json {
+    if json {
         return output::print_json(&report);
     }
     output::print(&table::table(&report));
