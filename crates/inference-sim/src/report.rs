@@ -13,7 +13,8 @@ use crate::{
 pub const SIMULATE_SCHEMA: &str = "wattlab.simulate/1";
 
 /// What a simulated queue did, from the arrival of the first request after the warm-up to when
-/// the request after the last would have arrived; without a warm-up, to the last end of service.
+/// the request after the last would have arrived; without a warm-up or a steady state, to the last
+/// end of service.
 ///
 /// A number that does not exist (a rate over no time) is NaN or infinite, which JSON shows as
 /// `null`. A queue that is not stable has no long-run means and quantiles: they are `None`, and
@@ -167,6 +168,12 @@ pub(crate) struct Outlook {
     pub(crate) asleep: Asleep,
 }
 
+impl Outlook {
+    pub(crate) fn stable(&self) -> bool {
+        self.bounded || self.load < 1.0
+    }
+}
+
 pub(crate) fn report(
     statistics: &Statistics,
     models: &[Statistics],
@@ -183,7 +190,7 @@ pub(crate) fn report(
         let states = power.sleep_w * asleep_s + power.wakeup_w * waking_s;
         Joules(power.idle_w * idle_s + statistics.batch_j + states)
     });
-    let stable = outlook.bounded || outlook.load < 1.0;
+    let stable = outlook.stable();
     let known = (stable || outlook.whole) && total.requests > 0;
     let mean_wait = total.wait_s / requests;
     let mean_response = total.response_s / requests;

@@ -26,13 +26,15 @@ use crate::{
 /// [`ConfigError`] for a description that cannot be simulated.
 pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigError> {
     let setup = Setup::new(config)?;
+    let mut outlook = setup.outlook(config);
+    let stable = outlook.stable();
     let batch = setup.power.as_ref().map(|power| power.batch.clone());
-    let statistics =
-        || Statistics::new(config.requests, config.warmup, batch.clone(), &config.statistics);
+    let statistics = || {
+        Statistics::new(config.requests, config.warmup, batch.clone(), &config.statistics, stable)
+    };
     let models = if setup.models.len() > 1 { setup.models.len() } else { 0 };
     let mut watched =
         Watched { all: statistics(), models: (0..models).map(|_| statistics()).collect() };
-    let mut outlook = setup.outlook(config);
     // The one queue without models is watched alone: this is the loop that has to be fast.
     outlook.asleep = if models == 0 {
         setup.run(config, &mut watched.all)

@@ -52,11 +52,13 @@ impl Block {
 /// Statistics over the requests from number `warmup` on.
 ///
 /// The time they are over begins with the first of those arrivals. With a warm-up, which asks for
-/// the steady state, it ends when the next request would have arrived, so that the emptying of the
+/// the steady state, and if there is one, it ends when the next request would have arrived, so that the emptying of the
 /// queue counts for no more than its filling; without one the run is the whole matter, and it ends
 /// with the last service.
 pub(crate) struct Statistics {
     warmup: usize,
+    /// Whether there is a steady state that is asked for.
+    steady: bool,
     measured: usize,
     blocks: Vec<Block>,
     current: Block,
@@ -87,9 +89,11 @@ impl Statistics {
         warmup: usize,
         batch_energy: Option<BatchEnergy>,
         tails: &StatisticsConfig,
+        stable: bool,
     ) -> Self {
         Self {
             warmup,
+            steady: stable && warmup > 0,
             measured: requests.saturating_sub(warmup),
             blocks: Vec::with_capacity(BLOCKS),
             current: Block::default(),
@@ -213,7 +217,7 @@ impl Observer for Statistics {
     }
 
     fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
-        if self.warmup > 0 {
+        if self.steady {
             self.close_s = time_s;
             for batch in latest {
                 // Its whole length has been added.

@@ -205,7 +205,7 @@ proptest! {
         let start = path.arrivals_s[config.warmup];
         let next = config.arrivals.process().unwrap().times(config.seed).nth(config.requests);
         let last = path.batches.iter().map(|batch| batch.end_s).fold(0.0, f64::max);
-        let end = if config.warmup > 0 { next.unwrap() } else { last };
+        let end = if config.warmup > 0 && report.stable { next.unwrap() } else { last };
         near(report.duration.0, end - start)?;
         let busy: f64 = path.batches.iter()
             .map(|batch| (batch.end_s.min(end) - batch.start_s.max(start)).max(0.0)).sum();

@@ -159,3 +159,78 @@ fn mistakes_name_file_key_value_and_remedy() {
     assert_eq!(missing.status.code(), Some(2));
     assert!(super::stderr(&missing).contains("nowhere.toml"));
 }
+
+#[test]
+fn a_network_is_calibrated_and_its_batches_are_tuned() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let calibrate = [
+        "simulate",
+        "calibrate",
+        "--arch",
+        "squeezenet1_1",
+        "--side",
+        "32",
+        "--batches",
+        "1,2,4",
+        "--repetitions",
+        "2",
+        "--seconds",
+        "0.02",
+        "--json",
+    ];
+    let output = run(folder, &calibrate);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sizes = document["calibration"]["sizes"].as_array().unwrap();
+    assert_eq!(sizes.iter().map(|it| it["size"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 4]);
+    assert!(sizes.iter().all(|it| it["mean_s"].as_f64().unwrap() > 0.0));
+    assert!(document["calibration"]["time"]["per_item"].as_f64().unwrap() > 0.0);
+
+    let output = run(folder, &["simulate", "squeezenet1_1.toml", "--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["stable"], true);
+
+    if document["power"].is_null() {
+        return; // Nothing here tells joules.
+    }
+    let tune = ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--json", "--out", "out"];
+    let output = run(folder, &tune);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tuning: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(tuning["schema"], "wattlab.simulate-tune/1");
+    let best = tuning["best"]["energy_j_per_request"].as_f64().unwrap();
+    assert!(best <= tuning["batch_1"]["energy_j_per_request"].as_f64().unwrap());
+    assert!(!tuning["frontier"].as_array().unwrap().is_empty());
+    assert!(fs::read_to_string(folder.join("out/frontier.svg")).unwrap().contains("<svg"));
+    assert!(fs::read_to_string(folder.join("out/frontier.csv")).unwrap().starts_with("policy,"));
+}
+
+#[test]
+fn calibrating_and_tuning_refuse_what_makes_no_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("queue.toml"), FILE).unwrap();
+    fs::write(folder.join("dark.toml"), changed(&[("[power]\nidle_w = 50.0\nbusy_w = 250.0", "")]))
+        .unwrap();
+    let calibrate = ["simulate", "calibrate", "--arch"];
+    for (args, words) in [
+        ([&calibrate[..], &["resnet81"]].concat(), vec!["`resnet81`", "did you mean `resnet18`?"]),
+        ([&calibrate[..], &["resnet18", "--batches", "4"]].concat(), vec!["[4]", "two or more"]),
+        ([&calibrate[..], &["resnet18", "--batches", "0,4"]].concat(), vec!["[0, 4]", "from 1"]),
+        ([&calibrate[..], &["alexnet", "--side", "8"]].concat(), vec!["`--side` is 8", "63"]),
+        (vec!["simulate", "tune", "queue.toml", "--p99", "0"], vec!["`objective` is 0", "above 0"]),
+        (
+            vec!["simulate", "tune", "dark.toml", "--p99", "1"],
+            vec!["dark.toml", "`power` is missing"],
+        ),
+        (vec!["simulate"], vec!["FILE"]),
+    ] {
+        let output = run(folder, &args);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        assert!(words.iter().all(|it| message.contains(it)), "{args:?}: {message}");
+        assert!(output.stdout.is_empty());
+    }
+}
