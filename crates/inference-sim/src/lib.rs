@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod executor;
 mod live;
+mod mlperf;
 mod policy;
 mod power;
 mod random;
@@ -34,6 +35,7 @@ pub use crate::{
     error::ConfigError,
     executor::{Executor, Modeled},
     live::{Control, LiveError, Progress, serve},
+    mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
     policy::{
         Adaptive, BatchingPolicy, ControlLimit, Deadline, Decision, EnergyAware, Fixed, Greedy,
         MinMax, Policy, Queue, Window, control_limit,

@@ -5,6 +5,7 @@
 mod description;
 mod laws;
 mod live;
+mod mlperf;
 mod oracles;
 mod systems;
 mod theory;

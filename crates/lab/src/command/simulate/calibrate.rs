@@ -6,16 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use inference_sim::{Calibration, Fit, Observation, SimulationConfig, size_rows};
+use inference_sim::{Calibration, Executor, Fit, Observation, SimulationConfig, size_rows};
 use meter::{Meter, SpanReport};
-use models::vision::{VisionError, VisionNetwork, architectures, random_images};
+use models::vision::{VisionError, architectures};
 use record::{Origin, Watts};
 
+use super::network::Network;
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
-
-/// Classes of the networks, and the seed of their random weights: neither changes time or energy.
-const CLASSES: usize = 1000;
-const SEED: u64 = 1;
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
@@ -115,7 +112,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
 }
 
 fn measure(args: &Args, meter: &Meter, interrupt: &Interrupt) -> Result<SimulationConfig, Failure> {
-    let network = VisionNetwork::random(&args.arch, CLASSES, SEED).map_err(Failure::run_time)?;
+    let mut network = Network::new(&args.arch, args.side).map_err(Failure::run_time)?;
     let mut observations = Vec::new();
     let mut origins = Vec::new();
     let idle = idle(meter, interrupt)?;
@@ -126,10 +123,9 @@ fn measure(args: &Args, meter: &Meter, interrupt: &Interrupt) -> Result<Simulati
             sizes.reverse();
         }
         for size in sizes {
-            let images = random_images(size, args.side, SEED).map_err(Failure::run_time)?;
-            let serve = || network.forward(&images).map(drop);
+            let mut serve = || network.serve(0..size);
             serve().map_err(Failure::run_time)?;
-            let (batches, span) = repeat(meter, interrupt, args.seconds, &serve)?;
+            let (batches, span) = repeat(meter, interrupt, args.seconds, &mut serve)?;
             let each = f64::from(batches).recip();
             origins.extend(span.total.map(|it| it.origin));
             observations.push(Observation {
@@ -177,7 +173,7 @@ fn repeat(
     meter: &Meter,
     interrupt: &Interrupt,
     seconds: f64,
-    serve: &dyn Fn() -> Result<(), VisionError>,
+    serve: &mut dyn FnMut() -> Result<(), VisionError>,
 ) -> Result<(u32, SpanReport), Failure> {
     let span = meter.span("batches");
     let start = Instant::now();

@@ -2,6 +2,8 @@
 
 mod calibrate;
 mod description;
+mod live;
+mod network;
 mod table;
 mod tune;
 
@@ -27,6 +29,8 @@ pub struct Args {
 enum Command {
     /// Measure what batches of a network take and draw, and write a description of its queue.
     Calibrate(calibrate::Args),
+    /// Serve the queue of a calibrated description with its real network, beside its simulation.
+    Live(live::Args),
     /// Find the batch policy and size with the fewest joules that still answers in time.
     Tune(tune::Args),
 }
@@ -39,6 +43,7 @@ enum Command {
 pub fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.file) {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
+        (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
         (None, Some(file)) => simulate(file, args.json),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
