@@ -223,3 +223,14 @@ fn simultaneous_requests_meet_several_servers() {
     let path = sample_path(&config).unwrap();
     assert_eq!(path.waits().collect::<Vec<_>>(), [0.0, 0.0, 0.0, 1.0]);
 }
+
+#[test]
+fn the_readmes_description_runs() {
+    let readme = include_str!("../../README.md");
+    let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut config: SimulationConfig = toml::from_str(text).unwrap();
+    (config.requests, config.warmup) = (20_000, 1_000);
+    let report = simulate(&config).unwrap();
+    assert_eq!(report.models.len(), 2);
+    assert_eq!(report.wait_over.len(), 2);
+}
