@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod executor;
 mod live;
+mod log;
 mod mlperf;
 mod policy;
 mod power;
@@ -35,6 +36,7 @@ pub use crate::{
     error::ConfigError,
     executor::{Executor, Modeled},
     live::{Control, LiveError, Progress, serve},
+    log::{LogError, request_log},
     mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
     policy::{
         Adaptive, BatchingPolicy, ControlLimit, Deadline, Decision, EnergyAware, Fixed, Greedy,

@@ -51,8 +51,17 @@ pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigErr
 /// [`ConfigError`] for a description that cannot be simulated.
 pub fn sample_path(config: &SimulationConfig) -> Result<Serving, ConfigError> {
     let mut path = Path(Serving { arrivals_s: Vec::new(), batches: Vec::new() });
-    Setup::new(config)?.run(config, &mut path);
+    observe(config, &mut path)?;
     Ok(path.0)
+}
+
+/// Simulates a queue under an observer.
+pub(crate) fn observe(
+    config: &SimulationConfig,
+    observer: &mut impl Observer,
+) -> Result<(), ConfigError> {
+    Setup::new(config)?.run(config, observer);
+    Ok(())
 }
 
 /// A description that was understood.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, ConfigError, DynamicBatching, ServiceLaw, control_limit, simulate,
+    BatchEnergy, ConfigError, DynamicBatching, ServiceLaw, control_limit, request_log, simulate,
 };
 
 use crate::config;
@@ -169,4 +169,33 @@ fn a_triton_configuration_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let missing = DynamicBatching::read(&folder.path().join("config.pbtxt"));
     assert!(matches!(missing, Err(ConfigError::Triton { .. })));
+}
+
+/// The same bytes from every thread, and a line for every request.
+#[test]
+fn a_request_log_is_the_same_bytes_on_any_thread() {
+    let config = config(
+        json!({
+            "arrivals": { "process": "poisson", "rate": 20.0 },
+            "service": exponential(0.1),
+            "batching": { "policy": "greedy", "size": 2 },
+            "queue": { "limit": 3 },
+        }),
+        5_000,
+        0,
+    );
+    let log = || {
+        let mut bytes = Vec::new();
+        request_log(&config, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let first = log();
+    std::thread::scope(|scope| {
+        let logs: Vec<_> = (0..4).map(|_| scope.spawn(log)).collect();
+        assert!(logs.into_iter().all(|it| it.join().unwrap() == first));
+    });
+    let report = simulate(&config).unwrap();
+    assert_eq!(first.lines().count(), 5_001);
+    assert_eq!(first.lines().filter(|it| it.ends_with(",rejected")).count(), report.rejected);
+    assert!(report.rejected > 100);
 }

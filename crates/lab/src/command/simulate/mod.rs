@@ -7,7 +7,13 @@ mod network;
 mod table;
 mod tune;
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
 
 use crate::{Failure, output, progress};
 
@@ -18,6 +24,9 @@ pub struct Args {
     /// Description of the queue, as TOML.
     #[arg(required = true)]
     file: Option<PathBuf>,
+    /// Write every request's times into this file, as CSV.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -45,16 +54,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
-        (None, Some(file)) => simulate(file, args.json),
+        (None, Some(file)) => simulate(file, args.log.as_deref(), args.json),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
     }
 }
 
-fn simulate(file: &std::path::Path, json: bool) -> Result<(), Failure> {
+fn simulate(file: &Path, log: Option<&Path>, json: bool) -> Result<(), Failure> {
     let config = description::read(file).map_err(Failure::bad_input)?;
     let report = inference_sim::simulate(&config)
         .map_err(|error| description::in_file(file, error))
         .map_err(Failure::bad_input)?;
+    if let Some(path) = log {
+        let wrong = || format!("failed to write `{}`; choose another by `--log`", path.display());
+        let out = File::create(path).with_context(wrong).map_err(Failure::BadInput)?;
+        inference_sim::request_log(&config, BufWriter::new(out))
+            .with_context(wrong)
+            .map_err(Failure::RunTime)?;
+    }
     if let Some(words) = table::warning(&report) {
         progress::line(&format!("warning: {words}"));
     }
