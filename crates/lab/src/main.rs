@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, measure, meter, plugin, probes, report, reproduce};
+use wattlab::command::{
+    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate,
+};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -35,6 +37,8 @@ enum Command {
     Plugin(plugin::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
+    /// Simulate a queue of inference requests: waits, responses, joules.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Meter(command) => meter::run(&command),
         Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
 }

@@ -8,3 +8,4 @@ pub mod plugin;
 pub mod probes;
 pub mod report;
 pub mod reproduce;
+pub mod simulate;

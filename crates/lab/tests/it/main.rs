@@ -4,6 +4,7 @@
 mod bad_input;
 mod measure;
 mod reproduce;
+mod simulate;
 
 use std::{
     path::Path,
