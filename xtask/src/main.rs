@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a command talks to people")]
 
+mod bench;
 mod ci;
 mod datasets;
 mod process;
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   reproduce [flags]            build, then answer all five questions (flags: cargo xtask reproduce --help)
   datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
   datasets list                the data sets that are known
+  bench hpo [flags]            the optimizer against its peers; writes crates/hpo/BENCHMARKS.md
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match args.split_first() {
         Some((&"reproduce", rest)) => reproduce::run(rest),
         Some((&"datasets", rest)) => datasets::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");
