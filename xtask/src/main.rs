@@ -17,7 +17,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
   datasets list                the data sets that are known
   new-probe NAME               a new probe in plugins/NAME that works, to be filled
-  bench sim                    the simulator beside SimPy and Ciw (writes its BENCHMARKS.md)
+  bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
+  bench sim                    the simulator beside SimPy and Ciw
+  bench hpo [flags]            the optimizer against its peers
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
