@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod reproduce;
+mod tune;
 
 use std::{
     path::Path,
