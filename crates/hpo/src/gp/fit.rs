@@ -1,5 +1,5 @@
-//! Lengths, signal and noise by maximum a posteriori, under the warp that predicts each value best
-//! from the others.
+//! Lengths, signal and noise by maximum a posteriori, under the hypothesis that predicts each value
+//! best from the others.
 
 use super::{
     lbfgs::minimize,
@@ -25,7 +25,7 @@ const NOISE_BOUNDS: (f64, f64) = (-18.0, 0.0);
 const HYPOTHESES: [(Warp, f64); 3] = [(Warp::Tail, 0.0), (Warp::Whole, 0.0), (Warp::Tail, 0.8)];
 /// Evaluations of the likelihood for each of them, and the gain below which the search ends.
 const EVALUATIONS: usize = 30;
-const TOLERANCE: f64 = 1e-3;
+const TOLERANCE: f64 = 1e-2;
 /// By how much, in nats, another than the first must predict better.
 const DOUBT: f64 = 2.0;
 /// Points that settings are fitted to: the likelihood costs n³.
