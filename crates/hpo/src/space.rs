@@ -63,6 +63,11 @@ impl Parameter {
         (self.kind != Kind::Real).then(|| (self.high - self.low) as u64 + 1)
     }
 
+    /// Whether it takes this value.
+    pub(crate) fn has(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value) && (self.kind == Kind::Real || value.fract() == 0.0)
+    }
+
     /// The range that places divide: half a step beyond the outermost whole numbers, so that each
     /// has its share.
     fn range(&self) -> (f64, f64) {

@@ -31,9 +31,20 @@ pub enum HpoError {
     )]
     GridExhausted {
         /// How many it has.
-        cells: usize,
+        cells: u64,
         /// The trial.
         number: u32,
+    },
+    /// A trial of a journal that this study cannot have asked for.
+    #[error(
+        "trial {number} of the journal is not of this study: trial {next} comes next, with \
+         parameters of its space"
+    )]
+    Foreign {
+        /// The trial.
+        number: u32,
+        /// The one that comes next.
+        next: u32,
     },
     /// Told about a trial that was never asked for, or twice.
     #[error("trial {number} is not under way; ask for it first, and tell it once")]
@@ -85,6 +96,23 @@ impl Study {
         self.pending.push((number, parameters.clone()));
         self.next += 1;
         Ok((number, parameters))
+    }
+
+    /// Puts a trial under way as a journal has it, whatever would be asked for now.
+    ///
+    /// # Errors
+    ///
+    /// If it is not the next trial, or its parameters are not the space's. The study is then as it
+    /// was.
+    pub fn restore(&mut self, number: u32, parameters: Vec<f64>) -> Result<(), HpoError> {
+        let fits = parameters.len() == self.space.dimensions()
+            && self.space.parameters().iter().zip(&parameters).all(|(it, value)| it.has(*value));
+        if number != self.next || !fits {
+            return Err(HpoError::Foreign { number, next: self.next });
+        }
+        self.pending.push((number, parameters));
+        self.next += 1;
+        Ok(())
     }
 
     /// What a trial gave; `None`, or a value that is not a number, if it failed.

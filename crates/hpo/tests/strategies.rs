@@ -157,6 +157,45 @@ proptest! {
     }
 }
 
+/// All cells once, whether the grid is small, mixed or too large to be written down.
+#[test]
+fn grids_of_whole_numbers_and_choices() {
+    let grid = Sampler::Grid(Grid { values: 3, upper_bound: true });
+    let mut study = Study::new(finite(), grid, 5);
+    let mut cells: Vec<Vec<f64>> = (0..18).map(|_| study.ask().unwrap().1).collect();
+    assert!(matches!(study.ask(), Err(HpoError::GridExhausted { cells: 18, number: 18 })));
+    cells.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    cells.dedup();
+    assert_eq!(cells.len(), 18);
+    let many = (0..12).map(|it| Parameter::new(&format!("x{it}"), 0.0, 1.0, Scale::Linear));
+    let mut study = Study::new(Space::new(many.collect()).unwrap(), grid, 5);
+    let mut cells: Vec<Vec<f64>> = (0..200).map(|_| study.ask().unwrap().1).collect();
+    cells.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    cells.dedup();
+    assert_eq!(cells.len(), 200);
+}
+
+/// A study that is rebuilt from what was asked and told goes on as the first one, stopped anywhere.
+#[test]
+fn a_study_is_restored_from_its_journal() {
+    for stop in 0..14 {
+        let mut study = Study::new(space(), Sampler::Gp, 9);
+        let mut again = study.clone();
+        for _ in 0..stop {
+            let (number, point) = study.ask().unwrap();
+            study.tell(number, objective(&point)).unwrap();
+            again.restore(number, point.clone()).unwrap();
+            again.tell(number, objective(&point)).unwrap();
+        }
+        assert_eq!(study.ask(), again.ask());
+    }
+    let mut study = Study::new(space(), Sampler::Gp, 9);
+    let foreign = study.restore(0, vec![7.0, 0.5, 0.9]);
+    assert_eq!(foreign, Err(HpoError::Foreign { number: 0, next: 0 }));
+    assert!(study.restore(1, vec![1e-3, 0.5, 0.9]).is_err());
+    assert_eq!(study.ask().unwrap().0, 0);
+}
+
 #[test]
 fn places_and_whole_numbers_belong_together() {
     let width = Parameter::integer("width", 1, 1000, Scale::Log);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wattlab::command::{
-    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate,
+    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate, tune,
 };
 
 /// What does an accuracy point cost in joules?
@@ -39,6 +39,9 @@ enum Command {
     Probes(probes::Args),
     /// Simulate a queue of inference requests: waits, responses, joules.
     Simulate(simulate::Args),
+    /// Tune anything: ask for parameters, tell what they gave.
+    #[command(subcommand)]
+    Tune(tune::Command),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Tune(command) => tune::run(&command),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
 }

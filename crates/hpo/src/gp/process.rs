@@ -50,7 +50,11 @@ impl Observations {
         &self.points[i * self.dimensions..(i + 1) * self.dimensions]
     }
 
-    fn squared(&self, a: &[f64], b: &[f64]) -> impl Iterator<Item = f64> {
+    fn squared<'a>(
+        &'a self,
+        a: &'a [f64],
+        b: &'a [f64],
+    ) -> impl Iterator<Item = f64> + Clone + use<'a> {
         a.iter().zip(b).zip(&self.unordered).map(|((a, b), unordered)| {
             if *unordered { f64::from(u8::from(a != b)) } else { (a - b) * (a - b) }
         })
@@ -73,9 +77,17 @@ impl Observations {
 pub(crate) struct Settings {
     /// Lengths, then the variance of the signal, then that of the noise.
     pub(crate) logs: Vec<f64>,
+    /// The share of the signal that is a sum of one function a dimension (Duvenaud et al. 2011,
+    /// "Additive Gaussian processes"); the rest depends on all together.
+    pub(crate) additive: f64,
 }
 
 impl Settings {
+    fn kernel(&self) -> Kernel {
+        let inverse_squares = self.inverse_squares();
+        Kernel { inverse_squares, signal: self.signal(), additive: self.additive }
+    }
+
     fn inverse_squares(&self) -> Vec<f64> {
         self.logs[..self.logs.len() - 2].iter().map(|it| (-2.0 * it).exp()).collect()
     }
@@ -86,6 +98,49 @@ impl Settings {
 
     pub(crate) fn noise(&self) -> f64 {
         self.logs[self.logs.len() - 1].exp()
+    }
+}
+
+/// The covariance of two points by their squared differences along each dimension.
+#[derive(Clone, Debug)]
+struct Kernel {
+    inverse_squares: Vec<f64>,
+    signal: f64,
+    additive: f64,
+}
+
+impl Kernel {
+    fn covariance(&self, squares: impl Iterator<Item = f64>) -> f64 {
+        let d = self.inverse_squares.len() as f64;
+        let (mut all, mut sum) = (0.0, 0.0);
+        for (square, inverse) in squares.zip(&self.inverse_squares) {
+            let scaled = square * inverse;
+            all += scaled;
+            if self.additive > 0.0 {
+                // Lengths of all together are √d times those of each alone.
+                sum += matern(scaled * d).0;
+            }
+        }
+        self.signal * ((1.0 - self.additive) * matern(all).0 + self.additive / d * sum)
+    }
+
+    /// The same, and for each dimension −2 times the slope along its scaled square.
+    fn slopes(&self, squares: impl Iterator<Item = f64> + Clone, slopes: &mut [f64]) -> f64 {
+        let d = self.inverse_squares.len() as f64;
+        let scaled = squares.zip(&self.inverse_squares).map(|(square, inverse)| square * inverse);
+        let (joint, joint_slope) = matern(scaled.clone().sum());
+        let joint_slope = self.signal * (1.0 - self.additive) * joint_slope;
+        if self.additive == 0.0 {
+            slopes.fill(joint_slope);
+            return self.signal * joint;
+        }
+        let mut sum = 0.0;
+        for (slope, scaled) in slopes.iter_mut().zip(scaled) {
+            let (alone, alone_slope) = matern(scaled * d);
+            sum += alone;
+            *slope = joint_slope + self.signal * self.additive * alone_slope;
+        }
+        self.signal * ((1.0 - self.additive) * joint + self.additive / d * sum)
     }
 }
 
@@ -114,18 +169,15 @@ impl<'a> Likelihood<'a> {
     pub(crate) fn cost(&self, settings: &Settings, gradient: &mut [f64]) -> f64 {
         let it = self.observations;
         let (n, d) = (it.len(), it.dimensions);
-        let (inverse_squares, signal, noise) =
-            (settings.inverse_squares(), settings.signal(), settings.noise());
+        let (kernel, signal, noise) = (settings.kernel(), settings.signal(), settings.noise());
         let mut lower = vec![0.0; n * n];
-        let mut slopes = Vec::with_capacity(n * n / 2);
+        let mut slopes = vec![0.0; self.squares.len()];
         let mut covariances = Vec::with_capacity(n * n / 2);
-        let mut pairs = self.squares.chunks_exact(d);
+        let mut pairs = self.squares.chunks_exact(d).zip(slopes.chunks_exact_mut(d));
         for i in 0..n {
-            for (entry, squares) in lower[i * n..i * n + i].iter_mut().zip(&mut pairs) {
-                let (covariance, slope) = matern(dot(squares, &inverse_squares));
-                *entry = signal * covariance;
+            for (entry, (squares, slopes)) in lower[i * n..i * n + i].iter_mut().zip(&mut pairs) {
+                *entry = kernel.slopes(squares.iter().copied(), slopes);
                 covariances.push(*entry);
-                slopes.push(signal * slope);
             }
             lower[i * n + i] = signal + noise / it.repetitions[i] + JITTER;
         }
@@ -143,22 +195,22 @@ impl<'a> Likelihood<'a> {
 
         gradient.fill(0.0);
         let (lengths, rest) = gradient.split_at_mut(d);
-        let mut pairs = self.squares.chunks_exact(d).zip(slopes).zip(covariances);
+        let mut pairs = self.squares.chunks_exact(d).zip(slopes.chunks_exact(d)).zip(covariances);
         for i in 0..n {
-            for (j, ((squares, slope), covariance)) in (0..i).zip(&mut pairs) {
+            for (j, ((squares, slopes), covariance)) in (0..i).zip(&mut pairs) {
                 let inverse = dot(&upper[i * n + i..(i + 1) * n], &upper[j * n + i..(j + 1) * n]);
                 // Each pair stands for (i, j) and (j, i), which cancels the half.
                 let share = inverse - weights[i] * weights[j];
                 rest[0] += share * covariance;
-                let share = share * slope;
-                lengths.iter_mut().zip(squares).for_each(|(it, square)| *it += share * square);
+                let products = squares.iter().zip(slopes).map(|(square, slope)| square * slope);
+                lengths.iter_mut().zip(products).for_each(|(it, product)| *it += share * product);
             }
             let row = &upper[i * n + i..(i + 1) * n];
             let share = 0.5 * (dot(row, row) - weights[i] * weights[i]);
             rest[0] += share * signal;
             rest[1] += share * noise / it.repetitions[i];
         }
-        lengths.iter_mut().zip(&inverse_squares).for_each(|(it, inverse)| *it *= inverse);
+        lengths.iter_mut().zip(&kernel.inverse_squares).for_each(|(it, inverse)| *it *= inverse);
         rest[1] += 0.5 * noise / (noise + JITTER) * (extra - it.scatter / (noise + JITTER));
         0.5 * dot(&half, &half) + log_root + repeated
     }
@@ -169,8 +221,7 @@ impl<'a> Likelihood<'a> {
 pub(crate) struct Process {
     observations: Observations,
     settings: Settings,
-    inverse_squares: Vec<f64>,
-    signal: f64,
+    kernel: Kernel,
     lower: Vec<f64>,
     /// L⁻ᵀ.
     upper: Vec<f64>,
@@ -185,7 +236,7 @@ impl Process {
         if n == 0 || observations.values.iter().any(|it| !it.is_finite()) {
             return None;
         }
-        let (inverse_squares, signal) = (settings.inverse_squares(), settings.signal());
+        let (kernel, signal) = (settings.kernel(), settings.signal());
         let squares = observations.squares();
         let mut jitter = JITTER;
         loop {
@@ -193,7 +244,7 @@ impl Process {
             let mut pairs = squares.chunks_exact(observations.dimensions);
             for i in 0..n {
                 for (entry, squares) in lower[i * n..i * n + i].iter_mut().zip(&mut pairs) {
-                    *entry = signal * matern(dot(squares, &inverse_squares)).0;
+                    *entry = kernel.covariance(squares.iter().copied());
                 }
                 lower[i * n + i] = signal + settings.noise() / observations.repetitions[i] + jitter;
             }
@@ -203,15 +254,7 @@ impl Process {
                 forward(&lower, n, &mut half);
                 let weights = times_upper(&upper, n, &half);
                 let settings = settings.clone();
-                return Some(Self {
-                    observations,
-                    settings,
-                    inverse_squares,
-                    signal,
-                    lower,
-                    upper,
-                    weights,
-                });
+                return Some(Self { observations, settings, kernel, lower, upper, weights });
             }
             jitter *= 10.0;
             if jitter > 1.0 {
@@ -246,10 +289,10 @@ impl Process {
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
         let n = self.observations.len();
         let mut cross: Vec<f64> =
-            self.distances(point).map(|it| self.signal * matern(it).0).collect();
+            self.squares(point).map(|it| self.kernel.covariance(it)).collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, n, &mut cross);
-        (mean, (self.signal - dot(&cross, &cross)).max(1e-12))
+        (mean, (self.kernel.signal - dot(&cross, &cross)).max(1e-12))
     }
 
     /// The same, with the gradients of both.
@@ -260,39 +303,39 @@ impl Process {
         variance_slope: &mut [f64],
     ) -> (f64, f64) {
         let it = &self.observations;
-        let (mut cross, slopes): (Vec<f64>, Vec<f64>) = self
-            .distances(point)
-            .map(|it| {
-                let (covariance, slope) = matern(it);
-                (self.signal * covariance, self.signal * slope)
-            })
-            .unzip();
+        let mut slopes = vec![0.0; it.points.len()];
+        let mut cross: Vec<f64> = self
+            .squares(point)
+            .zip(slopes.chunks_exact_mut(it.dimensions))
+            .map(|(squares, slopes)| self.kernel.slopes(squares, slopes))
+            .collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, it.len(), &mut cross);
-        let variance = (self.signal - dot(&cross, &cross)).max(1e-12);
+        let variance = (self.kernel.signal - dot(&cross, &cross)).max(1e-12);
         let solved = times_upper(&self.upper, it.len(), &cross);
         mean_slope.fill(0.0);
         variance_slope.fill(0.0);
-        for (i, slope) in slopes.iter().enumerate() {
-            let (mean_share, variance_share) = (self.weights[i] * slope, 2.0 * solved[i] * slope);
-            for (k, other) in it.point(i).iter().enumerate() {
-                let offset = if it.unordered[k] { 0.0 } else { point[k] - other };
+        for (i, slopes) in slopes.chunks_exact(it.dimensions).enumerate() {
+            let (mean_share, variance_share) = (self.weights[i], 2.0 * solved[i]);
+            for (k, (other, slope)) in it.point(i).iter().zip(slopes).enumerate() {
+                let offset = if it.unordered[k] { 0.0 } else { slope * (point[k] - other) };
                 mean_slope[k] -= mean_share * offset;
                 variance_slope[k] += variance_share * offset;
             }
         }
-        for (k, inverse) in self.inverse_squares.iter().enumerate() {
+        for (k, inverse) in self.kernel.inverse_squares.iter().enumerate() {
             mean_slope[k] *= inverse;
             variance_slope[k] *= inverse;
         }
         (mean, variance)
     }
 
-    /// Squared scaled distances to the observed points.
-    fn distances(&self, point: &[f64]) -> impl Iterator<Item = f64> {
-        self.observations.points.chunks_exact(self.observations.dimensions).map(|other| {
-            let squared = self.observations.squared(point, other);
-            squared.zip(&self.inverse_squares).map(|(it, inverse)| it * inverse).sum()
-        })
+    /// Squared differences to the observed points along each dimension.
+    fn squares<'a>(
+        &'a self,
+        point: &'a [f64],
+    ) -> impl Iterator<Item = impl Iterator<Item = f64> + Clone + use<'a>> {
+        let others = self.observations.points.chunks_exact(self.observations.dimensions);
+        others.map(move |other| self.observations.squared(point, other))
     }
 }

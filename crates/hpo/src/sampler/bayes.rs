@@ -1,6 +1,6 @@
 //! A Gaussian process for few trials: unit-cube (or log) parameters, standardized values with the
 //! bad tail compressed, Matérn-5/2 with a length for each parameter by MAP, fitted noise, log
-//! expected improvement over the best posterior mean.
+//! expected improvement over the best posterior mean (Ament et al. 2023).
 
 use super::uniform;
 use crate::{
@@ -22,8 +22,8 @@ const NEIGHBORS: usize = 64;
 const STARTS: usize = 6;
 /// Evaluations of a refinement.
 const EVALUATIONS: usize = 40;
-/// Trials that the process sees: the best half, and the latest of the others. Its cost grows with
-/// their cube.
+/// Trials that the process sees: the best ones for half of it, and every so-many-th of the others.
+/// Its cost grows with their cube.
 const SEEN: usize = 320;
 
 pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) -> Vec<f64> {

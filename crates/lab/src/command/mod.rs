@@ -9,3 +9,4 @@ pub mod probes;
 pub mod report;
 pub mod reproduce;
 pub mod simulate;
+pub mod tune;

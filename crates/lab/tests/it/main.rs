@@ -5,6 +5,7 @@ mod bad_input;
 mod measure;
 mod reproduce;
 mod simulate;
+mod tune;
 
 use std::{
     path::Path,

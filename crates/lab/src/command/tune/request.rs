@@ -1,0 +1,220 @@
+//! What a client may say.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use hpo::{Grid, Parameter, Sampler, Scale, Space};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A line of standard input.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Request {
+    Study(StudySpec),
+    Ask {},
+    Tell {
+        trial: u32,
+        // Absent and null differ: only null says that the trial failed.
+        #[serde(deserialize_with = "Value::deserialize")]
+        value: Value,
+        cost_j: Option<f64>,
+    },
+    Best {},
+}
+
+impl Request {
+    pub(super) fn parse(line: &str) -> anyhow::Result<Self> {
+        let parsed = serde_json::from_str(line);
+        // Python and others write numbers that JSON lacks; they mean a failed trial.
+        let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
+        parsed.context(
+            "this is no request; send one JSON object a line with `op` study, ask, tell or best",
+        )
+    }
+}
+
+/// The line with `NaN` and infinities outside of strings as `null`.
+fn without_nan(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let (mut rest, mut quoted) = (line, false);
+    while let Some(next) = rest.chars().next() {
+        let special = ["-Infinity", "Infinity", "NaN"].iter().find(|it| rest.starts_with(**it));
+        if let (Some(special), false) = (special, quoted) {
+            text.push_str("null");
+            rest = &rest[special.len()..];
+            continue;
+        }
+        let length = match next {
+            '\\' if quoted => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            _ => next.len_utf8(),
+        };
+        quoted ^= next == '"';
+        text.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    text
+}
+
+/// A study as its client describes it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StudySpec {
+    #[serde(default)]
+    pub(super) seed: u64,
+    #[serde(default)]
+    pub(super) direction: Direction,
+    #[serde(default)]
+    pub(super) sampler: SamplerSpec,
+    pub(super) space: Vec<ParameterSpec>,
+    #[serde(default, skip_serializing)]
+    pub(super) journal: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(untagged)]
+pub(super) enum Direction {
+    #[default]
+    #[serde(skip)]
+    Unsaid,
+    One(Sense),
+    Many(Vec<Sense>),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sense {
+    Minimize,
+    Maximize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum SamplerSpec {
+    /// `values` for each real parameter; `paper`: the study's grid, without the upper bounds.
+    Grid {
+        #[serde(default = "five")]
+        values: usize,
+        #[serde(default)]
+        paper: bool,
+    },
+    Random,
+    Sobol,
+    PaperPi,
+    Tpe,
+    #[default]
+    Gp,
+}
+
+fn five() -> usize {
+    5
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ParameterSpec {
+    pub(super) name: String,
+    kind: KindSpec,
+    #[serde(default)]
+    low: Option<f64>,
+    #[serde(default)]
+    high: Option<f64>,
+    #[serde(default)]
+    log: bool,
+    #[serde(default)]
+    choices: Option<Vec<Value>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum KindSpec {
+    Float,
+    Int,
+    Categorical,
+}
+
+impl ParameterSpec {
+    fn parameter(&self) -> anyhow::Result<Parameter> {
+        let name = &self.name;
+        if self.kind == KindSpec::Categorical {
+            let bounds = self.low.is_some() || self.high.is_some() || self.log;
+            ensure!(!bounds, "parameter `{name}` is categorical and has no `low`, `high` or `log`");
+            let choices = self.choices.as_ref().with_context(|| {
+                format!("parameter `{name}` is categorical and needs `choices`, a list")
+            })?;
+            return Ok(Parameter::categorical(name, choices.len()));
+        }
+        ensure!(
+            self.choices.is_none(),
+            "parameter `{name}` has `choices`: its kind is categorical"
+        );
+        let (Some(low), Some(high)) = (self.low, self.high) else {
+            bail!("parameter `{name}` needs `low` and `high`");
+        };
+        let scale = if self.log { Scale::Log } else { Scale::Linear };
+        if self.kind == KindSpec::Float {
+            return Ok(Parameter::new(name, low, high, scale));
+        }
+        let whole = low.fract() == 0.0 && high.fract() == 0.0;
+        ensure!(
+            whole,
+            "parameter `{name}` is an int of range {low} to {high}; its bounds must be whole"
+        );
+        Ok(Parameter::integer(name, low as i64, high as i64, scale))
+    }
+
+    /// A value as the client knows it.
+    pub(super) fn value(&self, value: f64) -> Value {
+        match (self.kind, &self.choices) {
+            (KindSpec::Categorical, Some(choices)) => {
+                choices.get(value as usize).cloned().unwrap_or(Value::Null)
+            }
+            (KindSpec::Int, _) => json!(value as i64),
+            _ => json!(value),
+        }
+    }
+}
+
+impl StudySpec {
+    pub(super) fn space(&self) -> anyhow::Result<Space> {
+        let parameters: anyhow::Result<Vec<Parameter>> =
+            self.space.iter().map(ParameterSpec::parameter).collect();
+        Ok(Space::new(parameters?)?)
+    }
+
+    pub(super) fn sampler(&self) -> anyhow::Result<Sampler> {
+        Ok(match self.sampler {
+            SamplerSpec::Grid { values: 0, .. } => {
+                bail!("sampler `grid` has 0 `values`; give at least 1")
+            }
+            SamplerSpec::Grid { paper: true, .. } => Sampler::Grid(Grid::paper()),
+            SamplerSpec::Grid { values, .. } => Sampler::Grid(Grid { values, upper_bound: true }),
+            SamplerSpec::Random => Sampler::Random,
+            SamplerSpec::Sobol => Sampler::Sobol,
+            SamplerSpec::PaperPi => Sampler::PaperPi,
+            SamplerSpec::Tpe => Sampler::Tpe,
+            SamplerSpec::Gp => Sampler::Gp,
+        })
+    }
+
+    /// The sense of each objective.
+    pub(super) fn senses(&self) -> Vec<Sense> {
+        match &self.direction {
+            Direction::Unsaid => vec![Sense::Minimize],
+            Direction::One(sense) => vec![*sense],
+            Direction::Many(senses) => senses.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_nan;
+
+    #[test]
+    fn only_bare_words_are_replaced() {
+        let line = r#"{"a": NaN, "b": [-Infinity, Infinity], "NaN": "a \" NaN é"}"#;
+        let expected = r#"{"a": null, "b": [null, null], "NaN": "a \" NaN é"}"#;
+        assert_eq!(without_nan(line), expected);
+    }
+}
