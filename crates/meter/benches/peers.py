@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -139,7 +140,11 @@ PEERS = {"codecarbon": codecarbon, "zeus": zeus, "pyJoules": pyjoules, "carbontr
 
 def measured_by_peer(tool, window, shared, answers):
     """In a process of its own: what the tool tells, and what it costs."""
-    sys.stdout = open(os.devnull, "w")
+    # Some start processes that outlive them, and all of them talk.
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     times = {}
 
     def begin(end=False):
@@ -195,8 +200,7 @@ def run(wattlab, cost):
                     line = answers.get(timeout=60)
                 except Exception:  # noqa: BLE001
                     line = {"error": "no answer within 60 s"}
-                # Some leave threads behind that would keep their process for ever.
-                peer.kill()
+                os.killpg(peer.pid, signal.SIGKILL)
                 peer.join()
                 if "error" not in line:
                     line["truth"] = watts * (line["to"] - line["from"])
