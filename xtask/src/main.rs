@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod datasets;
+mod new_probe;
 mod process;
 mod reproduce;
 
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
   datasets list                the data sets that are known
   bench sim                    the simulator beside SimPy and Ciw (writes its BENCHMARKS.md)
+  new-probe NAME               a new probe in plugins/NAME that works, to be filled
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Some((&"reproduce", rest)) => reproduce::run(rest),
         Some((&"datasets", rest)) => datasets::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"new-probe", rest)) => new_probe::run(rest),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");

@@ -2,6 +2,9 @@
 
 pub mod check;
 pub mod datasets;
+pub mod measure;
+pub mod meter;
+pub mod plugin;
 pub mod probes;
 pub mod report;
 pub mod reproduce;
