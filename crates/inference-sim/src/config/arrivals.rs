@@ -36,7 +36,7 @@ pub struct ArrivalConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_s: Option<f64>,
     /// CSV file of `trace`, with a column `arrival_s`.
-    #[serde(default, alias = "path", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
 }
 
