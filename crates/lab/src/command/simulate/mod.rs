@@ -3,6 +3,7 @@
 mod calibrate;
 mod description;
 mod live;
+mod mlperf;
 mod network;
 mod table;
 mod tune;
@@ -44,6 +45,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Serve the queue of a calibrated description with its real network, beside its simulation.
     Live(live::Args),
+    /// Run one of MLPerf's scenarios by LoadGen's rules.
+    Mlperf(mlperf::Args),
     /// Find the batch policy and size with the fewest joules that still answers in time.
     Tune(tune::Args),
 }
@@ -57,6 +60,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.file) {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
+        (Some(Command::Mlperf(args)), _) => mlperf::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
         (None, Some(file)) => simulate(file, args),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
