@@ -16,8 +16,10 @@ const USAGE: &str = "usage: cargo xtask <command>
   reproduce [flags]            build, then answer all five questions (flags: cargo xtask reproduce --help)
   datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
   datasets list                the data sets that are known
-  bench sim                    the simulator beside SimPy and Ciw (writes its BENCHMARKS.md)
   new-probe NAME               a new probe in plugins/NAME that works, to be filled
+  bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
+  bench sim                    the simulator beside SimPy and Ciw (writes its BENCHMARKS.md)
+  bench hpo [flags]            the optimizer against its peers
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
@@ -26,8 +28,8 @@ fn main() -> ExitCode {
     let outcome = match args.split_first() {
         Some((&"reproduce", rest)) => reproduce::run(rest),
         Some((&"datasets", rest)) => datasets::run(rest),
-        Some((&"bench", rest)) => bench::run(rest),
         Some((&"new-probe", rest)) => new_probe::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");

@@ -46,7 +46,8 @@ fn a_total_is_packages_and_memory() {
     assert!(!device(&report, "psys").in_total);
     let package = device(&report, "package-0-die-1");
     assert_eq!((package.domain, package.method), (Domain::CpuPackage, Method::Counter));
-    assert_eq!((package.samples, package.gap.0), (2, 0.0));
+    assert!(package.samples >= 2);
+    assert_eq!(package.gap.0, 0.0);
     assert_eq!(kinds(&report), []);
 }
 
