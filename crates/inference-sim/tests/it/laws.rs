@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, BatchingConfig, Control, Expected, ModelConfig, Modeled, PolicyKind, QueueConfig,
-    ServersConfig, SimulationConfig, Virtual, sample_path, serve, simulate,
+    BatchEnergy, BatchingConfig, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
+    QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_or_drop,
+    simulate,
 };
 
 fn arrivals() -> impl Strategy<Value = Value> {
@@ -281,5 +282,28 @@ proptest! {
         let served: usize = report.models.iter().map(|it| it.requests).sum();
         prop_assert_eq!(served, report.requests);
         prop_assert!(report.asleep + report.waking + report.utilization <= 1.0 + 1e-9 || served == 0);
+    }
+
+    /// The policy that drops is the same live and simulated.
+    #[test]
+    fn the_live_loop_drops_what_the_system_drops(config in queues(), deadline in 0.01..0.5_f64) {
+        let config = SimulationConfig {
+            servers: ServersConfig::default(), warmup: 0,
+            batching: BatchingConfig {
+                deadline_s: Some(deadline), ..BatchingConfig::new(PolicyKind::Deadline, 8)
+            },
+            ..config
+        };
+        let times: Vec<_> =
+            config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
+        let clock = Virtual::new();
+        let law = config.service.law().unwrap();
+        let mut server = Modeled::new(law.clone(), config.seed, &clock);
+        let mut policy = Deadline::new(8, deadline, &law).unwrap();
+        let (served, dropped) =
+            serve_or_drop(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue)
+                .unwrap();
+        prop_assert_eq!(served, sample_path(&config).unwrap());
+        prop_assert_eq!(dropped.len(), simulate(&config).unwrap().dropped);
     }
 }
