@@ -182,7 +182,7 @@ fn moments(values: &[f64]) -> (Option<f64>, Option<f64>) {
 
 /// The 0.975 quantile of Student's t, by the expansion of Cornish and Fisher in 1/degrees (Abramowitz
 /// and Stegun 26.7.5); within 0.3 % from 4 degrees on, exact for 1 and 2.
-fn t_975(degrees: usize) -> f64 {
+pub(crate) fn t_975(degrees: usize) -> f64 {
     const Z: f64 = 1.959_963_984_540_054;
     match degrees {
         0 => f64::INFINITY,
@@ -209,7 +209,7 @@ mod tests {
             [(4, 2.776_445), (5, 2.570_582), (10, 2.228_139), (30, 2.042_272)]
         {
             assert!(
-                (t_975(degrees) / expected - 1.0).abs() < 0.002,
+                (t_975(degrees) / expected - 1.0).abs() < 0.003,
                 "{degrees}: {}",
                 t_975(degrees)
             );

@@ -14,6 +14,7 @@ mod mlperf;
 mod policy;
 mod power;
 mod random;
+mod replication;
 mod report;
 mod service;
 mod simulation;
@@ -35,7 +36,7 @@ pub use crate::{
     },
     error::ConfigError,
     executor::{Executor, Modeled},
-    live::{Control, LiveError, Progress, serve},
+    live::{Control, LiveError, Progress, serve, serve_or_drop},
     log::{LogError, request_log},
     mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
     policy::{
@@ -43,6 +44,7 @@ pub use crate::{
         MinMax, Policy, Queue, Window, control_limit,
     },
     power::{BatchEnergy, Power},
+    replication::simulate_replicated,
     report::{Growth, Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
     service::ServiceLaw,
     simulation::{sample_path, simulate},

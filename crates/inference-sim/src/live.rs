@@ -77,6 +77,8 @@ pub enum LiveError<E> {
 /// on a real clock every 0.1 s of a wait. With [`crate::Modeled`] on a [`crate::Virtual`] clock
 /// this is the plainest model of a queue, which the simulator is tested against.
 ///
+/// Requests that the policy drops are not in the answer; see [`serve_or_drop`].
+///
 /// # Errors
 /// See [`LiveError`].
 pub fn serve<P, E, C>(
@@ -91,12 +93,32 @@ where
     E: Executor + ?Sized,
     C: Clock + ?Sized,
 {
+    Ok(serve_or_drop(arrivals, policy, executor, clock, control)?.0)
+}
+
+/// The same as [`serve`], and the numbers of the requests that the policy dropped, in order.
+///
+/// # Errors
+/// See [`LiveError`].
+pub fn serve_or_drop<P, E, C>(
+    arrivals: &[f64],
+    policy: &mut P,
+    executor: &mut E,
+    clock: &C,
+    control: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<(Serving, Vec<usize>), LiveError<E::Error>>
+where
+    P: Policy + ?Sized,
+    E: Executor + ?Sized,
+    C: Clock + ?Sized,
+{
     check(arrivals)?;
     // Times are compared on the clock. Were they compared after subtracting this, a rounding error
     // could leave a virtual clock forever a little short of an arrival.
     let origin = clock.now();
     let requests = arrivals.len();
     let mut batches = Vec::new();
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     let (mut served, mut arrived) = (0, 0);
     while served < requests {
         let now = clock.now();
@@ -125,6 +147,7 @@ where
                     .map_err(|source| LiveError::Executor { requests: batch, source })?;
                 let end_s = clock.now();
                 policy.served(size, end_s - start_s);
+                kept.extend_from_slice(&arrivals[served..served + size]);
                 served += size;
                 batches.push(BatchTimes {
                     size,
@@ -133,6 +156,10 @@ where
                     end_s: (end_s - origin).max(arrivals[served - 1]),
                 });
             }
+            (Decision::Drop(count), _) if (1..=queue.waiting).contains(&count) => {
+                dropped.extend(served..served + count);
+                served += count;
+            }
             (Decision::WaitUntil(time), _) if time > now => {
                 clock.wait_until(next.map_or(time, |next| next.min(time)));
             }
@@ -140,7 +167,7 @@ where
             (decision, _) => return Err(LiveError::Policy { queue, decision }),
         }
     }
-    Ok(Serving { arrivals_s: arrivals.to_vec(), batches })
+    Ok((Serving { arrivals_s: kept, batches }, dropped))
 }
 
 fn check<E>(arrivals: &[f64]) -> Result<(), LiveError<E>> {

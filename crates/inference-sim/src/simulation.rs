@@ -14,6 +14,7 @@ use crate::{
     random::{Stream, generator},
     report::{Outlook, SimulationReport, report},
     service::ServiceLaw,
+    sketch::Sketch,
     statistics::Statistics,
     system::{Asleep, Model, Sleep, System},
 };
@@ -25,6 +26,13 @@ use crate::{
 /// # Errors
 /// [`ConfigError`] for a description that cannot be simulated.
 pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigError> {
+    Ok(simulate_with_sketch(config)?.0)
+}
+
+/// The same, with the sketch of the responses.
+pub(crate) fn simulate_with_sketch(
+    config: &SimulationConfig,
+) -> Result<(SimulationReport, Sketch), ConfigError> {
     let setup = Setup::new(config)?;
     let mut outlook = setup.outlook(config);
     let stable = outlook.stable();
@@ -41,7 +49,8 @@ pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigErr
     } else {
         setup.run(config, &mut watched)
     };
-    Ok(report(&watched.all, &watched.models, &outlook))
+    let report = report(&watched.all, &watched.models, &outlook);
+    Ok((report, watched.all.responses))
 }
 
 /// Simulates a queue and returns every request served and every batch, those of the warm-up too,

@@ -50,6 +50,17 @@ impl Sketch {
         }
     }
 
+    /// Counts what another has counted: the sketch of all the values together.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.zeros += other.zeros;
+        self.total += other.total;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
     /// The value of rank ⌈`share` · count⌉, for a share in (0, 1]; NaN if there are no values.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = (share * self.total as f64).ceil() as u64;
@@ -84,10 +95,12 @@ mod tests {
             mut values in prop::collection::vec((-30.0..30.0_f64).prop_map(f64::exp2), 1..300),
             share in 0.001..=1.0_f64,
         ) {
-            let mut sketch = Sketch::new();
-            for &value in &values {
-                sketch.insert(value);
+            let mut halves = [Sketch::new(), Sketch::new()];
+            for (number, &value) in values.iter().enumerate() {
+                halves[number % 2].insert(value);
             }
+            let [mut sketch, other] = halves;
+            sketch.merge(&other);
             values.sort_by(f64::total_cmp);
             let exact = values[(share * values.len() as f64).ceil() as usize - 1];
             let found = sketch.quantile(share);

@@ -26,23 +26,32 @@ pub fn simulate_all(
     configs: &[SimulationConfig],
     threads: NonZeroUsize,
 ) -> Result<Vec<SimulationReport>, ConfigError> {
+    in_parallel(configs, threads, simulate).into_iter().collect()
+}
+
+/// What `work` makes of each item, in their order, on several threads.
+pub(crate) fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    threads: NonZeroUsize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let reports: Vec<_> = configs.iter().map(|_| Mutex::new(None)).collect();
+    let results: Vec<_> = items.iter().map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
-        for _ in 0..threads.get().min(configs.len()) {
+        for _ in 0..threads.get().min(items.len()) {
             scope.spawn(|| {
-                while let Some((config, slot)) = {
+                while let Some((item, slot)) = {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    configs.get(number).zip(reports.get(number))
+                    items.get(number).zip(results.get(number))
                 } {
-                    let report = simulate(config);
+                    let result = work(item);
                     if let Ok(mut slot) = slot.lock() {
-                        *slot = Some(report);
+                        *slot = Some(result);
                     }
                 }
             });
         }
     });
-    let done = reports.into_iter().filter_map(|slot| slot.into_inner().ok().flatten());
-    done.collect()
+    // A panic of a thread ends the scope: every slot is filled.
+    results.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
 }

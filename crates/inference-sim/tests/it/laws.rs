@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, Control, Expected, Modeled, PolicyKind, QueueConfig, SimulationConfig, Virtual,
-    sample_path, serve, simulate,
+    BatchEnergy, BatchingConfig, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
+    QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_or_drop,
+    simulate,
 };
 
 fn arrivals() -> impl Strategy<Value = Value> {
@@ -233,7 +234,7 @@ proptest! {
     #[test]
     fn the_live_loop_is_the_engine_request_by_request(config in queues()) {
         let config = SimulationConfig {
-            servers: wattlab_inference_sim::ServersConfig::default(), ..config
+            servers: ServersConfig::default(), ..config
         };
         let times: Vec<_> =
             config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
@@ -246,5 +247,63 @@ proptest! {
         let served =
             serve(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue).unwrap();
         prop_assert_eq!(served, sample_path(&config).unwrap());
+    }
+
+    /// Whatever the limits, priorities, deadlines and sleep: every request is served, rejected or
+    /// dropped, server-seconds add up, and no queue is longer than its limit lets it.
+    #[test]
+    fn nothing_is_lost_uncounted(
+        config in queues(), other in queues(), limits in any::<[Option<u8>; 2]>(), priority in -1..2,
+        sleeps in prop::option::of((0.0..0.2_f64, 0.0..0.5_f64)), deadline in prop::option::of(0.01..0.5_f64),
+    ) {
+        // A queue must hold what its policy waits for.
+        let limit = |limit: Option<u8>| limit.map(|it| 20 + usize::from(it));
+        let mut batching = other.batching.clone();
+        if let Some(deadline) = deadline {
+            batching = BatchingConfig {
+                deadline_s: Some(deadline), ..BatchingConfig::new(PolicyKind::Deadline, 8)
+            };
+        }
+        let config = SimulationConfig {
+            warmup: 0,
+            queue: QueueConfig { limit: limit(limits[0]), priority: 0 },
+            models: vec![ModelConfig {
+                arrivals: other.arrivals, service: other.service, batching,
+                queue: QueueConfig { limit: limit(limits[1]), priority },
+            }],
+            servers: ServersConfig {
+                sleep_after_s: sleeps.map(|it| it.0), wakeup_s: sleeps.map(|it| it.1),
+                ..config.servers
+            },
+            ..config
+        };
+        let report = simulate(&config).unwrap();
+        prop_assert_eq!(report.requests + report.rejected + report.dropped, config.requests);
+        let served: usize = report.models.iter().map(|it| it.requests).sum();
+        prop_assert_eq!(served, report.requests);
+        prop_assert!(report.asleep + report.waking + report.utilization <= 1.0 + 1e-9 || served == 0);
+    }
+
+    /// The policy that drops is the same live and simulated.
+    #[test]
+    fn the_live_loop_drops_what_the_system_drops(config in queues(), deadline in 0.01..0.5_f64) {
+        let config = SimulationConfig {
+            servers: ServersConfig::default(), warmup: 0,
+            batching: BatchingConfig {
+                deadline_s: Some(deadline), ..BatchingConfig::new(PolicyKind::Deadline, 8)
+            },
+            ..config
+        };
+        let times: Vec<_> =
+            config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
+        let clock = Virtual::new();
+        let law = config.service.law().unwrap();
+        let mut server = Modeled::new(law.clone(), config.seed, &clock);
+        let mut policy = Deadline::new(8, deadline, &law).unwrap();
+        let (served, dropped) =
+            serve_or_drop(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue)
+                .unwrap();
+        prop_assert_eq!(served, sample_path(&config).unwrap());
+        prop_assert_eq!(dropped.len(), simulate(&config).unwrap().dropped);
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
     BatchEnergy, ConfigError, DynamicBatching, ServiceLaw, control_limit, request_log, simulate,
+    simulate_replicated,
 };
 
 use crate::config;
@@ -198,4 +199,26 @@ fn a_request_log_is_the_same_bytes_on_any_thread() {
     assert_eq!(first.lines().count(), 5_001);
     assert_eq!(first.lines().filter(|it| it.ends_with(",rejected")).count(), report.rejected);
     assert!(report.rejected > 100);
+}
+
+/// Replications pool to the theory, the same on any number of threads.
+#[test]
+fn replications_give_intervals() {
+    let queue = json!({
+        "arrivals": { "process": "poisson", "rate": 0.7 },
+        "service": exponential(1.0),
+        "batching": { "policy": "fixed", "size": 1 },
+    });
+    let config = config(queue, 60_000, 5_000);
+    let run = |threads: usize| {
+        let [twenty, threads] = [20, threads].map(|it| std::num::NonZeroUsize::new(it).unwrap());
+        simulate_replicated(&config, twenty, threads).unwrap()
+    };
+    let report = run(1);
+    assert_eq!(report, run(3));
+    assert_eq!(report.requests, 20 * 55_000);
+    let [low, high] = report.ci95.mean_wait_s.unwrap();
+    assert!(low < 0.7 / 0.3 && 0.7 / 0.3 < high && high - low < 0.2, "{low} {high}");
+    let p99 = report.p99_response.unwrap().0;
+    assert!((p99 / (100.0_f64.ln() / 0.3) - 1.0).abs() < 0.03, "{p99}");
 }

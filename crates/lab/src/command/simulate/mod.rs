@@ -3,6 +3,7 @@
 mod calibrate;
 mod description;
 mod live;
+mod mlperf;
 mod network;
 mod table;
 mod tune;
@@ -10,6 +11,7 @@ mod tune;
 use std::{
     fs::File,
     io::BufWriter,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +29,9 @@ pub struct Args {
     /// Write every request's times into this file, as CSV.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Simulate under so many seeds from the file's on, and take intervals from them.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    replications: NonZeroUsize,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -40,6 +45,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Serve the queue of a calibrated description with its real network, beside its simulation.
     Live(live::Args),
+    /// Run one of MLPerf's scenarios by LoadGen's rules.
+    Mlperf(mlperf::Args),
     /// Find the batch policy and size with the fewest joules that still answers in time.
     Tune(tune::Args),
 }
@@ -53,18 +60,25 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.file) {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
+        (Some(Command::Mlperf(args)), _) => mlperf::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
-        (None, Some(file)) => simulate(file, args.log.as_deref(), args.json),
+        (None, Some(file)) => simulate(file, args),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
     }
 }
 
-fn simulate(file: &Path, log: Option<&Path>, json: bool) -> Result<(), Failure> {
+fn simulate(file: &Path, args: &Args) -> Result<(), Failure> {
     let config = description::read(file).map_err(Failure::bad_input)?;
-    let report = inference_sim::simulate(&config)
-        .map_err(|error| description::in_file(file, error))
-        .map_err(Failure::bad_input)?;
-    if let Some(path) = log {
+    let several = args.replications > NonZeroUsize::MIN;
+    let report = if several {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        inference_sim::simulate_replicated(&config, args.replications, threads)
+    } else {
+        inference_sim::simulate(&config)
+    };
+    let report =
+        report.map_err(|error| description::in_file(file, error)).map_err(Failure::bad_input)?;
+    if let Some(path) = &args.log {
         let wrong = || format!("failed to write `{}`; choose another by `--log`", path.display());
         let out = File::create(path).with_context(wrong).map_err(Failure::BadInput)?;
         inference_sim::request_log(&config, BufWriter::new(out))
@@ -74,9 +88,9 @@ fn simulate(file: &Path, log: Option<&Path>, json: bool) -> Result<(), Failure> 
     if let Some(words) = table::warning(&report) {
         progress::line(&format!("warning: {words}"));
     }
-    if json {
+    if args.json {
         return output::print_json(&report);
     }
-    output::print(&table::table(&report));
+    output::print(&table::table(&report, several));
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) fn warning(report: &SimulationReport) -> Option<String> {
 }
 
 /// A line for each number, with its interval where there is one.
-pub(super) fn table(report: &SimulationReport) -> String {
+pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
     let ci = &report.ci95;
     let seconds = |it: Option<record::Seconds>| it.map(|it| it.0);
     let rows = [
@@ -55,7 +55,8 @@ pub(super) fn table(report: &SimulationReport) -> String {
     };
     let mut lines: Vec<String> = rows.into_iter().map(line).collect();
     if ci.mean_wait_s.is_some() {
-        lines.push("in brackets: 95 % intervals, by batch means over 20 blocks".to_owned());
+        let by = if replications { "over replications" } else { "by batch means over 20 blocks" };
+        lines.push(format!("in brackets: 95 % intervals, {by}"));
     }
     lines.join("\n")
 }
