@@ -6,7 +6,7 @@
 //! sample looks like ([`describe`], [`Bootstrap`]), what factors do to it ([`anova`],
 //! [`marginal_means`]), which samples differ and by how much ([`compare`] and its parts,
 //! [`tukey_hsd`]), trends ([`linear_regression`], [`theil_sen`]), and when not to believe any of it
-//! ([`intraclass_correlation`], [`drift`], [`Caution`]).
+//! ([`intraclass_correlation`], [`drift`], [`Caution`], [`screen`]).
 
 mod anova;
 mod bootstrap;
@@ -31,6 +31,7 @@ mod rank;
 mod regression;
 mod root;
 mod scaled_chi;
+mod screen;
 mod spread;
 mod t_test;
 mod trend;
@@ -66,6 +67,7 @@ pub use self::{
         theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
     regression::{Coefficient, LinearFit, Prediction, linear_regression},
+    screen::screen,
     spread::{Center, FTest, levene},
     t_test::{TTest, one_sample_t, paired_t, welch_t},
     trend::{ExponentialTrend, Joint, SegmentedTrend, exponential_trend, segmented_trend},
