@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, probes, report, reproduce};
+use wattlab::command::{check, datasets, probes, report, reproduce, stats};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -27,6 +27,9 @@ enum Command {
     Datasets(datasets::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
+    /// Analyze any CSV file: ANOVA, Tukey, Kruskal-Wallis, pairs.
+    #[command(subcommand)]
+    Stats(stats::Command),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
         Command::Probes(args) => probes::run(&args),
+        Command::Stats(command) => stats::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

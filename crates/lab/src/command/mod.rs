@@ -5,3 +5,4 @@ pub mod datasets;
 pub mod probes;
 pub mod report;
 pub mod reproduce;
+pub mod stats;

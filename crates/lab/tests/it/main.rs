@@ -1,8 +1,10 @@
 //! The command `wattlab`, as its users meet it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
 mod reproduce;
+mod stats;
 
 use std::{
     path::Path,

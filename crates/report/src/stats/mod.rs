@@ -11,6 +11,7 @@
 mod anova;
 mod bootstrap;
 mod caution;
+mod choice;
 mod compare;
 mod dependence;
 mod describe;
@@ -40,6 +41,7 @@ pub use self::{
     anova::{Anova, AnovaTerm, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
     caution::Caution,
+    choice::{Choice, ChosenTest},
     compare::{
         LevelComparison, SampleComparison, compare, compare_levels, compare_levels_paired,
         compare_paired,
