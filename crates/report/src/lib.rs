@@ -7,13 +7,15 @@ mod document;
 mod export;
 mod page;
 mod plot;
+mod raw_study;
 pub mod stats;
 
 pub use crate::{
-    chapter::document,
+    chapter::{document, reference_document, reference_findings},
     claim::{
-        Estimate, InferRow, LayerRow, Published, PublishedClaim, PublishedNetwork, QueueRow, Rows,
-        Search, TrialRow, findings, network_means, origin_of, policy_title, results, searches,
+        EffectShare, Estimate, InferRow, LayerRow, OurEffect, Published, PublishedClaim,
+        PublishedNetwork, QueueRow, Rows, Search, TrialRow, effect_shares, findings, network_means,
+        origin_of, policy_title, results, searches,
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{csv, markdown, write},
@@ -22,4 +24,5 @@ pub use crate::{
         Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries,
         Quantity, Reference, Scale, Shape, StripGroup, StripPlot, svg,
     },
+    raw_study::{PublishedTerm, RawStudy, RawStudyError},
 };

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod datasets;
 pub mod probes;
+mod published;
 pub mod report;
 pub mod reproduce;
 pub mod stats;

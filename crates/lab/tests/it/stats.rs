@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{run, stderr};
 
 /// The folder with the study's data, where it is there.
-fn reference() -> Option<PathBuf> {
+pub(crate) fn reference() -> Option<PathBuf> {
     let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
         PathBuf::from,

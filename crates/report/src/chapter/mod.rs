@@ -2,8 +2,11 @@
 
 mod batching;
 mod layers;
+mod reference;
 mod timeline;
 mod tuning;
+
+pub use self::reference::{reference_document, reference_findings};
 
 use record::{ClaimId, Energy, Origin, Results, RunRecord};
 
