@@ -6,6 +6,7 @@ mod claim;
 mod document;
 mod export;
 mod page;
+mod pareto;
 mod plot;
 mod raw_study;
 pub mod stats;
@@ -20,6 +21,7 @@ pub use crate::{
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{csv, markdown, write},
     page::html,
+    pareto::{Frontier, Trade},
     plot::{
         Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries,
         Quantity, Reference, Scale, Shape, StripGroup, StripPlot, svg,

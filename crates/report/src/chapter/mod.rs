@@ -1,7 +1,9 @@
 //! Fills the document: a file a question, from rows to figures and tables.
 
 mod batching;
+mod frontier;
 mod layers;
+mod race;
 mod reference;
 mod timeline;
 mod tuning;

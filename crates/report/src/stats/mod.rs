@@ -34,6 +34,7 @@ mod root;
 mod scaled_chi;
 mod screen;
 mod spread;
+mod survival;
 mod t_test;
 mod trend;
 
@@ -64,13 +65,14 @@ pub use self::{
     },
     power::{t_test_power, t_test_sample_size},
     rank::{
-        Friedman, Kendall, KruskalWallis, PValue, RankTest, Slope, Spearman, Zeros, friedman,
-        kendall, kruskal_wallis, mann_whitney, mann_whitney_by, spearman, theil_sen,
-        theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
+        Friedman, Kendall, KruskalWallis, MeanRanks, PValue, RankTest, Slope, Spearman, Zeros,
+        friedman, kendall, kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, spearman,
+        theil_sen, theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
     regression::{Coefficient, LinearFit, Prediction, linear_regression},
     screen::screen,
     spread::{Center, FTest, levene},
+    survival::{SurvivalStep, kaplan_meier},
     t_test::{TTest, one_sample_t, paired_t, welch_t},
     trend::{ExponentialTrend, Joint, SegmentedTrend, exponential_trend, segmented_trend},
 };
