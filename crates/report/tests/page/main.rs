@@ -1,5 +1,6 @@
 //! The presentation half: document, plots, page, exporters.
 
+mod browser;
 mod colors;
 mod export;
 mod fixture;
