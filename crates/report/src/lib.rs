@@ -14,12 +14,16 @@ pub mod stats;
 pub use crate::{
     chapter::{document, reference_document, reference_findings},
     claim::{
-        EffectShare, Estimate, InferRow, LayerRow, OurEffect, Published, PublishedClaim,
-        PublishedNetwork, QueueRow, Rows, Search, TrialRow, effect_shares, findings, network_means,
-        origin_of, policy_title, results, searches,
+        Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
+        Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Search, TrialRow,
+        VerdictChange, compare_folders, effect_shares, findings, network_means, origin_of,
+        policy_title, results, searches,
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
-    export::{csv, markdown, write},
+    export::{
+        STUDIES_BIB, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
+        write_records,
+    },
     page::html,
     pareto::{Frontier, Trade},
     plot::{

@@ -127,7 +127,8 @@ impl Browser {
     }
 
     fn screen(&mut self, width: u32, scheme: &str, medium: &str) {
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        let size =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", &size);
         let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": scheme}));
@@ -136,8 +137,7 @@ impl Browser {
     /// Writes a picture into the folder `WATTLAB_SCREENSHOTS`, if there is one.
     fn picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") else { return };
-        let picture =
-            self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let picture = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
         let bytes = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         std::fs::write(Path::new(&folder).join(name), bytes).unwrap();
     }
