@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a command talks to people")]
 
+mod bench;
 mod ci;
 mod datasets;
+mod new_probe;
 mod process;
 mod reproduce;
 
@@ -14,6 +16,10 @@ const USAGE: &str = "usage: cargo xtask <command>
   reproduce [flags]            build, then answer all five questions (flags: cargo xtask reproduce --help)
   datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
   datasets list                the data sets that are known
+  new-probe NAME               a new probe in plugins/NAME that works, to be filled
+  bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
+  bench sim                    the simulator beside SimPy and Ciw
+  bench hpo [flags]            the optimizer against its peers
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
@@ -22,6 +28,8 @@ fn main() -> ExitCode {
     let outcome = match args.split_first() {
         Some((&"reproduce", rest)) => reproduce::run(rest),
         Some((&"datasets", rest)) => datasets::run(rest),
+        Some((&"new-probe", rest)) => new_probe::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");

@@ -43,4 +43,19 @@ impl History {
     pub(crate) fn values(&self) -> impl Iterator<Item = (&[f64], f64)> {
         self.trials.iter().filter_map(|it| Some((it.parameters.as_slice(), it.value?)))
     }
+
+    /// Parameters of trials that failed.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &[f64]> {
+        self.trials.iter().filter(|it| it.value.is_none()).map(|it| it.parameters.as_slice())
+    }
+
+    /// Whether a trial had, or has, exactly these parameters.
+    pub(crate) fn tried(&self, parameters: &[f64]) -> bool {
+        self.trials.iter().map(|it| &it.parameters).chain(&self.pending).any(|it| it == parameters)
+    }
+
+    /// How many trials were told or are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.trials.len() + self.pending.len()
+    }
 }

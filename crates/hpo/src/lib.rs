@@ -11,6 +11,6 @@ mod study;
 pub use crate::{
     history::{History, Trial},
     sampler::{Grid, Sampler, suggest},
-    space::{Parameter, Scale, Space},
+    space::{Kind, Parameter, Scale, Space},
     study::{HpoError, Study},
 };

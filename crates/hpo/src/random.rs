@@ -40,3 +40,19 @@ impl Stream {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }
+
+/// Point `index` of a Sobol sequence with Owen's scrambling (Burley 2020, "Practical hash-based Owen
+/// scrambling"): after 2ᵏ points each 2⁻ᵏ-th of every axis holds one.
+pub(crate) fn sobol(seed: u64, purpose: &str, index: u32, dimensions: usize) -> Vec<f64> {
+    // The sequence ends; another scrambling goes on.
+    let (round, index) = (index >> 16, index & 0xffff);
+    let mut stream = Stream::new(seed, round, purpose);
+    let scrambling = stream.0.next_u32();
+    let sets = sobol_burley::NUM_DIMENSIONS as usize;
+    (0..dimensions)
+        .map(|axis| {
+            let scrambling = scrambling.wrapping_add((axis / sets) as u32);
+            f64::from(sobol_burley::sample(index, (axis % sets) as u32, scrambling))
+        })
+        .collect()
+}

@@ -11,7 +11,18 @@ pub enum Scale {
     Log,
 }
 
-/// A real parameter.
+/// Which values of its range a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All of them.
+    Real,
+    /// Whole numbers.
+    Integer,
+    /// The indices of choices without an order.
+    Categorical,
+}
+
+/// A parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// Its name in messages.
@@ -22,37 +33,84 @@ pub struct Parameter {
     pub high: f64,
     /// How the range is divided.
     pub scale: Scale,
+    /// Which values of the range it takes.
+    pub kind: Kind,
 }
 
 impl Parameter {
-    /// A parameter; [`Space::new`] checks it.
+    /// A real parameter; [`Space::new`] checks it.
     #[must_use]
     pub fn new(name: &str, low: f64, high: f64, scale: Scale) -> Self {
-        Self { name: name.to_owned(), low, high, scale }
+        Self { name: name.to_owned(), low, high, scale, kind: Kind::Real }
+    }
+
+    /// A whole number, both bounds included.
+    #[must_use]
+    pub fn integer(name: &str, low: i64, high: i64, scale: Scale) -> Self {
+        Self { kind: Kind::Integer, ..Self::new(name, low as f64, high as f64, scale) }
+    }
+
+    /// One of so many choices without an order; its value is the choice's index.
+    #[must_use]
+    pub fn categorical(name: &str, choices: usize) -> Self {
+        let high = choices as f64 - 1.0;
+        Self { kind: Kind::Categorical, ..Self::new(name, 0.0, high, Scale::Linear) }
+    }
+
+    /// How many values it takes; none if it is real.
+    #[must_use]
+    pub fn cells(&self) -> Option<u64> {
+        (self.kind != Kind::Real).then(|| (self.high - self.low) as u64 + 1)
+    }
+
+    /// The range that places divide: half a step beyond the outermost whole numbers, so that each
+    /// has its share.
+    fn range(&self) -> (f64, f64) {
+        let margin = if self.kind == Kind::Real { 0.0 } else { 0.5 };
+        let (low, high) = (self.low - margin, self.high + margin);
+        match self.scale {
+            Scale::Linear => (low, high),
+            Scale::Log => (low.ln(), high.ln()),
+        }
     }
 
     /// The value at a place in [0, 1] of the range.
     #[must_use]
     pub fn at(&self, place: f64) -> f64 {
-        let value = match self.scale {
-            Scale::Linear => self.low + place * (self.high - self.low),
-            Scale::Log => (self.low.ln() + place * (self.high.ln() - self.low.ln())).exp(),
-        };
+        let (low, high) = self.range();
+        let value = low + place * (high - low);
+        let value = if self.scale == Scale::Log { value.exp() } else { value };
+        let value = if self.kind == Kind::Real { value } else { value.round() };
         value.clamp(self.low, self.high)
     }
 
     /// The place of a value, in [0, 1].
     #[must_use]
     pub fn place(&self, value: f64) -> f64 {
-        let place = match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
-        };
-        place.clamp(0.0, 1.0)
+        let (low, high) = self.range();
+        let value = if self.scale == Scale::Log { value.ln() } else { value };
+        ((value - low) / (high - low)).clamp(0.0, 1.0)
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let real = self.kind == Kind::Real;
+        if !(self.low.is_finite() && self.high.is_finite()) {
+            Some("must have finite bounds")
+        } else if self.kind == Kind::Categorical && self.high < 0.0 {
+            Some("needs at least one choice")
+        } else if if real { self.low >= self.high } else { self.low > self.high } {
+            Some("is empty; its lower bound must be below the upper")
+        } else if self.scale == Scale::Log && self.low <= 0.0 {
+            Some("is on a log scale, so its lower bound must be above 0")
+        } else if !real && self.low.abs().max(self.high.abs()) > 2.0_f64.powi(52) {
+            Some("has whole numbers beyond 2⁵², which are not told apart; divide them")
+        } else {
+            None
+        }
     }
 }
 
-/// A box of real parameters.
+/// A box of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space(Vec<Parameter>);
 
@@ -67,21 +125,12 @@ impl Space {
             return Err(HpoError::EmptySpace);
         }
         for (index, it) in parameters.iter().enumerate() {
-            let problem = if parameters[..index].iter().any(|other| other.name == it.name) {
-                "is there twice"
-            } else if !(it.low.is_finite() && it.high.is_finite() && it.low < it.high) {
-                "must have finite bounds, the lower below the upper"
-            } else if it.scale == Scale::Log && it.low <= 0.0 {
-                "is on a log scale, so its lower bound must be above 0"
-            } else {
-                continue;
-            };
-            return Err(HpoError::Parameter {
-                name: it.name.clone(),
-                low: it.low,
-                high: it.high,
-                problem,
-            });
+            let twice = parameters[..index].iter().any(|other| other.name == it.name);
+            let problem = if twice { Some("is there twice") } else { it.problem() };
+            if let Some(problem) = problem {
+                let name = it.name.clone();
+                return Err(HpoError::Parameter { name, low: it.low, high: it.high, problem });
+            }
         }
         Ok(Self(parameters))
     }
@@ -108,5 +157,22 @@ impl Space {
     #[must_use]
     pub fn places(&self, values: &[f64]) -> Vec<f64> {
         self.0.iter().zip(values).map(|(it, value)| it.place(*value)).collect()
+    }
+
+    /// How many points it has; none if a parameter is real, or they are more than can be counted.
+    #[must_use]
+    pub fn cells(&self) -> Option<u64> {
+        self.0.iter().try_fold(1_u64, |cells, it| cells.checked_mul(it.cells()?))
+    }
+
+    /// Point `index` of a finite space, counted from the lowest; the first parameter runs fastest.
+    pub(crate) fn cell(&self, mut index: u64) -> Vec<f64> {
+        let value = |it: &Parameter| {
+            let cells = it.cells().unwrap_or(1);
+            let step = index % cells;
+            index /= cells;
+            it.low + step as f64
+        };
+        self.0.iter().map(value).collect()
     }
 }

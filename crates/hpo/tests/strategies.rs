@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use wattlab_hpo::{
-    Grid, History, HpoError, Parameter, Sampler, Scale, Space, Study, Trial, suggest,
+    Grid, History, HpoError, Kind, Parameter, Sampler, Scale, Space, Study, Trial, suggest,
 };
 
 fn space() -> Space {
@@ -15,10 +15,12 @@ fn space() -> Space {
     .unwrap()
 }
 
-const SAMPLERS: [Sampler; 4] = [
+const SAMPLERS: [Sampler; 6] = [
     Sampler::Grid(Grid { values: 5, upper_bound: false }),
     Sampler::Random,
+    Sampler::Sobol,
     Sampler::PaperPi,
+    Sampler::Tpe,
     Sampler::Gp,
 ];
 
@@ -114,4 +116,77 @@ fn misuse_is_an_error_and_changes_nothing() {
     assert!(bad(Parameter::new("rate", 0.0, 1.0, Scale::Log)).contains("above 0"));
     assert!(bad(Parameter::new("rate", 1.0, 1.0, Scale::Linear)).contains("`rate`"));
     assert_eq!(Space::new(Vec::new()), Err(HpoError::EmptySpace));
+}
+
+/// Whole numbers and choices: 3 · 4 · 2 points.
+fn finite() -> Space {
+    Space::new(vec![
+        Parameter::integer("layers", 1, 3, Scale::Linear),
+        Parameter::integer("width", 1, 4, Scale::Log),
+        Parameter::categorical("activation", 2),
+    ])
+    .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Each point once before any comes twice, also with trials under way and failed ones.
+    #[test]
+    fn a_finite_space_is_walked_without_repetition(seed in any::<u64>(), workers in 1_usize..9) {
+        for sampler in SAMPLERS.into_iter().filter(|it| !matches!(it, Sampler::Grid(_))) {
+            let mut study = Study::new(finite(), sampler, seed);
+            let (mut seen, mut under_way) = (Vec::new(), Vec::new());
+            while seen.len() < 24 {
+                let (number, point) = study.ask().unwrap();
+                for (value, it) in point.iter().zip(finite().parameters()) {
+                    prop_assert!((it.low..=it.high).contains(value) && value.fract() == 0.0);
+                }
+                prop_assert!(!seen.contains(&point), "{sampler:?}: {point:?} twice");
+                seen.push(point.clone());
+                under_way.push((number, point));
+                if under_way.len() == workers {
+                    let (number, point) = under_way.remove(number as usize % workers);
+                    let value = point[0] - (point[1] - 2.0).abs();
+                    study.tell(number, (point[2] < 1.0 || point[0] < 3.0).then_some(value)).unwrap();
+                }
+            }
+            // All are taken: a repetition is asked for, not refused.
+            study.ask().unwrap();
+        }
+    }
+}
+
+#[test]
+fn places_and_whole_numbers_belong_together() {
+    let width = Parameter::integer("width", 1, 1000, Scale::Log);
+    for value in [1.0, 2.0, 3.0, 10.0, 999.0, 1000.0] {
+        assert_eq!(width.at(width.place(value)), value);
+    }
+    assert_eq!((width.at(0.0), width.at(1.0), width.kind), (1.0, 1000.0, Kind::Integer));
+    let choice = Parameter::categorical("optimizer", 1_000_000);
+    assert_eq!(choice.at(choice.place(123_456.0)), 123_456.0);
+    let mut study = Study::new(Space::new(vec![choice]).unwrap(), Sampler::Gp, 3);
+    for _ in 0..12 {
+        let (number, point) = study.ask().unwrap();
+        study.tell(number, Some(-point[0])).unwrap();
+    }
+    let bad = |it| Space::new(vec![it]).unwrap_err().to_string();
+    assert!(bad(Parameter::categorical("optimizer", 0)).contains("at least one choice"));
+}
+
+/// Whatever was told, the next trial is asked for.
+#[test]
+fn equal_and_failed_trials_leave_the_study_intact() {
+    for sampler in [Sampler::Gp, Sampler::Tpe, Sampler::PaperPi] {
+        for value in [None, Some(1.0), Some(f64::INFINITY), Some(1e300)] {
+            let mut study = Study::new(space(), sampler, 1);
+            for _ in 0..14 {
+                let (number, _) = study.ask().unwrap();
+                study.tell(number, value).unwrap();
+            }
+            let best = study.best().map(|it| it.value);
+            assert_eq!(best, value.filter(|it| it.is_finite()));
+        }
+    }
 }

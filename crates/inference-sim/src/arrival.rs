@@ -15,6 +15,8 @@ pub(crate) const RATE: &str = "a finite number above 0, in requests per second";
 pub(crate) const JITTER: &str = "a number in [0, 1]";
 pub(crate) const RATES: &str =
     "two finite numbers, at least 0 and not both 0, in requests per second";
+pub(crate) const AMPLITUDE: &str = "a number in [0, 1]";
+pub(crate) const DAY_S: f64 = 86_400.0;
 pub(crate) const SOJOURNS: &str = "two finite numbers above 0, in seconds";
 
 /// The intended arrival of each request of a live run, in seconds from the start, in order.
@@ -43,6 +45,7 @@ enum Process {
     Deterministic { rate: f64 },
     Jittered { rate: f64, jitter: f64 },
     Mmpp { rates: [f64; 2], mean_sojourns: [f64; 2] },
+    Daily { rate: f64, amplitude: f64, period: f64 },
     Trace(Arc<[f64]>),
 }
 
@@ -98,6 +101,23 @@ impl ArrivalProcess {
         Ok(Self(Process::Mmpp { rates, mean_sojourns }))
     }
 
+    /// A Poisson process whose rate swings as `rate · (1 + amplitude · sin(2π t / period))`, with
+    /// the period in seconds: a day of a service.
+    ///
+    /// By thinning (Lewis and Shedler 1979, Naval Research Logistics Quarterly 26(3)).
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a rate or a period that is not above 0 or an amplitude outside
+    /// [0, 1].
+    pub fn daily(rate: f64, amplitude: f64, period: f64) -> Result<Self, ConfigError> {
+        let inside = (0.0..=1.0).contains(&amplitude);
+        Ok(Self(Process::Daily {
+            rate: positive("arrivals.rate", rate, RATE)?,
+            amplitude: within("arrivals.amplitude", amplitude, inside, AMPLITUDE)?,
+            period: positive("arrivals.period_s", period, "a finite number above 0, in seconds")?,
+        }))
+    }
+
     /// Recorded arrival times in seconds, shifted so that the first is 0; every seed gives the
     /// same. See [`crate::read_trace`].
     ///
@@ -126,6 +146,7 @@ impl ArrivalProcess {
         match &self.0 {
             Process::Poisson { rate }
             | Process::Deterministic { rate }
+            | Process::Daily { rate, .. }
             | Process::Jittered { rate, .. } => *rate,
             Process::Mmpp { rates, mean_sojourns: [first, second] } => {
                 (rates[0] * first + rates[1] * second) / (first + second)
@@ -146,11 +167,25 @@ impl ArrivalProcess {
         }
     }
 
+    /// Whether every seed gives the same times.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self.0 {
+            Process::Deterministic { .. } | Process::Trace(_) => true,
+            Process::Jittered { jitter, .. } => jitter == 0.0,
+            Process::Poisson { .. } | Process::Mmpp { .. } | Process::Daily { .. } => false,
+        }
+    }
+
     /// The arrival times, in seconds, which never fall; the same for the same seed. Endless but
     /// for a trace.
     #[must_use]
     pub fn times(&self, seed: u64) -> ArrivalTimes {
-        let mut random = generator(seed, Stream::Arrivals);
+        self.times_of(seed, 0)
+    }
+
+    /// The same for one of several models.
+    pub(crate) fn times_of(&self, seed: u64, model: u64) -> ArrivalTimes {
+        let mut random = generator(seed, Stream::Arrivals, model);
         let state = match &self.0 {
             Process::Mmpp { mean_sojourns: [first, second], .. } => {
                 usize::from(random.random::<f64>() * (first + second) >= *first)
@@ -201,6 +236,17 @@ impl Iterator for ArrivalTimes {
                         break time;
                     }
                     self.state = 1 - self.state;
+                }
+            }
+            Process::Daily { rate, amplitude, period } => {
+                let mut time = self.time;
+                loop {
+                    time += exponential(&mut self.random) / (rate * (1.0 + amplitude));
+                    let swing = (time / period * std::f64::consts::TAU).sin();
+                    let kept = (1.0 + amplitude * swing) / (1.0 + amplitude);
+                    if self.random.random::<f64>() < kept {
+                        break time;
+                    }
                 }
             }
             Process::Trace(times) => *times.get(number)?,

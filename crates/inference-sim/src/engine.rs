@@ -16,13 +16,33 @@ use crate::{
 
 /// Watches a simulated queue. Requests are numbered from 0 in order of arrival.
 pub(crate) trait Observer {
-    /// A request will arrive at this time; the servers are free, for all that has been decided,
-    /// from these times on. Told before any batch that starts at that time or later.
-    fn arrival(&mut self, request: usize, time_s: f64, free_s: impl Iterator<Item = f64>);
+    /// A request arrives, or will, at this time, when of all batches begun so far these are the
+    /// servers' last. Told before any batch that starts at that time or later.
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>);
 
-    /// A batch is served whose first request is `first` and whose requests arrived at these
-    /// times; told in order of the batches' starts.
-    fn batch(&mut self, first: usize, batch: &BatchTimes, arrivals: impl Iterator<Item = f64>);
+    /// No request arrives after those told; the next would have at this time.
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+        let _ = (time_s, latest);
+    }
+
+    /// A batch of a model is served whose requests have these numbers and arrived at these times;
+    /// told in order of the batches' starts.
+    fn batch(
+        &mut self,
+        model: usize,
+        batch: &BatchTimes,
+        requests: impl Iterator<Item = (usize, f64)>,
+    );
+
+    /// A request of a model finds its queue full.
+    fn rejected(&mut self, model: usize, number: usize) {
+        let _ = (model, number);
+    }
+
+    /// A request of a model is not served, because it would be too late.
+    fn dropped(&mut self, model: usize, number: usize) {
+        let _ = (model, number);
+    }
 }
 
 /// A queue in front of servers.
@@ -44,7 +64,7 @@ impl Engine<'_> {
     /// A policy that learns is told of a batch when its server asks for the next one.
     pub(crate) fn run<P: Policy, O: Observer>(mut self, mut policy: P, observer: &mut O) {
         let mut servers = BinaryHeap::from(vec![Server::default(); self.servers]);
-        let mut upcoming = Upcoming { number: 0, arrivals: self.arrivals.take(self.requests) };
+        let mut upcoming = Upcoming { number: 0, requests: self.requests, arrivals: self.arrivals };
         let mut next = upcoming.next(&servers, observer);
         let mut queue = VecDeque::new();
         let mut now = 0.0_f64;
@@ -73,11 +93,12 @@ impl Engine<'_> {
                     Decision::Serve(size) => break size,
                     Decision::WaitUntil(time) => next.map_or(time, |next| next.min(time)),
                     Decision::WaitForArrival => next.expect("our policies know when none is left"),
+                    Decision::Drop(_) => unreachable!("policies that drop are for the system"),
                 };
             };
             let end_s = now + self.law.sample(size, &mut self.service_random);
             let batch = BatchTimes { size, start_s: now, end_s };
-            observer.batch(served, &batch, queue.drain(..size));
+            observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {
                 *server = Server { free_s: end_s, batch: Some(batch) };
@@ -87,17 +108,26 @@ impl Engine<'_> {
 }
 
 /// The arrivals that have not been drawn.
-struct Upcoming<I> {
+struct Upcoming {
     number: usize,
-    arrivals: I,
+    requests: usize,
+    arrivals: ArrivalTimes,
 }
 
-impl<I: Iterator<Item = f64>> Upcoming<I> {
+impl Upcoming {
     #[inline]
     fn next<O: Observer>(&mut self, servers: &BinaryHeap<Server>, observer: &mut O) -> Option<f64> {
+        if self.number == self.requests {
+            return None;
+        }
         let time = self.arrivals.next()?;
-        observer.arrival(self.number, time, servers.iter().map(|server| server.free_s));
+        observer.arrival(self.number, time, servers.iter().filter_map(|server| server.batch));
         self.number += 1;
+        if self.number == self.requests
+            && let Some(time) = self.arrivals.next()
+        {
+            observer.closes(time, servers.iter().filter_map(|server| server.batch));
+        }
         Some(time)
     }
 }

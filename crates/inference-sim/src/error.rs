@@ -68,6 +68,14 @@ pub enum ConfigError {
         /// What may stand there.
         expected: &'static str,
     },
+    /// A Triton model configuration that could not be used.
+    #[error("Triton configuration `{}`: {found}", path.display())]
+    Triton {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
     /// A trace shorter than the simulation.
     #[error("`requests` is {requests}, but the trace has {found} arrivals: lower `requests`")]
     TraceTooShort {

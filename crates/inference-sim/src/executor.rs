@@ -37,7 +37,7 @@ impl<'c> Modeled<'c> {
     /// A server with this law on this clock, whose random times follow from the seed.
     #[must_use]
     pub fn new(law: ServiceLaw, seed: u64, clock: &'c Virtual) -> Self {
-        Self { law, random: generator(seed, Stream::Service), clock }
+        Self { law, random: generator(seed, Stream::Service, 0), clock }
     }
 }
 

@@ -12,9 +12,9 @@ pub(crate) enum Stream {
     Service = 1,
 }
 
-/// The generator of a stream: ChaCha8, whose output is the same on every machine.
-pub(crate) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+/// The generator of a model's stream: ChaCha8, whose output is the same on every machine.
+pub(crate) fn generator(seed: u64, stream: Stream, model: u64) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    generator.set_stream(stream as u64);
+    generator.set_stream(2 * model + stream as u64);
     generator
 }

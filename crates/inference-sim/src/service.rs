@@ -1,5 +1,7 @@
 //! How long a server takes for a batch.
 
+use std::cmp::Ordering;
+
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
 
@@ -116,6 +118,11 @@ impl ServiceLaw {
         }
     }
 
+    /// Whether a batch always takes its mean time.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self.spread, Spread::None)
+    }
+
     /// A time for a batch of `size` requests, in seconds.
     #[inline]
     pub(crate) fn sample(&self, size: usize, random: &mut ChaCha8Rng) -> f64 {
@@ -137,7 +144,8 @@ impl ServiceLaw {
     /// Requests per second of one server that is never idle and serves batches of the size, at
     /// least `smallest` and at most `largest`, at which it is fastest; infinite if that takes no
     /// time.
-    pub(crate) fn capacity(&self, smallest: usize, largest: usize) -> f64 {
+    #[must_use]
+    pub fn capacity(&self, smallest: usize, largest: usize) -> f64 {
         // n / S(n) is monotonic where S is linear: it is largest at an end or at a row.
         let rows: &[(usize, f64)] = match &self.mean {
             Mean::Affine { .. } => &[],
@@ -152,7 +160,32 @@ impl ServiceLaw {
     }
 }
 
-fn interpolate(rows: &[(usize, f64)], size: usize) -> f64 {
+/// Seconds in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) f64);
+
+impl Ord for Time {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Time {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Time {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Time {}
+
+/// Linear between the rows, constant outside them.
+pub(crate) fn interpolate(rows: &[(usize, f64)], size: usize) -> f64 {
     let above = rows.partition_point(|&(row, _)| row < size);
     match (above.checked_sub(1).and_then(|below| rows.get(below)), rows.get(above)) {
         (Some(&(below, low)), Some(&(above, high))) => {

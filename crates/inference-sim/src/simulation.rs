@@ -1,99 +1,22 @@
 //! A description in, a report out.
 
-use record::{BatchTimes, Joules, Seconds, Serving};
-use serde::Serialize;
+use record::{BatchTimes, Serving};
 
 use crate::{
-    config::{PowerConfig, SimulationConfig},
+    arrival::ArrivalProcess,
+    config::{
+        ArrivalConfig, BatchingConfig, Expected, QueueConfig, ServiceConfig, SimulationConfig,
+    },
     engine::{Engine, Observer},
     error::ConfigError,
-    policy::BatchingPolicy,
+    policy::{BatchingPolicy, each},
+    power::{BatchEnergy, Power},
     random::{Stream, generator},
+    report::{Outlook, SimulationReport, report},
     service::ServiceLaw,
-    statistics::{Block, Statistics},
+    statistics::Statistics,
+    system::{Asleep, Model, Sleep, System},
 };
-
-/// The schema of [`SimulationReport`].
-pub const SIMULATE_SCHEMA: &str = "wattlab.simulate/1";
-
-/// What a simulated queue did, from the arrival of the first request after the warm-up to the
-/// last end of service.
-///
-/// A number that does not exist (a rate over no time) is NaN or infinite, which JSON shows as
-/// `null`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SimulationReport {
-    /// [`SIMULATE_SCHEMA`]
-    pub schema: &'static str,
-    /// Requests in the statistics: all but the warm-up.
-    pub requests: usize,
-    /// Arrival to start of service, mean.
-    #[serde(rename = "mean_wait_s")]
-    pub mean_wait: Seconds,
-    /// Arrival to end of service, mean.
-    #[serde(rename = "mean_response_s")]
-    pub mean_response: Seconds,
-    /// Median response; like the other quantiles at most 0.1 % from the exact quantile of the
-    /// simulated responses.
-    #[serde(rename = "p50_response_s")]
-    pub p50_response: Seconds,
-    /// The response that 90 % of the requests do not exceed.
-    #[serde(rename = "p90_response_s")]
-    pub p90_response: Seconds,
-    /// The response that 99 % of the requests do not exceed.
-    #[serde(rename = "p99_response_s")]
-    pub p99_response: Seconds,
-    /// The longest wait.
-    #[serde(rename = "max_wait_s")]
-    pub max_wait: Seconds,
-    /// Share of the time that a server serves, mean over the servers, in [0, 1].
-    #[serde(rename = "utilisation")]
-    pub utilization: f64,
-    /// Requests per batch, mean over the batches.
-    pub mean_batch: f64,
-    /// Requests per second.
-    #[serde(rename = "throughput_rps")]
-    pub throughput: f64,
-    /// From the first arrival to the last end of service.
-    #[serde(rename = "duration_s")]
-    pub duration: Seconds,
-    /// Of all servers over that time, idle power included; `None` without powers.
-    #[serde(rename = "energy_j")]
-    pub energy: Option<Joules>,
-    /// The same per request.
-    #[serde(rename = "energy_j_per_request")]
-    pub energy_per_request: Option<Joules>,
-    /// Mean arrival rate over the rate at which all servers together can serve, idle never; for
-    /// an adaptive policy a lower bound.
-    pub offered_load: f64,
-    /// Whether the offered load is below 1. If not, the queue grows without limit, and times are
-    /// those of the simulated length and not of a steady state.
-    pub stable: bool,
-    /// 95 % confidence intervals.
-    pub ci95: Intervals,
-}
-
-/// 95 % confidence intervals, `[low, high]`, in the units of [`SimulationReport`], by batch means
-/// over 20 blocks of requests.
-///
-/// They hold for blocks much longer than the queue's memory, which is about 1/(1 - load)² requests.
-/// `None` where a block has too few requests to tell, always for fewer than 40 in all; and for a
-/// queue that is not stable, which has no long-run means.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Intervals {
-    /// Of `mean_wait`.
-    pub mean_wait_s: Option<[f64; 2]>,
-    /// Of `mean_response`.
-    pub mean_response_s: Option<[f64; 2]>,
-    /// Of `utilization`.
-    pub utilisation: Option<[f64; 2]>,
-    /// Of `mean_batch`.
-    pub mean_batch: Option<[f64; 2]>,
-    /// Of `throughput`.
-    pub throughput_rps: Option<[f64; 2]>,
-    /// Of `energy_per_request`; `None` without powers.
-    pub energy_j_per_request: Option<[f64; 2]>,
-}
 
 /// Simulates a queue and reports its statistics; the same for the same description.
 ///
@@ -102,116 +25,223 @@ pub struct Intervals {
 /// # Errors
 /// [`ConfigError`] for a description that cannot be simulated.
 pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigError> {
-    let mut statistics = Statistics::new(config.requests, config.warmup.min(config.requests));
-    let load = run(config, &mut statistics)?;
-    Ok(report(config, &statistics, load))
+    let setup = Setup::new(config)?;
+    let mut outlook = setup.outlook(config);
+    let stable = outlook.stable();
+    let batch = setup.power.as_ref().map(|power| power.batch.clone());
+    let statistics = || {
+        Statistics::new(config.requests, config.warmup, batch.clone(), &config.statistics, stable)
+    };
+    let models = if setup.models.len() > 1 { setup.models.len() } else { 0 };
+    let mut watched =
+        Watched { all: statistics(), models: (0..models).map(|_| statistics()).collect() };
+    // The one queue without models is watched alone: this is the loop that has to be fast.
+    outlook.asleep = if models == 0 {
+        setup.run(config, &mut watched.all)
+    } else {
+        setup.run(config, &mut watched)
+    };
+    Ok(report(&watched.all, &watched.models, &outlook))
 }
 
-/// Simulates a queue and returns every request and every batch, those of the warm-up too, in
-/// order of the batches' starts.
+/// Simulates a queue and returns every request served and every batch, those of the warm-up too,
+/// in order of the batches' starts.
 ///
 /// # Errors
 /// [`ConfigError`] for a description that cannot be simulated.
 pub fn sample_path(config: &SimulationConfig) -> Result<Serving, ConfigError> {
     let mut path = Path(Serving { arrivals_s: Vec::new(), batches: Vec::new() });
-    run(config, &mut path)?;
+    observe(config, &mut path)?;
     Ok(path.0)
+}
+
+/// Simulates a queue under an observer.
+pub(crate) fn observe(
+    config: &SimulationConfig,
+    observer: &mut impl Observer,
+) -> Result<(), ConfigError> {
+    Setup::new(config)?.run(config, observer);
+    Ok(())
+}
+
+/// A description that was understood.
+struct Setup {
+    /// Never empty.
+    models: Vec<Described>,
+    power: Option<Power>,
+}
+
+struct Described {
+    process: ArrivalProcess,
+    law: ServiceLaw,
+    policy: BatchingPolicy,
+    queue: QueueConfig,
+}
+
+impl Setup {
+    fn new(config: &SimulationConfig) -> Result<Self, ConfigError> {
+        let power = config.power.as_ref().map(crate::PowerConfig::power).transpose()?;
+        let first = (&config.arrivals, &config.service, &config.batching, config.queue);
+        let others = config
+            .models
+            .iter()
+            .map(|model| (&model.arrivals, &model.service, &model.batching, model.queue));
+        let models: Vec<Described> = [first]
+            .into_iter()
+            .chain(others)
+            .map(|parts| describe(parts, config, power.as_ref()))
+            .collect::<Result<_, _>>()?;
+        config.check(&models[0].process)?;
+        Ok(Self { models, power })
+    }
+
+    /// Whether the plain engine can do it.
+    fn is_plain(&self, config: &SimulationConfig) -> bool {
+        let drops = |model: &Described| matches!(model.policy, BatchingPolicy::Deadline(_));
+        let limited = |model: &Described| model.queue.limit.is_some() || drops(model);
+        let sleeps = config.servers.sleep_after_s.is_some();
+        self.models.len() == 1 && !sleeps && !self.models.iter().any(limited)
+    }
+
+    fn outlook(&self, config: &SimulationConfig) -> Outlook {
+        let load = |model: &Described| {
+            let servers = config.servers.count as f64;
+            let (smallest, largest) = (model.policy.min_size(), model.policy.max_size());
+            model.process.mean_rate() / (servers * model.law.capacity(smallest, largest))
+        };
+        let bounded = |model: &Described| {
+            model.queue.limit.is_some() || matches!(model.policy, BatchingPolicy::Deadline(_))
+        };
+        // Of a trace there is no more than itself, and without chance each run is the only one.
+        let whole = |model: &Described| {
+            let certain = model.process.is_certain() && model.law.is_certain();
+            model.process.limit().is_some() || certain
+        };
+        Outlook {
+            servers: config.servers.count,
+            power: self.power.clone(),
+            load: self.models.iter().map(load).sum(),
+            bounded: self.models.iter().all(bounded),
+            whole: self.models.iter().all(whole),
+            asleep: Asleep::default(),
+        }
+    }
+
+    /// Runs under an observer.
+    fn run(mut self, config: &SimulationConfig, observer: &mut impl Observer) -> Asleep {
+        if !self.is_plain(config) {
+            return self.system(config).run(config.warmup, observer);
+        }
+        let Described { process, law, policy, .. } = self.models.remove(0);
+        let engine = Engine {
+            arrivals: process.times(config.seed),
+            requests: config.requests,
+            law: &law,
+            service_random: generator(config.seed, Stream::Service, 0),
+            servers: config.servers.count,
+        };
+        each!(policy, policy => engine.run(policy, observer));
+        Asleep::default()
+    }
+
+    fn system(self, config: &SimulationConfig) -> System {
+        let model = |(number, model): (usize, Described)| Model {
+            arrivals: model.process.times_of(config.seed, number as u64),
+            law: model.law,
+            random: generator(config.seed, Stream::Service, number as u64),
+            policy: model.policy,
+            limit: model.queue.limit.unwrap_or(usize::MAX),
+            priority: model.queue.priority,
+        };
+        let sleep = config.servers.sleep_after_s.map(|after_s| Sleep {
+            after_s,
+            wakeup_s: config.servers.wakeup_s.unwrap_or_default(),
+        });
+        System {
+            models: self.models.into_iter().enumerate().map(model).collect(),
+            requests: config.requests,
+            servers: config.servers.count,
+            sleep,
+        }
+    }
+}
+
+fn describe(
+    parts: (&ArrivalConfig, &ServiceConfig, &BatchingConfig, QueueConfig),
+    config: &SimulationConfig,
+    power: Option<&Power>,
+) -> Result<Described, ConfigError> {
+    let (arrivals, service, batching, queue) = parts;
+    let (process, law) = (arrivals.process()?, service.law()?);
+    let none = BatchEnergy::power(1.0);
+    let expected = Expected {
+        rate: process.mean_rate() / config.servers.count.max(1) as f64,
+        law: &law,
+        energy: power.map_or(&none, |power| &power.batch),
+        idle_w: power.map_or(0.0, |power| power.idle_w),
+    };
+    let policy = batching.policy(&expected)?;
+    let queue = QueueConfig { limit: queue.limit.or(batching.queue_limit()?), ..queue };
+    let least = policy.min_size();
+    if let Some(limit) = queue.limit.filter(|&limit| limit < least && least > 1) {
+        return Err(ConfigError::Invalid {
+            key: "queue.limit",
+            found: limit.to_string(),
+            expected: "at least the requests that the batching policy waits for",
+        });
+    }
+    Ok(Described { process, law, policy, queue })
 }
 
 struct Path(Serving);
 
 impl Observer for Path {
-    fn arrival(&mut self, _request: usize, time_s: f64, _free_s: impl Iterator<Item = f64>) {
-        self.0.arrivals_s.push(time_s);
-    }
+    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = BatchTimes>) {}
 
-    fn batch(&mut self, _first: usize, batch: &BatchTimes, _arrivals: impl Iterator<Item = f64>) {
+    fn batch(
+        &mut self,
+        _model: usize,
+        batch: &BatchTimes,
+        requests: impl Iterator<Item = (usize, f64)>,
+    ) {
+        self.0.arrivals_s.extend(requests.map(|(_, time)| time));
         self.0.batches.push(*batch);
     }
 }
 
-/// Runs a queue under an observer and returns its offered load.
-fn run(config: &SimulationConfig, observer: &mut impl Observer) -> Result<f64, ConfigError> {
-    let process = config.arrivals.process()?;
-    let law = config.service.law()?;
-    let policy = config.batching.policy()?;
-    config.check(&process)?;
-    let engine = Engine {
-        arrivals: process.times(config.seed),
-        requests: config.requests,
-        law: &law,
-        service_random: generator(config.seed, Stream::Service),
-        servers: config.servers.count,
-    };
-    let load = process.mean_rate() / (config.servers.count as f64 * capacity(&law, &policy));
-    match policy {
-        BatchingPolicy::Fixed(policy) => engine.run(policy, observer),
-        BatchingPolicy::Greedy(policy) => engine.run(policy, observer),
-        BatchingPolicy::Window(policy) => engine.run(policy, observer),
-        BatchingPolicy::Adaptive(policy) => engine.run(policy, observer),
+/// Statistics of all models together and of each.
+struct Watched {
+    all: Statistics,
+    models: Vec<Statistics>,
+}
+
+impl Observer for Watched {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+        self.all.arrival(number, time_s, latest);
     }
-    Ok(load)
-}
 
-fn capacity(law: &ServiceLaw, policy: &BatchingPolicy) -> f64 {
-    let largest = policy.max_size();
-    let smallest = if matches!(policy, BatchingPolicy::Fixed(_)) { largest } else { 1 };
-    law.capacity(smallest, largest)
-}
+    fn batch(
+        &mut self,
+        model: usize,
+        batch: &BatchTimes,
+        requests: impl Iterator<Item = (usize, f64)>,
+    ) {
+        let requests: Vec<_> = requests.collect();
+        self.all.batch(model, batch, requests.iter().copied());
+        self.models[model].batch(model, batch, requests.into_iter());
+    }
 
-fn report(config: &SimulationConfig, statistics: &Statistics, load: f64) -> SimulationReport {
-    let total = statistics.total();
-    let servers = config.servers.count as f64;
-    let requests = total.requests as f64;
-    let duration = statistics.end_s - statistics.start_s;
-    let energy = |power: PowerConfig, time: f64, busy: f64| {
-        power.idle * Seconds(time * servers - busy) + power.busy * Seconds(busy)
-    };
-    let mean_wait = total.wait_s / requests;
-    let mean_response = total.response_s / requests;
-    let utilization = statistics.busy_s / (duration * servers);
-    let mean_batch = total.batch_sizes as f64 / total.batches as f64;
-    let throughput = requests / duration;
-    let total_energy = config.power.map(|power| energy(power, duration, statistics.busy_s));
-    let energy_per_request = total_energy.map(|energy| energy * requests.recip());
-    let stable = load < 1.0;
-    let interval = |center, value: &dyn Fn(&Block, f64) -> f64| {
-        statistics.interval(center, value).filter(|_| stable)
-    };
-    let ci95 = Intervals {
-        mean_wait_s: interval(mean_wait, &|block, _| block.wait_s / block.requests as f64),
-        mean_response_s: interval(mean_response, &|block, _| {
-            block.response_s / block.requests as f64
-        }),
-        utilisation: interval(utilization, &|block, time| block.service_s / (time * servers)),
-        mean_batch: interval(mean_batch, &|block, _| {
-            block.batch_sizes as f64 / block.batches as f64
-        }),
-        throughput_rps: interval(throughput, &|block, time| block.requests as f64 / time),
-        energy_j_per_request: energy_per_request.zip(config.power).and_then(|(center, power)| {
-            interval(center.0, &|block, time| {
-                energy(power, time, block.service_s).0 / block.requests as f64
-            })
-        }),
-    };
-    let response = |share| Seconds(statistics.responses.quantile(share));
-    SimulationReport {
-        schema: SIMULATE_SCHEMA,
-        requests: total.requests,
-        mean_wait: Seconds(mean_wait),
-        mean_response: Seconds(mean_response),
-        p50_response: response(0.5),
-        p90_response: response(0.9),
-        p99_response: response(0.99),
-        max_wait: Seconds(statistics.max_wait_s),
-        utilization,
-        mean_batch,
-        throughput,
-        duration: Seconds(duration),
-        energy: total_energy,
-        energy_per_request,
-        offered_load: load,
-        stable,
-        ci95,
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+        self.all.closes(time_s, latest);
+    }
+
+    fn rejected(&mut self, model: usize, number: usize) {
+        self.all.rejected(model, number);
+        self.models[model].rejected(model, number);
+    }
+
+    fn dropped(&mut self, model: usize, number: usize) {
+        self.all.dropped(model, number);
+        self.models[model].dropped(model, number);
     }
 }

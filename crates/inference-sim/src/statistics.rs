@@ -2,7 +2,9 @@
 
 use record::BatchTimes;
 
-use crate::{engine::Observer, sketch::Sketch};
+use crate::{
+    config::StatisticsConfig, engine::Observer, power::BatchEnergy, report::Growth, sketch::Sketch,
+};
 
 /// Blocks for confidence intervals by batch means.
 ///
@@ -23,6 +25,10 @@ pub(crate) struct Block {
     pub(crate) wait_s: f64,
     pub(crate) response_s: f64,
     pub(crate) service_s: f64,
+    pub(crate) batch_j: f64,
+    /// Requests that waited at all.
+    pub(crate) waited: usize,
+    pub(crate) wait_s2: f64,
     first_arrival_s: f64,
 }
 
@@ -35,15 +41,24 @@ impl Block {
             wait_s: self.wait_s + other.wait_s,
             response_s: self.response_s + other.response_s,
             service_s: self.service_s + other.service_s,
+            batch_j: self.batch_j + other.batch_j,
+            waited: self.waited + other.waited,
+            wait_s2: self.wait_s2 + other.wait_s2,
             first_arrival_s: self.first_arrival_s,
         }
     }
 }
 
-/// Statistics over the requests from number `warmup` on, and over the time from the first of
-/// those arrivals to the last end of service.
+/// Statistics over the requests from number `warmup` on.
+///
+/// The time they are over begins with the first of those arrivals. With a warm-up, which asks for
+/// the steady state, and if there is one, it ends when the next request would have arrived, so that the emptying of the
+/// queue counts for no more than its filling; without one the run is the whole matter, and it ends
+/// with the last service.
 pub(crate) struct Statistics {
     warmup: usize,
+    /// Whether there is a steady state that is asked for.
+    steady: bool,
     measured: usize,
     blocks: Vec<Block>,
     current: Block,
@@ -51,29 +66,59 @@ pub(crate) struct Statistics {
     next_block: usize,
     last_arrival_s: f64,
     pub(crate) start_s: f64,
-    pub(crate) end_s: f64,
+    end_s: f64,
+    close_s: f64,
     /// Busy time of all servers between start and end.
     pub(crate) busy_s: f64,
+    /// Energy of that time.
+    pub(crate) batch_j: f64,
+    batch_energy: Option<BatchEnergy>,
     pub(crate) max_wait_s: f64,
     pub(crate) responses: Sketch,
+    counts_tails: bool,
+    pub(crate) wait_over: Over,
+    pub(crate) response_over: Over,
+    pub(crate) rejected: usize,
+    pub(crate) dropped: usize,
 }
 
 impl Statistics {
     /// Of so many requests, of which the first `warmup` are left out; fewer than all.
-    pub(crate) fn new(requests: usize, warmup: usize) -> Self {
+    pub(crate) fn new(
+        requests: usize,
+        warmup: usize,
+        batch_energy: Option<BatchEnergy>,
+        tails: &StatisticsConfig,
+        stable: bool,
+    ) -> Self {
         Self {
             warmup,
-            measured: requests - warmup,
+            steady: stable && warmup > 0,
+            measured: requests.saturating_sub(warmup),
             blocks: Vec::with_capacity(BLOCKS),
             current: Block::default(),
             next_block: warmup,
             last_arrival_s: 0.0,
             start_s: f64::INFINITY,
             end_s: 0.0,
+            close_s: f64::INFINITY,
             busy_s: 0.0,
+            batch_j: 0.0,
+            batch_energy,
             max_wait_s: 0.0,
             responses: Sketch::new(),
+            counts_tails: !(tails.wait_over_s.is_empty() && tails.response_over_s.is_empty()),
+            wait_over: Over::new(&tails.wait_over_s),
+            response_over: Over::new(&tails.response_over_s),
+            rejected: 0,
+            dropped: 0,
         }
+    }
+
+    /// The seconds the statistics are over.
+    pub(crate) fn duration_s(&self) -> f64 {
+        let end = if self.close_s.is_finite() { self.close_s } else { self.end_s };
+        end - self.start_s
     }
 
     /// The sums over all measured requests.
@@ -93,6 +138,9 @@ impl Statistics {
             return None;
         }
         let blocks: Vec<_> = self.blocks.iter().chain([&self.current]).collect();
+        if blocks.len() != BLOCKS {
+            return None;
+        }
         let ends = blocks.iter().skip(1).map(|block| block.first_arrival_s);
         let values: Vec<_> = blocks
             .iter()
@@ -109,15 +157,47 @@ impl Statistics {
         Some([center - half_width, center + half_width])
     }
 
+    /// How much longer requests wait in the last block than in the first, over the time between;
+    /// `None` for fewer than two requests a block, or if no time passes.
+    pub(crate) fn growth(&self) -> Option<Growth> {
+        let first = self.blocks.first().filter(|_| self.measured >= 2 * BLOCKS)?;
+        let wait = |block: &Block| block.wait_s / block.requests as f64;
+        let time = self.current.first_arrival_s - first.first_arrival_s;
+        let wait_s_per_s = (wait(&self.current) - wait(first)) / time;
+        let served = self.total().requests as f64 / self.duration_s();
+        let growth = Growth { wait_s_per_s, requests_per_s: wait_s_per_s * served };
+        Some(growth).filter(|growth| growth.requests_per_s.is_finite())
+    }
+
+    #[inline]
+    fn joules(&self, batch: &BatchTimes) -> f64 {
+        let time = batch.end_s - batch.start_s;
+        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules(batch.size, time))
+    }
+
+    /// Adds what of a batch is inside the time the statistics are over.
+    fn add_busy(&mut self, batch: &BatchTimes) {
+        let inside = batch.end_s.min(self.close_s) - batch.start_s.max(self.start_s);
+        self.add_part(batch, inside.max(0.0));
+    }
+
+    fn add_part(&mut self, batch: &BatchTimes, seconds: f64) {
+        if seconds != 0.0 {
+            self.busy_s += seconds;
+            self.batch_j += self.joules(batch) * seconds / (batch.end_s - batch.start_s);
+        }
+    }
+
     #[cold]
-    fn begin_block(&mut self, arrival_s: f64) {
+    fn begin_block(&mut self, number: usize, arrival_s: f64) {
         if self.current.requests > 0 {
             self.blocks.push(self.current);
         }
         self.current = Block { first_arrival_s: arrival_s, ..Block::default() };
-        let begun = self.blocks.len() + 1;
-        self.next_block = if begun < BLOCKS && self.measured >= 2 * BLOCKS {
-            self.warmup + self.measured / BLOCKS * begun
+        let length = self.measured / BLOCKS;
+        self.next_block = if self.measured >= 2 * BLOCKS {
+            let begun = (number - self.warmup) / length + 1;
+            if begun < BLOCKS { self.warmup + length * begun } else { usize::MAX }
         } else {
             usize::MAX
         };
@@ -126,40 +206,94 @@ impl Statistics {
 
 impl Observer for Statistics {
     #[inline]
-    fn arrival(&mut self, request: usize, time_s: f64, free_s: impl Iterator<Item = f64>) {
-        if request == self.warmup {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+        if number == self.warmup {
             self.start_s = time_s;
             // All batches so far have begun before, so this is what is left of them.
-            self.busy_s = free_s.map(|free| (free - time_s).max(0.0)).sum();
+            for batch in latest {
+                self.add_busy(&batch);
+            }
+        }
+    }
+
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+        if self.steady {
+            self.close_s = time_s;
+            for batch in latest {
+                // Its whole length has been added.
+                let after = batch.end_s - time_s.max(batch.start_s);
+                self.add_part(&batch, -after.max(0.0));
+            }
         }
     }
 
     #[inline]
-    fn batch(&mut self, first: usize, batch: &BatchTimes, mut arrivals: impl Iterator<Item = f64>) {
+    fn batch(
+        &mut self,
+        _model: usize,
+        batch: &BatchTimes,
+        requests: impl Iterator<Item = (usize, f64)>,
+    ) {
         self.end_s = self.end_s.max(batch.end_s);
-        self.busy_s += (batch.end_s - batch.start_s.max(self.start_s)).max(0.0);
-        if first < self.warmup {
-            arrivals.by_ref().take(self.warmup - first).for_each(drop);
+        if batch.start_s >= self.start_s && batch.end_s <= self.close_s {
+            self.busy_s += batch.end_s - batch.start_s;
+            self.batch_j += self.joules(batch);
+        } else {
+            self.add_busy(batch);
         }
         let mut new = true;
-        for (request, arrival_s) in (first.max(self.warmup)..).zip(arrivals) {
-            if request == self.next_block {
-                self.begin_block(arrival_s);
+        for (number, arrival_s) in requests {
+            if number < self.warmup {
+                continue;
+            }
+            if number >= self.next_block {
+                self.begin_block(number, arrival_s);
             }
             if new {
                 new = false;
                 self.current.batches += 1;
                 self.current.batch_sizes += batch.size;
                 self.current.service_s += batch.end_s - batch.start_s;
+                self.current.batch_j += self.joules(batch);
             }
             let wait = batch.start_s - arrival_s;
             let response = batch.end_s - arrival_s;
             self.current.requests += 1;
+            self.current.waited += usize::from(wait > 0.0);
             self.current.wait_s += wait;
+            self.current.wait_s2 += wait * wait;
             self.current.response_s += response;
             self.last_arrival_s = arrival_s;
             self.max_wait_s = self.max_wait_s.max(wait);
             self.responses.insert(response);
+            if self.counts_tails {
+                self.wait_over.count(wait);
+                self.response_over.count(response);
+            }
+        }
+    }
+
+    fn rejected(&mut self, _model: usize, number: usize) {
+        self.rejected += usize::from(number >= self.warmup);
+    }
+
+    fn dropped(&mut self, _model: usize, number: usize) {
+        self.dropped += usize::from(number >= self.warmup);
+    }
+}
+
+/// Counts of values above limits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Over(pub(crate) Vec<(f64, usize)>);
+
+impl Over {
+    fn new(limits: &[f64]) -> Self {
+        Self(limits.iter().map(|&limit| (limit, 0)).collect())
+    }
+
+    fn count(&mut self, value: f64) {
+        for (limit, count) in &mut self.0 {
+            *count += usize::from(value > *limit);
         }
     }
 }

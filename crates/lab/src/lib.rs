@@ -14,6 +14,7 @@ mod interrupt;
 mod output;
 pub mod progress;
 pub mod seed;
+pub mod sensing;
 pub mod work;
 
 pub use crate::{failure::Failure, interrupt::Interrupt};

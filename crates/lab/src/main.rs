@@ -4,7 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wattlab::command::{check, datasets, probes, report, reproduce, stats};
+use wattlab::command::{
+    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate, stats,
+};
 
 /// What does an accuracy point cost in joules?
 #[derive(Parser)]
@@ -25,24 +27,42 @@ enum Command {
     /// List the data sets, or fetch one and verify it.
     #[command(subcommand)]
     Datasets(datasets::Command),
+    /// Measure the energy of a command while it runs.
+    Measure(measure::Args),
+    /// The meter itself.
+    #[command(subcommand)]
+    Meter(meter::Command),
+    /// Probes that are loaded at run time.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
     /// Analyze any CSV file: ANOVA, Tukey, Kruskal-Wallis, pairs.
     #[command(subcommand)]
     Stats(stats::Command),
+    /// Simulate a queue of inference requests: waits, responses, joules.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Measure(args) => return exit(measure::run(&args)),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
+        Command::Meter(command) => meter::run(&command),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
         Command::Stats(command) => stats::run(&command),
+        Command::Simulate(args) => simulate::run(&args),
     };
+    exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit(outcome: Result<ExitCode, wattlab::Failure>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             wattlab::progress::line(&format!("error: {failure}"));
             failure.exit_code()

@@ -14,6 +14,11 @@ use record::Seconds;
 pub trait Clock: Send + Sync {
     /// Time since the clock was made.
     fn now(&self) -> Seconds;
+
+    /// How long the machine was suspended so far; the clock stands still meanwhile.
+    fn suspended(&self) -> Seconds {
+        Seconds(0.0)
+    }
 }
 
 /// The operating system's monotonic clock.
@@ -29,6 +34,18 @@ impl Default for Monotonic {
 impl Clock for Monotonic {
     fn now(&self) -> Seconds {
         Seconds(self.0.elapsed().as_secs_f64())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn suspended(&self) -> Seconds {
+        use rustix::time::{ClockId, clock_gettime};
+        let seconds = |id| {
+            let time = clock_gettime(id);
+            time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+        };
+        // The second reading is later by a fraction of a microsecond.
+        let monotonic = seconds(ClockId::Monotonic);
+        Seconds(seconds(ClockId::Boottime) - monotonic)
     }
 }
 

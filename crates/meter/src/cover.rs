@@ -1,6 +1,6 @@
 //! Which domains add up: a total is over parts that do not overlap.
 
-use record::Domain;
+use record::{Domain, DomainEnergy, Joules, Warning, WarningKind};
 
 use crate::source::Channel;
 
@@ -17,11 +17,12 @@ pub(crate) fn covers_processor(domain: Domain) -> bool {
 ///   everything; the platform: processor and memory, but not a GPU board of its own supply).
 /// - A model of the process's share of the processor counts where no sensor sees the processor.
 /// - Of two probes that read the same kind of domain, the first counts: for the processor and its
-///   memory by kind, for everything else by device.
+///   memory by kind, for everything else by device. Of channels of one identity, the first counts.
+/// - A die whose counter is the same as another's (`mirrored`) does not count.
 ///
 /// The answer depends on the channels alone, never on which of them could be read in a span: a
 /// total that silently changes its meaning would be wrong.
-pub(crate) fn in_total(channels: &[&Channel]) -> Vec<bool> {
+pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
     let any = |test: &dyn Fn(&Channel) -> bool| channels.iter().any(|it| test(it));
     let has = |domain: Domain| any(&|it| it.domain == domain);
     let processor = any(&|it| is_processor(it.domain));
@@ -31,12 +32,14 @@ pub(crate) fn in_total(channels: &[&Channel]) -> Vec<bool> {
         .iter()
         .enumerate()
         .map(|(at, channel)| {
-            let repeats = channels[..at].iter().any(|it| {
-                it.domain == channel.domain
-                    && (it.device == channel.device
-                        || (it.probe != channel.probe
-                            && (covers_processor(it.domain) || it.domain == Domain::Dram)))
-            });
+            let repeats = mirrored[at]
+                || channels[..at].iter().any(|it| {
+                    it.domain == channel.domain
+                        && (it.device == channel.device
+                            || (it.identity.is_some() && it.identity == channel.identity)
+                            || (it.probe != channel.probe
+                                && (covers_processor(it.domain) || it.domain == Domain::Dram)))
+                });
             let inside =
                 any(&|it| it.probe == channel.probe && Some(&it.device) == channel.inside.as_ref());
             !repeats
@@ -55,6 +58,51 @@ pub(crate) fn in_total(channels: &[&Channel]) -> Vec<bool> {
         })
         .collect()
 }
+
+/// Two probes that tell of one part of the machine, and differ by more than 5 % of it and more than
+/// their intervals allow.
+pub(crate) fn disagreements(domains: &[DomainEnergy]) -> Vec<Warning> {
+    let mut sums: Vec<(Domain, Option<&str>, &str, Joules, Joules)> = Vec::new();
+    for it in domains.iter().filter(|it| it.method != record::Method::Model) {
+        // The processor's parts go by different names in different probes; boards have their own.
+        let device = (!covers_processor(it.domain) && it.domain != Domain::Dram)
+            .then_some(it.device.as_str());
+        let same = |sum: &&mut (Domain, Option<&str>, &str, Joules, Joules)| {
+            sum.0 == it.domain && sum.1 == device && sum.2 == it.probe
+        };
+        match sums.iter_mut().find(same) {
+            Some(sum) => {
+                sum.3 += it.joules;
+                sum.4 += it.uncertainty;
+            }
+            None => sums.push((it.domain, device, &it.probe, it.joules, it.uncertainty)),
+        }
+    }
+    let mut warnings = Vec::new();
+    for (at, a) in sums.iter().enumerate() {
+        for b in sums[at + 1..].iter().filter(|b| (a.0, a.1) == (b.0, b.1)) {
+            let apart = (a.3.0 - b.3.0).abs();
+            let larger = a.3.0.max(b.3.0);
+            if apart > DISAGREEMENT * larger && apart > a.4.0 + b.4.0 {
+                let text = format!(
+                    "probes `{}` and `{}` disagree on {}: {:.3} and {:.3}, {:.0} % apart; one of \
+                     them is wrong or covers something else",
+                    a.2,
+                    b.2,
+                    a.0.word(),
+                    a.3,
+                    b.3,
+                    100.0 * apart / larger
+                );
+                warnings.push(Warning::new(WarningKind::Disagreement, text));
+            }
+        }
+    }
+    warnings
+}
+
+/// Relative difference of two probes that is worth a warning.
+const DISAGREEMENT: f64 = 0.05;
 
 /// The processor itself, not what contains it.
 fn is_processor(domain: Domain) -> bool {
@@ -79,7 +127,8 @@ mod tests {
             })
             .collect();
         let expected: Vec<bool> = channels.iter().map(|it| it.4).collect();
-        assert_eq!(in_total(&made.iter().collect::<Vec<_>>()), expected, "{channels:?}");
+        let mirrored = vec![false; made.len()];
+        assert_eq!(in_total(&made.iter().collect::<Vec<_>>(), &mirrored), expected, "{channels:?}");
     }
 
     #[test]

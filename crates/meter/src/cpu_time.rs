@@ -2,14 +2,26 @@
 
 use std::fs;
 
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use rustix::{
     param::clock_ticks_per_second,
-    time::{ClockId, clock_gettime},
+    time::{ClockId, Timespec, clock_gettime},
 };
 
 /// CPU time of this process so far, all threads, in nanoseconds.
 pub(crate) fn process_ns() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+/// CPU time of this thread so far, in nanoseconds.
+pub(crate) fn thread_ns() -> u64 {
+    nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+fn nanoseconds(time: Timespec) -> u64 {
     let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
     seconds.unwrap_or(0) * 1_000_000_000 + rest.unwrap_or(0)
 }
@@ -19,23 +31,26 @@ pub(crate) fn tick_s() -> f64 {
     1.0 / clock_ticks_per_second() as f64
 }
 
-/// CPU time of all descendants of this process, the waited for and the living, in nanoseconds, in
-/// steps of the kernel's tick.
+/// CPU time of all descendants of this process in nanoseconds: of those that were waited for to the
+/// microsecond, of the living in steps of the kernel's tick.
 ///
 /// A process is read before its children: one that ends in between is missed until the next
 /// reading, never counted twice.
 pub(crate) fn descendants_ns() -> u64 {
-    let ticks = of("self", false);
-    (ticks as f64 * tick_s() * 1e9) as u64
+    let waited_for = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| {
+        let time = usage.user_time() + usage.system_time();
+        u64::try_from(time.num_microseconds()).unwrap_or(0) * 1000
+    });
+    let ticks: u64 = children("self").iter().map(|it| of(it)).sum();
+    waited_for + (ticks as f64 * tick_s() * 1e9) as u64
 }
 
-/// Ticks of a process's children, with its own if `own`.
-fn of(process: &str, own: bool) -> u64 {
+/// Ticks of a process and of its children.
+fn of(process: &str) -> u64 {
     // It may be gone by now: its parent has its time then.
     let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else { return 0 };
     let Some(times) = Times::parse(&stat) else { return 0 };
-    let itself = if own { times.own } else { 0 };
-    itself + times.waited_for + children(process).iter().map(|it| of(it, true)).sum::<u64>()
+    times.own + times.waited_for + children(process).iter().map(|it| of(it)).sum::<u64>()
 }
 
 fn children(process: &str) -> Vec<String> {

@@ -1,25 +1,33 @@
-//! The meter: sources, a sampling thread, spans.
+//! The meter: what is read, the open spans, the two ends of a span.
 
 use std::{
     collections::HashMap,
     fmt,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    thread::{self, Thread},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::Thread,
     time::Duration,
 };
 
-use record::{ProbeUse, Seconds, Warning, WarningKind};
+use record::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
+    attribute::{Attributor, Times},
+    builder::{Builder, Place, ProbeStatus},
     clock::{Clock, Monotonic},
-    cover::covers_processor,
     cpu_time,
-    estimator::{self, Estimator},
-    plugin::{LoadError, Plugin},
-    powercap::{self, Powercap},
+    feed::{Feed, Said},
+    host::{Answer, Hosted},
+    idle::Idle,
+    isolate::IsolateError,
+    plugin::LoadError,
+    report::Ended,
+    sampler,
     source::{Channel, Source},
-    span::{Ended, Span, SpanReport},
+    span::{Span, SpanReport},
     tally::Tally,
     track::{Outcome, Track},
 };
@@ -28,29 +36,72 @@ use crate::{
 #[derive(Clone)]
 pub struct Meter(Arc<Shared>);
 
-struct Shared {
-    clock: Box<dyn Clock>,
+/// Is told every sample.
+pub(crate) type Observer = Box<dyn FnMut(&[Reading]) + Send>;
+
+/// What a channel shows now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Which channel.
+    pub channel: Channel,
+    /// Since the meter started.
+    pub at: Seconds,
+    /// Energy since the meter started.
+    pub joules: Joules,
+    /// Power of late; `None` before there were two readings.
+    pub watts: Option<Watts>,
+    /// The period of its updates, if readings have shown it.
+    pub learnt_period: Option<Seconds>,
+}
+
+/// All that a meter is made of.
+pub(crate) struct Setup {
+    pub(crate) sources: Vec<(Box<dyn Source>, Place)>,
+    pub(crate) statuses: Vec<ProbeStatus>,
+    pub(crate) standing: Vec<Warning>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// `None`: sampled by hand.
+    pub(crate) interval: Option<Duration>,
+    pub(crate) deadline: Duration,
+    pub(crate) attributor: Option<Attributor>,
+    pub(crate) observer: Option<Observer>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
     state: Mutex<State>,
     statuses: Vec<ProbeStatus>,
     /// What is wrong all the time, for every report.
     standing: Vec<Warning>,
+    attributor: Option<Attributor>,
+    /// The processor's power at rest and its standard deviation, once watched.
+    rest: Mutex<Option<(Watts, Watts)>>,
+    /// CPU time of the meter itself.
+    own_ns: AtomicU64,
     sampler: Mutex<Option<Thread>>,
+    /// The sources with threads of their own, and their places among the feeds.
+    hosted: Vec<(usize, Arc<Hosted>)>,
 }
 
 struct State {
-    sources: Vec<Box<dyn Source>>,
-    /// Of all sources, one after the other.
-    tracks: Vec<Track>,
+    feeds: Vec<Feed>,
     open: HashMap<u64, Open>,
     next_id: u64,
+    suspended: Seconds,
+    /// Kept between readings, so that none of them allocates.
+    said: Vec<Vec<Said>>,
 }
 
 /// An open span.
 struct Open {
     start: Seconds,
     cpu_ns: u64,
-    /// One for each track.
-    tallies: Vec<Tally>,
+    own_ns: u64,
+    times: Option<Times>,
+    /// One for each track of each feed.
+    tallies: Vec<Vec<Tally>>,
+    /// It has ended, and only waits for the sources with threads of their own.
+    ended: bool,
 }
 
 /// Why a meter could not start.
@@ -68,269 +119,205 @@ pub enum MeterError {
         /// The reason.
         source: std::io::Error,
     },
+    /// A plugin's own process cannot be used.
+    #[error("plugin `{}` cannot run in a process of its own", path.display())]
+    Isolate {
+        /// The plugin.
+        path: PathBuf,
+        /// The reason.
+        source: IsolateError,
+    },
     /// The sampling thread could not be started.
     #[error("failed to start the sampling thread")]
     Thread(#[source] std::io::Error),
-}
-
-/// Whether a probe can be used here, and if not, why and what to do about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeStatus {
-    /// The probe's name.
-    pub probe: String,
-    /// Whether it is read.
-    pub available: bool,
-    /// What is read.
-    pub channels: Vec<Channel>,
-    /// In words: what is read, or why nothing is; also which part cannot be read.
-    pub reason: Option<String>,
-    /// What to do about what cannot be read.
-    pub remedy: Option<String>,
-}
-
-/// Says what a meter reads.
-#[derive(Debug)]
-pub struct Builder {
-    sysfs: PathBuf,
-    interval: Duration,
-    plugins: Vec<PathBuf>,
-    plugin_folders: Vec<PathBuf>,
-    estimator: Option<Estimator>,
-}
-
-impl Builder {
-    /// Reads this folder in place of `/sys`.
-    #[must_use]
-    pub fn sysfs(mut self, path: impl AsRef<Path>) -> Self {
-        self.sysfs = path.as_ref().to_owned();
-        self
-    }
-
-    /// Time between two samples; 100 ms unless said otherwise.
-    #[must_use]
-    pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(1));
-        self
-    }
-
-    /// Loads a probe from a shared library.
-    #[must_use]
-    pub fn plugin(mut self, path: impl AsRef<Path>) -> Self {
-        self.plugins.push(path.as_ref().to_owned());
-        self
-    }
-
-    /// Loads every shared library `libwattlab_probe_*` of a folder.
-    #[must_use]
-    pub fn plugin_dir(mut self, path: impl AsRef<Path>) -> Self {
-        self.plugin_folders.push(path.as_ref().to_owned());
-        self
-    }
-
-    /// Estimates the processor's energy by this model where no sensor sees the processor, or not at
-    /// all ([`Estimator::none`]). By default a model of this processor is used.
-    #[must_use]
-    pub fn estimator(mut self, estimator: impl Into<Option<Estimator>>) -> Self {
-        self.estimator = estimator.into();
-        self
-    }
-
-    /// Opens the sources and starts sampling.
-    ///
-    /// # Errors
-    ///
-    /// If a plugin that was named cannot be loaded. Hardware that is not there is no error; see
-    /// [`Meter::probes`].
-    pub fn start(self) -> Result<Meter, MeterError> {
-        let mut sources: Vec<Box<dyn Source>> = Vec::new();
-        let mut statuses = Vec::new();
-        let mut standing = Vec::new();
-        match Powercap::open(&self.sysfs) {
-            Ok(powercap) => {
-                let mut status = available(powercap::NAME, &powercap);
-                status.remedy = powercap.remedy(&self.sysfs);
-                for problem in &powercap.problems {
-                    let text = format!("a part of probe `rapl` cannot be read: {problem}");
-                    status.reason = status.reason.map(|it| format!("{it}; {text}"));
-                    standing.push(Warning::new(WarningKind::ProbeFailed, text));
-                }
-                statuses.push(status);
-                sources.push(Box::new(powercap));
-            }
-            Err(absent) => {
-                statuses.push(unavailable(powercap::NAME, absent.reason, Some(absent.remedy)));
-            }
-        }
-        for path in self.plugin_paths()? {
-            match Plugin::load(&path) {
-                Ok(plugin) => {
-                    statuses.push(available(plugin.name(), &plugin));
-                    sources.push(Box::new(plugin));
-                }
-                // The probe works, its hardware is not here.
-                Err(LoadError::Open { name, reason, remedy, .. }) => {
-                    statuses.push(unavailable(&name, reason, remedy));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let sensed =
-            sources.iter().flat_map(|it| it.channels()).any(|it| covers_processor(it.domain));
-        if let Some(model) = self.estimator {
-            statuses.push(if sensed {
-                let reason = "not needed: a sensor sees the processor".to_owned();
-                unavailable(estimator::NAME, reason, None)
-            } else {
-                let source = model.source();
-                let mut status = available(estimator::NAME, &source);
-                status.reason = Some(format!("an estimate: {}", model.description()));
-                sources.push(Box::new(source));
-                status
-            });
-        }
-        let clock = Box::new(Monotonic::default());
-        let meter = Meter::new(sources, statuses, standing, clock, Some(self.interval));
-        meter.sample();
-        meter.start_sampling(self.interval)?;
-        Ok(meter)
-    }
-
-    fn plugin_paths(&self) -> Result<Vec<PathBuf>, MeterError> {
-        let mut paths = self.plugins.clone();
-        for folder in &self.plugin_folders {
-            let fail = |source| MeterError::Folder { path: folder.clone(), source };
-            let mut found = Vec::new();
-            for entry in std::fs::read_dir(folder).map_err(fail)? {
-                let path = entry.map_err(fail)?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let library = name.ends_with(std::env::consts::DLL_SUFFIX);
-                if name.starts_with("libwattlab_probe_") && library {
-                    found.push(path);
-                }
-            }
-            found.sort();
-            paths.extend(found);
-        }
-        Ok(paths)
-    }
-}
-
-fn available(name: &str, source: &dyn Source) -> ProbeStatus {
-    let channels = source.channels().to_vec();
-    let devices: Vec<&str> = channels.iter().map(|it| it.device.as_str()).collect();
-    ProbeStatus {
-        probe: name.to_owned(),
-        available: true,
-        reason: Some(format!("reads {}", devices.join(", "))),
-        channels,
-        remedy: None,
-    }
-}
-
-fn unavailable(name: &str, reason: String, remedy: Option<String>) -> ProbeStatus {
-    let probe = name.to_owned();
-    ProbeStatus { probe, available: false, channels: Vec::new(), reason: Some(reason), remedy }
 }
 
 impl Meter {
     /// Says what to read; by default RAPL, and a CPU-time model where there is none.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder {
-            sysfs: PathBuf::from("/sys"),
-            interval: Duration::from_millis(100),
-            plugins: Vec::new(),
-            plugin_folders: Vec::new(),
-            estimator: Some(Estimator::for_this_processor()),
-        }
+        Builder::default()
     }
 
     /// A meter that reads nothing: every energy is absent.
     #[must_use]
     pub fn noop() -> Self {
-        let clock = Box::new(Monotonic::default());
-        Self::new(Vec::new(), Vec::new(), Vec::new(), clock, None)
+        Self::new(Setup::by_hand(Vec::new(), Arc::new(Monotonic::default())))
     }
 
     /// A meter over given sources and a given clock, sampled only at the edges of spans and by
     /// [`Meter::sample`]: for tests and simulations.
     #[must_use]
     pub fn with_sources(sources: Vec<Box<dyn Source>>, clock: Box<dyn Clock>) -> Self {
-        let meter = Self::new(sources, Vec::new(), Vec::new(), clock, None);
+        let meter = Self::new(Setup::by_hand(sources, clock.into()));
         meter.sample();
         meter
     }
 
-    fn new(
-        sources: Vec<Box<dyn Source>>,
-        statuses: Vec<ProbeStatus>,
-        standing: Vec<Warning>,
-        clock: Box<dyn Clock>,
-        interval: Option<Duration>,
-    ) -> Self {
-        let interval = interval.map(|it| Seconds(it.as_secs_f64()));
-        let tracks = sources
-            .iter()
-            .flat_map(|it| it.channels())
-            .map(|it| Track::new(it.clone(), interval))
-            .collect();
-        let state = State { sources, tracks, open: HashMap::new(), next_id: 0 };
-        Self(Arc::new(Shared {
-            clock,
-            state: Mutex::new(state),
-            statuses,
-            standing,
-            sampler: Mutex::new(None),
-        }))
+    pub(crate) fn start(mut setup: Setup) -> Result<Self, MeterError> {
+        let (interval, observer) = (setup.interval, setup.observer.take());
+        let meter = Self::new(setup);
+        meter.0.sample();
+        if let Some(interval) = interval {
+            let sampler = sampler::start(Arc::downgrade(&meter.0), interval, observer)
+                .map_err(MeterError::Thread)?;
+            *lock(&meter.0.sampler) = Some(sampler);
+        }
+        Ok(meter)
     }
 
-    fn start_sampling(&self, interval: Duration) -> Result<(), MeterError> {
-        let shared = Arc::downgrade(&self.0);
-        let sampler = thread::Builder::new()
-            .name("wattlab-meter".to_owned())
-            .spawn(move || sample_until_gone(&shared, interval))
-            .map_err(MeterError::Thread)?;
-        *lock(&self.0.sampler) = Some(sampler.thread().clone());
-        Ok(())
+    fn new(setup: Setup) -> Self {
+        let interval = setup.interval.map(|it| Seconds(it.as_secs_f64()));
+        let mut standing = setup.standing;
+        let mut feeds = Vec::new();
+        for (source, place) in setup.sources {
+            match place {
+                Place::Here => feeds.push(Feed::here(source, interval)),
+                Place::Apart => match Hosted::start(source, setup.clock.clone(), setup.deadline) {
+                    Ok(hosted) => feeds.push(Feed::apart(hosted, interval)),
+                    Err(error) => {
+                        let text = format!("a probe has no thread and is not read: {error}");
+                        standing.push(Warning::new(WarningKind::ProbeFailed, text));
+                    }
+                },
+            }
+        }
+        let hosted = feeds.iter().enumerate();
+        let hosted = hosted.filter_map(|(at, it)| Some((at, Arc::clone(it.hosted()?)))).collect();
+        let state = State {
+            said: feeds.iter().map(|_| Vec::new()).collect(),
+            feeds,
+            open: HashMap::new(),
+            next_id: 0,
+            suspended: setup.clock.suspended(),
+        };
+        Self(Arc::new(Shared {
+            clock: setup.clock,
+            state: Mutex::new(state),
+            statuses: setup.statuses,
+            standing,
+            attributor: setup.attributor,
+            rest: Mutex::new(None),
+            own_ns: AtomicU64::new(0),
+            sampler: Mutex::new(None),
+            hosted,
+        }))
     }
 
     /// Begins a span.
     pub fn span(&self, name: &str) -> Span {
-        let clock = &*self.0.clock;
-        let mut state = lock(&self.0.state);
-        let first = state.read(clock);
-        let tallies = first.iter().map(|(at, outcome)| Tally::begin(*at, outcome)).collect();
+        let shared = &*self.0;
+        let entered = shared.clock.now();
+        let times = shared.attributor.as_ref().and_then(Attributor::times);
+        let answers = shared.wait_for_hosted(entered);
+        let mut state = lock(&shared.state);
+        let state = &mut *state;
+        state.read(&*shared.clock, true, answers);
+        let tallies = state
+            .feeds
+            .iter()
+            .zip(&state.said)
+            .map(|(feed, said)| {
+                (0..feed.tracks.len())
+                    .map(|channel| match said.iter().rfind(|it| it.channel == channel) {
+                        Some(it) => Tally::begin(it.at, &it.outcome),
+                        // The sampling thread was faster and has its answer already, or there is
+                        // none.
+                        None => match feed.tracks[channel].last_edge(entered) {
+                            Some(edge) => Tally::begin(edge.at, &Outcome::First(edge)),
+                            None => Tally::begin(entered, &Outcome::Failed(NO_READING.to_owned())),
+                        },
+                    })
+                    .collect()
+            })
+            .collect();
         let id = state.next_id;
         state.next_id += 1;
+        let own_ns = shared.own_ns.load(Ordering::Relaxed);
         // The clock comes last here and first at the end: readings are not part of the work.
-        let open = Open { start: clock.now(), cpu_ns: cpu_time::process_ns(), tallies };
-        state.open.insert(id, open);
+        let cpu_ns = cpu_time::process_ns();
+        let start = shared.clock.now();
+        state.open.insert(id, Open { start, cpu_ns, own_ns, times, tallies, ended: false });
+        shared.spent(entered, start);
         Span { meter: self.clone(), id, name: name.to_owned() }
     }
 
     pub(crate) fn end(&self, span: &Span) -> SpanReport {
-        let mut state = lock(&self.0.state);
-        let (end, cpu_ns) = (self.0.clock.now(), cpu_time::process_ns());
-        state.read(&*self.0.clock);
+        let shared = &*self.0;
+        let mut state = lock(&shared.state);
+        let (end, cpu_ns) = (shared.clock.now(), cpu_time::process_ns());
+        state.read(&*shared.clock, true, Vec::new());
+        if !shared.hosted.is_empty() {
+            if let Some(open) = state.open.get_mut(&span.id) {
+                open.ended = true;
+            }
+            // Nobody else waits for a source that hangs.
+            drop(state);
+            let answers = shared.wait_for_hosted(end);
+            state = lock(&shared.state);
+            state.hear(answers, false);
+            state.tell();
+        }
         let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
-        let channels = state.tracks.iter().map(|it| &it.channel).zip(open.tallies);
+        let rest = *lock(&shared.rest);
+        let times = shared.attributor.as_ref().zip(open.times);
+        let shares = times.and_then(|(it, before)| it.since(before, rest));
+        let mirrored = state.feeds.iter().flat_map(Feed::mirrored).collect();
+        let silent = state.feeds.iter().flat_map(Feed::silent).collect();
+        let channels = state.tracks().map(|it| &it.channel).zip(open.tallies.into_iter().flatten());
         let channels = channels.map(|(channel, mut tally)| {
             tally.end(end);
             (channel, tally)
         });
-        let cpu = Seconds(cpu_ns.saturating_sub(open.cpu_ns) as f64 * 1e-9);
-        let standing = &self.0.standing;
-        let (name, channels) = (&span.name, channels.collect());
-        Ended { name, start: open.start, end, cpu, channels, standing }.report()
+        shared.spent(end, shared.clock.now());
+        let seconds = |now: u64, before: u64| Seconds(now.saturating_sub(before) as f64 * 1e-9);
+        Ended {
+            name: &span.name,
+            start: open.start,
+            end,
+            cpu: seconds(cpu_ns, open.cpu_ns),
+            own_cpu: seconds(shared.own_ns.load(Ordering::Relaxed), open.own_ns),
+            channels: channels.collect(),
+            mirrored,
+            silent,
+            shares,
+            standing: &shared.standing,
+        }
+        .report()
     }
 
     pub(crate) fn forget(&self, id: u64) {
         lock(&self.0.state).open.remove(&id);
     }
 
+    /// Watches the machine at rest: power and how much it moves, over ten equal parts of that
+    /// time. `None` if nothing can be read. Keep the machine idle meanwhile. From then on, an
+    /// [`Attribution`](crate::Attribution) knows the idle part.
+    #[must_use]
+    pub fn idle(&self, duration: Duration) -> Option<Idle> {
+        const PARTS: u32 = 10;
+        let parts: Vec<SpanReport> = (0..PARTS)
+            .map(|_| {
+                let part = self.span("idle");
+                std::thread::sleep(duration / PARTS);
+                part.end()
+            })
+            .collect();
+        let idle = Idle::of(&parts);
+        *lock(&self.0.rest) = idle.and_then(|it| it.processor);
+        idle
+    }
+
     /// Reads every channel now. The sampling thread does this by itself.
     pub fn sample(&self) {
-        lock(&self.0.state).read(&*self.0.clock);
+        let shared = &*self.0;
+        let answers = shared.wait_for_hosted(shared.clock.now());
+        lock(&shared.state).read(&*shared.clock, true, answers);
+    }
+
+    /// Looks for channels that have appeared. The sampling thread does this once a second.
+    pub fn rescan(&self) {
+        self.0.rescan();
     }
 
     /// What can be read here and what cannot.
@@ -339,11 +326,23 @@ impl Meter {
         &self.0.statuses
     }
 
+    /// What each channel showed at its last reading.
+    #[must_use]
+    pub fn readings(&self) -> Vec<Reading> {
+        self.0.readings()
+    }
+
+    /// CPU time that the meter itself used so far: its threads, and the two ends of every span.
+    #[must_use]
+    pub fn own_cpu(&self) -> Seconds {
+        Seconds(self.0.own_ns.load(Ordering::Relaxed) as f64 * 1e-9)
+    }
+
     /// The channels that are read, for a run's record.
     #[must_use]
     pub fn probe_uses(&self) -> Vec<ProbeUse> {
         let state = lock(&self.0.state);
-        let channels = state.tracks.iter().map(|it| &it.channel);
+        let channels = state.tracks().map(|it| &it.channel);
         channels
             .map(|it| ProbeUse {
                 probe: it.probe.clone(),
@@ -356,6 +355,138 @@ impl Meter {
     }
 }
 
+impl Setup {
+    fn by_hand(sources: Vec<Box<dyn Source>>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            sources: sources.into_iter().map(|it| (it, Place::Here)).collect(),
+            statuses: Vec::new(),
+            standing: Vec::new(),
+            clock,
+            interval: None,
+            deadline: Duration::ZERO,
+            attributor: None,
+            observer: None,
+        }
+    }
+}
+
+impl Shared {
+    /// One pass of the sampling thread.
+    pub(crate) fn sample(&self) {
+        lock(&self.state).read(&*self.clock, false, Vec::new());
+    }
+
+    /// Looks for channels that have appeared.
+    pub(crate) fn rescan(&self) {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        for (at, feed) in state.feeds.iter_mut().enumerate() {
+            if feed.rescan() {
+                for open in state.open.values_mut() {
+                    let late = || Tally::late(open.start);
+                    open.tallies[at].resize_with(feed.tracks.len(), late);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn readings(&self) -> Vec<Reading> {
+        let state = lock(&self.state);
+        let at = self.clock.now();
+        let reading = |track: &Track| Reading {
+            channel: track.channel.clone(),
+            at,
+            joules: track.total,
+            watts: track.power,
+            learnt_period: track.updates.learnt(),
+        };
+        state.tracks().map(reading).collect()
+    }
+
+    /// The shortest time in which a counter can wrap.
+    pub(crate) fn shortest_wrap(&self) -> Option<Seconds> {
+        let state = lock(&self.state);
+        state.tracks().filter_map(Track::shortest_wrap).min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// Whether a counter's period is still to be learnt.
+    pub(crate) fn is_learning(&self) -> bool {
+        lock(&self.state).tracks().any(Track::is_learning)
+    }
+
+    /// Asks the sources with threads of their own, all at once, and waits for what they read after
+    /// `since`, each for its deadline at most.
+    fn wait_for_hosted(&self, since: Seconds) -> Vec<(usize, Vec<Answer>)> {
+        for (_, hosted) in &self.hosted {
+            hosted.ask();
+        }
+        let wait = |(at, hosted): &(usize, Arc<Hosted>)| {
+            let mut answers = Vec::new();
+            hosted.wait(since, &mut answers);
+            (*at, answers)
+        };
+        self.hosted.iter().map(wait).collect()
+    }
+
+    /// The meter's own cost, on a thread of somebody else.
+    fn spent(&self, from: Seconds, to: Seconds) {
+        self.own((to - from).0.max(0.0));
+    }
+
+    /// The meter's own cost.
+    pub(crate) fn own(&self, seconds: f64) {
+        self.own_ns.fetch_add((seconds * 1e9) as u64, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn tracks(&self) -> impl Iterator<Item = &Track> {
+        self.feeds.iter().flat_map(|it| &it.tracks)
+    }
+
+    /// Takes the answers of the sources with threads of their own, reads the others, and adds what
+    /// they say to every open span. `edge`: for an end of a span.
+    fn read(&mut self, clock: &dyn Clock, edge: bool, answers: Vec<(usize, Vec<Answer>)>) {
+        let suspended = clock.suspended();
+        let slept = suspended - std::mem::replace(&mut self.suspended, suspended) > SUSPENDED;
+        self.hear(answers, slept);
+        for (feed, said) in self.feeds.iter_mut().zip(&mut self.said) {
+            feed.read(clock, slept, edge, said);
+        }
+        self.tell();
+    }
+
+    /// Takes the answers of the sources with threads of their own.
+    fn hear(&mut self, answers: Vec<(usize, Vec<Answer>)>, slept: bool) {
+        self.said.iter_mut().for_each(Vec::clear);
+        for (at, answers) in answers {
+            self.feeds[at].take(answers, slept, &mut self.said[at]);
+        }
+    }
+
+    /// Adds what was said to every open span.
+    fn tell(&mut self) {
+        for span in self.open.values_mut() {
+            let feeds = self.feeds.iter().zip(&self.said).zip(&mut span.tallies);
+            for ((feed, said), tallies) in feeds {
+                // The others have been read for it at its end already.
+                if span.ended && feed.hosted().is_none() {
+                    continue;
+                }
+                for it in said {
+                    tallies[it.channel].add(&feed.tracks[it.channel].channel, &it.outcome);
+                }
+            }
+        }
+    }
+}
+
+/// Of a source with a thread of its own.
+const NO_READING: &str = "no reading in time";
+
+/// A suspended machine was away for longer than this.
+const SUSPENDED: Seconds = Seconds(0.1);
+
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meter").field("probes", &self.0.statuses).finish_non_exhaustive()
@@ -367,37 +498,6 @@ impl Drop for Shared {
         if let Some(sampler) = lock(&self.sampler).take() {
             sampler.unpark();
         }
-    }
-}
-
-impl State {
-    /// Reads every channel and adds what it says to every open span.
-    fn read(&mut self, clock: &dyn Clock) -> Vec<(Seconds, Outcome)> {
-        let mut outcomes = Vec::with_capacity(self.tracks.len());
-        let mut tracks = self.tracks.iter_mut();
-        for source in &mut self.sources {
-            for (channel, track) in (0..source.channels().len()).zip(&mut tracks) {
-                let now = clock.now();
-                let reading = source.read(channel).map_err(|it| it.reason);
-                outcomes.push((now, track.advance(now, reading)));
-            }
-        }
-        for span in self.open.values_mut() {
-            for ((tally, track), (_, outcome)) in
-                span.tallies.iter_mut().zip(&self.tracks).zip(&outcomes)
-            {
-                tally.add(&track.channel, outcome);
-            }
-        }
-        outcomes
-    }
-}
-
-fn sample_until_gone(shared: &Weak<Shared>, interval: Duration) {
-    loop {
-        thread::park_timeout(interval);
-        let Some(shared) = shared.upgrade() else { return };
-        lock(&shared.state).read(&*shared.clock);
     }
 }
 

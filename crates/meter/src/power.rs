@@ -8,16 +8,26 @@ pub struct Integral {
     last: Option<(Seconds, Watts)>,
 }
 
+/// What lies between two power readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Trapezoid {
+    /// Mean power × time.
+    pub energy: Joules,
+    /// Mean of the two powers.
+    pub mean: Watts,
+    /// How far they are apart.
+    pub jump: Watts,
+}
+
 impl Integral {
-    /// Takes a reading; the energy since the reading before (0 for the first), and half of what it
-    /// would differ if the power had jumped right after that reading or right before this one.
-    pub fn advance(&mut self, now: Seconds, power: Watts) -> (Joules, Joules) {
+    /// Takes a reading; what lies between it and the one before (nothing for the first).
+    pub fn advance(&mut self, now: Seconds, power: Watts) -> Trapezoid {
         let Some((before, earlier)) = self.last.replace((now, power)) else {
-            return (Joules(0.0), Joules(0.0));
+            return Trapezoid::default();
         };
-        let time = now - before;
         let mean = Watts((power.0 + earlier.0) / 2.0);
-        (mean * time, Watts((power.0 - earlier.0).abs() / 2.0) * time)
+        let jump = Watts((power.0 - earlier.0).abs());
+        Trapezoid { energy: mean * (now - before), mean, jump }
     }
 }
 
@@ -30,15 +40,16 @@ mod tests {
         let mut integral = Integral::default();
         let energy: Joules = (0..=10)
             .map(f64::from)
-            .map(|step| integral.advance(Seconds(step / 10.0), Watts(step * 10.0)).0)
+            .map(|step| integral.advance(Seconds(step / 10.0), Watts(step * 10.0)).energy)
             .sum();
         assert!((energy.0 - 50.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_step_sways_by_all_that_it_may_have_missed() {
+    fn a_step_tells_how_far_power_jumped() {
         let mut integral = Integral::default();
         integral.advance(Seconds(0.0), Watts(0.0));
-        assert_eq!(integral.advance(Seconds(2.0), Watts(100.0)), (Joules(100.0), Joules(100.0)));
+        let step = integral.advance(Seconds(2.0), Watts(100.0));
+        assert_eq!((step.energy, step.jump), (Joules(100.0), Watts(100.0)));
     }
 }

@@ -1,32 +1,27 @@
 //! RAPL through the kernel's powercap files.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::{FileExt, MetadataExt},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use record::{Domain, Method, Seconds};
 
-use crate::source::{Channel, Kind, ReadError, Source};
+use crate::{
+    file::{NumberFile, read_text},
+    source::{Absent, Channel, Kind, ReadError, Source},
+};
 
 /// The probe's name.
 pub(crate) const NAME: &str = "rapl";
 
 /// The RAPL zones of a machine, their files kept open.
 pub(crate) struct Powercap {
+    folder: PathBuf,
     channels: Vec<Channel>,
-    counters: Vec<CounterFile>,
+    counters: Vec<NumberFile>,
     /// Zones that are there and cannot be read.
     pub(crate) problems: Vec<String>,
-}
-
-/// Why there is no RAPL here, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Absent {
-    pub(crate) reason: String,
-    pub(crate) remedy: String,
 }
 
 impl Powercap {
@@ -39,18 +34,9 @@ impl Powercap {
                      virtual machines do not pass RAPL on"
                 .to_owned(),
         })?;
-        let mut this = Self { channels: Vec::new(), counters: Vec::new(), problems: Vec::new() };
-        for zone in &zones {
-            match open_zone(zone, &zones) {
-                Ok((channel, file)) if !this.has_copy_of(&channel) => {
-                    this.channels.push(channel);
-                    this.counters.push(file);
-                }
-                // The MMIO copy of a counter that is there already.
-                Ok(_) => {}
-                Err(error) => this.problems.push(format!("`{}`: {error}", zone.path.display())),
-            }
-        }
+        let (channels, counters) = (Vec::new(), Vec::new());
+        let mut this = Self { folder: folder.clone(), channels, counters, problems: Vec::new() };
+        this.problems = this.take(&zones);
         if !this.channels.is_empty() {
             return Ok(this);
         }
@@ -70,6 +56,27 @@ impl Powercap {
         (!self.problems.is_empty()).then(|| remedy(sysfs))
     }
 
+    /// Opens the zones that are not open yet; those that cannot be are told.
+    fn take(&mut self, zones: &[Zone]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for zone in zones {
+            let path = zone.path.join(COUNTER);
+            if self.counters.iter().any(|it| it.path == path) {
+                continue;
+            }
+            match open_zone(zone, zones) {
+                Ok((channel, file)) if !self.has_copy_of(&channel) => {
+                    self.channels.push(channel);
+                    self.counters.push(file);
+                }
+                // The MMIO copy of a counter that is there already.
+                Ok(_) => {}
+                Err(error) => problems.push(format!("`{}`: {error}", zone.path.display())),
+            }
+        }
+        problems
+    }
+
     fn has_copy_of(&self, channel: &Channel) -> bool {
         self.channels.iter().any(|it| it.device == channel.device && it.domain == channel.domain)
     }
@@ -78,6 +85,14 @@ impl Powercap {
 impl Source for Powercap {
     fn channels(&self) -> &[Channel] {
         &self.channels
+    }
+
+    fn rescan(&mut self) -> bool {
+        let before = self.channels.len();
+        if let Ok(zones) = zones(&self.folder) {
+            self.take(&zones);
+        }
+        self.channels.len() > before
     }
 
     fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
@@ -100,52 +115,8 @@ fn remedy(sysfs: &Path) -> String {
     )
 }
 
-/// An `energy_uj` that is kept open: reading it is one system call more than its metadata.
-struct CounterFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl CounterFile {
-    fn open(path: PathBuf) -> io::Result<Self> {
-        File::open(&path).map(|file| Self { path, file })
-    }
-
-    fn read(&mut self) -> Result<u64, String> {
-        // A driver that was loaded again (or a file that was replaced) leaves us with the old one.
-        if self.file.metadata().map_or(true, |it| it.nlink() == 0) {
-            self.reopen()?;
-        }
-        match self.read_open() {
-            Err(Failed::Read(_)) => {
-                self.reopen()?;
-                self.read_open()
-            }
-            answer => answer,
-        }
-        .map_err(|failed| match failed {
-            Failed::Read(error) => error.to_string(),
-            Failed::Parse(text) => format!("`{text}` is not a number"),
-        })
-    }
-
-    fn reopen(&mut self) -> Result<(), String> {
-        self.file = File::open(&self.path).map_err(|error| error.to_string())?;
-        Ok(())
-    }
-
-    fn read_open(&self) -> Result<u64, Failed> {
-        let mut buffer = [0; 32];
-        let length = self.file.read_at(&mut buffer, 0).map_err(Failed::Read)?;
-        let text = String::from_utf8_lossy(&buffer[..length]);
-        text.trim().parse().map_err(|_| Failed::Parse(text.trim().to_owned()))
-    }
-}
-
-enum Failed {
-    Read(io::Error),
-    Parse(String),
-}
+/// The file of a zone's counter.
+const COUNTER: &str = "energy_uj";
 
 /// A zone's folder with its place in the tree: `intel-rapl:0:1` is `[0, 1]`.
 struct Zone {
@@ -173,7 +144,7 @@ fn zones(folder: &Path) -> io::Result<Vec<Zone>> {
     Ok(zones)
 }
 
-fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String> {
+fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, NumberFile), String> {
     let name = read_text(&zone.path.join("name"))?;
     let parent = all
         .iter()
@@ -195,8 +166,8 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
         Some(parent) => format!("{parent}/{name}"),
         None => name,
     };
-    let mut file = CounterFile::open(zone.path.join("energy_uj"))
-        .map_err(|error| format!("energy_uj: {error}"))?;
+    let mut file =
+        NumberFile::open(zone.path.join(COUNTER)).map_err(|error| format!("energy_uj: {error}"))?;
     file.read().map_err(|error| format!("energy_uj: {error}"))?;
     let range = read_text(&zone.path.join("max_energy_range_uj"))?;
     let range: u64 = range.parse().map_err(|_| format!("max_energy_range_uj is `{range}`"))?;
@@ -205,16 +176,9 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, CounterFile), String
     let mut channel = Channel::new(NAME, domain, &device, kind, Method::Counter, 1e-6);
     // The kernel lists memory below its package, but a package's counter does not cover it.
     channel.inside = parent.filter(|_| domain != Domain::Dram);
-    // Intel states no accuracy. This is our allowance for a sensor (since Haswell) or a model
-    // (before) that nobody has calibrated on this machine.
-    channel.relative_error = 0.05;
+    channel.identity = Some(format!("rapl/{device}"));
+    // Intel states no accuracy, so the gain adds nothing to the interval: see docs/measuring.md.
     // "Approximately 1 millisecond": Intel's Software Developer's Manual 3B on RAPL.
     channel.period = Seconds(1e-3);
     Ok((channel, file))
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    Ok(text.trim().to_owned())
 }

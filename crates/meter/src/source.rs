@@ -25,6 +25,9 @@ pub struct Channel {
     pub device: String,
     /// The device this one lies inside, for a sub-domain: `package-0` of its cores.
     pub inside: Option<String>,
+    /// What two ways of reading one counter share (`rapl/package-0`, a GPU's UUID): channels of one
+    /// identity are copies of each other.
+    pub identity: Option<String>,
     /// Counter or power.
     pub kind: Kind,
     /// How readings become joules.
@@ -35,6 +38,8 @@ pub struct Channel {
     pub relative_error: f64,
     /// Time between updates of the value; 0 if it is always fresh.
     pub period: Seconds,
+    /// Time over which the sensor averages a power before it shows it; 0 if it does not.
+    pub averaging: Seconds,
     /// For a model: which, in words.
     pub model: Option<String>,
 }
@@ -55,11 +60,13 @@ impl Channel {
             domain,
             device: device.to_owned(),
             inside: None,
+            identity: None,
             kind,
             method,
             unit,
             relative_error: 0.0,
             period: Seconds(0.0),
+            averaging: Seconds(0.0),
             model: None,
         }
     }
@@ -89,10 +96,22 @@ pub struct ReadError {
     pub reason: String,
 }
 
+/// Why a source is not there, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Absent {
+    pub(crate) reason: String,
+    pub(crate) remedy: String,
+}
+
 /// Something that can be read: a tree of files, a plugin, a model.
 pub trait Source: Send {
-    /// Its channels; their number and order never change.
+    /// Its channels. Their order never changes; new ones come at the end.
     fn channels(&self) -> &[Channel];
+
+    /// Looks for channels that were not there before; true if there are any.
+    fn rescan(&mut self) -> bool {
+        false
+    }
 
     /// Reads one channel's raw value.
     ///

@@ -1,17 +1,8 @@
-//! Spans: named stretches of work with their energy.
+//! Spans: named stretches of work, and what they cost.
 
-use record::{Domain, DomainEnergy, Energy, Seconds, SpanEnergy, Warning, WarningKind, Watts};
+use record::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
 
-use crate::{
-    cover::in_total,
-    meter::Meter,
-    source::{Channel, Kind},
-    tally::Tally,
-};
-
-/// A span of fewer updates of a sensor than this is too short for it: the two ends alone make an
-/// error of some ten percent.
-const FEWEST_UPDATES: f64 = 10.0;
+use crate::{attribute::Attribution, meter::Meter};
 
 /// A stretch of work that is being measured; [`Span::end`] tells what it cost.
 ///
@@ -56,10 +47,32 @@ pub struct SpanReport {
     pub domains: Vec<DomainEnergy>,
     /// Energy over a disjoint cover of the domains; `None` where nothing could be read.
     pub total: Option<Energy>,
+    /// Channels that exist and have no energy here, and why.
+    pub absent: Vec<Absence>,
+    /// Whose energy the processor's is; `None` unless the meter was told to find out
+    /// ([`crate::Builder::attribute`]) and the processor is measured.
+    pub attribution: Option<Attribution>,
     /// CPU time of this process, all threads, without its children.
     pub cpu: Seconds,
+    /// Of that, what the meter itself used: its threads, and the two ends of every span.
+    pub own_cpu: Seconds,
     /// Doubts.
     pub warnings: Vec<Warning>,
+}
+
+/// A channel that has no energy in a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// What it would cover.
+    pub domain: record::Domain,
+    /// Which one.
+    pub device: String,
+    /// The probe that should have read it.
+    pub probe: String,
+    /// In words.
+    pub reason: String,
+    /// Whether the total lacks it.
+    pub in_total: bool,
 }
 
 impl From<SpanReport> for SpanEnergy {
@@ -76,129 +89,5 @@ impl From<&SpanReport> for SpanEnergy {
             duration: report.duration,
             energy: report.total,
         }
-    }
-}
-
-/// A span that has ended, before it is told.
-pub(crate) struct Ended<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) start: Seconds,
-    pub(crate) end: Seconds,
-    pub(crate) cpu: Seconds,
-    /// Each with its sums over the span.
-    pub(crate) channels: Vec<(&'a Channel, Tally)>,
-    /// What is wrong with the meter all the time.
-    pub(crate) standing: &'a [Warning],
-}
-
-impl Ended<'_> {
-    pub(crate) fn report(self) -> SpanReport {
-        let duration = self.end - self.start;
-        let all: Vec<&Channel> = self.channels.iter().map(|it| it.0).collect();
-        let counted = in_total(&all);
-        let mut warnings = self.standing.to_vec();
-        let mut domains = Vec::new();
-        for ((channel, tally), in_total) in self.channels.iter().zip(counted) {
-            warn(channel, tally, duration, in_total, &mut warnings);
-            // A channel without two good readings has no energy: absent, not 0.
-            if tally.steps > 0 {
-                domains.push(domain_energy(channel, tally, duration, in_total));
-            }
-        }
-        let total = Energy::total(
-            domains.iter().filter(|it: &&DomainEnergy| it.in_total).map(DomainEnergy::energy),
-        );
-        if total.is_none() {
-            let text = "nothing could be read or modelled: there are no joules; `wattlab probes` \
-                        tells why";
-            warnings.push(Warning::new(WarningKind::NoEnergy, text));
-        }
-        SpanReport {
-            name: self.name.to_owned(),
-            start: self.start,
-            duration,
-            domains,
-            total,
-            cpu: self.cpu,
-            warnings,
-        }
-    }
-}
-
-fn domain_energy(
-    channel: &Channel,
-    tally: &Tally,
-    duration: Seconds,
-    in_total: bool,
-) -> DomainEnergy {
-    let mean = (duration.0 > 0.0).then(|| tally.energy / duration);
-    // Gain; one unit of resolution; and at each end the value may be up to one update old: the
-    // difference of two uniform phases lies within ±0.776 periods with 95 % probability.
-    let phase = mean.unwrap_or_default() * (channel.period * 0.776);
-    let resolution = match channel.kind {
-        Kind::Counter { .. } => channel.joules(1),
-        Kind::Power => Watts(channel.unit) * duration,
-    };
-    let gain = tally.energy * channel.relative_error;
-    DomainEnergy {
-        domain: channel.domain,
-        device: channel.device.clone(),
-        probe: channel.probe.clone(),
-        origin: channel.method.origin(),
-        method: channel.method,
-        joules: tally.energy,
-        mean_power: mean,
-        peak_power: tally.peak,
-        uncertainty: gain + phase + resolution + tally.sway() + tally.doubt,
-        samples: tally.samples,
-        gap: tally.gap,
-        in_total,
-    }
-}
-
-fn warn(
-    channel: &Channel,
-    tally: &Tally,
-    duration: Seconds,
-    in_total: bool,
-    warnings: &mut Vec<Warning>,
-) {
-    let name = format!("`{}` of probe `{}`", channel.device, channel.probe);
-    let mut tell = |kind, text: String| warnings.push(Warning::new(kind, text));
-    if let (Domain::CpuProcess, Some(model)) = (channel.domain, &channel.model) {
-        let text = format!("no sensor of the processor: its joules are estimated: {model}");
-        tell(WarningKind::EstimatedEnergy, text);
-    }
-    if tally.failures > 0 {
-        let reason = tally.last_failure.as_deref().unwrap_or_default();
-        let text = format!("{name}: {} readings failed, the last with: {reason}", tally.failures);
-        tell(WarningKind::ProbeFailed, text);
-    }
-    if tally.steps == 0 {
-        let lacks = if in_total { "; the total lacks it" } else { "" };
-        let text = format!("{name} could not be read: it has no joules here{lacks}");
-        tell(WarningKind::SensorGap, text);
-    } else if tally.gap > Seconds(0.0) {
-        let text = format!("{name}: no reading covers {:.3} of {duration:.3}", tally.gap);
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.resets > 0 {
-        let text = format!("{name} started anew: what it counted before that is lost");
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.wraps_in_doubt > 0 {
-        let text = format!("{name} was not read for so long that it may have wrapped once more");
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.implausible > 0 {
-        let text = format!("{name} rose faster than hardware of its kind can draw");
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.steps > 0 && duration < channel.period * FEWEST_UPDATES {
-        let text = format!(
-            "{name} is updated every {} only: {duration:.6} is too short for it",
-            channel.period
-        );
-        tell(WarningKind::BelowResolution, text);
     }
 }

@@ -1,17 +1,15 @@
 //! What one channel contributes to one open span.
 
-use record::{Joules, Seconds, Watts};
+use record::{Joules, Method, Seconds, Watts};
 
 use crate::{
     source::{Channel, Kind},
-    track::{Doubt, Outcome, Step},
+    track::{Doubt, Edge, FIRST_UPDATES, Outcome, SHORTEST_WINDOW, Step, highest_power},
+    uncertainty::{Random, Sway, edge_variance},
 };
 
 /// A counter's mean power means something over this many of its updates.
 const UPDATES: f64 = 10.0;
-
-/// And never over less than this, however often it is updated.
-const SHORTEST_WINDOW: Seconds = Seconds(1e-3);
 
 /// One channel's sums over one span. Only what lies between the span's two ends is in them.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +19,9 @@ pub(crate) struct Tally {
     pub(crate) energy: Joules,
     /// Half-width of what is not known about the energy, besides the sensor's own error.
     pub(crate) doubt: Joules,
-    sway_squared: f64,
+    sway: Sway,
+    first: Option<Edge>,
+    latest: Option<Edge>,
     /// Good readings, both ends included.
     pub(crate) samples: u64,
     /// Steps that energy came from; without any, the energy is absent and not 0.
@@ -39,15 +39,16 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Begins with the reading at the span's start.
-    pub(crate) fn begin(at: Seconds, first: &Outcome) -> Self {
-        let good = !matches!(first, Outcome::Failed(_));
-        let mut this = Self {
-            start: at,
+    /// A channel that was not there when the span began.
+    pub(crate) fn late(start: Seconds) -> Self {
+        Self {
+            start,
             energy: Joules(0.0),
             doubt: Joules(0.0),
-            sway_squared: 0.0,
-            samples: u64::from(good),
+            sway: Sway::default(),
+            first: None,
+            latest: None,
+            samples: 0,
             steps: 0,
             failures: 0,
             last_failure: None,
@@ -56,11 +57,20 @@ impl Tally {
             implausible: 0,
             gap: Seconds(0.0),
             peak: None,
-            last_good: good.then_some(at),
-            window: good.then_some((at, Joules(0.0))),
-        };
-        if let Outcome::Failed(reason) = first {
-            this.fail(reason);
+            last_good: None,
+            window: None,
+        }
+    }
+
+    /// Begins with the reading at the span's start.
+    pub(crate) fn begin(at: Seconds, first: &Outcome) -> Self {
+        let mut this = Self::late(at);
+        match first {
+            Outcome::Failed(reason) => this.fail(reason),
+            Outcome::First(edge) | Outcome::Step(Step { edge, .. }) => {
+                this.read_at(edge);
+                this.window = Some((at, Joules(0.0)));
+            }
         }
         this
     }
@@ -69,22 +79,43 @@ impl Tally {
     pub(crate) fn add(&mut self, channel: &Channel, outcome: &Outcome) {
         match outcome {
             Outcome::Failed(reason) => self.fail(reason),
-            Outcome::First(at) => self.read_at(*at),
+            Outcome::First(edge) => self.read_at(edge),
             Outcome::Step(step) => self.step(channel, step),
         }
     }
 
-    /// Ends the span at that time; what lies after the last good reading is a gap.
+    /// Ends the span at that time; what lies after the last good reading is a gap, and at the power
+    /// of late it is about so much.
     pub(crate) fn end(&mut self, at: Seconds) {
         let covered = self.last_good.unwrap_or(self.start);
         if at > covered {
-            self.gap += at - covered;
+            let gap = at - covered;
+            self.gap += gap;
+            if let Some(power) = self.latest.and_then(|it| it.power) {
+                self.doubt += power * gap;
+            }
         }
     }
 
-    /// See [`crate::Integral`]; the sways of different steps are independent.
-    pub(crate) fn sway(&self) -> Joules {
-        Joules(self.sway_squared.sqrt())
+    /// The random part of the energy's error. Where the power at an end is not known, the mean over
+    /// the span stands for it, and if that is too short to have one, the most that hardware draws:
+    /// a counter that has not moved yet may be about to.
+    pub(crate) fn error(&self, channel: &Channel, duration: Seconds) -> Random {
+        let known = duration >= channel.period * FIRST_UPDATES || channel.method == Method::Model;
+        let mean = if duration.0 > 0.0 && known {
+            self.energy / duration
+        } else {
+            highest_power(channel.domain)
+        };
+        let edges = || self.first.iter().chain(&self.latest);
+        let ends = edges().map(|it| edge_variance(it.power.unwrap_or(mean), it.width));
+        let lag =
+            |edge: Option<Edge>| edge.map_or(Joules(0.0), |it| it.power.unwrap_or(mean) * it.lag);
+        let behind = channel.period + channel.averaging;
+        Random {
+            variance: ends.sum::<f64>() + self.sway.variance(behind),
+            bias: lag(self.latest) - lag(self.first),
+        }
     }
 
     fn fail(&mut self, reason: &str) {
@@ -92,15 +123,17 @@ impl Tally {
         self.last_failure = Some(reason.to_owned());
     }
 
-    fn read_at(&mut self, at: Seconds) {
+    fn read_at(&mut self, edge: &Edge) {
         self.samples += 1;
-        if self.last_good.replace(at).is_none() {
-            self.gap += at - self.start;
+        self.first.get_or_insert(*edge);
+        self.latest = Some(*edge);
+        if self.last_good.replace(edge.at).is_none() {
+            self.gap += edge.at - self.start;
         }
     }
 
     fn step(&mut self, channel: &Channel, step: &Step) {
-        self.read_at(step.to);
+        self.read_at(&step.edge);
         self.steps += 1;
         // A step that began before the span (its first reading failed) is shared out by time, and
         // where in the step its energy passed is unknown.
@@ -115,15 +148,18 @@ impl Tally {
         if share < 1.0 {
             self.doubt += step.energy * share.max(1.0 - share);
         }
-        self.sway_squared += (step.sway * share).0.powi(2);
+        if let Some(sampled) = &step.sampled {
+            self.sway.add(sampled.mean, sampled.jump, length * share);
+        }
         match step.doubt {
             None => {}
             Some(Doubt::Gap) => {
                 self.gap += length * share;
                 self.doubt += energy;
             }
-            Some(Doubt::Reset) => {
+            Some(Doubt::Reset(lost)) => {
                 self.gap += length * share;
+                self.doubt += lost * share;
                 self.resets += 1;
             }
             Some(Doubt::Wraps(range)) => {
@@ -163,7 +199,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use record::{Domain, Method};
+    use record::Domain;
 
     use super::*;
 
@@ -174,12 +210,17 @@ mod tests {
         channel
     }
 
+    fn edge(at: f64) -> Edge {
+        Edge { at: Seconds(at), power: None, width: Seconds(0.0), lag: Seconds(0.0) }
+    }
+
     fn step(from: f64, to: f64, energy: f64) -> Outcome {
         Outcome::Step(Step {
             from: Seconds(from),
             to: Seconds(to),
             energy: Joules(energy),
-            sway: Joules(0.0),
+            sampled: None,
+            edge: edge(to),
             doubt: None,
         })
     }
@@ -197,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_sensor_that_is_gone_at_the_end_leaves_a_gap() {
-        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(Seconds(0.0)));
+        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
         tally.add(&channel(0.0), &step(0.0, 1.0, 10.0));
         tally.add(&channel(0.0), &Outcome::Failed("gone".to_owned()));
         tally.end(Seconds(5.0));
@@ -206,7 +247,7 @@ mod tests {
 
     #[test]
     fn two_readings_in_a_row_make_no_peak() {
-        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(Seconds(0.0)));
+        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
         let channel = channel(1e-3);
         tally.add(&channel, &step(0.0, 1e-5, 0.1));
         assert_eq!(tally.peak, None);
@@ -224,7 +265,7 @@ mod tests {
             let channel = channel(0.0);
             let cut = cut % readings.len();
             let (mut last, mut pending, mut truth) = (0.0, 0.0, 0.0);
-            let mut first = Tally::begin(Seconds(0.0), &Outcome::First(Seconds(0.0)));
+            let mut first = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
             let mut second: Option<Tally> = None;
             for (index, (good, energy)) in readings.iter().enumerate() {
                 let now = (index + 1) as f64;

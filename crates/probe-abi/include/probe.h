@@ -8,6 +8,10 @@
  * though not always from the same thread. Functions answer 0 (or a count) on success and a negative
  * number, chosen by the probe, on failure. Every buffer belongs to the caller. Raw values cross the
  * border; wrap-around, units, integration and uncertainty are the meter's job.
+ *
+ * How it grows: a table gets new fields at its end only, and `size` tells how far it reaches; a
+ * meter accepts shorter tables (from `abi` to `close`) and longer ones of the same version. Layouts
+ * of everything else never change within a version; what is new comes as an extension.
  */
 #ifndef WATTLAB_PROBE_H
 #define WATTLAB_PROBE_H
@@ -33,20 +37,25 @@ extern "C" {
 #define WATTLAB_DOMAIN_CPU_UNCORE 5u
 #define WATTLAB_DOMAIN_DRAM 6u
 #define WATTLAB_DOMAIN_GPU 7u
+#define WATTLAB_DOMAIN_CPU_DIE 8u
 
+/* Fill it with zeros first: 0 and "" mean unknown or none. Texts are UTF-8 and nul-terminated. */
 typedef struct wattlab_channel {
-    char device[64];       /* which device: UTF-8, nul-terminated */
+    char device[64];       /* which device; together with the domain, unique within a probe */
+    char inside[64];       /* the device this one lies inside (`package-0` of its cores) */
+    char identity[64];     /* what every way to read this counter shares: a UUID, a PCI address */
     uint32_t kind;         /* WATTLAB_KIND_* */
     uint32_t domain;       /* WATTLAB_DOMAIN_* */
     double unit;           /* joules (counter) or watts (power) of one raw unit */
     uint64_t range;        /* the counter wraps to 0 when it would reach this; 0: never */
     uint64_t period_ns;    /* time between updates of the value; 0: unknown */
+    uint64_t averaging_ns; /* time over which the sensor averages a power; 0: it does not */
     double relative_error; /* half-width of the 95 % interval of the gain; 0: unknown */
 } wattlab_channel;
 
 typedef struct wattlab_probe_table {
     uint32_t abi;  /* WATTLAB_PROBE_ABI of the probe's build */
-    uint32_t size; /* sizeof(wattlab_probe_table) of that build; fields are only added at the end */
+    uint32_t size; /* sizeof(wattlab_probe_table) of that build */
     const char *name; /* static, UTF-8, nul-terminated */
     /* Finds the hardware and creates the state. On failure writes why and, after a line break,
      * what to do about it, nul-terminated, at most `reason_size` bytes in all. */
@@ -57,7 +66,23 @@ typedef struct wattlab_probe_table {
     int32_t (*read)(void *state, uint32_t channel, uint64_t *value);
     /* Frees the state. */
     void (*close)(void *state);
+    /* Answers the extension of that name, static, or NULL if there is none. May be NULL itself. */
+    const void *(*extension)(const char *id);
 } wattlab_probe_table;
+
+/* Options. `set` is called for each, before `open`; they hold for the next `open` only. */
+#define WATTLAB_CONFIGURE "wattlab.configure/1"
+typedef struct wattlab_configure {
+    /* 0, or a negative code for a key that the probe does not know or a value it cannot use. */
+    int32_t (*set)(const char *key, const char *value);
+} wattlab_configure;
+
+/* Words for what `read` answers. */
+#define WATTLAB_REASON "wattlab.reason/1"
+typedef struct wattlab_reason {
+    /* Why the last `read` failed with this code, or NULL; valid until the next call. */
+    const char *(*reason)(void *state, int32_t code);
+} wattlab_reason;
 
 #ifdef __cplusplus
 }

@@ -52,6 +52,16 @@ pub enum Method {
 }
 
 impl Method {
+    /// The word used on disk and in tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::IntegratedPower => "integrated-power",
+            Self::Model => "model",
+        }
+    }
+
     /// The origin that follows from the method.
     #[must_use]
     pub fn origin(self) -> Origin {
@@ -120,6 +130,25 @@ pub enum Domain {
     Gpu,
     /// Anything a plugin names that the list above lacks.
     Other,
+}
+
+impl Domain {
+    /// The word used on disk and in tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Psys => "psys",
+            Self::CpuPackage => "cpu-package",
+            Self::CpuCore => "cpu-core",
+            Self::CpuUncore => "cpu-uncore",
+            Self::CpuDie => "cpu-die",
+            Self::CpuProcess => "cpu-process",
+            Self::Dram => "dram",
+            Self::Gpu => "gpu",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// The energy of one domain of one device over a span.

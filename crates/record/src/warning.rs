@@ -31,6 +31,10 @@ pub enum WarningKind {
     SensorGap,
     /// A probe failed.
     ProbeFailed,
+    /// Counters that show the same joules; they are counted once.
+    Overlap,
+    /// Two sensors of one part of the machine disagree.
+    Disagreement,
     /// The span is too short for the sensor.
     BelowResolution,
     /// Others used the machine meanwhile.

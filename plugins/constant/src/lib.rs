@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use probe_abi::{Channel, Domain, Failure, Kind, Probe};
+use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe};
 
 /// A board that always draws 42 W.
 struct Constant;
@@ -11,20 +11,12 @@ struct Constant;
 impl Probe for Constant {
     const NAME: &'static CStr = c"constant";
 
-    fn open() -> Result<Self, Failure> {
+    fn open(_: &Options) -> Result<Self, Failure> {
         Ok(Self)
     }
 
     fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
-        describe(Channel {
-            device: "board-0",
-            kind: Kind::Power,
-            domain: Domain::Other,
-            unit: 1e-3,
-            range: 0,
-            period_ns: 0,
-            relative_error: 0.0,
-        });
+        describe(Channel::new(Kind::Power, Domain::Other, "board-0", 1e-3));
     }
 
     fn read(&mut self, channel: usize) -> Result<u64, Failure> {

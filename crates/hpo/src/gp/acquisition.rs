@@ -19,16 +19,39 @@ fn inverse_mills_excess(x: f64) -> f64 {
 /// Logarithm of the expected improvement of a normal value over `best` (Ament et al. 2023,
 /// "Unexpected improvements to expected improvement", equation 9): EI = σ (φ(z) + z Φ(z)).
 pub(crate) fn log_expected_improvement(mean: f64, deviation: f64, best: f64) -> f64 {
+    deviation.ln() + log_h((mean - best) / deviation).0
+}
+
+/// The same from mean, variance and their gradients; its own gradient goes to `slope`.
+pub(crate) fn log_expected_improvement_slope(
+    (mean, mean_slope): (f64, &[f64]),
+    (variance, variance_slope): (f64, &[f64]),
+    best: f64,
+    slope: &mut [f64],
+) -> f64 {
+    let deviation = variance.sqrt();
     let z = (mean - best) / deviation;
-    let log_density = -0.5 * z * z - 0.5 * (2.0 * PI).ln();
-    let log_h = if z > -5.0 {
-        (log_density.exp() + z * log_normal_cdf(z).exp()).ln()
-    } else {
-        // φ + zΦ = φ (1 − x Φ/φ) with x = −z, without the cancellation.
-        let excess = inverse_mills_excess(-z);
-        log_density + (excess / (excess - z)).ln()
-    };
+    let (log_h, rise) = log_h(z);
+    for ((slope, mean_slope), variance_slope) in
+        slope.iter_mut().zip(mean_slope).zip(variance_slope)
+    {
+        let relative = variance_slope / (2.0 * variance);
+        *slope = relative + rise * (mean_slope / deviation - z * relative);
+    }
     deviation.ln() + log_h
+}
+
+/// ln h(z) of h(z) = φ(z) + z Φ(z), and its slope Φ(z) / h(z).
+fn log_h(z: f64) -> (f64, f64) {
+    let log_density = -0.5 * z * z - 0.5 * (2.0 * PI).ln();
+    if z > -5.0 {
+        let (density, below) = (log_density.exp(), log_normal_cdf(z).exp());
+        let h = density + z * below;
+        return (h.ln(), below / h);
+    }
+    // φ + zΦ = φ (1 − x Φ/φ) with x = −z, without the cancellation.
+    let excess = inverse_mills_excess(-z);
+    (log_density + (excess / (excess - z)).ln(), 1.0 / excess)
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! Gaussian processes (Rasmussen and Williams 2006).
 
 mod acquisition;
+mod dense;
 mod fit;
 mod kernel;
+mod lbfgs;
 mod posterior;
+mod process;
+mod warp;
 
 pub(crate) use self::{
-    acquisition::{log_expected_improvement, log_normal_cdf},
+    acquisition::{log_expected_improvement, log_expected_improvement_slope, log_normal_cdf},
     fit::fit,
-    kernel::{Kernel, Matern, Rbf},
+    lbfgs::minimize,
     posterior::Posterior,
+    process::{Observations, Process},
 };

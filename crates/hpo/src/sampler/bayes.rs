@@ -4,131 +4,155 @@
 
 use super::uniform;
 use crate::{
-    gp::{Matern, Posterior, fit, log_expected_improvement},
+    gp::{
+        Observations, Process, fit, log_expected_improvement, log_expected_improvement_slope,
+        minimize,
+    },
     history::History,
-    random::Stream,
-    space::Space,
+    random::{Stream, sobol},
+    space::{Kind, Space},
 };
 
 /// Trials from a quasi-random sequence before the first fit.
 const INITIAL: usize = 6;
-/// Candidates all over the space, and around the best point.
-const CANDIDATES: usize = 1000;
-/// Rounds of refinement around the best candidate.
-const ROUNDS: usize = 60;
+/// Candidates from a quasi-random sequence, and around good points.
+const CANDIDATES: u32 = 256;
+const NEIGHBORS: usize = 64;
+/// Candidates that are refined.
+const STARTS: usize = 6;
+/// Evaluations of a refinement.
+const EVALUATIONS: usize = 40;
+/// Trials that the process sees: the best half, and the latest of the others. Its cost grows with
+/// their cube.
+const SEEN: usize = 320;
 
 pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) -> Vec<f64> {
-    let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) =
-        history.values().map(|(point, value)| (space.places(point), value)).unzip();
-    if points.len() < INITIAL {
-        return space.at(&halton(space.dimensions(), seed, number));
+    let mut trials: Vec<(Vec<f64>, f64)> =
+        history.values().map(|(point, value)| (space.places(point), value)).collect();
+    if trials.len() < INITIAL {
+        return space.at(&sobol(seed, "initial", number, space.dimensions()));
     }
-    let mut values = standardize(&values);
-    let (kernel, noise) = fit(&points, &values);
-    for pending in history.pending() {
-        let believed = Posterior::new(points.clone(), &values, kernel.clone(), noise);
-        if let Some(posterior) = believed {
-            let place = space.places(pending);
-            values.push(posterior.at(&place).0);
-            points.push(place);
-        }
+    // A failed trial counts as the worst that did not fail: its neighborhood is to be left.
+    let worst = trials.iter().map(|it| it.1).fold(f64::INFINITY, f64::min);
+    trials.extend(history.failed().map(|point| (space.places(point), worst)));
+    // Stable, so that equal values stay in the order of their numbers.
+    trials.sort_by(|a, b| b.1.total_cmp(&a.1));
+    if trials.len() > SEEN {
+        let rest = trials.split_off(SEEN / 2);
+        let every = rest.len().div_ceil(SEEN / 2);
+        trials.extend(rest.into_iter().step_by(every));
     }
-    let Some(posterior) = Posterior::new(points.clone(), &values, kernel, noise) else {
+    let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) = trials.into_iter().unzip();
+    let unordered: Vec<bool> =
+        space.parameters().iter().map(|it| it.kind == Kind::Categorical).collect();
+    let Some((mut process, mut warped)) = fit(&points, &values, &unordered) else {
         return uniform(space, seed, number);
     };
-    let means: Vec<f64> = points.iter().map(|it| posterior.at(it).0).collect();
-    let incumbent = (0..means.len()).max_by(|a, b| means[*a].total_cmp(&means[*b])).unwrap_or(0);
-    let mut random = Stream::new(seed, number, "acquisition");
-    let chosen = maximize(&posterior, &points[incumbent], means[incumbent], &mut random);
+    // A trial under way is taken to give what is expected of it (kriging believer), so that
+    // parallel workers do not all try the same point.
+    for pending in history.pending() {
+        let place = space.places(pending);
+        warped.push(process.at(&place).0);
+        points.push(place);
+        let believed = process.with(Observations::new(&points, &warped, &unordered));
+        let Some(believed) = believed else { break };
+        process = believed;
+    }
+    let chosen = maximize(&process, space, seed, number, history);
     // A point that was tried tells nothing new on a deterministic objective.
-    if points.iter().any(|it| distance(it, &chosen) < 1e-9) {
+    let place = space.places(&chosen);
+    if points.iter().any(|it| distance(it, &place) < 1e-9) {
         return uniform(space, seed, number);
     }
-    space.at(&chosen)
+    chosen
 }
 
-/// Places of the best acquisition found by random candidates and shrinking local steps.
+/// The point of the largest expected improvement: the best of many candidates, refined by their
+/// gradients.
 fn maximize(
-    posterior: &Posterior<Matern>,
-    incumbent: &[f64],
-    best: f64,
-    random: &mut Stream,
+    process: &Process,
+    space: &Space,
+    seed: u64,
+    number: u32,
+    history: &History,
 ) -> Vec<f64> {
-    let score = |point: &[f64]| {
-        let (mean, variance) = posterior.at(point);
+    let observations = process.observations();
+    let dimensions = observations.dimensions;
+    let mut means: Vec<(f64, usize)> =
+        (0..observations.len()).map(|i| (process.at(observations.point(i)).0, i)).collect();
+    means.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = means[0].0;
+    let score = |place: &[f64]| {
+        let (mean, variance) = process.at(place);
         log_expected_improvement(mean, variance.sqrt(), best)
     };
-    let around = |center: &[f64], width: f64, random: &mut Stream| -> Vec<f64> {
-        center.iter().map(|it| (it + width * random.normal()).clamp(0.0, 1.0)).collect()
-    };
-    let mut chosen = (f64::NEG_INFINITY, incumbent.to_vec());
-    let consider = |point: Vec<f64>, chosen: &mut (f64, Vec<f64>)| {
-        let value = score(&point);
-        if value > chosen.0 {
-            *chosen = (value, point);
-        }
-    };
-    for index in 0..CANDIDATES {
-        let point = if index % 4 == 0 {
-            around(incumbent, 0.1, random)
-        } else {
-            random.point(incumbent.len())
-        };
-        consider(point, &mut chosen);
+
+    let mut random = Stream::new(seed, number, "acquisition");
+    let mut candidates: Vec<Vec<f64>> = (0..CANDIDATES)
+        .map(|index| sobol(seed ^ (u64::from(number) << 32), "candidates", index, dimensions))
+        .collect();
+    for index in 0..NEIGHBORS {
+        let (_, center) = means[index % means.len().min(4)];
+        // From a tenth of the range down to a thousandth.
+        let width = 10.0_f64.powf(-1.0 - 2.0 * random.unit());
+        let center = observations.point(center).to_vec();
+        candidates.push(
+            center
+                .iter()
+                .zip(space.parameters())
+                .map(|(it, parameter)| match parameter.kind {
+                    Kind::Real => (it + width * random.normal()).clamp(0.0, 1.0),
+                    // Most whole numbers stay, so that neighbors differ in few of them.
+                    _ if random.unit() < 0.7 => *it,
+                    Kind::Integer => (it + 0.2 * random.normal()).clamp(0.0, 1.0),
+                    Kind::Categorical => random.unit(),
+                })
+                .collect(),
+        );
     }
-    let mut width = 0.1;
-    for _ in 0..ROUNDS {
-        let before = chosen.0;
-        for _ in 0..8 {
-            let point = around(&chosen.1, width, random);
-            consider(point, &mut chosen);
-        }
-        if chosen.0 <= before {
-            width *= 0.8;
-        }
+    let finite = space.cells().is_some();
+    let mut scored: Vec<(f64, Vec<f64>)> = candidates
+        .into_iter()
+        .filter_map(|it| {
+            // What would be tried: whole numbers are.
+            let point = space.at(&it);
+            let place = space.places(&point);
+            (!(finite && history.tried(&point))).then(|| (score(&place), place))
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if finite {
+        return scored
+            .first()
+            .map_or_else(|| uniform(space, seed, number), |(_, place)| space.at(place));
     }
-    chosen.1
+
+    let (mut mean_slope, mut variance_slope) = (vec![0.0; dimensions], vec![0.0; dimensions]);
+    let mut cost = |point: &[f64], slope: &mut [f64]| {
+        let (mean, variance) = process.slope(point, &mut mean_slope, &mut variance_slope);
+        let mean = (mean, mean_slope.as_slice());
+        let variance = (variance, variance_slope.as_slice());
+        let value = log_expected_improvement_slope(mean, variance, best, slope);
+        slope.iter_mut().for_each(|it| *it = -*it);
+        -value
+    };
+    scored
+        .iter()
+        .take(STARTS)
+        .map(|(_, start)| {
+            // Only real parameters have a slope to follow.
+            let bounds: Vec<(f64, f64)> = space
+                .parameters()
+                .iter()
+                .zip(start)
+                .map(|(it, at)| if it.kind == Kind::Real { (0.0, 1.0) } else { (*at, *at) })
+                .collect();
+            minimize(&mut cost, start, &bounds, EVALUATIONS, 1e-6)
+        })
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(|| uniform(space, seed, number), |(_, place)| space.at(&place))
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
-}
-
-/// Zero mean and unit deviation, after the half below the median is compressed by a logarithm:
-/// how bad a bad trial is says little about where the good ones are.
-fn standardize(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    let (top, median) = (sorted[0], sorted[sorted.len() / 2]);
-    let spread = (top - median).max(1e-12);
-    let warped: Vec<f64> = values
-        .iter()
-        .map(|it| match (it - median) / spread {
-            below if below < 0.0 => -(1.0 - below).ln(),
-            above => above,
-        })
-        .collect();
-    let n = warped.len() as f64;
-    let mean = warped.iter().sum::<f64>() / n;
-    let variance = warped.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n;
-    let deviation = variance.sqrt().max(1e-9);
-    warped.iter().map(|it| (it - mean) / deviation).collect()
-}
-
-/// A randomly shifted Halton sequence (Halton 1960).
-fn halton(dimensions: usize, seed: u64, number: u32) -> Vec<f64> {
-    const PRIMES: [u32; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
-    let shift = Stream::new(seed, 0, "halton").point(dimensions);
-    (0..dimensions)
-        .map(|axis| {
-            let base = PRIMES[axis % PRIMES.len()];
-            let (mut index, mut digit, mut value) = (number + 1, 1.0, 0.0);
-            while index > 0 {
-                digit /= f64::from(base);
-                value += digit * f64::from(index % base);
-                index /= base;
-            }
-            (value + shift[axis]).fract()
-        })
-        .collect()
 }

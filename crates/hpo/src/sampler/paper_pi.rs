@@ -5,7 +5,7 @@
 
 use super::uniform;
 use crate::{
-    gp::{Posterior, Rbf, log_normal_cdf},
+    gp::{Posterior, log_normal_cdf},
     history::History,
     random::Stream,
     space::Space,
@@ -20,13 +20,13 @@ pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) 
     // A trial under way is taken to give what is expected of it (kriging believer), so that
     // parallel workers do not all try the same point. With one worker there is none.
     for pending in history.pending() {
-        if let Some(posterior) = Posterior::new(points.clone(), &values, Rbf, 1e-10) {
+        if let Some(posterior) = Posterior::new(points.clone(), &values, 1e-10) {
             values.push(posterior.at(pending).0);
             points.push(pending.clone());
         }
     }
     // scikit-learn's default jitter; raised where two trials are so close that it is not enough.
-    let Some(posterior) = Posterior::new(points, &values, Rbf, 1e-10) else {
+    let Some(posterior) = Posterior::new(points, &values, 1e-10) else {
         return uniform(space, seed, number);
     };
     let mut random = Stream::new(seed, number, "candidates");

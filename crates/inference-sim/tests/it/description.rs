@@ -144,22 +144,22 @@ fn mistakes_are_named() {
     `arrivals.rate` is missing: `process = "poisson"` needs a finite number above 0, in requests per second
     `arrivals.jitter` means nothing to `process = "poisson"`: remove it
     `arrivals.jitter` is 2: expected a number in [0, 1]
-    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `file`
-    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `trace`
+    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `amplitude`, `period_s`, `file`
+    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `daily`, `trace`
     `arrivals.rates` is [0.0, 0.0]: expected two finite numbers, at least 0 and not both 0, in requests per second
     `service.per_item_s` is NaN: expected a finite number, at least 0, in seconds
     `service.cv` is 0: expected a finite number above 0 (for 0 take `law = "deterministic"`)
     `service.base_s` means nothing to `law = "table"`: remove it
     `service.table` is a row for 1 requests after 2: expected rows of [requests, seconds], requests from 1 and rising, seconds finite and at least 0
     `batching.size` is 0: expected a number of requests, at least 1
-    `batching.delay_s` is missing: `policy = "window"` needs a finite number, at least 0, in seconds
+    `batching.delay_s` is missing: `policy = "window"` needs a finite number of seconds, at least the clock's tick of 1e-9 (for no delay take `policy = "greedy"`)
     `batching.delay_s` means nothing to `policy = "fixed"`: remove it
     `batching.target_s` is 0: expected a finite number above 0, in seconds
     `requests` is 0: expected at least 1
     `warmup` is 100: expected less than `requests`
     `servers.count` is 0: expected 1 to 1000000
     `power.busy_w` is inf: expected a finite number, at least 0, in watts
-    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`
+    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`, `calibration`
     "#);
 }
 
@@ -178,12 +178,12 @@ fn a_trace_is_replayed() {
         simulate(&config).map_err(|error| error.to_string().replace(path.to_str().unwrap(), "FILE"))
     };
     let report = run("user, arrival_s\na, 5\nb, 5.5\nc, 9.0\n", 3).unwrap();
-    assert_eq!((report.mean_response.0, report.duration.0), (3.5 / 3.0, 5.0));
+    assert_eq!((report.mean_response.unwrap().0, report.duration.0), (3.5 / 3.0, 5.0));
     assert!((report.offered_load - 0.5).abs() < 1e-12);
 
     // Three at once in front of one server: they wait 0, 1 and 2 s.
     let report = run("arrival_s\n5\n5\n5\n", 3).unwrap();
-    assert_eq!((report.mean_wait.0, report.max_wait.0), (1.0, 2.0));
+    assert_eq!((report.mean_wait.unwrap().0, report.max_wait.0), (1.0, 2.0));
 
     let messages = [
         run("arrival_s\n1\n2\n", 3),
@@ -222,4 +222,15 @@ fn simultaneous_requests_meet_several_servers() {
     config.servers.count = 2;
     let path = sample_path(&config).unwrap();
     assert_eq!(path.waits().collect::<Vec<_>>(), [0.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn the_readmes_description_runs() {
+    let readme = include_str!("../../README.md");
+    let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut config: SimulationConfig = toml::from_str(text).unwrap();
+    (config.requests, config.warmup) = (20_000, 1_000);
+    let report = simulate(&config).unwrap();
+    assert_eq!(report.models.len(), 2);
+    assert_eq!(report.wait_over.len(), 2);
 }

@@ -5,7 +5,9 @@
 mod description;
 mod laws;
 mod live;
+mod mlperf;
 mod oracles;
+mod systems;
 mod theory;
 
 use serde_json::{Value, json};

@@ -87,13 +87,13 @@ fn d_d_1_in_full_batches() {
     });
     let report = simulate(&config(queue, 16_000, 0)).unwrap();
     let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9 * expected);
-    near(report.mean_wait.0, 15.0 / 32.0);
-    near(report.mean_response.0, 15.0 / 32.0 + 0.042);
+    near(report.mean_wait.unwrap().0, 15.0 / 32.0);
+    near(report.mean_response.unwrap().0, 15.0 / 32.0 + 0.042);
     near(report.max_wait.0, 15.0 / 16.0);
     near(report.mean_batch, 16.0);
     near(report.duration.0, 15_999.0 / 16.0 + 0.042);
     near(report.energy.unwrap().0, 50.0 * report.duration.0 + 200.0 * 42.0);
-    assert!((report.p50_response.0 - (7.0 / 16.0 + 0.042)).abs() < 0.000_5);
+    assert!((report.p50_response.unwrap().0 - (7.0 / 16.0 + 0.042)).abs() < 0.000_5);
     near(report.ci95.mean_wait_s.unwrap()[0], 15.0 / 32.0);
 }
 
@@ -208,7 +208,7 @@ fn an_overloaded_queue_is_simulated_all_the_same() {
         json!({ "law": "deterministic", "per_item_s": 0.1 }),
     );
     let report = simulate(&config(queue, 8192, 0)).unwrap();
-    assert!((report.mean_wait.0 - 153.581_25).abs() < 1e-6);
+    assert!((report.mean_wait.unwrap().0 - 153.581_25).abs() < 1e-6);
     assert!((report.max_wait.0 - 307.162_5).abs() < 1e-6);
     assert!((report.duration.0 - 819.2).abs() < 1e-6);
     assert!(!report.stable);

@@ -2,8 +2,12 @@
 
 pub mod check;
 pub mod datasets;
+pub mod measure;
+pub mod meter;
+pub mod plugin;
 pub mod probes;
 mod published;
 pub mod report;
 pub mod reproduce;
+pub mod simulate;
 pub mod stats;

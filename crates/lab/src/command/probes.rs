@@ -1,21 +1,15 @@
 //! `wattlab probes`: what can measure energy here.
 
-use std::path::PathBuf;
+use meter::{Channel, Kind};
+use serde_json::{Value, json};
 
-use crate::{Failure, output};
+use crate::{Failure, output, sensing::Sensing};
 
 /// Arguments of `wattlab probes`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Read this folder in place of `/sys`.
-    #[arg(long, value_name = "DIR")]
-    sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    plugin: Vec<PathBuf>,
-    /// Load every probe of a folder.
-    #[arg(long, value_name = "DIR")]
-    plugin_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sensing: Sensing,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -27,22 +21,22 @@ pub struct Args {
 ///
 /// If a plugin that was named cannot be loaded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
-        .map_err(Failure::bad_input)?;
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let probes = meter.probes();
     if args.json {
         let probes: Vec<_> = probes
             .iter()
             .map(|it| {
-                serde_json::json!({
+                json!({
                     "probe": it.probe,
                     "available": it.available,
                     "reason": it.reason,
                     "remedy": it.remedy,
+                    "channels": it.channels.iter().map(channel).collect::<Vec<_>>(),
                 })
             })
             .collect();
-        return output::print_json(&serde_json::json!({ "probes": probes }));
+        return output::print_json(&json!({ "schema": "wattlab.probes/1", "probes": probes }));
     }
     for probe in probes {
         let state = if probe.available { "available" } else { "not available" };
@@ -52,4 +46,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn channel(it: &Channel) -> Value {
+    json!({
+        "domain": it.domain,
+        "device": it.device,
+        "kind": if matches!(it.kind, Kind::Power) { "power" } else { "counter" },
+        "origin": it.method.origin(),
+        "method": it.method,
+        "unit": it.unit,
+        "period_s": it.period,
+        "relative_error": it.relative_error,
+        "model": it.model,
+    })
 }

@@ -1,6 +1,6 @@
 //! Profiles: what to run, as a commented TOML file.
 
-mod unknown_key;
+pub(crate) mod unknown_key;
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! What somebody probably meant.
 
 /// The nearest of some names, if one is near at all.
-pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .map(|name| (strsim::damerau_levenshtein(given, name), name))
         .min()
@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
 
 /// The nearest valid key, from serde's message about an unknown one:
 /// "unknown field `a`, expected one of `b`, `c`" (the same for variants).
-pub(super) fn suggestion(message: &str) -> Option<String> {
+pub(crate) fn suggestion(message: &str) -> Option<String> {
     if !message.starts_with("unknown ") {
         return None;
     }

@@ -3,8 +3,10 @@
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
+mod measure;
 mod published;
 mod reproduce;
+mod simulate;
 mod stats;
 
 use std::{

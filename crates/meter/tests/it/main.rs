@@ -2,7 +2,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 
+mod conformance;
+mod export;
 mod fake;
+mod isolate;
+mod nvml;
 mod plugin;
 mod rapl;
 mod span;

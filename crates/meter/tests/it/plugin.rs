@@ -7,34 +7,40 @@ use std::{
     process::Command,
 };
 
-use probe_abi::{Channel, Domain, Failure, Kind, Probe, Refusal, Table};
+use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, Refusal, Table};
 use record::{Method, WarningKind};
 use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, Virtual};
 
 use crate::fake::Tree;
 
 /// Builds a plugin of this workspace as the user would, and finds the library it becomes.
-fn build(package: &str) -> PathBuf {
+pub(crate) fn build(package: &str) -> PathBuf {
+    let library = format!("lib{}{}", package.replace('-', "_"), env::consts::DLL_SUFFIX);
+    cargo_build(&["-p", package], &library)
+}
+
+/// Builds, and finds the file of that name that it made.
+pub(crate) fn cargo_build(args: &[&str], name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format=json", "-p", package])
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
-    let library = format!("lib{}{}", package.replace('-', "_"), env::consts::DLL_SUFFIX);
     messages
         .lines()
         .filter(|line| line.contains("compiler-artifact"))
         .flat_map(|line| line.split('"'))
-        .find(|text| text.ends_with(&format!("/{library}")))
-        .unwrap_or_else(|| panic!("no `{library}` in {messages}"))
+        .find(|text| text.ends_with(&format!("/{name}")))
+        .unwrap_or_else(|| panic!("no `{name}` in {messages}"))
         .into()
 }
 
 /// Compiles C, or says visibly that it cannot.
 #[expect(clippy::print_stderr, reason = "says visibly that it skips")]
-fn compile(source: &Path, library: &Path) -> bool {
+pub(crate) fn compile(source: &Path, library: &Path) -> bool {
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe-abi/include");
     let mut cc = Command::new("cc");
     cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I", include]);
@@ -53,8 +59,8 @@ fn compile(source: &Path, library: &Path) -> bool {
 #[test]
 fn the_example_to_copy_is_read() {
     let meter = Tree::new().builder().plugin(build("wattlab-probe-constant")).start().unwrap();
-    let status = &meter.probes()[1];
-    assert_eq!((status.probe.as_str(), status.available), ("constant", true));
+    let status = meter.probes().iter().find(|it| it.probe == "constant").unwrap();
+    assert!(status.available);
     assert_eq!(status.channels[0].device, "board-0");
     let report = meter.span("fit").end();
     let board = &report.domains[0];
@@ -69,8 +75,7 @@ fn the_example_to_copy_is_read() {
 #[test]
 fn nvml_is_read_or_says_why_not() {
     let meter = Tree::new().builder().plugin(build("wattlab-probe-nvml")).start().unwrap();
-    let status = &meter.probes()[1];
-    assert_eq!(status.probe, "nvml");
+    let status = meter.probes().iter().find(|it| it.probe == "nvml").unwrap();
     if status.available {
         assert!(status.channels.iter().all(|it| it.device.starts_with("GPU-")), "{status:?}");
     } else {
@@ -80,7 +85,7 @@ fn nvml_is_read_or_says_why_not() {
 
 #[test]
 fn a_probe_in_c_is_read_and_takes_the_place_of_the_estimate() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example-c/probe.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/example-c/probe.c");
     let folder = tempfile::tempdir().unwrap();
     let library =
         folder.path().join(format!("libwattlab_probe_example{}", env::consts::DLL_SUFFIX));
@@ -122,7 +127,7 @@ fn a_library_of_another_abi_or_without_a_table_is_refused() {
         matches!(it, LoadError::Table { refusal: Refusal::Null, .. })
     });
     check(
-        "#include \"probe.h\"\nstatic const wattlab_probe_table t = {1, sizeof t, \"x\", 0, 0, 0, 0};\nconst wattlab_probe_table *wattlab_probe(void) { return &t; }",
+        "#include \"probe.h\"\nstatic const wattlab_probe_table t = {1, sizeof t, \"x\", 0, 0, 0, 0, 0};\nconst wattlab_probe_table *wattlab_probe(void) { return &t; }",
         &|it| matches!(it, LoadError::Table { refusal: Refusal::Incomplete, .. }),
     );
     check("int nothing;", &|it| matches!(it, LoadError::Library { .. }));
@@ -164,21 +169,14 @@ struct Broken;
 impl Probe for Broken {
     const NAME: &'static CStr = c"broken";
 
-    fn open() -> Result<Self, Failure> {
+    fn open(_: &Options) -> Result<Self, Failure> {
         Ok(Self)
     }
 
     fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
         for device in ["panics", "fails", "works"] {
-            describe(Channel {
-                device,
-                kind: Kind::Counter,
-                domain: Domain::Other,
-                unit: 1.0,
-                range: 0,
-                period_ns: 0,
-                relative_error: f64::NAN,
-            });
+            let channel = Channel::new(Kind::Counter, Domain::Other, device, 1.0);
+            describe(Channel { relative_error: f64::NAN, ..channel });
         }
     }
 
@@ -194,8 +192,8 @@ impl Probe for Broken {
 #[test]
 fn a_probe_that_panics_or_fails_is_told_and_the_rest_is_read() {
     let mut plugin = Plugin::open(const { &Table::of::<Broken>() }).unwrap();
-    assert_eq!(plugin.read(0).unwrap_err().reason, "the probe panicked");
-    assert_eq!(plugin.read(1).unwrap_err().reason, "code -9");
+    assert_eq!(plugin.read(0).unwrap_err().reason, "the probe panicked (code -127)");
+    assert_eq!(plugin.read(1).unwrap_err().reason, "on purpose (code -9)");
     assert_eq!(plugin.read(2).unwrap(), 5);
     let meter = Meter::with_sources(vec![Box::new(plugin)], Box::new(Virtual::default()));
     let report = meter.span("fit").end();
@@ -211,7 +209,7 @@ struct Absent<const PANICS: bool>;
 impl<const PANICS: bool> Probe for Absent<PANICS> {
     const NAME: &'static CStr = c"absent";
 
-    fn open() -> Result<Self, Failure> {
+    fn open(_: &Options) -> Result<Self, Failure> {
         assert!(!PANICS, "on purpose");
         Err(Failure { code: -3, reason: "no such board\nplug it in" })
     }

@@ -26,8 +26,9 @@ fn power_is_integrated_between_the_readings() {
     assert_eq!((gpu.joules, report.duration), (Joules(800.0), Seconds(4.0)));
     assert_eq!((gpu.mean_power, gpu.peak_power), (Some(Watts(200.0)), Some(Watts(250.0))));
     assert_eq!((gpu.samples, gpu.gap), (6, Seconds(0.0)));
-    // Four times 50 J that the power may have swayed, independently; a unit of 1 W over 4 s.
-    assert_eq!(gpu.uncertainty, Joules(100.0 + 4.0));
+    // Four jumps of 100 W in steps of 1 s: 1.93 × √(4 · 100²/12) = 111 J if power jumps once in a
+    // step, √6 times that if it moves faster than it is read. These readings are in between.
+    assert!((111.0..273.0).contains(&gpu.uncertainty.0), "{}", gpu.uncertainty);
 }
 
 #[test]
@@ -149,8 +150,9 @@ fn a_short_span_on_a_slow_sensor_is_told() {
     script.set(Some(50));
     let report = span.end();
     assert_eq!(report.warnings[0].kind, WarningKind::BelowResolution);
-    // 100 W for 0.0776 s of phase and one unit of 1 J.
-    assert!((report.domains[0].uncertainty.0 - 8.76).abs() < 1e-9);
+    // 1.93 × √(2 · (100 W · 0.1 s)²/12 + 2 · (1 J)²/12): two phases and two roundings.
+    let expected = 1.93 * (200.0_f64 / 12.0 + 2.0 / 12.0).sqrt();
+    assert!((report.domains[0].uncertainty.0 - expected).abs() < 1e-9);
     assert_eq!(report.domains[0].peak_power, None);
 }
 

@@ -109,6 +109,10 @@ pub(super) fn survival(
     })
 }
 
+fn p_text(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
+}
+
 /// Mean ranks over blocks (data, network, repetition) with Nemenyi's critical difference.
 pub(super) fn ranks(
     of: &[&Search<'_>],
@@ -143,7 +147,7 @@ pub(super) fn ranks(
     });
     let names: Vec<String> = order.iter().map(|it| samplers[*it].title().to_owned()).collect();
     let test = friedman.map_or_else(String::new, |it| {
-        format!(" Friedman's test: χ² = {:.2}, p = {:.2e}.", it.statistic, it.p)
+        format!(" Friedman's test: χ² = {:.2}, p {}.", it.statistic, p_text(it.p))
     });
     Some(Figure {
         id: format!("rq1-ranks-{id}"),

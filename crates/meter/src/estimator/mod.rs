@@ -1,5 +1,16 @@
 //! The estimate where there is no sensor: CPU time × watts of a busy core.
 
+mod fit;
+mod gpu;
+mod memory;
+mod processors;
+
+pub use self::fit::{Fitted, Observation};
+pub(crate) use self::{
+    gpu::{GpuModel, NAME as GPU},
+    memory::{MemoryModel, NAME as MEMORY},
+};
+
 use record::{Domain, Method, Seconds, Watts};
 
 use crate::{
@@ -19,22 +30,8 @@ pub struct Estimator {
     children: bool,
 }
 
-/// Watts of one busy core by words in the processor's name: thermal design power over cores of one
-/// typical model each, from its maker's data sheet. First match wins.
-const CORES: &[(&str, f64)] = &[
-    ("EPYC", 4.4),         // EPYC 7763: 280 W, 64 cores
-    ("Threadripper", 8.8), // 3970X: 280 W, 32 cores
-    ("Xeon", 6.8),         // Platinum 8380: 270 W, 40 cores
-    ("Ryzen", 13.1),       // 7 5800X: 105 W, 8 cores
-    ("Core(TM)", 11.9),    // i9-9900K: 95 W, 8 cores
-    ("Neoverse", 2.6),     // Ampere Altra Q80-30: 210 W, 80 cores
-];
-
-/// For a processor that the table does not know.
-const UNKNOWN: f64 = 7.0;
-
-/// The table gives a family's typical value; a given model, load and clock are easily half of it
-/// away in either direction, and a virtual processor may be half a core.
+/// Thermal design power is not what a load draws: kind of work and clock are easily half of it away
+/// in either direction, and a virtual processor may be half a core.
 const UNCERTAINTY: f64 = 0.5;
 
 impl Estimator {
@@ -53,12 +50,11 @@ impl Estimator {
     /// For a processor by its name.
     #[must_use]
     pub fn for_processor(model: &str) -> Self {
-        let found = CORES.iter().find(|(word, _)| model.contains(word));
-        let (family, watts) = found.copied().unwrap_or(("unknown", UNKNOWN));
+        let rated = processors::rated(model);
         Self {
-            watts_per_core: Watts(watts),
+            watts_per_core: rated.per_core,
             relative_uncertainty: UNCERTAINTY,
-            described: format!("family `{family}` for processor `{model}`"),
+            described: rated.described,
             children: false,
         }
     }
@@ -144,7 +140,7 @@ mod tests {
     #[test]
     fn the_model_says_what_it_is() {
         let model = Estimator::for_processor("Intel(R) Xeon(R) Processor");
-        assert_eq!(model.watts_per_core, Watts(6.8));
+        assert_eq!(model.watts_per_core, Watts(6.75));
         let text = Estimator::for_processor("whatever").description();
         assert!(
             text.starts_with("CPU time of this process × 7.0 W per busy core (±50 %)"),

@@ -1,0 +1,184 @@
+//! The optimizer against its peers on functions with known minima, twenty seeds each: prints a table
+//! and writes it to `BENCHMARKS.md`.
+//!
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION]... [--seeds N] [--others] [--no-file]`
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
+
+mod functions;
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use functions::Function;
+use wattlab_hpo::{Parameter, Sampler, Scale, Space, Study};
+
+/// The issue's targets: function, at 64 trials, at 32.
+const TARGETS: [(&str, f64, f64); 7] = [
+    ("branin2", 1e-5, 0.25),
+    ("hartmann6", 5e-4, 0.74),
+    ("ackley5", 4.0, 15.0),
+    ("levy4", 0.13, 2.6),
+    ("rosenbrock4", 6.0, 315.0),
+    ("styblinski4", 11.0, 40.0),
+    ("adamcliff3", 0.004, 0.0063),
+];
+const TRIALS: u32 = 64;
+const PEERS: &str = include_str!("peers.tsv");
+
+/// What one study gave.
+struct Run {
+    /// Regret of the best observed trial after 32 and 64.
+    regrets: [f64; 2],
+    /// Seconds a suggestion at trials 57 to 64.
+    latency_s: f64,
+}
+
+fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
+    let parameters = function.space.iter().enumerate().map(|(axis, (low, high, log))| {
+        let scale = if *log { Scale::Log } else { Scale::Linear };
+        Parameter::new(&format!("x{axis}"), *low, *high, scale)
+    });
+    let space = Space::new(parameters.collect()).expect("the functions' boxes are valid");
+    let mut study = Study::new(space, sampler, seed);
+    let mut best = (f64::INFINITY, f64::INFINITY);
+    let (mut regrets, mut latency_s) = ([f64::NAN; 2], 0.0);
+    for index in 0..TRIALS {
+        let started = Instant::now();
+        let (trial, point) = study.ask().expect("no grid");
+        if index >= TRIALS - 8 {
+            latency_s += started.elapsed().as_secs_f64() / 8.0;
+        }
+        let (observed, truth) = function.observe(&point, seed, u64::from(index));
+        study.tell(trial, Some(-observed)).expect("asked just now");
+        if observed < best.0 {
+            best = (observed, truth);
+        }
+        if index + 1 == TRIALS / 2 {
+            regrets[0] = best.1 - function.minimum;
+        }
+    }
+    regrets[1] = best.1 - function.minimum;
+    Run { regrets, latency_s }
+}
+
+/// A study for each seed, on all cores.
+fn runs(function: &Function, sampler: Sampler, seeds: u64) -> Vec<Run> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    if seed >= seeds {
+                        return;
+                    }
+                    let run = run(function, sampler, seed);
+                    done.lock().expect("no study panicked").push(run);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("no study panicked")
+}
+
+fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    [0.25, 0.5, 0.75].map(|share| {
+        let place = share * (values.len() - 1) as f64;
+        let (low, part) = (place as usize, place.fract());
+        let high = (low + 1).min(values.len() - 1);
+        values[low] * (1.0 - part) + values[high] * part
+    })
+}
+
+fn main() {
+    functions::verify();
+    let mut seeds = 20;
+    let (mut chosen, mut with_others, mut file) = (Vec::new(), false, true);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--bench" => {}
+            "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
+            "--others" => with_others = true,
+            "--no-file" => file = false,
+            _ => chosen.push(arg),
+        }
+    }
+    let mut all = functions::baselines();
+    if with_others || chosen.is_empty() {
+        all.extend(functions::others());
+    }
+    all.retain(|it| chosen.is_empty() || chosen.iter().any(|name| name == it.name));
+    let report = report(&all, seeds);
+    println!("{report}");
+    // Part of the functions, or of the seeds, is no result to keep.
+    if file && chosen.is_empty() && seeds >= 20 {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
+        match std::fs::write(path, &report) {
+            Ok(()) => eprintln!("written to {path}"),
+            Err(error) => {
+                eprintln!("error: failed to write `{path}`: {error}");
+                std::process::exit(1);
+            }
+        }
+    }
+}
+
+fn report(functions: &[Function], seeds: u64) -> String {
+    let mut text = format!(
+        "# Benchmarks of `wattlab-hpo`\n\nWritten by `cargo xtask bench hpo`. Median regret \
+         (quartiles in brackets) of the best trial as observed, over {seeds} seeds; lower is \
+         better. The peers' figures are embedded (`benches/targets/peers.tsv`, which names versions \
+         and date); those with few seeds say so.\n\n"
+    );
+    text += "| function | strategy | seeds | at 32 | at 64 | target 32 / 64 | ms a suggestion |\n";
+    text += "|---|---|---|---|---|---|---|\n";
+    for (index, function) in functions.iter().enumerate() {
+        let started = Instant::now();
+        eprint!("{}/{} {}: ", index + 1, functions.len(), function.name);
+        let runs = runs(function, Sampler::Gp, seeds);
+        let at = |place: usize| quartiles(runs.iter().map(|it| it.regrets[place]));
+        let (early, late) = (at(0), at(1));
+        let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.latency_s))[1];
+        eprintln!(
+            "{:.3e} {:.3e} {latency_ms:.1} ms, {:.0} s",
+            early[1],
+            late[1],
+            started.elapsed().as_secs_f64()
+        );
+        let target = TARGETS.iter().find(|it| it.0 == function.name).map_or_else(
+            || "none".to_owned(),
+            |(_, at_64, at_32)| {
+                let mark = |met| if met { "✓" } else { "✗" };
+                let (met_32, met_64) = (mark(early[1] <= *at_32), mark(late[1] <= *at_64));
+                format!("{at_32:.2e} {met_32} / {at_64:.2e} {met_64}")
+            },
+        );
+        let cell = |it: [f64; 3]| format!("**{:.2e}** [{:.1e}, {:.1e}]", it[1], it[0], it[2]);
+        let name = function.name;
+        _ = writeln!(
+            text,
+            "| {name} | **wattlab GP** | {seeds} | {} | {} | {target} | {latency_ms:.1} |",
+            cell(early),
+            cell(late)
+        );
+        for peer in PEERS.lines().filter(|it| !it.starts_with('#')) {
+            let cells: Vec<&str> = peer.split('\t').collect();
+            let [peer_function, peer, peer_seeds, early, late] = cells[..] else { continue };
+            if peer_function == name {
+                _ = writeln!(text, "| {name} | {peer} | {peer_seeds} | {early} | {late} | | |");
+            }
+        }
+    }
+    text
+}

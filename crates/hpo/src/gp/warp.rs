@@ -1,0 +1,93 @@
+//! Values as the process sees them: the bad tail compressed, then standardized.
+
+/// How much the bad tail is compressed: how bad a bad trial is says little about where the good
+/// ones are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Warp {
+    /// A logarithm below the median.
+    Tail,
+    /// A logarithm of the distance to the best value.
+    Whole,
+}
+
+impl Warp {
+    /// Warped values of zero mean and unit deviation, and the logarithm of the warp's Jacobian at
+    /// all of them, so that densities of different warps compare.
+    pub(crate) fn apply(self, values: &[f64]) -> (Vec<f64>, f64) {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let Some(&top) = sorted.first() else { return (Vec::new(), 0.0) };
+        let (upper, median) = (sorted[sorted.len() / 4], sorted[sorted.len() / 2]);
+        let spread = match self {
+            Self::Tail => top - median,
+            Self::Whole => top - upper,
+        };
+        // Equal values say nothing about the tail.
+        if spread <= 0.0 {
+            return standardized(values.to_vec(), 0.0);
+        }
+        let mut jacobian = -(values.len() as f64) * spread.ln();
+        let warped = values.iter().map(|it| {
+            let below = match self {
+                Self::Tail => (median - it) / spread,
+                Self::Whole => (top - it) / spread,
+            };
+            if below <= 0.0 {
+                return -below;
+            }
+            let log = below.ln_1p();
+            jacobian -= log;
+            -log
+        });
+        let warped = warped.collect();
+        standardized(warped, jacobian)
+    }
+}
+
+fn standardized(mut values: Vec<f64>, jacobian: f64) -> (Vec<f64>, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n;
+    let deviation = variance.sqrt();
+    if !(deviation > 0.0 && deviation.is_finite()) {
+        return (vec![0.0; values.len()], jacobian);
+    }
+    values.iter_mut().for_each(|it| *it = (*it - mean) / deviation);
+    (values, jacobian - n * deviation.ln())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_kept_and_the_tail_shrinks() {
+        let values = [1.0, 2.0, 3.0, -1000.0, 4.0, 2.5];
+        for warp in [Warp::Tail, Warp::Whole] {
+            let (warped, _) = warp.apply(&values);
+            for (a, x) in values.iter().zip(&warped) {
+                for (b, y) in values.iter().zip(&warped) {
+                    assert_eq!(a < b, x < y, "{warp:?}: {a} {b}");
+                }
+            }
+        }
+        // Unwarped, the best two would lie 0.003 apart.
+        let (warped, _) = Warp::Tail.apply(&values);
+        assert!(warped[4] - warped[2] > 0.1, "{warped:?}");
+        assert_eq!(Warp::Tail.apply(&[7.0; 4]).0, [0.0; 4]);
+    }
+
+    /// The Jacobian is that of small steps.
+    #[test]
+    fn a_jacobian_is_the_slope() {
+        let values = [0.3, 1.2, -4.0, 2.2, 0.9, 1.1, -0.5];
+        for warp in [Warp::Tail, Warp::Whole] {
+            let (warped, jacobian) = warp.apply(&values);
+            // Neighbors of the lowest value fix the slope there, up to the curvature.
+            assert_eq!(warped.len(), values.len());
+            let total: f64 = jacobian / values.len() as f64;
+            let range = (warped[3] - warped[2]) / (values[3] - values[2]);
+            assert!((total - range.ln()).abs() < 1.0, "{warp:?}: {total} {}", range.ln());
+        }
+    }
+}

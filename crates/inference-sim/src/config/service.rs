@@ -1,0 +1,92 @@
+//! How long a batch takes.
+
+use serde::{Deserialize, Serialize};
+
+use super::keys::{needed, unused};
+use crate::{
+    error::ConfigError,
+    service::{self, ServiceLaw},
+};
+
+/// How long a batch takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceConfig {
+    /// The kind of distribution.
+    pub law: LawKind,
+    /// Mean time of a batch of n requests is `base_s + n · per_item_s`; of all laws but `table`,
+    /// 0 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_s: Option<f64>,
+    /// See `base_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_item_s: Option<f64>,
+    /// Coefficient of variation of `gamma` and `lognormal`; the other laws ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cv: Option<f64>,
+    /// Rows `[n, seconds]` of `table`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Vec<(usize, f64)>>,
+}
+
+/// Kinds of service laws; see [`ServiceLaw`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LawKind {
+    /// [`ServiceLaw::exponential`]
+    Exponential,
+    /// [`ServiceLaw::deterministic`]
+    Deterministic,
+    /// [`ServiceLaw::gamma`]
+    Gamma,
+    /// [`ServiceLaw::lognormal`]
+    Lognormal,
+    /// [`ServiceLaw::table`]
+    Table,
+}
+
+impl ServiceConfig {
+    /// Rows of (requests, seconds).
+    #[must_use]
+    pub fn table(rows: Vec<(usize, f64)>) -> Self {
+        let law = LawKind::Table;
+        Self { law, base_s: None, per_item_s: None, cv: None, table: Some(rows) }
+    }
+
+    /// The law.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for values out of range and keys too many or too few.
+    pub fn law(&self) -> Result<ServiceLaw, ConfigError> {
+        use LawKind as Kind;
+        let kind = match self.law {
+            Kind::Exponential => "`law = \"exponential\"`",
+            Kind::Deterministic => "`law = \"deterministic\"`",
+            Kind::Gamma => "`law = \"gamma\"`",
+            Kind::Lognormal => "`law = \"lognormal\"`",
+            Kind::Table => "`law = \"table\"`",
+        };
+        let table = self.law == Kind::Table;
+        unused("service.base_s", !table, self.base_s.is_some(), kind)?;
+        unused("service.per_item_s", !table, self.per_item_s.is_some(), kind)?;
+        unused("service.table", table, self.table.is_some(), kind)?;
+        if !table && self.base_s.is_none() {
+            needed("service.per_item_s", self.per_item_s, kind, service::BASE)?;
+        }
+        let (base_s, per_item_s) =
+            (self.base_s.unwrap_or_default(), self.per_item_s.unwrap_or_default());
+        let cv = || needed("service.cv", self.cv, kind, service::CV);
+        match self.law {
+            Kind::Exponential => ServiceLaw::exponential(base_s, per_item_s),
+            Kind::Deterministic => ServiceLaw::deterministic(base_s, per_item_s),
+            Kind::Gamma => ServiceLaw::gamma(base_s, per_item_s, cv()?),
+            Kind::Lognormal => ServiceLaw::lognormal(base_s, per_item_s, cv()?),
+            Kind::Table => ServiceLaw::table(needed(
+                "service.table",
+                self.table.as_deref(),
+                kind,
+                service::TABLE,
+            )?),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! MLPerf's scenarios by LoadGen's rules, on any executor and clock.
+
+use rand_distr::{Distribution, Exp1};
+use record::{BatchTimes, Serving};
+use serde::Serialize;
+
+use crate::{
+    clock::Clock,
+    executor::Executor,
+    live::{Control, LiveError, serve},
+    policy::Policy,
+    random::{Stream, generator},
+};
+
+/// How requests come to the server, after Reddi et al. 2020 (MLPerf Inference Benchmark, ISCA).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "scenario", rename_all = "snake_case")]
+pub enum Scenario {
+    /// One request at a time, the next when the last is answered; its p90 is reported.
+    SingleStream,
+    /// Queries of so many requests, one at a time; their p99 is reported.
+    MultiStream {
+        /// Requests in a query; LoadGen's are 8.
+        samples: usize,
+    },
+    /// Poisson requests; 99 % must be answered within the bound.
+    Server {
+        /// Requests per second.
+        rate: f64,
+        /// Seconds.
+        bound_s: f64,
+    },
+    /// All requests at once; the throughput is reported.
+    Offline,
+}
+
+/// How long a test is at least.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rules {
+    /// Queries; 24,576 requests under `Offline` by LoadGen.
+    pub min_queries: usize,
+    /// Seconds; 600 by LoadGen.
+    pub min_duration_s: f64,
+    /// Confidence of early stopping; 0.99 by LoadGen.
+    pub confidence: f64,
+}
+
+/// What a test found: LoadGen's summary.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The scenario.
+    #[serde(flatten)]
+    pub scenario: Scenario,
+    /// Queries answered.
+    pub queries: usize,
+    /// First arrival to last answer.
+    pub duration_s: f64,
+    /// Requests per second.
+    pub throughput_rps: f64,
+    /// Quantile of the scenario: p90 of single streams, else p99.
+    pub percentile: f64,
+    /// The latency of that quantile among the queries.
+    pub latency_s: f64,
+    /// The bound on that quantile that the queries prove at the confidence (an order statistic
+    /// above it); `None` while there are too few.
+    pub early_stopping_s: Option<f64>,
+    /// Whether the rules are met, and of `Server` the bound.
+    pub valid: bool,
+    /// Why not, in words.
+    pub reasons: Vec<String>,
+    /// Every query's times.
+    #[serde(skip)]
+    pub serving: Serving,
+}
+
+/// The fewest queries of which `over` may be over the latency and yet the share `percentile` of
+/// all queries is within it at this confidence: the smallest n with
+/// P(Binomial(n, 1 - `percentile`) ≤ `over`) ≤ 1 - `confidence` (LoadGen's early stopping).
+///
+/// 44, 64, 81 for 0, 1, 2 at p90 and 459, 662, 838 at p99, at 0.99.
+#[must_use]
+pub fn queries_needed(over: usize, percentile: f64, confidence: f64) -> usize {
+    let enough = |n: usize| n > over && binomial_cdf(over, n, 1.0 - percentile) <= 1.0 - confidence;
+    let mut high = over + 1;
+    while !enough(high) {
+        high *= 2;
+    }
+    let mut low = over;
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if enough(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    high
+}
+
+/// How many of `queries` may be over, at most; `None` if not even 0.
+fn allowed_over(queries: usize, percentile: f64, confidence: f64) -> Option<usize> {
+    let allowed = |over: usize| queries_needed(over, percentile, confidence) <= queries;
+    let (mut low, mut high) = (0, queries);
+    if !allowed(0) {
+        return None;
+    }
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if allowed(middle) { low = middle } else { high = middle }
+    }
+    Some(low)
+}
+
+fn binomial_cdf(most: usize, n: usize, p: f64) -> f64 {
+    let (log_p, log_q) = (p.ln(), (1.0 - p).ln());
+    let mut log_choose = 0.0_f64;
+    let mut sum = 0.0;
+    for k in 0..=most.min(n) {
+        if k > 0 {
+            log_choose += ((n - k + 1) as f64 / k as f64).ln();
+        }
+        sum += (log_choose + k as f64 * log_p + (n - k) as f64 * log_q).exp();
+    }
+    sum
+}
+
+/// Runs a scenario: live with a network on the real clock, or simulated with
+/// [`crate::Modeled`] on a virtual one. The policy is only asked by `Server` and `Offline`.
+///
+/// # Errors
+/// See [`LiveError`].
+pub fn run_scenario<P, E, C>(
+    scenario: Scenario,
+    rules: &Rules,
+    seed: u64,
+    policy: &mut P,
+    executor: &mut E,
+    clock: &C,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Summary, LiveError<E::Error>>
+where
+    P: Policy + ?Sized,
+    E: Executor + ?Sized,
+    C: Clock + ?Sized,
+{
+    let serving = match scenario {
+        Scenario::SingleStream => stream(1, rules, executor, clock, control)?,
+        Scenario::MultiStream { samples } => stream(samples, rules, executor, clock, control)?,
+        Scenario::Server { rate, .. } => {
+            let requests = rules.min_queries.max((rate * rules.min_duration_s).ceil() as usize);
+            let mut random = generator(seed, Stream::Arrivals, 0);
+            let mut time = 0.0;
+            let arrivals: Vec<f64> = (0..requests)
+                .map(|_| {
+                    let gap: f64 = Exp1.sample(&mut random);
+                    time += gap / rate;
+                    time
+                })
+                .collect();
+            serve(&arrivals, policy, executor, clock, &mut |_| control())?
+        }
+        Scenario::Offline => {
+            let arrivals = vec![0.0; rules.min_queries];
+            serve(&arrivals, policy, executor, clock, &mut |_| control())?
+        }
+    };
+    Ok(summarize(scenario, rules, serving))
+}
+
+/// Queries one after another, until the rules are met.
+fn stream<E, C>(
+    samples: usize,
+    rules: &Rules,
+    executor: &mut E,
+    clock: &C,
+    control: &mut dyn FnMut() -> Control,
+) -> Result<Serving, LiveError<E::Error>>
+where
+    E: Executor + ?Sized,
+    C: Clock + ?Sized,
+{
+    let origin = clock.now();
+    let (mut arrivals_s, mut batches) = (Vec::new(), Vec::<BatchTimes>::new());
+    let mut now = 0.0;
+    while batches.len() < rules.min_queries || now < rules.min_duration_s {
+        let served = arrivals_s.len();
+        if control() == Control::Stop {
+            let progress = crate::live::Progress { served, arrived: served, requests: served };
+            return Err(LiveError::Stopped(progress));
+        }
+        let requests = served..served + samples;
+        let start_s = clock.now() - origin;
+        executor
+            .serve(requests.clone())
+            .map_err(|source| LiveError::Executor { requests, source })?;
+        now = clock.now() - origin;
+        arrivals_s.extend(std::iter::repeat_n(start_s, samples));
+        batches.push(BatchTimes { size: samples, start_s, end_s: now });
+    }
+    Ok(Serving { arrivals_s, batches })
+}
+
+fn summarize(scenario: Scenario, rules: &Rules, serving: Serving) -> Summary {
+    let percentile = if scenario == Scenario::SingleStream { 0.9 } else { 0.99 };
+    let mut latencies: Vec<f64> = match scenario {
+        Scenario::MultiStream { .. } => {
+            serving.batches.iter().map(|it| it.end_s - it.start_s).collect()
+        }
+        _ => serving.responses().collect(),
+    };
+    latencies.sort_by(f64::total_cmp);
+    let queries = latencies.len();
+    let rank = (percentile * queries as f64).ceil() as usize;
+    let latency_s = latencies.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN);
+    let over = allowed_over(queries, percentile, rules.confidence);
+    let early_stopping_s = over.and_then(|over| latencies.get(queries - 1 - over).copied());
+    let end = serving.batches.iter().map(|it| it.end_s).fold(0.0, f64::max);
+    let duration_s = end - serving.arrivals_s.first().copied().unwrap_or_default();
+    let mut reasons = Vec::new();
+    let offline = scenario == Scenario::Offline;
+    if queries < rules.min_queries {
+        reasons.push(format!("{queries} queries: expected at least {}", rules.min_queries));
+    }
+    if duration_s < rules.min_duration_s {
+        reasons.push(format!("{duration_s:.3} s: expected at least {} s", rules.min_duration_s));
+    }
+    if early_stopping_s.is_none() && !offline {
+        let needed = queries_needed(0, percentile, rules.confidence);
+        reasons.push(format!("{queries} queries: early stopping needs at least {needed}"));
+    }
+    if let Scenario::Server { bound_s, .. } = scenario
+        && early_stopping_s.is_none_or(|found| found > bound_s)
+    {
+        reasons.push(format!("p99 is not shown to be within {bound_s} s"));
+    }
+    Summary {
+        scenario,
+        queries,
+        duration_s,
+        throughput_rps: serving.arrivals_s.len() as f64 / duration_s,
+        percentile,
+        latency_s,
+        early_stopping_s,
+        valid: reasons.is_empty(),
+        reasons,
+        serving,
+    }
+}
+
+/// The highest rate of the `Server` scenario that is valid, to a relative 1 %, and its summary;
+/// `None` if `low` is not valid. `test` runs the scenario at a rate.
+///
+/// # Errors
+/// Whatever `test` fails with.
+pub fn highest_rate<E>(
+    low: f64,
+    high: f64,
+    mut test: impl FnMut(f64) -> Result<Summary, E>,
+) -> Result<Option<(f64, Summary)>, E> {
+    let mut best = Some((low, test(low)?)).filter(|(_, summary)| summary.valid);
+    let Some((mut valid, _)) = best else { return Ok(None) };
+    let mut invalid = high;
+    while invalid / valid > 1.01 {
+        let rate = (valid * invalid).sqrt();
+        let summary = test(rate)?;
+        if summary.valid {
+            valid = rate;
+            best = Some((rate, summary));
+        } else {
+            invalid = rate;
+        }
+    }
+    Ok(best)
+}
+
+/// The batches as a Chrome trace (`chrome://tracing`, Perfetto): JSON, microseconds.
+#[must_use]
+pub fn chrome_trace(serving: &Serving) -> String {
+    let mut first = 0;
+    let events = serving.batches.iter().map(|batch| {
+        let waited = batch.start_s - serving.arrivals_s.get(first).copied().unwrap_or_default();
+        let event = format!(
+            r#"{{"name":"batch of {}","ph":"X","pid":1,"tid":1,"ts":{:.3},"dur":{:.3},"args":{{"first_request":{first},"longest_wait_s":{waited}}}}}"#,
+            batch.size,
+            batch.start_s * 1e6,
+            (batch.end_s - batch.start_s) * 1e6,
+        );
+        first += batch.size;
+        event
+    });
+    format!("{{\"traceEvents\":[{}]}}", events.collect::<Vec<_>>().join(",\n"))
+}

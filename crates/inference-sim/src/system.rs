@@ -1,0 +1,323 @@
+//! The general system as a discrete-event simulation: several models and queues with limits,
+//! priorities and deadlines, and servers that sleep.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
+
+use rand_chacha::ChaCha8Rng;
+use record::BatchTimes;
+
+use crate::{
+    arrival::ArrivalTimes,
+    engine::Observer,
+    policy::{BatchingPolicy, Decision, Policy, Queue},
+    service::{ServiceLaw, Time},
+};
+
+/// When servers sleep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    /// Seconds of idleness before.
+    pub(crate) after_s: f64,
+    /// Seconds to be awake again.
+    pub(crate) wakeup_s: f64,
+}
+
+/// A model with a queue of its own.
+pub(crate) struct Model {
+    pub(crate) arrivals: ArrivalTimes,
+    pub(crate) law: ServiceLaw,
+    pub(crate) random: ChaCha8Rng,
+    pub(crate) policy: BatchingPolicy,
+    /// Requests that may wait.
+    pub(crate) limit: usize,
+    /// The greatest is served first.
+    pub(crate) priority: i32,
+}
+
+impl Model {
+    /// Among equal priorities the earliest deadline, or arrival, is served first.
+    fn deadline_s(&self) -> f64 {
+        match &self.policy {
+            BatchingPolicy::Deadline(policy) => policy.deadline_s(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// Models in front of servers.
+pub(crate) struct System {
+    pub(crate) models: Vec<Model>,
+    /// Of all models together.
+    pub(crate) requests: usize,
+    pub(crate) servers: usize,
+    pub(crate) sleep: Option<Sleep>,
+}
+
+/// Server-seconds in the states that are neither idle nor busy, from the first request measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asleep {
+    pub(crate) asleep_s: f64,
+    pub(crate) waking_s: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Server {
+    Idle { since_s: f64 },
+    Busy { model: usize, batch: BatchTimes },
+    Asleep,
+    Waking,
+}
+
+/// What happens to a server at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Free(usize),
+    Awake(usize),
+    /// If it was idle all the time.
+    Doze(usize),
+}
+
+struct Waiting {
+    next: Option<f64>,
+    /// Number and time of arrival.
+    queue: VecDeque<(usize, f64)>,
+    /// When the policy wants to be asked again.
+    timer: f64,
+}
+
+/// Priority, deadline, number.
+type Order = (Reverse<i32>, Time, usize);
+
+struct State<'o, O> {
+    models: Vec<Model>,
+    waiting: Vec<Waiting>,
+    servers: Vec<Server>,
+    /// Idle, the one that was busy last at the end: others may fall asleep.
+    idle: Vec<usize>,
+    /// Of those, the ones that became so since servers were last asked for.
+    rested: Vec<usize>,
+    asleep: Vec<usize>,
+    waking: usize,
+    events: BinaryHeap<Reverse<(Time, Event)>>,
+    sleep: Option<Sleep>,
+    now: f64,
+    drawn: usize,
+    requests: usize,
+    total: Asleep,
+    /// When the statistics end.
+    close_s: f64,
+    observer: &'o mut O,
+}
+
+impl System {
+    /// Serves all requests; each queue first come, first served.
+    ///
+    /// Requests are numbered in order of arrival over all models. Of the statistics of sleep,
+    /// what was before request `warmup` is left out.
+    pub(crate) fn run<O: Observer>(self, warmup: usize, observer: &mut O) -> Asleep {
+        let waiting = |model: &mut Model| Waiting {
+            next: model.arrivals.next(),
+            queue: VecDeque::new(),
+            timer: f64::INFINITY,
+        };
+        let mut models = self.models;
+        let mut state = State {
+            waiting: models.iter_mut().map(waiting).collect(),
+            models,
+            servers: vec![Server::Idle { since_s: 0.0 }; self.servers],
+            idle: (0..self.servers).rev().collect(),
+            rested: (0..self.servers).collect(),
+            asleep: Vec::new(),
+            waking: 0,
+            events: BinaryHeap::new(),
+            sleep: self.sleep,
+            now: 0.0,
+            drawn: 0,
+            requests: self.requests,
+            total: Asleep::default(),
+            close_s: f64::INFINITY,
+            observer,
+        };
+        state.run(warmup)
+    }
+}
+
+impl<O: Observer> State<'_, O> {
+    fn run(&mut self, warmup: usize) -> Asleep {
+        loop {
+            self.dispatch();
+            let waits = self.waiting.iter().any(|it| it.next.is_some() || !it.queue.is_empty());
+            if !waits && self.idle.len() + self.asleep.len() + self.waking == self.servers.len() {
+                // Sleep goes on to the end of the statistics.
+                if self.close_s.is_infinite() || self.now >= self.close_s {
+                    return self.total;
+                }
+            }
+            let event = self.events.peek().map_or(f64::INFINITY, |Reverse((time, _))| time.0);
+            let others =
+                self.waiting.iter().map(|it| it.timer.min(it.next.unwrap_or(f64::INFINITY)));
+            let next = others.fold(event, f64::min);
+            self.pass(if next.is_finite() { next } else { self.close_s });
+            while let Some(&Reverse((time, event))) = self.events.peek()
+                && time.0 <= self.now
+            {
+                self.events.pop();
+                self.happens(event);
+            }
+            while let Some(model) = self.next_arrival() {
+                self.arrives(model, warmup);
+            }
+        }
+    }
+
+    fn pass(&mut self, until: f64) {
+        let time = (until.min(self.close_s) - self.now).max(0.0);
+        self.total.asleep_s += self.asleep.len() as f64 * time;
+        self.total.waking_s += self.waking as f64 * time;
+        self.now = self.now.max(until);
+    }
+
+    fn happens(&mut self, event: Event) {
+        match (event, self.servers.get(event.server())) {
+            (Event::Free(server), Some(&Server::Busy { model, batch })) => {
+                self.models[model].policy.served(batch.size, batch.end_s - batch.start_s);
+                self.rest(server);
+            }
+            (Event::Awake(server), Some(Server::Waking)) => {
+                self.waking -= 1;
+                self.rest(server);
+            }
+            (Event::Doze(server), Some(&Server::Idle { since_s })) => {
+                let due = self.sleep.is_some_and(|it| since_s + it.after_s <= self.now);
+                if due {
+                    self.servers[server] = Server::Asleep;
+                    self.idle.retain(|&it| it != server);
+                    self.asleep.push(server);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn rest(&mut self, server: usize) {
+        self.servers[server] = Server::Idle { since_s: self.now };
+        self.idle.push(server);
+        self.rested.push(server);
+    }
+
+    /// The model whose request arrives next, if one has arrived by now.
+    fn next_arrival(&self) -> Option<usize> {
+        let times = self.waiting.iter().enumerate().filter_map(|(at, it)| Some((it.next?, at)));
+        let first = times.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        (first.0 <= self.now).then_some(first.1)
+    }
+
+    fn arrives(&mut self, model: usize, warmup: usize) {
+        let Some(time) = self.waiting[model].next else { return };
+        let number = self.drawn;
+        let in_progress = |it: &Server| match it {
+            Server::Busy { batch, .. } => Some(*batch),
+            _ => None,
+        };
+        self.observer.arrival(number, time, self.servers.iter().filter_map(in_progress));
+        if number == warmup {
+            self.total = Asleep::default();
+        }
+        self.drawn += 1;
+        self.waiting[model].next = self.models[model].arrivals.next();
+        if self.drawn == self.requests {
+            let next = self.waiting.iter_mut().filter_map(|it| it.next.take());
+            let close_s = next.fold(f64::INFINITY, f64::min);
+            if close_s.is_finite() && warmup > 0 {
+                self.close_s = close_s;
+                self.observer.closes(close_s, self.servers.iter().filter_map(in_progress));
+            }
+        }
+        let waiting = &mut self.waiting[model].queue;
+        // A request that finds a free server need not wait.
+        if waiting.len() < self.models[model].limit.max(self.idle.len()) {
+            waiting.push_back((number, time));
+        } else {
+            self.observer.rejected(model, number);
+        }
+    }
+
+    /// Begins all batches that can begin now, and wakes servers for those that could.
+    fn dispatch(&mut self) {
+        self.waiting.iter_mut().for_each(|it| it.timer = f64::INFINITY);
+        while let Some(&server) = self.idle.last() {
+            let Some((model, size)) = self.choose() else { break };
+            self.idle.pop();
+            self.begin(server, model, size);
+        }
+        let Some(sleep) = self.sleep else { return };
+        // Only now is it known that there is nothing for them to do.
+        for server in self.rested.drain(..) {
+            self.events.push(Reverse((Time(self.now + sleep.after_s), Event::Doze(server))));
+        }
+        while !self.asleep.is_empty()
+            && self.waking < self.batches_waiting()
+            && self.choose().is_some()
+        {
+            let Some(server) = self.asleep.pop() else { return };
+            self.servers[server] = Server::Waking;
+            self.waking += 1;
+            self.events.push(Reverse((Time(self.now + sleep.wakeup_s), Event::Awake(server))));
+        }
+    }
+
+    fn batches_waiting(&self) -> usize {
+        let models = self.waiting.iter().zip(&self.models);
+        models.map(|(it, model)| it.queue.len().div_ceil(model.policy.max_size())).sum()
+    }
+
+    /// The model that is to be served now, and how many of its requests.
+    fn choose(&mut self) -> Option<(usize, usize)> {
+        let mut best: Option<(Order, usize, usize)> = None;
+        let more_to_come = self.waiting.iter().any(|it| it.next.is_some());
+        for (at, (model, waiting)) in self.models.iter().zip(&mut self.waiting).enumerate() {
+            while let Some(&(first, oldest_s)) = waiting.queue.front() {
+                let queue =
+                    Queue { waiting: waiting.queue.len(), oldest_s, now_s: self.now, more_to_come };
+                match model.policy.decide(&queue) {
+                    Decision::Drop(count) => {
+                        let dropped = waiting.queue.drain(..count.clamp(1, queue.waiting));
+                        dropped.for_each(|(number, _)| self.observer.dropped(at, number));
+                        continue;
+                    }
+                    Decision::WaitUntil(time) => waiting.timer = time,
+                    Decision::WaitForArrival => {}
+                    Decision::Serve(size) => {
+                        let due = Time(oldest_s + model.deadline_s());
+                        let order = (Reverse(model.priority), due, first);
+                        if best.is_none_or(|(other, ..)| order < other) {
+                            best = Some((order, at, size));
+                        }
+                    }
+                }
+                break;
+            }
+        }
+        best.map(|(_, model, size)| (model, size))
+    }
+
+    fn begin(&mut self, server: usize, model: usize, size: usize) {
+        let Model { law, random, .. } = &mut self.models[model];
+        let end_s = self.now + law.sample(size, random);
+        let batch = BatchTimes { size, start_s: self.now, end_s };
+        self.observer.batch(model, &batch, self.waiting[model].queue.drain(..size));
+        self.servers[server] = Server::Busy { model, batch };
+        self.events.push(Reverse((Time(end_s), Event::Free(server))));
+    }
+}
+
+impl Event {
+    fn server(self) -> usize {
+        match self {
+            Self::Free(server) | Self::Awake(server) | Self::Doze(server) => server,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The batching of a Triton model configuration.
+
+use std::{fs, iter::Peekable, path::Path, str::Chars};
+
+use crate::{
+    error::ConfigError,
+    policy::{BatchingPolicy, Greedy, Window},
+};
+
+/// What a `config.pbtxt` of the Triton inference server says about batching: its `max_batch_size`
+/// and its `dynamic_batching` block. Everything else in it is passed over.
+///
+/// Source: Triton's model configuration, "Dynamic Batcher" and "Queue Policy".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DynamicBatching {
+    /// `max_batch_size`
+    pub max_batch_size: usize,
+    /// `dynamic_batching.preferred_batch_size`
+    pub preferred_sizes: Vec<usize>,
+    /// `dynamic_batching.max_queue_delay_microseconds`; without it, or with 0, a batch does not
+    /// wait to be filled.
+    pub delay_us: u64,
+    /// `dynamic_batching.default_queue_policy.max_queue_size`; without limit where it is 0.
+    pub max_queue_size: usize,
+}
+
+impl DynamicBatching {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Triton`] for a file that cannot be read, is not of this form, or sets no
+    /// `max_batch_size`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |found: String| ConfigError::Triton { path: path.to_owned(), found };
+        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        Self::parse(&text).map_err(wrong)
+    }
+
+    /// Reads a text in protobuf's text format; what is wrong with it otherwise.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut found = Self::default();
+        let mut path: Vec<String> = Vec::new();
+        let mut tokens = Tokens(text.chars().peekable());
+        let mut list = false;
+        let mut key = String::new();
+        while let Some(token) = tokens.next() {
+            match token.as_str() {
+                "{" => path.push(std::mem::take(&mut key)),
+                "}" => {
+                    path.pop().ok_or("a `}` too many")?;
+                }
+                "[" => list = true,
+                "]" => list = false,
+                ":" | "," | ";" => {}
+                _ if [':', '{', '['].into_iter().any(|sign| tokens.peek(sign)) => key = token,
+                value => {
+                    let full = format!("{}.{key}", path.join("."));
+                    found.set(full.trim_start_matches('.'), value)?;
+                }
+            }
+        }
+        if !path.is_empty() || list {
+            return Err("it ends inside a block".to_owned());
+        }
+        if found.max_batch_size == 0 {
+            return Err(
+                "`max_batch_size` is 0 or missing: without it Triton does not batch".to_owned()
+            );
+        }
+        Ok(found)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let number =
+            || value.parse().map_err(|_| format!("`{key}` is `{value}`: expected a whole number"));
+        match key {
+            "max_batch_size" => self.max_batch_size = number()?,
+            "dynamic_batching.preferred_batch_size" => self.preferred_sizes.push(number()?),
+            "dynamic_batching.max_queue_delay_microseconds" => self.delay_us = number()? as u64,
+            "dynamic_batching.default_queue_policy.max_queue_size" => {
+                self.max_queue_size = number()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for preferred sizes that do not rise or are above the largest.
+    pub fn policy(&self) -> Result<BatchingPolicy, ConfigError> {
+        if self.delay_us == 0 {
+            return Ok(BatchingPolicy::Greedy(Greedy::new(self.max_batch_size)?));
+        }
+        let window = Window::new(self.max_batch_size, self.delay_us as f64 * 1e-6)?;
+        Ok(BatchingPolicy::Window(window.preferring(&self.preferred_sizes)?))
+    }
+}
+
+struct Tokens<'a>(Peekable<Chars<'a>>);
+
+impl Tokens<'_> {
+    /// Whether a sign comes next.
+    fn peek(&mut self, sign: char) -> bool {
+        self.skip();
+        self.0.peek() == Some(&sign)
+    }
+
+    fn skip(&mut self) {
+        while let Some(&next) = self.0.peek() {
+            if next == '#' {
+                while self.0.next_if(|&it| it != '\n').is_some() {}
+            } else if !next.is_whitespace() {
+                return;
+            }
+            self.0.next();
+        }
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.skip();
+        let first = self.0.next()?;
+        if "{}[]:,;".contains(first) {
+            return Some(first.to_string());
+        }
+        let mut token = first.to_string();
+        if first == '"' {
+            for next in self.0.by_ref() {
+                token.push(next);
+                if next == '"' {
+                    break;
+                }
+            }
+        } else {
+            while let Some(next) =
+                self.0.next_if(|it| !it.is_whitespace() && !"{}[]:,;#".contains(*it))
+            {
+                token.push(next);
+            }
+        }
+        Some(token)
+    }
+}

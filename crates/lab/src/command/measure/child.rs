@@ -1,0 +1,104 @@
+//! The command that is measured: started, signalled and waited for like the shell would.
+
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use anyhow::Context;
+use meter::{Meter, SpanReport};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2},
+    iterator::{Handle, SignalsInfo, exfiltrator::WithOrigin},
+    low_level::siginfo::{Cause, Origin, Sent},
+};
+
+use crate::Failure;
+
+/// A command that has ended.
+pub(super) struct Ended {
+    pub(super) report: SpanReport,
+    status: ExitStatus,
+}
+
+impl Ended {
+    /// The command's own, or 128 and the number of the signal that ended it, as shells have it.
+    pub(super) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(u8::try_from(self.code()).unwrap_or(1))
+    }
+}
+
+/// Runs the command under a span. `quiet`: its standard output is our standard error.
+pub(super) fn run(meter: &Meter, command: &[String], quiet: bool) -> Result<Ended, Failure> {
+    let (program, arguments) = command.split_first().expect("clap requires a command");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if quiet {
+        command.stdout(Stdio::from(io::stderr()));
+    }
+    let forward = Forward::start().map_err(Failure::run_time)?;
+    let span = meter.span("command");
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("failed to run `{program}`"))
+        .map_err(Failure::bad_input)?;
+    forward.to(&child);
+    let status = child.wait().map_err(Failure::run_time)?;
+    let report = span.end();
+    forward.stop();
+    Ok(Ended { report, status })
+}
+
+/// Passes signals on to the child.
+///
+/// What the terminal sends (Ctrl-C) reaches every process of the foreground group, the child
+/// included; what another process sent to us alone is passed on.
+struct Forward {
+    target: Arc<Mutex<Option<Pid>>>,
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+impl Forward {
+    fn start() -> io::Result<Self> {
+        let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        let mut signals = SignalsInfo::<WithOrigin>::new(signals)?;
+        let target = Arc::new(Mutex::new(None));
+        let (handle, to) = (signals.handle(), Arc::clone(&target));
+        let thread = thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for origin in &mut signals {
+                if by_a_process(&origin)
+                    && let Some(pid) = *to.lock().unwrap_or_else(PoisonError::into_inner)
+                    && let Some(signal) = Signal::from_named_raw(origin.signal)
+                {
+                    // It may have ended by itself in the meantime.
+                    let _ = kill_process(pid, signal);
+                }
+            }
+        })?;
+        Ok(Self { target, handle, thread })
+    }
+
+    fn to(&self, child: &Child) {
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    }
+
+    fn stop(self) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.handle.close();
+        let _ = self.thread.join();
+    }
+}
+
+fn by_a_process(origin: &Origin) -> bool {
+    matches!(origin.cause, Cause::Sent(Sent::User | Sent::TKill | Sent::Queue))
+}

@@ -1,0 +1,27 @@
+//! `wattlab meter`: the meter itself.
+
+mod serve;
+mod validate;
+
+use crate::Failure;
+
+/// Subcommands of `wattlab meter`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Serve energy and power to Prometheus (OpenMetrics), and send it to OpenTelemetry.
+    Serve(serve::Args),
+    /// Check the meter against simulated sensors whose energy is known; needs no hardware.
+    Validate(validate::Args),
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If a check fails.
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => serve::run(args),
+        Command::Validate(args) => validate::run(args),
+    }
+}

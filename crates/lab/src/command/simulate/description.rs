@@ -1,0 +1,54 @@
+//! Reads the description of a queue; every mistake names its file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use inference_sim::{ConfigError, SimulationConfig};
+
+use crate::config::unknown_key;
+
+/// Why a description cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DescriptionError {
+    /// The file cannot be read.
+    #[error("failed to read simulation `{}`; check the path and its permissions", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// Not TOML, or not a description.
+    #[error("simulation `{}` is not valid: {message}{}", path.display(), remedy(nearest.as_deref()))]
+    Parse {
+        path: PathBuf,
+        /// The parser's, with line and column.
+        message: String,
+        nearest: Option<String>,
+    },
+    /// A value that cannot be simulated.
+    #[error("simulation `{}`", path.display())]
+    Value { path: PathBuf, source: ConfigError },
+}
+
+fn remedy(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
+}
+
+/// Reads a description; a trace's path counts from the folder of the description.
+pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| DescriptionError::Read { path: path.to_owned(), source })?;
+    let mut config: SimulationConfig =
+        toml::from_str(&text).map_err(|error| DescriptionError::Parse {
+            path: path.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+            nearest: unknown_key::suggestion(error.message()),
+        })?;
+    if let (Some(file), Some(folder)) = (&mut config.arrivals.file, path.parent()) {
+        *file = folder.join(&*file);
+    }
+    Ok(config)
+}
+
+/// A mistake that is only seen when the queue is made.
+pub(super) fn in_file(path: &Path, source: ConfigError) -> DescriptionError {
+    DescriptionError::Value { path: path.to_owned(), source }
+}

@@ -1,0 +1,82 @@
+//! `wattlab simulate`: what batching does to a queue, without serving it.
+
+mod calibrate;
+mod description;
+mod live;
+mod network;
+mod table;
+mod tune;
+
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::{Failure, output, progress};
+
+/// Arguments of `wattlab simulate`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    /// Description of the queue, as TOML.
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    /// Write every request's times into this file, as CSV.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Measure what batches of a network take and draw, and write a description of its queue.
+    Calibrate(calibrate::Args),
+    /// Serve the queue of a calibrated description with its real network, beside its simulation.
+    Live(live::Args),
+    /// Find the batch policy and size with the fewest joules that still answers in time.
+    Tune(tune::Args),
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If the description cannot be read or describes no queue.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    match (&args.command, &args.file) {
+        (Some(Command::Calibrate(args)), _) => calibrate::run(args),
+        (Some(Command::Live(args)), _) => live::run(args),
+        (Some(Command::Tune(args)), _) => tune::run(args),
+        (None, Some(file)) => simulate(file, args.log.as_deref(), args.json),
+        (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
+    }
+}
+
+fn simulate(file: &Path, log: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let config = description::read(file).map_err(Failure::bad_input)?;
+    let report = inference_sim::simulate(&config)
+        .map_err(|error| description::in_file(file, error))
+        .map_err(Failure::bad_input)?;
+    if let Some(path) = log {
+        let wrong = || format!("failed to write `{}`; choose another by `--log`", path.display());
+        let out = File::create(path).with_context(wrong).map_err(Failure::BadInput)?;
+        inference_sim::request_log(&config, BufWriter::new(out))
+            .with_context(wrong)
+            .map_err(Failure::RunTime)?;
+    }
+    if let Some(words) = table::warning(&report) {
+        progress::line(&format!("warning: {words}"));
+    }
+    if json {
+        return output::print_json(&report);
+    }
+    output::print(&table::table(&report));
+    Ok(())
+}

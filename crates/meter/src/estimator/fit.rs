@@ -1,0 +1,99 @@
+//! A model of this very processor, from a sensor that was there once.
+
+use record::{Joules, Seconds, Watts};
+
+use super::Estimator;
+
+/// What was seen of a stretch of work: CPU time of the whole machine, length, measured energy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    /// CPU time of all that ran.
+    pub cpu: Seconds,
+    /// Length.
+    pub duration: Seconds,
+    /// What the sensor counted.
+    pub joules: Joules,
+}
+
+/// A fitted model and what the machine draws at rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// Watts of a busy core beyond rest.
+    pub estimator: Estimator,
+    /// Watts at rest.
+    pub idle: Watts,
+}
+
+/// Two standard errors: half of a 95 % interval.
+const TWO: f64 = 2.0;
+
+impl Estimator {
+    /// Fits energy = idle power × duration + watts per busy core × CPU time by least squares, from
+    /// stretches of differing load. `None` with fewer than four, or if their loads do not differ.
+    ///
+    /// The relative uncertainty is two standard errors of the watts per core. It holds for work of
+    /// the same kind: another mix of instructions draws another power.
+    #[must_use]
+    pub fn fit(seen: &[Observation]) -> Option<Fitted> {
+        if seen.len() < 4 {
+            return None;
+        }
+        let sum = |term: &dyn Fn(&Observation) -> f64| seen.iter().map(term).sum::<f64>();
+        let (tt, tc) = (sum(&|it| it.duration.0.powi(2)), sum(&|it| it.duration.0 * it.cpu.0));
+        let cc = sum(&|it| it.cpu.0.powi(2));
+        let (te, ce) = (sum(&|it| it.duration.0 * it.joules.0), sum(&|it| it.cpu.0 * it.joules.0));
+        let determinant = tt * cc - tc * tc;
+        // Relative to the diagonal: stretches of one and the same load tell nothing apart.
+        if determinant.is_nan() || determinant <= 1e-6 * tt * cc {
+            return None;
+        }
+        let idle = (te * cc - ce * tc) / determinant;
+        let core = (ce * tt - te * tc) / determinant;
+        let rest = sum(&|it| (it.joules.0 - idle * it.duration.0 - core * it.cpu.0).powi(2));
+        let error = (rest / (seen.len() - 2) as f64 * tt / determinant).sqrt();
+        (core > 0.0).then(|| Fitted {
+            estimator: Self {
+                watts_per_core: Watts(core),
+                relative_uncertainty: TWO * error / core,
+                described: format!("fitted to {} measured stretches of work", seen.len()),
+                children: false,
+            },
+            idle: Watts(idle),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_model_that_is_true_is_found(idle in 1.0_f64..200.0, core in 1.0_f64..30.0) {
+            let seen: Vec<Observation> = (0..8)
+                .map(|it| {
+                    let (cpu, duration) = (f64::from(it) * 0.7, 1.0 + f64::from(it % 3));
+                    let joules = Joules(idle * duration + core * cpu);
+                    Observation { cpu: Seconds(cpu), duration: Seconds(duration), joules }
+                })
+                .collect();
+            let found = Estimator::fit(&seen).unwrap();
+            prop_assert!((found.idle.0 - idle).abs() < 1e-6 * idle);
+            prop_assert!((found.estimator.watts_per_core.0 - core).abs() < 1e-6 * core);
+            prop_assert!(found.estimator.relative_uncertainty < 1e-3);
+        }
+    }
+
+    #[test]
+    fn one_load_tells_nothing_apart() {
+        let one = |it: f64| Observation {
+            cpu: Seconds(it),
+            duration: Seconds(it),
+            joules: Joules(5.0 * it),
+        };
+        assert_eq!(Estimator::fit(&[one(1.0), one(2.0), one(3.0), one(4.0)]), None);
+        assert_eq!(Estimator::fit(&[]), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! Processors and their data sheets.
+
+use record::Watts;
+
+/// See the head of the file.
+const TABLE: &str = include_str!("processors.csv");
+
+/// For a processor that the table does not know.
+const UNKNOWN: Watts = Watts(7.0);
+
+/// What the table says of a processor.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rated {
+    /// Thermal design power over cores.
+    pub(super) per_core: Watts,
+    /// In words.
+    pub(super) described: String,
+}
+
+/// Looks a processor up by its name in `/proc/cpuinfo`.
+pub(super) fn rated(name: &str) -> Rated {
+    let best = rows().filter(|it| name.contains(it.words)).max_by_key(|it| it.words.len());
+    let Some(row) = best else {
+        let described =
+            format!("a value for want of a better one, processor `{name}` being unknown");
+        return Rated { per_core: UNKNOWN, described };
+    };
+    let described = if row.model.is_empty() {
+        format!("{} W over {} cores of `{}`", row.tdp, row.cores, row.words)
+    } else {
+        format!("family `{}` (as `{}`) for processor `{name}`", row.words, row.model)
+    };
+    Rated { per_core: Watts(row.tdp / row.cores), described }
+}
+
+struct Row {
+    words: &'static str,
+    tdp: f64,
+    cores: f64,
+    model: &'static str,
+}
+
+fn rows() -> impl Iterator<Item = Row> {
+    let lines = TABLE.lines().filter(|it| !it.starts_with('#')).skip(1);
+    lines.filter_map(|line| {
+        let mut fields = line.split(',');
+        let words = fields.next()?;
+        let (tdp, cores) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some(Row { words, tdp, cores, model: fields.next()? })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole() {
+        let lines = TABLE.lines().filter(|it| !it.starts_with('#')).count() - 1;
+        assert_eq!(rows().count(), lines);
+        for row in rows() {
+            let per_core = row.tdp / row.cores;
+            assert!((1.0..40.0).contains(&per_core), "{}: {per_core} W", row.words);
+        }
+    }
+
+    #[test]
+    fn the_longest_match_wins() {
+        let name = "Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz";
+        assert_eq!(rated(name).per_core, Watts(6.75));
+        assert!(rated(name).described.contains("270 W over 40 cores"));
+        assert!(rated("Intel(R) Xeon(R) Processor").described.contains("family `Xeon`"));
+        assert_eq!(rated("AMD EPYC 7742 64-Core Processor").per_core, Watts(225.0 / 64.0));
+        assert_eq!(rated("whatever").per_core, UNKNOWN);
+    }
+}

@@ -1,0 +1,6 @@
+//! What was measured, for other programs: pure functions from readings and reports to text.
+
+pub mod csv;
+pub mod emissions;
+pub mod openmetrics;
+pub mod otlp;

@@ -1,0 +1,50 @@
+//! OpenTelemetry's metrics as the body of an OTLP/HTTP request in JSON.
+
+use serde_json::{Value, json};
+
+use crate::meter::Reading;
+
+/// The body of `POST /v1/metrics` (opentelemetry-proto 1.x, JSON encoding): cumulative joules as a
+/// monotonic sum, power as a gauge. Times are nanoseconds since 1970.
+#[must_use]
+pub fn metrics(readings: &[Reading], start_ns: u64, now_ns: u64) -> Value {
+    let point = |it: &Reading, value: f64| {
+        let channel = &it.channel;
+        let attribute =
+            |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+        json!({
+            "attributes": [
+                attribute("probe", &channel.probe),
+                attribute("domain", channel.domain.word()),
+                attribute("device", &channel.device),
+                attribute("origin", channel.method.origin().word()),
+                attribute("method", channel.method.word()),
+            ],
+            "startTimeUnixNano": start_ns.to_string(),
+            "timeUnixNano": now_ns.to_string(),
+            "asDouble": value,
+        })
+    };
+    let energies: Vec<Value> = readings.iter().map(|it| point(it, it.joules.0)).collect();
+    let powers: Vec<Value> =
+        readings.iter().filter_map(|it| Some(point(it, it.watts?.0))).collect();
+    json!({
+        "resourceMetrics": [{
+            "resource": {
+                "attributes": [{ "key": "service.name", "value": { "stringValue": "wattlab" } }],
+            },
+            "scopeMetrics": [{
+                "scope": { "name": "wattlab-meter", "version": env!("CARGO_PKG_VERSION") },
+                "metrics": [
+                    {
+                        "name": "wattlab.energy",
+                        "unit": "J",
+                        // AGGREGATION_TEMPORALITY_CUMULATIVE
+                        "sum": { "dataPoints": energies, "aggregationTemporality": 2, "isMonotonic": true },
+                    },
+                    { "name": "wattlab.power", "unit": "W", "gauge": { "dataPoints": powers } },
+                ],
+            }],
+        }],
+    })
+}

@@ -1,0 +1,313 @@
+//! A source on a thread of its own: one that is slow, hangs, panics or fails disturbs no other.
+//!
+//! The thread reads every channel once for each time it is asked; those who ask never wait for it
+//! unless they want to, and then no longer than the deadline. A read past the deadline makes the
+//! source stale; after three such deadlines or three rounds without one reading it is quarantined
+//! and only tried again after a pause, which doubles from 1 s to 60 s until a reading succeeds.
+
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use record::Seconds;
+
+use crate::{
+    clock::Clock,
+    source::{Channel, ReadError, Source},
+};
+
+/// So many deadlines or failed rounds in a row are borne.
+const STRIKES: u32 = 3;
+/// The first pause and the longest.
+const PAUSES: (Seconds, Seconds) = (Seconds(1.0), Seconds(60.0));
+/// Answers that nobody takes are kept up to this number; then the oldest go.
+const MOST_ANSWERS: usize = 4096;
+
+/// A source and its thread. Dropping it never blocks: a hung thread is abandoned.
+pub(crate) struct Hosted {
+    channels: Vec<Channel>,
+    shared: Arc<Shared>,
+    deadline: Duration,
+}
+
+/// A reading and when it was made.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) channel: usize,
+    /// Midpoint between right before and right after the read, by the meter's clock.
+    pub(crate) at: Seconds,
+    /// From right before to right after it.
+    pub(crate) took: Seconds,
+    pub(crate) reading: Result<u64, ReadError>,
+}
+
+/// How a source is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Health {
+    Well,
+    /// A read is past its deadline.
+    Stale,
+    /// It is left alone until then; `failures` times in a row.
+    Quarantined {
+        until: Seconds,
+        failures: u32,
+    },
+}
+
+/// One reading of every channel.
+#[derive(Default)]
+struct Round {
+    /// One of them at least could be read.
+    good: bool,
+    /// One of them at least was past its deadline.
+    late: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// For the thread: something is asked, or the host is gone.
+    asked: Condvar,
+    /// For those who wait: an answer came.
+    came: Condvar,
+    clock: Arc<dyn Clock>,
+    deadline: Seconds,
+}
+
+#[derive(Default)]
+struct State {
+    wanted: bool,
+    closed: bool,
+    answers: VecDeque<Answer>,
+    /// When each channel's last answer was begun.
+    begun: Vec<Option<Seconds>>,
+    /// When the read in progress began, and how many of its deadlines are counted.
+    reading: Option<(Seconds, u32)>,
+    strikes: u32,
+    /// Left alone until then, so many times in a row.
+    quarantine: Option<(Seconds, u32)>,
+}
+
+impl State {
+    /// Counts the deadlines that have passed, and draws the consequence.
+    fn review(&mut self, now: Seconds, deadline: Seconds) {
+        if let Some((since, counted)) = &mut self.reading {
+            let passed = ((now - *since).0 / deadline.0).min(f64::from(u32::MAX)) as u32;
+            self.strikes = self.strikes.saturating_add(passed.saturating_sub(*counted));
+            *counted = passed.max(*counted);
+        }
+        if self.strikes < STRIKES {
+            return;
+        }
+        match self.quarantine {
+            None => self.quarantine(now, 1),
+            // It still hangs.
+            Some((until, failures)) if self.stale() && now >= until => {
+                self.quarantine(now, failures.saturating_add(1));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn quarantine(&mut self, now: Seconds, failures: u32) {
+        let pause = (PAUSES.0.0 * 2_f64.powi(failures.min(30) as i32 - 1)).min(PAUSES.1.0);
+        self.quarantine = Some((now + Seconds(pause), failures));
+    }
+
+    /// What a round says about the source.
+    fn conclude(&mut self, round: &Round, now: Seconds, deadline: Seconds) {
+        match (round.good, round.late) {
+            (true, false) => (self.strikes, self.quarantine) = (0, None),
+            // Its deadlines are counted already; it is back, and may be tried at once.
+            (true, true) => {
+                if let Some((until, _)) = &mut self.quarantine {
+                    *until = now;
+                }
+            }
+            (false, _) => {
+                self.strikes = self.strikes.saturating_add(1);
+                match self.quarantine {
+                    Some((_, failures)) => self.quarantine(now, failures.saturating_add(1)),
+                    None => self.review(now, deadline),
+                }
+            }
+        }
+    }
+
+    fn stale(&self) -> bool {
+        self.reading.is_some_and(|(_, passed)| passed > 0)
+    }
+
+    /// Whether every channel has an answer that was begun then or later.
+    fn answered(&self, since: Seconds) -> bool {
+        self.begun.iter().all(|it| it.is_some_and(|begun| begun >= since))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, as of now.
+    fn reviewed(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.review(self.clock.now(), self.deadline);
+        state
+    }
+
+    /// Asks unless the source is to be left alone.
+    fn ask(&self, state: &mut State) {
+        if state.quarantine.is_none_or(|(until, _)| self.clock.now() >= until) {
+            state.wanted = true;
+            self.asked.notify_one();
+        }
+    }
+
+    /// The thread.
+    fn serve(&self, mut source: Box<dyn Source>) {
+        let count = self.lock().begun.len();
+        loop {
+            let mut state = self.lock();
+            while !state.wanted && !state.closed {
+                state = self.asked.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed {
+                return;
+            }
+            state.wanted = false;
+            drop(state);
+            let mut round = Round::default();
+            for channel in 0..count {
+                if !self.read(source.as_mut(), channel, channel + 1 == count, &mut round) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads one channel; false if the host is gone.
+    fn read(&self, source: &mut dyn Source, channel: usize, last: bool, round: &mut Round) -> bool {
+        let before = self.clock.now();
+        self.lock().reading = Some((before, 0));
+        let reading =
+            catch_unwind(AssertUnwindSafe(|| source.read(channel))).unwrap_or_else(|_| {
+                let (probe, device) = source.channels().get(channel).map_or_else(
+                    || (String::new(), String::new()),
+                    |it| (it.probe.clone(), it.device.clone()),
+                );
+                Err(ReadError { probe, device, reason: "it panicked".to_owned() })
+            });
+        let after = self.clock.now();
+        let mut state = self.lock();
+        state.review(after, self.deadline);
+        round.good |= reading.is_ok();
+        round.late |= state.stale();
+        state.reading = None;
+        if state.closed {
+            return false;
+        }
+        let took = after - before;
+        let at = before + Seconds(took.0 / 2.0);
+        if state.answers.len() == MOST_ANSWERS {
+            state.answers.pop_front();
+        }
+        state.answers.push_back(Answer { channel, at, took, reading });
+        state.begun[channel] = Some(before);
+        if last {
+            state.conclude(round, after, self.deadline);
+        }
+        drop(state);
+        self.came.notify_all();
+        true
+    }
+}
+
+impl Hosted {
+    /// Gives a source its thread.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system has no thread to give.
+    pub(crate) fn start(
+        source: Box<dyn Source>,
+        clock: Arc<dyn Clock>,
+        deadline: Duration,
+    ) -> io::Result<Self> {
+        let channels = source.channels().to_vec();
+        let state = State { begun: vec![None; channels.len()], ..State::default() };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            asked: Condvar::new(),
+            came: Condvar::new(),
+            clock,
+            deadline: Seconds(deadline.as_secs_f64().max(1e-9)),
+        });
+        let thread = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("wattlab-probe".to_owned())
+            .spawn(move || thread.serve(source))?;
+        Ok(Self { channels, shared, deadline })
+    }
+
+    pub(crate) fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// Wants one reading of every channel soon. Never waits; asks that come together are one.
+    pub(crate) fn ask(&self) {
+        let mut state = self.shared.reviewed();
+        self.shared.ask(&mut state);
+    }
+
+    /// What arrived since the last call, in order of time. Never waits.
+    pub(crate) fn take(&self, out: &mut Vec<Answer>) {
+        out.extend(self.shared.reviewed().answers.drain(..));
+    }
+
+    /// Asks, and waits until every channel has an answer whose read began at `since` or later, but
+    /// no longer than the deadline; false if it did not come. Of a source that is stale or
+    /// quarantined nothing is awaited. What arrived is taken in any case.
+    pub(crate) fn wait(&self, since: Seconds, out: &mut Vec<Answer>) -> bool {
+        let mut state = self.shared.reviewed();
+        if !state.answered(since) {
+            self.shared.ask(&mut state);
+            if state.quarantine.is_none() && !state.stale() {
+                state = self
+                    .shared
+                    .came
+                    .wait_timeout_while(state, self.deadline, |it| {
+                        !it.answered(since) && it.quarantine.is_none()
+                    })
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+                state.review(self.shared.clock.now(), self.shared.deadline);
+            }
+        }
+        out.extend(state.answers.drain(..));
+        state.answered(since)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let state = self.shared.reviewed();
+        match state.quarantine {
+            Some((until, failures)) => Health::Quarantined { until, failures },
+            None if state.stale() => Health::Stale,
+            None => Health::Well,
+        }
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.asked.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

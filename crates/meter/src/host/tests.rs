@@ -1,0 +1,266 @@
+//! Sources that do what the test tells them, on a virtual clock: nothing here sleeps.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use record::{Domain, Method};
+
+use super::*;
+use crate::{clock::Virtual, source::Kind};
+
+/// Longer than any test takes, so that only the virtual clock ever passes it.
+const DEADLINE: Duration = Duration::from_secs(100);
+const DEADLINE_NS: u64 = 100_000_000_000;
+
+enum Act {
+    Answer(u64),
+    Fail,
+    Panic,
+}
+
+/// Tells when a read begins, and waits for what it is to do.
+struct Puppet {
+    channels: Vec<Channel>,
+    begun: Sender<usize>,
+    acts: Receiver<Act>,
+    /// Told when the source is dropped.
+    _gone: Sender<()>,
+}
+
+impl Source for Puppet {
+    fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
+        self.begun.send(channel).unwrap();
+        match self.acts.recv().unwrap() {
+            Act::Answer(value) => Ok(value),
+            Act::Panic => panic!("on purpose"),
+            Act::Fail => Err(ReadError {
+                probe: "puppet".into(),
+                device: "x".into(),
+                reason: "told to".into(),
+            }),
+        }
+    }
+}
+
+struct Strings {
+    hosted: Hosted,
+    clock: Virtual,
+    begun: Receiver<usize>,
+    acts: Sender<Act>,
+    gone: Receiver<()>,
+}
+
+impl Strings {
+    fn new(channels: usize) -> Self {
+        let (begun_here, begun) = channel();
+        let (acts, acts_there) = channel();
+        let (gone_here, gone) = channel();
+        let clock = Virtual::default();
+        let one = |index| {
+            let (kind, device) = (Kind::Counter { range: None }, format!("device-{index}"));
+            Channel::new("puppet", Domain::Other, &device, kind, Method::Counter, 1.0)
+        };
+        let puppet = Puppet {
+            channels: (0..channels).map(one).collect(),
+            begun: begun_here,
+            acts: acts_there,
+            _gone: gone_here,
+        };
+        let hosted = Hosted::start(Box::new(puppet), Arc::new(clock.clone()), DEADLINE).unwrap();
+        Self { hosted, clock, begun, acts, gone }
+    }
+
+    /// A whole round of a source with one channel.
+    fn round(&self, act: Act) -> Vec<Answer> {
+        self.acts.send(act).unwrap();
+        self.hosted.ask();
+        self.begun.recv().unwrap();
+        self.settle()
+    }
+
+    /// Waits until the read in progress is over.
+    fn settle(&self) -> Vec<Answer> {
+        let shared = &self.hosted.shared;
+        let busy = |it: &mut State| it.wanted || it.reading.is_some();
+        drop(shared.came.wait_while(shared.lock(), busy).unwrap());
+        let mut answers = Vec::new();
+        self.hosted.take(&mut answers);
+        answers
+    }
+
+    fn advance(&self, seconds: f64) {
+        self.clock.advance((seconds * 1e9) as u64);
+    }
+}
+
+#[test]
+fn a_span_edge_gets_readings_that_were_begun_after_it() {
+    let strings = Strings::new(2);
+    strings.clock.advance(5);
+    for value in [10, 20] {
+        strings.acts.send(Act::Answer(value)).unwrap();
+    }
+    let since = strings.clock.now();
+    let mut answers = Vec::new();
+    assert_eq!(strings.hosted.channels().len(), 2);
+    assert!(strings.hosted.wait(since, &mut answers));
+    let read: Vec<_> = answers.iter().map(|it| (it.channel, it.reading.clone())).collect();
+    assert_eq!(read, [(0, Ok(10)), (1, Ok(20))]);
+    assert!(answers.iter().all(|it| it.at >= since && it.took == Seconds(0.0)));
+    // They are fresh enough for a second edge at the same time: nothing more is read.
+    assert!(strings.hosted.wait(since, &mut answers));
+    assert_eq!((answers.len(), strings.begun.try_iter().count()), (2, 2));
+    assert_eq!(strings.hosted.health(), Health::Well);
+}
+
+#[test]
+fn asks_that_come_together_are_one() {
+    let strings = Strings::new(1);
+    strings.hosted.ask();
+    strings.begun.recv().unwrap();
+    // The first read is under way: however many ask now, one more follows.
+    for _ in 0..5 {
+        strings.hosted.ask();
+    }
+    for value in [1, 2] {
+        strings.acts.send(Act::Answer(value)).unwrap();
+    }
+    strings.begun.recv().unwrap();
+    assert_eq!(strings.settle().len() + strings.begun.try_iter().count(), 2);
+}
+
+#[test]
+fn the_time_of_a_reading_is_the_middle_of_it() {
+    let strings = Strings::new(1);
+    strings.hosted.ask();
+    strings.begun.recv().unwrap();
+    strings.advance(2.0);
+    strings.acts.send(Act::Answer(1)).unwrap();
+    let answers = strings.settle();
+    assert_eq!((answers[0].at, answers[0].took), (Seconds(1.0), Seconds(2.0)));
+}
+
+#[test]
+fn a_read_that_hangs_is_stale_then_quarantined_and_comes_back() {
+    let strings = Strings::new(1);
+    strings.hosted.ask();
+    strings.begun.recv().unwrap();
+    assert_eq!(strings.hosted.health(), Health::Well);
+    strings.advance(150.0);
+    assert_eq!(strings.hosted.health(), Health::Stale);
+    // Nobody waits for it, though the deadline of a wait is far away.
+    let mut answers = Vec::new();
+    assert!(!strings.hosted.wait(strings.clock.now(), &mut answers));
+    strings.advance(150.0);
+    let until = |seconds| Seconds(300.0 + seconds);
+    assert_eq!(strings.hosted.health(), Health::Quarantined { until: until(1.0), failures: 1 });
+    assert!(!strings.hosted.wait(strings.clock.now(), &mut answers));
+    // As long as it hangs, the pauses double.
+    strings.advance(1.0);
+    assert_eq!(strings.hosted.health(), Health::Quarantined { until: until(3.0), failures: 2 });
+    // It answers at last: late, so that alone does not free it, but what was asked meanwhile does.
+    strings.acts.send(Act::Answer(7)).unwrap();
+    strings.begun.recv().unwrap();
+    assert!(matches!(strings.hosted.health(), Health::Quarantined { .. }));
+    strings.acts.send(Act::Answer(8)).unwrap();
+    let late = strings.settle();
+    assert_eq!((late[0].reading.clone(), late[1].reading.clone()), (Ok(7), Ok(8)));
+    assert!((late[0].took.0 - 301.0).abs() < 1e-6 && late[1].took == Seconds(0.0));
+    assert_eq!(strings.hosted.health(), Health::Well);
+}
+
+#[test]
+fn failures_and_panics_are_told_and_after_three_the_source_rests() {
+    let strings = Strings::new(1);
+    let reason = |answers: Vec<Answer>| answers[0].reading.clone().unwrap_err().to_string();
+    assert_eq!(reason(strings.round(Act::Fail)), "probe `puppet` failed to read `x`: told to");
+    assert_eq!(
+        reason(strings.round(Act::Panic)),
+        "probe `puppet` failed to read `device-0`: it panicked"
+    );
+    // A reading in between forgives.
+    strings.round(Act::Answer(1));
+    for _ in 0..2 {
+        strings.round(Act::Fail);
+    }
+    assert_eq!(strings.hosted.health(), Health::Well);
+    strings.round(Act::Fail);
+    let health = strings.hosted.health();
+    assert_eq!(health, Health::Quarantined { until: Seconds(1.0), failures: 1 });
+    // Left alone until then.
+    strings.hosted.ask();
+    assert!(!strings.hosted.shared.lock().wanted);
+    // Then tried again, after pauses that double up to a minute.
+    let mut until = 1.0;
+    for (expected, pause) in (2..).zip([2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]) {
+        // A microsecond more: the clock counts in nanoseconds.
+        strings.advance(until - strings.clock.now().0 + 1e-6);
+        strings.round(Act::Fail);
+        let Health::Quarantined { until: next, failures } = strings.hosted.health() else {
+            panic!("it is not quarantined");
+        };
+        assert_eq!(failures, expected);
+        assert!((next.0 - strings.clock.now().0 - pause).abs() < 1e-6, "{next:?}");
+        until = next.0;
+    }
+    strings.advance(60.0 + 1e-6);
+    strings.round(Act::Answer(1));
+    assert_eq!(strings.hosted.health(), Health::Well);
+}
+
+#[test]
+fn a_source_of_which_one_channel_fails_is_well() {
+    let strings = Strings::new(2);
+    for _ in 0..5 {
+        strings.acts.send(Act::Fail).unwrap();
+        strings.acts.send(Act::Answer(1)).unwrap();
+        strings.hosted.ask();
+        strings.begun.recv().unwrap();
+        strings.begun.recv().unwrap();
+        assert_eq!(strings.settle().len(), 2);
+    }
+    assert_eq!(strings.hosted.health(), Health::Well);
+}
+
+#[test]
+fn a_hung_source_does_not_hold_up_its_end_and_goes_when_it_wakes() {
+    let Strings { hosted, begun, acts, gone, .. } = Strings::new(2);
+    hosted.ask();
+    begun.recv().unwrap();
+    drop(hosted);
+    assert!(gone.try_recv().is_err_and(|it| it == std::sync::mpsc::TryRecvError::Empty));
+    acts.send(Act::Answer(1)).unwrap();
+    // The sender goes with the source.
+    gone.recv().unwrap_err();
+}
+
+#[test]
+fn one_that_hangs_does_not_disturb_another() {
+    let (hung, well) = (Strings::new(1), Strings::new(1));
+    hung.hosted.ask();
+    hung.begun.recv().unwrap();
+    hung.clock.advance(4 * DEADLINE_NS);
+    well.acts.send(Act::Answer(3)).unwrap();
+    let mut answers = Vec::new();
+    assert!(well.hosted.wait(Seconds(0.0), &mut answers));
+    assert_eq!((well.hosted.health(), answers.len()), (Health::Well, 1));
+    assert!(matches!(hung.hosted.health(), Health::Quarantined { .. }));
+}
+
+#[test]
+fn answers_that_nobody_takes_do_not_pile_up() {
+    let strings = Strings::new(1);
+    for value in 0..=MOST_ANSWERS as u64 {
+        strings.acts.send(Act::Answer(value)).unwrap();
+        strings.hosted.ask();
+        strings.begun.recv().unwrap();
+        let shared = &strings.hosted.shared;
+        let busy = |it: &mut State| it.wanted || it.reading.is_some();
+        drop(shared.came.wait_while(shared.lock(), busy).unwrap());
+    }
+    let answers = strings.settle();
+    assert_eq!((answers.len(), answers[0].reading.clone()), (MOST_ANSWERS, Ok(1)));
+}

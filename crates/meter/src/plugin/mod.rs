@@ -1,0 +1,314 @@
+//! Loads probes from shared libraries; the only unsafe code of this crate.
+#![expect(unsafe_code, reason = "calls into probes through the C interface")]
+
+mod describe;
+mod error;
+
+use std::{
+    ffi::{CStr, CString, c_char, c_void},
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    ptr,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use libloading::Library;
+use probe_abi::{Entry, Functions, PANICKED, RawChannel, Refusal, Table, UNKNOWN_OPTION};
+
+use self::describe::{MOST_CHANNELS, believed, described, printable};
+pub use self::error::LoadError;
+use crate::source::{Channel, ReadError, Source};
+
+/// The code of a probe that does not come back from opening.
+const HUNG: i32 = -125;
+
+/// Finding hardware may take long (NVML wakes every GPU); a probe that takes longer hangs.
+const OPENS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Options wait in a library between setting and opening: one opening of each at a time, by the
+/// address of its function.
+static OPENING: Mutex<Vec<(usize, &'static Mutex<()>)>> = Mutex::new(Vec::new());
+
+fn opening(functions: &Functions) -> &'static Mutex<()> {
+    let key = functions.open as usize;
+    let mut all = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = all.iter().find(|it| it.0 == key) {
+        return found;
+    }
+    // Libraries are never unloaded, so nor is this.
+    let made: &'static Mutex<()> = Box::leak(Box::default());
+    all.push((key, made));
+    made
+}
+
+/// An opened probe. Its library stays loaded until the process ends.
+#[derive(Debug)]
+pub struct Plugin {
+    name: String,
+    functions: Functions,
+    state: *mut c_void,
+    channels: Vec<Channel>,
+}
+
+// SAFETY: by the contract of the interface a probe may be called from any thread as long as calls
+// do not overlap, and `&mut self` keeps them apart.
+unsafe impl Send for Plugin {}
+
+impl Plugin {
+    /// Opens a probe from a shared library.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not a probe of this version, may be written by everybody, or its hardware is
+    /// not here ([`LoadError::Open`]).
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Self::load_with(path, &[])
+    }
+
+    /// Opens a probe from a shared library, with options as keys and values.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and if the probe does not take an option ([`LoadError::Option`]).
+    pub fn load_with(path: &Path, options: &[(String, String)]) -> Result<Self, LoadError> {
+        let missing = |source| LoadError::File { path: path.to_owned(), source };
+        // Also because a bare name would be searched for in the system's folders.
+        let path = path.canonicalize().map_err(missing)?;
+        if let Some(culprit) = world_writable(&path).map_err(missing)? {
+            return Err(LoadError::WorldWritable { path, culprit });
+        }
+        let fail = |source| LoadError::Library { path: path.clone(), source };
+        // SAFETY: loading runs the library's constructors; the user named this file.
+        let library = Box::leak(Box::new(unsafe { Library::new(&path) }.map_err(fail)?));
+        // SAFETY: the symbol is an `Entry` by the contract of the interface.
+        let entry = unsafe { library.get::<Entry>(b"wattlab_probe\0") }.map_err(fail)?;
+        // SAFETY: the entry may be called at any time.
+        let answer = unsafe { entry() };
+        // SAFETY: by the contract the answer starts with version and size and is static; the
+        // library is never unloaded.
+        match unsafe { Table::check(answer) } {
+            Ok(functions) => Self::start(functions, options),
+            Err(Refusal::Abi(found)) => Err(LoadError::Abi { path, found }),
+            Err(refusal) => Err(LoadError::Table { path, refusal }),
+        }
+    }
+
+    /// Opens a probe that is linked into this program: the way to test one without a file.
+    ///
+    /// # Errors
+    ///
+    /// If its hardware is not here or its channels make no sense.
+    pub fn open(table: &'static Table) -> Result<Self, LoadError> {
+        Self::open_with(table, &[])
+    }
+
+    /// Opens a probe that is linked into this program, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if the probe does not take an option.
+    pub fn open_with(
+        table: &'static Table,
+        options: &[(String, String)],
+    ) -> Result<Self, LoadError> {
+        let fail = |refusal| LoadError::Table { path: "the program itself".into(), refusal };
+        Self::start(table.functions().map_err(fail)?, options)
+    }
+
+    fn start(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
+        Self::start_within(functions, options, OPENS_WITHIN)
+    }
+
+    /// Opens on a thread of its own, which is abandoned if it hangs.
+    fn start_within(
+        functions: Functions,
+        options: &[(String, String)],
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let fail = |reason: String| LoadError::Open {
+            name: printable(functions.name),
+            code: HUNG,
+            reason,
+            remedy: Some("read it in a process of its own, or leave it out".to_owned()),
+        };
+        let (done, opened) = mpsc::channel();
+        let options = options.to_vec();
+        thread::Builder::new()
+            .name("wattlab-open".to_owned())
+            // One that opens after all is closed again: nobody takes it.
+            .spawn(move || drop(done.send(Self::start_here(functions, &options))))
+            .map_err(|error| fail(format!("no thread to open it: {error}")))?;
+        opened.recv_timeout(patience).unwrap_or_else(|_| {
+            Err(fail(format!("it did not open within {} s", patience.as_secs_f64())))
+        })
+    }
+
+    fn start_here(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
+        let name = match printable(functions.name) {
+            name if name.is_empty() => "nameless".to_owned(),
+            name => name,
+        };
+        let opening = opening(&functions).lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in options {
+            set(&functions, key, value).map_err(|reason| LoadError::Option {
+                name: name.clone(),
+                key: key.clone(),
+                value: value.clone(),
+                reason,
+            })?;
+        }
+        let mut state = ptr::null_mut();
+        let mut reason = [0_u8; 512];
+        // The last byte stays 0 whatever the probe writes.
+        let size = (reason.len() - 1) as u32;
+        // SAFETY: both places are valid for the sizes that are passed.
+        let code =
+            unsafe { (functions.open)(&mut state, reason.as_mut_ptr().cast::<c_char>(), size) };
+        drop(opening);
+        if code != 0 {
+            let text = CStr::from_bytes_until_nul(&reason).unwrap_or_default();
+            let text = text.to_string_lossy();
+            let (reason, remedy) = match text.split_once('\n') {
+                Some((reason, remedy)) => (printable(reason), Some(printable(remedy))),
+                None if text.is_empty() => ("it gives no reason".to_owned(), None),
+                None => (printable(&text), None),
+            };
+            return Err(LoadError::Open { name, code, reason, remedy });
+        }
+        // From here on, dropping the plugin closes it.
+        let mut plugin = Self { name, functions, state, channels: Vec::new() };
+        plugin.channels = plugin.list()?;
+        Ok(plugin)
+    }
+
+    /// As the probe calls itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn list(&self) -> Result<Vec<Channel>, LoadError> {
+        let fail = |problem: String| LoadError::Channel { name: self.name.clone(), problem };
+        let mut raw = vec![RawChannel::EMPTY; MOST_CHANNELS];
+        let capacity = MOST_CHANNELS as u32;
+        // SAFETY: `state` came from `open`; `raw` has room for `capacity` channels.
+        let count = unsafe { (self.functions.channels)(self.state, raw.as_mut_ptr(), capacity) };
+        let count = believed(count).map_err(fail)?;
+        raw[..count].iter().map(|it| described(&self.name, it).map_err(fail)).collect()
+    }
+
+    /// What the probe says about its last failure, or the bare code.
+    fn reason(&self, code: i32) -> String {
+        if let Some(reason) = self.functions.reason {
+            // SAFETY: `state` came from `open`; the text is read before the next call.
+            let text = unsafe {
+                let text = reason(self.state, code);
+                (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy())
+            };
+            if let Some(text) = text.filter(|it| !it.is_empty()) {
+                return format!("{} (code {code})", printable(&text));
+            }
+        }
+        match code {
+            PANICKED => "the probe panicked".to_owned(),
+            code => format!("code {code}"),
+        }
+    }
+}
+
+/// Hands one option over; in words why the probe does not take it.
+fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
+    let Some(set) = functions.set else { return Err("it takes no options".to_owned()) };
+    let text = |text| CString::new(text).map_err(|_| "a zero byte".to_owned());
+    let (key, value) = (text(key)?, text(value)?);
+    // SAFETY: both are nul-terminated.
+    match unsafe { set(key.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        UNKNOWN_OPTION => Err("it has no such option".to_owned()),
+        code => Err(format!("code {code}")),
+    }
+}
+
+/// The file or its folder, if everybody may write there. A sticky folder (like `/tmp`) is fine: in
+/// it nobody can replace the files of others.
+fn world_writable(path: &Path) -> io::Result<Option<PathBuf>> {
+    if fs::metadata(path)?.permissions().mode() & 0o002 != 0 {
+        return Ok(Some(path.to_owned()));
+    }
+    let Some(folder) = path.parent() else { return Ok(None) };
+    let mode = fs::metadata(folder)?.permissions().mode();
+    Ok((mode & 0o002 != 0 && mode & 0o1000 == 0).then(|| folder.to_owned()))
+}
+
+impl Source for Plugin {
+    fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
+        let mut value = 0;
+        // SAFETY: `state` came from `open`, `value` is a valid place, `&mut self` keeps calls apart.
+        let code = unsafe { (self.functions.read)(self.state, channel as u32, &mut value) };
+        match code {
+            0 => Ok(value),
+            code => Err(ReadError {
+                probe: self.name.clone(),
+                device: self.channels.get(channel).map(|it| it.device.clone()).unwrap_or_default(),
+                reason: self.reason(code),
+            }),
+        }
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        // SAFETY: `state` came from `open` and is not used again.
+        unsafe { (self.functions.close)(self.state) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use probe_abi::{Failure, Options, Probe};
+
+    use super::*;
+
+    static FREE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// Opens only once it is let go.
+    struct Hangs;
+
+    impl Probe for Hangs {
+        const NAME: &'static CStr = c"hangs";
+
+        fn open(_: &Options) -> Result<Self, Failure> {
+            drop(FREE.1.wait_while(FREE.0.lock().unwrap(), |free| !*free).unwrap());
+            Ok(Self)
+        }
+
+        fn channels(&self, _: &mut dyn FnMut(probe_abi::Channel<'_>)) {}
+
+        fn read(&mut self, _: usize) -> Result<u64, Failure> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn one_that_hangs_while_it_opens_is_given_up() {
+        let functions = const { &Table::of::<Hangs>() }.functions().unwrap();
+        let moment = Duration::from_millis(1);
+        let error = Plugin::start_within(functions, &[], moment).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "plugin `hangs` cannot open its hardware: it did not open within 0.001 s (code -125)"
+        );
+        *FREE.0.lock().unwrap() = true;
+        FREE.1.notify_all();
+        assert!(Plugin::start_within(functions, &[], OPENS_WITHIN).is_ok());
+    }
+}

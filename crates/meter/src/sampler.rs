@@ -1,0 +1,75 @@
+//! The thread that reads between the ends of spans.
+
+use std::{
+    io,
+    sync::{Arc, Weak},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use crate::{
+    cpu_time,
+    meter::{Observer, Shared},
+};
+
+/// Counters are read at least this often in the shortest time in which one of them can wrap.
+const PER_WRAP: f64 = 2.5;
+
+/// New channels are looked for this often.
+const RESCAN: Duration = Duration::from_secs(1);
+
+/// For so long at the start, readings are dense enough to see when sensors renew their values:
+/// each is later than the one before by a fixed share of the time since the start, so that sensors
+/// of any period are seen equally well, at a hundred readings or so.
+const LEARNING: Duration = Duration::from_secs(1);
+const DENSITY: u32 = 15;
+const DENSEST: Duration = Duration::from_micros(100);
+
+/// Starts the thread; it ends when the meter is gone.
+pub(crate) fn start(
+    shared: Weak<Shared>,
+    interval: Duration,
+    observer: Option<Observer>,
+) -> io::Result<Thread> {
+    let thread = thread::Builder::new()
+        .name("wattlab-meter".to_owned())
+        .spawn(move || run(&shared, interval, observer))?;
+    Ok(thread.thread().clone())
+}
+
+fn run(shared: &Weak<Shared>, interval: Duration, mut observer: Option<Observer>) {
+    let mut used = cpu_time::thread_ns();
+    let (mut since_start, mut since_rescan) = (Duration::ZERO, Duration::ZERO);
+    let (mut next_observed, mut learning) = (Duration::ZERO, true);
+    let mut pause = DENSEST;
+    loop {
+        thread::park_timeout(pause);
+        let Some(shared) = shared.upgrade() else { return };
+        since_start += pause;
+        since_rescan += pause;
+        shared.sample();
+        if since_rescan >= RESCAN {
+            since_rescan = Duration::ZERO;
+            shared.rescan();
+        }
+        if let Some(observer) = &mut observer
+            && since_start >= next_observed
+        {
+            next_observed = since_start + interval;
+            observer(&shared.readings());
+        }
+        learning = learning && since_start < LEARNING && shared.is_learning();
+        pause = next_pause(&shared, interval, learning.then_some(since_start));
+        let now = cpu_time::thread_ns();
+        shared.own(now.saturating_sub(std::mem::replace(&mut used, now)) as f64 * 1e-9);
+    }
+}
+
+fn next_pause(shared: &Arc<Shared>, interval: Duration, learning: Option<Duration>) -> Duration {
+    let wrap = shared.shortest_wrap().map(|it| Duration::from_secs_f64(it.0 / PER_WRAP));
+    let pause = wrap.map_or(interval, |it| interval.min(it)).max(Duration::from_millis(1));
+    match learning {
+        Some(since_start) => pause.min((since_start / DENSITY).max(DENSEST)),
+        None => pause,
+    }
+}

@@ -1,0 +1,140 @@
+//! When a sensor renews its value: learnt from the readings, for sensors do not say.
+
+use std::collections::VecDeque;
+
+use record::Seconds;
+
+/// So many spacings of updates are remembered.
+const REMEMBERED: usize = 9;
+
+/// From so many on, their median is believed.
+const ENOUGH: usize = 3;
+
+/// An update is located well enough if the readings around it are no further apart than this share
+/// of the spacing to the one before.
+const SHARP: f64 = 0.34;
+
+/// What the readings of one channel say about its updates.
+///
+/// An update is only ever seen as a value that differs from the reading before: it happened between
+/// the two. Two such sightings in a row tell the spacing where readings are much denser than
+/// updates, and nothing where they are not.
+#[derive(Clone, Debug)]
+pub(crate) struct Updates {
+    declared: Seconds,
+    value: Option<u64>,
+    /// Time of the last reading.
+    seen: Seconds,
+    /// The last update lies between these.
+    last: Option<(Seconds, Seconds)>,
+    spacings: VecDeque<f64>,
+    learnt: Option<Seconds>,
+}
+
+impl Updates {
+    /// A channel whose maker or driver declares this period; 0 if none.
+    pub(crate) fn new(declared: Seconds) -> Self {
+        Self {
+            declared,
+            value: None,
+            seen: Seconds(0.0),
+            last: None,
+            spacings: VecDeque::with_capacity(REMEMBERED),
+            learnt: None,
+        }
+    }
+
+    /// Takes a reading.
+    pub(crate) fn see(&mut self, at: Seconds, value: u64) {
+        let before = self.value.replace(value);
+        let seen = std::mem::replace(&mut self.seen, at);
+        if before.is_none_or(|it| it == value) {
+            return;
+        }
+        let update = (seen, at);
+        if let Some(last) = self.last.replace(update) {
+            let spacing = (middle(update) - middle(last)).0;
+            let blur = (update.1 - update.0).0.max((last.1 - last.0).0);
+            if blur <= spacing * SHARP {
+                if self.spacings.len() == REMEMBERED {
+                    self.spacings.pop_front();
+                }
+                self.spacings.push_back(spacing);
+                if self.spacings.len() >= ENOUGH {
+                    let mut sorted: Vec<f64> = self.spacings.iter().copied().collect();
+                    sorted.sort_by(f64::total_cmp);
+                    self.learnt = Some(Seconds(sorted[sorted.len() / 2]));
+                }
+            }
+        }
+    }
+
+    /// Time between updates: as learnt, or else as declared.
+    pub(crate) fn period(&self) -> Seconds {
+        self.learnt.unwrap_or(self.declared)
+    }
+
+    /// The period if readings have shown it.
+    pub(crate) fn learnt(&self) -> Option<Seconds> {
+        self.learnt
+    }
+
+    /// When the value that was read at `now` was renewed: the middle of what is possible, and the
+    /// width of it. With a period that nobody has told it is as old as its last sighting.
+    pub(crate) fn renewed(&self, now: Seconds) -> (Seconds, Seconds) {
+        let period = self.period();
+        let oldest = now - period;
+        match self.last {
+            // Long without an update: the sensor has seen nothing since, and stays silent.
+            Some((_, until)) if until < oldest => (oldest + period * 0.5, period),
+            Some((from, until)) => {
+                let from = if from < until - period { until - period } else { from };
+                (middle((from, until)), until - from)
+            }
+            None => (oldest + period * 0.5, period),
+        }
+    }
+}
+
+fn middle((from, to): (Seconds, Seconds)) -> Seconds {
+    Seconds((from.0 + to.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Readings every `step` seconds of a counter that is renewed every `period` seconds.
+    fn poll(period: f64, step: f64, count: u32) -> Updates {
+        let mut updates = Updates::new(Seconds(0.001));
+        for at in (0..count).map(|it| f64::from(it) * step) {
+            updates.see(Seconds(at), (at / period) as u64);
+        }
+        updates
+    }
+
+    proptest! {
+        #[test]
+        fn dense_readings_tell_the_period(period in 0.002_f64..1.0, density in 5.0_f64..40.0) {
+            let found = poll(period, period / density, 400).learnt().unwrap().0;
+            prop_assert!((found / period - 1.0).abs() < 0.25, "{found} for {period}");
+        }
+
+        #[test]
+        fn the_last_update_lies_where_it_is_said(period in 0.002_f64..1.0, count in 150_u32..400) {
+            let step = period / 10.0;
+            let now = f64::from(count - 1) * step;
+            let (middle, width) = poll(period, step, count).renewed(Seconds(now));
+            let truth = (now / period).floor() * period;
+            prop_assert!((middle.0 - truth).abs() <= width.0 * 0.5 + 1e-9);
+        }
+    }
+
+    #[test]
+    fn sparse_readings_tell_nothing() {
+        let updates = poll(0.001, 0.1, 100);
+        assert_eq!((updates.learnt(), updates.period()), (None, Seconds(0.001)));
+    }
+}

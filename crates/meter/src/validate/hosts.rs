@@ -1,0 +1,104 @@
+//! Probes that hang, panic or fail: nobody else notices.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use record::Domain;
+
+use super::{Cases, Sensor, Wave, counters::nanoseconds};
+use crate::{
+    builder::Place,
+    clock::{Monotonic, Virtual},
+    meter::{Meter, Setup},
+    source::{Channel, Kind, ReadError, Source},
+};
+
+/// A probe that misbehaves when it is read.
+struct Bad {
+    channels: Vec<Channel>,
+    /// Hangs until the other side is gone; panics without one.
+    until: Option<Receiver<()>>,
+}
+
+impl Bad {
+    fn hanging() -> (Self, Sender<()>) {
+        let (sender, receiver) = channel();
+        (Self::new("hangs", Some(receiver)), sender)
+    }
+
+    fn new(probe: &str, until: Option<Receiver<()>>) -> Self {
+        let (kind, method) = (Kind::Counter { range: None }, record::Method::Counter);
+        let channel = Channel::new(probe, Domain::Gpu, "board", kind, method, 1.0);
+        Self { channels: vec![channel], until }
+    }
+}
+
+impl Source for Bad {
+    fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
+        match &self.until {
+            Some(until) => {
+                let _ = until.recv();
+                Ok(0)
+            }
+            // A panic that says nothing on standard error.
+            None => std::panic::resume_unwind(Box::new("on purpose")),
+        }
+    }
+}
+
+pub(super) fn run(cases: &mut Cases<'_>) {
+    const GROUP: &str = "a probe misbehaves";
+    let (hanging, release) = Bad::hanging();
+    let outcome = beside(vec![Box::new(hanging), Box::new(Bad::new("panics", None))]);
+    drop(release);
+    match outcome {
+        Ok((joules, reasons)) => {
+            cases.close(GROUP, "the others are read as ever", (200.0, joules, 1e-3));
+            let told = reasons.iter().any(|it| it.contains("did not answer"))
+                && reasons.iter().any(|it| it.contains("panicked"));
+            cases.add(
+                GROUP,
+                "one hangs, one panics: both absent, with a reason",
+                told,
+                reasons.join("; "),
+            );
+        }
+        Err(error) => cases.add(GROUP, "the meter starts", false, error),
+    }
+}
+
+/// A counter of 100 W for 2 s beside such probes; its joules, and why the others have none.
+fn beside(bad: Vec<Box<dyn Source>>) -> Result<(f64, Vec<String>), String> {
+    let simulated = Virtual::default();
+    let shape = (1e-6, 0.0, None);
+    let good = Sensor::counter(&simulated, Domain::CpuPackage, Wave::Constant(100.0), shape);
+    let mut sources: Vec<(Box<dyn Source>, Place)> = vec![(Box::new(good), Place::Here)];
+    sources.extend(bad.into_iter().map(|it| (it, Place::Apart)));
+    let meter = Meter::start(Setup {
+        sources,
+        statuses: Vec::new(),
+        standing: Vec::new(),
+        // Deadlines pass in real time.
+        clock: Arc::new(Monotonic::default()),
+        interval: None,
+        deadline: Duration::from_millis(10),
+        attributor: None,
+        observer: None,
+    })
+    .map_err(|error| error.to_string())?;
+    let span = meter.span("case");
+    simulated.advance(nanoseconds(2.0));
+    let report = span.end();
+    let good = report.domains.iter().find(|it| it.domain == Domain::CpuPackage);
+    let reasons = report.absent.iter().map(|it| format!("{}: {}", it.probe, it.reason)).collect();
+    Ok((good.map_or(f64::NAN, |it| it.joules.0), reasons))
+}

@@ -1,0 +1,170 @@
+//! A simulated sensor, with the faults that real ones have.
+
+use record::{Domain, Method, Seconds};
+
+use super::Wave;
+use crate::{
+    clock::{Clock, Virtual},
+    source::{Channel, Kind, ReadError, Source},
+};
+
+/// What goes wrong, and when (in seconds).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// From then until then, reading fails with this text.
+    Fails(f64, f64, &'static str),
+    /// At that time the counter starts anew.
+    Resets(f64),
+    /// From then until then, this value is shown.
+    Shows(f64, f64, u64),
+}
+
+/// A sensor that shows a [`Wave`] as real ones do: renewed now and then, rounded down to a unit,
+/// averaged, wrapped.
+#[derive(Clone, Debug)]
+pub struct Sensor {
+    channels: Vec<Channel>,
+    clock: Virtual,
+    wave: Wave,
+    period: f64,
+    phase: f64,
+    offset: u64,
+    /// Of a power: the part of an update in which the sensor looks at all.
+    duty: f64,
+    faults: Vec<Fault>,
+}
+
+impl Sensor {
+    /// A counter of that unit (joules) that is renewed every `period` seconds, and wraps at
+    /// `range` units.
+    #[must_use]
+    pub fn counter(
+        clock: &Virtual,
+        domain: Domain,
+        wave: Wave,
+        (unit, period, range): (f64, f64, Option<u64>),
+    ) -> Self {
+        let (kind, method) = (Kind::Counter { range }, Method::Counter);
+        Self::new(
+            clock,
+            Channel::new("simulated", domain, "device", kind, method, unit),
+            period,
+            wave,
+        )
+    }
+
+    /// A power in watts × `unit`, renewed every `period` seconds with the mean of the last
+    /// `averaging` seconds (0: with what it is just then).
+    #[must_use]
+    pub fn power(
+        clock: &Virtual,
+        domain: Domain,
+        wave: Wave,
+        (unit, period, averaging): (f64, f64, f64),
+    ) -> Self {
+        let method = Method::IntegratedPower;
+        let mut channel = Channel::new("simulated", domain, "device", Kind::Power, method, unit);
+        channel.averaging = Seconds(averaging);
+        Self::new(clock, channel, period, wave)
+    }
+
+    fn new(clock: &Virtual, mut channel: Channel, period: f64, wave: Wave) -> Self {
+        channel.period = Seconds(period);
+        let (channels, clock) = (vec![channel], clock.clone());
+        Self { channels, clock, wave, period, phase: 0.0, offset: 0, duty: 1.0, faults: Vec::new() }
+    }
+
+    /// Of that device and probe.
+    #[must_use]
+    pub fn named(mut self, probe: &str, device: &str) -> Self {
+        self.channels[0].probe = probe.to_owned();
+        self.channels[0].device = device.to_owned();
+        self
+    }
+
+    /// Renewed so many seconds after the multiples of its period.
+    #[must_use]
+    pub fn phase(mut self, phase: f64) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Counts from that value on.
+    #[must_use]
+    pub fn starting_at(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Looks at its power only in the last `duty` part of each update.
+    #[must_use]
+    pub fn duty(mut self, duty: f64) -> Self {
+        self.duty = duty;
+        self
+    }
+
+    /// Says another period than it has.
+    #[must_use]
+    pub fn declaring(mut self, period: f64) -> Self {
+        self.channels[0].period = Seconds(period);
+        self
+    }
+
+    /// With faults.
+    #[must_use]
+    pub fn with(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+}
+
+impl Source for Sensor {
+    fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
+        let now = self.clock.now().0;
+        let mut start = 0.0;
+        for fault in &self.faults {
+            match *fault {
+                Fault::Fails(from, to, reason) if (from..to).contains(&now) => {
+                    return Err(ReadError {
+                        probe: self.channels[0].probe.clone(),
+                        device: self.channels[0].device.clone(),
+                        reason: reason.to_owned(),
+                    });
+                }
+                Fault::Shows(from, to, value) if (from..to).contains(&now) => return Ok(value),
+                Fault::Resets(at) if now >= at => start = at,
+                _ => {}
+            }
+        }
+        let renewed = if self.period > 0.0 {
+            ((now - self.phase) / self.period).floor() * self.period + self.phase
+        } else {
+            now
+        };
+        let channel = &self.channels[0];
+        let units = |value: f64| (value.max(0.0) / channel.unit) as u64;
+        Ok(match channel.kind {
+            Kind::Counter { range } => {
+                let counted = self.wave.energy(renewed.max(start)) - self.wave.energy(start);
+                let offset = if start > 0.0 { 0 } else { self.offset };
+                let value = offset + units(counted);
+                range.map_or(value, |range| value % range)
+            }
+            Kind::Power => {
+                let window =
+                    if self.duty < 1.0 { self.period * self.duty } else { channel.averaging.0 };
+                if window > 0.0 {
+                    let from = (renewed - window).max(0.0);
+                    let energy = self.wave.energy(renewed) - self.wave.energy(from);
+                    units(energy / (renewed - from).max(1e-9))
+                } else {
+                    units(self.wave.power(renewed))
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! `cargo xtask bench NAME`: an ability beside its peers, in one run.
+
+mod meter;
+mod sim;
+
+use anyhow::bail;
+
+use crate::process::cargo;
+
+pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
+    match args {
+        ["meter"] => cargo(&["bench", "-p", "wattlab-meter"], &[]),
+        ["meter", "--peers"] => meter::run(),
+        ["sim"] => sim::run(),
+        ["hpo", flags @ ..] => {
+            let mut command = vec!["bench", "-p", "wattlab-hpo", "--bench", "targets"];
+            if !flags.is_empty() {
+                command.push("--");
+                command.extend(flags);
+            }
+            cargo(&command, &[])
+        }
+        _ => bail!("usage: cargo xtask bench hpo [flags] | meter [--peers] | sim"),
+    }
+}
