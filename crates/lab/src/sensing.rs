@@ -1,6 +1,6 @@
 //! The flags that say what a meter reads; the same in every command that has a meter.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{fmt, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::anyhow;
 use meter::{Builder, Meter};
@@ -34,6 +34,14 @@ pub struct PluginFile {
     pub path: PathBuf,
     /// In the plugin's own words.
     pub options: Vec<(String, String)>,
+}
+
+impl fmt::Display for PluginFile {
+    /// As it is on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.options.iter().try_for_each(|(key, value)| write!(f, ",{key}={value}"))
+    }
 }
 
 /// `FILE[,KEY=VALUE]...` on the command line.

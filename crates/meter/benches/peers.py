@@ -195,7 +195,8 @@ def run(wattlab, cost):
                     line = answers.get(timeout=60)
                 except Exception:  # noqa: BLE001
                     line = {"error": "no answer within 60 s"}
-                    peer.kill()
+                # Some leave threads behind that would keep their process for ever.
+                peer.kill()
                 peer.join()
                 if "error" not in line:
                     line["truth"] = watts * (line["to"] - line["from"])
@@ -206,10 +207,8 @@ def run(wattlab, cost):
     told = subprocess.run([cost], stdout=subprocess.PIPE, check=True)
     print(told.stdout.decode().strip(), flush=True)
     started = time.monotonic()
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([wattlab, "measure", "--", "true"], stderr=subprocess.DEVNULL, check=True)
     print(json.dumps({"tool": "wattlab", "case": "start", "ready_s": time.monotonic() - started}), flush=True)
-    _ = usage
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ impl Feed {
         let known = self.tracks.len();
         self.tracks.extend(tracks(&here.source.channels()[known..], self.interval));
         let candidates = Mirror::candidates(here.source.channels());
-        let new = candidates.into_iter().filter(|it| it.copy().is_some_and(|it| it >= known));
+        let new = candidates.into_iter().filter(|it| it.later() >= known);
         here.mirrors.extend(new);
         true
     }
@@ -167,7 +167,7 @@ impl Here {
             said.push(Said { channel, at, outcome: track.advance(at, reading, slept) });
         }
         for mirror in &mut self.mirrors {
-            mirror.check(&mut *self.source, &self.raw);
+            mirror.check(&self.raw);
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use record::Domain;
 
-use crate::source::{Channel, Source};
+use crate::source::Channel;
 
-/// Two readings are never at the same moment: after so many tries in vain the counters differ.
-const TRIES: u32 = 4;
-
-/// Two channels that have never differed.
+/// Two channels that may be one counter.
+///
+/// Two readings are never at the same moment, and an update may fall between them; two counters may
+/// show the same value once by chance. So it goes by the majority of the values that were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mirror {
     first: usize,
     second: usize,
-    differ: bool,
+    /// Values that were the same, each counted once however often it was read.
+    same: u64,
+    last_same: Option<u64>,
+    /// Readings that differed.
+    differed: u64,
 }
 
 impl Mirror {
@@ -30,36 +34,31 @@ impl Mirror {
                     (same, package_of_die(&other.device), package_of_die(&channel.device))
                     && a == b
                 {
-                    pairs.push(Self { first, second, differ: false });
+                    pairs.push(Self { first, second, same: 0, last_same: None, differed: 0 });
                 }
             }
         }
         pairs
     }
 
-    /// Compares the two; a pair that differed once is not looked at again.
-    pub(crate) fn check(&mut self, source: &mut dyn Source, raw: &[Option<u64>]) {
-        if self.differ {
-            return;
+    /// The later channel of the two.
+    pub(crate) fn later(&self) -> usize {
+        self.second
+    }
+
+    /// Compares two readings that were made one after the other.
+    pub(crate) fn check(&mut self, raw: &[Option<u64>]) {
+        let (Some(first), Some(second)) = (raw[self.first], raw[self.second]) else { return };
+        if first != second {
+            self.differed += 1;
+        } else if self.last_same.replace(first) != Some(first) {
+            self.same += 1;
         }
-        let (Some(mut first), Some(mut second)) = (raw[self.first], raw[self.second]) else {
-            return;
-        };
-        // An update may fall between the two readings, though hardly four times in a row.
-        for _ in 1..TRIES {
-            if first == second {
-                return;
-            }
-            let again = (source.read(self.first), source.read(self.second));
-            let (Ok(a), Ok(b)) = again else { return };
-            (first, second) = (a, b);
-        }
-        self.differ = first != second;
     }
 
     /// The later channel, if it is the same counter as the earlier one.
     pub(crate) fn copy(&self) -> Option<usize> {
-        (!self.differ).then_some(self.second)
+        (self.same > self.differed).then_some(self.second)
     }
 }
 
@@ -73,6 +72,20 @@ fn package_of_die(device: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn seen(values: &[(u64, u64)]) -> Option<usize> {
+        let mut mirror = Mirror { first: 0, second: 1, same: 0, last_same: None, differed: 0 };
+        values.iter().for_each(|(a, b)| mirror.check(&[Some(*a), Some(*b)]));
+        mirror.copy()
+    }
+
+    #[test]
+    fn the_majority_decides() {
+        assert_eq!(seen(&[(1, 1), (2, 2), (3, 4), (5, 5)]), Some(1));
+        // Both began at 0 and were read there many times.
+        assert_eq!(seen(&[(0, 0), (0, 0), (0, 0), (3, 4)]), None);
+        assert_eq!(seen(&[(1, 2), (3, 3), (4, 5)]), None);
+    }
 
     #[test]
     fn only_dies_of_one_package_are_compared() {

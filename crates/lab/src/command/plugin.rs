@@ -3,6 +3,7 @@
 use std::{
     io::{stdin, stdout},
     path::PathBuf,
+    process,
 };
 
 use anyhow::anyhow;
@@ -10,7 +11,7 @@ use meter::{
     conformance::{self, Verdict},
     isolate,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Failure, output,
@@ -28,6 +29,9 @@ pub enum Command {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
+        /// In this process, which a plugin that crashes takes with it.
+        #[arg(long, hide = true)]
+        here: bool,
     },
     /// The process of a plugin under `--isolate`.
     #[command(hide = true)]
@@ -47,7 +51,8 @@ pub enum Command {
 /// If the plugin fails a check: exit code 1.
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Check { plugin, json } => check(plugin, *json),
+        Command::Check { plugin, json, here: true } => tell(&examine(plugin), *json),
+        Command::Check { plugin, json, here: false } => check(plugin, *json),
         Command::Serve { path, options } => {
             let option = |it: &String| {
                 it.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -59,36 +64,69 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// Checks it in a process of its own.
 fn check(plugin: &PluginFile, json: bool) -> Result<(), Failure> {
     if !plugin.path.is_file() {
         let text = format!("plugin `{}` is not a file", plugin.path.display());
         return Err(Failure::bad_input(anyhow!(text)));
     }
+    let program = std::env::current_exe().map_err(Failure::run_time)?;
+    let output = process::Command::new(program)
+        .args(["plugin", "check", "--json", "--here", &plugin.to_string()])
+        .stderr(process::Stdio::inherit())
+        .output()
+        .map_err(Failure::run_time)?;
+    let told = match serde_json::from_slice(&output.stdout) {
+        Ok(told) => told,
+        Err(_) => json!({
+            "schema": SCHEMA,
+            "path": plugin.path,
+            "plugin": null,
+            "passed": false,
+            "checks": [{
+                "id": "crash",
+                "verdict": "failed",
+                "words": format!("it took its process with it: {}", output.status),
+            }],
+        }),
+    };
+    tell(&told, json)
+}
+
+const SCHEMA: &str = "wattlab.plugin-check/1";
+
+fn examine(plugin: &PluginFile) -> Value {
     let report = conformance::check(&plugin.path, &plugin.options);
     let word = |verdict| match verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "failed",
         Verdict::Skipped => "skipped",
     };
+    let checks: Vec<_> = report
+        .checks
+        .iter()
+        .map(|it| json!({ "id": it.id, "verdict": word(it.verdict), "words": it.words }))
+        .collect();
+    json!({
+        "schema": SCHEMA,
+        "path": report.path,
+        "plugin": report.plugin,
+        "passed": report.passed(),
+        "checks": checks,
+    })
+}
+
+fn tell(told: &Value, json: bool) -> Result<(), Failure> {
     if json {
-        let checks: Vec<_> = report
-            .checks
-            .iter()
-            .map(|it| json!({ "id": it.id, "verdict": word(it.verdict), "words": it.words }))
-            .collect();
-        output::print_json(&json!({
-            "schema": "wattlab.plugin-check/1",
-            "path": report.path,
-            "plugin": report.plugin,
-            "passed": report.passed(),
-            "checks": checks,
-        }))?;
+        output::print_json(told)?;
     } else {
-        for it in &report.checks {
-            output::print(&format!("{:<8} {:<10} {}", word(it.verdict), it.id, it.words));
+        for it in told["checks"].as_array().into_iter().flatten() {
+            let text = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
+            let line = format!("{:<8} {:<10} {}", text("verdict"), text("id"), text("words"));
+            output::print(&line);
         }
     }
-    if report.passed() {
+    if told["passed"] == true {
         Ok(())
     } else {
         Err(Failure::run_time(anyhow!("the plugin does not keep the contract; see above")))

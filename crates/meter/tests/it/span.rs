@@ -50,6 +50,49 @@ fn power_across_a_failed_reading_is_a_gap_with_all_its_energy_in_doubt() {
     assert_eq!(kinds, [WarningKind::ProbeFailed, WarningKind::SensorGap]);
 }
 
+proptest! {
+    /// Whatever a counter does and however slowly it is renewed, what happens inside a span never
+    /// costs more than the span.
+    #[test]
+    fn children_never_sum_to_more_than_their_parent(
+        steps in prop::collection::vec((1_u64..60_000_000, any::<bool>(), 0.0_f64..500.0), 1..60),
+        period_ms in 0_u32..120,
+    ) {
+        let kind = wattlab_meter::Kind::Counter { range: None };
+        let method = Method::Counter;
+        let mut channel =
+            wattlab_meter::Channel::new("script", Domain::Gpu, "device", kind, method, 1e-3);
+        channel.period = Seconds(f64::from(period_ms) * 1e-3);
+        let script = Script::new(channel);
+        script.set(Some(0));
+        let (meter, clock) = script.meter();
+        let (mut shown, mut truth, mut now) = (0, 0.0, 0_u64);
+        let parent = meter.span("parent");
+        let (mut child, mut sum) = (None, 0.0);
+        for (nanoseconds, opens, watts) in steps {
+            clock.advance(nanoseconds);
+            now += nanoseconds;
+            truth += watts * nanoseconds as f64 * 1e-9;
+            // Renewed at multiples of the period only.
+            if period_ms == 0 || now % (u64::from(period_ms) * 1_000_000) < nanoseconds {
+                shown = (truth * 1e3) as u64;
+            }
+            script.set(Some(shown));
+            meter.sample();
+            if let Some(open) = child.take() {
+                let report: wattlab_meter::SpanReport = wattlab_meter::Span::end(open);
+                sum += report.total.map_or(0.0, |it| it.joules.0);
+            }
+            if opens {
+                child = Some(parent.child("child"));
+            }
+        }
+        drop(child);
+        let whole = parent.end().total.map_or(0.0, |it| it.joules.0);
+        prop_assert!(sum <= whole * (1.0 + 1e-12) + 1e-9, "{sum} in {whole}");
+    }
+}
+
 #[test]
 fn spans_nest_by_name_and_overlap() {
     let script = Script::counter(Domain::CpuPackage, None);
