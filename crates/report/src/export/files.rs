@@ -47,11 +47,11 @@ pub fn write(document: &Document, folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Writes what belongs to a report beside its page, into the same folder: every record as
 /// `records.csv`, `emissions.csv` as CodeCarbon has it, `studies.bib`, and `ro-crate-metadata.json`,
-/// which lists `report` (the paths that [`write`] returned) and these. Returns their paths.
+/// which lists `report` (the paths that [`write()`] returned) and these. Returns their paths.
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_records(
     records: &[RunRecord],
     report: &[PathBuf],
