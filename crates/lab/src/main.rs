@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wattlab::command::{
-    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate, tune,
+    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate, stats, tune,
 };
 
 /// What does an accuracy point cost in joules?
@@ -37,6 +37,9 @@ enum Command {
     Plugin(plugin::Command),
     /// List what can measure energy here, or why not and what to do about it.
     Probes(probes::Args),
+    /// Analyze any CSV file: ANOVA, Tukey, Kruskal-Wallis, pairs.
+    #[command(subcommand)]
+    Stats(stats::Command),
     /// Simulate a queue of inference requests: waits, responses, joules.
     Simulate(simulate::Args),
     /// Tune anything: ask for parameters, tell what they gave.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Meter(command) => meter::run(&command),
         Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
+        Command::Stats(command) => stats::run(&command),
         Command::Simulate(args) => simulate::run(&args),
         Command::Tune(command) => tune::run(&command),
     };

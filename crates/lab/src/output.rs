@@ -55,6 +55,8 @@ pub(crate) fn write_report(
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');
     write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
-    report::write(&document, &folder.join("report"))?;
+    let report = folder.join("report");
+    let files = report::write(&document, &report)?;
+    report::write_records(records, &files, &report)?;
     Ok(results)
 }

@@ -442,6 +442,7 @@ fn timeline() -> Section {
         ("ConvNeXt-Base", 2022.0, 5.6, 84.1),
     ];
     let points = |pick: fn(f64, f64, f64) -> (f64, f64, f64)| PointSeries {
+        faded: false,
         name: "networks".into(),
         points: networks
             .iter()

@@ -6,20 +6,29 @@ mod claim;
 mod document;
 mod export;
 mod page;
+mod pareto;
 mod plot;
+mod raw_study;
 pub mod stats;
 
 pub use crate::{
-    chapter::document,
+    chapter::{document, reference_document, reference_findings},
     claim::{
-        Estimate, InferRow, LayerRow, Published, PublishedClaim, PublishedNetwork, QueueRow, Rows,
-        Search, TrialRow, findings, network_means, origin_of, policy_title, results, searches,
+        Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
+        Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Search, TrialRow,
+        VerdictChange, compare_folders, effect_shares, findings, network_means, origin_of,
+        policy_title, results, searches,
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
-    export::{csv, markdown, write},
+    export::{
+        STUDIES_BIB, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
+        write_records,
+    },
     page::html,
+    pareto::{Frontier, Trade},
     plot::{
         Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries,
         Quantity, Reference, Scale, Shape, StripGroup, StripPlot, svg,
     },
+    raw_study::{PublishedTerm, RawStudy, RawStudyError},
 };

@@ -58,6 +58,12 @@ pub struct Args {
     /// Load a probe from a shared library.
     #[arg(long, value_name = "FILE")]
     plugin: Vec<PathBuf>,
+    /// Analyze the studies' own raw files instead, and set them beside the runs in `--out`.
+    #[arg(long, requires = "reference")]
+    published: bool,
+    /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`).
+    #[arg(long, value_name = "DIR", requires = "published")]
+    reference: Option<PathBuf>,
     /// Print the content of `results.json`.
     #[arg(long)]
     json: bool,
@@ -78,6 +84,9 @@ enum ExecutorKind {
 ///
 /// On bad input (a profile, data or a folder that cannot be used), if a run fails, on interruption.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let (true, Some(reference)) = (args.published, &args.reference) {
+        return super::published::run(reference, &args.out, args.json);
+    }
     check_executor(args)?;
     let profile = profile(args)?;
     let plans = plans(&profile);

@@ -1,10 +1,13 @@
 //! The command `wattlab`, as its users meet it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
 mod measure;
+mod published;
 mod reproduce;
 mod simulate;
+mod stats;
 mod tune;
 
 use std::{

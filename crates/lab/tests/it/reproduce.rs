@@ -92,6 +92,16 @@ fn a_killed_study_ends_as_an_uninterrupted_one() {
     assert_eq!(fs::read(folder.path().join("killed/results.json")).unwrap(), results);
     assert!(run(folder.path(), &["check", "killed"]).status.success());
 
+    // Two folders of one study do not differ in what the seed determines.
+    let compared = run(folder.path(), &["report", "compare", "whole", "killed", "--json"]);
+    assert!(compared.status.success(), "{}", stderr(&compared));
+    let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
+    let accuracies = compared["differences"].as_array().unwrap().iter();
+    let accuracies: Vec<_> = accuracies.filter(|it| it["unit"] == "").collect();
+    assert!(!accuracies.is_empty() && accuracies.iter().all(|it| it["change"] == 0.0));
+    let nothing = run(folder.path(), &["report", "compare", "whole", "none"]);
+    assert_eq!(nothing.status.code(), Some(2), "{}", stderr(&nothing));
+
     // Another seed would mix two studies.
     let mixed =
         run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed", "--seed", "2"]);

@@ -2,11 +2,14 @@
 
 use record::{BatchPolicy, ClaimId};
 
-use super::not_run;
+use super::{
+    frontier::{Gain, frontier},
+    not_run,
+};
 use crate::{
     claim::{QueueRow, distinct, estimate, mean, origin_of, policy_title},
     document::{Cell, Column, Figure, Section, Table},
-    plot::{Axis, CategoryPlot, Mark, Plot},
+    plot::{Axis, CategoryPlot, Mark, Plot, Point},
 };
 
 pub(super) fn section(rows: &[QueueRow]) -> Section {
@@ -60,6 +63,47 @@ pub(super) fn section(rows: &[QueueRow]) -> Section {
         }
     }
     section.tables.push(table(rows, &networks, &policies));
+    for network in networks {
+        for rate in distinct(rows.iter().map(|it| it.rate)) {
+            let at: Vec<&QueueRow> = rows.iter().filter(|it| it.rate == rate).collect();
+            let points: Vec<Point> = policies
+                .iter()
+                .filter_map(|policy| {
+                    let per_request = |it: &QueueRow| it.energy.joules.0 / it.requests as f64;
+                    let energy = cell(&at, network, *policy, per_request)?;
+                    let p99 = cell(&at, network, *policy, |it| it.p99_response_s)?;
+                    Some(Point {
+                        x: energy.value,
+                        y: p99.value,
+                        x_interval: energy.interval,
+                        y_interval: p99.interval,
+                        label: policy_title(*policy),
+                    })
+                })
+                .collect();
+            if points.len() < 2 {
+                continue;
+            }
+            let gain = Gain {
+                axis: Axis::new("99th percentile of the response", "s"),
+                name: "99th percentile",
+                unit: "s",
+                price: "J/request per s saved",
+                falling: true,
+            };
+            let (figure, prices) = frontier(
+                &format!("rq4-frontier-{network}-{rate}"),
+                &format!("Response against energy: {network} at {rate} requests a second"),
+                "A point is a policy: mean over runs with 95 % bootstrap intervals, where there are \
+                 at least five. Down and to the left is better.",
+                (Axis::energy("energy of a request", "J", origin), "J/request", origin),
+                &gain,
+                points,
+            );
+            section.figures.push(figure);
+            section.tables.push(prices);
+        }
+    }
     section
 }
 

@@ -2,11 +2,14 @@
 
 use record::{ClaimId, StudyNetwork};
 
-use super::not_run;
+use super::{
+    frontier::{Gain, frontier},
+    not_run,
+};
 use crate::{
     claim::{Block, LayerRow, blocks, contrast, distinct, estimate, mean, origin_of},
     document::{Cell, Column, Figure, Section, Table},
-    plot::{Axis, CategoryPlot, Mark, Plot, Point, PointPlot, PointSeries},
+    plot::{Axis, CategoryPlot, Mark, Plot, Point},
     stats,
 };
 
@@ -81,21 +84,26 @@ pub(super) fn complexity(rows: &[LayerRow]) -> Section {
                 label: title(cell),
             })
         });
-        section.figures.push(Figure {
-            id: format!("rq3-accuracy-{data}"),
-            title: format!("Accuracy against energy of a training ({data})"),
-            caption: format!(
+        let gain = Gain {
+            axis: Axis::new("test accuracy", "%"),
+            name: "test accuracy",
+            unit: "%",
+            price: "J/point",
+            falling: false,
+        };
+        let (figure, prices) = frontier(
+            &format!("rq3-accuracy-{data}"),
+            &format!("Accuracy against energy of a training ({data})"),
+            &format!(
                 "A point is a cell: mean of {} blocks, 95 % bootstrap intervals.",
                 blocks.len()
             ),
-            alt: "Points of accuracy against energy, one a cell of the factorial.".to_owned(),
-            plot: Plot::Points(PointPlot {
-                x: Axis::energy("energy of a training", "J", origin),
-                y: Axis::new("test accuracy", "%"),
-                series: vec![PointSeries { name: "cells".to_owned(), points: points.collect() }],
-                trends: Vec::new(),
-            }),
-        });
+            (Axis::energy("energy of a training", "J", origin), "J", origin),
+            &gain,
+            points.collect(),
+        );
+        section.figures.push(figure);
+        section.tables.push(prices);
         if let Some(it) = contrast(&blocks) {
             let scaled = |it: crate::Estimate| {
                 Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)

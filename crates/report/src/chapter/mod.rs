@@ -1,9 +1,14 @@
 //! Fills the document: a file a question, from rows to figures and tables.
 
 mod batching;
+mod frontier;
 mod layers;
+mod race;
+mod reference;
 mod timeline;
 mod tuning;
+
+pub use self::reference::{reference_document, reference_findings};
 
 use record::{ClaimId, Energy, Origin, Results, RunRecord};
 

@@ -2,7 +2,10 @@
 
 use record::ClaimId;
 
-use super::not_run;
+use super::{
+    frontier::{Gain, frontier},
+    not_run,
+};
 use crate::{
     claim::{InferRow, Published, estimate, mean, network_means, origin_of},
     document::{Cell, Column, Figure, Section, Table},
@@ -40,7 +43,7 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
         by_year.push(Point { y_interval: interval, ..point(year, it.joules_per_image) });
         accuracy.push(point(year, it.published.top1));
         by_accuracy
-            .push(Point { y_interval: interval, ..point(it.published.top1, it.joules_per_image) });
+            .push(Point { x_interval: interval, ..point(it.joules_per_image, it.published.top1) });
         table.push([
             Cell::text(&it.published.name),
             Cell::text(it.published.year.to_string()),
@@ -54,7 +57,7 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
                    are at least five.";
     let energy = || Axis::energy("energy of an image", "J", origin).log();
     let mut add = |id: &str, title: &str, alt: &str, x: Axis, y: Axis, points: Vec<Point>| {
-        let series = vec![PointSeries { name: "networks".to_owned(), points }];
+        let series = vec![PointSeries { name: "networks".to_owned(), points, faded: false }];
         section.figures.push(Figure {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -81,14 +84,23 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
         top1(),
         accuracy,
     );
-    add(
+    let gain = Gain {
+        axis: top1(),
+        name: "ImageNet top-1",
+        unit: "%",
+        price: "J/image per point",
+        falling: false,
+    };
+    let (figure, prices) = frontier(
         "rq5-tradeoff",
-        "Energy of an image against published accuracy",
-        "Energy by accuracy.",
-        top1(),
-        energy(),
+        "Published accuracy against energy of an image",
+        caption,
+        (energy(), "J/image", origin),
+        &gain,
         by_accuracy,
     );
+    section.figures.push(figure);
     section.tables.push(table);
+    section.tables.push(prices);
     section
 }

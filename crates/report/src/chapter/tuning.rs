@@ -2,7 +2,7 @@
 
 use record::{ClaimId, SamplerKind, TuningSpace};
 
-use super::not_run;
+use super::{not_run, race};
 use crate::{
     claim::{Search, TrialRow, distinct, estimate, mean, origin_of, searches},
     document::{Cell, Column, Figure, Section, Table},
@@ -56,6 +56,11 @@ pub(super) fn section(trials: &[TrialRow]) -> Section {
                 }),
             });
         }
+        let id = format!("{data}-{space:?}").to_lowercase();
+        let (strategies, name_of) = (samplers(&of), format!("{data}, {name}"));
+        section.figures.push(race::wasted(&of, &strategies, &id, &name_of));
+        section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin));
+        section.figures.extend(race::ranks(&of, &strategies, &id, &name_of));
         section.tables.push(table(&of, data, name, space));
     }
     section

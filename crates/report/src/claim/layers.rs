@@ -190,6 +190,14 @@ pub(super) fn halved_by_smaller_network(rows: &[LayerRow]) -> Answer {
             ("saving_share", Some(first.saving.value)),
             ("saving_share_fashion_mnist", named("fashion-mnist").map(|it| it.saving.value)),
             ("saving_share_cifar_10", named("cifar-10").map(|it| it.saving.value)),
+            (
+                "accuracy_cost_points_fashion_mnist",
+                named("fashion-mnist").map(|it| it.accuracy_cost.value * 100.0),
+            ),
+            (
+                "accuracy_cost_points_cifar_10",
+                named("cifar-10").map(|it| it.accuracy_cost.value * 100.0),
+            ),
             ("accuracy_cost_points", Some(first.accuracy_cost.value * 100.0)),
         ]),
         verdict: verdict::all(parts.iter().map(|(_, it, _)| it.saving.above(SAVING))),

@@ -1,6 +1,8 @@
 //! The studies' claims, tested on our own records: a file a question, a rule a verdict.
 
 mod batching;
+mod difference;
+mod effects;
 mod layers;
 mod published;
 mod resample;
@@ -13,16 +15,20 @@ use std::collections::BTreeMap;
 
 use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
 
-pub(crate) use self::{
-    layers::{Block, blocks, contrast},
-    resample::{estimate, mean},
-};
 pub use self::{
+    difference::{Difference, FolderComparison, VerdictChange, compare_folders},
+    effects::{EffectShare, OurEffect, effect_shares},
     published::{Published, PublishedClaim, PublishedNetwork},
     rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
     timeline::network_means,
     tuning::{Search, searches},
     verdict::Estimate,
+};
+pub(crate) use self::{
+    effects::study_cautions,
+    layers::{Block, blocks, contrast},
+    resample::{estimate, mean},
+    tuning::measured as search_figures,
 };
 
 /// Tests every claim on the records; the content of `results.json`.

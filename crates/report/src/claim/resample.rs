@@ -1,13 +1,17 @@
 //! Intervals by resampling whole units: the rows of one search, one block or one repetition belong
 //! together, so they are drawn together (cluster bootstrap; Davison and Hinkley 1997, section 3.8).
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use super::verdict::Estimate;
+use crate::stats::{Bootstrap, BootstrapMethod, Units};
 
-/// Resamples behind an interval.
-const RESAMPLES: usize = 2000;
+/// Percentile intervals: what is resampled here (η², ratios of few blocks) is not smooth enough for
+/// the acceleration of BCa.
+const BOOTSTRAP: Bootstrap = Bootstrap {
+    resamples: 2000,
+    confidence: 0.95,
+    seed: 0x0077_6174_746c_6162,
+    method: BootstrapMethod::Percentile,
+};
 
 /// Fewer units than this allow no interval: with n units there are few distinct resamples
 /// (126 for n = 5), and percentile intervals are too narrow.
@@ -27,21 +31,9 @@ pub(crate) fn estimate(
     if units < FEWEST_UNITS {
         return Some(Estimate { value, ci95: None });
     }
-    let mut random = ChaCha8Rng::seed_from_u64(0x0077_6174_746c_6162);
-    let mut drawn = vec![0; units];
-    let mut values: Vec<f64> = (0..RESAMPLES)
-        .filter_map(|_| {
-            drawn.iter_mut().for_each(|it| *it = random.random_range(0..units));
-            statistic(&drawn).filter(|it| it.is_finite())
-        })
-        .collect();
-    // Where a resample in ten is undefined, the interval would describe the lucky ones.
-    if values.len() * 10 < RESAMPLES * 9 {
-        return Some(Estimate { value, ci95: None });
-    }
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    Some(Estimate { value, ci95: Some([at(0.025), at(0.975)]) })
+    // Where a resample in ten is undefined, the interval would describe the lucky ones: none.
+    let found = BOOTSTRAP.interval(&Units::rows(units), statistic).ok();
+    Some(Estimate { value, ci95: found.map(|it| [it.interval.low, it.interval.high]) })
 }
 
 /// The mean of some numbers; `None` of none.

@@ -185,7 +185,8 @@ pub(super) fn bayesian_dominates(trials: &[TrialRow]) -> Answer {
     }
 }
 
-fn measured(all: &[Search<'_>]) -> std::collections::BTreeMap<String, Option<f64>> {
+/// Means over searches of what a search finds, wastes and costs, by strategy.
+pub(crate) fn measured(all: &[Search<'_>]) -> std::collections::BTreeMap<String, Option<f64>> {
     let of = |sampler: SamplerKind, value: fn(&Search<'_>) -> Option<f64>| {
         mean(all.iter().filter(|it| it.sampler == sampler).filter_map(value))
     };

@@ -1,12 +1,24 @@
 //! The report as files: one page, Markdown, and each figure and table for itself.
 
+mod archive;
 mod csv;
+mod emissions;
 mod files;
+mod latex;
 mod markdown;
+mod records;
 
 use record::Origin;
 
-pub use self::{csv::csv, files::write, markdown::markdown};
+pub use self::{
+    archive::{STUDIES_BIB, ro_crate},
+    csv::csv,
+    emissions::emissions_csv,
+    files::{write, write_records},
+    latex::latex,
+    markdown::markdown,
+    records::records_csv,
+};
 use crate::document::{Cell, Number, origin_mark, p_value, with_interval};
 
 /// A cell as readers see it, with the mark of its origin if it is an energy.

@@ -78,6 +78,8 @@ pub struct PointSeries {
     pub name: String,
     /// In any order.
     pub points: Vec<Point>,
+    /// Drawn weaker than the others, as what is dominated.
+    pub faded: bool,
 }
 
 /// Points with names, and lines through them.

@@ -6,11 +6,12 @@
 //! sample looks like ([`describe`], [`Bootstrap`]), what factors do to it ([`anova`],
 //! [`marginal_means`]), which samples differ and by how much ([`compare`] and its parts,
 //! [`tukey_hsd`]), trends ([`linear_regression`], [`theil_sen`]), and when not to believe any of it
-//! ([`intraclass_correlation`], [`drift`], [`Caution`]).
+//! ([`intraclass_correlation`], [`drift`], [`Caution`], [`screen`]).
 
 mod anova;
 mod bootstrap;
 mod caution;
+mod choice;
 mod compare;
 mod dependence;
 mod describe;
@@ -31,7 +32,9 @@ mod rank;
 mod regression;
 mod root;
 mod scaled_chi;
+mod screen;
 mod spread;
+mod survival;
 mod t_test;
 mod trend;
 
@@ -39,6 +42,7 @@ pub use self::{
     anova::{Anova, AnovaTerm, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
     caution::Caution,
+    choice::{Choice, ChosenTest},
     compare::{
         LevelComparison, SampleComparison, compare, compare_levels, compare_levels_paired,
         compare_paired,
@@ -61,12 +65,14 @@ pub use self::{
     },
     power::{t_test_power, t_test_sample_size},
     rank::{
-        Friedman, Kendall, KruskalWallis, PValue, RankTest, Slope, Spearman, Zeros, friedman,
-        kendall, kruskal_wallis, mann_whitney, mann_whitney_by, spearman, theil_sen,
-        theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
+        Friedman, Kendall, KruskalWallis, MeanRanks, PValue, RankTest, Slope, Spearman, Zeros,
+        friedman, kendall, kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, spearman,
+        theil_sen, theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
     regression::{Coefficient, LinearFit, Prediction, linear_regression},
+    screen::screen,
     spread::{Center, FTest, levene},
+    survival::{SurvivalStep, kaplan_meier},
     t_test::{TTest, one_sample_t, paired_t, welch_t},
     trend::{ExponentialTrend, Joint, SegmentedTrend, exponential_trend, segmented_trend},
 };

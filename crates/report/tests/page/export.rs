@@ -121,7 +121,16 @@ fn a_folder_gets_the_page_and_a_file_for_each_figure_and_table() {
             .iter()
             .map(|it| it.strip_prefix(&report).unwrap().display().to_string())
             .collect();
-        assert_eq!(names, ["index.html", "report.md", "figures/cells-a.svg", "tables/cells.csv"]);
+        assert_eq!(
+            names,
+            [
+                "index.html",
+                "report.md",
+                "figures/cells-a.svg",
+                "tables/cells.csv",
+                "tables/cells.tex"
+            ]
+        );
     }
     markup::elements(&fs::read_to_string(report.join("figures/cells-a.svg")).unwrap()).unwrap();
     for folder in ["", "figures", "tables"] {

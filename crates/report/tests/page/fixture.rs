@@ -104,6 +104,7 @@ pub(crate) fn plots() -> Vec<Plot> {
             y: energy().log(),
             series: vec![PointSeries {
                 name: EVIL.into(),
+                faded: true,
                 points: [1.0, 10.0, 0.0, f64::INFINITY]
                     .map(|y| Point {
                         x: 2012.0 + y,

@@ -1,6 +1,12 @@
 //! The presentation half: document, plots, page, exporters.
 
+#![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
+#![expect(clippy::print_stdout, reason = "says that something was skipped")]
+
+mod archive;
+mod browser;
 mod colors;
+mod compare;
 mod export;
 mod fixture;
 mod html;

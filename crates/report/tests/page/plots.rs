@@ -147,7 +147,7 @@ fn any_plot() -> impl Strategy<Value = Plot> {
         .prop_map(|(x, y, lines)| Plot::Lines(LinePlot { x, y, lines, references: Vec::new() }));
     let points = prop::collection::vec(any_point(), 0..20);
     let points = (any_axis(), any_axis(), points, any_line()).prop_map(|(x, y, points, trend)| {
-        let series = vec![PointSeries { name: "s".into(), points }];
+        let series = vec![PointSeries { name: "s".into(), points, faded: false }];
         Plot::Points(PointPlot { x, y, series, trends: vec![trend] })
     });
     let mark = prop::option::of((any_value(), any_interval()))

@@ -9,3 +9,4 @@ mod errors;
 mod laws;
 mod oracle;
 mod published;
+mod screening;

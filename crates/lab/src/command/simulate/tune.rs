@@ -155,8 +155,16 @@ fn write(tuning: &Tuning, origin: Origin, folder: &Path) -> anyhow::Result<()> {
             x: Axis::new("p99 response", "s").log(),
             y: Axis::energy("energy", "J/request", origin).from_zero(),
             series: vec![
-                PointSeries { name: "frontier".to_owned(), points: points(&tuning.frontier, true) },
-                PointSeries { name: "others".to_owned(), points: points(&others, false) },
+                PointSeries {
+                    name: "frontier".to_owned(),
+                    points: points(&tuning.frontier, true),
+                    faded: false,
+                },
+                PointSeries {
+                    name: "others".to_owned(),
+                    points: points(&others, false),
+                    faded: true,
+                },
             ],
             trends: Vec::new(),
         }),

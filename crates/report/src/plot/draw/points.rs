@@ -66,7 +66,7 @@ pub(super) fn draw(plot: &PointPlot, width: Width) -> Drawing {
             }
         }
         @for (index, series) in plot.series.iter().enumerate() {
-            g class=(style::class(index)) {
+            g class=(style::class(index)) opacity=[series.faded.then_some("0.5")] {
                 @for point in &series.points { (mark(plot, index, point, &x, &y)) }
             }
         }

@@ -4,6 +4,7 @@ mod correlation;
 mod friedman;
 mod kruskal_wallis;
 mod mann_whitney;
+mod nemenyi;
 mod theil_sen;
 mod wilcoxon;
 
@@ -12,6 +13,7 @@ pub use self::{
     friedman::{Friedman, friedman},
     kruskal_wallis::{KruskalWallis, kruskal_wallis},
     mann_whitney::{mann_whitney, mann_whitney_by},
+    nemenyi::{MeanRanks, mean_ranks},
     theil_sen::{Slope, theil_sen, theil_sen_within},
     wilcoxon::{Zeros, wilcoxon_signed_rank, wilcoxon_signed_rank_by},
 };

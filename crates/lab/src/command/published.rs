@@ -1,0 +1,59 @@
+//! `wattlab reproduce --published`: the studies' raw files through the code of our own runs.
+
+use std::path::Path;
+
+use ::report::{Published, RawStudy, Rows};
+use serde_json::json;
+
+use crate::{Failure, output, progress};
+
+/// Analyzes a folder of raw files beside what a folder of ours holds, and writes `published/` into it.
+///
+/// # Errors
+///
+/// If the raw files, the journal or the folder cannot be used.
+pub(super) fn run(folder_of_raw: &Path, out: &Path, as_json: bool) -> Result<(), Failure> {
+    let reference = RawStudy::read(folder_of_raw).map_err(Failure::bad_input)?;
+    let journal = out.join("journal.jsonl");
+    let records = if journal.exists() {
+        record::read_journal(&journal).map_err(Failure::bad_input)?
+    } else {
+        Vec::new()
+    };
+    let ours = Rows::of(&records).layers;
+    let published = Published::built_in();
+    let unfit = |error| {
+        let place = format!("the trainings in `{}/rq2_*.csv`", folder_of_raw.display());
+        Failure::BadInput(anyhow::Error::new(error).context(place))
+    };
+    let document = ::report::reference_document(&reference, &ours, &published).map_err(unfit)?;
+    let effects = ::report::effect_shares(&reference, &ours).map_err(unfit)?;
+    let folder = out.join("published");
+    ::report::write(&document, &folder).map_err(Failure::run_time)?;
+    let results = json!({
+        "schema": "wattlab.published/1",
+        "claims": document.findings,
+        "effects": effects,
+    });
+    let text = serde_json::to_vec_pretty(&results).map_err(Failure::run_time)?;
+    output::write_whole(&folder.join("published.json"), &text).map_err(Failure::run_time)?;
+    if as_json {
+        return output::print_json(&results);
+    }
+    for claim in &document.findings {
+        let (slug, verdict) = (claim.id.slug(), claim.verdict.word());
+        output::print(&format!("{slug:<32} {verdict:<13} {}", claim.reason));
+    }
+    for effect in &effects {
+        let share = effect.confirmed_share.map_or_else(
+            || "not published".to_owned(),
+            |it| format!("{:.4} % of the published", it * 100.0),
+        );
+        output::print(&format!(
+            "{:<14} {:<9} {:<32} η² {:.6}, {share}",
+            effect.data, effect.response, effect.term, effect.reproduced_eta_sq
+        ));
+    }
+    progress::line(&format!("report: {}", folder.join("index.html").display()));
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! A CSV file as columns, with errors that name file, column, row and remedy.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use report::stats::{Factor, StatsError};
+
+use super::Data;
+
+/// The rows of a file.
+pub(super) struct Table {
+    file: String,
+    columns: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+    /// Lines with commas only, which are left out.
+    pub(super) empty_rows: usize,
+}
+
+impl Table {
+    pub(super) fn read(path: &Path) -> Result<Self, anyhow::Error> {
+        let file = path.display().to_string();
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_path(path)
+            .with_context(|| format!("failed to read `{file}`; check the path"))?;
+        let broken = |error: csv::Error| {
+            anyhow!(
+                "`{file}`: {error}; expected a CSV file in UTF-8 with as many fields in every line as in the header"
+            )
+        };
+        let header = reader.headers().map_err(broken)?.clone();
+        let columns: Vec<String> =
+            header.iter().map(|it| it.trim_start_matches('\u{feff}').to_owned()).collect();
+        if columns.len() == 1 && columns[0].contains([';', '\t']) {
+            bail!("`{file}`: the header is `{}`, expected fields separated by commas", columns[0]);
+        }
+        if let Some(twice) = columns.iter().enumerate().find(|(at, it)| columns[..*at].contains(it))
+        {
+            bail!(
+                "`{file}`: two columns are called `{}`, expected different names; rename one",
+                twice.1
+            );
+        }
+        let all: Vec<csv::StringRecord> =
+            reader.records().collect::<Result<_, _>>().map_err(broken)?;
+        let lines = all.len();
+        let rows: Vec<csv::StringRecord> =
+            all.into_iter().filter(|row| row.iter().any(|it| !it.is_empty())).collect();
+        if rows.is_empty() {
+            bail!("`{file}` has no rows, expected a header and one row an observation");
+        }
+        Ok(Self { file, columns, empty_rows: lines - rows.len(), rows })
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn position(&self, name: &str) -> Result<usize, anyhow::Error> {
+        self.columns.iter().position(|it| it == name).ok_or_else(|| {
+            let distance = |it: &&String| strsim::damerau_levenshtein(it, name);
+            let nearest = self.columns.iter().min_by_key(distance).map_or("", String::as_str);
+            anyhow!(
+                "`{}` has no column `{name}`; did you mean `{nearest}`? It has {}",
+                self.file,
+                quoted(&self.columns)
+            )
+        })
+    }
+
+    fn fields(&self, name: &str) -> Result<impl Iterator<Item = (u64, &str)>, anyhow::Error> {
+        let at = self.position(name)?;
+        Ok(self
+            .rows
+            .iter()
+            .map(move |row| (row.position().map_or(0, csv::Position::line), &row[at])))
+    }
+
+    /// A column of finite numbers.
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<f64>, anyhow::Error> {
+        self.fields(name)?
+            .map(|(line, field)| match field.parse::<f64>() {
+                Ok(value) if value.is_finite() => Ok(value),
+                _ => Err(anyhow!(
+                    "`{}`, line {line}: column `{name}` is `{field}`, expected a finite number; \
+                     correct it or remove the line",
+                    self.file
+                )),
+            })
+            .collect()
+    }
+
+    /// A column of levels, in order.
+    pub(super) fn factor(&self, name: &str) -> Result<Factor, anyhow::Error> {
+        let mut levels = Vec::with_capacity(self.rows.len());
+        for (line, field) in self.fields(name)? {
+            if field.is_empty() {
+                bail!(
+                    "`{}`, line {line}: column `{name}` is empty, expected the level of a factor; \
+                     fill it or remove the line",
+                    self.file
+                );
+            }
+            levels.push(field.to_owned());
+        }
+        Ok(Factor::new(name, levels).sorted())
+    }
+
+    /// Factors that differ from one another and from the response, of two levels or more each.
+    pub(super) fn factors(
+        &self,
+        names: &[String],
+        response: &str,
+    ) -> Result<Vec<Factor>, anyhow::Error> {
+        for (at, name) in names.iter().enumerate() {
+            if name == response || names[..at].contains(name) {
+                bail!("`{name}` is asked for twice, expected one response and different factors");
+            }
+        }
+        let factors: Vec<Factor> =
+            names.iter().map(|it| self.factor(it)).collect::<Result<_, _>>()?;
+        for factor in &factors {
+            if let [only] = factor.levels.as_slice() {
+                bail!(
+                    "`{}`: column `{}` is `{only}` in every row, expected at least two levels; leave \
+                     the factor out",
+                    self.file,
+                    factor.name
+                );
+            }
+            if factor.levels.len() == self.rows.len() {
+                bail!(
+                    "`{}`: column `{}` has another value in each of its {} rows (the first is \
+                     `{}`), expected levels that repeat; a measured column is no factor",
+                    self.file,
+                    factor.name,
+                    self.rows.len(),
+                    self.rows[0].get(self.position(&factor.name)?).unwrap_or("")
+                );
+            }
+        }
+        for (at, a) in factors.iter().enumerate() {
+            if let Some(b) = factors[at + 1..].iter().find(|it| determine_one_another(a, it)) {
+                bail!(
+                    "`{}`: columns `{}` and `{}` always change together (`{}` comes with `{}`), so \
+                     their effects cannot be told apart; leave one out",
+                    self.file,
+                    a.name,
+                    b.name,
+                    a.levels[a.codes[0]],
+                    b.levels[b.codes[0]]
+                );
+            }
+        }
+        Ok(factors)
+    }
+
+    /// A statistic's complaint, with the file, the columns and what to do.
+    pub(super) fn complaint(
+        &self,
+        error: StatsError,
+        data: &Data,
+        factors: &[Factor],
+    ) -> anyhow::Error {
+        let names: Vec<String> = factors.iter().map(|it| it.name.clone()).collect();
+        let place = format!("`{}`: column `{}` by {}", self.file, data.response, quoted(&names));
+        match error {
+            StatsError::Constant { column } if column == "response" || column == "groups" => {
+                let value = self.fields(&data.response).ok().and_then(|mut it| it.next());
+                anyhow!(
+                    "{place}: the response is `{}` in every row, expected values that vary; analyze \
+                     another column",
+                    value.map_or("", |it| it.1)
+                )
+            }
+            StatsError::Constant { .. } => anyhow!(
+                "{place}: the response does not vary within any group, so there is no error to test \
+                 against; add repeats or analyze another column"
+            ),
+            StatsError::TooFew { what, found, expected } => anyhow!(
+                "{place}: {found} {what}, expected at least {expected}; add rows or leave out the \
+                 level that lacks them"
+            ),
+            error => anyhow::Error::new(error).context(place),
+        }
+    }
+}
+
+fn determine_one_another(a: &Factor, b: &Factor) -> bool {
+    let pairs: std::collections::BTreeSet<(usize, usize)> =
+        a.codes.iter().copied().zip(b.codes.iter().copied()).collect();
+    a.levels.len() == b.levels.len() && pairs.len() == a.levels.len()
+}
+
+/// `` `a`, `b` ``.
+pub(super) fn quoted(names: &[String]) -> String {
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}

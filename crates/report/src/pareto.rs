@@ -1,0 +1,130 @@
+//! Which trades of cost for gain nothing beats.
+
+/// A choice: what it costs, and what it gains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trade {
+    /// Less is better: joules.
+    pub cost: f64,
+    /// More is better: accuracy.
+    pub gain: f64,
+}
+
+/// The trades that no other one beats in both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frontier {
+    /// Positions in the trades, by rising cost (and gain).
+    pub members: Vec<usize>,
+    /// Share of the rectangle between the worst and the best cost and gain that is dominated, in
+    /// [0, 1]: the hypervolume (Zitzler and Thiele 1999) with the worst values as reference point;
+    /// `None` if cost or gain does not vary.
+    pub hypervolume: Option<f64>,
+    /// The member farthest above the line from the cheapest to the best, both axes scaled to [0, 1]
+    /// (Das 1999); `None` if there is none above it.
+    pub knee: Option<usize>,
+}
+
+impl Frontier {
+    /// Of trades; those that are not finite are on no frontier.
+    #[must_use]
+    pub fn of(trades: &[Trade]) -> Self {
+        let finite = |it: &Trade| it.cost.is_finite() && it.gain.is_finite();
+        let mut order: Vec<usize> = (0..trades.len()).filter(|it| finite(&trades[*it])).collect();
+        order.sort_by(|a, b| {
+            let (a, b) = (&trades[*a], &trades[*b]);
+            a.cost.total_cmp(&b.cost).then(b.gain.total_cmp(&a.gain))
+        });
+        let mut members: Vec<usize> = Vec::new();
+        for at in &order {
+            if members.last().is_none_or(|last| trades[*at].gain > trades[*last].gain) {
+                members.push(*at);
+            }
+        }
+        let all: Vec<Trade> = order.iter().map(|it| trades[*it]).collect();
+        let frontier: Vec<Trade> = members.iter().map(|it| trades[*it]).collect();
+        let knee = knee(&frontier).map(|it| members[it]);
+        Self { hypervolume: hypervolume(&all, &frontier), knee, members }
+    }
+
+    /// What each step along the frontier costs for a unit of gain, from one member to the next.
+    pub fn prices(&self, trades: &[Trade]) -> Vec<f64> {
+        let step = |pair: &[usize]| {
+            let (from, to) = (trades[pair[0]], trades[pair[1]]);
+            (to.cost - from.cost) / (to.gain - from.gain)
+        };
+        self.members.windows(2).map(step).collect()
+    }
+}
+
+fn hypervolume(all: &[Trade], frontier: &[Trade]) -> Option<f64> {
+    let costliest = all.iter().map(|it| it.cost).reduce(f64::max)?;
+    let least = all.iter().map(|it| it.gain).reduce(f64::min)?;
+    let (first, last) = (frontier.first()?, frontier.last()?);
+    let rectangle = (costliest - first.cost) * (last.gain - least);
+    let mut below = least;
+    let mut area = 0.0;
+    for it in frontier {
+        area += (costliest - it.cost) * (it.gain - below);
+        below = it.gain;
+    }
+    (rectangle > 0.0).then(|| area / rectangle)
+}
+
+fn knee(frontier: &[Trade]) -> Option<usize> {
+    let (first, last) = (frontier.first()?, frontier.last()?);
+    let above = |it: &Trade| {
+        let cost = (it.cost - first.cost) / (last.cost - first.cost);
+        (it.gain - first.gain) / (last.gain - first.gain) - cost
+    };
+    let inner = frontier.iter().enumerate().map(|(at, it)| (at, above(it)));
+    inner.filter(|(_, above)| *above > 1e-9).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn trades(pairs: &[(f64, f64)]) -> Vec<Trade> {
+        pairs.iter().map(|(cost, gain)| Trade { cost: *cost, gain: *gain }).collect()
+    }
+
+    #[test]
+    fn by_hand() {
+        let trades =
+            trades(&[(1.0, 0.0), (2.0, 6.0), (3.0, 5.0), (5.0, 8.0), (5.0, 8.0), (f64::NAN, 9.0)]);
+        let found = Frontier::of(&trades);
+        assert_eq!(found.members, [0, 1, 3]);
+        assert_eq!(found.prices(&trades), [1.0 / 6.0, 1.5]);
+        assert_eq!(found.knee, Some(1));
+        // 3 · 6 of 4 · 8; what costs as much as the costliest adds nothing.
+        assert_eq!(found.hypervolume, Some(18.0 / 32.0));
+    }
+
+    #[test]
+    fn one_or_none() {
+        let one = Frontier::of(&trades(&[(1.0, 1.0)]));
+        assert_eq!((one.members.len(), one.hypervolume, one.knee), (1, None, None));
+        assert_eq!(Frontier::of(&[]).members, Vec::<usize>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_beats_a_member_and_something_beats_the_rest(
+            pairs in prop::collection::vec((0..20_i32, 0..20_i32), 1..30)
+        ) {
+            let pairs: Vec<(f64, f64)> =
+                pairs.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).collect();
+            let trades = trades(&pairs);
+            let found = Frontier::of(&trades);
+            let beats = |a: &Trade, b: &Trade| a.cost <= b.cost && a.gain >= b.gain && a != b;
+            for (at, trade) in trades.iter().enumerate() {
+                let same = || found.members.iter().any(|it| trades[*it] == *trade);
+                let beaten = trades.iter().any(|it| beats(it, trade));
+                prop_assert_eq!(beaten, !same());
+                prop_assert!(!beaten || !found.members.contains(&at));
+            }
+            prop_assert!(found.hypervolume.is_none_or(|it| (0.0..=1.0).contains(&it)));
+        }
+    }
+}

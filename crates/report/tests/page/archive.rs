@@ -1,0 +1,95 @@
+//! What belongs to a report beside its page: records, emissions, LaTeX, studies, RO-Crate.
+
+use std::fs;
+
+use record::RunRecord;
+use serde_json::Value;
+use wattlab_report::{emissions_csv, latex, records_csv, write, write_records};
+
+use crate::fixture;
+
+fn run() -> RunRecord {
+    serde_json::from_str(include_str!("record.json")).unwrap()
+}
+
+#[test]
+fn a_table_for_a_paper() {
+    let text = latex(&fixture::table());
+    insta::assert_snapshot!(text, @r"
+    % Needs \usepackage{booktabs}.
+    \begin{table}
+      \centering
+      \caption{Searches by strategy.}
+      \label{tab:rq1-strategies}
+      \begin{tabular}{lrrrr}
+        \toprule
+        strategy & trials & best accuracy (\%) & energy of a request (J/request) & p \\
+        \midrule
+        bayesian, ''gp'' & $-$1,234 & 84.7 [83.9 to 85.6] & 1,674 [1,650 to 1,690] (est.) & \textless{} 0.001 \\
+        \textless{}/script\textgreater{}\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{}'''\&\textbar{}*\textasciigrave{}x\textasciigrave{} & -- & $-$0.046 & 0.311 (meas.) & 0.049 \\
+        simple\_cnn & -- & -- & -- & -- \\
+        \bottomrule
+      \end{tabular}
+    \end{table}
+    ");
+}
+
+#[test]
+fn every_value_of_a_record_has_a_column() {
+    let mut other = run();
+    other.energy.total = None;
+    let text = records_csv(&[run(), other]);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let of = |row: usize, name: &str| {
+        let at = columns.iter().position(|it| it == name);
+        rows[row][at.unwrap_or_else(|| panic!("no column {name}: {columns:?}"))].to_owned()
+    };
+    assert_eq!(of(0, "spec.task.infer.network"), "resnet18");
+    assert_eq!(of(0, "energy.total.origin"), "estimated");
+    assert_eq!(of(0, "energy.total.joules").parse(), Ok(run().energy.total.unwrap().joules.0));
+    assert_eq!(of(1, "energy.total.joules"), "", "absent is absent");
+    assert_eq!(records_csv(&[]), "");
+}
+
+#[test]
+fn emissions_as_codecarbon_has_them() {
+    let text = emissions_csv(&[run()]);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let row: std::collections::BTreeMap<String, String> =
+        reader.deserialize().next().unwrap().unwrap();
+    assert_eq!(row["timestamp"], "2024-02-29T23:59:59");
+    assert_eq!(row["experiment_id"], "timeline");
+    let joules = run().energy.total.unwrap().joules.0;
+    let kwh: f64 = row["energy_consumed"].parse().unwrap();
+    assert!((kwh * 3.6e6 - joules).abs() < 1e-9);
+    // The process's share is not the package's energy, and the grid is not known.
+    for empty in ["cpu_energy", "gpu_energy", "emissions", "country_iso_code"] {
+        assert_eq!(row[empty], "", "{empty}");
+    }
+}
+
+#[test]
+fn the_crate_lists_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = write(&fixture::document(), folder.path()).unwrap();
+    let more = write_records(&[run()], &files, folder.path()).unwrap();
+    let metadata = fs::read_to_string(folder.path().join("ro-crate-metadata.json")).unwrap();
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let graph = metadata["@graph"].as_array().unwrap();
+    let ids: Vec<&str> = graph.iter().map(|it| it["@id"].as_str().unwrap()).collect();
+    for path in files.iter().chain(&more) {
+        let name = path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
+        assert!(path.is_file() && ids.contains(&&*name), "{name} is not in {ids:?}");
+    }
+    let root = graph.iter().find(|it| it["@id"] == "./").unwrap();
+    for part in
+        root["hasPart"].as_array().unwrap().iter().chain(root["citation"].as_array().unwrap())
+    {
+        assert!(ids.contains(&part["@id"].as_str().unwrap()), "{part} is described");
+    }
+    let bib = fs::read_to_string(folder.path().join("studies.bib")).unwrap();
+    assert!(bib.contains("2303.13972") && bib.contains("2307.11434"));
+    assert_eq!(bib.matches('{').count(), bib.matches('}').count());
+}

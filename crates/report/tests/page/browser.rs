@@ -1,0 +1,248 @@
+//! The page in a real browser: Chromium over its debugging pipe. Skips visibly where there is none.
+
+use std::{
+    io::{BufReader, Write, prelude::*},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use wattlab_report::{Published, html, results};
+
+use crate::fixture;
+
+/// A browser with one page.
+struct Browser {
+    process: Child,
+    messages: Receiver<Value>,
+    session: String,
+    next: u64,
+    /// Everything the page complained about or asked for.
+    complaints: Vec<String>,
+    requests: Vec<String>,
+}
+
+impl Browser {
+    fn open(profile: &Path) -> Option<Self> {
+        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|it| {
+            let mut version = Command::new(it);
+            version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+            version.status().is_ok_and(|it| it.success())
+        });
+        let Some(program) = program else {
+            println!("skipped: no chromium here; apt-get install chromium");
+            return None;
+        };
+        // The pipe is file descriptors 3 and 4; the shell puts them there.
+        let script = format!(
+            "exec {program} --headless --no-sandbox --disable-gpu --no-first-run \
+             --user-data-dir=\"$0\" --remote-debugging-pipe 3<&0 4>&1 2>/dev/null >/dev/null"
+        );
+        let mut process = Command::new("sh")
+            .args(["-c", &script])
+            .arg(profile)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, messages) = mpsc::channel();
+        thread::spawn(move || {
+            let mut message = Vec::new();
+            while output.read_until(0, &mut message).is_ok_and(|it| it > 0) {
+                message.pop();
+                let value = serde_json::from_slice(&message);
+                message.clear();
+                if value.map(|it| sender.send(it)).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut browser = Self {
+            process,
+            messages,
+            session: String::new(),
+            next: 0,
+            complaints: Vec::new(),
+            requests: Vec::new(),
+        };
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let attached = browser.call("Target.attachToTarget", &attach);
+        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Runtime", "Log", "Network", "Page"] {
+            browser.call(&format!("{domain}.enable"), &json!({}));
+        }
+        Some(browser)
+    }
+
+    fn receive(&mut self) -> Value {
+        let message =
+            self.messages.recv_timeout(Duration::from_secs(60)).expect("the browser answers");
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => self.complaints.push(params.to_string()),
+            Some("Runtime.consoleAPICalled") => self.complaints.push(params["args"].to_string()),
+            Some("Log.entryAdded") => self.complaints.push(params["entry"].to_string()),
+            Some("Network.requestWillBeSent") => {
+                self.requests.push(params["request"]["url"].as_str().unwrap().to_owned());
+            }
+            _ => {}
+        }
+        message
+    }
+
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.next += 1;
+        let mut message = json!({"id": self.next, "method": method, "params": params});
+        if !self.session.is_empty() {
+            message["sessionId"] = json!(self.session);
+        }
+        let mut input = self.process.stdin.as_ref().unwrap();
+        input.write_all(format!("{message}\0").as_bytes()).unwrap();
+        loop {
+            let answer = self.receive();
+            if answer["id"] == json!(self.next) {
+                assert!(answer["error"].is_null(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn show(&mut self, file: &Path) {
+        self.call("Page.navigate", &json!({"url": format!("file://{}", file.display())}));
+        while self.receive()["method"] != "Page.loadEventFired" {}
+    }
+
+    /// The value of an expression in the page.
+    fn ask(&mut self, expression: &str) -> Value {
+        let params = json!({"expression": expression, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", &params);
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    fn screen(&mut self, width: u32, scheme: &str, medium: &str) {
+        let size =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.call("Emulation.setDeviceMetricsOverride", &size);
+        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": scheme}));
+    }
+
+    /// Writes a picture into the folder `WATTLAB_SCREENSHOTS`, if there is one.
+    fn picture(&mut self, name: &str) {
+        let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") else { return };
+        let picture = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let bytes = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(Path::new(&folder).join(name), bytes).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Texts whose contrast with what is behind them is below WCAG's AA: 4.5, or 3 for large ones.
+const LOW_CONTRAST: &str = r#"(() => {
+  const parse = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
+    return { r, g, b, a };
+  };
+  const light = ({ r, g, b }) => [r, g, b].reduce((sum, it, at) => {
+    const c = it / 255;
+    const linear = c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    return sum + linear * [0.2126, 0.7152, 0.0722][at];
+  }, 0);
+  const over = (top, below) => ({
+    r: top.r * top.a + below.r * (1 - top.a),
+    g: top.g * top.a + below.g * (1 - top.a),
+    b: top.b * top.a + below.b * (1 - top.a), a: 1 });
+  const canvas = matchMedia("(prefers-color-scheme: dark)").matches
+    ? { r: 18, g: 18, b: 18, a: 1 } : { r: 255, g: 255, b: 255, a: 1 };
+  const behind = (element) => element === null ? canvas
+    : (() => { const own = parse(getComputedStyle(element).backgroundColor);
+        return own.a === 1 ? own : over(own, behind(element.parentElement)); })();
+  const low = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(element);
+    const text = [...element.childNodes].some((it) => it.nodeType === 3 && it.textContent.trim());
+    if (!text || style.visibility === "hidden" || element.getClientRects().length === 0
+        || ["SCRIPT", "STYLE", "title"].includes(element.tagName)) continue;
+    const drawn = element.ownerSVGElement ? style.fill : style.color;
+    const below = behind(element.closest("svg") ?? element);
+    const [a, b] = [light(over(parse(drawn), below)), light(below)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    if (ratio < least - 0.01) low.push(`${element.tagName}.${element.getAttribute("class")} ${ratio.toFixed(2)}: ${element.textContent.slice(0, 40)}`);
+  }
+  return low;
+})()"#;
+
+#[test]
+fn a_real_browser_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut browser) = Browser::open(&folder.path().join("profile")) else { return };
+    let mut document = fixture::document();
+    document.findings = results(&[], &Published::built_in()).claims;
+    let page = folder.path().join("page.html");
+    std::fs::write(&page, html(&document)).unwrap();
+
+    browser.screen(1100, "light", "");
+    browser.show(&page);
+    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts tbody tr').length"), 9);
+    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts .verdict').length"), 9);
+
+    // Sorting: up, down, and back; missing values last.
+    let column = "[...document.querySelectorAll('table.data tbody tr')]\
+                  .map(it => it.cells[2].dataset.key ?? '')";
+    let order = |browser: &mut Browser| {
+        let found = browser.ask(column);
+        let keys = found.as_array().unwrap().iter();
+        keys.map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let button = "document.querySelectorAll('table.data thead button')[2].click()";
+    let before = order(&mut browser);
+    browser.ask(button);
+    let up = order(&mut browser);
+    browser.ask(button);
+    let down = order(&mut browser);
+    browser.ask(button);
+    assert_eq!(before, ["84.7", "-0.0462", ""]);
+    assert_eq!(up, ["-0.0462", "84.7", ""]);
+    assert_eq!(down, ["84.7", "-0.0462", ""]);
+    assert_eq!(order(&mut browser), before);
+    assert_eq!(
+        browser.ask("document.querySelector('table.data thead button').tabIndex >= 0"),
+        true,
+        "the keyboard reaches it"
+    );
+    browser.picture("light.png");
+
+    for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {
+        browser.screen(width, scheme, "");
+        let low = browser.ask(LOW_CONTRAST);
+        assert_eq!(low, json!([]), "{width} {scheme}");
+        let wide = browser.ask("document.scrollingElement.scrollWidth - innerWidth");
+        assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
+        browser.picture(&format!("{scheme}-{width}.png"));
+    }
+    // On paper there is no color scheme, and nothing is behind a scroll bar.
+    browser.screen(800, "dark", "print");
+    let background = browser.ask("getComputedStyle(document.body).backgroundColor");
+    let light = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].map(|it| json!(it));
+    assert!(light.contains(&background), "{background}");
+    browser.picture("print.png");
+
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    let page = format!("file://{}", page.display());
+    assert!(browser.requests.iter().all(|it| *it == page), "{:?}", browser.requests);
+}

@@ -1,0 +1,49 @@
+//! Two folders of records: what differs, by how much.
+
+use record::{Outcome, RunRecord, Task};
+use wattlab_report::{Published, compare_folders};
+
+/// Six runs of two networks, the second's energy multiplied.
+fn runs(factor: f64) -> Vec<RunRecord> {
+    let one: RunRecord = serde_json::from_str(include_str!("record.json")).unwrap();
+    let make = |network: &str, repetition: u32| {
+        let mut run = one.clone();
+        run.spec.repetition = repetition;
+        if let Task::Infer(task) = &mut run.spec.task {
+            network.clone_into(&mut task.network);
+        }
+        assert!(matches!(run.outcome, Outcome::Inferred(_)));
+        let noise = 1.0 + f64::from(repetition % 3) * 0.01;
+        let scale = if network == "alexnet" { factor } else { 1.0 };
+        let total = run.energy.total.as_mut().unwrap();
+        total.joules.0 *= noise * scale;
+        run.timing.main.0 *= noise;
+        run
+    };
+    ["alexnet", "resnet18"].iter().flat_map(|it| (0..6).map(|at| make(it, at))).collect()
+}
+
+#[test]
+fn a_change_is_found_and_only_it() {
+    let found = compare_folders(&runs(1.0), &runs(1.2), &Published::built_in());
+    assert_eq!(found.differences.len(), 4, "energy and time of two networks");
+    let above: Vec<_> = found.above(0.1).collect();
+    assert_eq!(above.len(), 1);
+    assert!(above[0].name.starts_with("energy of an image, alexnet"), "{above:?}");
+    assert!((above[0].change - 0.2).abs() < 1e-12);
+    let [low, high] = above[0].ci95.unwrap();
+    assert!(low > 0.18 && low < 0.2 && high > 0.2 && high < 0.22, "{low} {high}");
+    assert_eq!(above[0].origin, Some(record::Origin::Estimated));
+    assert_eq!(found.above(0.25).count(), 0);
+}
+
+#[test]
+fn a_folder_does_not_differ_from_itself() {
+    let found = compare_folders(&runs(1.0), &runs(1.0), &Published::built_in());
+    assert!(found.differences.iter().all(|it| !it.differs() && it.change.abs() < 1e-12));
+    assert!(found.verdicts.is_empty());
+    let one = &runs(1.0)[..1];
+    let found = compare_folders(one, &runs(1.0), &Published::built_in());
+    assert!(found.differences.iter().all(|it| it.ci95.is_none() && it.p.is_none()), "{found:?}");
+    assert!(compare_folders(&[], &runs(1.0), &Published::built_in()).differences.is_empty());
+}
