@@ -96,7 +96,7 @@ fn page(lines: &str) -> String {
     text.push_str(
         "\nThe driver renews its counters every half millisecond or so, at real-time priority; where it is \
          late all the same, what passed meanwhile is in no tool's interval (\"missed\"). The peers are asked for the processor's (and \
-         memory's) energy alone.\n\n## Cost\n\n\
+         memory's) energy alone: CodeCarbon's memory is a model of its own and left out; carbontracker's figures include the mean data center's overhead of 1.58 that it multiplies in.\n\n## Cost\n\n\
          | tool | from import or start to ready (s) | CPU-seconds per second while measuring | memory (MB) |\n\
          |---|--:|--:|--:|\n",
     );
