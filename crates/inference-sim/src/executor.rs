@@ -1,6 +1,6 @@
 //! What serves a batch.
 
-use std::{convert::Infallible, ops::Range};
+use std::convert::Infallible;
 
 use rand_chacha::ChaCha8Rng;
 
@@ -17,12 +17,12 @@ pub trait Executor {
 
     /// Serves the requests with these numbers, and returns when all of them are answered.
     ///
-    /// Requests are numbered from 0 in order of arrival; each is asked for exactly once. An
-    /// executor on an accelerator must wait for it: the time of return is the time of response.
+    /// Requests are numbered from 0 in order of arrival; each is asked for at most once, in
+    /// rising order. An executor on an accelerator must wait for it: the time of return is the time of response.
     ///
     /// # Errors
     /// Whatever keeps it from answering.
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), Self::Error>;
+    fn serve(&mut self, requests: &[usize]) -> Result<(), Self::Error>;
 }
 
 /// A modelled server: lets the time of a service law pass on a virtual clock.
@@ -44,7 +44,7 @@ impl<'c> Modeled<'c> {
 impl Executor for Modeled<'_> {
     type Error = Infallible;
 
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), Infallible> {
+    fn serve(&mut self, requests: &[usize]) -> Result<(), Infallible> {
         self.clock.advance(self.law.sample(requests.len(), &mut self.random));
         Ok(())
     }

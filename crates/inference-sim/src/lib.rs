@@ -36,7 +36,7 @@ pub use crate::{
     },
     error::ConfigError,
     executor::{Executor, Modeled},
-    live::{Control, LiveError, Progress, serve, serve_or_drop},
+    live::{Control, LiveError, Progress, Served, serve, serve_limited},
     log::{LogError, request_log},
     mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
     policy::{

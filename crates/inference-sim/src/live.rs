@@ -1,6 +1,6 @@
 //! A queue served in the time of a clock: live with a real network, or as the plain model of it.
 
-use std::ops::Range;
+use std::collections::VecDeque;
 
 use record::{BatchTimes, Serving};
 
@@ -13,9 +13,9 @@ use crate::{
 /// How far a live queue has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Requests served.
+    /// Requests served, dropped or rejected.
     pub served: usize,
-    /// Requests that have arrived, those served too.
+    /// Requests that have arrived, those too.
     pub arrived: usize,
     /// Requests in all.
     pub requests: usize,
@@ -37,10 +37,12 @@ pub enum LiveError<E> {
     #[error("stopped after {} of {} requests", .0.served, .0.requests)]
     Stopped(Progress),
     /// The executor failed.
-    #[error("requests {} to {} could not be served", requests.start, requests.end - 1)]
+    #[error("{} requests from number {first} on could not be served", size)]
     Executor {
-        /// The batch's requests, numbered from 0.
-        requests: Range<usize>,
+        /// The number of the batch's first request, from 0.
+        first: usize,
+        /// Requests in the batch.
+        size: usize,
         /// Why.
         #[source]
         source: E,
@@ -77,7 +79,7 @@ pub enum LiveError<E> {
 /// on a real clock every 0.1 s of a wait. With [`crate::Modeled`] on a [`crate::Virtual`] clock
 /// this is the plainest model of a queue, which the simulator is tested against.
 ///
-/// Requests that the policy drops are not in the answer; see [`serve_or_drop`].
+/// Requests that the policy drops are not in the answer; see [`serve_limited`].
 ///
 /// # Errors
 /// See [`LiveError`].
@@ -93,20 +95,33 @@ where
     E: Executor + ?Sized,
     C: Clock + ?Sized,
 {
-    Ok(serve_or_drop(arrivals, policy, executor, clock, control)?.0)
+    Ok(serve_limited(arrivals, usize::MAX, policy, executor, clock, control)?.serving)
 }
 
-/// The same as [`serve`], and the numbers of the requests that the policy dropped, in order.
+/// What became of the requests of a live queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// Those that were served.
+    pub serving: Serving,
+    /// Numbers of those that the policy dropped, rising.
+    pub dropped: Vec<usize>,
+    /// Numbers of those that found the queue full, rising.
+    pub rejected: Vec<usize>,
+}
+
+/// The same as [`serve`] with a queue in which at most `limit` requests wait, those in service not
+/// counted; more are rejected as they arrive. A request that finds the server free is not.
 ///
 /// # Errors
 /// See [`LiveError`].
-pub fn serve_or_drop<P, E, C>(
+pub fn serve_limited<P, E, C>(
     arrivals: &[f64],
+    limit: usize,
     policy: &mut P,
     executor: &mut E,
     clock: &C,
     control: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<(Serving, Vec<usize>), LiveError<E::Error>>
+) -> Result<Served, LiveError<E::Error>>
 where
     P: Policy + ?Sized,
     E: Executor + ?Sized,
@@ -118,47 +133,58 @@ where
     let origin = clock.now();
     let requests = arrivals.len();
     let mut batches = Vec::new();
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
-    let (mut served, mut arrived) = (0, 0);
-    while served < requests {
+    let (mut kept, mut dropped, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+    let mut waiting = VecDeque::new();
+    let mut arrived = 0;
+    let mut busy_until = origin;
+    while arrived < requests || !waiting.is_empty() {
         let now = clock.now();
-        arrived += arrivals[arrived..].iter().take_while(|&time| origin + time <= now).count();
-        let progress = Progress { served, arrived, requests };
+        while arrived < requests && origin + arrivals[arrived] <= now {
+            let found_busy = origin + arrivals[arrived] < busy_until;
+            if waiting.len() < if found_busy { limit } else { limit.max(1) } {
+                waiting.push_back(arrived);
+            } else {
+                rejected.push(arrived);
+            }
+            arrived += 1;
+        }
+        let progress = Progress { served: arrived - waiting.len(), arrived, requests };
         if control(&progress) == Control::Stop {
             return Err(LiveError::Stopped(progress));
         }
         let next = arrivals.get(arrived).map(|time| origin + time);
+        let Some(&first) = waiting.front() else {
+            next.into_iter().for_each(|next| clock.wait_until(next));
+            continue;
+        };
         let queue = Queue {
-            waiting: arrived - served,
-            oldest_s: origin + arrivals[served],
+            waiting: waiting.len(),
+            oldest_s: origin + arrivals[first],
             now_s: now,
             more_to_come: next.is_some(),
         };
-        if let (0, Some(next)) = (queue.waiting, next) {
-            clock.wait_until(next);
-            continue;
-        }
         match (policy.decide(&queue), next) {
             (Decision::Serve(size), _) if (1..=queue.waiting).contains(&size) => {
-                let batch = served..served + size;
+                let batch = &waiting.make_contiguous()[..size];
                 let start_s = clock.now();
-                executor
-                    .serve(batch.clone())
-                    .map_err(|source| LiveError::Executor { requests: batch, source })?;
-                let end_s = clock.now();
-                policy.served(size, end_s - start_s);
-                kept.extend_from_slice(&arrivals[served..served + size]);
-                served += size;
+                executor.serve(batch).map_err(|source| LiveError::Executor {
+                    first,
+                    size,
+                    source,
+                })?;
+                busy_until = clock.now();
+                policy.served(size, busy_until - start_s);
+                // Subtraction must not round to before an arrival either.
+                let last = arrivals[batch[size - 1]];
                 batches.push(BatchTimes {
                     size,
-                    // Subtraction must not round to before an arrival either.
-                    start_s: (start_s - origin).max(arrivals[served - 1]),
-                    end_s: (end_s - origin).max(arrivals[served - 1]),
+                    start_s: (start_s - origin).max(last),
+                    end_s: (busy_until - origin).max(last),
                 });
+                kept.extend(waiting.drain(..size).map(|it| arrivals[it]));
             }
             (Decision::Drop(count), _) if (1..=queue.waiting).contains(&count) => {
-                dropped.extend(served..served + count);
-                served += count;
+                dropped.extend(waiting.drain(..count));
             }
             (Decision::WaitUntil(time), _) if time > now => {
                 clock.wait_until(next.map_or(time, |next| next.min(time)));
@@ -167,7 +193,7 @@ where
             (decision, _) => return Err(LiveError::Policy { queue, decision }),
         }
     }
-    Ok((Serving { arrivals_s: kept, batches }, dropped))
+    Ok(Served { serving: Serving { arrivals_s: kept, batches }, dropped, rejected })
 }
 
 fn check<E>(arrivals: &[f64]) -> Result<(), LiveError<E>> {

@@ -188,11 +188,13 @@ where
             let progress = crate::live::Progress { served, arrived: served, requests: served };
             return Err(LiveError::Stopped(progress));
         }
-        let requests = served..served + samples;
+        let requests: Vec<usize> = (served..served + samples).collect();
         let start_s = clock.now() - origin;
-        executor
-            .serve(requests.clone())
-            .map_err(|source| LiveError::Executor { requests, source })?;
+        executor.serve(&requests).map_err(|source| LiveError::Executor {
+            first: served,
+            size: samples,
+            source,
+        })?;
         now = clock.now() - origin;
         arrivals_s.extend(std::iter::repeat_n(start_s, samples));
         batches.push(BatchTimes { size: samples, start_s, end_s: now });

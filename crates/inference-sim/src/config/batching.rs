@@ -183,7 +183,10 @@ impl BatchingConfig {
     }
 
     /// The queue limit that a Triton file sets.
-    pub(crate) fn queue_limit(&self) -> Result<Option<usize>, ConfigError> {
+    ///
+    /// # Errors
+    /// As [`BatchingConfig::policy`].
+    pub fn queue_limit(&self) -> Result<Option<usize>, ConfigError> {
         let file = self.file.as_deref().filter(|_| self.policy == PolicyKind::Triton);
         let limit = file.map(DynamicBatching::read).transpose()?.map(|it| it.max_queue_size);
         Ok(limit.filter(|&limit| limit > 0))

@@ -5,7 +5,7 @@ use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
     BatchEnergy, BatchingConfig, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
-    QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_or_drop,
+    QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_limited,
     simulate,
 };
 
@@ -300,10 +300,38 @@ proptest! {
         let law = config.service.law().unwrap();
         let mut server = Modeled::new(law.clone(), config.seed, &clock);
         let mut policy = Deadline::new(8, deadline, &law).unwrap();
-        let (served, dropped) =
-            serve_or_drop(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue)
-                .unwrap();
-        prop_assert_eq!(served, sample_path(&config).unwrap());
-        prop_assert_eq!(dropped.len(), simulate(&config).unwrap().dropped);
+        let served = serve_limited(
+            &times, usize::MAX, &mut policy, &mut server, &clock, &mut |_| Control::Continue,
+        ).unwrap();
+        prop_assert_eq!(served.serving, sample_path(&config).unwrap());
+        prop_assert_eq!(served.dropped.len(), simulate(&config).unwrap().dropped);
+    }
+
+    /// A full queue rejects the same requests live and simulated.
+    #[test]
+    fn the_live_loop_rejects_what_the_system_rejects(config in queues(), limit in 0..6_usize) {
+        let expected = |law| Expected { rate: 1.0, law, energy: &BatchEnergy::power(1.0), idle_w: 0.0 };
+        let law = config.service.law().unwrap();
+        let mut policy = config.batching.policy(&expected(&law)).unwrap();
+        // A queue must hold what its policy waits for.
+        let limit = if matches!(policy, BatchingPolicy::Fixed(_) | BatchingPolicy::MinMax(_)) {
+            limit + policy.max_size()
+        } else {
+            limit
+        };
+        let config = SimulationConfig {
+            servers: ServersConfig::default(), warmup: 0,
+            queue: QueueConfig { limit: Some(limit), priority: 0 },
+            ..config
+        };
+        let times: Vec<_> =
+            config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
+        let clock = Virtual::new();
+        let mut server = Modeled::new(law.clone(), config.seed, &clock);
+        let served = serve_limited(
+            &times, limit, &mut policy, &mut server, &clock, &mut |_| Control::Continue,
+        ).unwrap();
+        prop_assert_eq!(served.rejected.len(), simulate(&config).unwrap().rejected);
+        prop_assert_eq!(served.serving, sample_path(&config).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! The live loop: clocks, failures, interruptions.
 
-use std::{convert::Infallible, ops::Range, thread, time::Duration};
+use std::{convert::Infallible, thread, time::Duration};
 
 use record::{Arrivals, BatchPolicy, BatchTimes};
 use wattlab_inference_sim::{
@@ -11,10 +11,10 @@ use wattlab_inference_sim::{
 /// Serves by a function.
 struct By<F>(F);
 
-impl<E, F: FnMut(Range<usize>) -> Result<(), E>> Executor for By<F> {
+impl<E, F: FnMut(&[usize]) -> Result<(), E>> Executor for By<F> {
     type Error = E;
 
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), E> {
+    fn serve(&mut self, requests: &[usize]) -> Result<(), E> {
         (self.0)(requests)
     }
 }
@@ -52,8 +52,8 @@ fn the_arrivals_of_a_seed_never_change() {
 #[test]
 fn a_stall_is_not_omitted_from_the_waits() {
     let clock = Virtual::new();
-    let mut server = By(|requests: Range<usize>| {
-        clock.advance(if requests.start == 0 { 10.0 } else { 0.5 });
+    let mut server = By(|requests: &[usize]| {
+        clock.advance(if requests[0] == 0 { 10.0 } else { 0.5 });
         Ok::<_, Infallible>(())
     });
     let mut policy = Greedy::new(2).unwrap();
@@ -94,8 +94,8 @@ fn times_count_from_the_call() {
 #[test]
 fn on_the_real_clock_nothing_happens_early() {
     let times = arrivals(&Arrivals { rate: 500.0, jitter: 0.2, requests: 64 }, 1).unwrap();
-    let mut served = Vec::new();
-    let mut server = By(|requests: Range<usize>| {
+    let mut served: Vec<usize> = Vec::new();
+    let mut server = By(|requests: &[usize]| {
         served.extend(requests);
         thread::sleep(Duration::from_millis(3));
         Ok::<_, Infallible>(())
@@ -114,7 +114,7 @@ fn on_the_real_clock_nothing_happens_early() {
 #[test]
 fn a_long_wait_can_be_interrupted() {
     let clock = Real::start();
-    let mut server = By(|_| Ok::<_, Infallible>(()));
+    let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
     let mut asked = 0;
     let stopped =
         serve(&[0.0, 1e9], &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut |progress| {
@@ -131,21 +131,21 @@ fn a_failing_executor_ends_the_queue() {
     let clock = Virtual::new();
     let mut server =
         By(
-            |requests: Range<usize>| {
+            |requests: &[usize]| {
                 if requests.contains(&4) { Err(std::io::Error::other("no memory")) } else { Ok(()) }
             },
         );
     let times = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
     let error =
         serve(&times, &mut Greedy::new(3).unwrap(), &mut server, &clock, &mut go_on).unwrap_err();
-    assert_eq!(error.to_string(), "requests 3 to 5 could not be served");
+    assert_eq!(error.to_string(), "3 requests from number 3 on could not be served");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no memory");
 }
 
 #[test]
 fn impossible_arrivals_are_refused() {
     for (times, request) in [(&[-1.0][..], 0), (&[0.0, f64::NAN], 1), (&[0.0, 2.0, 1.0], 2)] {
-        let mut server = By(|_| Ok::<_, Infallible>(()));
+        let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
         let clock = Virtual::new();
         let result = serve(times, &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut go_on);
         assert!(
@@ -172,7 +172,7 @@ fn a_policy_that_would_hang_or_overdraw_the_queue_is_told() {
         [Decision::Serve(0), Decision::Serve(2), Decision::WaitForArrival, Decision::WaitUntil(0.0)]
     {
         let clock = Virtual::new();
-        let mut server = By(|_| Ok::<_, Infallible>(()));
+        let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
         let result = serve(&[0.0], &mut Always(decision), &mut server, &clock, &mut go_on);
         assert!(matches!(result, Err(LiveError::Policy { .. })), "{decision:?}: {result:?}");
     }

@@ -1,7 +1,5 @@
 //! Serves a queue of requests with a vision network, on the real clock.
 
-use std::ops::Range;
-
 use candle_core::Tensor;
 use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
 use models::vision::{VisionError, VisionNetwork, random_images};
@@ -23,9 +21,11 @@ struct Server<'a> {
 impl Executor for Server<'_> {
     type Error = VisionError;
 
-    fn serve(&mut self, requests: Range<usize>) -> Result<(), VisionError> {
-        let images: Vec<Tensor> =
-            requests.map(|it| self.pool.narrow(0, it % POOL, 1)).collect::<Result<_, _>>()?;
+    fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
+        let images: Vec<Tensor> = requests
+            .iter()
+            .map(|it| self.pool.narrow(0, it % POOL, 1))
+            .collect::<Result<_, _>>()?;
         self.network.forward(&Tensor::cat(&images, 0)?)?;
         Ok(())
     }
@@ -40,9 +40,10 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     let load = span.end();
     let interrupt = worker.interrupt.clone();
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
+    let batch: Vec<usize> = (0..size.min(task.arrivals.requests)).collect();
     let (_, warmup) = worker.measured("warm-up", |_| {
         for _ in 0..task.warmup_batches {
-            server.serve(0..size.min(task.arrivals.requests))?;
+            server.serve(&batch)?;
         }
         Ok(())
     })?;

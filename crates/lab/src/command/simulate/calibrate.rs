@@ -1,15 +1,15 @@
 //! `wattlab simulate calibrate`: a network's batches, measured once.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
 use inference_sim::{Calibration, Executor, Fit, Observation, SimulationConfig, size_rows};
-use meter::{Meter, SpanReport};
-use models::vision::{VisionError, architectures};
-use record::{Origin, Watts};
+use meter::Meter;
+use models::vision::architectures;
+use record::{Energy, Origin, Seconds, Watts};
 
 use super::network::Network;
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
@@ -20,18 +20,8 @@ pub(super) struct Args {
     /// torchvision's name of the network.
     #[arg(long, value_name = "NAME")]
     arch: String,
-    /// Batch sizes.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32")]
-    batches: Vec<usize>,
-    /// Side of the square images.
-    #[arg(long, value_name = "PIXELS", default_value_t = 224)]
-    side: usize,
-    /// Measurements of each size, in turns.
-    #[arg(long, default_value_t = 5)]
-    repetitions: u32,
-    /// Least duration of a measurement: small batches are repeated in it.
-    #[arg(long, value_name = "S", default_value_t = 0.5)]
-    seconds: f64,
+    #[command(flatten)]
+    plan: Plan,
     /// Where the description goes; NAME.toml if left out.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -49,27 +39,41 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What is measured, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Plan {
+    /// Batch sizes.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32")]
+    batches: Vec<usize>,
+    /// Side of the square images.
+    #[arg(long, value_name = "PIXELS", default_value_t = 224)]
+    pub(super) side: usize,
+    /// Measurements of each size, in turns.
+    #[arg(long, default_value_t = 5)]
+    repetitions: u32,
+    /// Least busy time of a measurement: small batches are repeated in it.
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    seconds: f64,
+    /// Share of the time that the server is busy meanwhile: a batch after a pause takes longer than
+    /// one after another. 1 measures them back to back.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    load: f64,
+}
+
 /// Runs it.
 ///
 /// # Errors
 ///
 /// If the network or a size is unknown, or nothing can be measured or written.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    check(args).map_err(Failure::BadInput)?;
+    args.plan.check(&args.arch).map_err(Failure::BadInput)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.arch)));
     let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
         .map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let config = measure(args, &meter, &interrupt)?;
-    let text = toml::to_string(&config).map_err(Failure::run_time)?;
-    let header = format!(
-        "# Written by `wattlab simulate calibrate --arch {}`: edit `arrivals` and `batching`,\n\
-         # then `wattlab simulate` or `wattlab simulate tune` it.\n",
-        args.arch
-    );
-    output::write_whole(&out, (header + &text).as_bytes())
-        .with_context(|| format!("failed to write `{}`; choose another by `--out`", out.display()))
-        .map_err(Failure::BadInput)?;
+    let mut network = Network::new(&args.arch, args.plan.side).map_err(Failure::run_time)?;
+    let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
+    write(&config, &out)?;
     progress::line(&format!("written: {}", out.display()));
     if args.json {
         return output::print_json(&config);
@@ -80,79 +84,106 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check(args: &Args) -> anyhow::Result<()> {
-    let names = || architectures().iter().map(|it| it.name);
-    let Some(known) = architectures().iter().find(|it| it.name == args.arch) else {
-        let near = unknown_key::nearest(&args.arch, names());
-        let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-        let names = names().collect::<Vec<_>>().join(", ");
-        return Err(anyhow!("`--arch` is `{}`: expected one of {names}{near}", args.arch));
-    };
-    let different = {
-        let mut sizes = args.batches.clone();
-        sizes.sort_unstable();
-        sizes.dedup();
-        sizes.len() > 1 && sizes[0] > 0
-    };
-    if !different {
-        let found = &args.batches;
-        return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
-    }
-    if args.side < known.least_side {
-        let least = known.least_side;
-        return Err(anyhow!("`--side` is {}: {} needs at least {least}", args.side, known.name));
-    }
-    if args.repetitions == 0 {
-        return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
-    }
-    if !(args.seconds.is_finite() && (0.0..=3600.0).contains(&args.seconds)) {
-        return Err(anyhow!("`--seconds` is {}: expected 0 to 3600", args.seconds));
-    }
-    Ok(())
+/// Writes a description with its header.
+pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure> {
+    let text = toml::to_string(config).map_err(Failure::run_time)?;
+    let network = config.calibration.as_ref().map_or("", |it| it.network.as_str());
+    let header = format!(
+        "# Written by `wattlab simulate calibrate --arch {network}`: edit `arrivals` and `batching`,\n\
+         # then `wattlab simulate` or `wattlab simulate tune` it.\n",
+    );
+    output::write_whole(out, (header + &text).as_bytes())
+        .with_context(|| format!("failed to write `{}`; choose another by `--out`", out.display()))
+        .map_err(Failure::BadInput)
 }
 
-fn measure(args: &Args, meter: &Meter, interrupt: &Interrupt) -> Result<SimulationConfig, Failure> {
-    let mut network = Network::new(&args.arch, args.side).map_err(Failure::run_time)?;
-    let mut observations = Vec::new();
-    let mut origins = Vec::new();
-    let idle = idle(meter, interrupt)?;
-    for repetition in 0..args.repetitions {
-        // To and fro, so that drift does not pass for an effect of the size.
-        let mut sizes = args.batches.clone();
-        if repetition % 2 == 1 {
-            sizes.reverse();
+impl Plan {
+    pub(super) fn check(&self, arch: &str) -> anyhow::Result<()> {
+        let names = || architectures().iter().map(|it| it.name);
+        let Some(known) = architectures().iter().find(|it| it.name == arch) else {
+            let near = unknown_key::nearest(arch, names());
+            let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            let names = names().collect::<Vec<_>>().join(", ");
+            return Err(anyhow!("`--arch` is `{arch}`: expected one of {names}{near}"));
+        };
+        let different = {
+            let mut sizes = self.batches.clone();
+            sizes.sort_unstable();
+            sizes.dedup();
+            sizes.len() > 1 && sizes[0] > 0
+        };
+        if !different {
+            let found = &self.batches;
+            return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
         }
-        for size in sizes {
-            let mut serve = || network.serve(0..size);
-            serve().map_err(Failure::run_time)?;
-            let (batches, span) = repeat(meter, interrupt, args.seconds, &mut serve)?;
-            let each = f64::from(batches).recip();
-            origins.extend(span.total.map(|it| it.origin));
-            observations.push(Observation {
-                size,
-                service: span.duration * each,
-                energy: span.total.map(|it| it.joules * each),
-            });
+        if self.side < known.least_side {
+            let least = known.least_side;
+            return Err(anyhow!(
+                "`--side` is {}: {} needs at least {least}",
+                self.side,
+                known.name
+            ));
         }
-        progress::line(&format!("calibrate: {} of {} rounds", repetition + 1, args.repetitions));
+        if self.repetitions == 0 {
+            return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
+        }
+        if !(self.seconds.is_finite() && (0.0..=3600.0).contains(&self.seconds)) {
+            return Err(anyhow!("`--seconds` is {}: expected 0 to 3600", self.seconds));
+        }
+        if !(0.01..=1.0).contains(&self.load) {
+            return Err(anyhow!("`--load` is {}: expected 0.01 to 1", self.load));
+        }
+        Ok(())
     }
-    let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {
-        let each = observations.iter().filter_map(|it| Some((it.size as f64, value(it)?)));
-        each.filter(|point| point.1 > 0.0).collect()
-    };
-    let time = Fit::new(&points(&|it| Some(it.service.0)))
-        .context("the batches took no time that could be measured")
-        .map_err(Failure::RunTime)?;
-    let calibration = Calibration {
-        network: args.arch.clone(),
-        image_side: args.side,
-        machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
-        energy_origin: origins.into_iter().reduce(Origin::and),
-        time,
-        energy: Fit::new(&points(&|it| Some(it.energy?.0))),
-        sizes: size_rows(&observations),
-    };
-    Ok(calibration.describe(idle))
+
+    pub(super) fn measure(
+        &self,
+        arch: &str,
+        network: &mut Network,
+        meter: &Meter,
+        interrupt: &Interrupt,
+    ) -> Result<SimulationConfig, Failure> {
+        let mut observations = Vec::new();
+        let mut origins = Vec::new();
+        let idle = idle(meter, interrupt)?;
+        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
+        for repetition in 0..self.repetitions {
+            // To and fro, so that drift does not pass for an effect of the size.
+            let mut sizes = self.batches.clone();
+            if repetition % 2 == 1 {
+                sizes.reverse();
+            }
+            for size in sizes {
+                batches.serve(size)?;
+                let (service, energy) = batches.repeat(size, self.seconds, self.load)?;
+                origins.extend(energy.map(|it| it.origin));
+                let energy = energy.map(|it| it.joules);
+                observations.push(Observation { size, service, energy });
+            }
+            progress::line(&format!(
+                "calibrate {arch}: {} of {} rounds",
+                repetition + 1,
+                self.repetitions
+            ));
+        }
+        let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {
+            let each = observations.iter().filter_map(|it| Some((it.size as f64, value(it)?)));
+            each.filter(|point| point.1 > 0.0).collect()
+        };
+        let time = Fit::new(&points(&|it| Some(it.service.0)))
+            .context("the batches took no time that could be measured")
+            .map_err(Failure::RunTime)?;
+        let calibration = Calibration {
+            network: arch.to_owned(),
+            image_side: self.side,
+            machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
+            energy_origin: origins.into_iter().reduce(Origin::and),
+            time,
+            energy: Fit::new(&points(&|it| Some(it.energy?.0))),
+            sizes: size_rows(&observations),
+        };
+        Ok(calibration.describe(idle))
+    }
 }
 
 /// The power of the machine while nothing is served; `None` where nothing tells.
@@ -168,29 +199,61 @@ fn idle(meter: &Meter, interrupt: &Interrupt) -> Result<Option<Watts>, Failure> 
     Ok(span.total.map(|it| it.joules / span.duration))
 }
 
-/// Serves batches for at least so many seconds under one span.
-fn repeat(
-    meter: &Meter,
-    interrupt: &Interrupt,
-    seconds: f64,
-    serve: &mut dyn FnMut() -> Result<(), VisionError>,
-) -> Result<(u32, SpanReport), Failure> {
-    let span = meter.span("batches");
-    let start = Instant::now();
-    let mut batches = 0;
-    loop {
-        if interrupt.is_set() {
-            return Err(Failure::Interrupted);
+/// Serves batches of one size after another.
+struct Batches<'a> {
+    network: &'a mut Network,
+    meter: &'a Meter,
+    interrupt: &'a Interrupt,
+    idle: Option<Watts>,
+    /// The next request: as live, none is asked for twice in a row.
+    next: usize,
+}
+
+impl Batches<'_> {
+    /// What a batch took.
+    fn serve(&mut self, size: usize) -> Result<Duration, Failure> {
+        let requests: Vec<usize> = (self.next..self.next + size).collect();
+        self.next += size;
+        let start = Instant::now();
+        self.network.serve(&requests).map_err(Failure::run_time)?;
+        Ok(start.elapsed())
+    }
+
+    /// Mean time and energy of batches that keep the server busy for so many seconds, and for such
+    /// a share of the time.
+    fn repeat(
+        &mut self,
+        size: usize,
+        seconds: f64,
+        load: f64,
+    ) -> Result<(Seconds, Option<Energy>), Failure> {
+        const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+        let span = self.meter.span("batches");
+        let mut busy = Duration::ZERO;
+        let mut batches = 0_u32;
+        while batches == 0 || busy.as_secs_f64() < seconds {
+            if self.interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
+            let took = self.serve(size)?;
+            busy += took;
+            batches += 1;
+            std::thread::sleep(took.mul_f64(load.recip() - 1.0).min(LONGEST_PAUSE));
         }
-        serve().map_err(Failure::run_time)?;
-        batches += 1;
-        if start.elapsed().as_secs_f64() >= seconds {
-            return Ok((batches, span.end()));
-        }
+        let span = span.end();
+        let busy = Seconds(busy.as_secs_f64());
+        // The pauses drew the idle power.
+        let paused = self.idle.map(|it| it * Seconds((span.duration.0 - busy.0).max(0.0)));
+        let energy = span.total.map(|mut it| {
+            let paused = paused.map_or(0.0, |it| it.0);
+            it.joules.0 = (it.joules.0 - paused).max(0.0) / f64::from(batches);
+            it
+        });
+        Ok((busy * f64::from(batches).recip(), energy))
     }
 }
 
-fn table(config: &SimulationConfig) -> Vec<String> {
+pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     let Some(calibration) = &config.calibration else { return Vec::new() };
     let spread = |mean: f64, sd: Option<f64>| {
         sd.map_or_else(String::new, |sd| format!(" ± {:.1} %", 100.0 * sd / mean))

@@ -1,17 +1,21 @@
 //! `wattlab simulate live`: the queue of a description served by its real network, beside its
 //! simulation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use inference_sim::{
-    BatchEnergy, Control, Executor, Expected, LiveError, Real, SimulationConfig, SimulationReport,
-    serve,
+    BatchEnergy, Control, Executor, Expected, LiveError, Real, Served, SimulationConfig,
+    SimulationReport, serve_limited,
 };
-use record::{Energy, Serving};
+use meter::Meter;
+use record::{BatchTimes, Energy};
 use serde::Serialize;
 
-use super::{description, network::Network};
+use super::{
+    description,
+    network::{Network, Part},
+};
 use crate::{Failure, Interrupt, output, progress};
 
 /// Arguments of `wattlab simulate live`.
@@ -44,46 +48,65 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Compat {
+pub(super) enum Compat {
     /// Yarally et al. 2023.
     Yarally,
 }
 
 /// What was served, and what the simulation of the same arrivals says.
 #[derive(Debug, Serialize)]
-struct Document {
+pub(super) struct Document {
     schema: &'static str,
-    live: Live,
-    simulated: Box<SimulationReport>,
+    pub(super) live: Live,
+    pub(super) simulated: Box<SimulationReport>,
     /// Live over simulated.
-    ratio: Ratio,
+    pub(super) ratio: Ratio,
 }
 
 /// Times count from the intended arrivals: a server that stalls delays no request silently.
 #[derive(Debug, Serialize)]
-struct Live {
+pub(super) struct Live {
     requests: usize,
+    /// Found the queue full.
+    rejected: usize,
+    /// Dropped by the policy.
+    dropped: usize,
     mean_wait_s: f64,
-    mean_response_s: f64,
+    pub(super) mean_response_s: f64,
     p50_response_s: f64,
-    p99_response_s: f64,
+    pub(super) p99_response_s: f64,
     max_wait_s: f64,
-    mean_batch: f64,
+    pub(super) mean_batch: f64,
     utilisation: f64,
     duration_s: f64,
-    energy: Option<Energy>,
-    energy_j_per_request: Option<f64>,
-    /// Of the idle power before the run, over its duration.
+    pub(super) energy: Option<Energy>,
+    pub(super) energy_j_per_request: Option<f64>,
+    /// Of the idle power before the run, over its duration; a part of `energy`.
     idle_j: Option<f64>,
+    /// The share of the service that goes by before the network runs: decoding and preprocessing,
+    /// or taking images from memory.
+    prepare_share: f64,
+    /// By the size of batches, rising.
+    batches: Vec<OfSize>,
     /// Under `--compat yarally`: what the study prints as the wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     average_wait_s: Option<f64>,
 }
 
+/// The batches of a size.
 #[derive(Debug, Serialize)]
-struct Ratio {
-    mean_response: Option<f64>,
-    energy_per_request: Option<f64>,
+struct OfSize {
+    size: usize,
+    batches: usize,
+    mean_service_s: f64,
+    mean_prepare_s: f64,
+    mean_j: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Ratio {
+    pub(super) mean_response: Option<f64>,
+    pub(super) energy_per_request: Option<f64>,
 }
 
 /// Runs it.
@@ -98,22 +121,51 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     config.requests = args.requests.unwrap_or(config.requests);
     config.warmup = 0;
-    let calibration = config.calibration.clone().ok_or_else(|| {
-        Failure::BadInput(anyhow!(
-            "simulation `{}`: `calibration` is missing: it says which network to serve; \
-             write the file by `wattlab simulate calibrate`",
-            args.file.display()
-        ))
-    })?;
-    let bad = |error| Failure::bad_input(description::in_file(&args.file, error));
-    let simulated = Box::new(inference_sim::simulate(&config).map_err(bad)?);
-    let process = config.arrivals.process().map_err(bad)?;
-    let times: Vec<f64> = process.times(config.seed).take(config.requests).collect();
-    let mut network =
-        Network::new(&calibration.network, calibration.image_side).map_err(Failure::bad_input)?;
+    let mut network = network(&config, &args.file)?;
     let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
         .map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    let document =
+        serve_beside(&config, &args.file, &mut network, &meter, &interrupt, args.compat)?;
+    if args.json {
+        return output::print_json(&document);
+    }
+    print(&document, &config);
+    Ok(())
+}
+
+/// The network that a description was calibrated with.
+pub(super) fn network(config: &SimulationConfig, file: &Path) -> Result<Network, Failure> {
+    let calibration = config.calibration.as_ref().ok_or_else(|| {
+        Failure::BadInput(anyhow!(
+            "simulation `{}`: `calibration` is missing: it says which network to serve; \
+             write the file by `wattlab simulate calibrate`",
+            file.display()
+        ))
+    })?;
+    Network::new(&calibration.network, calibration.image_side).map_err(Failure::bad_input)
+}
+
+/// Serves the queue of a description, after a warm-up, and simulates the same requests.
+pub(super) fn serve_beside(
+    config: &SimulationConfig,
+    file: &Path,
+    network: &mut Network,
+    meter: &Meter,
+    interrupt: &Interrupt,
+    compat: Option<Compat>,
+) -> Result<Document, Failure> {
+    let bad = |error| Failure::bad_input(description::in_file(file, error));
+    if config.servers.count != 1 || config.servers.sleep_after_s.is_some() {
+        return Err(Failure::BadInput(anyhow!(
+            "simulation `{}`: `servers` are {} or sleep: live there is one, which does not",
+            file.display(),
+            config.servers.count
+        )));
+    }
+    let simulated = Box::new(inference_sim::simulate(config).map_err(bad)?);
+    let process = config.arrivals.process().map_err(bad)?;
+    let times: Vec<f64> = process.times(config.seed).take(config.requests).collect();
     let law = config.service.law().map_err(bad)?;
     let power = config.power.as_ref().map(inference_sim::PowerConfig::power).transpose();
     let power = power.map_err(bad)?;
@@ -125,19 +177,24 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         idle_w: power.as_ref().map_or(0.0, |it| it.idle_w),
     };
     let mut policy = config.batching.policy(&expected).map_err(bad)?;
+    let limit = config.queue.limit.or(config.batching.queue_limit().map_err(bad)?);
+    let largest: Vec<usize> = (0..policy.max_size()).collect();
     for _ in 0..3 {
-        network.serve(0..policy.max_size()).map_err(Failure::run_time)?;
+        network.serve(&largest).map_err(Failure::run_time)?;
     }
+    network.metered(meter);
+    network.parts();
     let span = meter.span("serve");
     let mut control = |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
-    let served = serve(&times, &mut policy, &mut network, &Real::start(), &mut control);
+    let limit = limit.unwrap_or(usize::MAX);
+    let served = serve_limited(&times, limit, &mut policy, network, &Real::start(), &mut control);
     let span = span.end();
-    let serving = served.map_err(|error| match error {
+    let served = served.map_err(|error| match error {
         LiveError::Stopped(_) => Failure::Interrupted,
         other => Failure::run_time(other),
     })?;
     let idle_j = config.power.as_ref().map(|it| (it.idle * span.duration).0);
-    let live = live(&serving, span.total, idle_j, args.compat);
+    let live = live(&served, &network.parts(), span.total, idle_j, compat);
     let ratio = Ratio {
         mean_response: simulated.mean_response.map(|it| live.mean_response_s / it.0),
         energy_per_request: live
@@ -145,20 +202,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .zip(simulated.energy_per_request)
             .map(|(live, simulated)| live / simulated.0),
     };
-    let document = Document { schema: "wattlab.simulate-live/1", live, simulated, ratio };
-    if args.json {
-        return output::print_json(&document);
-    }
-    print(&document, &config);
-    Ok(())
+    Ok(Document { schema: "wattlab.simulate-live/1", live, simulated, ratio })
 }
 
 fn live(
-    serving: &Serving,
+    served: &Served,
+    parts: &[Part],
     energy: Option<Energy>,
     idle_j: Option<f64>,
     compat: Option<Compat>,
 ) -> Live {
+    let serving = &served.serving;
     let waits: Vec<f64> = serving.waits().collect();
     let mut responses: Vec<f64> = serving.responses().collect();
     let requests = responses.len();
@@ -178,8 +232,11 @@ fn live(
     };
     let duration_s = serving.makespan().map_or(f64::NAN, |it| it.0);
     let busy_s: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
+    let prepare_s: f64 = parts.iter().map(|it| it.prepare.0).sum();
     Live {
         requests,
+        rejected: served.rejected.len(),
+        dropped: served.dropped.len(),
         mean_wait_s: mean(&waits),
         mean_response_s,
         p50_response_s: quantile(0.5),
@@ -191,8 +248,30 @@ fn live(
         energy,
         energy_j_per_request: energy.map(|it| it.joules.0 / requests as f64),
         idle_j,
+        prepare_share: prepare_s / busy_s,
+        batches: by_size(&serving.batches, parts),
         average_wait_s,
     }
+}
+
+fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
+    let sizes: std::collections::BTreeSet<usize> = batches.iter().map(|it| it.size).collect();
+    let of_size = |size: usize| {
+        let pairs = batches.iter().zip(parts).filter(|(it, _)| it.size == size);
+        let pairs: Vec<_> = pairs.collect();
+        let mean = |value: &dyn Fn(&(&BatchTimes, &Part)) -> f64| {
+            pairs.iter().map(value).sum::<f64>() / pairs.len() as f64
+        };
+        let all = pairs.iter().all(|(_, part)| part.energy.is_some());
+        OfSize {
+            size,
+            batches: pairs.len(),
+            mean_service_s: mean(&|(it, _)| it.end_s - it.start_s),
+            mean_prepare_s: mean(&|(_, part)| part.prepare.0),
+            mean_j: all.then(|| mean(&|(_, part)| part.energy.map_or(0.0, |it| it.joules.0))),
+        }
+    };
+    sizes.into_iter().map(of_size).collect()
 }
 
 fn print(document: &Document, config: &SimulationConfig) {
@@ -215,6 +294,29 @@ fn print(document: &Document, config: &SimulationConfig) {
             number(live),
             number(simulated)
         ));
+    }
+    output::print(&format!(
+        "{:>6} {:>8} {:>12} {:>12} {:>12}",
+        "batch", "batches", "service, s", "prepare, s", "J"
+    ));
+    for it in &live.batches {
+        output::print(&format!(
+            "{:>6} {:>8} {:>12.5} {:>12.5} {:>12}",
+            it.size,
+            it.batches,
+            it.mean_service_s,
+            it.mean_prepare_s,
+            number(it.mean_j)
+        ));
+    }
+    if let (Some(energy), Some(idle_j)) = (live.energy, live.idle_j) {
+        output::print(&format!(
+            "energy {:.3} J, idle power's {idle_j:.3} J of it",
+            energy.joules.0
+        ));
+    }
+    if live.rejected + live.dropped > 0 {
+        output::print(&format!("rejected {}, dropped {}", live.rejected, live.dropped));
     }
     let network = config.calibration.as_ref().map_or("", |it| it.network.as_str());
     progress::line(&format!("{network}, {} requests, joules {origin}", live.requests));

@@ -7,6 +7,7 @@ mod mlperf;
 mod network;
 mod table;
 mod tune;
+mod validate;
 
 use std::{
     fs::File,
@@ -49,6 +50,8 @@ enum Command {
     Mlperf(mlperf::Args),
     /// Find the batch policy and size with the fewest joules that still answers in time.
     Tune(tune::Args),
+    /// Calibrate networks, then serve and simulate the same queues under three policies.
+    Validate(validate::Args),
 }
 
 /// Runs it.
@@ -62,6 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Mlperf(args)), _) => mlperf::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
+        (Some(Command::Validate(args)), _) => validate::run(args),
         (None, Some(file)) => simulate(file, args),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
     }

@@ -7,12 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use inference_sim::{BatchingConfig, Candidate, Tuning};
+use inference_sim::{BatchingConfig, Candidate, SimulationConfig, Tuning};
 use record::Origin;
 use report::{Axis, Figure, Plot, Point, PointPlot, PointSeries};
 
-use super::description;
-use crate::{Failure, output, progress};
+use serde::Serialize;
+
+use super::{description, live};
+use crate::{Failure, Interrupt, output, progress};
 
 /// Arguments of `wattlab simulate tune`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,10 @@ pub(super) struct Args {
     /// Threads to simulate on; the answer does not depend on them.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Serve the best and single requests with the real network too, in turns, for so many seconds
+    /// each.
+    #[arg(long, value_name = "S")]
+    live: Option<f64>,
     /// Folder for `frontier.csv` and `frontier.svg`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -58,6 +64,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let tuning = inference_sim::tune(&config, args.p99, largest, threads)
         .map_err(|error| description::in_file(&args.file, error))
         .map_err(Failure::bad_input)?;
+    let live = match args.live {
+        Some(seconds) => Some(verify(&config, &args.file, &tuning, seconds)?),
+        None => None,
+    };
     let origin = config.calibration.and_then(|it| it.energy_origin).unwrap_or(Origin::Estimated);
     if let Some(folder) = &args.out {
         write(&tuning, origin, folder)
@@ -65,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .map_err(Failure::BadInput)?;
     }
     if args.json {
-        return output::print_json(&tuning);
+        return output::print_json(&Document { tuning: &tuning, live: live.as_ref() });
     }
     output::print(&format!(
         "{:<34} {:>12} {:>14} {:>12}",
@@ -92,7 +102,112 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             tuning.objective_p99_s
         )),
     }
+    if let Some(live) = &live {
+        let row = |name: &str, it: &Served| {
+            let joules =
+                it.energy_j_per_request.map_or_else(|| "none".to_owned(), |it| format!("{it:.5}"));
+            output::print(&format!(
+                "{name:<34} {:>10.5} s {joules:>12} J {:>12.2}",
+                it.p99_response_s, it.mean_batch
+            ));
+        };
+        output::print("live:");
+        row("single requests", &live.batch_1);
+        row("best", &live.best);
+        if let Some(saving) = live.saving {
+            output::print(&format!("{:.1} % fewer joules than single requests", 100.0 * saving));
+        }
+    }
     Ok(())
+}
+
+/// What was tuned, and what came of it.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    tuning: &'a Tuning,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<&'a Verified>,
+}
+
+/// Single requests and the best, served.
+#[derive(Serialize)]
+struct Verified {
+    batch_1: Served,
+    best: Served,
+    /// Share of the joules of single requests.
+    saving: Option<f64>,
+}
+
+/// Means over the turns, of the p99 the greatest.
+#[derive(Serialize)]
+struct Served {
+    rate_rps: Option<f64>,
+    requests: usize,
+    p99_response_s: f64,
+    mean_response_s: f64,
+    mean_batch: f64,
+    energy_j_per_request: Option<f64>,
+}
+
+/// In turns, so that drift does not pass for an effect of the policy.
+const TURNS: u64 = 3;
+
+fn verify(
+    config: &SimulationConfig,
+    file: &Path,
+    tuning: &Tuning,
+    seconds: f64,
+) -> Result<Verified, Failure> {
+    let mean_rate = config
+        .arrivals
+        .process()
+        .map_err(|error| Failure::bad_input(description::in_file(file, error)))?
+        .mean_rate();
+    let requests = (seconds * mean_rate / TURNS as f64).ceil();
+    if !(requests.is_finite() && (1.0..1e9).contains(&requests)) {
+        return Err(Failure::BadInput(anyhow!("`--live` is {seconds}: expected seconds above 0")));
+    }
+    let best = tuning.best.as_ref().ok_or_else(|| {
+        Failure::BadInput(anyhow!(
+            "nothing answers 99 % within {} s, so there is nothing to serve; raise `--p99`",
+            tuning.objective_p99_s
+        ))
+    })?;
+    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
+    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    let mut network = live::network(config, file)?;
+    let mut found = [Vec::new(), Vec::new()];
+    for turn in 0..TURNS {
+        for (found, candidate) in found.iter_mut().zip([&tuning.batch_1, best]) {
+            let config = SimulationConfig {
+                seed: config.seed.wrapping_add(turn),
+                requests: requests as usize,
+                warmup: 0,
+                batching: candidate.batching.clone(),
+                ..config.clone()
+            };
+            let document =
+                live::serve_beside(&config, file, &mut network, &meter, &interrupt, None)?;
+            found.push(document.live);
+        }
+    }
+    let [batch_1, best] = found.map(|turns| {
+        let n = turns.len() as f64;
+        let mean = |value: fn(&live::Live) -> f64| turns.iter().map(value).sum::<f64>() / n;
+        let joules: Option<Vec<f64>> = turns.iter().map(|it| it.energy_j_per_request).collect();
+        Served {
+            rate_rps: config.arrivals.rate,
+            requests: turns.len() * requests as usize,
+            p99_response_s: turns.iter().map(|it| it.p99_response_s).fold(0.0, f64::max),
+            mean_response_s: mean(|it| it.mean_response_s),
+            mean_batch: mean(|it| it.mean_batch),
+            energy_j_per_request: joules.map(|it| it.iter().sum::<f64>() / n),
+        }
+    });
+    let saving = best.energy_j_per_request.zip(batch_1.energy_j_per_request);
+    let saving = saving.map(|(best, single)| 1.0 - best / single);
+    Ok(Verified { batch_1, best, saving })
 }
 
 fn name(batching: &BatchingConfig) -> String {

@@ -1,0 +1,268 @@
+//! `wattlab simulate validate`: calibrated simulations beside the real thing, cell by cell.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
+use meter::Meter;
+use serde::{Deserialize, Serialize};
+
+use super::{calibrate, description, live, network::Network};
+use crate::{Failure, Interrupt, output, progress};
+
+/// Arguments of `wattlab simulate validate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// torchvision's names of the networks.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    arch: Vec<String>,
+    /// Loads: shares of what the largest batches can serve. Each gives a frequency.
+    #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
+    loads: Vec<f64>,
+    /// Seconds over which the requests of a cell arrive.
+    #[arg(long, value_name = "S", default_value_t = 15.0)]
+    duration: f64,
+    #[command(flatten)]
+    plan: calibrate::Plan,
+    /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A queue that was simulated and served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cell {
+    network: String,
+    policy: String,
+    load: f64,
+    rate_rps: f64,
+    requests: usize,
+    live_mean_batch: f64,
+    simulated_mean_batch: f64,
+    live_response_s: f64,
+    simulated_response_s: Option<f64>,
+    live_j_per_request: Option<f64>,
+    simulated_j_per_request: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    cells: &'a [Cell],
+    /// The largest relative distances of live from simulated.
+    worst_response: f64,
+    worst_energy: f64,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If a network is unknown, a load makes no sense, or nothing can be written.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    for arch in &args.arch {
+        args.plan.check(arch).map_err(Failure::BadInput)?;
+    }
+    for &(name, value, most) in args
+        .loads
+        .iter()
+        .map(|&it| ("--loads", it, 0.95))
+        .chain([("--duration", args.duration, 3600.0)])
+        .collect::<Vec<_>>()
+        .iter()
+    {
+        if !(value > 0.0 && value <= most) {
+            return Err(Failure::BadInput(anyhow::anyhow!(
+                "`{name}` is {value}: expected above 0, at most {most}"
+            )));
+        }
+    }
+    let cells = cells(args)?;
+    let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
+        cells.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
+    };
+    let document = Document {
+        schema: "wattlab.simulate-validate/1",
+        cells: &cells,
+        worst_response: worst(&Cell::response),
+        worst_energy: worst(&Cell::energy),
+    };
+    if args.json {
+        return output::print_json(&document);
+    }
+    output::print(&table(&document));
+    Ok(())
+}
+
+impl Cell {
+    /// Live over simulated.
+    fn response(&self) -> Option<f64> {
+        Some(self.live_response_s / self.simulated_response_s?)
+    }
+
+    /// Live over simulated.
+    fn energy(&self) -> Option<f64> {
+        Some(self.live_j_per_request? / self.simulated_j_per_request?)
+    }
+}
+
+/// All cells, those measured earlier too.
+fn cells(args: &Args) -> Result<Vec<Cell>, Failure> {
+    let journal = args.out.join("cells.jsonl");
+    let wrong =
+        || format!("failed to use `{}`; choose another folder by `--out`", journal.display());
+    fs::create_dir_all(&args.out).with_context(wrong).map_err(Failure::BadInput)?;
+    let text = if journal.exists() {
+        fs::read_to_string(&journal).with_context(wrong).map_err(Failure::BadInput)?
+    } else {
+        String::new()
+    };
+    let lines: Result<Vec<Cell>, _> = text.lines().map(serde_json::from_str).collect();
+    let mut cells = lines.with_context(wrong).map_err(Failure::BadInput)?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&journal)
+        .with_context(wrong)
+        .map_err(Failure::BadInput)?;
+    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
+    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    for arch in &args.arch {
+        let path = args.out.join(format!("{arch}.toml"));
+        let mut network = None;
+        for &load in &args.loads {
+            for kind in [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window] {
+                let known = |it: &&Cell| {
+                    it.network == *arch && it.load == load && it.policy.starts_with(word(kind))
+                };
+                if cells.iter().any(|it| known(&it)) {
+                    continue;
+                }
+                let network = match &mut network {
+                    Some(network) => network,
+                    none => none.insert(open(args, arch, &path, &meter, &interrupt)?),
+                };
+                let mut config = description::read(&path).map_err(Failure::bad_input)?;
+                prepare(&mut config, load, args.duration, kind);
+                let cell = cell(&config, load, &path, network, &meter, &interrupt)?;
+                let line = serde_json::to_string(&cell).map_err(Failure::run_time)?;
+                writeln!(file, "{line}").with_context(wrong).map_err(Failure::RunTime)?;
+                progress::line(&format!("{arch}, {}, load {load}: done", cell.policy));
+                cells.push(cell);
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// The network, calibrated.
+fn open(
+    args: &Args,
+    arch: &str,
+    path: &Path,
+    meter: &Meter,
+    interrupt: &Interrupt,
+) -> Result<Network, Failure> {
+    if path.exists() {
+        let config = description::read(path).map_err(Failure::bad_input)?;
+        return live::network(&config, path);
+    }
+    let mut network = Network::new(arch, args.plan.side).map_err(Failure::run_time)?;
+    let config = args.plan.measure(arch, &mut network, meter, interrupt)?;
+    calibrate::write(&config, path)?;
+    Ok(network)
+}
+
+/// Poisson arrivals of that load for so long, and a policy: full batches of 8, what waits up to 32,
+/// or 16 within the time in which 8 arrive.
+fn prepare(config: &mut SimulationConfig, load: f64, duration_s: f64, kind: PolicyKind) {
+    // A calibration describes half of what can be served.
+    let rate = config.arrivals.rate.unwrap_or(1.0) * 2.0 * load;
+    config.arrivals.rate = Some(rate);
+    config.requests = ((rate * duration_s / 16.0).ceil() as usize).max(4) * 16;
+    config.warmup = 0;
+    config.batching = match kind {
+        PolicyKind::Fixed => BatchingConfig::new(kind, 8),
+        PolicyKind::Window => {
+            BatchingConfig { delay_s: Some(8.0 / rate), ..BatchingConfig::new(kind, 16) }
+        }
+        _ => BatchingConfig::new(kind, 32),
+    };
+}
+
+fn word(kind: PolicyKind) -> &'static str {
+    match kind {
+        PolicyKind::Fixed => "fixed",
+        PolicyKind::Window => "window",
+        _ => "greedy",
+    }
+}
+
+fn cell(
+    config: &SimulationConfig,
+    load: f64,
+    path: &Path,
+    network: &mut Network,
+    meter: &Meter,
+    interrupt: &Interrupt,
+) -> Result<Cell, Failure> {
+    let found = live::serve_beside(config, path, network, meter, interrupt, None)?;
+    let size = config.batching.size.unwrap_or_default();
+    Ok(Cell {
+        network: config.calibration.as_ref().map_or_else(String::new, |it| it.network.clone()),
+        policy: format!("{} {size}", word(config.batching.policy)),
+        load,
+        rate_rps: config.arrivals.rate.unwrap_or_default(),
+        requests: config.requests,
+        live_mean_batch: found.live.mean_batch,
+        simulated_mean_batch: found.simulated.mean_batch,
+        live_response_s: found.live.mean_response_s,
+        simulated_response_s: found.simulated.mean_response.map(|it| it.0),
+        live_j_per_request: found.live.energy_j_per_request,
+        simulated_j_per_request: found.simulated.energy_per_request.map(|it| it.0),
+    })
+}
+
+/// In Markdown.
+fn table(document: &Document<'_>) -> String {
+    let mut lines = vec![
+        "| network | policy | requests/s | requests | batch, live | simulated | response, live (s) \
+         | simulated | ratio | J/request, live | simulated | ratio |"
+            .to_owned(),
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+    ];
+    for it in document.cells {
+        let number =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
+        let ratio =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.3}"));
+        lines.push(format!(
+            "| {} | {} | {:.1} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} |",
+            it.network,
+            it.policy,
+            it.rate_rps,
+            it.requests,
+            it.live_mean_batch,
+            it.simulated_mean_batch,
+            it.live_response_s,
+            number(it.simulated_response_s),
+            ratio(it.response()),
+            number(it.live_j_per_request),
+            number(it.simulated_j_per_request),
+            ratio(it.energy()),
+        ));
+    }
+    lines.push(format!(
+        "\nThe farthest: response {:.1} %, energy {:.1} %.",
+        100.0 * document.worst_response,
+        100.0 * document.worst_energy
+    ));
+    lines.join("\n")
+}
