@@ -12,6 +12,7 @@
 mod adam;
 mod block16;
 mod conv_block;
+pub(crate) mod image;
 mod lanes;
 mod linear;
 mod loss;
@@ -44,8 +45,12 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 
 /// The same of a tensor's storage.
 fn cpu_floats<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    floats(cpu_storage(storage)?, layout)
+}
+
+fn cpu_storage(storage: &Storage) -> Result<&CpuStorage> {
     match storage {
-        Storage::Cpu(cpu) => floats(cpu, layout),
+        Storage::Cpu(cpu) => Ok(cpu),
         _ => bail!("a CPU kernel was given a tensor of another device"),
     }
 }

@@ -116,7 +116,8 @@ impl VisionNetwork {
         if side < least {
             return Err(VisionError::TooSmall { name: self.architecture.name, least, side });
         }
-        Ok(self.layer.forward(images)?)
+        let images = images.permute((0, 2, 3, 1))?.contiguous()?;
+        Ok(self.layer.forward(&images)?)
     }
 }
 
