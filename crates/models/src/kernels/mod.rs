@@ -16,6 +16,8 @@ pub(crate) mod image;
 mod lanes;
 mod linear;
 mod loss;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 pub(crate) use self::{

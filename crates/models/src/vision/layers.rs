@@ -1,6 +1,7 @@
 //! The few layers that every network is made of. Images are `[n][h][w][c]`.
 
 use candle_core::{D, Result, Tensor};
+use rayon::prelude::*;
 
 pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
@@ -74,6 +75,27 @@ impl Layer {
                 a.forward(x)?.apply_op2_no_bwd(&b.forward(x)?, &Interleave)
             }
         }
+    }
+
+    /// The same for a batch: some images at a time through the layers that work on images, so that
+    /// what one layer writes is still near when the next reads it; then all of them through the rest.
+    pub(super) fn forward_by_parts(&self, x: &Tensor, part: usize) -> Result<Tensor> {
+        let n = x.dim(0)?;
+        let Self::Sequence(layers) = self else { return self.forward(x) };
+        let images = layers
+            .iter()
+            .position(|it| matches!(it, Self::Flatten | Self::GlobalAvgPool))
+            .map_or(layers.len(), |it| it + 1);
+        if n <= part {
+            return self.forward(x);
+        }
+        let run = |layers: &[Layer], x: Tensor| layers.iter().try_fold(x, |x, it| it.forward(&x));
+        let parts: Vec<Tensor> = (0..n.div_ceil(part))
+            .into_par_iter()
+            .map(|index| index * part)
+            .map(|start| run(&layers[..images], x.narrow(0, start, part.min(n - start))?))
+            .collect::<Result<_>>()?;
+        run(&layers[images..], Tensor::cat(&parts, 0)?)
     }
 
     /// `relu?(self(x) + kept)`, in the last convolution's own pass where there is one.

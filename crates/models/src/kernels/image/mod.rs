@@ -10,6 +10,8 @@ mod conv;
 mod depthwise;
 mod pool;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod window;
 

@@ -60,14 +60,21 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize>(
                 at = at.add(1);
             }
         }
-        let (low, high) = (V::splat(tile.bounds.0), V::splat(tile.bounds.1));
+        // Through memory once: a loop that indexes the sums would keep them there all along.
+        let mut results = [[[0.0_f32; 16]; W]; R];
         for r in 0..R {
             for w in 0..W {
+                sums[r][w].store(results[r][w].as_mut_ptr());
+            }
+        }
+        let (low, high) = (V::splat(tile.bounds.0), V::splat(tile.bounds.1));
+        for (r, results) in results.iter().enumerate() {
+            for (w, result) in results.iter().enumerate() {
                 let channel = first + w * 16;
                 if channel >= tile.channels {
                     continue;
                 }
-                let mut sum = sums[r][w].add(V::load(tile.bias.add(channel)));
+                let mut sum = V::load(result.as_ptr()).add(V::load(tile.bias.add(channel)));
                 let valid = (tile.channels - channel).min(16);
                 if !tile.residual.is_null() {
                     let residual = tile.residual.add((pixel + r) * tile.residual_pitch + channel);
