@@ -104,7 +104,7 @@ impl Product {
                     let tile_of = Tile {
                         from: from.as_ptr(),
                         step: 1,
-                        along: MOST,
+                        packed: true,
                         segments: &[0],
                         run: depth,
                         weights: weights.as_ptr(),
