@@ -6,6 +6,7 @@ use super::{
         Activation::{self, None, Relu, Relu6},
         Layer,
     },
+    residual::POOL,
     weights::{Shape, Weights},
 };
 
@@ -64,7 +65,7 @@ fn inverted_residual(
         path.push(conv_norm(w, &format!("{name}.0"), ("0", "1"), shape, Relu6)?);
         at = 1;
     }
-    let depthwise = Shape::depthwise(width, stride);
+    let depthwise = Shape::depthwise(width, 3, stride);
     path.push(conv_norm(w, &format!("{name}.{at}"), ("0", "1"), depthwise, Relu6)?);
     let parts = (&*format!("{}", at + 1), &*format!("{}", at + 2));
     path.push(conv_norm(w, name, parts, Shape::same(width, output, 1, 1), None)?);
@@ -81,10 +82,8 @@ pub(super) fn shufflenet_v2(
     classes: usize,
     channels: [usize; 5],
 ) -> Result<Layer, VisionError> {
-    let mut layers = vec![
-        conv_norm(w, "conv1", ("0", "1"), Shape::same(3, channels[0], 3, 2), Relu)?,
-        Layer::MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false },
-    ];
+    let mut layers =
+        vec![conv_norm(w, "conv1", ("0", "1"), Shape::same(3, channels[0], 3, 2), Relu)?, POOL];
     for (stage, repeats) in [4, 8, 4].into_iter().enumerate() {
         let (input, output) = (channels[stage], channels[stage + 1]);
         let half = output / 2;
@@ -96,7 +95,7 @@ pub(super) fn shufflenet_v2(
                 continue;
             }
             let branch1 = format!("{name}.branch1");
-            let depthwise = Shape::depthwise(input, 2);
+            let depthwise = Shape::depthwise(input, 3, 2);
             let shortcut = Layer::Sequence(vec![
                 conv_norm(w, &branch1, ("0", "1"), depthwise, None)?,
                 conv_norm(w, &branch1, ("2", "3"), Shape::same(input, half, 1, 1), Relu)?,
@@ -121,7 +120,7 @@ fn unit(
 ) -> Result<Layer, VisionError> {
     Ok(Layer::Sequence(vec![
         conv_norm(w, name, ("0", "1"), Shape::same(input, output, 1, 1), Relu)?,
-        conv_norm(w, name, ("3", "4"), Shape::depthwise(output, stride), None)?,
+        conv_norm(w, name, ("3", "4"), Shape::depthwise(output, 3, stride), None)?,
         conv_norm(w, name, ("5", "6"), Shape::same(output, output, 1, 1), Relu)?,
     ]))
 }

@@ -16,6 +16,9 @@ pub use self::catalog::{Architecture, architectures};
 use self::{layers::Layer, weights::Weights};
 use crate::study::Stream;
 
+/// Trained numbers of a network that takes more than one image at a time: 40 MB of weights.
+const MANY: usize = 10_000_000;
+
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -116,7 +119,12 @@ impl VisionNetwork {
         if side < least {
             return Err(VisionError::TooSmall { name: self.architecture.name, least, side });
         }
-        Ok(self.layer.forward(images)?)
+        let images = images.permute((0, 2, 3, 1))?.contiguous()?;
+        // A part's images lie near while weights that are re-read for each part do not: heavier
+        // networks take more images at a time.
+        let most = if self.parameters < MANY { 1 } else { 4 };
+        let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
+        Ok(self.layer.forward_by_parts(&images, most.min(each.max(1)))?)
     }
 }
 

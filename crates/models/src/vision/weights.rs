@@ -6,9 +6,13 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{
     VisionError,
-    layers::{Activation, Conv, Layer, Linear, ScaleShift},
+    layers::{Activation, Layer, Linear},
 };
-use crate::study::Stream;
+pub(super) use crate::kernels::image::ConvShape as Shape;
+use crate::{
+    kernels::image::{Conv, Depthwise, LayerNorm, ScaleShift},
+    study::Stream,
+};
 
 /// Added to the variance of batch norm (PyTorch's default, which these networks keep).
 const EPSILON: f64 = 1e-5;
@@ -20,26 +24,19 @@ pub(super) struct Weights {
     parameters: usize,
 }
 
-/// A convolution's shape: input and output channels, kernel side, stride, padding, groups.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) input: usize,
-    pub(super) output: usize,
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
-    pub(super) groups: usize,
-}
-
 impl Shape {
     /// A dense convolution that keeps the size at stride 1.
     pub(super) fn same(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
-        Self { input, output, kernel, stride, padding: kernel / 2, groups: 1 }
+        Self { input, output, kernel: [kernel; 2], stride, padding: [kernel / 2; 2], groups: 1 }
     }
 
-    /// A depthwise 3×3 convolution.
-    pub(super) fn depthwise(channels: usize, stride: usize) -> Self {
-        Self { groups: channels, ..Self::same(channels, channels, 3, stride) }
+    /// A depthwise convolution.
+    pub(super) fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { groups: channels, ..Self::same(channels, channels, kernel, stride) }
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
     }
 }
 
@@ -97,8 +94,8 @@ impl Weights {
     /// He-uniform: √(6 / fan-in) keeps activations of the same size from layer to layer.
     fn kernel(&mut self, name: &str, shape: Shape) -> Result<Tensor, VisionError> {
         let inputs = shape.input / shape.groups;
-        let bound = (6.0 / (inputs * shape.kernel * shape.kernel) as f32).sqrt();
-        let dims = [shape.output, inputs, shape.kernel, shape.kernel];
+        let bound = (6.0 / (inputs * shape.taps()) as f32).sqrt();
+        let dims = [shape.output, inputs, shape.kernel[0], shape.kernel[1]];
         self.trained(&format!("{name}.weight"), &dims, 0.0, bound)
     }
 
@@ -111,14 +108,14 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
-        Ok(Layer::Conv(Conv::new(kernel, bias, shape, activation)))
+        convolution(&kernel, &bias, shape, activation)
     }
 
     /// A convolution without bias.
     pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
-        Ok(Layer::Conv(Conv::new(kernel, bias, shape, Activation::None)))
+        convolution(&kernel, &bias, shape, Activation::None)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -142,7 +139,7 @@ impl Weights {
         let kernel = self.kernel(conv, shape)?;
         let (scale, shift) = self.norm(norm, shape.output)?;
         let kernel = kernel.broadcast_mul(&scale.reshape((shape.output, 1, 1, 1))?)?;
-        Ok(Layer::Conv(Conv::new(kernel, shift, shape, activation)))
+        convolution(&kernel, &shift, shape, activation)
     }
 
     /// Batch norm and ReLU before a convolution.
@@ -162,6 +159,44 @@ impl Weights {
         let bound = (6.0 / input as f32).sqrt();
         let weight = self.trained(&format!("{name}.weight"), &[output, input], 0.0, bound)?;
         let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
-        Ok(Layer::Linear(Linear { weight, bias, activation }))
+        linear(&weight, &bias, activation)
     }
+
+    /// Layer norm over the channels.
+    pub(super) fn layer_norm(
+        &mut self,
+        name: &str,
+        channels: usize,
+        epsilon: f32,
+    ) -> Result<Layer, VisionError> {
+        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?.to_vec1()?;
+        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?.to_vec1()?;
+        Ok(Layer::LayerNorm(LayerNorm { gamma, beta, epsilon }))
+    }
+}
+
+/// A convolution, by the kernel that suits its shape.
+fn convolution(
+    kernel: &Tensor,
+    bias: &Tensor,
+    shape: Shape,
+    activation: Activation,
+) -> Result<Layer, VisionError> {
+    let (kernel, bias) = (kernel.flatten_all()?.to_vec1()?, bias.to_vec1()?);
+    if shape.groups == shape.input && shape.groups == shape.output && shape.groups > 1 {
+        return Ok(Layer::Depthwise(Depthwise::new(shape, &kernel, &bias, activation)));
+    }
+    Ok(Layer::Conv(Conv::new(shape, &kernel, &bias, activation)))
+}
+
+/// A linear layer of a weight `[out][in]`.
+pub(super) fn linear(
+    weight: &Tensor,
+    bias: &Tensor,
+    activation: Activation,
+) -> Result<Layer, VisionError> {
+    let (output, input) = weight.dims2()?;
+    let (weight, bias) = (weight.flatten_all()?.to_vec1()?, bias.to_vec1()?);
+    let shape = Shape::same(input, output, 1, 1);
+    Ok(Layer::Linear(Linear(Conv::new(shape, &weight, &bias, activation))))
 }
