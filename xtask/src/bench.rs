@@ -15,6 +15,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         ["models", "--peer", "torch"] => models::run(None),
         ["models", "--peer", "torch", "--python", python] => models::run(Some(python)),
         ["sim"] => sim::run(),
+        ["sim", "--live"] => sim::live(),
         ["hpo", flags @ ..] => {
             let mut command = vec!["bench", "-p", "wattlab-hpo", "--bench", "targets"];
             if !flags.is_empty() {
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             cargo(&command, &[])
         }
         _ => bail!(
-            "usage: cargo xtask bench hpo [flags] | meter [--peers] | models --peer torch [--python FILE] | sim"
+            "usage: cargo xtask bench hpo [flags] | meter [--peers] | models --peer torch [--python FILE] | sim [--live]"
         ),
     }
 }

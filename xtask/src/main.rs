@@ -18,7 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   datasets list                the data sets that are known
   new-probe NAME               a new probe in plugins/NAME that works, to be filled
   bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
-  bench sim                    the simulator beside SimPy and Ciw (writes its BENCHMARKS.md)
+  bench sim [--live]           the simulator beside SimPy, Ciw and nexosim; beside live queues
   bench hpo [flags]            the optimizer against its peers
   ci                           everything that must be green before a change lands";
 

@@ -93,7 +93,16 @@ fn told<E: std::error::Error + 'static>(
     let seconds = start.elapsed().as_secs_f64();
     let value = value.map_or_else(|| "null".to_owned(), |it| it.to_string());
     println!(
-        r#"{{"tool": "wattlab", "case": "{case}", "requests": {requests}, "seconds": {seconds:.3}, "value": {value}}}"#
+        r#"{{"tool": "wattlab", "case": "{case}", "requests": {requests}, "seconds": {seconds:.3}, "value": {value}, "peak_mib": {}}}"#,
+        peak_mib().map_or_else(|| "null".to_owned(), |it| format!("{it:.1}"))
     );
     Ok(())
+}
+
+/// The most memory this process has held so far; Linux tells.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes / 1024.0)
 }

@@ -1,4 +1,4 @@
-//! The simulator beside SimPy and Ciw; writes `crates/inference-sim/BENCHMARKS.md`.
+//! The simulator beside SimPy, Ciw and nexosim, and beside the real thing; writes `crates/inference-sim/BENCHMARKS.md` or, with `--live`, `LIVE.md` beside it.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,6 +6,10 @@ use anyhow::{Context, ensure};
 
 use crate::process::{cargo, release_folder, root};
 
+/// Served live.
+const NETWORKS: [&str; 3] = ["shufflenet_v2_x0_5", "squeezenet1_1", "resnet18"];
+/// Seconds.
+const OBJECTIVE: &str = "1.0";
 const PEERS: [&str; 2] = ["simpy==4.1.2", "ciw==3.2.7"];
 
 /// What a program said about a case.
@@ -14,6 +18,7 @@ struct Line {
     case: String,
     requests: f64,
     seconds: f64,
+    peak_mib: Option<f64>,
 }
 
 pub(crate) fn run() -> anyhow::Result<u8> {
@@ -25,15 +30,77 @@ pub(crate) fn run() -> anyhow::Result<u8> {
     let speed = release_folder().join("examples/speed");
     let python = python()?;
     let peers = root().join("crates/inference-sim/benches/peers.py");
-    let mut lines = told(Command::new(&speed))?;
-    lines.extend(told(with(&python, &peers))?);
-    lines.extend(told(with(&speed, "day"))?);
-    lines.extend(told(with(&speed, "sweep"))?);
+    let mut lines = told(&mut Command::new(&speed))?;
+    lines.extend(told(&mut with(&python, &peers))?);
+    lines.extend(told(&mut nexosim()?)?);
+    lines.extend(told(&mut with(&speed, "day"))?);
+    lines.extend(told(&mut with(&speed, "sweep"))?);
     let path = root().join("crates/inference-sim/BENCHMARKS.md");
     let text = page(&lines);
     eprintln!("{text}");
     fs::write(&path, text).with_context(|| format!("failed to write `{}`", path.display()))?;
     Ok(0)
+}
+
+/// nexosim's program, in a workspace and a target folder of its own.
+fn nexosim() -> anyhow::Result<Command> {
+    let manifest = root().join("crates/inference-sim/benches/peers/Cargo.toml");
+    let target = root().join("target/bench-sim/nexosim");
+    let built = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(&target)
+        .status();
+    ensure!(built.context("failed to start `cargo`")?.success(), "nexosim's program was not built");
+    Ok(Command::new(target.join("release/inference-sim-peers")))
+}
+
+/// Calibrated simulations beside live queues, and what tuning saves: `wattlab simulate validate`
+/// and `wattlab simulate tune --live`. What has been measured is kept under `target/bench-sim/live`
+/// and not measured again.
+pub(crate) fn live() -> anyhow::Result<u8> {
+    let code = cargo(&["build", "--release", "-p", "wattlab"], &[])?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let wattlab = release_folder().join("wattlab");
+    let folder = root().join("target/bench-sim/live");
+    let mut validate = with(&wattlab, "simulate");
+    validate.args(["validate", "--arch", &NETWORKS.join(","), "--out"]).arg(&folder);
+    let cells = said(&mut validate)?;
+    let mut text = format!(
+        "# Simulated and served\n\nWritten by `cargo xtask bench sim --live`, on one machine whose \
+         processors nobody else used (what was measured while others used more than 5 % was measured \
+         again).\n\n## Calibrated against live\n\n`wattlab simulate validate`: each network's batches \
+         are measured once; then the same Poisson requests are simulated and served, at loads of 0.3 and \
+         0.6.\n\n{cells}\n## Tuned\n\n`wattlab simulate tune --live`: the policy with the fewest \
+         simulated joules whose p99 keeps to the objective, served in turns with single requests.\n\n"
+    );
+    for network in NETWORKS {
+        let description = folder.join(format!("{network}.toml"));
+        let kept = folder.join(format!("{network}.tune.txt"));
+        if !kept.exists() {
+            let mut tune = with(&wattlab, "simulate");
+            tune.arg("tune").arg(&description).args(["--p99", OBJECTIVE, "--live", "24"]);
+            fs::write(&kept, said(&mut tune)?)?;
+        }
+        let found = fs::read_to_string(&kept)?;
+        let short = found.split_once("single requests:").map_or(found.as_str(), |it| it.1);
+        text.push_str(&format!("{network}, p99 within {OBJECTIVE} s:\n\n```text\nsingle requests:{short}```\n\n"));
+    }
+    let path = root().join("crates/inference-sim/LIVE.md");
+    fs::write(&path, text.trim_end().to_owned() + "\n")
+        .with_context(|| format!("failed to write `{}`", path.display()))?;
+    Ok(0)
+}
+
+/// What a command prints.
+fn said(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.stderr(std::process::Stdio::inherit()).output();
+    let output = output.with_context(|| format!("failed to start {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed");
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn with(program: &Path, arg: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -55,11 +122,8 @@ fn python() -> anyhow::Result<std::path::PathBuf> {
     Ok(python)
 }
 
-fn told(mut command: Command) -> anyhow::Result<Vec<Line>> {
-    let output = command.stderr(std::process::Stdio::inherit()).output();
-    let output = output.with_context(|| format!("failed to start {command:?}"))?;
-    ensure!(output.status.success(), "{command:?} failed");
-    let text = String::from_utf8(output.stdout)?;
+fn told(command: &mut Command) -> anyhow::Result<Vec<Line>> {
+    let text = said(command)?;
     text.lines().map(|line| read(line).with_context(|| format!("not understood: {line}"))).collect()
 }
 
@@ -75,6 +139,7 @@ fn read(line: &str) -> Option<Line> {
         case: value("case")?,
         requests: value("requests")?.parse().ok()?,
         seconds: value("seconds")?.parse().ok()?,
+        peak_mib: value("peak_mib").and_then(|it| it.parse().ok()),
     })
 }
 
@@ -84,8 +149,8 @@ fn page(lines: &[Line]) -> String {
          on one machine, each on one core. M/M/1 is at load 0.8, greedy in batches of at most 32 of \
          0.3 s + 10 ms each at 40 requests/s; ours with quantiles and intervals, the peers with the \
          mean wait alone.\n\n\
-         | case | tool | requests | seconds | million requests/s | ours is faster by |\n\
-         |---|---|--:|--:|--:|--:|\n",
+         | case | tool | requests | seconds | million requests/s | ours is faster by | peak MiB |\n\
+         |---|---|--:|--:|--:|--:|--:|\n",
     );
     for line in lines {
         let rate = |line: &Line| line.requests / line.seconds;
@@ -94,12 +159,13 @@ fn page(lines: &[Line]) -> String {
             .filter(|_| line.tool != "wattlab")
             .map_or_else(String::new, |ours| format!("{:.0} ×", rate(ours) / rate(line)));
         text.push_str(&format!(
-            "| {} | {} | {} | {:.2} | {:.3} | {ratio} |\n",
+            "| {} | {} | {} | {:.2} | {:.3} | {ratio} | {} |\n",
             line.case,
             line.tool,
             line.requests,
             line.seconds,
-            rate(line) / 1e6
+            rate(line) / 1e6,
+            line.peak_mib.map_or_else(String::new, |it| format!("{it:.1}"))
         ));
     }
     text.push_str(

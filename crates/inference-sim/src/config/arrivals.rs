@@ -17,7 +17,8 @@ use crate::{
 pub struct ArrivalConfig {
     /// The kind of process.
     pub process: ProcessKind,
-    /// Requests per second, on average; of all processes but `mmpp` and `trace`.
+    /// Requests per second, on average; of all processes but `trace`. Of `mmpp` in place of `rates`
+    /// and `mean_sojourns_s`: half and three halves of it by turns, each for `100 / rate` seconds on average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// Half-width of the uniform factor of `jittered`, in [0, 1].
@@ -88,8 +89,13 @@ impl ArrivalConfig {
             Kind::Daily => "`process = \"daily\"`",
             Kind::Trace => "`process = \"trace\"`",
         };
-        let plain = !matches!(self.process, Kind::Mmpp | Kind::Trace);
-        unused("arrivals.rate", plain, self.rate.is_some(), kind)?;
+        let detailed = self.rates.is_some() || self.mean_sojourns_s.is_some();
+        let rated = match self.process {
+            Kind::Trace => false,
+            Kind::Mmpp => !detailed,
+            _ => true,
+        };
+        unused("arrivals.rate", rated, self.rate.is_some(), kind)?;
         let jittered = self.process == Kind::Jittered;
         unused("arrivals.jitter", jittered, self.jitter.is_some(), kind)?;
         let mmpp = self.process == Kind::Mmpp;
@@ -107,6 +113,10 @@ impl ArrivalConfig {
                 rate()?,
                 needed("arrivals.jitter", self.jitter, kind, arrival::JITTER)?,
             ),
+            Kind::Mmpp if self.rate.is_some() => {
+                let rate = crate::error::positive("arrivals.rate", rate()?, arrival::RATE)?;
+                ArrivalProcess::mmpp([0.5 * rate, 1.5 * rate], [100.0 / rate; 2])
+            }
             Kind::Mmpp => ArrivalProcess::mmpp(
                 needed("arrivals.rates", self.rates, kind, arrival::RATES)?,
                 needed("arrivals.mean_sojourns_s", self.mean_sojourns_s, kind, arrival::SOJOURNS)?,

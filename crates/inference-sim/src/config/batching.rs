@@ -34,7 +34,8 @@ pub struct BatchingConfig {
     /// Sizes that `window` serves at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_sizes: Option<Vec<usize>>,
-    /// The service time that `adaptive` keeps its batches to, in seconds.
+    /// The service time that `adaptive` keeps its batches to, in seconds; the mean time of a batch
+    /// of `size` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_s: Option<f64>,
     /// Seconds from arrival to answer after which a request is worth nothing to `deadline`.
@@ -151,8 +152,10 @@ impl BatchingConfig {
                 BatchingPolicy::Window(Window::new(size()?, delay)?.preferring(preferred)?)
             }
             Kind::Adaptive => {
-                let target = seconds("batching.target_s", self.target_s, policy::TARGET)?;
-                BatchingPolicy::Adaptive(Adaptive::new(size()?, target)?)
+                let size = size()?;
+                // Times on the clock are rounded: exactly the mean would be too long half the time.
+                let target = self.target_s.unwrap_or_else(|| 1.000_001 * expected.law.mean_s(size));
+                BatchingPolicy::Adaptive(Adaptive::new(size, target)?)
             }
             Kind::Deadline => {
                 let deadline = seconds("batching.deadline_s", self.deadline_s, policy::DEADLINE)?;

@@ -21,7 +21,7 @@ pub struct ServiceConfig {
     /// See `base_s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_item_s: Option<f64>,
-    /// Coefficient of variation of `gamma` and `lognormal`; the other laws ignore it.
+    /// Coefficient of variation of `gamma` and `lognormal`, 1 if left out; the other laws ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cv: Option<f64>,
     /// Rows `[n, seconds]` of `table`.
@@ -75,12 +75,12 @@ impl ServiceConfig {
         }
         let (base_s, per_item_s) =
             (self.base_s.unwrap_or_default(), self.per_item_s.unwrap_or_default());
-        let cv = || needed("service.cv", self.cv, kind, service::CV);
+        let cv = self.cv.unwrap_or(1.0);
         match self.law {
             Kind::Exponential => ServiceLaw::exponential(base_s, per_item_s),
             Kind::Deterministic => ServiceLaw::deterministic(base_s, per_item_s),
-            Kind::Gamma => ServiceLaw::gamma(base_s, per_item_s, cv()?),
-            Kind::Lognormal => ServiceLaw::lognormal(base_s, per_item_s, cv()?),
+            Kind::Gamma => ServiceLaw::gamma(base_s, per_item_s, cv),
+            Kind::Lognormal => ServiceLaw::lognormal(base_s, per_item_s, cv),
             Kind::Table => ServiceLaw::table(needed(
                 "service.table",
                 self.table.as_deref(),

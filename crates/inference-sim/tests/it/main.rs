@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a test shows what it compared, or why it was skipped")]
 
 mod description;
+mod families;
 mod laws;
 mod live;
 mod mlperf;

@@ -28,7 +28,7 @@ fn shared(file: &str) -> Option<Value> {
 }
 
 /// Reports of independent replications.
-fn replicate(config: &SimulationConfig) -> Vec<Value> {
+pub(crate) fn replicate(config: &SimulationConfig) -> Vec<Value> {
     let configs: Vec<_> =
         (1..=REPLICATIONS).map(|seed| SimulationConfig { seed, ..config.clone() }).collect();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -38,7 +38,7 @@ fn replicate(config: &SimulationConfig) -> Vec<Value> {
 
 /// Compares the mean over replications: to four standard errors, and what never varies to 1e-9.
 /// A quantile may also be as far off as its sketch. Returns what is wrong.
-fn compare(
+pub(crate) fn compare(
     reports: &[Value],
     name: &str,
     expected: f64,

@@ -124,6 +124,9 @@ fn mistakes_name_file_key_value_and_remedy() {
     let folder = folder.path();
     fs::write(folder.join("empty.csv"), "arrival_s\n").unwrap();
     fs::write(folder.join("unsorted.csv"), "arrival_s\n2\n1\n").unwrap();
+    fs::write(folder.join("other.csv"), "time,user\n1,a\n").unwrap();
+    fs::write(folder.join("words.csv"), "arrival_s\nsoon\n").unwrap();
+    fs::write(folder.join("short.csv"), "arrival_s\n1\n2\n").unwrap();
     let trace = |file: &str| {
         changed(&[("\"poisson\"\nrate = 0.8", &format!("\"trace\"\nfile = \"{file}\""))])
     };
@@ -145,6 +148,27 @@ fn mistakes_name_file_key_value_and_remedy() {
         (trace("none.csv"), vec!["none.csv", "could not be read"]),
         (trace("empty.csv"), vec!["empty.csv", "at least one arrival"]),
         (trace("unsorted.csv"), vec!["unsorted.csv", "line 3", "no earlier than the line before"]),
+        (trace("other.csv"), vec!["other.csv", "no column `arrival_s`", "`time`"]),
+        (trace("words.csv"), vec!["words.csv", "line 2", "`soon`", "finite number of seconds"]),
+        (
+            trace("short.csv"),
+            vec!["`requests` is 40000", "the trace has 2 arrivals", "lower `requests`"],
+        ),
+        (changed(&[("40_000", "0")]), vec!["`requests` is 0", "at least 1"]),
+        (changed(&[("40_000", "40000000000000000000")]), vec!["line 3", "requests"]),
+        (changed(&[("rate = 0.8", "rate = nan")]), vec!["`arrivals.rate` is NaN"]),
+        (changed(&[("rate = 0.8", "rate = \"fast\"")]), vec!["line 7", "f64"]),
+        (changed(&[("rate = 0.8", "rate = 0.8\nrates = [1, 2]")]), vec!["`arrivals.rates`", "remove it"]),
+        (changed(&[("\"poisson\"", "\"jittered\"\njitter = 1.5")]), vec!["`arrivals.jitter` is 1.5"]),
+        (changed(&[("[power]", "[pover]")]), vec!["`pover`", "did you mean `power`?"]),
+        (changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]), vec!["`batching.delay_s` is 0", "tick"]),
+        (changed(&[("\"fixed\"", "\"window\"")]), vec!["`batching.delay_s` is missing"]),
+        (
+            changed(&[("\"fixed\"\nsize = 1", "\"fixed\"\nsize = 8"), ("[power]", "[queue]\nlimit = 4\n[power]")]),
+            vec!["`queue.limit` is 4", "waits for"],
+        ),
+        ("{\"seed\": 1}".to_owned(), vec!["line 1"]),
+        ("seed,requests\n1,2\n".to_owned(), vec!["line 1"]),
         (String::new(), vec!["missing field `seed`"]),
     ];
     for (text, words) in rows {
@@ -155,6 +179,10 @@ fn mistakes_name_file_key_value_and_remedy() {
             assert!(stderr.contains(word), "lacks `{word}`: {stderr}");
         }
     }
+    fs::write(folder.join("queue.bin"), [0xff, 0xfe, 0x00, 0x80]).unwrap();
+    let binary = run(folder, &["simulate", "queue.bin"]);
+    assert_eq!(binary.status.code(), Some(2));
+    assert!(super::stderr(&binary).contains("queue.bin"));
     let missing = run(folder, &["simulate", "nowhere.toml"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(super::stderr(&missing).contains("nowhere.toml"));
@@ -192,17 +220,47 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["stable"], true);
 
-    if document["power"].is_null() {
+    let args = ["simulate", "live", "squeezenet1_1.toml", "--requests", "12", "--rate", "50", "--json"];
+    let output = run(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let live = &document["live"];
+    assert_eq!(live["requests"], 12);
+    let batches = live["batches"].as_array().unwrap();
+    let served: u64 =
+        batches.iter().map(|it| it["size"].as_u64().unwrap() * it["batches"].as_u64().unwrap()).sum();
+    assert_eq!(served, 12);
+    assert!(live["mean_response_s"].as_f64() > live["mean_wait_s"].as_f64());
+    assert!((0.0..1.0).contains(&live["prepare_share"].as_f64().unwrap()));
+    // A queue for nobody: only who finds the server free is served.
+    let text = fs::read_to_string(folder.join("squeezenet1_1.toml")).unwrap();
+    fs::write(folder.join("full.toml"), text.clone() + "\n[queue]\nlimit = 0\n").unwrap();
+    let args = ["simulate", "live", "full.toml", "--requests", "200", "--rate", "100000", "--json"];
+    let output = run(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let full: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count = |key: &str| full["live"][key].as_u64().unwrap();
+    assert_eq!(count("requests") + count("rejected"), 200);
+    assert!(count("rejected") > 0);
+
+    if live["energy"].is_null() {
         return; // Nothing here tells joules.
     }
-    let tune = ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--json", "--out", "out"];
-    let output = run(folder, &tune);
+    assert!(batches.iter().all(|it| it["mean_j"].as_f64().unwrap() > 0.0));
+    let tune = ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--rate", "40", "--live", "0.3"];
+    let output = run(folder, &[&tune[..], &["--json", "--out", "out"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let tuning: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(tuning["schema"], "wattlab.simulate-tune/1");
     let best = tuning["best"]["energy_j_per_request"].as_f64().unwrap();
     assert!(best <= tuning["batch_1"]["energy_j_per_request"].as_f64().unwrap());
     assert!(!tuning["frontier"].as_array().unwrap().is_empty());
+    for name in ["batch_1", "best"] {
+        let served = &tuning["live"][name];
+        assert_eq!(served["requests"], 12);
+        assert!(served["energy_j_per_request"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(tuning["live"]["batch_1"]["mean_batch"], 1.0);
     assert!(fs::read_to_string(folder.join("out/frontier.svg")).unwrap().contains("<svg"));
     assert!(fs::read_to_string(folder.join("out/frontier.csv")).unwrap().starts_with("policy,"));
 }
@@ -225,6 +283,14 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
             vec!["simulate", "tune", "dark.toml", "--p99", "1"],
             vec!["dark.toml", "`power` is missing"],
         ),
+        ([&calibrate[..], &["resnet18", "--load", "0"]].concat(), vec!["`--load` is 0"]),
+        (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
+        (
+            vec!["simulate", "validate", "--arch", "resnet18", "--out", "v", "--loads", "1.2"],
+            vec!["`--loads` is 1.2", "at most 0.95"],
+        ),
+        (vec!["simulate", "replay", "queue.toml"], vec!["queue.toml", "not the pilot"]),
+        (vec!["simulate", "replay", "none.csv"], vec!["none.csv", "failed to read"]),
         (vec!["simulate"], vec!["FILE"]),
     ] {
         let output = run(folder, &args);
@@ -272,4 +338,50 @@ fn mlperfs_scenarios_have_loadgens_summary() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("raise `--bound`"), "{}", stderr(&output));
     assert_eq!(run_of(&["server"]).status.code(), Some(2));
+}
+
+/// Given the batch time that the makespan tells, the responses; given the one that the responses
+/// tell, the makespan.
+#[test]
+fn the_pilot_of_the_study_is_replayed() {
+    let Some(reference) = super::stats::reference() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pilot = reference.join("rq4_pilot_convnext_f32.csv");
+    let output =
+        run(folder.path(), &["simulate", "replay", pilot.to_str().unwrap(), "--json", "--compat", "yarally"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cells = document["cells"].as_array().unwrap();
+    assert_eq!(cells.iter().map(|it| it["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [16, 32, 64, 128]);
+    for cell in cells {
+        let ratio = |ours: &str, study: &str| cell[ours].as_f64().unwrap() / cell[study].as_f64().unwrap();
+        assert!((ratio("response_s", "study_response_s") - 1.0).abs() < 0.06, "{cell}");
+        assert!((ratio("makespan_s", "study_makespan_s") - 1.0).abs() < 0.02, "{cell}");
+    }
+}
+
+#[test]
+fn a_validation_is_taken_up_where_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let args = [
+        "simulate", "validate", "--arch", "squeezenet1_1", "--side", "32", "--batches", "1,8",
+        "--repetitions", "1", "--seconds", "0.02", "--loads", "0.2", "--duration", "0.1", "--out", "v",
+        "--busy", "--json",
+    ];
+    let cells = || {
+        let output = run(folder, &args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["cells"].clone()
+    };
+    let first = cells();
+    assert_eq!(first.as_array().unwrap().len(), 3);
+    let lines = fs::read_to_string(folder.join("v/cells.jsonl")).unwrap();
+    let kept: String = lines.lines().take(2).map(|it| format!("{it}\n")).collect();
+    fs::write(folder.join("v/cells.jsonl"), kept).unwrap();
+    let second = cells();
+    assert_eq!(first[0], second[0]);
+    assert_eq!(first[1], second[1]);
+    assert_eq!(second.as_array().unwrap().len(), 3);
 }

@@ -11,7 +11,7 @@ use meter::Meter;
 use models::vision::architectures;
 use record::{Energy, Origin, Seconds, Watts};
 
-use super::network::Network;
+use super::{network::Network, others::Others};
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
 
 /// Arguments of `wattlab simulate calibrate`.
@@ -147,6 +147,7 @@ impl Plan {
         let mut origins = Vec::new();
         let idle = idle(meter, interrupt)?;
         let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
+        let mut disturbed = 0;
         for repetition in 0..self.repetitions {
             // To and fro, so that drift does not pass for an effect of the size.
             let mut sizes = self.batches.clone();
@@ -155,7 +156,21 @@ impl Plan {
             }
             for size in sizes {
                 batches.serve(size)?;
-                let (service, energy) = batches.repeat(size, self.seconds, self.load)?;
+                // Whatever else runs on the machine makes a batch slower: it is measured again.
+                const TRIES: usize = 6;
+                let mut tries = 0;
+                let (service, energy) = loop {
+                    let others = Others::watch();
+                    let found = batches.repeat(size, self.seconds, self.load)?;
+                    tries += 1;
+                    if !others.disturbed() {
+                        break found;
+                    }
+                    if tries == TRIES {
+                        disturbed += 1;
+                        break found;
+                    }
+                };
                 origins.extend(energy.map(|it| it.origin));
                 let energy = energy.map(|it| it.joules);
                 observations.push(Observation { size, service, energy });
@@ -164,6 +179,13 @@ impl Plan {
                 "calibrate {arch}: {} of {} rounds",
                 repetition + 1,
                 self.repetitions
+            ));
+        }
+        if disturbed > 0 {
+            progress::line(&format!(
+                "warning: {disturbed} of {} measurements of {arch} were disturbed by others, who \
+                 used more than 5 % of the processors: end them and calibrate again",
+                observations.len()
             ));
         }
         let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     description,
     network::{Network, Part},
+    others::{DISTURBED, Others},
 };
 use crate::{Failure, Interrupt, output, progress};
 
@@ -86,6 +87,9 @@ pub(super) struct Live {
     /// The share of the service that goes by before the network runs: decoding and preprocessing,
     /// or taking images from memory.
     prepare_share: f64,
+    /// The share of the processors that other processes used meanwhile; `None` where the system
+    /// does not tell.
+    pub(super) others_share: Option<f64>,
     /// By the size of batches, rising.
     batches: Vec<OfSize>,
     /// Under `--compat yarally`: what the study prints as the wait.
@@ -184,17 +188,20 @@ pub(super) fn serve_beside(
     }
     network.metered(meter);
     network.parts();
+    let others = Others::watch();
     let span = meter.span("serve");
     let mut control = |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
     let limit = limit.unwrap_or(usize::MAX);
     let served = serve_limited(&times, limit, &mut policy, network, &Real::start(), &mut control);
+    let others_share = others.share();
     let span = span.end();
     let served = served.map_err(|error| match error {
         LiveError::Stopped(_) => Failure::Interrupted,
         other => Failure::run_time(other),
     })?;
     let idle_j = config.power.as_ref().map(|it| (it.idle * span.duration).0);
-    let live = live(&served, &network.parts(), span.total, idle_j, compat);
+    let mut live = live(&served, &network.parts(), span.total, idle_j, compat);
+    live.others_share = others_share;
     let ratio = Ratio {
         mean_response: simulated.mean_response.map(|it| live.mean_response_s / it.0),
         energy_per_request: live
@@ -217,12 +224,9 @@ fn live(
     let mut responses: Vec<f64> = serving.responses().collect();
     let requests = responses.len();
     let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
-    // The study drops a last batch that is not full, and stamps after inference.
     let average_wait_s = compat.map(|Compat::Yarally| {
-        let largest = serving.batches.iter().map(|it| it.size).max().unwrap_or(1);
-        let last = serving.batches.last().map_or(0, |it| it.size);
-        let partial = if last < largest && last < requests { last } else { 0 };
-        mean(&responses[..requests - partial])
+        let full = serving.batches.iter().map(|it| it.size).max().unwrap_or(1);
+        super::replay::study_wait(serving, full)
     });
     let mean_response_s = mean(&responses);
     responses.sort_by(f64::total_cmp);
@@ -249,6 +253,7 @@ fn live(
         energy_j_per_request: energy.map(|it| it.joules.0 / requests as f64),
         idle_j,
         prepare_share: prepare_s / busy_s,
+        others_share: None,
         batches: by_size(&serving.batches, parts),
         average_wait_s,
     }
@@ -313,6 +318,12 @@ fn print(document: &Document, config: &SimulationConfig) {
         output::print(&format!(
             "energy {:.3} J, idle power's {idle_j:.3} J of it",
             energy.joules.0
+        ));
+    }
+    if let Some(share) = live.others_share.filter(|&it| it > DISTURBED) {
+        progress::line(&format!(
+            "warning: others used {:.0} % of the processors meanwhile: service took longer for it",
+            100.0 * share
         ));
     }
     if live.rejected + live.dropped > 0 {

@@ -5,6 +5,8 @@ mod description;
 mod live;
 mod mlperf;
 mod network;
+mod others;
+mod replay;
 mod table;
 mod tune;
 mod validate;
@@ -48,6 +50,8 @@ enum Command {
     Live(live::Args),
     /// Run one of MLPerf's scenarios by LoadGen's rules.
     Mlperf(mlperf::Args),
+    /// Replay the queues of the study's pilot from the times of its batches.
+    Replay(replay::Args),
     /// Find the batch policy and size with the fewest joules that still answers in time.
     Tune(tune::Args),
     /// Calibrate networks, then serve and simulate the same queues under three policies.
@@ -64,6 +68,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Mlperf(args)), _) => mlperf::run(args),
+        (Some(Command::Replay(args)), _) => replay::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
         (Some(Command::Validate(args)), _) => validate::run(args),
         (None, Some(file)) => simulate(file, args),

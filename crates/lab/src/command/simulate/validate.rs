@@ -11,7 +11,7 @@ use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
 use meter::Meter;
 use serde::{Deserialize, Serialize};
 
-use super::{calibrate, description, live, network::Network};
+use super::{calibrate, description, live, network::Network, others::DISTURBED};
 use crate::{Failure, Interrupt, output, progress};
 
 /// Arguments of `wattlab simulate validate`.
@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Keep what was measured while others used more than 5 % of the processors.
+    #[arg(long)]
+    busy: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -50,6 +53,8 @@ struct Cell {
     simulated_response_s: Option<f64>,
     live_j_per_request: Option<f64>,
     simulated_j_per_request: Option<f64>,
+    /// The share of the processors that others used meanwhile.
+    others_share: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,6 +157,15 @@ fn cells(args: &Args) -> Result<Vec<Cell>, Failure> {
                 let mut config = description::read(&path).map_err(Failure::bad_input)?;
                 prepare(&mut config, load, args.duration, kind);
                 let cell = cell(&config, load, &path, network, &meter, &interrupt)?;
+                if let Some(share) = cell.others_share.filter(|&it| it > DISTURBED && !args.busy) {
+                    progress::line(&format!(
+                        "{arch}, {}, load {load}: left out, because others used {:.0} % of the \
+                         processors; call again for it",
+                        cell.policy,
+                        100.0 * share
+                    ));
+                    continue;
+                }
                 let line = serde_json::to_string(&cell).map_err(Failure::run_time)?;
                 writeln!(file, "{line}").with_context(wrong).map_err(Failure::RunTime)?;
                 progress::line(&format!("{arch}, {}, load {load}: done", cell.policy));
@@ -227,6 +241,7 @@ fn cell(
         simulated_response_s: found.simulated.mean_response.map(|it| it.0),
         live_j_per_request: found.live.energy_j_per_request,
         simulated_j_per_request: found.simulated.energy_per_request.map(|it| it.0),
+        others_share: found.live.others_share,
     })
 }
 
