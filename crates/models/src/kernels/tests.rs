@@ -34,11 +34,21 @@ fn close(
 }
 
 /// Rows `[n][c][h][w]` in blocks `[n/16][c][h][w][16]`.
-fn blocked(x: &Tensor) -> Tensor {
+fn blocked(x: &Tensor) -> Vec<f32> {
     let (_, c, h, w) = x.dims4().unwrap();
-    let blocks = to_blocks(&values(x), c * h * w);
-    let count = blocks.len() / (c * h * w * LANES);
-    Tensor::from_vec(blocks, (count, c, h, w, LANES), &Device::Cpu).unwrap()
+    let mut blocks = Vec::new();
+    to_blocks(&values(x), c * h * w, &mut blocks);
+    blocks
+}
+
+fn unblocked(blocks: &[f32], shape: &[usize]) -> Tensor {
+    let mut rows = Vec::new();
+    to_rows(blocks, shape[0], shape[1..].iter().product(), &mut rows);
+    Tensor::from_vec(rows, shape, &Device::Cpu).unwrap()
+}
+
+fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
 }
 
 /// Convolution, batch norm by the batch's statistics, ReLU and max-pool of candle's own operations.
@@ -90,26 +100,17 @@ proptest! {
         let slow = slow_block(&slow_x, &weight, &affine, relu).unwrap();
         let slow_gradients = weighted(&slow).unwrap().backward().unwrap();
 
-        let x = Var::from_tensor(&blocked(&rows)).unwrap();
-        let operation = ConvBlock::new(cout, relu, true).on(images, true);
-        let fast = x.apply_op3(weight.as_tensor(), affine.as_tensor(), operation).unwrap();
-        let fast = fast.apply_op1(Blocked { images }).unwrap();
-        let fast = fast.reshape(slow.dims()).unwrap();
-        let gradients = weighted(&fast).unwrap().backward().unwrap();
-
-        close("output", &fast, &slow, 1e-4)?;
-        for (what, var) in [("weight", &weight), ("affine", &affine)] {
-            let of = |it: &candle_core::backprop::GradStore| it.get(var.as_tensor()).unwrap().clone();
-            close(what, &of(&gradients), &of(&slow_gradients), 2e-3)?;
-        }
-        let expected = blocked(slow_gradients.get(slow_x.as_tensor()).unwrap());
-        let mut found = gradients.get(x.as_tensor()).unwrap().contiguous().unwrap();
-        if images % LANES > 0 {
-            // Lanes without an image belong to nobody.
-            let rows = found.apply_op1(Blocked { images }).unwrap();
-            found = blocked(&rows.reshape((images, cin, h, w)).unwrap());
-        }
-        close("input", &found, &expected, 2e-3)?;
+        let mut block = ConvBlock::new(Dims { cin, cout, h, w }, relu, true);
+        let x = blocked(&rows);
+        block.forward(&x, images, &values(&weight), &values(&affine), true);
+        close("output", &unblocked(&block.out, slow.dims()), &slow, 1e-4)?;
+        block.backward(&x, &blocked(&random("factors", slow.dims(), 1.0)), &values(&weight));
+        let found = unblocked(&block.input_gradient, rows.dims());
+        close("input", &found, slow_gradients.get(&slow_x).unwrap(), 2e-3)?;
+        let found = tensor(&block.weight_gradient, weight.dims());
+        close("weight", &found, slow_gradients.get(&weight).unwrap(), 2e-3)?;
+        let found = tensor(&block.affine_gradient, affine.dims());
+        close("affine", &found, slow_gradients.get(&affine).unwrap(), 2e-3)?;
     }
 
     #[test]
@@ -119,13 +120,41 @@ proptest! {
         let bias = Var::from_tensor(&random("b", &[m], 1.0)).unwrap();
         let slow = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
         let slow_gradients = weighted(&slow).unwrap().backward().unwrap();
-        let operation = Linear { needs_input_gradient: true };
-        let fast = x.apply_op3(weight.as_tensor(), bias.as_tensor(), operation).unwrap();
-        let gradients = weighted(&fast).unwrap().backward().unwrap();
-        close("output", &fast, &slow, 1e-5)?;
-        for (what, var) in [("x", &x), ("weight", &weight), ("bias", &bias)] {
-            let of = |it: &candle_core::backprop::GradStore| it.get(var.as_tensor()).unwrap().clone();
-            close(what, &of(&gradients), &of(&slow_gradients), 1e-5)?;
+        let (mut layer, mut product) = (Linear::new(k, m), Product::default());
+        layer.forward(&values(&x), &values(&weight), &values(&bias), &mut product);
+        close("output", &tensor(&layer.out, &[n, m]), &slow, 1e-5)?;
+        let g = values(&random("factors", &[n, m], 1.0));
+        layer.backward(&values(&x), &g, &values(&weight), true, &mut product);
+        let of = |var: &Var| slow_gradients.get(var).unwrap().clone();
+        close("x", &tensor(&layer.input_gradient, &[n, k]), &of(&x), 1e-5)?;
+        close("weight", &tensor(&layer.weight_gradient, &[m, k]), &of(&weight), 1e-5)?;
+        close("bias", &tensor(&layer.bias_gradient, &[m]), &of(&bias), 1e-5)?;
+    }
+
+    /// Longer than one block of terms, wider than one task, to the bit at any number of threads.
+    #[test]
+    fn products_are_candles(
+        m in 1..600_usize, k in 0..1100_usize, n in 1..250_usize, threads in 1..4_usize,
+    ) {
+        let (a, b) = (random("a", &[m, k.max(1)], 1.0), random("b", &[k.max(1), n], 1.0));
+        let (a, b) = (a.narrow(1, 0, k).unwrap(), b.narrow(0, 0, k).unwrap());
+        let mut product = Product::default();
+        let (left, right) = (values(&a.contiguous().unwrap()), values(&b.contiguous().unwrap()));
+        let turned = values(&a.t().unwrap().contiguous().unwrap());
+        let right = Matrix::rows(&right, n);
+        let mut run = |left, threads: usize| {
+            let mut out = vec![f32::NAN; m * n];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| product.compute((m, k, n), left, right, None, &mut out));
+            out
+        };
+        let found = run(Matrix::rows(&left, k), threads);
+        prop_assert_eq!(&found, &run(Matrix::rows(&turned, m).transposed(), 1));
+        if k > 0 {
+            let expected = a.contiguous().unwrap().matmul(&b.contiguous().unwrap()).unwrap();
+            close("product", &tensor(&found, &[m, n]), &expected, 1e-5)?;
+        } else {
+            prop_assert!(found.iter().all(|it| *it == 0.0));
         }
     }
 
@@ -141,11 +170,12 @@ proptest! {
         let log_softmax = shifted.broadcast_sub(&sums).unwrap();
         let picked = log_softmax.gather(&labels.unsqueeze(1).unwrap(), 1).unwrap();
         let slow = picked.mean_all().unwrap().neg().unwrap();
-        let fast = logits.apply_op2(&labels, CrossEntropy::default()).unwrap();
-        close("loss", &fast, &slow, 1e-5)?;
+        let mut gradient = Vec::new();
+        let labels = labels.to_vec1().unwrap();
+        let found = cross_entropy(&values(&logits), classes, &labels, &mut gradient);
+        close("loss", &tensor(&[found.mean], &[]), &slow, 1e-5)?;
         let expected = slow.backward().unwrap().remove(logits.as_tensor()).unwrap();
-        let found = fast.backward().unwrap().remove(logits.as_tensor()).unwrap();
-        close("gradient", &found, &expected, 1e-4)?;
+        close("gradient", &tensor(&gradient, &[n, classes]), &expected, 1e-4)?;
     }
 
     /// Against Kingma and Ba's algorithm in double precision, weight decay added to the gradient.
@@ -156,13 +186,12 @@ proptest! {
         };
         let start = random("values", &[len], 1.0);
         let mut expected: Vec<f64> = values(&start).into_iter().map(f64::from).collect();
-        let variable = Var::from_tensor(&start).unwrap();
-        let moments = std::sync::Mutex::default();
+        let mut found = values(&start);
+        let mut moments = Moments::default();
         let (mut first, mut second) = (vec![0.0; len], vec![0.0; len]);
         for step in 1..=steps {
             let gradient = random(&format!("gradient {step}"), &[len], 1.0);
-            let operation = AdamStep { settings: &settings, step, moments: &moments };
-            variable.as_tensor().inplace_op2(&gradient, &operation).unwrap();
+            adam_step(&settings, step, &mut found, &values(&gradient), &mut moments);
             for (i, g) in values(&gradient).into_iter().enumerate() {
                 let g = f64::from(g) + decay * expected[i];
                 first[i] = 0.9 * first[i] + 0.1 * g;
@@ -172,7 +201,7 @@ proptest! {
                 expected[i] -= 1e-2 * m / (v.sqrt() + 1e-8);
             }
         }
-        for (found, expected) in values(variable.as_tensor()).into_iter().zip(expected) {
+        for (found, expected) in found.into_iter().zip(expected) {
             prop_assert!((f64::from(found) - expected).abs() < 1e-5, "{found}, not {expected}");
         }
     }
@@ -183,35 +212,32 @@ proptest! {
 fn gradients_are_slopes() {
     let (images, cin, cout, side) = (5, 2, 3, 4);
     let x = blocked(&random("x", &[images, cin, side, side], 1.0));
-    let weight = random("w", &[cout, cin, 3, 3], 0.5);
-    let affine = random("a", &[2, cout], 1.0);
-    let loss = |weight: &Tensor, affine: &Tensor| {
-        let operation = ConvBlock::new(cout, true, false).on(images, true);
-        let y = x.apply_op3(weight, affine, operation).unwrap();
-        weighted(&y.apply_op1(Blocked { images }).unwrap()).unwrap()
-    };
-    let (w, a) = (Var::from_tensor(&weight).unwrap(), Var::from_tensor(&affine).unwrap());
-    let gradients = loss(w.as_tensor(), a.as_tensor()).backward().unwrap();
-    let slope = |of: &Tensor, index: usize, with: &dyn Fn(&Tensor) -> Tensor| {
-        let moved = |by: f32| {
-            let mut it = values(of);
-            it[index] += by;
-            let it = Tensor::from_vec(it, of.dims(), &Device::Cpu).unwrap();
-            f64::from(with(&it).to_scalar::<f32>().unwrap())
-        };
-        (moved(1e-3) - moved(-1e-3)) / 2e-3
+    let (weight, affine) = (random("w", &[cout, cin, 3, 3], 0.5), random("a", &[2, cout], 1.0));
+    let (weight, affine) = (values(&weight), values(&affine));
+    let factors = random("factors", &[images, cout, side / 2, side / 2], 1.0);
+    let mut block = ConvBlock::new(Dims { cin, cout, h: side, w: side }, true, false);
+    block.forward(&x, images, &weight, &affine, true);
+    block.backward(&x, &blocked(&factors), &weight);
+    let gradients = [block.weight_gradient.clone(), block.affine_gradient.clone()];
+    let mut loss = |weight: &[f32], affine: &[f32]| {
+        block.forward(&x, images, weight, affine, true);
+        let y = unblocked(&block.out, factors.dims());
+        let y = values(&y).into_iter().zip(values(&factors));
+        y.map(|(y, factor)| f64::from(y) * f64::from(factor)).sum::<f64>()
     };
     let mut checked = 0;
-    let mut check = |found: f32, expected: f64| {
-        // A pool's winner may change between the two points; few do.
-        checked += usize::from((f64::from(found) - expected).abs() < 0.02 + 0.02 * expected.abs());
-    };
-    for (index, found) in values(gradients.get(w.as_tensor()).unwrap()).into_iter().enumerate() {
-        check(found, slope(&weight, index, &|it| loss(it, &affine)));
+    for (which, gradients) in gradients.iter().enumerate() {
+        for (index, found) in gradients.iter().enumerate() {
+            let mut moved = |by: f32| {
+                let mut at = [weight.clone(), affine.clone()];
+                at[which][index] += by;
+                loss(&at[0], &at[1])
+            };
+            let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
+            // A pool's winner may change between the two points; few do.
+            checked += usize::from((f64::from(*found) - slope).abs() < 0.02 + 0.02 * slope.abs());
+        }
     }
-    for (index, found) in values(gradients.get(a.as_tensor()).unwrap()).into_iter().enumerate() {
-        check(found, slope(&affine, index, &|it| loss(&weight, it)));
-    }
-    let all = weight.elem_count() + affine.elem_count();
+    let all = weight.len() + affine.len();
     assert!(checked * 20 >= all * 19, "{checked} of {all} gradients are slopes");
 }

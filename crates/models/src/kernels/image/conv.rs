@@ -8,11 +8,13 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    Activation, ConvShape, NEAR, Parts, View,
-    tile::{MOST, PANEL, Tile, compute},
+    Activation, ConvShape, NEAR, View,
     window::{Window, windows},
 };
-use crate::kernels::cpu_storage;
+use crate::kernels::{
+    Parts, cpu_storage,
+    panel::{MOST, PANEL, Tile, compute},
+};
 
 /// Tasks a thread should find, so that none waits long for another.
 const TASKS_PER_THREAD: usize = 2;
@@ -219,6 +221,7 @@ impl Conv {
                         // SAFETY: the caller's; a group's channels lie `group · inputs` on.
                         from: unsafe { line.from.add(done * line.step + group * inputs) },
                         step: line.step,
+                        along: 1,
                         segments,
                         run: k / segments.len(),
                         weights: self.weights[panel * k * PANEL..].as_ptr(),

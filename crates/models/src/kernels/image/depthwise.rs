@@ -8,10 +8,13 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use rayon::prelude::*;
 
 use super::{
-    Activation, ConvShape, Parts, View,
+    Activation, ConvShape, View,
     window::{Source, Window, windows},
 };
-use crate::kernels::lanes::{Lanes, dispatch};
+use crate::kernels::{
+    Parts,
+    lanes::{Lanes, dispatch},
+};
 
 thread_local! {
     /// A task's padded input.

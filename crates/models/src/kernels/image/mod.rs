@@ -12,7 +12,6 @@ mod pool;
 mod rows;
 #[cfg(test)]
 mod tests;
-mod tile;
 mod window;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
@@ -100,27 +99,6 @@ impl<'a> View<'a> {
     /// The channels of a pixel, counted over rows and images.
     fn pixel(&self, index: usize) -> &'a [f32] {
         &self.values[index * self.pitch..][..self.c]
-    }
-}
-
-/// A buffer that tasks write disjoint parts of.
-#[derive(Clone, Copy)]
-struct Parts(*mut f32);
-
-// SAFETY: each task writes its own part only.
-unsafe impl Send for Parts {}
-// SAFETY: as above.
-unsafe impl Sync for Parts {}
-
-impl Parts {
-    /// From that float on.
-    ///
-    /// # Safety
-    ///
-    /// It lies in the buffer, and no other task touches what is read or written from there.
-    unsafe fn at(&self, float: usize) -> *mut f32 {
-        // SAFETY: the caller's.
-        unsafe { self.0.add(float) }
     }
 }
 

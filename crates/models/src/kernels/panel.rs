@@ -1,6 +1,6 @@
 //! The innermost product: a few pixels of a row × 32 output channels, held in registers.
 
-use crate::kernels::lanes::{Lanes, dispatch};
+use super::lanes::{Lanes, dispatch};
 
 /// Output channels of a panel of packed weights.
 pub(super) const PANEL: usize = 32;
@@ -8,11 +8,12 @@ pub(super) const PANEL: usize = 32;
 /// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
 pub(super) const MOST: usize = 14;
 
-/// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
-/// times the panel's weights `[segments·run][32]`.
+/// A tile's work. Pixel p reads `run` floats, `along` apart, from `from + p·step + s` on for each segment
+/// s, and sums them times the panel's weights `[segments·run][32]`.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
     pub(super) step: usize,
+    pub(super) along: usize,
     /// Where the runs begin, in floats from a pixel's first.
     pub(super) segments: &'a [usize],
     pub(super) run: usize,
@@ -57,7 +58,7 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize>(
                     }
                 }
                 weights = weights.add(PANEL);
-                at = at.add(1);
+                at = at.add(tile.along);
             }
         }
         // Through memory once: a loop that indexes the sums would keep them there all along.
