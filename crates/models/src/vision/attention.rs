@@ -45,13 +45,8 @@ impl Attention {
     /// keys, `[1 or rows][heads][tokens][tokens]`.
     pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let (rows, tokens, width) = x.dims3()?;
-        let parts = self.project.forward(x)?.reshape((
-            rows,
-            tokens,
-            3,
-            self.heads,
-            width / self.heads,
-        ))?;
+        let parts =
+            self.project.forward(x)?.reshape((rows, tokens, 3, self.heads, width / self.heads))?;
         let part = |index: usize| parts.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2);
         let (q, k, v) = (part(0)?.contiguous()?, part(1)?, part(2)?.contiguous()?);
         let mut scores = q.matmul(&k.transpose(2, 3)?.contiguous()?)?;

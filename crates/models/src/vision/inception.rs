@@ -15,19 +15,14 @@ use crate::kernels::image::{AveragePool, MaxPool};
 const EPSILON: f64 = 1e-3;
 
 const POOL3: Layer = Layer::MaxPool(MaxPool { kernel: 3, stride: 2, padding: 0, ceil: false });
-const MEAN3: Layer =
-    Layer::AveragePool(AveragePool::Windows { kernel: 3, stride: 1, padding: 1 });
+const MEAN3: Layer = Layer::AveragePool(AveragePool::Windows { kernel: 3, stride: 1, padding: 1 });
 
 fn unit(w: &mut Weights, name: &str, shape: Shape) -> Result<Layer, VisionError> {
     w.conv_norm_in(name, ("conv", "bn"), shape, Relu)
 }
 
 /// Units one after the other, by their names within a block.
-fn path(
-    w: &mut Weights,
-    block: &str,
-    units: &[(&str, Shape)],
-) -> Result<Vec<Layer>, VisionError> {
+fn path(w: &mut Weights, block: &str, units: &[(&str, Shape)]) -> Result<Vec<Layer>, VisionError> {
     units.iter().map(|(name, shape)| unit(w, &format!("{block}.{name}"), *shape)).collect()
 }
 

@@ -5,8 +5,7 @@ use rayon::prelude::*;
 
 pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
-    AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool,
-    ScaleShift,
+    AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool, ScaleShift,
 };
 
 /// A part of a network.

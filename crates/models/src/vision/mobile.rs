@@ -76,8 +76,7 @@ pub(super) fn shufflenet_v2(
     classes: usize,
     channels: [usize; 5],
 ) -> Result<Layer, VisionError> {
-    let mut layers =
-        vec![w.unit("conv1", Shape::same(3, channels[0], 3, 2), Relu)?, POOL];
+    let mut layers = vec![w.unit("conv1", Shape::same(3, channels[0], 3, 2), Relu)?, POOL];
     for (stage, repeats) in [4, 8, 4].into_iter().enumerate() {
         let (input, output) = (channels[stage], channels[stage + 1]);
         let half = output / 2;

@@ -2,6 +2,7 @@
 
 mod attention;
 mod catalog;
+mod checkpoint;
 mod convnext;
 mod convolutional;
 mod densenet;
@@ -9,18 +10,26 @@ mod efficient;
 mod inception;
 mod layers;
 mod mobile;
+mod names;
+mod preprocess;
+mod pretrained;
 mod regnet;
 mod residual;
 mod swin;
 mod transformer;
 mod weights;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use candle_core::{Device, Tensor};
 
-pub use self::catalog::{Architecture, architectures};
-use self::{layers::Layer, weights::Weights};
+pub use self::{
+    catalog::{Architecture, architectures},
+    checkpoint::read_weights,
+    preprocess::Preprocessing,
+    pretrained::{PUBLISHED, Pretrained, imagenet_class},
+};
+use self::{layers::Layer, names::current_name, weights::Weights};
 use crate::study::Stream;
 
 /// Trained numbers of a network that takes more than one image at a time: 40 MB of weights.
@@ -70,6 +79,32 @@ pub enum VisionError {
         /// As needed.
         expected: Vec<usize>,
     },
+    /// A file of weights cannot be read.
+    #[error("failed to read weights from `{}`: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file is no image that can be read.
+    #[error("failed to read image `{}`: {reason}; JPEG and PNG are read", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another number of bytes than pixels have.
+    #[error("an image of {height}×{width} pixels has {bytes} bytes, expected 3 a pixel")]
+    Pixels {
+        /// As given.
+        height: u32,
+        /// As given.
+        width: u32,
+        /// As given.
+        bytes: usize,
+    },
     /// The tensor library failed.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -102,6 +137,7 @@ impl VisionNetwork {
         classes: usize,
         tensors: HashMap<String, Tensor>,
     ) -> Result<Self, VisionError> {
+        let tensors = tensors.into_iter().map(|(name, it)| (current_name(name), it)).collect();
         Self::build(name, classes, Weights::given(tensors))
     }
 

@@ -142,9 +142,11 @@ impl Windows {
                         3 * region(row, rows, shifts[0]) + region(column, columns, shifts[1])
                     })
                     .collect();
-                mask.extend(regions.iter().flat_map(|a| {
-                    regions.iter().map(move |b| if a == b { 0.0 } else { APART })
-                }));
+                mask.extend(
+                    regions.iter().flat_map(|a| {
+                        regions.iter().map(move |b| if a == b { 0.0 } else { APART })
+                    }),
+                );
             }
         }
         let windows = rows * columns / tokens;

@@ -223,7 +223,8 @@ impl Weights {
         output: usize,
         activation: Activation,
     ) -> Result<Layer, VisionError> {
-        let (weight, bias) = self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
+        let (weight, bias) =
+            self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
         Ok(Layer::Linear(linear(&weight, &bias, activation)?))
     }
 
