@@ -78,3 +78,85 @@ pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<String> {
     }
     Ok(digest.finalize().iter().map(|it| format!("{it:02x}")).collect())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    const CONTENT: &[u8] = b"a file that takes two tries";
+
+    /// Answers a request each: the first with a connection that breaks off after 10 bytes if
+    /// `breaks`, and any with the range it asks for.
+    fn server(requests: usize, breaks: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/file", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for index in 0..requests {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut start = 0;
+                for header in BufReader::new(stream.try_clone().unwrap()).lines() {
+                    let header = header.unwrap().to_lowercase();
+                    if let Some(range) = header.strip_prefix("range: bytes=") {
+                        start = range.trim_end_matches('-').parse().unwrap();
+                    }
+                    if header.is_empty() {
+                        break;
+                    }
+                }
+                let status = if start > 0 { "206 Partial Content" } else { "200 OK" };
+                let content = &CONTENT[start..];
+                write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", content.len())
+                    .unwrap();
+                let sent = if breaks && index == 0 { 10 } else { content.len() };
+                stream.write_all(&content[..sent]).unwrap();
+            }
+        });
+        address
+    }
+
+    fn sum() -> String {
+        Sha256::digest(CONTENT).iter().map(|it| format!("{it:02x}")).collect()
+    }
+
+    #[test]
+    fn a_download_that_broke_off_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let address = server(2, true);
+        let error = get(&address, &path, &sum()[..8], "").unwrap_err();
+        assert!(matches!(error, Failure::RunTime(_)) && error.to_string().contains("broke off"));
+        assert!(!path.exists());
+        get(&address, &path, &sum()[..8], "").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), CONTENT);
+        assert_eq!(sha256_of(&path).unwrap(), sum());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn another_file_than_expected_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let error = get(&server(1, false), &path, "0123456789", "").unwrap_err();
+        assert!(matches!(error, Failure::BadInput(_)), "{error}");
+        assert!(error.to_string().contains("expected 0123456789…"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn without_network_the_error_says_what_to_do() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/file", listener.local_addr().unwrap());
+        drop(listener);
+        let folder = tempfile::tempdir().unwrap();
+        let error = get(&address, &folder.path().join("file"), "", "take a book").unwrap_err();
+        assert!(matches!(error, Failure::RunTime(_)));
+        assert!(error.to_string().contains("take a book"), "{error}");
+    }
+}

@@ -15,6 +15,7 @@ mod preprocess;
 mod pretrained;
 mod regnet;
 mod residual;
+mod resize;
 mod swin;
 mod transformer;
 mod weights;

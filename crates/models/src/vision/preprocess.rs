@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use image::{
-    ImageReader, RgbImage,
-    imageops::{self, FilterType},
-};
+use image::{ImageReader, RgbImage};
 
-use super::VisionError;
+use super::{
+    VisionError,
+    resize::{Filter, resize},
+};
 
 /// Mean and standard deviation of ImageNet's red, green and blue, in [0, 1].
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -76,18 +76,14 @@ impl Preprocessing {
 
     fn tensor(&self, image: &RgbImage) -> Result<Tensor, VisionError> {
         let (width, height) = image.dimensions();
-        let filter = if self.bicubic { FilterType::CatmullRom } else { FilterType::Triangle };
+        let filter = if self.bicubic { Filter::Bicubic } else { Filter::Bilinear };
         // The longer side is rounded down, as torchvision does.
         let short = u64::from(width.min(height)).max(1);
         let scaled = |side: u32| {
             u32::try_from(u64::from(self.resize) * u64::from(side) / short).unwrap_or(u32::MAX)
         };
         let size = (scaled(width), scaled(height));
-        let resized = if size == (width, height) {
-            image.clone()
-        } else {
-            imageops::resize(image, size.0, size.1, filter)
-        };
+        let resized = resize(image, size.0, size.1, filter);
         let start = |side: u32| (f64::from(side - self.crop) / 2.0).round_ties_even() as u32;
         let side = self.crop as usize;
         let mut values = vec![0.0_f32; 3 * side * side];

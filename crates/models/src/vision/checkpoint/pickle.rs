@@ -350,3 +350,70 @@ fn long(from: &mut &[u8]) -> Outcome<Value> {
     all[..length].copy_from_slice(bytes);
     Ok(Value::Int(i64::from_le_bytes(all)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(mut bytes: &[u8]) -> Outcome<(Pickle, Value)> {
+        Pickle::read(&mut bytes)
+    }
+
+    #[test]
+    fn whole_numbers_have_signs() {
+        for (bytes, expected) in [
+            (&b"K\xff."[..], Value::Int(255)),
+            (b"M\x01\x02.", Value::Int(513)),
+            (b"J\xfe\xff\xff\xff.", Value::Int(-2)),
+            (b"\x8a\x01\xff.", Value::Int(-1)),
+            (b"\x8a\x02\xff\x00.", Value::Int(255)),
+            (b"\x8a\x00.", Value::Int(0)),
+            (b"\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01.", Value::Number),
+        ] {
+            assert_eq!(read(bytes).unwrap().1, expected);
+        }
+    }
+
+    /// A thousand levels, each twice the one below: the memory stays that of the file.
+    #[test]
+    fn references_are_not_copies() {
+        let mut bytes = b")".to_vec();
+        for _ in 0..1000 {
+            bytes.extend_from_slice(b"q\x00h\x00\x86");
+        }
+        bytes.push(b'.');
+        let (pickle, _) = read(&bytes).unwrap();
+        assert_eq!(pickle.lists.len(), 1001);
+    }
+
+    #[test]
+    fn only_known_names_are_called() {
+        assert!(read(b"cos\nsystem\n.").unwrap_err().contains("`os.system`"));
+        assert!(read(b"ccollections\nOrderedDict\n)R.").is_ok());
+        // Not even known ones with something else than they take.
+        assert!(read(b"ccollections\nOrderedDict\nK\x01R.").is_err());
+        assert!(read(b"ctorch._utils\n_rebuild_tensor_v2\n)R.").is_err());
+        // Newer protocols name functions in other ways.
+        assert!(read(b"\x80\x04.").unwrap_err().contains("protocol 4"));
+        assert!(read(b"\x93.").unwrap_err().contains("0x93"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+        }
+
+        /// Instructions alone get further than random bytes do.
+        #[test]
+        fn no_program_makes_it_panic(
+            codes in prop::collection::vec(
+                prop::sample::select(b"(t)]}aeusRbQN\x85\x86\x87\x88q\x00h\x00K\x01.".to_vec()), 0..200,
+            ),
+        ) {
+            let _ = read(&codes);
+        }
+    }
+}
