@@ -8,12 +8,12 @@ pub(super) const PANEL: usize = 32;
 /// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
 pub(super) const MOST: usize = 14;
 
-/// A tile's work. Pixel p reads `run` floats, `along` apart, from `from + p·step + s` on for each segment
-/// s, and sums them times the panel's weights `[segments·run][32]`.
+/// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
+/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][MOST]` at `from`.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
     pub(super) step: usize,
-    pub(super) along: usize,
+    pub(super) packed: bool,
     /// Where the runs begin, in floats from a pixel's first.
     pub(super) segments: &'a [usize],
     pub(super) run: usize,
@@ -32,33 +32,40 @@ pub(super) struct Tile<'a> {
     pub(super) bounds: (f32, f32),
 }
 
+/// Terms that are added between two steps of the pointers.
+const UNROLL: usize = 4;
+
 /// `R` pixels × `W` registers of channels, from channel `first` of the panel on.
 #[inline(always)]
-unsafe fn product<V: Lanes, const R: usize, const W: usize>(
+unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     tile: &Tile<'_>,
     pixel: usize,
     first: usize,
 ) {
+    let (step, along) = if PACKED { (1, MOST) } else { (tile.step, 1) };
     // SAFETY: the caller's pointers hold what `Tile` says.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
-        let from = tile.from.add(pixel * tile.step);
+        let from = tile.from.add(pixel * step);
         let mut weights = tile.weights.add(first);
         for segment in tile.segments {
             let mut at = from.add(*segment);
-            for _ in 0..tile.run {
-                let mut factors = [V::splat(0.0); W];
-                for w in 0..W {
-                    factors[w] = V::load(weights.add(w * 16));
+            for _ in 0..tile.run / UNROLL {
+                for term in 0..UNROLL {
+                    add_term::<V, R, W>(
+                        &mut sums,
+                        at.add(term * along),
+                        step,
+                        weights.add(term * PANEL),
+                    );
                 }
-                for r in 0..R {
-                    let value = V::splat(*at.add(r * tile.step));
-                    for w in 0..W {
-                        sums[r][w] = value.mul_add(factors[w], sums[r][w]);
-                    }
-                }
+                weights = weights.add(UNROLL * PANEL);
+                at = at.add(UNROLL * along);
+            }
+            for _ in 0..tile.run % UNROLL {
+                add_term::<V, R, W>(&mut sums, at, step, weights);
                 weights = weights.add(PANEL);
-                at = at.add(tile.along);
+                at = at.add(along);
             }
         }
         // Through memory once: a loop that indexes the sums would keep them there all along.
@@ -103,14 +110,37 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize>(
     }
 }
 
+/// Adds one float of each pixel times its weights.
+#[inline(always)]
+unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
+    sums: &mut [[V; W]; R],
+    at: *const f32,
+    step: usize,
+    weights: *const f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut factors = [V::splat(0.0); W];
+        for w in 0..W {
+            factors[w] = V::load(weights.add(w * 16));
+        }
+        for r in 0..R {
+            let value = V::splat(*at.add(r * step));
+            for w in 0..W {
+                sums[r][w] = value.mul_add(factors[w], sums[r][w]);
+            }
+        }
+    }
+}
+
 /// All pixels of a tile by products of as many registers as the processor has.
 #[inline(always)]
-unsafe fn pixels<V: Lanes>(tile: &Tile<'_>, count: usize) {
+unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
     macro_rules! by_count {
         ($wide:literal: $($count:literal)*) => {
             match count {
                 // SAFETY: the caller's.
-                $($count => unsafe { product::<V, $count, $wide>(tile, 0, 0) },)*
+                $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, 0, 0) },)*
                 _ => unreachable!("a tile has 1 to {MOST} pixels, not {count}"),
             }
         };
@@ -129,10 +159,10 @@ unsafe fn pixels<V: Lanes>(tile: &Tile<'_>, count: usize) {
             // SAFETY: the caller's; the pixels are the tile's.
             pixel += unsafe {
                 match count - pixel {
-                    1 => (product::<V, 1, 1>(tile, pixel, first), 1).1,
-                    2 => (product::<V, 2, 1>(tile, pixel, first), 2).1,
-                    3 => (product::<V, 3, 1>(tile, pixel, first), 3).1,
-                    _ => (product::<V, 4, 1>(tile, pixel, first), 4).1,
+                    1 => (product::<V, 1, 1, PACKED>(tile, pixel, first), 1).1,
+                    2 => (product::<V, 2, 1, PACKED>(tile, pixel, first), 2).1,
+                    3 => (product::<V, 3, 1, PACKED>(tile, pixel, first), 3).1,
+                    _ => (product::<V, 4, 1, PACKED>(tile, pixel, first), 4).1,
                 }
             };
         }
@@ -147,6 +177,8 @@ dispatch! {
     /// What [`Tile`] says holds for each of them.
     fn compute<V>(tile: &Tile<'_>, count: usize) {
         // SAFETY: the caller's.
-        unsafe { pixels::<V>(tile, count) }
+        unsafe {
+            if tile.packed { pixels::<V, true>(tile, count) } else { pixels::<V, false>(tile, count) }
+        }
     }
 }

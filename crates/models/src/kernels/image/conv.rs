@@ -221,7 +221,7 @@ impl Conv {
                         // SAFETY: the caller's; a group's channels lie `group · inputs` on.
                         from: unsafe { line.from.add(done * line.step + group * inputs) },
                         step: line.step,
-                        along: 1,
+                        packed: false,
                         segments,
                         run: k / segments.len(),
                         weights: self.weights[panel * k * PANEL..].as_ptr(),
