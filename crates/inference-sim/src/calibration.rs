@@ -1,5 +1,7 @@
 //! What batches of a network take and draw, measured once and simulated often.
 
+use std::path::PathBuf;
+
 use record::{Joules, Origin, Seconds, Watts};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,13 @@ pub struct Calibration {
     pub network: String,
     /// Side of the square images, in pixels.
     pub image_side: usize,
+    /// Folder of the photographs whose decoding and preprocessing is part of the times; `None` if
+    /// the images lay ready in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// The photographs were prepared before and kept in memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_images: bool,
     /// The processor.
     pub machine: String,
     /// Where the joules are from; `None` without joules.

@@ -34,6 +34,12 @@ pub(crate) trait Observer {
         requests: impl Iterator<Item = (usize, f64)>,
     );
 
+    /// Nothing waits, is served or comes any more. Told by systems in which requests are lost: the
+    /// last event need not be an answer.
+    fn ends(&mut self, time_s: f64) {
+        let _ = time_s;
+    }
+
     /// A request of a model finds its queue full.
     fn rejected(&mut self, model: usize, number: usize) {
         let _ = (model, number);

@@ -244,6 +244,10 @@ impl Observer for Watched {
         self.all.closes(time_s, latest);
     }
 
+    fn ends(&mut self, time_s: f64) {
+        self.all.ends(time_s);
+    }
+
     fn rejected(&mut self, model: usize, number: usize) {
         self.all.rejected(model, number);
         self.models[model].rejected(model, number);

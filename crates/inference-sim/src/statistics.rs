@@ -54,7 +54,7 @@ impl Block {
 /// The time they are over begins with the first of those arrivals. With a warm-up, which asks for
 /// the steady state, and if there is one, it ends when the next request would have arrived, so that the emptying of the
 /// queue counts for no more than its filling; without one the run is the whole matter, and it ends
-/// with the last service.
+/// with the last service or, if that is later, the last request lost.
 pub(crate) struct Statistics {
     warmup: usize,
     /// Whether there is a steady state that is asked for.
@@ -271,6 +271,10 @@ impl Observer for Statistics {
                 self.response_over.count(response);
             }
         }
+    }
+
+    fn ends(&mut self, time_s: f64) {
+        self.end_s = self.end_s.max(time_s);
     }
 
     fn rejected(&mut self, _model: usize, number: usize) {

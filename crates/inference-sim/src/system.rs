@@ -153,6 +153,7 @@ impl<O: Observer> State<'_, O> {
             if !waits && self.idle.len() + self.asleep.len() + self.waking == self.servers.len() {
                 // Sleep goes on to the end of the statistics.
                 if self.close_s.is_infinite() || self.now >= self.close_s {
+                    self.observer.ends(self.now);
                     return self.total;
                 }
             }

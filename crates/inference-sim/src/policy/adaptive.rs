@@ -3,7 +3,7 @@
 use super::{Decision, Policy, Queue, at_least_one};
 use crate::error::{ConfigError, positive};
 
-pub(crate) const TARGET: &str = "a finite number above 0, in seconds";
+const TARGET: &str = "a finite number above 0, in seconds";
 
 /// Greedy, with a cap that grows by one after each full batch served within a target and shrinks
 /// by a tenth after each that took longer.

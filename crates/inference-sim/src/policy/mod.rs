@@ -16,7 +16,7 @@ pub use self::{
     window::Window,
 };
 pub(crate) use self::{
-    adaptive::TARGET, batches::MIN_SIZE, deadline::DEADLINE, energy_aware::OBJECTIVE, window::DELAY,
+    batches::MIN_SIZE, deadline::DEADLINE, energy_aware::OBJECTIVE, window::DELAY,
 };
 use crate::error::{ConfigError, within};
 

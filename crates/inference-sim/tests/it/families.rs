@@ -9,8 +9,8 @@ use crate::{
     oracles::{compare, replicate},
 };
 
-const REQUESTS: usize = 100_000;
-const WARMUP: usize = 5_000;
+const REQUESTS: usize = 400_000;
+const WARMUP: usize = 20_000;
 
 type Reading<'a> = &'a dyn Fn(&Value) -> f64;
 
@@ -58,9 +58,8 @@ fn m_m_c_k_loses_what_finds_it_full() {
         }
         let sum: f64 = weights.iter().sum();
         let loss = weights[weights.len() - 1] / sum;
-        let waiting = |(n, weight): (usize, &f64)| {
-            n.saturating_sub(servers as usize) as f64 * weight / sum
-        };
+        let waiting =
+            |(n, weight): (usize, &f64)| n.saturating_sub(servers as usize) as f64 * weight / sum;
         let waiting: f64 = weights.iter().enumerate().map(waiting).sum();
         let mut queue = single(poisson(rate), exponential(1.0), servers as usize);
         queue["queue"] = json!({ "limit": places - servers });
@@ -134,8 +133,8 @@ fn gi_m_1() {
 fn tails_of_m_m_c() {
     for (servers, rate) in [(1, 0.8_f64), (2, 1.6), (8, 7.0)] {
         let c = f64::from(servers);
-        let erlang_b = (1..=servers)
-            .fold(1.0, |blocked, n| rate * blocked / (f64::from(n) + rate * blocked));
+        let erlang_b =
+            (1..=servers).fold(1.0, |blocked, n| rate * blocked / (f64::from(n) + rate * blocked));
         let erlang_c = erlang_b / (1.0 - rate / c * (1.0 - erlang_b));
         let mut queue = single(poisson(rate), exponential(1.0), servers as usize);
         queue["statistics"] = json!({ "wait_over_s": [0.5, 2.0], "response_over_s": [4.0] });
@@ -181,9 +180,8 @@ fn bulk_service_from_a_least_batch() {
             }
             (idle, busy) = (to_idle, to_busy);
         }
-        let count = |states: &[f64]| -> f64 {
-            states.iter().enumerate().map(|(n, p)| n as f64 * p).sum()
-        };
+        let count =
+            |states: &[f64]| -> f64 { states.iter().enumerate().map(|(n, p)| n as f64 * p).sum() };
         let utilization: f64 = busy.iter().sum();
         let wait = (count(&idle) + count(&busy)) / rate;
         let queue = json!({
@@ -214,14 +212,13 @@ fn bursts_wait_as_the_matrix_geometric_method_says() {
         let d = m[0][0] * m[1][1] - m[0][1] * m[1][0];
         [[m[1][1] / d, -m[0][1] / d], [-m[1][0] / d, m[0][0] / d]]
     };
-    for (rates, sojourns) in [([0.2, 1.2], [5.0, 5.0]), ([0.5, 0.9], [20.0, 10.0]), ([0.0, 2.0], [3.0, 1.0])] {
+    for (rates, sojourns) in
+        [([0.2, 1.2], [5.0, 5.0]), ([0.5, 0.9], [20.0, 10.0]), ([0.0, 2.0], [3.0, 1.0])]
+    {
         let leave = [1.0 / sojourns[0], 1.0 / sojourns[1]];
         let up: Matrix = [[rates[0], 0.0], [0.0, rates[1]]];
         let local = |served: f64| -> Matrix {
-            [
-                [-leave[0] - rates[0] - served, leave[0]],
-                [leave[1], -leave[1] - rates[1] - served],
-            ]
+            [[-leave[0] - rates[0] - served, leave[0]], [leave[1], -leave[1] - rates[1] - served]]
         };
         let mut r: Matrix = [[0.0; 2]; 2];
         for _ in 0..100_000 {
@@ -279,9 +276,7 @@ fn keys_that_may_be_left_out() {
     // With the whole of the size as its cap it is greedy in the end.
     let mut greedy = bursty.clone();
     greedy["batching"]["policy"] = json!("greedy");
-    let wait = |queue: Value| {
-        field("mean_wait_s")(&replicate(&config(queue, REQUESTS, WARMUP))[0])
-    };
+    let wait = |queue: Value| field("mean_wait_s")(&replicate(&config(queue, REQUESTS, WARMUP))[0]);
     assert_eq!(wait(bursty), wait(greedy));
     let gamma = single(poisson(0.5), json!({ "law": "gamma", "per_item_s": 1.0 }), 1);
     check(gamma, &[("mean_wait", 1.0, &field("mean_wait_s"))]);

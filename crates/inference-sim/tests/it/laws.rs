@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, BatchingConfig, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
+    BatchEnergy, BatchingConfig, BatchingPolicy, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
     QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_limited,
     simulate,
 };
@@ -310,9 +310,10 @@ proptest! {
     /// A full queue rejects the same requests live and simulated.
     #[test]
     fn the_live_loop_rejects_what_the_system_rejects(config in queues(), limit in 0..6_usize) {
-        let expected = |law| Expected { rate: 1.0, law, energy: &BatchEnergy::power(1.0), idle_w: 0.0 };
         let law = config.service.law().unwrap();
-        let mut policy = config.batching.policy(&expected(&law)).unwrap();
+        let energy = BatchEnergy::power(1.0);
+        let expected = Expected { rate: 1.0, law: &law, energy: &energy, idle_w: 0.0 };
+        let mut policy = config.batching.policy(&expected).unwrap();
         // A queue must hold what its policy waits for.
         let limit = if matches!(policy, BatchingPolicy::Fixed(_) | BatchingPolicy::MinMax(_)) {
             limit + policy.max_size()

@@ -1,6 +1,9 @@
 //! `wattlab simulate`: the promised file and document, and every mistake by its name.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -158,13 +161,25 @@ fn mistakes_name_file_key_value_and_remedy() {
         (changed(&[("40_000", "40000000000000000000")]), vec!["line 3", "requests"]),
         (changed(&[("rate = 0.8", "rate = nan")]), vec!["`arrivals.rate` is NaN"]),
         (changed(&[("rate = 0.8", "rate = \"fast\"")]), vec!["line 7", "f64"]),
-        (changed(&[("rate = 0.8", "rate = 0.8\nrates = [1, 2]")]), vec!["`arrivals.rates`", "remove it"]),
-        (changed(&[("\"poisson\"", "\"jittered\"\njitter = 1.5")]), vec!["`arrivals.jitter` is 1.5"]),
+        (
+            changed(&[("rate = 0.8", "rate = 0.8\nrates = [1, 2]")]),
+            vec!["`arrivals.rates`", "remove it"],
+        ),
+        (
+            changed(&[("\"poisson\"", "\"jittered\"\njitter = 1.5")]),
+            vec!["`arrivals.jitter` is 1.5"],
+        ),
         (changed(&[("[power]", "[pover]")]), vec!["`pover`", "did you mean `power`?"]),
-        (changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]), vec!["`batching.delay_s` is 0", "tick"]),
+        (
+            changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]),
+            vec!["`batching.delay_s` is 0", "tick"],
+        ),
         (changed(&[("\"fixed\"", "\"window\"")]), vec!["`batching.delay_s` is missing"]),
         (
-            changed(&[("\"fixed\"\nsize = 1", "\"fixed\"\nsize = 8"), ("[power]", "[queue]\nlimit = 4\n[power]")]),
+            changed(&[
+                ("\"fixed\"\nsize = 1", "\"fixed\"\nsize = 8"),
+                ("[power]", "[queue]\nlimit = 4\n[power]"),
+            ]),
             vec!["`queue.limit` is 4", "waits for"],
         ),
         ("{\"seed\": 1}".to_owned(), vec!["line 1"]),
@@ -220,15 +235,18 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["stable"], true);
 
-    let args = ["simulate", "live", "squeezenet1_1.toml", "--requests", "12", "--rate", "50", "--json"];
+    let args =
+        ["simulate", "live", "squeezenet1_1.toml", "--requests", "12", "--rate", "50", "--json"];
     let output = run(folder, &args);
     assert!(output.status.success(), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let live = &document["live"];
     assert_eq!(live["requests"], 12);
     let batches = live["batches"].as_array().unwrap();
-    let served: u64 =
-        batches.iter().map(|it| it["size"].as_u64().unwrap() * it["batches"].as_u64().unwrap()).sum();
+    let served: u64 = batches
+        .iter()
+        .map(|it| it["size"].as_u64().unwrap() * it["batches"].as_u64().unwrap())
+        .sum();
     assert_eq!(served, 12);
     assert!(live["mean_response_s"].as_f64() > live["mean_wait_s"].as_f64());
     assert!((0.0..1.0).contains(&live["prepare_share"].as_f64().unwrap()));
@@ -247,7 +265,8 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
         return; // Nothing here tells joules.
     }
     assert!(batches.iter().all(|it| it["mean_j"].as_f64().unwrap() > 0.0));
-    let tune = ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--rate", "40", "--live", "0.3"];
+    let tune =
+        ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--rate", "40", "--live", "0.3"];
     let output = run(folder, &[&tune[..], &["--json", "--out", "out"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let tuning: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -265,6 +284,45 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     assert!(fs::read_to_string(folder.join("out/frontier.csv")).unwrap().starts_with("policy,"));
 }
 
+/// Decoding is a part of the service and told apart; a cache takes it away.
+#[test]
+fn photographs_are_prepared_within_the_service() {
+    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let pictures = shared.join("datasets/images");
+    if !pictures.exists() {
+        println!("skipped: no `{}` (set WATTLAB_SHARED)", pictures.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let pictures = pictures.to_str().unwrap();
+    let json = |args: &[&str]| -> Value {
+        let output = run(folder, &[&["simulate"], args, &["--json"]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let short = ["--side", "32", "--batches", "1,2", "--repetitions", "1", "--seconds", "0.02"];
+    let calibrate = ["calibrate", "--arch", "shufflenet_v2_x0_5", "--images", pictures];
+    let calibration = json(&[&calibrate[..], &short].concat())["calibration"].clone();
+    assert_eq!(
+        Path::new(calibration["images"].as_str().unwrap()),
+        Path::new(pictures).canonicalize().unwrap()
+    );
+    let live = ["live", "shufflenet_v2_x0_5.toml", "--requests", "12", "--rate", "50"];
+    let decoded = json(&live)["live"].clone();
+    let cached =
+        json(&[&live[..], &["--images", pictures, "--cache-images"]].concat())["live"].clone();
+    let prepare = |it: &Value| it["prepare_s_per_request"].as_f64().unwrap();
+    for it in [&decoded, &cached] {
+        assert_eq!((&it["requests"], &it["photographs"]), (&Value::from(12), &Value::from(3)));
+        assert!(prepare(it) > 0.0 && it["prepare_share"].as_f64().unwrap() < 1.0, "{it}");
+    }
+    assert!(prepare(&cached) < 0.5 * prepare(&decoded), "{cached} {decoded}");
+}
+
 #[test]
 fn calibrating_and_tuning_refuse_what_makes_no_sense() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,6 +330,9 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
     fs::write(folder.join("queue.toml"), FILE).unwrap();
     fs::write(folder.join("dark.toml"), changed(&[("[power]\nidle_w = 50.0\nbusy_w = 250.0", "")]))
         .unwrap();
+    fs::create_dir(folder.join("nothing")).unwrap();
+    fs::create_dir(folder.join("broken")).unwrap();
+    fs::write(folder.join("broken/half.png"), &super::vision::PIXEL[..30]).unwrap();
     let calibrate = ["simulate", "calibrate", "--arch"];
     for (args, words) in [
         ([&calibrate[..], &["resnet81"]].concat(), vec!["`resnet81`", "did you mean `resnet18`?"]),
@@ -291,6 +352,19 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         ),
         (vec!["simulate", "replay", "queue.toml"], vec!["queue.toml", "not the pilot"]),
         (vec!["simulate", "replay", "none.csv"], vec!["none.csv", "failed to read"]),
+        (
+            [&calibrate[..], &["resnet18", "--images", "nowhere"]].concat(),
+            vec!["--images", "`nowhere`"],
+        ),
+        (
+            [&calibrate[..], &["resnet18", "--images", "nothing"]].concat(),
+            vec!["`nothing`", ".jpg"],
+        ),
+        (
+            [&calibrate[..], &["resnet18", "--images", "broken"]].concat(),
+            vec!["half.png", "JPEG and PNG"],
+        ),
+        ([&calibrate[..], &["resnet18", "--cache-images"]].concat(), vec!["--images"]),
         (vec!["simulate"], vec!["FILE"]),
     ] {
         let output = run(folder, &args);
@@ -347,14 +421,20 @@ fn the_pilot_of_the_study_is_replayed() {
     let Some(reference) = super::stats::reference() else { return };
     let folder = tempfile::tempdir().unwrap();
     let pilot = reference.join("rq4_pilot_convnext_f32.csv");
-    let output =
-        run(folder.path(), &["simulate", "replay", pilot.to_str().unwrap(), "--json", "--compat", "yarally"]);
+    let output = run(
+        folder.path(),
+        &["simulate", "replay", pilot.to_str().unwrap(), "--json", "--compat", "yarally"],
+    );
     assert!(output.status.success(), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let cells = document["cells"].as_array().unwrap();
-    assert_eq!(cells.iter().map(|it| it["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [16, 32, 64, 128]);
+    assert_eq!(
+        cells.iter().map(|it| it["batch"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [16, 32, 64, 128]
+    );
     for cell in cells {
-        let ratio = |ours: &str, study: &str| cell[ours].as_f64().unwrap() / cell[study].as_f64().unwrap();
+        let ratio =
+            |ours: &str, study: &str| cell[ours].as_f64().unwrap() / cell[study].as_f64().unwrap();
         assert!((ratio("response_s", "study_response_s") - 1.0).abs() < 0.06, "{cell}");
         assert!((ratio("makespan_s", "study_makespan_s") - 1.0).abs() < 0.02, "{cell}");
     }
@@ -365,9 +445,26 @@ fn a_validation_is_taken_up_where_it_was_left() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let args = [
-        "simulate", "validate", "--arch", "squeezenet1_1", "--side", "32", "--batches", "1,8",
-        "--repetitions", "1", "--seconds", "0.02", "--loads", "0.2", "--duration", "0.1", "--out", "v",
-        "--busy", "--json",
+        "simulate",
+        "validate",
+        "--arch",
+        "squeezenet1_1",
+        "--side",
+        "32",
+        "--batches",
+        "1,8",
+        "--repetitions",
+        "1",
+        "--seconds",
+        "0.02",
+        "--loads",
+        "0.2",
+        "--duration",
+        "0.1",
+        "--out",
+        "v",
+        "--busy",
+        "--json",
     ];
     let cells = || {
         let output = run(folder, &args);

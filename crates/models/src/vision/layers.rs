@@ -5,8 +5,7 @@ use rayon::prelude::*;
 
 pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
-    Activate, AveragePool, Conv, Depthwise, GlobalAverage, Interleave, LayerNorm, MaxPool,
-    ScaleShift,
+    AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool, ScaleShift,
 };
 
 /// A part of a network.
@@ -17,7 +16,6 @@ pub(super) enum Layer {
     /// Batch norm and ReLU of an image.
     ScaleShift(ScaleShift),
     LayerNorm(LayerNorm),
-    Activation(Activation),
     MaxPool(MaxPool),
     AveragePool(AveragePool),
     /// Mean over the image: `[n][c]`.
@@ -39,6 +37,15 @@ pub(super) enum Layer {
     HalfAndShuffle(Box<Layer>),
     /// ShuffleNet's down-sampling unit: two paths, shuffled.
     BranchesAndShuffle(Box<Layer>, Box<Layer>),
+    /// `x · path(x)`, where the path ends with a factor for each channel of each image.
+    Gated(Box<Layer>),
+    /// What one family of networks alone has.
+    Special(Box<dyn Special>),
+}
+
+/// A layer that one family of networks alone has.
+pub(super) trait Special: Send + Sync {
+    fn forward(&self, x: &Tensor) -> Result<Tensor>;
 }
 
 impl Layer {
@@ -49,7 +56,6 @@ impl Layer {
             Self::Linear(linear) => linear.forward(x),
             Self::ScaleShift(operation) => x.apply_op1_no_bwd(operation),
             Self::LayerNorm(operation) => x.apply_op1_no_bwd(operation),
-            Self::Activation(activation) => x.apply_op1_no_bwd(&Activate(*activation)),
             Self::MaxPool(pool) => x.apply_op1_no_bwd(pool),
             Self::AveragePool(pool) => x.apply_op1_no_bwd(pool),
             Self::GlobalAvgPool => x.apply_op1_no_bwd(&GlobalAverage),
@@ -74,6 +80,8 @@ impl Layer {
             Self::BranchesAndShuffle(a, b) => {
                 a.forward(x)?.apply_op2_no_bwd(&b.forward(x)?, &Interleave)
             }
+            Self::Gated(path) => x.apply_op2_no_bwd(&path.forward(x)?, &Gate),
+            Self::Special(layer) => layer.forward(x),
         }
     }
 
@@ -102,6 +110,7 @@ impl Layer {
     fn forward_onto(&self, x: &Tensor, kept: &Tensor, relu: bool) -> Result<Tensor> {
         match self {
             Self::Conv(conv) if conv.adds_before(relu) => conv.forward(x, Some(kept)),
+            Self::Linear(Linear(conv)) if conv.adds_before(relu) => linear(conv, x, Some(kept)),
             Self::Sequence(layers) => match layers.split_last() {
                 Some((last, rest)) => {
                     let x = rest.iter().try_fold(x.clone(), |x, it| it.forward(&x))?;
@@ -122,11 +131,17 @@ pub(super) struct Linear(pub(super) Conv);
 
 impl Linear {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut dims = x.dims().to_vec();
-        let features = dims.pop().unwrap_or(1);
-        let rows = dims.iter().product::<usize>();
-        let x = x.contiguous()?.reshape((1, 1, rows, features))?;
-        dims.push(self.0.shape().output);
-        self.0.forward(&x, None)?.reshape(dims)
+        linear(&self.0, x, None)
     }
+}
+
+fn linear(conv: &Conv, x: &Tensor, kept: Option<&Tensor>) -> Result<Tensor> {
+    let mut dims = x.dims().to_vec();
+    let features = dims.pop().unwrap_or(1);
+    let rows = dims.iter().product::<usize>();
+    let output = conv.shape().output;
+    let x = x.contiguous()?.reshape((1, 1, rows, features))?;
+    dims.push(output);
+    let kept = kept.map(|it| it.contiguous()?.reshape((1, 1, rows, output))).transpose()?;
+    conv.forward(&x, kept.as_ref())?.reshape(dims)
 }

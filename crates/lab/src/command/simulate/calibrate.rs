@@ -11,7 +11,7 @@ use meter::Meter;
 use models::vision::architectures;
 use record::{Energy, Origin, Seconds, Watts};
 
-use super::{network::Network, others::Others};
+use super::{network::Network, others::Others, photographs::Images};
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
 
 /// Arguments of `wattlab simulate calibrate`.
@@ -48,6 +48,8 @@ pub(super) struct Plan {
     /// Side of the square images.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     pub(super) side: usize,
+    #[command(flatten)]
+    pub(super) images: Images,
     /// Measurements of each size, in turns.
     #[arg(long, default_value_t = 5)]
     repetitions: u32,
@@ -71,7 +73,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
         .map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let mut network = Network::new(&args.arch, args.plan.side).map_err(Failure::run_time)?;
+    let mut network =
+        Network::new(&args.arch, args.plan.side, &args.plan.images).map_err(Failure::BadInput)?;
     let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
     write(&config, &out)?;
     progress::line(&format!("written: {}", out.display()));
@@ -116,14 +119,7 @@ impl Plan {
             let found = &self.batches;
             return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
         }
-        if self.side < known.least_side {
-            let least = known.least_side;
-            return Err(anyhow!(
-                "`--side` is {}: {} needs at least {least}",
-                self.side,
-                known.name
-            ));
-        }
+        known.takes(self.side, self.side).with_context(|| format!("`--side` is {}", self.side))?;
         if self.repetitions == 0 {
             return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
         }
@@ -198,6 +194,13 @@ impl Plan {
         let calibration = Calibration {
             network: arch.to_owned(),
             image_side: self.side,
+            // Whoever serves from another folder means the same photographs.
+            images: self
+                .images
+                .folder
+                .as_ref()
+                .map(|it| it.canonicalize().unwrap_or_else(|_| it.clone())),
+            cache_images: self.images.cached,
             machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
             energy_origin: origins.into_iter().reduce(Origin::and),
             time,

@@ -16,6 +16,7 @@ use super::{
     description,
     network::{Network, Part},
     others::{DISTURBED, Others},
+    photographs::Images,
 };
 use crate::{Failure, Interrupt, output, progress};
 
@@ -34,6 +35,11 @@ pub(super) struct Args {
     /// figures, and the "wait" it prints is the response.
     #[arg(long, value_name = "STUDY")]
     compat: Option<Compat>,
+    #[command(flatten)]
+    images: Images,
+    /// Batches of the largest size before the first request; the study served 256 of 32.
+    #[arg(long, value_name = "N", default_value_t = WARMUP)]
+    warmup: usize,
     /// Read this folder in place of `/sys`.
     #[arg(long, value_name = "DIR")]
     sysfs: Option<PathBuf>,
@@ -47,6 +53,9 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// Batches before a run, if nobody says otherwise.
+pub(super) const WARMUP: usize = 3;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum Compat {
@@ -68,6 +77,8 @@ pub(super) struct Document {
 #[derive(Debug, Serialize)]
 pub(super) struct Live {
     requests: usize,
+    /// Photographs that they asked for in turns; 0 if the images were random.
+    photographs: usize,
     /// Found the queue full.
     rejected: usize,
     /// Dropped by the policy.
@@ -87,6 +98,8 @@ pub(super) struct Live {
     /// The share of the service that goes by before the network runs: decoding and preprocessing,
     /// or taking images from memory.
     prepare_share: f64,
+    /// The same, in seconds a request.
+    prepare_s_per_request: f64,
     /// The share of the processors that other processes used meanwhile; `None` where the system
     /// does not tell.
     pub(super) others_share: Option<f64>,
@@ -125,12 +138,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     config.requests = args.requests.unwrap_or(config.requests);
     config.warmup = 0;
+    if let (Some(calibration), Some(_)) = (&mut config.calibration, &args.images.folder) {
+        calibration.images = args.images.folder.clone();
+        calibration.cache_images = args.images.cached;
+    }
     let mut network = network(&config, &args.file)?;
     let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
         .map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let document =
-        serve_beside(&config, &args.file, &mut network, &meter, &interrupt, args.compat)?;
+    let by = By { meter: &meter, interrupt: &interrupt, warmup: args.warmup, compat: args.compat };
+    let document = serve_beside(&config, &args.file, &mut network, &by)?;
     if args.json {
         return output::print_json(&document);
     }
@@ -147,7 +164,16 @@ pub(super) fn network(config: &SimulationConfig, file: &Path) -> Result<Network,
             file.display()
         ))
     })?;
-    Network::new(&calibration.network, calibration.image_side).map_err(Failure::bad_input)
+    Network::calibrated(calibration).map_err(Failure::BadInput)
+}
+
+/// How a queue is served.
+pub(super) struct By<'a> {
+    pub(super) meter: &'a Meter,
+    pub(super) interrupt: &'a Interrupt,
+    /// Batches of the largest size before the first request.
+    pub(super) warmup: usize,
+    pub(super) compat: Option<Compat>,
 }
 
 /// Serves the queue of a description, after a warm-up, and simulates the same requests.
@@ -155,10 +181,9 @@ pub(super) fn serve_beside(
     config: &SimulationConfig,
     file: &Path,
     network: &mut Network,
-    meter: &Meter,
-    interrupt: &Interrupt,
-    compat: Option<Compat>,
+    by: &By<'_>,
 ) -> Result<Document, Failure> {
+    let &By { meter, interrupt, warmup, compat } = by;
     let bad = |error| Failure::bad_input(description::in_file(file, error));
     if config.servers.count != 1 || config.servers.sleep_after_s.is_some() {
         return Err(Failure::BadInput(anyhow!(
@@ -183,7 +208,7 @@ pub(super) fn serve_beside(
     let mut policy = config.batching.policy(&expected).map_err(bad)?;
     let limit = config.queue.limit.or(config.batching.queue_limit().map_err(bad)?);
     let largest: Vec<usize> = (0..policy.max_size()).collect();
-    for _ in 0..3 {
+    for _ in 0..warmup {
         network.serve(&largest).map_err(Failure::run_time)?;
     }
     network.metered(meter);
@@ -202,6 +227,7 @@ pub(super) fn serve_beside(
     let idle_j = config.power.as_ref().map(|it| (it.idle * span.duration).0);
     let mut live = live(&served, &network.parts(), span.total, idle_j, compat);
     live.others_share = others_share;
+    live.photographs = network.photographs();
     let ratio = Ratio {
         mean_response: simulated.mean_response.map(|it| live.mean_response_s / it.0),
         energy_per_request: live
@@ -239,6 +265,7 @@ fn live(
     let prepare_s: f64 = parts.iter().map(|it| it.prepare.0).sum();
     Live {
         requests,
+        photographs: 0,
         rejected: served.rejected.len(),
         dropped: served.dropped.len(),
         mean_wait_s: mean(&waits),
@@ -253,6 +280,7 @@ fn live(
         energy_j_per_request: energy.map(|it| it.joules.0 / requests as f64),
         idle_j,
         prepare_share: prepare_s / busy_s,
+        prepare_s_per_request: prepare_s / requests as f64,
         others_share: None,
         batches: by_size(&serving.batches, parts),
         average_wait_s,
@@ -312,6 +340,14 @@ fn print(document: &Document, config: &SimulationConfig) {
             it.mean_service_s,
             it.mean_prepare_s,
             number(it.mean_j)
+        ));
+    }
+    if live.photographs > 0 {
+        output::print(&format!(
+            "{} photographs in turns: preparing one took {:.5} s, {:.1} % of the service",
+            live.photographs,
+            live.prepare_s_per_request,
+            100.0 * live.prepare_share
         ));
     }
     if let (Some(energy), Some(idle_j)) = (live.energy, live.idle_j) {

@@ -145,7 +145,7 @@ impl Server {
                     args.file.display()
                 ))
             })?;
-            let network = Network::new(&calibration.network, calibration.image_side);
+            let network = Network::calibrated(calibration);
             Some(network.map_err(Failure::bad_input)?)
         } else {
             None

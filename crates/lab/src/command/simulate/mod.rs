@@ -6,6 +6,7 @@ mod live;
 mod mlperf;
 mod network;
 mod others;
+mod photographs;
 mod replay;
 mod table;
 mod tune;

@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
+use anyhow::Context;
 use candle_core::Tensor;
-use inference_sim::Executor;
+use inference_sim::{Calibration, Executor};
 use meter::Meter;
 use models::vision::{VisionError, VisionNetwork, random_images};
 use record::{Energy, Seconds};
+
+use super::photographs::{self, Images};
 
 /// Classes of the networks, and the seed of their random weights and images: neither changes time
 /// or energy.
@@ -23,6 +26,8 @@ pub(super) type Prepare = Box<dyn FnMut(&[usize]) -> Result<Tensor, VisionError>
 pub(super) struct Network {
     network: VisionNetwork,
     prepare: Prepare,
+    /// Photographs that are served in turns; 0 if the images are random.
+    photographs: usize,
     /// Measures every batch.
     meter: Option<Meter>,
     /// Those served since the last [`Network::parts`].
@@ -39,21 +44,25 @@ pub(super) struct Part {
 }
 
 impl Network {
-    /// With random weights, and random images that lie ready in memory.
-    pub(super) fn new(name: &str, side: usize) -> Result<Self, VisionError> {
-        let pool = random_images(POOL, side, SEED)?;
-        let prepare = move |requests: &[usize]| {
-            let image = |it: &usize| pool.narrow(0, it % POOL, 1);
-            let images: Vec<Tensor> = requests.iter().map(image).collect::<Result<_, _>>()?;
-            Ok(Tensor::cat(&images, 0)?)
+    /// With random weights, and images from a folder or random ones that lie ready in memory.
+    pub(super) fn new(name: &str, side: usize, images: &Images) -> anyhow::Result<Self> {
+        let network = VisionNetwork::random(name, CLASSES, SEED)?;
+        let (prepare, photographs) = match &images.folder {
+            Some(folder) => photographs::prepare(folder, images.cached, name, side)?,
+            None => (random(side)?, 0),
         };
-        Self::preparing(name, Box::new(prepare))
+        Ok(Self { network, prepare, photographs, meter: None, parts: Vec::new() })
     }
 
-    /// With random weights, and images by a function.
-    pub(super) fn preparing(name: &str, prepare: Prepare) -> Result<Self, VisionError> {
-        let network = VisionNetwork::random(name, CLASSES, SEED)?;
-        Ok(Self { network, prepare, meter: None, parts: Vec::new() })
+    /// The one that was calibrated, with the images it was calibrated with.
+    pub(super) fn calibrated(it: &Calibration) -> anyhow::Result<Self> {
+        let images = Images { folder: it.images.clone(), cached: it.cache_images };
+        Self::new(&it.network, it.image_side, &images).context("calibration")
+    }
+
+    /// Photographs that are served in turns; 0 if the images are random.
+    pub(super) fn photographs(&self) -> usize {
+        self.photographs
     }
 
     /// Measures every batch from now on.
@@ -65,6 +74,16 @@ impl Network {
     pub(super) fn parts(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.parts)
     }
+}
+
+/// Random images, ready in memory.
+fn random(side: usize) -> Result<Prepare, VisionError> {
+    let pool = random_images(POOL, side, SEED)?;
+    Ok(Box::new(move |requests| {
+        let image = |it: &usize| pool.narrow(0, it % POOL, 1);
+        let images: Vec<Tensor> = requests.iter().map(image).collect::<Result<_, _>>()?;
+        Ok(Tensor::cat(&images, 0)?)
+    }))
 }
 
 impl Executor for Network {

@@ -56,9 +56,12 @@ fn parse(stat: &str) -> Option<Ticks> {
     let all = stat.lines().find_map(|it| it.strip_prefix("cpu "))?;
     let fields: Vec<f64> = all.split_whitespace().map_while(|it| it.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guests are in user already.
-    let [user, nice, system, idle, iowait, irq, softirq, steal] = <[f64; 8]>::try_from(fields.get(..8)?).ok()?;
+    let [user, nice, system, idle, iowait, irq, softirq, steal] =
+        <[f64; 8]>::try_from(fields.get(..8)?).ok()?;
     let busy = user + nice + system + irq + softirq + steal;
-    let numbered = |it: &&str| it.strip_prefix("cpu").is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+    let numbered = |it: &&str| {
+        it.strip_prefix("cpu").is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()))
+    };
     let cpus = stat.lines().filter(numbered).count() as f64;
     Some(Ticks { busy, all: busy + idle + iowait, cpus })
 }

@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Requests per second, in place of the file's.
     #[arg(long)]
     rate: Option<f64>,
+    /// Requests per second in place of the file's: this share of what single requests can be served.
+    #[arg(long, value_name = "SHARE", conflicts_with = "rate")]
+    load: Option<f64>,
     /// The largest batch to try; the file's `batching.size` if left out.
     #[arg(long)]
     largest: Option<usize>,
@@ -54,6 +57,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut config = description::read(&args.file).map_err(Failure::bad_input)?;
     if let Some(rate) = args.rate {
         config.arrivals.rate = Some(rate);
+    }
+    if let Some(load) = args.load {
+        let bad = |error| Failure::bad_input(description::in_file(&args.file, error));
+        if !(load > 0.0 && load <= 100.0) {
+            return Err(Failure::BadInput(anyhow!(
+                "`--load` is {load}: expected above 0, at most 100"
+            )));
+        }
+        let single = config.service.law().map_err(bad)?.capacity(1, 1);
+        config.arrivals.rate = Some(load * config.servers.count as f64 * single);
     }
     let largest = args.largest.or(config.batching.size).unwrap_or(32);
     if !(1..=65_536).contains(&largest) {
@@ -177,6 +190,7 @@ fn verify(
     let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network = live::network(config, file)?;
+    let by = live::By { meter: &meter, interrupt: &interrupt, warmup: live::WARMUP, compat: None };
     let mut found = [Vec::new(), Vec::new()];
     for turn in 0..TURNS {
         for (found, candidate) in found.iter_mut().zip([&tuning.batch_1, best]) {
@@ -187,8 +201,7 @@ fn verify(
                 batching: candidate.batching.clone(),
                 ..config.clone()
             };
-            let document =
-                live::serve_beside(&config, file, &mut network, &meter, &interrupt, None)?;
+            let document = live::serve_beside(&config, file, &mut network, &by)?;
             found.push(document.live);
         }
     }

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
 use meter::Meter;
+use record::{Origin, ProbeUse};
 use serde::{Deserialize, Serialize};
 
 use super::{calibrate, description, live, network::Network, others::DISTURBED};
@@ -53,6 +54,9 @@ struct Cell {
     simulated_response_s: Option<f64>,
     live_j_per_request: Option<f64>,
     simulated_j_per_request: Option<f64>,
+    /// Where the joules are from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    energy_origin: Option<Origin>,
     /// The share of the processors that others used meanwhile.
     others_share: Option<f64>,
 }
@@ -61,6 +65,8 @@ struct Cell {
 struct Document<'a> {
     schema: &'static str,
     cells: &'a [Cell],
+    /// What the joules were read from, here and now.
+    probes: Vec<ProbeUse>,
     /// The largest relative distances of live from simulated.
     worst_response: f64,
     worst_energy: f64,
@@ -89,13 +95,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             )));
         }
     }
-    let cells = cells(args)?;
+    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
+    let cells = cells(args, &meter)?;
     let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
         cells.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
     };
     let document = Document {
         schema: "wattlab.simulate-validate/1",
         cells: &cells,
+        probes: meter.probe_uses(),
         worst_response: worst(&Cell::response),
         worst_energy: worst(&Cell::energy),
     };
@@ -119,7 +127,7 @@ impl Cell {
 }
 
 /// All cells, those measured earlier too.
-fn cells(args: &Args) -> Result<Vec<Cell>, Failure> {
+fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
     let journal = args.out.join("cells.jsonl");
     let wrong =
         || format!("failed to use `{}`; choose another folder by `--out`", journal.display());
@@ -137,7 +145,6 @@ fn cells(args: &Args) -> Result<Vec<Cell>, Failure> {
         .open(&journal)
         .with_context(wrong)
         .map_err(Failure::BadInput)?;
-    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     for arch in &args.arch {
         let path = args.out.join(format!("{arch}.toml"));
@@ -152,11 +159,11 @@ fn cells(args: &Args) -> Result<Vec<Cell>, Failure> {
                 }
                 let network = match &mut network {
                     Some(network) => network,
-                    none => none.insert(open(args, arch, &path, &meter, &interrupt)?),
+                    none => none.insert(open(args, arch, &path, meter, &interrupt)?),
                 };
                 let mut config = description::read(&path).map_err(Failure::bad_input)?;
                 prepare(&mut config, load, args.duration, kind);
-                let cell = cell(&config, load, &path, network, &meter, &interrupt)?;
+                let cell = cell(&config, load, &path, network, meter, &interrupt)?;
                 if let Some(share) = cell.others_share.filter(|&it| it > DISTURBED && !args.busy) {
                     progress::line(&format!(
                         "{arch}, {}, load {load}: left out, because others used {:.0} % of the \
@@ -188,7 +195,8 @@ fn open(
         let config = description::read(path).map_err(Failure::bad_input)?;
         return live::network(&config, path);
     }
-    let mut network = Network::new(arch, args.plan.side).map_err(Failure::run_time)?;
+    let mut network =
+        Network::new(arch, args.plan.side, &args.plan.images).map_err(Failure::BadInput)?;
     let config = args.plan.measure(arch, &mut network, meter, interrupt)?;
     calibrate::write(&config, path)?;
     Ok(network)
@@ -227,7 +235,8 @@ fn cell(
     meter: &Meter,
     interrupt: &Interrupt,
 ) -> Result<Cell, Failure> {
-    let found = live::serve_beside(config, path, network, meter, interrupt, None)?;
+    let by = live::By { meter, interrupt, warmup: live::WARMUP, compat: None };
+    let found = live::serve_beside(config, path, network, &by)?;
     let size = config.batching.size.unwrap_or_default();
     Ok(Cell {
         network: config.calibration.as_ref().map_or_else(String::new, |it| it.network.clone()),
@@ -241,6 +250,7 @@ fn cell(
         simulated_response_s: found.simulated.mean_response.map(|it| it.0),
         live_j_per_request: found.live.energy_j_per_request,
         simulated_j_per_request: found.simulated.energy_per_request.map(|it| it.0),
+        energy_origin: found.live.energy.map(|it| it.origin),
         others_share: found.live.others_share,
     })
 }
@@ -279,5 +289,14 @@ fn table(document: &Document<'_>) -> String {
         100.0 * document.worst_response,
         100.0 * document.worst_energy
     ));
+    let origin = document.cells.iter().filter_map(|it| it.energy_origin).reduce(Origin::and);
+    if let Some(origin) = origin {
+        let probe = |it: &ProbeUse| match &it.model {
+            Some(model) => format!("`{}` ({model})", it.probe),
+            None => format!("`{}`", it.probe),
+        };
+        let probes: Vec<String> = document.probes.iter().map(probe).collect();
+        lines.push(format!("\nThe joules are {}, by {}.", origin.word(), probes.join(", ")));
+    }
     lines.join("\n")
 }

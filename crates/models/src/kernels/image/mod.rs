@@ -21,7 +21,7 @@ pub(crate) use self::{
     conv::Conv,
     depthwise::Depthwise,
     pool::{AveragePool, GlobalAverage, MaxPool},
-    rows::{Activate, Gate, Interleave, LayerNorm, ScaleShift, Softmax},
+    rows::{Gate, Interleave, LayerNorm, ScaleShift, Softmax},
 };
 
 /// A convolution's shape.

@@ -18,14 +18,15 @@ pub(crate) struct MaxPool {
 
 impl MaxPool {
     /// Outputs along an axis, as PyTorch counts them: a window that begins in the far padding is left
-    /// out.
+    /// out, and one window may hang over an image that is smaller than it.
     fn outputs(&self, size: usize) -> Result<usize> {
-        let Some(room) = (size + 2 * self.padding).checked_sub(self.kernel) else {
+        let hanging = if self.ceil { self.stride - 1 } else { 0 };
+        let Some(room) = (size + 2 * self.padding + hanging).checked_sub(self.kernel) else {
             bail!("a pool of {} does not fit {size} pixels", self.kernel);
         };
-        let floor = room / self.stride + 1;
-        let hangs = self.ceil && room % self.stride > 0;
-        Ok(if hangs && floor * self.stride < size + self.padding { floor + 1 } else { floor })
+        let last = room / self.stride;
+        let within = last * self.stride < size + self.padding;
+        Ok(if self.ceil && !within { last } else { last + 1 })
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, bail};
 use rayon::prelude::*;
 
-use super::{Activation, View, activation::exp};
+use super::{View, activation::exp};
 use crate::kernels::{floats, lanes::dispatch};
 
 /// Floats of a task.
@@ -38,22 +38,6 @@ fn each_pixel(
         run(&|row| row * x.pitch, x.values, &mut out);
     }
     Ok((CpuStorage::F32(out), layout.shape().clone()))
-}
-
-/// An activation by itself.
-pub(crate) struct Activate(pub(crate) Activation);
-
-impl CustomOp1 for Activate {
-    fn name(&self) -> &'static str {
-        "activation"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        each_pixel(storage, layout, |to, from| {
-            to.copy_from_slice(from);
-            self.0.apply(to);
-        })
-    }
 }
 
 /// `relu(scale · x + shift)` of each channel: batch norm before a convolution.
