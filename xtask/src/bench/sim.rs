@@ -97,10 +97,46 @@ pub(crate) fn live() -> anyhow::Result<u8> {
             "{network}, p99 within {OBJECTIVE} s:\n\n```text\nsingle requests:{short}```\n\n"
         ));
     }
+    text.push_str(&photographs(&wattlab, &folder)?);
     let path = root().join("crates/inference-sim/LIVE.md");
     fs::write(&path, text.trim_end().to_owned() + "\n")
         .with_context(|| format!("failed to write `{}`", path.display()))?;
     Ok(0)
+}
+
+/// Photographs decoded within the service, where there are some (`WATTLAB_SHARED`).
+fn photographs(wattlab: &Path, folder: &Path) -> anyhow::Result<String> {
+    let shared = std::env::var_os("WATTLAB_SHARED")
+        .map_or_else(|| root().join("../shared"), std::path::PathBuf::from);
+    let images = shared.join("datasets/images");
+    if !images.is_dir() {
+        eprintln!("skipped: no photographs in `{}` (set WATTLAB_SHARED)", images.display());
+        return Ok(String::new());
+    }
+    let network = NETWORKS[0];
+    let mut text = format!(
+        "## With photographs\n\n`wattlab simulate live` of {network}, calibrated with `--images`: \
+         decoding, resizing, cropping and normalizing are a part of the service.\n\n"
+    );
+    for (name, flags) in [("as they come", &[][..]), ("prepared before", &["--cache-images"])] {
+        let stem = name.replace(' ', "-");
+        let description = folder.join(format!("{stem}.toml"));
+        if !description.exists() {
+            let mut calibrate = with(wattlab, "simulate");
+            calibrate.args(["calibrate", "--arch", network, "--batches", "1,2,4,8,16"]);
+            calibrate.args(["--repetitions", "3", "--images"]).arg(&images).args(flags);
+            said(calibrate.arg("--out").arg(&description))?;
+        }
+        let kept = folder.join(format!("{stem}.live.txt"));
+        if !kept.exists() {
+            let mut live = with(wattlab, "simulate");
+            live.arg("live").arg(&description).args(["--requests", "480", "--rate", "24"]);
+            fs::write(&kept, said(&mut live)?)?;
+        }
+        let found = fs::read_to_string(&kept)?;
+        text.push_str(&format!("Photographs {name}:\n\n```text\n{found}```\n\n"));
+    }
+    Ok(text)
 }
 
 /// What a command prints.

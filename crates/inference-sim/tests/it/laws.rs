@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, BatchingConfig, BatchingPolicy, Control, Deadline, Expected, ModelConfig, Modeled, PolicyKind,
-    QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve, serve_limited,
-    simulate,
+    BatchEnergy, BatchingConfig, BatchingPolicy, Control, Deadline, Expected, ModelConfig, Modeled,
+    PolicyKind, QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve,
+    serve_limited, simulate,
 };
 
 fn arrivals() -> impl Strategy<Value = Value> {

@@ -151,7 +151,7 @@ fn mistakes_name_file_key_value_and_remedy() {
         (trace("none.csv"), vec!["none.csv", "could not be read"]),
         (trace("empty.csv"), vec!["empty.csv", "at least one arrival"]),
         (trace("unsorted.csv"), vec!["unsorted.csv", "line 3", "no earlier than the line before"]),
-        (trace("other.csv"), vec!["other.csv", "no column `arrival_s`", "`time`"]),
+        (trace("other.csv"), vec!["other.csv", "no column `arrival_s`", "`time,user`"]),
         (trace("words.csv"), vec!["words.csv", "line 2", "`soon`", "finite number of seconds"]),
         (
             trace("short.csv"),
@@ -339,6 +339,18 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         ([&calibrate[..], &["resnet18", "--batches", "4"]].concat(), vec!["[4]", "two or more"]),
         ([&calibrate[..], &["resnet18", "--batches", "0,4"]].concat(), vec!["[0, 4]", "from 1"]),
         ([&calibrate[..], &["alexnet", "--side", "8"]].concat(), vec!["`--side` is 8", "63"]),
+        (
+            [&calibrate[..], &["resnet18", "--batches", "1,99999999999999"]].concat(),
+            vec!["`--batches` has 99999999999999", "memory"],
+        ),
+        (
+            [&calibrate[..], &["resnet18", "--side", "100000000"]].concat(),
+            vec!["`--side` is 100000000", "smaller"],
+        ),
+        (
+            vec!["simulate", "tune", "queue.toml", "--p99", "1", "--load", "0"],
+            vec!["`--load` is 0"],
+        ),
         (vec!["simulate", "tune", "queue.toml", "--p99", "0"], vec!["`objective` is 0", "above 0"]),
         (
             vec!["simulate", "tune", "dark.toml", "--p99", "1"],

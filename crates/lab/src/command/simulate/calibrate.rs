@@ -11,7 +11,11 @@ use meter::Meter;
 use models::vision::architectures;
 use record::{Energy, Origin, Seconds, Watts};
 
-use super::{network::Network, others::Others, photographs::Images};
+use super::{
+    network::{self, Network},
+    others::Others,
+    photographs::Images,
+};
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
 
 /// Arguments of `wattlab simulate calibrate`.
@@ -120,6 +124,9 @@ impl Plan {
             return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
         }
         known.takes(self.side, self.side).with_context(|| format!("`--side` is {}", self.side))?;
+        let largest = self.batches.iter().copied().max().unwrap_or(1);
+        network::fits(largest, self.side)
+            .with_context(|| format!("`--batches` has {largest} and `--side` is {}", self.side))?;
         if self.repetitions == 0 {
             return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
         }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use inference_sim::{
     BatchEnergy, Control, Executor, Expected, LiveError, Real, Served, SimulationConfig,
     SimulationReport, serve_limited,
@@ -207,7 +207,12 @@ pub(super) fn serve_beside(
     };
     let mut policy = config.batching.policy(&expected).map_err(bad)?;
     let limit = config.queue.limit.or(config.batching.queue_limit().map_err(bad)?);
-    let largest: Vec<usize> = (0..policy.max_size()).collect();
+    let largest = policy.max_size().min(config.requests);
+    let side = config.calibration.as_ref().map_or(1, |it| it.image_side);
+    super::network::fits(largest, side)
+        .with_context(|| format!("simulation `{}`: `batching.size`", file.display()))
+        .map_err(Failure::BadInput)?;
+    let largest: Vec<usize> = (0..largest).collect();
     for _ in 0..warmup {
         network.serve(&largest).map_err(Failure::run_time)?;
     }

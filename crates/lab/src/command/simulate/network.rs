@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use candle_core::Tensor;
 use inference_sim::{Calibration, Executor};
 use meter::Meter;
@@ -46,6 +46,7 @@ pub(super) struct Part {
 impl Network {
     /// With random weights, and images from a folder or random ones that lie ready in memory.
     pub(super) fn new(name: &str, side: usize, images: &Images) -> anyhow::Result<Self> {
+        fits(POOL, side)?;
         let network = VisionNetwork::random(name, CLASSES, SEED)?;
         let (prepare, photographs) = match &images.folder {
             Some(folder) => photographs::prepare(folder, images.cached, name, side)?,
@@ -73,6 +74,21 @@ impl Network {
     /// The batches since the last call, or the first.
     pub(super) fn parts(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.parts)
+    }
+}
+
+/// Whether the images of a batch find room beside what a network makes of them.
+pub(super) fn fits(size: usize, side: usize) -> anyhow::Result<()> {
+    const SHARE: f64 = 0.1;
+    let memory = crate::environment::environment(Vec::new()).machine.memory_bytes;
+    let bytes = 3.0 * 4.0 * size as f64 * (side as f64).powi(2);
+    match memory {
+        Some(memory) if bytes > SHARE * memory as f64 => Err(anyhow!(
+            "{size} images of {side}×{side} pixels take {:.3} GiB, more than a tenth of the \
+             memory; take fewer or smaller ones",
+            bytes / 1024_f64.powi(3)
+        )),
+        _ => Ok(()),
     }
 }
 
