@@ -17,6 +17,8 @@ pub struct Observation {
     pub size: usize,
     /// What it took.
     pub service: Seconds,
+    /// Coefficient of variation of the times of single batches; `None` for one batch.
+    pub cv: Option<f64>,
     /// What it drew, the idle power over its time included; `None` where nothing tells.
     pub energy: Option<Joules>,
 }
@@ -61,6 +63,9 @@ pub struct SizeRow {
     pub measurements: usize,
     /// Mean time.
     pub mean_s: f64,
+    /// Coefficient of variation of single batches' times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cv: Option<f64>,
     /// Standard deviation of the times; `None` for a single one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd_s: Option<f64>,
@@ -151,7 +156,10 @@ impl Calibration {
             requests: 200_000,
             warmup: 10_000,
             arrivals: ArrivalConfig::poisson(fastest / 2.0),
-            service: ServiceConfig::table(times),
+            service: ServiceConfig {
+                table_cv: root_mean_square(self.sizes.iter().filter_map(|it| it.cv)),
+                ..ServiceConfig::table(times)
+            },
             batching: BatchingConfig::new(PolicyKind::Greedy, largest),
             servers: ServersConfig::default(),
             power: idle.zip(joules).map(|(idle, rows)| PowerConfig::table(idle, rows)),
@@ -177,9 +185,16 @@ pub fn size_rows(observations: &[Observation]) -> Vec<SizeRow> {
             if joules.len() == times.len() { moments(&joules) } else { (None, None) };
         let (mean_s, sd_s) = moments(&times);
         let mean_s = mean_s.unwrap_or_default();
-        SizeRow { size, measurements: times.len(), mean_s, sd_s, mean_j, sd_j }
+        let cv = root_mean_square(of_size().filter_map(|it| it.cv));
+        SizeRow { size, measurements: times.len(), mean_s, cv, sd_s, mean_j, sd_j }
     };
     sizes.into_iter().map(row).collect()
+}
+
+fn root_mean_square(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let squares: Vec<f64> = values.map(|it| it * it).collect();
+    let n = squares.len() as f64;
+    (!squares.is_empty()).then(|| (squares.iter().sum::<f64>() / n).sqrt())
 }
 
 fn moments(values: &[f64]) -> (Option<f64>, Option<f64>) {

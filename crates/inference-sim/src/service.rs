@@ -9,6 +9,7 @@ use crate::error::{ConfigError, non_negative, positive};
 
 pub(crate) const BASE: &str = "a finite number, at least 0, in seconds";
 pub(crate) const CV: &str = "a finite number above 0 (for 0 take `law = \"deterministic\"`)";
+pub(crate) const TABLE_CV: &str = "a finite number, at least 0";
 pub(crate) const TABLE: &str =
     "rows of [requests, seconds], requests from 1 and rising, seconds finite and at least 0";
 
@@ -100,6 +101,20 @@ impl ServiceLaw {
             last = size;
         }
         Ok(Self { mean: Mean::Table(rows.to_vec()), spread: Spread::None })
+    }
+
+    /// The same means, but log-normal around them with this coefficient of variation; 0 for none.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a `cv` that is negative or not finite.
+    pub fn spreading(self, cv: f64) -> Result<Self, ConfigError> {
+        let variance = non_negative("service.table_cv", cv, TABLE_CV)?.powi(2).ln_1p();
+        let spread = if variance > 0.0 {
+            Spread::LogNormal { mu: -variance / 2.0, sigma: variance.sqrt() }
+        } else {
+            Spread::None
+        };
+        Ok(Self { spread, ..self })
     }
 
     fn affine(base_s: f64, per_item_s: f64, spread: Spread) -> Result<Self, ConfigError> {

@@ -27,6 +27,9 @@ pub struct ServiceConfig {
     /// Rows `[n, seconds]` of `table`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Vec<(usize, f64)>>,
+    /// Coefficient of variation of the times around the rows of `table`, log-normal; 0 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_cv: Option<f64>,
 }
 
 /// Kinds of service laws; see [`ServiceLaw`].
@@ -50,7 +53,7 @@ impl ServiceConfig {
     #[must_use]
     pub fn table(rows: Vec<(usize, f64)>) -> Self {
         let law = LawKind::Table;
-        Self { law, base_s: None, per_item_s: None, cv: None, table: Some(rows) }
+        Self { law, base_s: None, per_item_s: None, cv: None, table: Some(rows), table_cv: None }
     }
 
     /// The law.
@@ -70,6 +73,7 @@ impl ServiceConfig {
         unused("service.base_s", !table, self.base_s.is_some(), kind)?;
         unused("service.per_item_s", !table, self.per_item_s.is_some(), kind)?;
         unused("service.table", table, self.table.is_some(), kind)?;
+        unused("service.table_cv", table, self.table_cv.is_some(), kind)?;
         if !table && self.base_s.is_none() {
             needed("service.per_item_s", self.per_item_s, kind, service::BASE)?;
         }
@@ -86,7 +90,8 @@ impl ServiceConfig {
                 self.table.as_deref(),
                 kind,
                 service::TABLE,
-            )?),
+            )?)?
+            .spreading(self.table_cv.unwrap_or_default()),
         }
     }
 }

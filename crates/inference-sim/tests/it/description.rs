@@ -98,6 +98,7 @@ fn every_kind_runs() {
         (law, "\"gamma\"\nper_item_s = 1\ncv = 2"),
         (law, "\"lognormal\"\nbase_s = 1\ncv = 0.1"),
         (law, "\"table\"\ntable = [[1, 0.5], [8, 1.5]]"),
+        (law, "\"table\"\ncv = 1.0\ntable_cv = 0.1\ntable = [[1, 0.5], [8, 1.5]]"),
         (policy, "\"greedy\"\nsize = 8"),
         (policy, "\"window\"\nsize = 8\ndelay_s = 3"),
         (policy, "\"adaptive\"\nsize = 8\ntarget_s = 3"),

@@ -93,6 +93,16 @@ fn m_e_k_1() {
     }
 }
 
+/// A table whose times spread as they were measured: Pollaczek and Khinchine again.
+#[test]
+fn a_tables_spread_makes_an_m_g_1() {
+    for (load, cv) in [(0.6, 0.0), (0.6, 0.5), (0.8, 1.0)] {
+        let wait = load * (1.0 + cv * cv) / (2.0 * (1.0 - load));
+        let service = json!({ "law": "table", "table": [[1, 1.0]], "table_cv": cv });
+        check(single(poisson(load), service, 1), &[("mean_wait", wait, &field("mean_wait_s"))]);
+    }
+}
+
 /// GI/M/1: with σ in (0, 1) the root of σ = A*(μ(1-σ)), W = σ / (μ(1-σ)) and P(W > t) =
 /// σ exp(-μ(1-σ) t). For even and for jittered arrivals.
 #[test]

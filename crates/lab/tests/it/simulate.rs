@@ -169,6 +169,7 @@ fn mistakes_name_file_key_value_and_remedy() {
             changed(&[("\"poisson\"", "\"jittered\"\njitter = 1.5")]),
             vec!["`arrivals.jitter` is 1.5"],
         ),
+        (changed(&[("cv = 1.0", "table_cv = 0.1")]), vec!["`service.table_cv`", "remove it"]),
         (changed(&[("[power]", "[pover]")]), vec!["`pover`", "did you mean `power`?"]),
         (
             changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]),

@@ -47,7 +47,7 @@ pub(super) struct Args {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Plan {
     /// Batch sizes.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32")]
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,8,12,16,24,32")]
     batches: Vec<usize>,
     /// Side of the square images.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
@@ -162,7 +162,7 @@ impl Plan {
                 // Whatever else runs on the machine makes a batch slower: it is measured again.
                 const TRIES: usize = 6;
                 let mut tries = 0;
-                let (service, energy) = loop {
+                let Found { service, cv, energy } = loop {
                     let others = Others::watch();
                     let found = batches.repeat(size, self.seconds, self.load)?;
                     tries += 1;
@@ -176,7 +176,7 @@ impl Plan {
                 };
                 origins.extend(energy.map(|it| it.origin));
                 let energy = energy.map(|it| it.joules);
-                observations.push(Observation { size, service, energy });
+                observations.push(Observation { size, service, cv, energy });
             }
             progress::line(&format!(
                 "calibrate {arch}: {} of {} rounds",
@@ -231,6 +231,14 @@ fn idle(meter: &Meter, interrupt: &Interrupt) -> Result<Option<Watts>, Failure> 
     Ok(span.total.map(|it| it.joules / span.duration))
 }
 
+/// What batches of one size took, on average, and drew.
+struct Found {
+    service: Seconds,
+    /// Of single batches; `None` for one.
+    cv: Option<f64>,
+    energy: Option<Energy>,
+}
+
 /// Serves batches of one size after another.
 struct Batches<'a> {
     network: &'a mut Network,
@@ -253,15 +261,11 @@ impl Batches<'_> {
 
     /// Mean time and energy of batches that keep the server busy for so many seconds, and for such
     /// a share of the time.
-    fn repeat(
-        &mut self,
-        size: usize,
-        seconds: f64,
-        load: f64,
-    ) -> Result<(Seconds, Option<Energy>), Failure> {
+    fn repeat(&mut self, size: usize, seconds: f64, load: f64) -> Result<Found, Failure> {
         const LONGEST_PAUSE: Duration = Duration::from_secs(1);
         let span = self.meter.span("batches");
         let mut busy = Duration::ZERO;
+        let mut squares = 0.0;
         let mut batches = 0_u32;
         while batches == 0 || busy.as_secs_f64() < seconds {
             if self.interrupt.is_set() {
@@ -269,6 +273,7 @@ impl Batches<'_> {
             }
             let took = self.serve(size)?;
             busy += took;
+            squares += took.as_secs_f64().powi(2);
             batches += 1;
             std::thread::sleep(took.mul_f64(load.recip() - 1.0).min(LONGEST_PAUSE));
         }
@@ -281,7 +286,11 @@ impl Batches<'_> {
             it.joules.0 = (it.joules.0 - paused).max(0.0) / f64::from(batches);
             it
         });
-        Ok((busy * f64::from(batches).recip(), energy))
+        let n = f64::from(batches);
+        let service = busy * n.recip();
+        let variance = (squares - n * service.0.powi(2)).max(0.0) / (n - 1.0);
+        let cv = (batches > 1).then(|| variance.sqrt() / service.0);
+        Ok(Found { service, cv, energy })
     }
 }
 
