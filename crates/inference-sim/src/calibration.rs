@@ -1,6 +1,6 @@
 //! What batches of a network take and draw, measured once and simulated often.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use record::{Joules, Origin, Seconds, Watts};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct Calibration {
     /// The photographs were prepared before and kept in memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cache_images: bool,
+    /// Threads that ran the network; `None` for as many as processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<NonZeroUsize>,
     /// The processor.
     pub machine: String,
     /// Where the joules are from; `None` without joules.

@@ -221,6 +221,8 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
         "2",
         "--seconds",
         "0.02",
+        "--threads",
+        "1",
         "--json",
     ];
     let output = run(folder, &calibrate);
@@ -229,6 +231,7 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     let sizes = document["calibration"]["sizes"].as_array().unwrap();
     assert_eq!(sizes.iter().map(|it| it["size"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 4]);
     assert!(sizes.iter().all(|it| it["mean_s"].as_f64().unwrap() > 0.0));
+    assert_eq!(document["calibration"]["threads"], 1);
     assert!(document["calibration"]["time"]["per_item"].as_f64().unwrap() > 0.0);
 
     let output = run(folder, &["simulate", "squeezenet1_1.toml", "--json"]);
@@ -347,6 +350,10 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         (
             [&calibrate[..], &["resnet18", "--side", "100000000"]].concat(),
             vec!["`--side` is 100000000", "smaller"],
+        ),
+        (
+            [&calibrate[..], &["resnet18", "--threads", "100000"]].concat(),
+            vec!["threads are 100000", "processors"],
         ),
         (
             vec!["simulate", "tune", "queue.toml", "--p99", "1", "--load", "0"],

@@ -1,6 +1,7 @@
 //! `wattlab simulate calibrate`: a network's batches, measured once.
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -54,6 +55,10 @@ pub(super) struct Plan {
     pub(super) side: usize,
     #[command(flatten)]
     pub(super) images: Images,
+    /// Threads that run the network, as many as processors if left out. A batch after a pause waits
+    /// for sleeping threads: with one, its time depends on its size alone.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
     /// Measurements of each size, in turns.
     #[arg(long, default_value_t = 5)]
     repetitions: u32,
@@ -78,7 +83,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network =
-        Network::new(&args.arch, args.plan.side, &args.plan.images).map_err(Failure::BadInput)?;
+        Network::new(&args.arch, args.plan.side, &args.plan.images, args.plan.threads)
+            .map_err(Failure::BadInput)?;
     let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
     write(&config, &out)?;
     progress::line(&format!("written: {}", out.display()));
@@ -208,6 +214,7 @@ impl Plan {
                 .as_ref()
                 .map(|it| it.canonicalize().unwrap_or_else(|_| it.clone())),
             cache_images: self.images.cached,
+            threads: NonZeroUsize::new(rayon::current_num_threads()),
             machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
             energy_origin: origins.into_iter().reduce(Origin::and),
             time,

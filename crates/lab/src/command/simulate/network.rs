@@ -1,6 +1,6 @@
 //! The real network behind a queue.
 
-use std::time::Instant;
+use std::{num::NonZeroUsize, time::Instant};
 
 use anyhow::{Context, anyhow};
 use candle_core::Tensor;
@@ -45,7 +45,13 @@ pub(super) struct Part {
 
 impl Network {
     /// With random weights, and images from a folder or random ones that lie ready in memory.
-    pub(super) fn new(name: &str, side: usize, images: &Images) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        name: &str,
+        side: usize,
+        images: &Images,
+        threads: Option<NonZeroUsize>,
+    ) -> anyhow::Result<Self> {
+        use_threads(threads)?;
         fits(POOL, side)?;
         let network = VisionNetwork::random(name, CLASSES, SEED)?;
         let (prepare, photographs) = match &images.folder {
@@ -58,7 +64,7 @@ impl Network {
     /// The one that was calibrated, with the images it was calibrated with.
     pub(super) fn calibrated(it: &Calibration) -> anyhow::Result<Self> {
         let images = Images { folder: it.images.clone(), cached: it.cache_images };
-        Self::new(&it.network, it.image_side, &images).context("calibration")
+        Self::new(&it.network, it.image_side, &images, it.threads).context("calibration")
     }
 
     /// Photographs that are served in turns; 0 if the images are random.
@@ -74,6 +80,23 @@ impl Network {
     /// The batches since the last call, or the first.
     pub(super) fn parts(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.parts)
+    }
+}
+
+/// Limits what runs the networks, for good.
+fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
+    let Some(threads) = threads.map(NonZeroUsize::get) else { return Ok(()) };
+    let most = crate::environment::environment(Vec::new()).threads;
+    if threads > most {
+        return Err(anyhow!(
+            "threads are {threads}: expected at most {most}, as many as processors"
+        ));
+    }
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        Err(_) if rayon::current_num_threads() != threads => {
+            Err(anyhow!("threads are {threads}, but the work has begun with others"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -195,8 +195,8 @@ fn open(
         let config = description::read(path).map_err(Failure::bad_input)?;
         return live::network(&config, path);
     }
-    let mut network =
-        Network::new(arch, args.plan.side, &args.plan.images).map_err(Failure::BadInput)?;
+    let mut network = Network::new(arch, args.plan.side, &args.plan.images, args.plan.threads)
+        .map_err(Failure::BadInput)?;
     let config = args.plan.measure(arch, &mut network, meter, interrupt)?;
     calibrate::write(&config, path)?;
     Ok(network)
