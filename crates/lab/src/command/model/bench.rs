@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Images of a gray ramp with some structure, in [0, 1]; neither time nor energy depends on them.
-fn images(count: usize) -> Vec<f32> {
+pub(super) fn images(count: usize) -> Vec<f32> {
     (0..count).map(|it| (it % 251) as f32 / 250.0).collect()
 }
 
