@@ -141,25 +141,22 @@ fn names(block: &Block) -> [String; 4] {
     ]
 }
 
+fn work(pass: Pass, layer: String, kind: LayerKind, flops: f64, floats: f64) -> Work {
+    Work { layer, kind, pass, flops, bytes: FLOAT * floats, by_difference: false }
+}
+
 fn block_forward(
     block: &mut Block,
     x: &[f32],
     n: f64,
     observe: &mut Observer<'_>,
 ) -> Result<(), TrainError> {
+    const PASS: Pass = Pass::Forward;
     let [conv, norm, relu, pool] = names(block);
     let Block { operation, weight, .. } = block;
     let Floats { x: inputs, raw, pooled, weights } = Floats::of(operation.dims(), n);
-    let (pass, by_difference) = (Pass::Forward, false);
     let channels = operation.dims().cin as f64;
-    let work = |layer, kind, flops, floats: f64| Work {
-        layer,
-        kind,
-        pass,
-        flops,
-        bytes: FLOAT * floats,
-        by_difference,
-    };
+    let work = |layer, kind, flops, floats| work(PASS, layer, kind, flops, floats);
     let it = work(conv, LayerKind::Convolution, WINDOW * channels * raw, inputs + raw + weights);
     told(observe(&it, &mut |_| operation.convolve(x, weight, CONVOLUTION)))?;
     // A sum and a sum of squares.
@@ -193,19 +190,12 @@ fn block_backward(
     needs_input_gradient: bool,
     observe: &mut Observer<'_>,
 ) -> Result<(), TrainError> {
+    const PASS: Pass = Pass::Backward;
     let [conv, norm, relu, pool] = names(block);
     let Block { operation, weight, .. } = block;
     let Floats { x: inputs, raw, pooled, weights } = Floats::of(operation.dims(), n);
-    let (pass, by_difference) = (Pass::Backward, false);
     let channels = operation.dims().cin as f64;
-    let work = |layer, kind, flops, floats: f64| Work {
-        layer,
-        kind,
-        pass,
-        flops,
-        bytes: FLOAT * floats,
-        by_difference,
-    };
+    let work = |layer, kind, flops, floats| work(PASS, layer, kind, flops, floats);
     // The value before batch norm is scaled and shifted again, to know what passed the ReLU.
     let it = work(norm, LayerKind::Norm, 5.0 * pooled, 2.0 * pooled);
     told(observe(&it, &mut |_| operation.backward_sums(g)))?;
@@ -240,23 +230,12 @@ fn linear(layer: &Dense, n: f64, pass: Pass, needs_input_gradient: bool) -> Work
         Pass::Backward if needs_input_gradient => 2.0,
         _ => 1.0,
     };
-    Work {
-        layer: format!("layers.{} Linear {features}→{out}", layer.module),
-        kind: LayerKind::Linear,
-        pass,
-        flops: products * 2.0 * n * weights,
-        bytes: FLOAT * products * (weights + values),
-        by_difference: false,
-    }
+    let layer = format!("layers.{} Linear {features}→{out}", layer.module);
+    let (flops, floats) = (products * 2.0 * n * weights, products * (weights + values));
+    work(pass, layer, LayerKind::Linear, flops, floats)
 }
 
 fn flatten(module: usize, features: usize, n: f64, pass: Pass) -> Work {
-    Work {
-        layer: format!("layers.{module} Flatten, out of blocks of images"),
-        kind: LayerKind::Other,
-        pass,
-        flops: 0.0,
-        bytes: FLOAT * 2.0 * n * features as f64,
-        by_difference: false,
-    }
+    let layer = format!("layers.{module} Flatten, out of blocks of images");
+    work(pass, layer, LayerKind::Other, 0.0, 2.0 * n * features as f64)
 }

@@ -2,37 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use meter::{Idle, Meter};
 use models::{
-    Control, Network, Training,
+    Control, Training,
     profile::{LayerKind, Pass, Variant, Work},
     vision::{VisionNetwork, random_images},
 };
-use record::{Adam, Energy, Joules, Origin};
+use record::{Energy, Joules, Origin};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::net::{Kind, Shape};
+use super::net::{ADAM, Kind, Named, Subject};
 use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One of the study's networks: forward and backward passes of a training step.
-    #[arg(long, required_unless_present = "arch", conflicts_with = "arch")]
-    net: Option<Kind>,
     #[command(flatten)]
-    shape: Shape,
-    /// A vision network, by torchvision's name: forward passes.
-    #[arg(long, value_name = "NAME")]
-    arch: Option<String>,
+    subject: Subject,
     /// Side of a vision network's images.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     image_side: usize,
-    /// Images at a time; 512 for the study's networks and 8 for vision networks unless said otherwise.
-    #[arg(long)]
-    batch: Option<usize>,
     /// Measurements of each pass.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -40,12 +31,6 @@ pub struct Args {
     /// sensor cannot tell the pass's energy to 5 %.
     #[arg(long, value_name = "S", default_value_t = 0.1)]
     seconds: f64,
-    /// Threads; all processors unless said otherwise.
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Where to compute.
-    #[arg(long, default_value = "cpu")]
-    device: String,
     #[command(flatten)]
     sensing: Sensing,
     /// Print one JSON document.
@@ -111,15 +96,8 @@ struct Profile {
 ///
 /// If a size or a setting does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    super::device(&args.device)?;
     check(args).map_err(Failure::BadInput)?;
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("--threads")
-            .map_err(Failure::run_time)?;
-    }
+    let (named, batch) = args.subject.start()?;
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut bench = Bench {
@@ -130,11 +108,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         rows: Vec::new(),
         origin: None,
     };
-    let batch = args.batch.unwrap_or(if args.net.is_some() { 512 } else { 8 });
-    let (network, whole_s) = match (&args.net, &args.arch) {
-        (Some(kind), _) => (kind.word().to_owned(), study(*kind, args, batch, &mut bench)?),
-        (None, Some(arch)) => (arch.clone(), vision(arch, args, batch, &mut bench)?),
-        (None, None) => return Err(Failure::bad_input(anyhow!("--net or --arch is needed"))),
+    let (network, whole_s) = match named {
+        Named::Study(kind) => (kind.word().to_owned(), study(kind, args, batch, &mut bench)?),
+        Named::Vision(arch) => (arch.to_owned(), vision(arch, args, batch, &mut bench)?),
     };
     let profile = bench.profile(network, batch, whole_s);
     if args.json {
@@ -147,12 +123,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn check(args: &Args) -> anyhow::Result<()> {
-    if args.batch == Some(0) {
-        return Err(anyhow!("--batch is 0, expected at least 1"));
-    }
-    if args.threads == Some(0) {
-        return Err(anyhow!("--threads is 0, expected at least 1"));
-    }
     if args.rounds < 2 {
         return Err(anyhow!("--rounds is {}, an interval needs at least 2", args.rounds));
     }
@@ -164,15 +134,9 @@ fn check(args: &Args) -> anyhow::Result<()> {
 
 /// The seconds of a whole step.
 fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
-    let shape = &args.shape;
-    let network = Network::new(&shape.network(kind), shape.channels, shape.side, 10, 0)
+    let (images, labels) = args.subject.images(batch);
+    let mut training = Training::on_one_batch(args.subject.network(kind)?, &ADAM, &images, &labels)
         .map_err(Failure::bad_input)?;
-    let images = super::bench::images(batch * shape.channels * shape.side.pow(2));
-    let labels: Vec<u32> = (0..batch as u32).map(|it| it % 10).collect();
-    let adam =
-        Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut training =
-        Training::on_one_batch(network, &adam, &images, &labels).map_err(Failure::bad_input)?;
     match training.profile(&mut |work, run| bench.measure(work, run)) {
         Err(models::TrainError::Stopped) => return Err(Failure::Interrupted),
         other => other.map_err(Failure::run_time)?,
