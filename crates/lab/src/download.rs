@@ -80,7 +80,6 @@ pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::{
         io::{BufRead, BufReader, Write},

@@ -112,7 +112,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The tensor `images` of a file.
-fn given(path: &PathBuf, args: &Args) -> Result<Tensor, Failure> {
+fn given(path: &std::path::Path, args: &Args) -> Result<Tensor, Failure> {
     let mut input = tensors(path, "--input")?;
     let images = input.remove("images").ok_or_else(|| {
         Failure::bad_input(anyhow!("--input `{}` has no tensor `images`", path.display()))
