@@ -107,15 +107,16 @@ fn compare(args: &Compare) -> Result<(), Failure> {
 }
 
 fn show(found: &report::FolderComparison) {
+    let percent = |it: f64| output::minus(&format!("{:+.1}", it * 100.0));
     for it in found.differences.iter().filter(|it| it.differs()) {
         let interval = it.ci95.map_or_else(String::new, |[low, high]| {
-            format!(" [{:+.1} to {:+.1}]", low * 100.0, high * 100.0)
+            format!(" [{} to {}]", percent(low), percent(high))
         });
         let origin = it.origin.map_or_else(String::new, |it| format!(", {}", it.word()));
         let unit = if it.unit.is_empty() { String::new() } else { format!(" {}", it.unit) };
         output::print(&format!(
-            "{:+.1}{interval} {}  {}: {:.4}{unit} → {:.4}{unit}{origin}",
-            it.change * 100.0,
+            "{}{interval} {}  {}: {:.4}{unit} → {:.4}{unit}{origin}",
+            percent(it.change),
             if it.unit.is_empty() { "points" } else { "%" },
             it.name,
             it.a,
