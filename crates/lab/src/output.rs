@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use record::Results;
-use report::{Document, Published};
+use report::{Document, Published, Target};
 use serde::Serialize;
 
 use crate::Failure;
@@ -64,7 +64,16 @@ pub(crate) fn minus(number: &str) -> String {
     number.strip_prefix('-').map_or_else(|| number.to_owned(), |it| format!("\u{2212}{it}"))
 }
 
-/// Computes findings from records and writes `results.json` and `report/` into a folder.
+/// A share of a flag, above 0 and at most 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(it) if it > 0.0 && it <= 1.0 => Ok(it),
+        _ => Err(format!("`{text}` is no share above 0 and at most 1, such as 0.85 for 85 %")),
+    }
+}
+
+/// Computes findings from records and writes `results.json` and `report/` into a folder; `target` is
+/// the test accuracy whose price in joules is shown, if it is not the usual one.
 ///
 /// # Errors
 ///
@@ -72,10 +81,14 @@ pub(crate) fn minus(number: &str) -> String {
 pub(crate) fn write_report(
     records: &[record::RunRecord],
     folder: &Path,
+    target: Option<f64>,
 ) -> Result<Results, anyhow::Error> {
     let published = Published::built_in();
     let results = report::results(records, &published);
-    let document: Document = report::document(records, &results, &published);
+    let document: Document = {
+        let target = target.map_or_else(Target::default, Target::Accuracy);
+        report::document(records, &results, &published, target)
+    };
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');

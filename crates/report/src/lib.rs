@@ -12,7 +12,7 @@ mod raw_study;
 pub mod stats;
 
 pub use crate::{
-    chapter::{document, reference_document, reference_findings},
+    chapter::{Target, document, reference_document, reference_findings},
     claim::{
         Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
         Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Search, TrialRow,

@@ -29,6 +29,7 @@ pub(crate) use self::{
     effects::study_cautions,
     layers::{Block, blocks, contrast},
     resample::{estimate, mean},
+    rows::{is_sound, sound_energy},
     tuning::measured as search_figures,
 };
 

@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use wattlab_report::{Published, html, results};
 
-use crate::fixture;
+use crate::{fixture, paper};
 
 /// A browser with one page.
 struct Browser {
@@ -134,6 +134,16 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": scheme}));
     }
 
+    /// Prints, and writes what comes out into the folder `WATTLAB_SCREENSHOTS`, if there is one.
+    fn paper(&mut self, name: &str) {
+        let printed = self.call("Page.printToPDF", &json!({"preferCSSPageSize": true}));
+        let bytes = BASE64_STANDARD.decode(printed["data"].as_str().unwrap()).unwrap();
+        assert!(bytes.starts_with(b"%PDF-"));
+        if let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") {
+            std::fs::write(Path::new(&folder).join(name), bytes).unwrap();
+        }
+    }
+
     /// Writes a picture into the folder `WATTLAB_SCREENSHOTS`, if there is one.
     fn picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") else { return };
@@ -235,14 +245,30 @@ fn a_real_browser_shows_it() {
         assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
         browser.picture(&format!("{scheme}-{width}.png"));
     }
+    // The report of the paper profile, as people will see it.
+    let whole = folder.path().join("paper.html");
+    std::fs::write(&whole, html(&paper::DOCUMENT)).unwrap();
+    browser.screen(1100, "light", "");
+    browser.show(&whole);
+    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts .verdict').length"), 9);
+    for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {
+        browser.screen(width, scheme, "");
+        assert_eq!(browser.ask(LOW_CONTRAST), json!([]), "{width} {scheme}");
+        let wide = browser.ask("document.scrollingElement.scrollWidth - innerWidth");
+        assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
+        browser.picture(&format!("paper-{scheme}-{width}.png"));
+    }
+    browser.paper("paper.pdf");
+
     // On paper there is no color scheme, and nothing is behind a scroll bar.
     browser.screen(800, "dark", "print");
+    browser.show(&page);
     let background = browser.ask("getComputedStyle(document.body).backgroundColor");
     let light = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].map(|it| json!(it));
     assert!(light.contains(&background), "{background}");
     browser.picture("print.png");
 
     assert_eq!(browser.complaints, Vec::<String>::new());
-    let page = format!("file://{}", page.display());
-    assert!(browser.requests.iter().all(|it| *it == page), "{:?}", browser.requests);
+    let pages = [&page, &whole].map(|it| format!("file://{}", it.display()));
+    assert!(browser.requests.iter().all(|it| pages.contains(it)), "{:?}", browser.requests);
 }
