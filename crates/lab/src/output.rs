@@ -64,16 +64,16 @@ pub(crate) fn minus(number: &str) -> String {
     number.strip_prefix('-').map_or_else(|| number.to_owned(), |it| format!("\u{2212}{it}"))
 }
 
-/// A share of a flag, above 0 and at most 1.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
+/// The accuracy of a flag: a share above 0 and at most 1.
+pub(crate) fn target(text: &str) -> Result<Target, String> {
     match text.parse::<f64>() {
-        Ok(it) if it > 0.0 && it <= 1.0 => Ok(it),
+        Ok(it) if it > 0.0 && it <= 1.0 => Ok(Target::Accuracy(it)),
         _ => Err(format!("`{text}` is no share above 0 and at most 1, such as 0.85 for 85 %")),
     }
 }
 
 /// Computes findings from records and writes `results.json` and `report/` into a folder; `target` is
-/// the test accuracy whose price in joules is shown, if it is not the usual one.
+/// the accuracy whose price in joules is shown.
 ///
 /// # Errors
 ///
@@ -81,14 +81,11 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn write_report(
     records: &[record::RunRecord],
     folder: &Path,
-    target: Option<f64>,
+    target: Target,
 ) -> Result<Results, anyhow::Error> {
     let published = Published::built_in();
     let results = report::results(records, &published);
-    let document: Document = {
-        let target = target.map_or_else(Target::default, Target::Accuracy);
-        report::document(records, &results, &published, target)
-    };
+    let document: Document = report::document(records, &results, &published, target);
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::report::Target;
 use anyhow::anyhow;
 use record::RunRecord;
 
@@ -17,8 +18,8 @@ pub struct Args {
     #[arg(required = true)]
     folder: Option<PathBuf>,
     /// Test accuracy whose price in joules RQ1 shows; without it 0.95 of the best that was found.
-    #[arg(long, value_name = "SHARE", value_parser = output::share)]
-    target: Option<f64>,
+    #[arg(long, value_name = "SHARE", value_parser = output::target)]
+    target: Option<Target>,
     /// Print the content of `results.json`.
     #[arg(long)]
     json: bool,
@@ -58,8 +59,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
     let records = journal(folder)?;
-    let results =
-        output::write_report(&records, folder, args.target).map_err(Failure::bad_input)?;
+    let results = output::write_report(&records, folder, args.target.unwrap_or_default())
+        .map_err(Failure::bad_input)?;
     if args.json {
         return output::print_json(&results);
     }

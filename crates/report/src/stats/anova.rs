@@ -4,7 +4,7 @@ use super::{
     Factor, Interval, StatsError,
     describe::{deviation_squares, mean_of},
     distribution::f_sf,
-    error::{check_confidence, check_count, check_finite, constant, is_constant},
+    error::{check_confidence, check_count, check_values, constant, is_constant},
     factor::Cells,
     least_squares::LeastSquares,
     noncentral_f::noncentrality_limits_of_f,
@@ -213,7 +213,7 @@ pub fn anova_of(
 const MOST_FACTORS: usize = 31;
 
 pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsError> {
-    check_finite("response", response)?;
+    check_values("response", response)?;
     check_count("values in `response`", response.len(), 2)?;
     check_count("factors", factors.len(), 1)?;
     factors.iter().try_for_each(|it| it.check(response.len()))?;

@@ -6,6 +6,7 @@
 mod agreement;
 mod design;
 mod errors;
+mod finite;
 mod laws;
 mod oracle;
 mod published;
