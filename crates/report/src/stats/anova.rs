@@ -191,6 +191,9 @@ pub fn anova_of(
         })
         .collect::<Result<_, StatsError>>()?;
     let total = sums.iter().map(|it| it.0).sum::<f64>() + residual.ss;
+    if total == 0.0 {
+        return Err(constant("response")); // but for rounding
+    }
     let rows = terms.iter().zip(sums).map(|(term, (ss, df))| {
         let ms = ss / df;
         let f = if ss == 0.0 { 0.0 } else { ms / residual.ms };

@@ -126,6 +126,15 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Presses and releases a key.
+    fn press(&mut self, key: &str, code: u32, text: &str) {
+        let event = |kind: &str| json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+        self.call("Input.dispatchKeyEvent", &event("keyDown"));
+        let mut up = event("keyUp");
+        up["text"] = json!("");
+        self.call("Input.dispatchKeyEvent", &up);
+    }
+
     fn screen(&mut self, width: u32, scheme: &str, medium: &str) {
         let size =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
@@ -219,22 +228,32 @@ fn a_real_browser_shows_it() {
         let keys = found.as_array().unwrap().iter();
         keys.map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let button = "document.querySelectorAll('table.data thead button')[2].click()";
+    let button = "document.querySelectorAll('table.data thead button')[2]";
     let before = order(&mut browser);
-    browser.ask(button);
-    let up = order(&mut browser);
-    browser.ask(button);
-    let down = order(&mut browser);
-    browser.ask(button);
     assert_eq!(before, ["84.7", "-0.0462", ""]);
-    assert_eq!(up, ["-0.0462", "84.7", ""]);
-    assert_eq!(down, ["84.7", "-0.0462", ""]);
-    assert_eq!(order(&mut browser), before);
-    assert_eq!(
-        browser.ask("document.querySelector('table.data thead button').tabIndex >= 0"),
-        true,
-        "the keyboard reaches it"
-    );
+    let (rising, falling) = (["-0.0462", "84.7", ""], ["84.7", "-0.0462", ""]);
+    for expected in [rising, falling, falling] {
+        browser.ask(&format!("{button}.click()"));
+        assert_eq!(order(&mut browser), expected);
+    }
+    // The same without a mouse: Tab reaches the head of the column, Enter and Space press it.
+    let reached = (0..200).any(|_| {
+        browser.press("Tab", 9, "");
+        browser.ask(&format!("document.activeElement === {button}")) == true
+    });
+    assert!(reached, "Tab reaches the head of a column");
+    let told = format!("{button}.closest('th').getAttribute('aria-sort')");
+    for (key, code, text, expected, heard) in [
+        ("Enter", 13, "\r", rising, json!("ascending")),
+        ("Space", 32, " ", falling, json!("descending")),
+        ("Enter", 13, "\r", falling, Value::Null),
+    ] {
+        browser.press(key, code, text);
+        assert_eq!(order(&mut browser), expected, "{key}");
+        assert_eq!(browser.ask(&told), heard, "what a screen reader says");
+    }
+    let outline = browser.ask(&format!("getComputedStyle({button}).outlineStyle"));
+    assert_eq!(outline, "solid", "the focus is seen");
     browser.picture("light.png");
 
     for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {

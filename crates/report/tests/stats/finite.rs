@@ -204,9 +204,11 @@ fn of_numbers(x: f64, count: usize, share: f64) {
 fn public() -> BTreeSet<&'static str> {
     let module = include_str!("../../src/stats/mod.rs");
     let names = module.split_once("pub use self::{").expect("the list").1;
-    let names = names.split(['{', '}', ',', ';']).map(str::trim);
-    let function =
-        |it: &&str| !it.is_empty() && !it.ends_with("::") && !it.contains(char::is_uppercase);
+    let names = names.split(['{', '}', ',', ';']).map(|it| {
+        // A module with one thing in it, or the module before a list.
+        it.trim().rsplit_once("::").map_or(it.trim(), |it| it.1)
+    });
+    let function = |it: &&str| !it.is_empty() && !it.contains(char::is_uppercase);
     names.filter(function).collect()
 }
 
