@@ -214,7 +214,7 @@ fn public() -> BTreeSet<&'static str> {
 
 #[test]
 fn no_function_answers_with_nan() {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(384) };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) };
     let codes = prop::collection::vec(0..3_usize, 1..14);
     let confidence = prop::sample::select(vec![0.01, 0.5, 0.95, 0.999_999]);
     let all = (column(), column(), codes, value(), confidence);
