@@ -84,6 +84,18 @@ fn banner(records: &[RunRecord]) -> Option<Banner> {
     Some(Banner { headline: headline.to_owned(), text })
 }
 
+/// `12.22 ± 0.61 MJ, estimated`.
+fn in_words(energy: Energy) -> String {
+    let (joules, half) = (energy.joules.0, energy.uncertainty.0);
+    let (scale, unit) = match joules {
+        it if it >= 1e6 => (1e6, "MJ"),
+        it if it >= 1e4 => (1e3, "kJ"),
+        _ => (1.0, "J"),
+    };
+    let (joules, half) = (significant(joules / scale, 4), significant(half / scale, 2));
+    format!("{joules} ± {half} {unit}, {}", energy.origin.word())
+}
+
 fn facts(records: &[RunRecord], unsound: usize) -> Vec<(String, String)> {
     let Some(last) = records.last() else {
         return vec![("runs".to_owned(), "none".to_owned())];
@@ -111,17 +123,7 @@ fn facts(records: &[RunRecord], unsound: usize) -> Vec<(String, String)> {
     let mut facts = vec![
         ("runs", grouped(records.len() as i64)),
         ("time of all runs", format!("{:.1} min", seconds / 60.0)),
-        (
-            "energy of all main spans",
-            energy.map_or_else(
-                || "none".to_owned(),
-                |it| {
-                    let (joules, half) = (it.joules.0, it.uncertainty.0);
-                    let (joules, half) = (significant(joules, 4), significant(half, 2));
-                    format!("{joules} ± {half} J, {}", it.origin.word())
-                },
-            ),
-        ),
+        ("energy of all main spans", energy.map_or_else(|| "none".to_owned(), in_words)),
         ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
         ("device", machine.device.clone()),
         ("energy from", if probes.is_empty() { "nothing".to_owned() } else { probes.join(", ") }),

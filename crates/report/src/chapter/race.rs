@@ -4,7 +4,7 @@ use record::{Origin, SamplerKind};
 
 use crate::{
     claim::{Search, distinct, estimate, mean},
-    document::{Figure, significant},
+    document::Figure,
     plot::{Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Shape},
     stats::{self, kaplan_meier},
 };
@@ -29,13 +29,16 @@ impl Target {
         match self {
             Self::OfBest(share) => format!(
                 "{} % of the best test accuracy that any search on the same data and network found",
-                significant(share * 100.0, 3)
+                percent(share)
             ),
-            Self::Accuracy(share) => {
-                format!("a test accuracy of {} %", significant(share * 100.0, 3))
-            }
+            Self::Accuracy(share) => format!("a test accuracy of {} %", percent(share)),
         }
     }
+}
+
+/// `95`, `87.5`.
+fn percent(share: f64) -> f64 {
+    (share * 1e4).round() / 100.0
 }
 
 /// Joules that trainings took that did not improve on the best so far.

@@ -24,6 +24,11 @@ fn a_page_of_the_paper_profile_is_below_two_megabytes() {
     println!("{} bytes, {} of Markdown", page.len(), markdown(&DOCUMENT).len());
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
     check("page", page.split_once("<script>").unwrap().0);
+    for words in
+        ["12.22 ± 0.61 MJ, estimated", "The target is 95\u{202f}% of the best test accuracy"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
     let decided = DOCUMENT.findings.iter().filter(|it| it.verdict != Verdict::Inconclusive);
     assert!(decided.count() >= 6, "so much data decides");
 }
