@@ -24,10 +24,7 @@ fn main() {
 /// The table of `BENCHMARKS.md`: medians on the same data in the same run.
 fn beside_peers(python: &OsStr) {
     let (response, factors) = study();
-    let column = |it: &Factor| -> Vec<&str> {
-        it.codes.iter().map(|code| it.levels[*code].as_str()).collect()
-    };
-    let [conv, linear, relu] = [0, 1, 2].map(|it: usize| column(&factors[it]));
+    let [conv, linear, relu] = [0, 1, 2].map(|it: usize| levels(&factors[it]));
     let input = json!({
         "response": response, "factors": { "conv": conv, "linear": linear, "relu": relu },
     });
@@ -74,6 +71,10 @@ fn beside_peers(python: &OsStr) {
             theirs["call"].as_str().unwrap()
         );
     }
+}
+
+fn levels(factor: &Factor) -> Vec<&str> {
+    factor.codes.iter().map(|code| factor.levels[*code].as_str()).collect()
 }
 
 /// Of as many calls as `peers.py` makes.
