@@ -31,12 +31,14 @@ fn factors() -> [Factor; 3] {
 fn agrees(part: &str, found: &Value) {
     let mut expected = DATA[part].clone();
     let call = expected.as_object_mut().unwrap().remove("call").unwrap();
-    if let (Some(theirs), Some(ours)) = (expected.get_mut("p"), found.get("p")) {
-        if let (Some(theirs), Some(ours)) = (theirs.as_array_mut(), ours.as_array()) {
-            for (theirs, ours) in theirs.iter_mut().zip(ours) {
-                if theirs.as_f64().unwrap() < 1e-9 && ours.as_f64().unwrap() < 1e-9 {
-                    *theirs = ours.clone();
-                }
+    let lists = (
+        expected.get_mut("p").and_then(Value::as_array_mut),
+        found.get("p").and_then(Value::as_array),
+    );
+    if let (Some(theirs), Some(ours)) = lists {
+        for (theirs, ours) in theirs.iter_mut().zip(ours) {
+            if theirs.as_f64().unwrap() < 1e-9 && ours.as_f64().unwrap() < 1e-9 {
+                *theirs = ours.clone();
             }
         }
     }
