@@ -41,8 +41,8 @@ fn profiles_that_cannot_be_run() {
             vec!["`shape-28`", "did you mean `shapes-28`?"],
         ),
         (
-            TINY.replacen("image_side     = 32", "image_side     = 8", 1),
-            vec!["shufflenet", "at least 32×32"],
+            TINY.replace("image_side     = 32", "image_side     = 8"),
+            vec!["squeezenet1_1", "at least 17×17"],
         ),
         ("name = [".to_owned(), vec!["bad.toml", "line 1"]),
     ];
