@@ -46,6 +46,26 @@ pub enum HpoError {
         /// The one that comes next.
         next: u32,
     },
+    /// Told more epochs than were asked for.
+    #[error("trial {number} was to be trained for {expected} more epochs, not {given}; tell one value an epoch")]
+    Epochs {
+        /// The trial.
+        number: u32,
+        /// Values told.
+        given: usize,
+        /// Epochs asked for.
+        expected: usize,
+    },
+    /// Told another number of values than there are objectives.
+    #[error("trial {number} has {given} values, and the study {expected} objectives; tell one each")]
+    Objectives {
+        /// The trial.
+        number: u32,
+        /// Values told.
+        given: usize,
+        /// Objectives of the study.
+        expected: usize,
+    },
     /// Told about a trial that was never asked for, or twice.
     #[error("trial {number} is not under way; ask for it first, and tell it once")]
     NotPending {
@@ -105,9 +125,7 @@ impl Study {
     /// If it is not the next trial, or its parameters are not the space's. The study is then as it
     /// was.
     pub fn restore(&mut self, number: u32, parameters: Vec<f64>) -> Result<(), HpoError> {
-        let fits = parameters.len() == self.space.dimensions()
-            && self.space.parameters().iter().zip(&parameters).all(|(it, value)| it.has(*value));
-        if number != self.next || !fits {
+        if number != self.next || !self.space.has(&parameters) {
             return Err(HpoError::Foreign { number, next: self.next });
         }
         self.pending.push((number, parameters));

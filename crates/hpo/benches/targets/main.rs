@@ -1,16 +1,18 @@
 //! The optimizer against its peers on functions with known minima, twenty seeds each: prints a table
 //! and writes it to `BENCHMARKS.md`.
 //!
-//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION]... [--seeds N] [--others] [--no-file]`
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--others] [--no-file]`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
+mod curves;
+mod fronts;
 mod functions;
 
 use std::{
     fmt::Write as _,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -67,26 +69,28 @@ fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
     Run { regrets, latency_s }
 }
 
-/// A study for each seed, on all cores.
-fn runs(function: &Function, sampler: Sampler, seeds: u64) -> Vec<Run> {
+/// A study for each seed, on all cores; what each gave, in the seeds' order.
+fn parallel<T: Send>(seeds: u64, study: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
+    let next = AtomicU64::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds {
                         return;
                     }
-                    let run = run(function, sampler, seed);
-                    done.lock().expect("no study panicked").push(run);
+                    let result = study(seed);
+                    done.lock().expect("no study panicked").push((seed, result));
                 }
             });
         }
     });
-    done.into_inner().expect("no study panicked")
+    let mut done = done.into_inner().expect("no study panicked");
+    done.sort_by_key(|it| it.0);
+    done.into_iter().map(|it| it.1).collect()
 }
 
 /// Seconds of one suggestion after so many trials of Hartmann-6, the least of 21: what others on
@@ -139,8 +143,15 @@ fn main() {
     if with_others || chosen.is_empty() {
         all.extend(functions::others());
     }
-    all.retain(|it| chosen.is_empty() || chosen.iter().any(|name| name == it.name));
-    let report = report(&all, seeds);
+    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|it| it == name);
+    all.retain(|it| asked(it.name));
+    let mut report = report(&all, seeds);
+    if asked("curves") {
+        report += &curves::report(seeds);
+    }
+    if asked("fronts") {
+        report += &fronts::report(seeds);
+    }
     println!("{report}");
     // Part of the functions, or of the seeds, is no result to keep.
     if file && chosen.is_empty() && seeds >= 20 {
@@ -167,7 +178,7 @@ fn report(functions: &[Function], seeds: u64) -> String {
     for (index, function) in functions.iter().enumerate() {
         let started = Instant::now();
         eprint!("{}/{} {}: ", index + 1, functions.len(), function.name);
-        let runs = runs(function, Sampler::Gp, seeds);
+        let runs = parallel(seeds, |seed| run(function, Sampler::Gp, seed));
         let at = |place: usize| quartiles(runs.iter().map(|it| it.regrets[place]));
         let (early, late) = (at(0), at(1));
         let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.latency_s))[1];

@@ -37,8 +37,37 @@ pub(crate) fn fit(
     values: &[f64],
     unordered: &[bool],
 ) -> Option<(Process, Vec<f64>)> {
+    explain(&HYPOTHESES, points, values, unordered)
+}
+
+/// The same of an objective among several: distances above the floor are kept, as a volume is made
+/// of them; only what is below is compressed. Also gives the floor as the process sees it.
+pub(crate) fn fit_from(
+    points: &[Vec<f64>],
+    values: &[f64],
+    floor: f64,
+    unordered: &[bool],
+) -> Option<(Process, Vec<f64>, f64)> {
+    let warp = Warp::Below(floor);
+    let (process, warped) =
+        explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
+    let seen = if floor.is_finite() {
+        // One more value at the end, the floor's, under the same transformation.
+        warp.place(floor, values, &warped)
+    } else {
+        floor
+    };
+    Some((process, warped, seen))
+}
+
+fn explain(
+    hypotheses: &[(Warp, f64)],
+    points: &[Vec<f64>],
+    values: &[f64],
+    unordered: &[bool],
+) -> Option<(Process, Vec<f64>)> {
     let mut best: Option<(f64, Process, Vec<f64>)> = None;
-    for (index, (warp, additive)) in HYPOTHESES.into_iter().enumerate() {
+    for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
         let (warped, jacobian) = warp.apply(values);
         let observations = Observations::new(points, &warped, unordered);
         let settings = if points.len() > FITTED {

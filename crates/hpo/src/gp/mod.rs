@@ -10,8 +10,8 @@ mod process;
 mod warp;
 
 pub(crate) use self::{
-    acquisition::{log_expected_improvement, log_expected_improvement_slope, log_normal_cdf},
-    fit::fit,
+    acquisition::{expected_improvement, log_expected_improvement, log_expected_improvement_slope, log_normal_cdf},
+    fit::{fit, fit_from},
     lbfgs::minimize,
     posterior::Posterior,
     process::{Observations, Process},

@@ -2,12 +2,14 @@
 
 /// How much the bad tail is compressed: how bad a bad trial is says little about where the good
 /// ones are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Warp {
     /// A logarithm below the median.
     Tail,
     /// A logarithm of the distance to the best value.
     Whole,
+    /// A logarithm below a floor, in units of what is above it.
+    Below(f64),
 }
 
 impl Warp {
@@ -17,10 +19,22 @@ impl Warp {
         let mut sorted = values.to_vec();
         sorted.sort_by(|a, b| b.total_cmp(a));
         let Some(&top) = sorted.first() else { return (Vec::new(), 0.0) };
+        if let Self::Below(floor) = self {
+            let floor = if floor < top { floor } else { sorted[sorted.len() - 1] };
+            let spread = top - floor;
+            if spread <= 0.0 || !spread.is_finite() {
+                return standardized(values.to_vec(), 0.0);
+            }
+            let compressed = values.iter().map(|it| {
+                let below = (floor - it) / spread;
+                if below <= 0.0 { -below } else { -below.ln_1p() }
+            });
+            return standardized(compressed.collect(), 0.0);
+        }
         let (upper, median) = (sorted[sorted.len() / 4], sorted[sorted.len() / 2]);
         let spread = match self {
             Self::Tail => top - median,
-            Self::Whole => top - upper,
+            Self::Whole | Self::Below(_) => top - upper,
         };
         // Equal values say nothing about the tail.
         if spread <= 0.0 {
@@ -30,7 +44,7 @@ impl Warp {
         let warped = values.iter().map(|it| {
             let below = match self {
                 Self::Tail => (median - it) / spread,
-                Self::Whole => (top - it) / spread,
+                Self::Whole | Self::Below(_) => (top - it) / spread,
             };
             if below <= 0.0 {
                 return -below;
@@ -41,6 +55,23 @@ impl Warp {
         });
         let warped = warped.collect();
         standardized(warped, jacobian)
+    }
+}
+
+impl Warp {
+    /// Where a value lies that is not among those warped: on the line through the largest two
+    /// different ones at or above it, or below all, at the lowest.
+    pub(crate) fn place(self, value: f64, values: &[f64], warped: &[f64]) -> f64 {
+        let mut pairs: Vec<(f64, f64)> =
+            values.iter().copied().zip(warped.iter().copied()).collect();
+        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let Some(&top) = pairs.first() else { return 0.0 };
+        // Above the floor the warp is linear, and its slope is that of any two values there.
+        let above = pairs.iter().rev().find(|it| it.0 >= value && it.0 < top.0);
+        let other = above.or_else(|| pairs.iter().find(|it| it.0 < top.0));
+        other.map_or(top.1, |other| {
+            top.1 + (value - top.0) * (top.1 - other.1) / (top.0 - other.0)
+        })
     }
 }
 

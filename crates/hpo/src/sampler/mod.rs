@@ -1,10 +1,12 @@
 //! Strategies: which parameters to try next.
 
 mod bayes;
+pub(crate) mod ehvi;
 mod grid;
 mod paper_pi;
 mod tpe;
 
+pub(crate) use self::bayes::{best_staged, hopeless, suggest_staged};
 pub use self::grid::Grid;
 use crate::{
     history::History,
@@ -61,7 +63,7 @@ fn uniform(space: &Space, seed: u64, number: u32) -> Vec<f64> {
 }
 
 /// The point, or another one if the space is finite and it was tried while others were not.
-fn untried(space: &Space, seed: u64, number: u32, history: &History, point: Vec<f64>) -> Vec<f64> {
+pub(crate) fn untried(space: &Space, seed: u64, number: u32, history: &History, point: Vec<f64>) -> Vec<f64> {
     let Some(cells) = space.cells() else { return point };
     if !history.tried(&point) {
         return point;
