@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wattlab::command::{
-    check, datasets, measure, meter, plugin, probes, report, reproduce, simulate, stats, tune,
+    check, datasets, measure, meter, model, plugin, probes, report, reproduce, simulate, stats,
+    tune,
 };
 
 /// What does an accuracy point cost in joules?
@@ -32,6 +33,9 @@ enum Command {
     /// The meter itself.
     #[command(subcommand)]
     Meter(meter::Command),
+    /// The networks by themselves: logits, losses, speed.
+    #[command(subcommand)]
+    Model(model::Command),
     /// Probes that are loaded at run time.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
         Command::Meter(command) => meter::run(&command),
+        Command::Model(command) => model::run(&command),
         Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
         Command::Stats(command) => stats::run(&command),

@@ -52,10 +52,15 @@ impl Battery {
             text("type") == "Battery" && text("scope") != "Device"
         };
         let mut this = Self { channels: Vec::new(), gauges: Vec::new() };
-        let mut problem = None;
+        let (mut discharging, mut problem) = (false, None);
+        // All of them, for a machine may go on from one to the next.
         for supply in supplies.into_iter().filter(is_battery) {
             match Gauge::open(supply.clone()) {
-                Ok(gauge) => {
+                Ok(mut gauge) => {
+                    match gauge.read() {
+                        Ok(_) => discharging = true,
+                        Err(error) => problem = Some(format!("`{}`: {error}", supply.display())),
+                    }
                     let name = supply.file_name().unwrap_or_default().to_string_lossy();
                     let method = Method::IntegratedPower;
                     let mut channel =
@@ -67,15 +72,16 @@ impl Battery {
                 Err(error) => problem = Some(format!("`{}`: {error}", supply.display())),
             }
         }
-        if !this.channels.is_empty() {
+        if discharging {
             return Ok(this);
         }
         Err(match problem {
-            Some(reason) => {
-                let remedy =
-                    "unplug the machine: a battery tells what it gives, not what the mains do";
-                Absent { reason, remedy: remedy.to_owned() }
-            }
+            Some(reason) => Absent {
+                reason,
+                remedy: "unplug the machine, if that is what it says: a battery tells what it \
+                         gives, not what the mains do"
+                    .to_owned(),
+            },
             None => Absent {
                 reason: format!("`{}` has no battery", folder.display()),
                 remedy: "only for machines with a battery".to_owned(),
@@ -93,21 +99,20 @@ impl Gauge {
             Ok(power) => Power::Direct(power),
             Err(_) => Power::Product(file("current_now")?, file("voltage_now")?),
         };
-        let mut this = Self { power, folder };
-        this.read()?;
-        Ok(this)
+        Ok(Self { power, folder })
     }
 
     /// Microwatts that it gives.
     fn read(&mut self) -> Result<u64, String> {
         let status = read_text(&self.folder.join("status"))?;
         if status != "Discharging" {
-            return Err(format!("its status is `{status}`: the machine runs on the mains"));
+            return Err(format!("its status is `{status}`: it gives nothing now"));
         }
         match &mut self.power {
-            Power::Direct(power) => power.read(),
+            Power::Direct(power) => power.read_magnitude(),
             Power::Product(current, voltage) => {
-                let product = u128::from(current.read()?) * u128::from(voltage.read()?) / 1_000_000;
+                let product =
+                    u128::from(current.read_magnitude()?) * u128::from(voltage.read()?) / 1_000_000;
                 u64::try_from(product).map_err(|_| "more than 64 bits of microwatts".to_owned())
             }
         }
@@ -156,7 +161,7 @@ mod tests {
             &[
                 ("type", "Battery"),
                 ("status", "Discharging"),
-                ("current_now", "500000"),
+                ("current_now", "-500000"),
                 ("voltage_now", "12000000"),
             ],
         );
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(found.channels().len(), 2);
         assert_eq!((found.read(0), found.read(1)), (Ok(12_500_000), Ok(6_000_000)));
         supply(folder.path(), "BAT0", &[("status", "Charging")]);
-        assert!(found.read(0).unwrap_err().reason.contains("on the mains"));
+        assert!(found.read(0).unwrap_err().reason.contains("gives nothing now"));
     }
 
     #[test]

@@ -22,13 +22,21 @@ pub(crate) struct NumberFile {
     replaceable: bool,
     /// Whether its values end with a line break; one of the kernel's that does not is cut short.
     ends: bool,
+    /// Whether a sign is passed over.
+    signed: bool,
 }
 
 impl NumberFile {
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
         let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| it.f_type == SYSFS);
-        Ok(Self { path, file, replaceable: !kernel, ends: false })
+        Ok(Self { path, file, replaceable: !kernel, ends: false, signed: false })
+    }
+
+    /// The number without its sign, which some drivers give to what flows out of a battery.
+    pub(crate) fn read_magnitude(&mut self) -> Result<u64, String> {
+        self.signed = true;
+        self.read()
     }
 
     /// The number, or in words why there is none.
@@ -63,7 +71,9 @@ impl NumberFile {
         let length = self.file.read_at(&mut buffer, 0).map_err(Failed::Read)?;
         let text = str::from_utf8(&buffer[..length]).unwrap_or_default();
         let ends = text.ends_with('\n');
-        match text.trim().parse() {
+        let number = text.trim();
+        let number = if self.signed { number.trim_start_matches('-') } else { number };
+        match number.parse() {
             Ok(value) if ends || !self.ends || self.replaceable => {
                 self.ends = ends;
                 Ok(value)

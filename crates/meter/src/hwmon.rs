@@ -63,18 +63,22 @@ impl Hwmon {
             .filter_map(|it| it.into_string().ok())
             .collect();
         files.sort();
-        // A counter is better than a power, and a mean better than a moment.
-        let counted = files.iter().any(|it| sensor(it).is_some_and(|(kind, _)| kind == "energy"));
+        // A counter is better than the power of the same number, and a mean better than a moment.
         for file in &files {
             let Some((kind, number)) = sensor(file) else { continue };
             let averaged = format!("{kind}{number}_average");
-            let replaced =
-                kind == "power" && (counted || (files.contains(&averaged) && *file != averaged));
+            let counter = format!("energy{number}_input");
+            let replaced = kind == "power"
+                && (files.contains(&counter) || (files.contains(&averaged) && *file != averaged));
             if replaced {
                 continue;
             }
             match open_sensor(chip, &name, (kind, number), file) {
-                Ok((channel, file)) => {
+                Ok((mut channel, file)) => {
+                    // Two sensors of one label are two.
+                    if self.channels.iter().any(|it| it.device == channel.device) {
+                        channel.device = format!("{}/{kind}{number}", channel.device);
+                    }
                     self.channels.push(channel);
                     self.files.push(file);
                 }
@@ -120,16 +124,24 @@ fn open_sensor(
     };
     let domain = domain(name, &label);
     let mut channel = Channel::new(NAME, domain, &device, shape, method, 1e-6);
+    // The card as a whole; what else it shows (`pkg` of Intel's) is a part of it.
     if domain == Domain::Gpu {
-        channel.identity = card.map(|it| format!("pci/{it}"));
+        let whole = matches!(label.as_str(), "power1" | "energy1" | "PPT" | "card");
+        match card {
+            Some(card) if whole => channel.identity = Some(format!("pci/{card}")),
+            Some(card) => channel.inside = Some(format!("{name}/{card}/card")),
+            None => {}
+        }
     }
-    // Esocket0 covers the cores of its socket.
+    // Cores lie in some socket; which one the driver does not tell, and the total needs no more
+    // than that it is one of them.
     if domain == Domain::CpuCore {
-        channel.inside = fs::read_dir(chip).ok().and_then(|entries| {
-            let labels = entries.flatten().filter_map(|it| read_text(&it.path()).ok());
-            let socket = labels.into_iter().find(|it| it.starts_with("Esocket"))?;
-            Some(device.replace(&label, &socket))
-        });
+        let mut labels: Vec<String> = fs::read_dir(chip)
+            .map(|entries| entries.flatten().filter_map(|it| read_text(&it.path()).ok()).collect())
+            .unwrap_or_default();
+        labels.sort();
+        let socket = labels.iter().find(|it| it.starts_with("Esocket"));
+        channel.inside = socket.map(|socket| device.replace(&label, socket));
     }
     let interval = number_of(read_text(&chip.join("update_interval")).ok());
     channel.period = Seconds(interval.unwrap_or(0.0).max(0.0) * 1e-3);

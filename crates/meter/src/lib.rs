@@ -16,6 +16,7 @@ mod power;
 mod report;
 mod sampler;
 mod source;
+mod state;
 mod tally;
 mod track;
 mod uncertainty;

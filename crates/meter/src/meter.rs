@@ -15,11 +15,11 @@ use std::{
 use record::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
-    attribute::{Attributor, Times},
+    attribute::Attributor,
     builder::{Builder, Place, ProbeStatus},
     clock::{Clock, Monotonic},
     cpu_time,
-    feed::{Feed, Said},
+    feed::Feed,
     host::{Answer, Hosted},
     idle::Idle,
     isolate::IsolateError,
@@ -28,6 +28,7 @@ use crate::{
     sampler,
     source::{Channel, Source},
     span::{Span, SpanReport},
+    state::{Open, State},
     tally::Tally,
     track::{Outcome, Track},
 };
@@ -81,27 +82,6 @@ pub(crate) struct Shared {
     sampler: Mutex<Option<Thread>>,
     /// The sources with threads of their own, and their places among the feeds.
     hosted: Vec<(usize, Arc<Hosted>)>,
-}
-
-struct State {
-    feeds: Vec<Feed>,
-    open: HashMap<u64, Open>,
-    next_id: u64,
-    suspended: Seconds,
-    /// Kept between readings, so that none of them allocates.
-    said: Vec<Vec<Said>>,
-}
-
-/// An open span.
-struct Open {
-    start: Seconds,
-    cpu_ns: u64,
-    own_ns: u64,
-    times: Option<Times>,
-    /// One for each track of each feed.
-    tallies: Vec<Vec<Tally>>,
-    /// It has ended, and only waits for the sources with threads of their own.
-    ended: bool,
 }
 
 /// Why a meter could not start.
@@ -439,53 +419,8 @@ impl Shared {
     }
 }
 
-impl State {
-    fn tracks(&self) -> impl Iterator<Item = &Track> {
-        self.feeds.iter().flat_map(|it| &it.tracks)
-    }
-
-    /// Takes the answers of the sources with threads of their own, reads the others, and adds what
-    /// they say to every open span. `edge`: for an end of a span.
-    fn read(&mut self, clock: &dyn Clock, edge: bool, answers: Vec<(usize, Vec<Answer>)>) {
-        let suspended = clock.suspended();
-        let slept = suspended - std::mem::replace(&mut self.suspended, suspended) > SUSPENDED;
-        self.hear(answers, slept);
-        for (feed, said) in self.feeds.iter_mut().zip(&mut self.said) {
-            feed.read(clock, slept, edge, said);
-        }
-        self.tell();
-    }
-
-    /// Takes the answers of the sources with threads of their own.
-    fn hear(&mut self, answers: Vec<(usize, Vec<Answer>)>, slept: bool) {
-        self.said.iter_mut().for_each(Vec::clear);
-        for (at, answers) in answers {
-            self.feeds[at].take(answers, slept, &mut self.said[at]);
-        }
-    }
-
-    /// Adds what was said to every open span.
-    fn tell(&mut self) {
-        for span in self.open.values_mut() {
-            let feeds = self.feeds.iter().zip(&self.said).zip(&mut span.tallies);
-            for ((feed, said), tallies) in feeds {
-                // The others have been read for it at its end already.
-                if span.ended && feed.hosted().is_none() {
-                    continue;
-                }
-                for it in said {
-                    tallies[it.channel].add(&feed.tracks[it.channel].channel, &it.outcome);
-                }
-            }
-        }
-    }
-}
-
 /// Of a source with a thread of its own.
 const NO_READING: &str = "no reading in time";
-
-/// A suspended machine was away for longer than this.
-const SUSPENDED: Seconds = Seconds(0.1);
 
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

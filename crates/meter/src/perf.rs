@@ -1,7 +1,8 @@
 //! RAPL through the kernel's perf events: 64-bit counters that do not wrap.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
+// `perf-event2` opens dynamic PMUs, and needs no unsafe code here.
 use perf_event::{Builder, Counter, ReadFormat, events::Dynamic};
 use record::{Domain, Method, Seconds};
 
@@ -26,6 +27,8 @@ const EVENTS: &[(&str, &str, Domain)] = &[
 pub(crate) struct Perf {
     channels: Vec<Channel>,
     counters: Vec<Counter>,
+    /// For how long each was not counted so far.
+    uncounted: Vec<Duration>,
     /// Events that are there and cannot be opened.
     pub(crate) problems: Vec<String>,
 }
@@ -42,12 +45,18 @@ impl Perf {
                     .to_owned(),
             });
         }
-        let mut this = Self { channels: Vec::new(), counters: Vec::new(), problems: Vec::new() };
-        let cpus = match read_text(&folder.join("cpumask")).map(|it| cpus(&it)) {
-            Ok(Some(cpus)) => cpus,
-            Ok(None) => vec![0],
-            Err(error) => return Err(Absent { reason: error, remedy: remedy() }),
+        let mut this = Self {
+            channels: Vec::new(),
+            counters: Vec::new(),
+            uncounted: Vec::new(),
+            problems: Vec::new(),
         };
+        let mask = read_text(&folder.join("cpumask"));
+        let mask = mask.map_err(|reason| Absent { reason, remedy: remedy() })?;
+        let cpus = cpus(&mask).ok_or_else(|| Absent {
+            reason: format!("cpumask of `{}` is `{mask}`, expected a list", folder.display()),
+            remedy: remedy(),
+        })?;
         for (event, zone, domain) in EVENTS {
             if !folder.join("events").join(event).exists() {
                 continue;
@@ -60,6 +69,7 @@ impl Perf {
                 match open_event(&folder, event, *cpu) {
                     Ok((counter, unit)) => {
                         this.counters.push(counter);
+                        this.uncounted.push(Duration::ZERO);
                         this.channels.push(channel(*domain, &device, unit));
                     }
                     Err(error) => this.problems.push(format!("`{event}` on CPU {cpu}: {error}")),
@@ -165,7 +175,10 @@ impl Source for Perf {
             reason,
         };
         let data = self.counters[channel].read_full().map_err(|error| fail(error.to_string()))?;
-        if data.time_running() < data.time_enabled() {
+        let enabled = data.time_enabled().unwrap_or_default();
+        let uncounted = enabled.saturating_sub(data.time_running().unwrap_or_default());
+        // What passed while it was not counted is lost; what comes after is not.
+        if std::mem::replace(&mut self.uncounted[channel], uncounted) < uncounted {
             return Err(fail("the kernel counted it only for a part of the time".to_owned()));
         }
         Ok(data.count())

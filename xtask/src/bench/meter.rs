@@ -84,7 +84,7 @@ fn page(lines: &str) -> String {
             (number(line, "truth").unwrap_or(f64::NAN), number(line, "joules").unwrap_or(f64::NAN));
         let interval = number(line, "uncertainty").map_or("no".to_owned(), |it| {
             let inside = (told - truth).abs() <= it;
-            format!("± {it:.2} J{}", if inside { "" } else { " (the driver's jitter aside)" })
+            format!("± {it:.2} J{}", if inside { "" } else { ", missed" })
         });
         let apart = value(line, "origin").unwrap_or("no");
         let error = 100.0 * (told - truth) / truth;
@@ -94,9 +94,9 @@ fn page(lines: &str) -> String {
         );
     }
     text.push_str(
-        "\nThe driver renews its counters every half millisecond or so, as well as Python can; a pause \
-         of it moves the truth by what passed meanwhile. The peers are asked for the processor's (and \
-         memory's) energy alone.\n\n## Cost\n\n\
+        "\nThe driver renews its counters every half millisecond or so, at real-time priority; where it is \
+         late all the same, what passed meanwhile is in no tool's interval (\"missed\"). The peers are asked for the processor's (and \
+         memory's) energy alone: CodeCarbon's memory is a model of its own and left out; carbontracker's figures include the mean data center's overhead of 1.58 that it multiplies in.\n\n## Cost\n\n\
          | tool | from import or start to ready (s) | CPU-seconds per second while measuring | memory (MB) |\n\
          |---|--:|--:|--:|\n",
     );

@@ -4,6 +4,7 @@ pub mod check;
 pub mod datasets;
 pub mod measure;
 pub mod meter;
+pub mod model;
 pub mod plugin;
 pub mod probes;
 mod published;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod measure;
+mod model;
 mod published;
 mod reproduce;
 mod simulate;

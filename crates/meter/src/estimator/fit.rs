@@ -24,14 +24,35 @@ pub struct Fitted {
     pub idle: Watts,
 }
 
-/// Two standard errors: half of a 95 % interval.
-const TWO: f64 = 2.0;
+/// The 97.5 % quantile of Student's t distribution with so many degrees of freedom, by the
+/// Cornish–Fisher expansion about the normal one (Abramowitz and Stegun, 26.7.5); exact for 1 and 2,
+/// within 0.5 % from 3 on.
+fn quantile(freedom: usize) -> f64 {
+    const NORMAL: f64 = 1.959_963_984_540_054;
+    let n = freedom as f64;
+    let z = NORMAL;
+    match freedom {
+        0 => f64::INFINITY,
+        1 => 12.706_204_736,
+        2 => 4.302_652_730,
+        _ => {
+            z + (z.powi(3) + z) / (4.0 * n)
+                + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n.powi(2))
+                + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z)
+                    / (384.0 * n.powi(3))
+                + (79.0 * z.powi(9) + 776.0 * z.powi(7) + 1482.0 * z.powi(5)
+                    - 1920.0 * z.powi(3)
+                    - 945.0 * z)
+                    / (92_160.0 * n.powi(4))
+        }
+    }
+}
 
 impl Estimator {
     /// Fits energy = idle power × duration + watts per busy core × CPU time by least squares, from
     /// stretches of differing load. `None` with fewer than four, or if their loads do not differ.
     ///
-    /// The relative uncertainty is two standard errors of the watts per core. It holds for work of
+    /// The relative uncertainty is half of a 95 % interval of the watts per core (Student's t). It holds for work of
     /// the same kind: another mix of instructions draws another power.
     #[must_use]
     pub fn fit(seen: &[Observation]) -> Option<Fitted> {
@@ -54,7 +75,7 @@ impl Estimator {
         (core > 0.0).then(|| Fitted {
             estimator: Self {
                 watts_per_core: Watts(core),
-                relative_uncertainty: TWO * error / core,
+                relative_uncertainty: quantile(seen.len() - 2) * error / core,
                 described: format!("fitted to {} measured stretches of work", seen.len()),
                 children: false,
             },
@@ -83,6 +104,16 @@ mod tests {
             prop_assert!((found.idle.0 - idle).abs() < 1e-6 * idle);
             prop_assert!((found.estimator.watts_per_core.0 - core).abs() < 1e-6 * core);
             prop_assert!(found.estimator.relative_uncertainty < 1e-3);
+        }
+    }
+
+    #[test]
+    fn quantiles_of_students_t() {
+        // R: qt(0.975, c(2, 3, 5, 10, 30)).
+        for (freedom, expected) in
+            [(2, 4.3027), (3, 3.1824), (5, 2.5706), (10, 2.2281), (30, 2.0423)]
+        {
+            assert!((quantile(freedom) / expected - 1.0).abs() < 5e-3, "{freedom}");
         }
     }
 

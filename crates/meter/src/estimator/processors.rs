@@ -19,7 +19,7 @@ pub(super) struct Rated {
 
 /// Looks a processor up by its name in `/proc/cpuinfo`.
 pub(super) fn rated(name: &str) -> Rated {
-    let best = rows().filter(|it| name.contains(it.words)).max_by_key(|it| it.words.len());
+    let best = rows().filter(|it| it.names(name)).max_by_key(|it| it.words.len());
     let Some(row) = best else {
         let described =
             format!("a value for want of a better one, processor `{name}` being unknown");
@@ -38,6 +38,15 @@ struct Row {
     tdp: f64,
     cores: f64,
     model: &'static str,
+}
+
+impl Row {
+    /// Whether a processor's name has these words; a model as a whole word, for a 3600X is no 3600.
+    fn names(&self, name: &str) -> bool {
+        let Some(at) = name.find(self.words) else { return false };
+        let next = name[at + self.words.len()..].chars().next();
+        !self.model.is_empty() || next.is_none_or(|it| !it.is_alphanumeric())
+    }
 }
 
 fn rows() -> impl Iterator<Item = Row> {
@@ -72,5 +81,8 @@ mod tests {
         assert!(rated("Intel(R) Xeon(R) Processor").described.contains("family `Xeon`"));
         assert_eq!(rated("AMD EPYC 7742 64-Core Processor").per_core, Watts(225.0 / 64.0));
         assert_eq!(rated("whatever").per_core, UNKNOWN);
+        assert!(rated("AMD Ryzen 5 3600X 6-Core Processor").described.contains("family"));
+        let old = "Intel(R) Xeon(R) CPU E5-2620 v4 @ 2.10GHz";
+        assert_eq!(rated(old).per_core, Watts(85.0 / 8.0));
     }
 }

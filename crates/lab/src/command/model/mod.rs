@@ -1,0 +1,75 @@
+//! `wattlab model`: the networks by themselves.
+
+mod bench;
+mod forward;
+mod net;
+mod train;
+
+use anyhow::anyhow;
+use models::vision::architectures;
+use serde_json::json;
+
+use crate::{Failure, output};
+
+/// Subcommands of `wattlab model`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the networks.
+    List {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute a vision network's logits of given images with given weights.
+    Forward(forward::Args),
+    /// Train one of the study's networks on one batch, step after step.
+    Train(train::Args),
+    /// Time training or inference on random data.
+    Bench(bench::Args),
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If a file, a size or a setting does not fit the network.
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::List { json } => list(*json),
+        Command::Forward(args) => forward::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Bench(args) => bench::run(args),
+    }
+}
+
+fn list(json: bool) -> Result<(), Failure> {
+    if json {
+        let vision: Vec<_> = architectures()
+            .iter()
+            .map(|it| json!({ "name": it.name, "least_side": it.least_side }))
+            .collect();
+        let study: Vec<_> = net::Kind::ALL.iter().map(|it| it.word()).collect();
+        return output::print_json(
+            &json!({ "schema": "wattlab.models/1", "vision": vision, "study": study }),
+        );
+    }
+    output::print("vision networks (--arch), with the smallest side of an image they take:");
+    for it in architectures() {
+        output::print(&format!("  {:<20} {}", it.name, it.least_side));
+    }
+    output::print("the study's networks (--net):");
+    for it in net::Kind::ALL {
+        output::print(&format!("  {}", it.word()));
+    }
+    Ok(())
+}
+
+/// The device that was asked for; there is only one kind in this build.
+fn device(name: &str) -> Result<(), Failure> {
+    match name {
+        "cpu" => Ok(()),
+        other => Err(Failure::bad_input(anyhow!(
+            "--device `{other}`: this build has the device `cpu` only"
+        ))),
+    }
+}

@@ -1,0 +1,123 @@
+//! `wattlab model train`: step after step on one batch, as another implementation would.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use candle_core::DType;
+use models::{Control, Network, Training};
+use record::Adam;
+use serde_json::json;
+
+use super::{
+    forward::tensors,
+    net::{Kind, Shape},
+};
+use crate::{Failure, output};
+
+/// Arguments of `wattlab model train`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The network.
+    #[arg(long)]
+    net: Kind,
+    #[command(flatten)]
+    shape: Shape,
+    /// State dict `layers.N.*`, `images` `[n][channels][side][side]`, `labels` `[n]`.
+    #[arg(long, value_name = "FILE")]
+    fixture: PathBuf,
+    /// Optimizer steps.
+    #[arg(long, default_value_t = 20)]
+    steps: u32,
+    /// Learning rate.
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f64,
+    /// Adam's β₁.
+    #[arg(long, default_value_t = 0.9)]
+    beta1: f64,
+    /// Adam's β₂.
+    #[arg(long, default_value_t = 0.999)]
+    beta2: f64,
+    /// Adam's ε.
+    #[arg(long, default_value_t = 1e-8)]
+    epsilon: f64,
+    /// L2 penalty.
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f64,
+    /// Where to compute.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If the fixture cannot be read or does not fit the network.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    super::device(&args.device)?;
+    let mut fixture = tensors(&args.fixture, "--fixture")?;
+    let path = args.fixture.display().to_string();
+    let mut take = |name: &str| {
+        fixture
+            .remove(name)
+            .ok_or_else(|| Failure::bad_input(anyhow!("--fixture `{path}` has no tensor `{name}`")))
+    };
+    let (images, labels) = (take("images")?, take("labels")?);
+    let values = images.flatten_all().and_then(|it| it.to_dtype(DType::F32)?.to_vec1::<f32>());
+    let images = values.map_err(Failure::bad_input)?;
+    let labels = labels.to_dtype(DType::U32).and_then(|it| it.to_vec1::<u32>());
+    let labels = labels.map_err(Failure::bad_input)?;
+    let features = args.shape.channels * args.shape.side.pow(2);
+    if labels.is_empty() || images.len() != labels.len() * features {
+        let found = images.len();
+        return Err(Failure::bad_input(anyhow!(
+            "--fixture `{path}`: `images` has {found} values, expected {} labels × {features}",
+            labels.len()
+        )));
+    }
+    // The classifier is the last layer that has a matrix.
+    let last = fixture
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let number: u32 =
+                name.strip_prefix("layers.")?.strip_suffix(".weight")?.parse().ok()?;
+            (tensor.rank() == 2).then(|| (number, tensor.dims()[0]))
+        })
+        .max();
+    let classes = last.map_or(10, |it| it.1);
+    if let Some(label) = labels.iter().find(|it| **it as usize >= classes) {
+        return Err(Failure::bad_input(anyhow!(
+            "--fixture `{path}`: label {label} of {classes} classes"
+        )));
+    }
+    let spec = args.shape.network(args.net);
+    let mut network = Network::new(&spec, args.shape.channels, args.shape.side, classes, 0)
+        .map_err(Failure::bad_input)?;
+    network.load(&fixture).map_err(|error| {
+        Failure::bad_input(anyhow!(error).context(format!("--fixture `{path}`")))
+    })?;
+    let parameters = network.parameters();
+    let adam = Adam {
+        learning_rate: args.lr,
+        beta1: args.beta1,
+        beta2: args.beta2,
+        epsilon: args.epsilon,
+        weight_decay: args.weight_decay,
+    };
+    let mut training =
+        Training::on_one_batch(network, &adam, &images, &labels).map_err(Failure::bad_input)?;
+    let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
+    let losses: Vec<Option<f64>> = fit.epochs.iter().map(|it| it.loss).collect();
+    if args.json {
+        return output::print_json(&json!({ "losses": losses, "parameters": parameters }));
+    }
+    output::print(&format!("{parameters} parameters"));
+    for (step, loss) in losses.iter().enumerate() {
+        let loss = loss.map_or("not a number".to_owned(), |it| format!("{it:.6}"));
+        output::print(&format!("step {step}: {loss}"));
+    }
+    Ok(())
+}

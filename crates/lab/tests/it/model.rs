@@ -1,0 +1,138 @@
+//! `wattlab model`, with files made by formula.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+
+use crate::{run, stderr};
+
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap()
+}
+
+fn save(path: &Path, tensors: &[(&str, &[usize])]) {
+    let tensors: HashMap<String, Tensor> = tensors
+        .iter()
+        .map(|(name, shape)| {
+            let count: usize = shape.iter().product();
+            // Small, different, and of no pattern that a mean would cancel.
+            let values: Vec<f32> =
+                (0..count).map(|it| ((it * 37 % 101) as f32 - 50.0) / 500.0).collect();
+            let tensor = Tensor::from_vec(values, *shape, &Device::Cpu).unwrap();
+            ((*name).to_owned(), tensor)
+        })
+        .collect();
+    candle_core::safetensors::save(&tensors, path).unwrap();
+}
+
+#[test]
+fn a_training_starts_at_the_losses_that_its_weights_have() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two linear layers, 16 → 8 → 10, all zero: every class has the probability of 1 in 10.
+    let zeros =
+        |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let labels = Tensor::from_vec(vec![0_i64, 1, 2, 3], 4, &Device::Cpu).unwrap();
+    let state: HashMap<String, Tensor> = [
+        ("layers.1.weight", zeros(&[8, 16])),
+        ("layers.1.bias", zeros(&[8])),
+        ("layers.2.weight", zeros(&[10, 8])),
+        ("layers.2.bias", zeros(&[10])),
+        ("images", zeros(&[4, 1, 4, 4])),
+        ("labels", labels),
+    ]
+    .into_iter()
+    .map(|(name, tensor)| (name.to_owned(), tensor))
+    .collect();
+    candle_core::safetensors::save(&state, folder.path().join("fixture.safetensors")).unwrap();
+    let args = [
+        "model",
+        "train",
+        "--net",
+        "dense_poly",
+        "--side",
+        "4",
+        "--linear",
+        "2",
+        "--fixture",
+        "fixture.safetensors",
+        "--steps",
+        "3",
+        "--lr",
+        "0.01",
+        "--json",
+    ];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told = json(&output.stdout);
+    assert_eq!(told["parameters"], 16 * 8 + 8 + 8 * 10 + 10);
+    let losses: Vec<f64> =
+        told["losses"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+    assert!((losses[0] - 10.0_f64.ln()).abs() < 1e-6, "{losses:?}");
+    assert!(losses[2] < losses[0], "{losses:?}");
+}
+
+#[test]
+fn speed_is_told_for_both_kinds_of_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &["model", "bench", "--net", "dense_poly", "--batch", "16", "--steps", "2", "--json"][..],
+        &[
+            "model",
+            "bench",
+            "--net",
+            "simple_cnn",
+            "--batch",
+            "16",
+            "--steps",
+            "2",
+            "--forward-only",
+            "--json",
+        ],
+        &[
+            "model",
+            "bench",
+            "--arch",
+            "shufflenet_v2_x0_5",
+            "--batch",
+            "1",
+            "--steps",
+            "1",
+            "--threads",
+            "1",
+            "--json",
+        ],
+    ] {
+        let output = run(folder.path(), args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let told = json(&output.stdout);
+        let (rate, step) =
+            (told["images_per_s"].as_f64().unwrap(), told["step_s"]["median"].as_f64().unwrap());
+        let batch = told["batch"].as_f64().unwrap();
+        assert!((rate * step / batch - 1.0).abs() < 1e-9 && told["threads"].as_u64() >= Some(1));
+    }
+}
+
+#[test]
+fn what_does_not_fit_a_network_is_bad_input() {
+    let folder = tempfile::tempdir().unwrap();
+    save(&folder.path().join("images.safetensors"), &[("images", &[1, 3, 64, 64])]);
+    save(&folder.path().join("few.safetensors"), &[("fc.weight", &[10, 512])]);
+    fs::write(folder.path().join("text"), "no tensors").unwrap();
+    let check = |args: &[&str], text: &str| {
+        let output = run(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    };
+    let forward = |arch, weights, input| {
+        ["model", "forward", "--arch", arch, "--weights", weights, "--input", input]
+    };
+    check(&forward("resnet18", "text", "images.safetensors"), "`text` as safetensors");
+    check(&forward("resnet18", "few.safetensors", "few.safetensors"), "no tensor `images`");
+    check(&forward("resnet18", "few.safetensors", "images.safetensors"), "conv1.weight");
+    check(&forward("resnet19", "few.safetensors", "images.safetensors"), "no network `resnet19`");
+    check(&["model", "bench", "--net", "dense_poly", "--batch", "0"], "--batch is 0");
+    check(&["model", "bench", "--net", "dense_poly", "--device", "cuda:0"], "`cuda:0`");
+    let output = run(folder.path(), &["model", "list", "--json"]);
+    assert!(json(&output.stdout)["vision"].to_string().contains("densenet121"));
+}
