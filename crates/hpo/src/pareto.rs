@@ -22,7 +22,8 @@ pub fn pareto_front(points: &[Vec<f64>]) -> Vec<usize> {
 #[must_use]
 pub fn hypervolume(points: &[Vec<f64>], reference: &[f64]) -> f64 {
     let above = |it: &&Vec<f64>| {
-        it.len() == reference.len() && it.iter().zip(reference).all(|(it, reference)| it > reference)
+        it.len() == reference.len()
+            && it.iter().zip(reference).all(|(it, reference)| it > reference)
     };
     let mut points: Vec<Vec<f64>> = points.iter().filter(above).cloned().collect();
     let Some((low, rest)) = reference.split_last() else { return 0.0 };

@@ -166,7 +166,8 @@ impl Space {
 
     /// Whether these are values of its parameters, in their order.
     pub(crate) fn has(&self, values: &[f64]) -> bool {
-        values.len() == self.dimensions() && self.0.iter().zip(values).all(|(it, value)| it.has(*value))
+        values.len() == self.dimensions()
+            && self.0.iter().zip(values).all(|(it, value)| it.has(*value))
     }
 
     /// How many points it has; none if a parameter is real, or they are more than can be counted.

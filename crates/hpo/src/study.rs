@@ -47,7 +47,9 @@ pub enum HpoError {
         next: u32,
     },
     /// Told more epochs than were asked for.
-    #[error("trial {number} was to be trained for {expected} more epochs, not {given}; tell one value an epoch")]
+    #[error(
+        "trial {number} was to be trained for {expected} more epochs, not {given}; tell one value an epoch"
+    )]
     Epochs {
         /// The trial.
         number: u32,
@@ -57,7 +59,9 @@ pub enum HpoError {
         expected: usize,
     },
     /// Told another number of values than there are objectives.
-    #[error("trial {number} has {given} values, and the study {expected} objectives; tell one each")]
+    #[error(
+        "trial {number} has {given} values, and the study {expected} objectives; tell one each"
+    )]
     Objectives {
         /// The trial.
         number: u32,

@@ -122,7 +122,11 @@ pub(crate) fn report(seeds: u64) -> String {
             let [low, median, high] = quartiles(epochs.iter().copied());
             let within = |most: f64| epochs.iter().filter(|it| **it <= most).count();
             let (early, all) = (within(380.0), within(f64::MAX));
-            let met = if family.name == "benign" { median <= 230.0 } else { early as u64 * 20 >= seeds * 19 };
+            let met = if family.name == "benign" {
+                median <= 230.0
+            } else {
+                early as u64 * 20 >= seeds * 19
+            };
             let target = match name.strip_prefix("**") {
                 Some(_) => format!("{} {}", family.target, if met { "✓" } else { "✗" }),
                 None => String::new(),

@@ -21,8 +21,20 @@ struct Problem {
 fn problems() -> [Problem; 3] {
     let cube = |dimensions| vec![(0.0, 1.0, false); dimensions];
     [
-        Problem { name: "zdt1_4", value: zdt1, space: cube(4), reference: [1.1, 1.1], target: 0.85 },
-        Problem { name: "dtlz2_6", value: dtlz2, space: cube(6), reference: [1.1, 1.1], target: 0.35 },
+        Problem {
+            name: "zdt1_4",
+            value: zdt1,
+            space: cube(4),
+            reference: [1.1, 1.1],
+            target: 0.85,
+        },
+        Problem {
+            name: "dtlz2_6",
+            value: dtlz2,
+            space: cube(6),
+            reference: [1.1, 1.1],
+            target: 0.35,
+        },
         Problem {
             name: "accenergy3",
             value: accuracy_energy,

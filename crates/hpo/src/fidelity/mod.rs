@@ -5,7 +5,10 @@ mod staged;
 mod trust;
 
 pub use self::staged::{Leg, Staged};
-use crate::{history::{History, Trial}, pareto::dominated};
+use crate::{
+    history::{History, Trial},
+    pareto::dominated,
+};
 
 /// The lengths after which trials are compared: `least`, times `factor` each, up to `most`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,11 +158,7 @@ pub fn advance(pruner: Pruner, rungs: Rungs, curves: &[Curve], hopeless: &[u32])
 }
 
 /// Whether fewer than 1/factor of those that came as far are better.
-fn among_best<'a>(
-    others: impl Iterator<Item = &'a Curve>,
-    curve: &Curve,
-    factor: usize,
-) -> bool {
+fn among_best<'a>(others: impl Iterator<Item = &'a Curve>, curve: &Curve, factor: usize) -> bool {
     let epochs = curve.epochs();
     let Some(own) = curve.at(epochs) else { return false };
     let (mut all, mut better) = (0, 0);

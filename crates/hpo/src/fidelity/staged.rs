@@ -116,7 +116,9 @@ impl Staged {
         let curves: Vec<Curve> = self
             .curves
             .iter()
-            .filter(|it| it.failed || it.values.is_empty() || rung.is_some_and(|rung| it.epochs() >= rung))
+            .filter(|it| {
+                it.failed || it.values.is_empty() || rung.is_some_and(|rung| it.epochs() >= rung)
+            })
             .map(cut)
             .collect();
         suggest(&self.space, self.sampler, self.seed, number, &history(&curves))

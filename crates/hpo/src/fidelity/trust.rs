@@ -21,7 +21,8 @@ pub(super) fn trusted(curves: &[Curve], epochs: u32, most: u32) -> bool {
     if whole.len() < CURVES {
         return false;
     }
-    let rank = |(_, last): &(&[f64], &[f64])| whole.iter().filter(|it| dominated(last, it.1)).count();
+    let rank =
+        |(_, last): &(&[f64], &[f64])| whole.iter().filter(|it| dominated(last, it.1)).count();
     let (mut same, mut all) = (0.0, 0.0);
     for (index, a) in whole.iter().enumerate() {
         for b in &whole[..index] {

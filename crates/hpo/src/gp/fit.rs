@@ -49,8 +49,7 @@ pub(crate) fn fit_from(
     unordered: &[bool],
 ) -> Option<(Process, Vec<f64>, f64)> {
     let warp = Warp::Below(floor);
-    let (process, warped) =
-        explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
+    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
     let seen = if floor.is_finite() {
         // One more value at the end, the floor's, under the same transformation.
         warp.place(floor, values, &warped)

@@ -10,7 +10,10 @@ mod process;
 mod warp;
 
 pub(crate) use self::{
-    acquisition::{expected_improvement, log_expected_improvement, log_expected_improvement_slope, log_normal_cdf},
+    acquisition::{
+        expected_improvement, log_expected_improvement, log_expected_improvement_slope,
+        log_normal_cdf,
+    },
     fit::{fit, fit_from},
     lbfgs::minimize,
     posterior::Posterior,

@@ -69,9 +69,7 @@ impl Warp {
         // Above the floor the warp is linear, and its slope is that of any two values there.
         let above = pairs.iter().rev().find(|it| it.0 >= value && it.0 < top.0);
         let other = above.or_else(|| pairs.iter().find(|it| it.0 < top.0));
-        other.map_or(top.1, |other| {
-            top.1 + (value - top.0) * (top.1 - other.1) / (top.0 - other.0)
-        })
+        other.map_or(top.1, |other| top.1 + (value - top.0) * (top.1 - other.1) / (top.0 - other.0))
     }
 }
 

@@ -53,9 +53,8 @@ pub(crate) fn suggest(
     let unordered: Vec<bool> =
         space.parameters().iter().map(|it| it.kind == Kind::Categorical).collect();
 
-    let mut columns: Vec<(Vec<f64>, f64)> = (0..floor.len())
-        .map(|k| (values.iter().map(|it| it[k]).collect(), floor[k]))
-        .collect();
+    let mut columns: Vec<(Vec<f64>, f64)> =
+        (0..floor.len()).map(|k| (values.iter().map(|it| it[k]).collect(), floor[k])).collect();
     if columns.len() != 2 {
         columns = vec![(chebyshev(&values, &floor, seed, number), f64::NEG_INFINITY)];
     }
@@ -77,9 +76,8 @@ pub(crate) fn suggest(
         floors.push(floor);
     }
     let gain = Gain::new(&processes, &floors, &believed);
-    let tried = |point: &[f64]| {
-        told.iter().map(|it| &it.parameters).chain(pending).any(|it| it == point)
-    };
+    let tried =
+        |point: &[f64]| told.iter().map(|it| &it.parameters).chain(pending).any(|it| it == point);
     maximize(&gain, space, seed, number, tried)
 }
 

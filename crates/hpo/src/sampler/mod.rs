@@ -63,7 +63,13 @@ fn uniform(space: &Space, seed: u64, number: u32) -> Vec<f64> {
 }
 
 /// The point, or another one if the space is finite and it was tried while others were not.
-pub(crate) fn untried(space: &Space, seed: u64, number: u32, history: &History, point: Vec<f64>) -> Vec<f64> {
+pub(crate) fn untried(
+    space: &Space,
+    seed: u64,
+    number: u32,
+    history: &History,
+    point: Vec<f64>,
+) -> Vec<f64> {
     let Some(cells) = space.cells() else { return point };
     if !history.tried(&point) {
         return point;
