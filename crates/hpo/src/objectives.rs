@@ -23,6 +23,13 @@ impl Objectives {
         Self { at_least: vec![None; objectives] }
     }
 
+    /// Whether values lie within the bounds.
+    #[must_use]
+    pub fn allow(&self, values: &[f64]) -> bool {
+        let mut pairs = values.iter().zip(&self.at_least);
+        pairs.all(|(it, bound)| bound.is_none_or(|bound| *it >= bound))
+    }
+
     /// The reference point: the bounds, and where there is none a tenth of the front's range below
     /// its worst value.
     #[must_use]
@@ -100,6 +107,12 @@ impl Frontier {
         Ok((number, parameters))
     }
 
+    /// Trials that were asked for and not told: numbers and parameters.
+    #[must_use]
+    pub fn under_way(&self) -> &[(u32, Vec<f64>)] {
+        &self.pending
+    }
+
     /// Puts a trial under way as a journal has it.
     ///
     /// # Errors
@@ -136,12 +149,7 @@ impl Frontier {
     /// The trials within the bounds that no other beats, by number.
     #[must_use]
     pub fn pareto(&self) -> Vec<&Outcome> {
-        let within = |it: &&Outcome| {
-            it.values.as_ref().is_some_and(|values| {
-                let mut pairs = values.iter().zip(&self.objectives.at_least);
-                pairs.all(|(it, bound)| bound.is_none_or(|bound| *it >= bound))
-            })
-        };
+        let within = |it: &&Outcome| it.values.as_ref().is_some_and(|it| self.objectives.allow(it));
         let mut whole: Vec<&Outcome> = self.told.iter().filter(within).collect();
         whole.sort_by_key(|it| it.number);
         let values: Vec<Vec<f64>> = whole.iter().filter_map(|it| it.values.clone()).collect();

@@ -58,6 +58,21 @@ pub enum HpoError {
         /// Epochs asked for.
         expected: usize,
     },
+    /// Told of an epoch that is not to come.
+    #[error(
+        "trial {number} is to be trained from epoch {from} to {until}, and {epoch} is none of \
+         those; report each once, in order"
+    )]
+    Epoch {
+        /// The trial.
+        number: u32,
+        /// The epoch.
+        epoch: u32,
+        /// Epochs that were told.
+        from: u32,
+        /// The leg's last one.
+        until: u32,
+    },
     /// Told another number of values than there are objectives.
     #[error(
         "trial {number} has {given} values, and the study {expected} objectives; tell one each"
@@ -120,6 +135,12 @@ impl Study {
         self.pending.push((number, parameters.clone()));
         self.next += 1;
         Ok((number, parameters))
+    }
+
+    /// Trials that were asked for and not told: numbers and parameters.
+    #[must_use]
+    pub fn under_way(&self) -> &[(u32, Vec<f64>)] {
+        &self.pending
     }
 
     /// Puts a trial under way as a journal has it, whatever would be asked for now.

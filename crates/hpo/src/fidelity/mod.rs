@@ -88,7 +88,7 @@ impl Curve {
 
 /// What to train next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advance {
+pub(crate) enum Advance {
     /// A new trial.
     Start {
         /// Up to this epoch.
@@ -111,50 +111,72 @@ const MEDIAN_TRIALS: usize = 5;
 const MEDIAN_EPOCHS: u32 = 3;
 
 /// What to train next: a pure function of the curves so far, in the order of their numbers.
-#[must_use]
-pub fn advance(pruner: Pruner, rungs: Rungs, curves: &[Curve], hopeless: &[u32]) -> Advance {
-    let lengths = rungs.lengths();
-    let most = rungs.most.max(1);
-    let factor = rungs.factor.max(2) as usize;
-    let next = curves.iter().map(|it| it.number + 1).max().unwrap_or(0);
-    let paused = |it: &&Curve| it.until.is_none() && !it.failed && it.epochs() < most;
-    let probe = |number: u32| {
-        pruner == Pruner::Never || number < PROBES || number % PROBE_EVERY == PROBE_EVERY - 1
-    };
+/// `hopeless` are the trials that [`Pruner::Posterior`] gave up.
+pub(crate) fn advance(pruner: Pruner, rungs: Rungs, curves: &[Curve], hopeless: &[u32]) -> Advance {
     // The longest first, so that results come early.
-    let mut waiting: Vec<&Curve> = curves.iter().filter(paused).collect();
+    let mut waiting: Vec<&Curve> = curves.iter().collect();
     waiting.sort_by_key(|it| (std::cmp::Reverse(it.epochs()), it.number));
     for it in waiting {
-        let above = lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most);
-        let until = if pruner == Pruner::Median {
-            // Each epoch is judged.
-            if probe(it.number) { most } else { it.epochs() + 1 }
-        } else {
-            above
-        };
-        let goes_on = probe(it.number)
-            || !lengths.contains(&it.epochs()) && pruner != Pruner::Median
-            || (pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most))
-            || match pruner {
-                Pruner::Never => true,
-                Pruner::Posterior => !hopeless.contains(&it.number),
-                Pruner::Asha => among_best(curves.iter(), it, factor),
-                Pruner::Median => above_median(curves, it),
-                Pruner::Halving | Pruner::Hyperband => {
-                    bracket::promoted(&lengths, factor, pruner, curves, it, probe)
-                }
-            };
-        if goes_on {
+        if let Some(until) = goes_on(pruner, rungs, curves, it, hopeless) {
             return Advance::Resume { number: it.number, until };
         }
     }
+    let next = curves.iter().map(|it| it.number + 1).max().unwrap_or(0);
+    let lengths = rungs.lengths();
     let until = match pruner {
-        _ if probe(next) => most,
+        _ if is_probe(pruner, next) => rungs.most.max(1),
         Pruner::Median => 1,
-        Pruner::Halving | Pruner::Hyperband => bracket::of(&lengths, factor, pruner, next).first,
+        Pruner::Halving | Pruner::Hyperband => {
+            bracket::of(&lengths, rungs.factor.max(2) as usize, pruner, next).first
+        }
         _ => lengths[0],
     };
     Advance::Start { until }
+}
+
+/// Whether a trial runs to the end whatever it gives.
+fn is_probe(pruner: Pruner, number: u32) -> bool {
+    match pruner {
+        Pruner::Never => true,
+        // Until something was trained to the end, nothing is hopeless.
+        Pruner::Posterior => number < crate::x(3, 0.0) as u32,
+        _ => number < PROBES || number % PROBE_EVERY == PROBE_EVERY - 1,
+    }
+}
+
+/// Up to which epoch a trial goes on now; none if it waits, or has ended.
+pub(crate) fn goes_on(
+    pruner: Pruner,
+    rungs: Rungs,
+    curves: &[Curve],
+    it: &Curve,
+    hopeless: &[u32],
+) -> Option<u32> {
+    let (lengths, most) = (rungs.lengths(), rungs.most.max(1));
+    let factor = rungs.factor.max(2) as usize;
+    if it.until.is_some() || it.failed || it.epochs() >= most {
+        return None;
+    }
+    let probe = |number| is_probe(pruner, number);
+    let until = match pruner {
+        _ if probe(it.number) => return Some(most),
+        // Each epoch is judged.
+        Pruner::Median => it.epochs() + 1,
+        _ => lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most),
+    };
+    let between = pruner != Pruner::Median && !lengths.contains(&it.epochs());
+    let guarded =
+        || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
+    let good = || match pruner {
+        Pruner::Never => true,
+        Pruner::Posterior => !hopeless.contains(&it.number),
+        Pruner::Asha => among_best(curves.iter(), it, factor),
+        Pruner::Median => above_median(curves, it),
+        Pruner::Halving | Pruner::Hyperband => {
+            bracket::promoted(&lengths, factor, pruner, curves, it, probe)
+        }
+    };
+    (between || guarded() || good()).then_some(until)
 }
 
 /// Whether fewer than 1/factor of those that came as far are better.

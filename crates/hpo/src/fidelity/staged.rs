@@ -1,9 +1,11 @@
 //! A study whose trials are trained in parts.
 
-use super::{Advance, Curve, Pruner, Rungs, advance, history};
+use super::{Advance, Curve, Pruner, Rungs, advance, goes_on, history};
 use crate::{
+    history::History,
+    objectives::{Objectives, Outcome},
     pareto::dominated,
-    sampler::{Sampler, best_staged, hopeless, suggest, suggest_staged},
+    sampler::{Sampler, best_staged, ehvi, hopeless, suggest, suggest_staged, untried},
     space::Space,
     study::HpoError,
 };
@@ -22,8 +24,6 @@ pub struct Leg {
 }
 
 /// A study with a [`Pruner`]: ask for a leg, tell the value after each of its epochs.
-///
-/// Its state is its curves: [`Staged::restore`] goes on from them.
 #[derive(Clone, Debug)]
 pub struct Staged {
     space: Space,
@@ -31,6 +31,7 @@ pub struct Staged {
     pruner: Pruner,
     rungs: Rungs,
     seed: u64,
+    objectives: Objectives,
     curves: Vec<Curve>,
 }
 
@@ -38,17 +39,61 @@ impl Staged {
     /// An empty study.
     #[must_use]
     pub fn new(space: Space, sampler: Sampler, pruner: Pruner, rungs: Rungs, seed: u64) -> Self {
-        Self { space, sampler, pruner, rungs, seed, curves: Vec::new() }
+        let objectives = Objectives::new(1);
+        Self { space, sampler, pruner, rungs, seed, objectives, curves: Vec::new() }
     }
 
-    /// The same study after these curves. A leg that was under way is asked for again.
+    /// The same study of several objectives: ranks are those of dominance, and [`Sampler::Gp`]
+    /// looks for hypervolume.
     #[must_use]
-    pub fn restore(self, mut curves: Vec<Curve>) -> Self {
-        curves.sort_by_key(|it| it.number);
-        // A trial that gave nothing yet is suggested again, the same.
-        curves.retain(|it| it.failed || !it.values.is_empty());
-        curves.iter_mut().for_each(|it| it.until = None);
-        Self { curves, ..self }
+    pub fn with_objectives(self, objectives: Objectives) -> Self {
+        Self { objectives, ..self }
+    }
+
+    /// How many values an epoch gives.
+    #[must_use]
+    pub fn objectives(&self) -> usize {
+        self.objectives.at_least.len()
+    }
+
+    /// Puts a leg under way as a journal has it, whatever would be asked for now; where it starts
+    /// is known from what was told.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither the next trial nor a paused one, or its parameters are not the space's. The
+    /// study is then as it was.
+    pub fn restore(&mut self, leg: Leg) -> Result<(), HpoError> {
+        let (number, most) = (leg.number, self.rungs.most.max(1));
+        let next = self.curves.last().map_or(0, |it| it.number + 1);
+        let foreign = HpoError::Foreign { number, next };
+        if leg.until > most || !self.space.has(&leg.parameters) {
+            return Err(foreign);
+        }
+        if number == next && leg.until > 0 {
+            let until = Some(leg.until);
+            self.curves.push(Curve { number, parameters: leg.parameters, until, ..Curve::default() });
+            return Ok(());
+        }
+        let paused = self.curves.iter_mut().find(|it| {
+            it.number == number
+                && it.until.is_none()
+                && !it.failed
+                && it.epochs() < leg.until
+                && it.parameters == leg.parameters
+        });
+        paused.ok_or(foreign)?.until = Some(leg.until);
+        Ok(())
+    }
+
+    /// Legs that were asked for and not told.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<Leg> {
+        let leg = |it: &Curve| {
+            let (number, parameters) = (it.number, it.parameters.clone());
+            Some(Leg { number, parameters, from: it.epochs(), until: it.until? })
+        };
+        self.curves.iter().filter_map(leg).collect()
     }
 
     /// What was told so far.
@@ -69,19 +114,8 @@ impl Staged {
     ///
     /// If a grid has no more cells.
     pub fn ask(&mut self) -> Result<Leg, HpoError> {
-        let hopeless = if self.pruner == Pruner::Posterior {
-            hopeless(&self.space, &self.rungs.lengths(), &self.curves)
-        } else {
-            Vec::new()
-        };
-        match advance(self.pruner, self.rungs, &self.curves, &hopeless) {
-            Advance::Resume { number, until } => {
-                let it = self.curves.iter_mut().find(|it| it.number == number);
-                let it = it.ok_or(HpoError::NotPending { number })?;
-                it.until = Some(until);
-                let parameters = it.parameters.clone();
-                Ok(Leg { number, parameters, from: it.epochs(), until })
-            }
+        match advance(self.pruner, self.rungs, &self.curves, &self.hopeless()) {
+            Advance::Resume { number, until } => self.resume(number, until),
             Advance::Start { until } => {
                 let number = self.curves.last().map_or(0, |it| it.number + 1);
                 let parameters = self.suggest(number)?;
@@ -97,8 +131,43 @@ impl Staged {
         }
     }
 
+    fn hopeless(&self) -> Vec<u32> {
+        if self.pruner == Pruner::Posterior {
+            hopeless(&self.space, &self.rungs.lengths(), &self.curves)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn resume(&mut self, number: u32, until: u32) -> Result<Leg, HpoError> {
+        let it = self.curves.iter_mut().find(|it| it.number == number);
+        let it = it.ok_or(HpoError::NotPending { number })?;
+        it.until = Some(until);
+        let parameters = it.parameters.clone();
+        Ok(Leg { number, parameters, from: it.epochs(), until })
+    }
+
+    /// The trial's leg, or its next one, which is then under way; none if it pauses or has ended.
+    ///
+    /// For a client that trains on while it can instead of asking for the next leg. A paused trial
+    /// may still be asked for later.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such trial.
+    pub fn go_on(&mut self, number: u32) -> Result<Option<Leg>, HpoError> {
+        let it = self.curves.iter().find(|it| it.number == number);
+        let it = it.ok_or(HpoError::NotPending { number })?;
+        if let Some(until) = it.until {
+            let parameters = it.parameters.clone();
+            return Ok(Some(Leg { number, parameters, from: it.epochs(), until }));
+        }
+        let until = goes_on(self.pruner, self.rungs, &self.curves, it, &self.hopeless());
+        until.map(|until| self.resume(number, until)).transpose()
+    }
+
     fn suggest(&self, number: u32) -> Result<Vec<f64>, HpoError> {
-        if self.sampler == Sampler::Gp {
+        if self.sampler == Sampler::Gp && self.objectives() == 1 {
             let rungs = self.rungs.lengths();
             let (space, curves) = (&self.space, self.curves.as_slice());
             return Ok(suggest_staged(space, self.seed, number, &rungs, curves));
@@ -121,7 +190,81 @@ impl Staged {
             })
             .map(cut)
             .collect();
-        suggest(&self.space, self.sampler, self.seed, number, &history(&curves))
+        let history = history(&curves);
+        if self.sampler != Sampler::Gp {
+            return suggest(&self.space, self.sampler, self.seed, number, &history);
+        }
+        let told = |it: &Curve| Outcome {
+            number: it.number,
+            parameters: it.parameters.clone(),
+            values: it.values.last().filter(|_| !it.failed).cloned(),
+        };
+        let outcomes: Vec<Outcome> =
+            curves.iter().filter(|it| it.failed || !it.values.is_empty()).map(told).collect();
+        // Those that were stopped before that rung are not to be tried again either.
+        let others: Vec<Vec<f64>> = self
+            .curves
+            .iter()
+            .filter(|it| !outcomes.iter().any(|other| other.number == it.number))
+            .map(|it| it.parameters.clone())
+            .collect();
+        let (space, seed) = (&self.space, self.seed);
+        let point = ehvi::suggest(space, &self.objectives, seed, number, &outcomes, &others);
+        let tried = History::new(history.trials().to_vec(), others);
+        Ok(untried(space, seed, number, &tried, point))
+    }
+
+    fn leg(&mut self, number: u32) -> Result<(&mut Curve, usize), HpoError> {
+        let it = self.curves.iter_mut().find(|it| it.number == number && it.until.is_some());
+        let it = it.ok_or(HpoError::NotPending { number })?;
+        let left = it.until.unwrap_or(0).saturating_sub(it.epochs()) as usize;
+        Ok((it, left))
+    }
+
+    fn is_one_each(&self, number: u32, values: &[f64]) -> Result<(), HpoError> {
+        let (given, expected) = (values.len(), self.objectives());
+        if given == expected {
+            return Ok(());
+        }
+        Err(HpoError::Objectives { number, given, expected })
+    }
+
+    /// What a trial gave after an epoch, counted from 1; epochs that were left out count as having
+    /// given the same. At the leg's last one it pauses. A value that is not a number is a failure.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not under way, the epoch is not one of its leg that is still to come, or the
+    /// values are not one an objective. The study is then as it was.
+    pub fn report(&mut self, number: u32, epoch: u32, values: Vec<f64>) -> Result<(), HpoError> {
+        self.is_one_each(number, &values)?;
+        let (it, left) = self.leg(number)?;
+        let steps = epoch.saturating_sub(it.epochs()) as usize;
+        if steps == 0 || steps > left {
+            let (from, until) = (it.epochs(), it.until.unwrap_or(0));
+            return Err(HpoError::Epoch { number, epoch, from, until });
+        }
+        let count = if values.iter().all(|it| it.is_finite()) { steps } else { left + 1 };
+        if count > left {
+            return self.tell(number, None);
+        }
+        it.values.extend(std::iter::repeat_n(values, steps));
+        if steps == left {
+            it.until = None;
+        }
+        Ok(())
+    }
+
+    /// What a trial gave at the end of its leg; none if it failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Staged::report`]'s.
+    pub fn end_leg(&mut self, number: u32, values: Option<Vec<f64>>) -> Result<(), HpoError> {
+        let Some(values) = values else { return self.tell(number, None) };
+        let (it, _) = self.leg(number)?;
+        let until = it.until.unwrap_or(0);
+        self.report(number, until, values)
     }
 
     /// What a leg gave: the value after each of its epochs, one number an objective. `None`, or a
@@ -132,10 +275,11 @@ impl Staged {
     /// If the trial is not under way, or there are more values than the leg has epochs. The study is
     /// then as it was.
     pub fn tell(&mut self, number: u32, values: Option<&[Vec<f64>]>) -> Result<(), HpoError> {
-        let it = self.curves.iter_mut().find(|it| it.number == number && it.until.is_some());
-        let it = it.ok_or(HpoError::NotPending { number })?;
-        let expected = it.until.unwrap_or(0).saturating_sub(it.epochs()) as usize;
-        let finite = |it: &Vec<f64>| !it.is_empty() && it.iter().all(|it| it.is_finite());
+        for values in values.unwrap_or_default() {
+            self.is_one_each(number, values)?;
+        }
+        let (it, expected) = self.leg(number)?;
+        let finite = |it: &Vec<f64>| it.iter().all(|it| it.is_finite());
         match values {
             Some(values) if values.len() == expected && values.iter().all(finite) => {
                 it.values.extend_from_slice(values);
@@ -154,11 +298,11 @@ impl Staged {
         Ok(())
     }
 
-    /// The best of the trials that were trained to the end, by the first objective: with
+    /// The best of the trials that were trained to the end, by the first objective: of one, with
     /// [`Sampler::Gp`] by its posterior mean, else as observed.
     #[must_use]
     pub fn best(&self) -> Option<&Curve> {
-        if self.sampler == Sampler::Gp {
+        if self.sampler == Sampler::Gp && self.objectives() == 1 {
             return best_staged(&self.space, &self.rungs.lengths(), &self.curves);
         }
         let most = self.rungs.most.max(1);
@@ -169,7 +313,7 @@ impl Staged {
         })
     }
 
-    /// The trials trained to the end that none of the others dominates.
+    /// The trials trained to the end, within the bounds, that none of the others dominates.
     #[must_use]
     pub fn pareto(&self) -> Vec<&Curve> {
         let most = self.rungs.most.max(1);
@@ -178,6 +322,7 @@ impl Staged {
             .iter()
             .filter(|it| !it.failed)
             .filter_map(|it| Some((it, it.at(most)?)))
+            .filter(|it| self.objectives.allow(it.1))
             .collect();
         let free = |it: &&(&Curve, &[f64])| !whole.iter().any(|other| dominated(it.1, other.1));
         whole.iter().filter(free).map(|it| it.0).collect()

@@ -28,6 +28,8 @@ const EVALUATIONS: usize = 30;
 const TOLERANCE: f64 = 1e-2;
 /// By how much, in nats, another than the first must predict better.
 const DOUBT: f64 = 2.0;
+/// Whole curves from which on early values must show that they help.
+const CURVES: usize = 4;
 /// Points that settings are fitted to: the likelihood costs n³.
 const FITTED: usize = 128;
 
@@ -37,7 +39,7 @@ pub(crate) fn fit(
     values: &[f64],
     unordered: &[bool],
 ) -> Option<(Process, Vec<f64>)> {
-    explain(&HYPOTHESES, points, values, unordered)
+    explain(&HYPOTHESES, points, values, unordered, false)
 }
 
 /// The same of an objective among several: distances above the floor are kept, as a volume is made
@@ -49,7 +51,7 @@ pub(crate) fn fit_from(
     unordered: &[bool],
 ) -> Option<(Process, Vec<f64>, f64)> {
     let warp = Warp::Below(floor);
-    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
+    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered, false)?;
     let seen = if floor.is_finite() {
         // One more value at the end, the floor's, under the same transformation.
         warp.place(floor, values, &warped)
@@ -59,25 +61,50 @@ pub(crate) fn fit_from(
     Some((process, warped, seen))
 }
 
+/// The same of values after lengths of training, the last coordinate, which is 1 of the `whole`
+/// ones: those come first. The early values are part of it if they help to predict the whole ones of
+/// other curves, as they do unless curves cross.
+pub(crate) fn fit_staged(
+    points: &[Vec<f64>],
+    values: &[f64],
+    whole: usize,
+    unordered: &[bool],
+) -> Option<(Process, usize, Vec<f64>)> {
+    if whole < CURVES {
+        let (process, warped) = explain(&HYPOTHESES, points, values, unordered, true)?;
+        return Some((process, points.len(), warped));
+    }
+    let mut best: Option<(f64, Process, usize, Vec<f64>)> = None;
+    for (index, seen) in [points.len(), whole].into_iter().take(crate::x(4,2.0) as usize).enumerate() {
+        if index > 0 && seen == points.len() {
+            break;
+        }
+        for (warp, additive) in HYPOTHESES {
+            let (warped, jacobian) = warp.apply_as(&values[..seen], whole);
+            let observations = Observations::new(&points[..seen], &warped, unordered);
+            let settings = settings_of_some(points, &warped, &observations, additive, true);
+            let Some(process) = Process::new(observations, &settings) else { continue };
+            let score = process.leave_curves_out() + jacobian;
+            if best.as_ref().is_none_or(|(most, ..)| score > *most) {
+                best = Some((score, process, seen, warped));
+            }
+        }
+    }
+    best.map(|(_, process, seen, warped)| (process, seen, warped))
+}
+
 fn explain(
     hypotheses: &[(Warp, f64)],
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
+    staged: bool,
 ) -> Option<(Process, Vec<f64>)> {
     let mut best: Option<(f64, Process, Vec<f64>)> = None;
     for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
         let (warped, jacobian) = warp.apply(values);
         let observations = Observations::new(points, &warped, unordered);
-        let settings = if points.len() > FITTED {
-            // Evenly over the order, which callers give best first or by number.
-            let pick = |i: usize| i * points.len() / FITTED;
-            let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
-            let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-            settings(&Observations::new(&some, &some_values, unordered), additive)
-        } else {
-            settings(&observations, additive)
-        };
+        let settings = settings_of_some(points, &warped, &observations, additive, staged);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
         let score = process.leave_one_out() + jacobian - doubt;
@@ -88,10 +115,31 @@ fn explain(
     best.map(|(_, process, warped)| (process, warped))
 }
 
+/// Of all observations, or of some if they are many: evenly over the order, which callers give best
+/// first or by number.
+fn settings_of_some(
+    points: &[Vec<f64>],
+    warped: &[f64],
+    observations: &Observations,
+    additive: f64,
+    staged: bool,
+) -> Settings {
+    if warped.len() <= FITTED {
+        return settings(observations, additive, staged);
+    }
+    let pick = |i: usize| i * warped.len() / FITTED;
+    let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
+    let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
+    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
+}
+
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64) -> Settings {
+fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
     let dimensions = observations.dimensions;
     let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
+    if staged {
+        if let Some(it) = priors.last_mut() { it.0 += crate::x(1, 0.0); it.1 = crate::x(0, LENGTH.1); }
+    }
     priors.extend([SIGNAL, NOISE]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);

@@ -14,7 +14,7 @@ pub(crate) use self::{
         expected_improvement, log_expected_improvement, log_expected_improvement_slope,
         log_normal_cdf,
     },
-    fit::{fit, fit_from},
+    fit::{fit, fit_from, fit_staged},
     lbfgs::minimize,
     posterior::Posterior,
     process::{Observations, Process},

@@ -16,20 +16,25 @@ impl Warp {
     /// Warped values of zero mean and unit deviation, and the logarithm of the warp's Jacobian at
     /// all of them, so that densities of different warps compare.
     pub(crate) fn apply(self, values: &[f64]) -> (Vec<f64>, f64) {
-        let mut sorted = values.to_vec();
+        self.apply_as(values, values.len())
+    }
+
+    /// The same, with what is good and what is bad, and the Jacobian, by the first `judged` alone.
+    pub(crate) fn apply_as(self, values: &[f64], judged: usize) -> (Vec<f64>, f64) {
+        let mut sorted = values[..judged].to_vec();
         sorted.sort_by(|a, b| b.total_cmp(a));
         let Some(&top) = sorted.first() else { return (Vec::new(), 0.0) };
         if let Self::Below(floor) = self {
             let floor = if floor < top { floor } else { sorted[sorted.len() - 1] };
             let spread = top - floor;
             if spread <= 0.0 || !spread.is_finite() {
-                return standardized(values.to_vec(), 0.0);
+                return standardized(values.to_vec(), 0.0, judged);
             }
             let compressed = values.iter().map(|it| {
                 let below = (floor - it) / spread;
                 if below <= 0.0 { -below } else { -below.ln_1p() }
             });
-            return standardized(compressed.collect(), 0.0);
+            return standardized(compressed.collect(), 0.0, judged);
         }
         let (upper, median) = (sorted[sorted.len() / 4], sorted[sorted.len() / 2]);
         let spread = match self {
@@ -38,10 +43,10 @@ impl Warp {
         };
         // Equal values say nothing about the tail.
         if spread <= 0.0 {
-            return standardized(values.to_vec(), 0.0);
+            return standardized(values.to_vec(), 0.0, judged);
         }
-        let mut jacobian = -(values.len() as f64) * spread.ln();
-        let warped = values.iter().map(|it| {
+        let mut jacobian = -(judged as f64) * spread.ln();
+        let warped = values.iter().enumerate().map(|(index, it)| {
             let below = match self {
                 Self::Tail => (median - it) / spread,
                 Self::Whole | Self::Below(_) => (top - it) / spread,
@@ -50,11 +55,13 @@ impl Warp {
                 return -below;
             }
             let log = below.ln_1p();
-            jacobian -= log;
+            if index < judged {
+                jacobian -= log;
+            }
             -log
         });
         let warped = warped.collect();
-        standardized(warped, jacobian)
+        standardized(warped, jacobian, judged)
     }
 }
 
@@ -73,7 +80,7 @@ impl Warp {
     }
 }
 
-fn standardized(mut values: Vec<f64>, jacobian: f64) -> (Vec<f64>, f64) {
+fn standardized(mut values: Vec<f64>, jacobian: f64, judged: usize) -> (Vec<f64>, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n;
@@ -82,7 +89,7 @@ fn standardized(mut values: Vec<f64>, jacobian: f64) -> (Vec<f64>, f64) {
         return (vec![0.0; values.len()], jacobian);
     }
     values.iter_mut().for_each(|it| *it = (*it - mean) / deviation);
-    (values, jacobian - n * deviation.ln())
+    (values, jacobian - judged as f64 * deviation.ln())
 }
 
 #[cfg(test)]

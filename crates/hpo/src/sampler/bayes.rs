@@ -6,10 +6,11 @@ use super::uniform;
 use crate::{
     fidelity::{Curve, history},
     gp::{
-        Observations, Process, fit, log_expected_improvement, log_expected_improvement_slope,
-        minimize,
+        Observations, Process, fit, fit_staged, log_expected_improvement,
+        log_expected_improvement_slope, minimize,
     },
     history::History,
+    pareto::dominated,
     random::{Stream, sobol},
     space::{Kind, Space},
 };
@@ -41,7 +42,11 @@ pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) 
     // Stable, so that equal values stay in the order of their numbers.
     trials.sort_by(|a, b| b.1.total_cmp(&a.1));
     thin(&mut trials);
-    propose(space, seed, number, history, trials, &[])
+    let (points, values): (Vec<Vec<f64>>, Vec<f64>) = trials.into_iter().unzip();
+    let Some((process, warped)) = fit(&points, &values, &unordered(space, 0)) else {
+        return uniform(space, seed, number);
+    };
+    propose(space, seed, number, history, (process, points, warped), history.pending(), &[])
 }
 
 /// After trials that were stopped early: the process also knows for how long each value was trained
@@ -59,7 +64,14 @@ pub(crate) fn suggest_staged(
     if told.clone().count() < INITIAL_CURVES {
         return space.at(&sobol(seed, "initial", number, space.dimensions()));
     }
-    propose(space, seed, number, &history, staged_trials(space, rungs, curves), &[1.0])
+    let Some(fitted) = fit_curves(space, rungs, curves, 0) else {
+        return uniform(space, seed, number);
+    };
+    // A trial that was stopped is one under way whose end nobody waits for.
+    let most = rungs.last().copied().unwrap_or(1);
+    let open = curves.iter().filter(|it| !it.failed && it.at(most).is_none());
+    let believed: Vec<Vec<f64>> = open.map(|it| it.parameters.clone()).collect();
+    propose(space, seed, number, &history, fitted, &believed, &[1.0])
 }
 
 /// The completed curve of the largest posterior mean: with noise, the largest value seen is a lucky
@@ -70,74 +82,84 @@ pub(crate) fn best_staged<'a>(
     curves: &'a [Curve],
 ) -> Option<&'a Curve> {
     let most = *rungs.last()?;
-    let (points, values): (Vec<Vec<f64>>, Vec<f64>) =
-        staged_trials(space, rungs, curves).into_iter().unzip();
-    let (process, _) = fit(&points, &values, &unordered(space, 1))?;
-    let mean = |it: &Curve| {
-        let mut place = space.places(&it.parameters);
-        place.push(1.0);
-        process.at(&place).0
-    };
+    let (process, ..) = fit_curves(space, rungs, curves, 0)?;
     let whole = curves.iter().filter(|it| !it.failed && it.at(most).is_some());
-    whole.map(|it| (mean(it), it)).reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|it| it.1)
+    let means = whole.map(|it| (process.at(&at_end(space, it)).0, it));
+    means.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|it| it.1)
 }
 
 /// How many deviations a prediction may be wrong by before a trial is given up.
 const HOPE: f64 = 1.0;
 
-/// Numbers of the paused trials whose end, as far as the process sees, is not better than the best
-/// one so far (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", with a kernel over the
-/// length instead of a family of curves).
+/// Numbers of the paused trials whose end, as far as the processes see (one an objective), is beaten
+/// by a completed one (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", with a kernel over
+/// the length instead of a family of curves).
 pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u32> {
-    let trials = staged_trials(space, rungs, curves);
-    let (points, values): (Vec<Vec<f64>>, Vec<f64>) = trials.into_iter().unzip();
-    let Some((process, _)) = fit(&points, &values, &unordered(space, 1)) else {
-        return Vec::new();
-    };
+    let objectives = curves.iter().find_map(|it| it.values.first()).map_or(0, Vec::len);
+    let fitted = (0..objectives).map(|k| Some(fit_curves(space, rungs, curves, k)?.0));
+    let Some(processes) = fitted.collect::<Option<Vec<Process>>>() else { return Vec::new() };
     let most = rungs.last().copied().unwrap_or(1);
-    let at = |it: &Curve| {
-        let mut place = space.places(&it.parameters);
-        place.push(1.0);
-        process.at(&place)
+    let at = |it: &Curve, hope: f64| -> Vec<f64> {
+        let place = at_end(space, it);
+        let each = processes.iter().map(|it| it.at(&place));
+        each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
     };
-    let whole = curves.iter().filter(|it| !it.failed && it.at(most).is_some());
-    let best = whole.map(|it| at(it).0).fold(f64::NEG_INFINITY, f64::max);
+    let whole: Vec<Vec<f64>> = curves
+        .iter()
+        .filter(|it| !it.failed && it.at(most).is_some())
+        .map(|it| at(it, 0.0))
+        .collect();
     let paused = curves.iter().filter(|it| !it.failed && it.at(most).is_none());
     let gone = paused.filter(|it| {
-        let (mean, variance) = at(it);
-        mean + HOPE * variance.sqrt() < best
+        let hoped = at(it, crate::x(2, HOPE));
+        whole.iter().any(|other| dominated(&hoped, other))
     });
     gone.map(|it| it.number).collect()
 }
 
-/// Places with the share of the logarithm of the length, and values there, best first.
-fn staged_trials(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<(Vec<f64>, f64)> {
+/// Where a trial lies after the whole length.
+fn at_end(space: &Space, curve: &Curve) -> Vec<f64> {
+    let mut place = space.places(&curve.parameters);
+    place.push(1.0);
+    place
+}
+
+/// The process of an objective over parameters and the share of the logarithm of the length.
+fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) -> Option<Fitted> {
     let most = rungs.last().map_or(1.0, |it| f64::from(*it)).max(2.0).ln();
     let told = curves.iter().filter(|it| !it.failed && !it.values.is_empty());
-    let mut trials: Vec<(Vec<f64>, f64)> = told
-        .flat_map(|curve| {
-            let place = space.places(&curve.parameters);
-            rungs.iter().filter_map(move |rung| {
-                curve.at(*rung)?;
-                // The last ninth's mean has less noise than its last value.
-                let window = rung.div_ceil(9);
-                let values = (rung - window + 1..=*rung).filter_map(|it| curve.at(it)?.first());
-                let mut place = place.clone();
+    let (mut whole, mut early) = (Vec::new(), Vec::new());
+    for curve in told {
+        for rung in rungs.iter().filter(|it| curve.at(**it).is_some()) {
+            // The last ninth's mean has less noise than its last value.
+            let window = rung.div_ceil(9);
+            let values =
+                (rung - window + 1..=*rung).filter_map(|it| curve.at(it)?.get(objective));
+            let value = values.sum::<f64>() / f64::from(window);
+            let mut place = space.places(&curve.parameters);
+            if Some(rung) == rungs.last() {
+                place.push(1.0);
+                whole.push((place, value));
+            } else {
                 place.push(f64::from(*rung).ln() / most);
-                Some((place, values.sum::<f64>() / f64::from(window)))
-            })
-        })
-        .collect();
-    let worst = trials.iter().map(|it| it.1).fold(f64::INFINITY, f64::min);
-    trials.extend(curves.iter().filter(|it| it.failed && worst.is_finite()).map(|curve| {
-        let mut place = space.places(&curve.parameters);
-        place.push(1.0);
-        (place, worst)
-    }));
-    // Stable, so that equal values stay in the order of their numbers.
-    trials.sort_by(|a, b| b.1.total_cmp(&a.1));
-    thin(&mut trials);
-    trials
+                early.push((place, value));
+            }
+        }
+    }
+    let worst = whole.iter().chain(&early).map(|it| it.1).fold(f64::INFINITY, f64::min);
+    let failed = curves.iter().filter(|it| it.failed && worst.is_finite());
+    whole.extend(failed.map(|it| (at_end(space, it), worst)));
+    for trials in [&mut whole, &mut early] {
+        // Stable, so that equal values stay in the order of their numbers.
+        trials.sort_by(|a, b| b.1.total_cmp(&a.1));
+        thin(trials);
+    }
+    let count = whole.len();
+    whole.append(&mut early);
+    let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) = whole.into_iter().unzip();
+    let (process, seen, warped) = fit_staged(&points, &values, count, &unordered(space, 1))?;
+    points.truncate(seen);
+    Some((process, points, warped))
 }
 
 /// Which coordinates have no order; those of the circumstances have one.
@@ -155,31 +177,34 @@ fn thin(trials: &mut Vec<(Vec<f64>, f64)>) {
     }
 }
 
-/// The next point after places (each with the suffix of its circumstances, if there is one) and
-/// their values, best first, for the circumstances `suffix`.
+/// A process, the points it saw and their values as it sees them.
+type Fitted = (Process, Vec<Vec<f64>>, Vec<f64>);
+
+/// The next point by a process whose points end with their circumstances, if there are some, for the
+/// circumstances `suffix`.
 fn propose(
     space: &Space,
     seed: u64,
     number: u32,
     history: &History,
-    trials: Vec<(Vec<f64>, f64)>,
+    (mut process, mut points, mut warped): Fitted,
+    believed: &[Vec<f64>],
     suffix: &[f64],
 ) -> Vec<f64> {
-    let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) = trials.into_iter().unzip();
     let unordered = unordered(space, suffix.len());
-    let Some((mut process, mut warped)) = fit(&points, &values, &unordered) else {
-        return uniform(space, seed, number);
-    };
     // A trial under way is taken to give what is expected of it (kriging believer), so that
-    // parallel workers do not all try the same point.
-    for pending in history.pending() {
+    // parallel workers do not all try the same point. It changes no mean, so one after another
+    // comes to the same as all at once.
+    for pending in believed {
         let mut place = space.places(pending);
         place.extend(suffix);
         warped.push(process.at(&place).0);
         points.push(place);
-        let believed = process.with(Observations::new(&points, &warped, &unordered));
-        let Some(believed) = believed else { break };
-        process = believed;
+    }
+    if !believed.is_empty()
+        && let Some(with) = process.with(Observations::new(&points, &warped, &unordered))
+    {
+        process = with;
     }
     let chosen = maximize(&process, space, seed, number, history, suffix);
     // A point that was tried tells nothing new on a deterministic objective.

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::request::StudySpec;
+use super::{request::StudySpec, spent::Spent};
 
 /// A line.
 #[derive(Debug, Deserialize, Serialize, PartialEq)]
@@ -21,12 +21,27 @@ pub(super) enum Event {
     Asked {
         trial: u32,
         parameters: Vec<f64>,
+        /// Up to which step, in a study with a pruner; a trial that goes on is asked for again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u32>,
+    },
+    /// The client's values after a step.
+    Reported {
+        trial: u32,
+        step: u32,
+        values: Vec<f64>,
     },
     /// The client's values; none of a failed trial.
     Told {
         trial: u32,
         values: Option<Vec<f64>>,
         cost_j: Option<f64>,
+    },
+    /// What a leg of a trial took; without a number, the search for its parameters.
+    Spent {
+        trial: Option<u32>,
+        #[serde(flatten)]
+        spent: Spent,
     },
 }
 

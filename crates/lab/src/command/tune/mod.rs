@@ -1,9 +1,13 @@
 //! `wattlab tune`: hyper-parameters of anything.
 
+mod engine;
 mod journal;
+mod open;
 mod request;
+mod run;
 mod serve;
 mod session;
+mod spent;
 
 use crate::Failure;
 
@@ -12,6 +16,8 @@ use crate::Failure;
 pub enum Command {
     /// Answer requests on standard input, a JSON document a line, on standard output.
     Serve,
+    /// Run a command a trial, measure it, and read its metrics from what it prints.
+    Run(run::Args),
 }
 
 /// Runs it.
@@ -22,5 +28,6 @@ pub enum Command {
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Serve => serve::run(),
+        Command::Run(args) => run::run(args),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use hpo::{Grid, Parameter, Sampler, Scale, Space};
+use hpo::{Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,7 +20,19 @@ pub(super) enum Request {
         value: Value,
         cost_j: Option<f64>,
     },
+    /// What a trial gave after a step (an epoch, say), counted from 1.
+    Report {
+        trial: u32,
+        step: u32,
+        #[serde(deserialize_with = "Value::deserialize")]
+        value: Value,
+    },
+    #[serde(alias = "should_stop")]
+    ShouldStop {
+        trial: u32,
+    },
     Best {},
+    Pareto {},
 }
 
 impl Request {
@@ -29,7 +41,8 @@ impl Request {
         // Python and others write numbers that JSON lacks; they mean a failed trial.
         let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
         parsed.context(
-            "this is no request; send one JSON object a line with `op` study, ask, tell or best",
+            "this is no request; send one JSON object a line with `op` study, ask, tell, report, \
+             should_stop, best or pareto",
         )
     }
 }
@@ -67,6 +80,12 @@ pub(super) struct StudySpec {
     #[serde(default)]
     pub(super) sampler: SamplerSpec,
     pub(super) space: Vec<ParameterSpec>,
+    /// Stops trials early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pruner: Option<PrunerSpec>,
+    /// For each objective the worst value that counts; also the hypervolume's reference point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<Vec<Option<f64>>>,
     #[serde(default, skip_serializing)]
     pub(super) journal: Option<PathBuf>,
 }
@@ -104,6 +123,39 @@ pub(super) enum SamplerSpec {
     Tpe,
     #[default]
     Gp,
+}
+
+/// Trials are compared after `least` steps, after `factor` times as many, and so on up to `most`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct PrunerSpec {
+    #[serde(default)]
+    kind: PrunerKind,
+    #[serde(default = "one")]
+    least: u32,
+    most: u32,
+    #[serde(default = "three")]
+    factor: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum PrunerKind {
+    None,
+    Halving,
+    Hyperband,
+    Asha,
+    Median,
+    #[default]
+    Posterior,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn three() -> u32 {
+    3
 }
 
 fn five() -> usize {
@@ -195,6 +247,42 @@ impl StudySpec {
             SamplerSpec::Tpe => Sampler::Tpe,
             SamplerSpec::Gp => Sampler::Gp,
         })
+    }
+
+    pub(super) fn pruner(&self) -> anyhow::Result<Option<(Pruner, Rungs)>> {
+        let Some(PrunerSpec { kind, least, most, factor }) = self.pruner else { return Ok(None) };
+        ensure!(
+            1 <= least && least <= most,
+            "`pruner` has `least` {least} and `most` {most} steps; give 1 ≤ least ≤ most"
+        );
+        ensure!(factor >= 2, "`pruner` has the `factor` {factor}; give at least 2");
+        let pruner = match kind {
+            PrunerKind::None => Pruner::Never,
+            PrunerKind::Halving => Pruner::Halving,
+            PrunerKind::Hyperband => Pruner::Hyperband,
+            PrunerKind::Asha => Pruner::Asha,
+            PrunerKind::Median => Pruner::Median,
+            PrunerKind::Posterior => Pruner::Posterior,
+        };
+        Ok(Some((pruner, Rungs { least, most, factor })))
+    }
+
+    /// More is better.
+    pub(super) fn objectives(&self) -> anyhow::Result<Objectives> {
+        let senses = self.senses();
+        ensure!(!senses.is_empty(), "`direction` names no objective; give minimize or maximize");
+        let Some(limits) = &self.limits else { return Ok(Objectives::new(senses.len())) };
+        ensure!(
+            limits.len() == senses.len(),
+            "`limits` has {} values, and the study {} objectives; give one each, or null",
+            limits.len(),
+            senses.len()
+        );
+        let signed = senses.iter().zip(limits).map(|(sense, limit)| match sense {
+            Sense::Minimize => limit.map(|it| -it),
+            Sense::Maximize => *limit,
+        });
+        Ok(Objectives { at_least: signed.collect() })
     }
 
     /// The sense of each objective.

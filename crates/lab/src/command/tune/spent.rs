@@ -1,0 +1,27 @@
+//! What a study took.
+
+use meter::SpanReport;
+use serde::{Deserialize, Serialize};
+
+/// What a trial, or the search for its parameters, took.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq)]
+pub(super) struct Spent {
+    pub(super) seconds: f64,
+    /// Of this process and its children; none where nothing could be read.
+    pub(super) joules: Option<f64>,
+}
+
+impl Spent {
+    pub(super) fn of(report: &SpanReport) -> Self {
+        let joules = report.total.map(|it| it.joules.0);
+        Self { seconds: report.duration.0, joules }
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        let joules = match (self.joules, other.joules) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        Self { seconds: self.seconds + other.seconds, joules }
+    }
+}
