@@ -20,11 +20,3 @@ pub use crate::{
     space::{Kind, Parameter, Scale, Space},
     study::{HpoError, Study},
 };
-
-#[allow(missing_docs,clippy::all)]
-pub(crate) fn x(i: usize, d: f64) -> f64 {
-    use std::sync::OnceLock;
-    static V: OnceLock<Vec<Option<f64>>> = OnceLock::new();
-    let v = V.get_or_init(|| (0..8).map(|i| std::env::var(format!("X{i}")).ok().and_then(|s| s.parse().ok())).collect());
-    v[i].unwrap_or(d)
-}

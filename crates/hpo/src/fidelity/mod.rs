@@ -139,7 +139,7 @@ fn is_probe(pruner: Pruner, number: u32) -> bool {
     match pruner {
         Pruner::Never => true,
         // Until something was trained to the end, nothing is hopeless.
-        Pruner::Posterior => number < crate::x(3, 0.0) as u32,
+        Pruner::Posterior => false,
         _ => number < PROBES || number % PROBE_EVERY == PROBE_EVERY - 1,
     }
 }
