@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config;
 pub mod data;
+mod download;
 pub mod drive;
 pub mod environment;
 pub mod estimate;

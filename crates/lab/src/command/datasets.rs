@@ -1,21 +1,20 @@
 //! `wattlab datasets`: what there is, and how to get it.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read},
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
 use models::{
     Archive, Manifest, ManifestFile, content_sha256, embedded_names, read_content, verify,
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     Failure,
     data::default_folder,
+    download::get,
     output::{print, write_whole},
     progress::line,
 };
@@ -80,7 +79,7 @@ fn fetch(args: &Fetch) -> Result<(), Failure> {
         .map_err(Failure::BadInput)?;
     match &args.from {
         Some(from) => take(&manifest, from, &to).map_err(Failure::BadInput)?,
-        None => download(&manifest, &to).map_err(Failure::RunTime)?,
+        None => download(&manifest, &to)?,
     }
     line(&format!(
         "{} is in `{}` (use `--data-dir {}`)",
@@ -122,15 +121,20 @@ fn take(manifest: &Manifest, from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn download(manifest: &Manifest, to: &Path) -> anyhow::Result<()> {
+/// What can be done without network.
+const OTHERWISE: &str = "without network, take the files from a folder by `--from DIR`";
+
+fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
     if manifest.files.iter().all(|it| verify(manifest, it, to).is_ok()) {
         return Ok(());
     }
     if let Some(archive) = &manifest.archive {
         let path = to.join("archive.tar.gz");
-        get(&archive.address, &path, &archive.sha256)?;
-        unpack(manifest, archive, &path, to)?;
-        return fs::remove_file(&path).context("failed to remove the archive");
+        get(&archive.address, &path, &archive.sha256, OTHERWISE)?;
+        unpack(manifest, archive, &path, to).map_err(Failure::RunTime)?;
+        return fs::remove_file(&path)
+            .context("failed to remove the archive")
+            .map_err(Failure::RunTime);
     }
     for file in &manifest.files {
         let path = to.join(&file.name);
@@ -139,49 +143,17 @@ fn download(manifest: &Manifest, to: &Path) -> anyhow::Result<()> {
             line(&format!("{}: there already", file.name));
             continue;
         }
-        let mut last = anyhow!("data set `{}` has no address", manifest.name);
+        let mut last = Failure::RunTime(anyhow!("data set `{}` has no address", manifest.name));
         let found = manifest.mirrors.iter().any(|mirror| {
-            get(&format!("{mirror}{}", file.name), &path, sum).map_err(|error| last = error).is_ok()
+            get(&format!("{mirror}{}", file.name), &path, sum, OTHERWISE)
+                .map_err(|error| last = error)
+                .is_ok()
         });
         if !found {
             return Err(last);
         }
     }
     Ok(())
-}
-
-/// Downloads a file beside its place, going on where an earlier try stopped; moves it there once its
-/// sum is right.
-fn get(address: &str, path: &Path, sha256: &str) -> anyhow::Result<()> {
-    let part = PathBuf::from(format!("{}.part", path.display()));
-    let have = fs::metadata(&part).map_or(0, |it| it.len());
-    line(&format!("{address}: downloading{}", if have > 0 { " the rest" } else { "" }));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_connect(Some(Duration::from_secs(30))).build().into();
-    let request = agent.get(address).header("Range", format!("bytes={have}-"));
-    let mut response = request.call().with_context(|| {
-        format!("failed to reach `{address}`; without network, take the files from a folder by `--from DIR`")
-    })?;
-    // A server that cannot go on sends it all.
-    let goes_on = response.status() == 206;
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .append(goes_on)
-        .truncate(!goes_on)
-        .open(&part)
-        .with_context(|| format!("failed to write `{}`", part.display()))?;
-    io::copy(&mut response.body_mut().as_reader(), &mut file)
-        .context("the download broke off; run the same command to go on")?;
-    file.sync_all()?;
-    let mut content = Vec::new();
-    File::open(&part)?.read_to_end(&mut content)?;
-    let found: String = Sha256::digest(&content).iter().map(|it| format!("{it:02x}")).collect();
-    if found != sha256 {
-        fs::remove_file(&part)?;
-        bail!("`{address}` has SHA-256 {found}, expected {sha256}; try again, or another mirror");
-    }
-    fs::rename(&part, path).with_context(|| format!("failed to write `{}`", path.display()))
 }
 
 /// Takes the manifest's files out of its archive.

@@ -196,11 +196,9 @@ impl Worker {
 }
 
 fn check_side(network: &str, side: usize) -> Result<(), RunError> {
-    let found = models::vision::architectures().iter().find(|it| it.name == network);
-    match found {
-        Some(it) if side < it.least_side => {
-            Err(VisionError::TooSmall { name: it.name, least: it.least_side, side }.into())
-        }
-        _ => Ok(()),
+    match models::vision::Architecture::named(network) {
+        Ok(it) => Ok(it.takes(side, side)?),
+        // Building it tells.
+        Err(_) => Ok(()),
     }
 }

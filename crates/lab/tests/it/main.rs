@@ -10,6 +10,7 @@ mod reproduce;
 mod simulate;
 mod stats;
 mod tune;
+mod vision;
 
 use std::{
     path::Path,

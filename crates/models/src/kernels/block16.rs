@@ -1,66 +1,48 @@
 //! Between rows of images and blocks of 16.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::{LANES, floats};
+use super::LANES;
 
 /// Images `[n][features]` as blocks `[⌈n/16⌉][features][16]`; missing images are zeros.
-pub(crate) fn to_blocks(rows: &[f32], features: usize) -> Vec<f32> {
-    let blocks = rows.len().div_ceil(features * LANES);
-    let mut out = vec![0.0; blocks * features * LANES];
-    out.par_chunks_mut(features * LANES).zip(rows.par_chunks(features * LANES)).for_each(
+pub(crate) fn to_blocks(rows: &[f32], features: usize, blocks: &mut Vec<f32>) {
+    let count = rows.len().div_ceil(features * LANES);
+    blocks.resize(count * features * LANES, 0.0);
+    blocks.par_chunks_mut(features * LANES).zip(rows.par_chunks(features * LANES)).for_each(
         |(block, rows)| {
-            for (lane, row) in rows.chunks_exact(features).enumerate() {
-                for (feature, value) in row.iter().enumerate() {
-                    block[feature * LANES + lane] = *value;
+            let filled = rows.len() / features;
+            if filled < LANES {
+                block.fill(0.0);
+            }
+            turn(rows, features, filled, |at, lane, value| block[at * LANES + lane] = value);
+        },
+    );
+}
+
+/// Blocks `[⌈n/16⌉][features][16]` as rows `[n][features]`; the rest of the last block is dropped.
+pub(crate) fn to_rows(blocks: &[f32], images: usize, features: usize, rows: &mut Vec<f32>) {
+    rows.resize(images * features, 0.0);
+    rows.par_chunks_mut(features * LANES).zip(blocks.par_chunks(features * LANES)).for_each(
+        |(rows, block)| {
+            for first in (0..features).step_by(LANES) {
+                let many = LANES.min(features - first);
+                for (lane, row) in rows.chunks_exact_mut(features).enumerate() {
+                    for (at, value) in row[first..first + many].iter_mut().enumerate() {
+                        *value = block[(first + at) * LANES + lane];
+                    }
                 }
             }
         },
     );
-    out
 }
 
-/// Blocks as rows: x `[N/16][c][h][w][16]` to `[images][c·h·w]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Blocked {
-    /// Images in the batch; the rest of the last block is dropped.
-    pub(crate) images: usize,
-}
-
-impl CustomOp1 for Blocked {
-    fn name(&self) -> &'static str {
-        "blocks-to-rows"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = floats(storage, layout)?;
-        let dims = layout.dims();
-        let Some((LANES, inner)) = dims.split_last().map(|(last, rest)| (*last, &rest[1..])) else {
-            bail!("blocks-to-rows expects [b, ..., {LANES}], got {dims:?}");
-        };
-        let features: usize = inner.iter().product();
-        if self.images.div_ceil(LANES) != dims[0] {
-            bail!("{} images do not fill {} blocks", self.images, dims[0]);
+/// Visits rows 16 features at a time, so that what is written stays near.
+fn turn(rows: &[f32], features: usize, count: usize, mut put: impl FnMut(usize, usize, f32)) {
+    for first in (0..features).step_by(LANES) {
+        let many = LANES.min(features - first);
+        for lane in 0..count {
+            let row = &rows[lane * features + first..][..many];
+            row.iter().enumerate().for_each(|(at, value)| put(first + at, lane, *value));
         }
-        let mut out = vec![0.0; self.images * features];
-        out.par_chunks_mut(features * LANES).zip(x.par_chunks(features * LANES)).for_each(
-            |(rows, block)| {
-                for (lane, row) in rows.chunks_exact_mut(features).enumerate() {
-                    for (feature, value) in row.iter_mut().enumerate() {
-                        *value = block[feature * LANES + lane];
-                    }
-                }
-            },
-        );
-        Ok((CpuStorage::F32(out), Shape::from((self.images, features))))
-    }
-
-    fn bwd(&self, arg: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let features = gradient.dim(1)?;
-        let gradient = gradient.contiguous()?;
-        let (storage, layout) = gradient.storage_and_layout();
-        let blocks = to_blocks(super::cpu_floats(&storage, layout)?, features);
-        Ok(Some(Tensor::from_vec(blocks, arg.dims(), arg.device())?))
     }
 }

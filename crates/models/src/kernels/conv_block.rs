@@ -1,12 +1,9 @@
 //! 3×3 convolution, batch norm, ReLU and 2×2 max-pool as one operation.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    LANES, TASKS, cpu_floats, floats,
+    LANES, Parts, TASKS,
     tile::{
         Affine, NormGradient, conv, gradient_sums, moments, pad, padded_len, pool, unpool,
         weight_gradient,
@@ -46,61 +43,51 @@ struct Saved {
     shift: Vec<f32>,
 }
 
-/// The operation on `(x, weight, affine)`: x `[N/16][ci][h][w][16]`, weight `[co][ci][3][3]`,
-/// affine `[2][co]` (γ, β); answers `[N/16][co][h/2][w/2][16]`.
+/// The operation on x `[⌈n/16⌉][ci][h][w][16]`, weight `[co][ci][3][3]` and affine `[2][co]` (γ, β),
+/// with the buffers of its passes, kept from step to step.
 ///
 /// The convolution's bias is left out: batch norm takes it off again.
-#[derive(Clone)]
 pub(crate) struct ConvBlock {
+    dims: Dims,
     relu: bool,
     /// Whether somebody needs the gradient of x (the first block's is nobody's).
     needs_input_gradient: bool,
-    saved: Arc<Mutex<Saved>>,
-    norm: Arc<Mutex<BatchNorm>>,
+    pub(crate) norm: BatchNorm,
+    saved: Saved,
     /// Images in the batch, which may fill the last block in part.
     images: usize,
-    training: bool,
+    /// `[⌈n/16⌉][co][h/2][w/2][16]`.
+    pub(crate) out: Vec<f32>,
+    /// The gradient of x.
+    pub(crate) input_gradient: Vec<f32>,
+    /// `[co][ci][3][3]`.
+    pub(crate) weight_gradient: Vec<f32>,
+    /// `[2][co]`.
+    pub(crate) affine_gradient: Vec<f32>,
 }
 
 impl ConvBlock {
-    pub(crate) fn new(channels: usize, relu: bool, needs_input_gradient: bool) -> Self {
+    /// For images `[ci][h][w]`, h and w at least 2.
+    pub(crate) fn new(dims: Dims, relu: bool, needs_input_gradient: bool) -> Self {
         Self {
+            dims,
             relu,
             needs_input_gradient,
-            saved: Arc::default(),
-            norm: Arc::new(Mutex::new(BatchNorm::new(channels))),
+            norm: BatchNorm::new(dims.cout),
+            saved: Saved::default(),
             images: 0,
-            training: false,
+            out: Vec::new(),
+            input_gradient: Vec::new(),
+            weight_gradient: Vec::new(),
+            affine_gradient: Vec::new(),
         }
     }
 
-    /// The operation for a batch of so many images; in training it uses and updates the batch's
-    /// statistics, otherwise the running ones.
-    pub(crate) fn on(&self, images: usize, training: bool) -> Self {
-        Self { images, training, ..self.clone() }
-    }
-
-    /// The running statistics.
-    pub(crate) fn norm(&self) -> BatchNorm {
-        self.norm.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Puts other running statistics in place.
-    pub(crate) fn set_norm(&self, norm: BatchNorm) {
-        *self.norm.lock().unwrap_or_else(PoisonError::into_inner) = norm;
-    }
-
-    /// Which lanes of a block hold images.
-    fn mask(&self, block: usize) -> [f32; LANES] {
-        let filled = self.images.saturating_sub(block * LANES).min(LANES);
-        std::array::from_fn(|lane| if lane < filled { 1.0 } else { 0.0 })
-    }
-
     /// Scale and shift of batch norm from the batch's moments; updates the running statistics.
-    fn normalize(&self, saved: &mut Saved, sums: &[f64], affine: &[f32], pixels: usize) {
+    fn normalize(&mut self, sums: &[f64], affine: &[f32], pixels: usize) {
         let n = (self.images * pixels) as f64;
         let channels = affine.len() / 2;
-        let mut norm = self.norm.lock().unwrap_or_else(PoisonError::into_inner);
+        let (norm, saved) = (&mut self.norm, &mut self.saved);
         saved.mean.clear();
         saved.inverse.clear();
         for c in 0..channels {
@@ -127,25 +114,10 @@ fn set_affine(saved: &mut Saved, affine: &[f32]) {
         .collect();
 }
 
-/// A buffer that tasks write disjoint parts of.
-#[derive(Clone, Copy)]
-struct Parts(*mut f32);
-
-// SAFETY: each task writes its own blocks only.
-unsafe impl Send for Parts {}
-// SAFETY: as above.
-unsafe impl Sync for Parts {}
-
-impl Parts {
-    /// The block that starts at that float.
-    ///
-    /// # Safety
-    ///
-    /// It lies in the buffer, and no other task touches it.
-    unsafe fn at(&self, float: usize) -> *mut f32 {
-        // SAFETY: the caller's.
-        unsafe { self.0.add(float) }
-    }
+/// Which lanes of a block hold images.
+fn mask(images: usize, block: usize) -> [f32; LANES] {
+    let filled = images.saturating_sub(block * LANES).min(LANES);
+    std::array::from_fn(|lane| if lane < filled { 1.0 } else { 0.0 })
 }
 
 /// The blocks of a task.
@@ -174,31 +146,16 @@ fn sum_tasks<T: Copy + Send + std::ops::AddAssign + Default>(
     total
 }
 
-/// The shapes of an application.
-#[derive(Clone, Copy)]
-struct Dims {
-    blocks: usize,
-    cin: usize,
-    cout: usize,
-    h: usize,
-    w: usize,
+/// Channels in and out, rows and columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dims {
+    pub(crate) cin: usize,
+    pub(crate) cout: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
 }
 
 impl Dims {
-    fn new(x: &[usize], weight: &[usize], affine: &[usize]) -> Result<Self> {
-        match (x, weight, affine) {
-            (&[blocks, cin, h, w, LANES], &[cout, inputs, 3, 3], &[2, channels])
-                if inputs == cin && channels == cout && h >= 2 && w >= 2 =>
-            {
-                Ok(Self { blocks, cin, cout, h, w })
-            }
-            _ => bail!(
-                "conv block expects x [b, ci, h, w, {LANES}] with h, w >= 2, weight [co, ci, 3, 3] and \
-                 affine [2, co], got {x:?}, {weight:?} and {affine:?}"
-            ),
-        }
-    }
-
     /// Floats of one block of inputs, of the convolution's outputs, of the pool's.
     fn lens(&self) -> (usize, usize, usize) {
         let pixels = self.h * self.w * LANES;
@@ -206,24 +163,22 @@ impl Dims {
     }
 }
 
-impl CustomOp3 for ConvBlock {
-    fn name(&self) -> &'static str {
-        "conv-norm-relu-pool"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, weight, affine) = (floats(s1, l1)?, floats(s2, l2)?, floats(s3, l3)?);
-        let dims = Dims::new(l1.dims(), l2.dims(), l3.dims())?;
-        let Dims { blocks, cin, cout, h, w } = dims;
-        let (input, raw, pooled) = dims.lens();
+impl ConvBlock {
+    /// The output, to `out`; in training by the batch's statistics, which update the running ones,
+    /// otherwise by the running ones.
+    pub(crate) fn forward(
+        &mut self,
+        x: &[f32],
+        images: usize,
+        weight: &[f32],
+        affine: &[f32],
+        training: bool,
+    ) {
+        let Dims { cin, cout, h, w } = self.dims;
+        let (input, raw, pooled) = self.dims.lens();
+        self.images = images;
+        let blocks = images.div_ceil(LANES);
+        assert_eq!(x.len(), blocks * input, "{images} images of {:?}", self.dims);
         // [co][ci][9] → [ci][9][co], so that the channels of a tile lie side by side.
         let mut packed = vec![0.0; weight.len()];
         for o in 0..cout {
@@ -231,39 +186,39 @@ impl CustomOp3 for ConvBlock {
                 packed[i * cout + o] = weight[o * cin * 9 + i];
             }
         }
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        saved.raw.resize(blocks * raw, 0.0);
-        saved.winners.resize(blocks * pooled, 0.0);
-        let raws = Parts(saved.raw.as_mut_ptr());
+        self.saved.raw.resize(blocks * raw, 0.0);
+        self.saved.winners.resize(blocks * pooled, 0.0);
+        let raws = Parts(self.saved.raw.as_mut_ptr());
         let sums = sum_tasks(2 * cout, |task, sums: &mut [f64]| {
             let mut padded = vec![0.0; padded_len(cin, h, w)];
             for block in blocks_of(task, blocks) {
                 pad(&x[block * input..(block + 1) * input], cin, h, w, &mut padded);
-                // SAFETY: block lies in the buffer and is this task's; shapes as `Dims` checked.
+                // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
                 unsafe {
                     let to = raws.at(block * raw);
                     conv(padded.as_ptr(), cin, h, w, packed.as_ptr(), cout, to);
-                    if self.training {
+                    if training {
                         moments(to, cout, h * w, sums.as_mut_ptr());
                     }
                 }
             }
         });
-        if self.training {
-            self.normalize(&mut saved, &sums, affine, h * w);
+        if training {
+            self.normalize(&sums, affine, h * w);
         } else {
-            let norm = self.norm();
+            let (norm, saved) = (&self.norm, &mut self.saved);
             saved.mean = norm.mean.iter().map(|it| f64::from(*it)).collect();
             saved.inverse =
                 norm.variance.iter().map(|it| 1.0 / (f64::from(*it) + EPSILON).sqrt()).collect();
-            set_affine(&mut saved, affine);
+            set_affine(saved, affine);
         }
-        let mut out = vec![0.0; blocks * pooled];
-        let (winners, outs) = (Parts(saved.winners.as_mut_ptr()), Parts(out.as_mut_ptr()));
+        self.out.resize(blocks * pooled, 0.0);
+        let saved = &mut self.saved;
+        let (winners, outs) = (Parts(saved.winners.as_mut_ptr()), Parts(self.out.as_mut_ptr()));
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
         (0..TASKS).into_par_iter().for_each(|task| {
             for block in blocks_of(task, blocks) {
-                let mask = self.mask(block);
+                let mask = mask(images, block);
                 // SAFETY: as above; winners and outs have `pooled` floats a block.
                 unsafe {
                     let (winners, out) = (winners.at(block * pooled), outs.at(block * pooled));
@@ -271,26 +226,16 @@ impl CustomOp3 for ConvBlock {
                 }
             }
         });
-        Ok((CpuStorage::F32(out), Shape::from((blocks, cout, h / 2, w / 2, LANES))))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        affine: &Tensor,
-        _result: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dims = Dims::new(x.dims(), weight.dims(), affine.dims())?;
-        let Dims { blocks, cin, cout, h, w } = dims;
-        let (input, raw, pooled) = dims.lens();
-        let device = x.device();
-        let gradient = gradient.contiguous()?;
-        let ((xs, xl), (ws, wl), (gs, gl)) =
-            (x.storage_and_layout(), weight.storage_and_layout(), gradient.storage_and_layout());
-        let (x, weight, g) = (cpu_floats(&xs, xl)?, cpu_floats(&ws, wl)?, cpu_floats(&gs, gl)?);
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+    /// All gradients, given that of the output, for the x and the weight of the last forward pass.
+    pub(crate) fn backward(&mut self, x: &[f32], g: &[f32], weight: &[f32]) {
+        let Dims { cin, cout, h, w } = self.dims;
+        let (input, raw, pooled) = self.dims.lens();
+        let images = self.images;
+        let blocks = images.div_ceil(LANES);
+        assert_eq!(g.len(), blocks * pooled, "{images} images of {:?}", self.dims);
+        let saved = &self.saved;
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
         let sums = sum_tasks(2 * cout, |task, sums: &mut [f64]| {
             for block in blocks_of(task, blocks) {
@@ -306,15 +251,15 @@ impl CustomOp3 for ConvBlock {
         });
         // Batch norm's gradient (Ioffe and Szegedy 2015, section 3): with x̂ = (z − m)·i,
         // dγ = Σ g x̂, dβ = Σ g, dz = γ·i·(g − dβ/n − x̂·dγ/n), which is affine in z.
-        let n = (self.images * h * w) as f64;
-        let mut affine_gradient = vec![0.0_f32; 2 * cout];
+        let n = (images * h * w) as f64;
+        self.affine_gradient.resize(2 * cout, 0.0);
         let [mut direct, mut linear, mut constant] = [(); 3].map(|()| Vec::with_capacity(cout));
         for c in 0..cout {
             let (mean, inverse) = (saved.mean[c], saved.inverse[c]);
             let d_beta = sums[2 * c];
             let d_gamma = (sums[2 * c + 1] - mean * d_beta) * inverse;
-            affine_gradient[c] = d_gamma as f32;
-            affine_gradient[cout + c] = d_beta as f32;
+            self.affine_gradient[c] = d_gamma as f32;
+            self.affine_gradient[cout + c] = d_beta as f32;
             let scale = f64::from(saved.scale[c]);
             direct.push(scale as f32);
             linear.push((-scale * d_gamma / n * inverse) as f32);
@@ -322,8 +267,9 @@ impl CustomOp3 for ConvBlock {
         }
         let back = NormGradient { direct: &direct, linear: &linear, constant: &constant };
         // The input's gradient is a convolution with the weights turned around: [co][9][ci].
-        let mut turned = vec![0.0; if self.needs_input_gradient { weight.len() } else { 0 }];
-        if self.needs_input_gradient {
+        let needs_input_gradient = self.needs_input_gradient;
+        let mut turned = vec![0.0; if needs_input_gradient { weight.len() } else { 0 }];
+        if needs_input_gradient {
             for o in 0..cout {
                 for i in 0..cin {
                     for tap in 0..9 {
@@ -331,36 +277,29 @@ impl CustomOp3 for ConvBlock {
                     }
                 }
             }
+            self.input_gradient.resize(blocks * input, 0.0);
         }
-        let mut dx = vec![0.0; if self.needs_input_gradient { blocks * input } else { 0 }];
-        let dxs = Parts(dx.as_mut_ptr());
-        let dw = sum_tasks(cout * cin * 9, |task, dw: &mut [f32]| {
-            let mut images = vec![0.0; padded_len(cin, h, w)];
+        let dxs = Parts(self.input_gradient.as_mut_ptr());
+        self.weight_gradient = sum_tasks(cout * cin * 9, |task, dw: &mut [f32]| {
+            let mut padded = vec![0.0; padded_len(cin, h, w)];
             let mut gradients = vec![0.0; padded_len(cout, h, w)];
             for block in blocks_of(task, blocks) {
-                pad(&x[block * input..(block + 1) * input], cin, h, w, &mut images);
+                pad(&x[block * input..(block + 1) * input], cin, h, w, &mut padded);
                 let raw = &saved.raw[block * raw..(block + 1) * raw];
                 let range = block * pooled..(block + 1) * pooled;
                 let (winners, g) = (&saved.winners[range.clone()], &g[range]);
                 let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
-                let mask = self.mask(block);
-                // SAFETY: shapes as `Dims` checked; the block of dx is this task's.
+                let mask = mask(images, block);
+                // SAFETY: shapes as `Dims` says; the block of dx is this task's.
                 unsafe {
                     let to = gradients.as_mut_ptr();
                     unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
-                    if self.needs_input_gradient {
+                    if needs_input_gradient {
                         conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
                     }
-                    weight_gradient(images.as_ptr(), cin, h, w, to, cout, dw.as_mut_ptr());
+                    weight_gradient(padded.as_ptr(), cin, h, w, to, cout, dw.as_mut_ptr());
                 }
             }
         });
-        let dx = if self.needs_input_gradient {
-            Some(Tensor::from_vec(dx, (blocks, cin, h, w, LANES), device)?)
-        } else {
-            None
-        };
-        let dw = Tensor::from_vec(dw, (cout, cin, 3, 3), device)?;
-        Ok((dx, Some(dw), Some(Tensor::from_vec(affine_gradient, (2, cout), device)?)))
     }
 }

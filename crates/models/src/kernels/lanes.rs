@@ -7,6 +7,9 @@
 /// The methods of an implementation may be called only where the processor has what it needs, which
 /// [`dispatch`] checks.
 pub(super) trait Lanes: Copy {
+    /// Whether one register holds all sixteen.
+    const WIDE: bool;
+
     unsafe fn splat(value: f32) -> Self;
     /// Of 16 floats at `from`.
     unsafe fn load(from: *const f32) -> Self;
@@ -45,6 +48,8 @@ impl<const FMA: bool> Portable<FMA> {
 }
 
 impl<const FMA: bool> Lanes for Portable<FMA> {
+    const WIDE: bool = false;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; 16])
@@ -135,6 +140,8 @@ mod avx512 {
     pub(in crate::kernels) struct Avx512(__m512);
 
     impl Lanes for Avx512 {
+        const WIDE: bool = true;
+
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             Self(unsafe { _mm512_set1_ps(value) })

@@ -1,82 +1,76 @@
 //! A linear layer: one matrix product forward, two backward.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
-use super::floats;
+use super::{Matrix, Product};
 
-/// The operation on `(x, weight, bias)`: x `[n][k]`, weight `[m][k]`, bias `[m]`; answers `[n][m]`.
+/// A layer `[n][input] → [n][output]` with the buffers of its passes, kept from step to step.
 pub(crate) struct Linear {
-    /// Whether somebody needs the gradient of x.
-    pub(crate) needs_input_gradient: bool,
+    input: usize,
+    output: usize,
+    /// `[n][output]`.
+    pub(crate) out: Vec<f32>,
+    /// The gradient of the input, `[n][input]`.
+    pub(crate) input_gradient: Vec<f32>,
+    /// `[output][input]`.
+    pub(crate) weight_gradient: Vec<f32>,
+    /// `[output]`.
+    pub(crate) bias_gradient: Vec<f32>,
 }
 
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
+/// Columns that a task sums.
+const COLUMNS: usize = 256;
+
+impl Linear {
+    pub(crate) fn new(input: usize, output: usize) -> Self {
+        let (out, input_gradient) = (Vec::new(), Vec::new());
+        let (weight_gradient, bias_gradient) = (Vec::new(), Vec::new());
+        Self { input, output, out, input_gradient, weight_gradient, bias_gradient }
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, weight, bias) = (floats(s1, l1)?, floats(s2, l2)?, floats(s3, l3)?);
-        let (&[n, k], &[m, inputs]) = (l1.dims(), l2.dims()) else {
-            bail!(
-                "linear expects x [n, k] and weight [m, k], got {:?}, {:?}",
-                l1.dims(),
-                l2.dims()
-            );
-        };
-        if inputs != k || bias.len() != m {
-            bail!("linear of {k} features got weight [{m}, {inputs}] and bias [{}]", bias.len());
-        }
-        let mut out = Vec::with_capacity(n * m);
-        (0..n).for_each(|_| out.extend_from_slice(bias));
-        let threads = rayon::current_num_threads();
-        let parallelism =
-            if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
-        // out [n][m] += x [n][k] · weightᵀ [k][m]
-        // SAFETY: the three buffers hold exactly these shapes with these strides, checked above.
-        unsafe {
-            gemm::gemm(
-                n,
-                m,
-                k,
-                out.as_mut_ptr(),
-                1,
-                m as isize,
-                true,
-                x.as_ptr(),
-                1,
-                k as isize,
-                weight.as_ptr(),
-                k as isize,
-                1,
-                1.0_f32,
-                1.0_f32,
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
-        Ok((CpuStorage::F32(out), Shape::from((n, m))))
+    /// `x · weightᵀ + bias` of x `[n][input]`, weight `[output][input]`.
+    pub(crate) fn forward(
+        &mut self,
+        x: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+        product: &mut Product,
+    ) {
+        let Self { input, output, .. } = *self;
+        let n = x.len() / input;
+        self.out.resize(n * output, 0.0);
+        let (left, right) = (Matrix::rows(x, input), Matrix::rows(weight, input).transposed());
+        product.compute((n, input, output), left, right, Some(bias), &mut self.out);
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _result: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dx = if self.needs_input_gradient { Some(gradient.matmul(weight)?) } else { None };
-        Ok((dx, Some(gradient.t()?.matmul(x)?), Some(gradient.sum(0)?)))
+    /// All gradients, given that of the output, `[n][output]`; that of the input only if somebody
+    /// needs it.
+    pub(crate) fn backward(
+        &mut self,
+        x: &[f32],
+        gradient: &[f32],
+        weight: &[f32],
+        needs_input_gradient: bool,
+        product: &mut Product,
+    ) {
+        let Self { input, output, .. } = *self;
+        let n = x.len() / input;
+        let rows = Matrix::rows(gradient, output);
+        self.weight_gradient.resize(output * input, 0.0);
+        let (left, right) = (rows.transposed(), Matrix::rows(x, input));
+        product.compute((output, n, input), left, right, None, &mut self.weight_gradient);
+        if needs_input_gradient {
+            self.input_gradient.resize(n * input, 0.0);
+            let right = Matrix::rows(weight, input);
+            product.compute((n, output, input), rows, right, None, &mut self.input_gradient);
+        }
+        self.bias_gradient.clear();
+        self.bias_gradient.resize(output, 0.0);
+        self.bias_gradient.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
+            for row in gradient.chunks_exact(output) {
+                let row = &row[chunk * COLUMNS..][..sums.len()];
+                sums.iter_mut().zip(row).for_each(|(sum, it)| *sum += it);
+            }
+        });
     }
 }

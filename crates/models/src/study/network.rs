@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use record::{NetworkKind, StudyNetwork};
 
 use super::initial::{Stream, bound};
-use crate::kernels::{BatchNorm, Blocked, ConvBlock, LANES, Linear, to_blocks};
+use crate::kernels::{BatchNorm, ConvBlock, Dims, Linear, Product, to_blocks, to_rows};
 
 /// Why a network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
@@ -63,33 +63,44 @@ pub enum NetworkError {
 /// A convolution block: `Conv2d(3×3, padding 1)`, `BatchNorm2d`, ReLU if any, `MaxPool2d(2)`.
 struct Block {
     operation: ConvBlock,
+    dims: Dims,
     /// `[co][ci][3][3]`.
-    weight: Var,
+    weight: Vec<f32>,
     /// γ and β, `[2][co]`.
-    affine: Var,
+    affine: Vec<f32>,
     /// `[co]`. Batch norm takes it off again, so it gets no gradient and keeps its value; it is here
     /// because it is one of the network's parameters.
-    bias: Tensor,
+    bias: Vec<f32>,
     /// Where its modules stand in the list of all modules.
     module: usize,
 }
 
 struct Dense {
+    operation: Linear,
+    /// Rows and columns of the weight.
+    shape: [usize; 2],
     /// `[out][in]`.
-    weight: Var,
+    weight: Vec<f32>,
     /// `[out]`.
-    bias: Var,
+    bias: Vec<f32>,
     module: usize,
 }
 
-/// One of the study's networks, on the CPU.
+/// One of the study's networks, on the CPU, with the buffers of its passes.
 pub struct Network {
     blocks: Vec<Block>,
     dense: Vec<Dense>,
+    /// The last block's output and its gradient as rows, `[n][features]` and blocked.
+    rows: Vec<f32>,
+    blocked_gradient: Vec<f32>,
+    product: Product,
     channels: usize,
     side: usize,
     classes: usize,
 }
+
+/// A tensor that training changes, its gradient of the last backward pass.
+pub(super) type Trained<'a> = (&'a mut [f32], &'a [f32]);
 
 impl Network {
     /// Builds a network for images `[channels][side][side]` with random weights.
@@ -105,7 +116,6 @@ impl Network {
         seed: u64,
     ) -> Result<Self, NetworkError> {
         check(spec, channels, side, classes)?;
-        let device = &Device::Cpu;
         let mut module = 0;
         let mut blocks = Vec::new();
         let (mut width, mut pixels) = (channels, side);
@@ -115,16 +125,13 @@ impl Network {
                 Stream::new(seed, &format!("layers.{module}.{part}"))
                     .uniform(count, bound(width * 9))
             };
-            let weight =
-                Tensor::from_vec(draw("weight", out * width * 9), (out, width, 3, 3), device)?;
-            let bias = Tensor::from_vec(draw("bias", out), out, device)?;
-            let affine =
-                Tensor::from_vec([vec![1.0_f32; out], vec![0.0; out]].concat(), (2, out), device)?;
+            let dims = Dims { cin: width, cout: out, h: pixels, w: pixels };
             blocks.push(Block {
-                operation: ConvBlock::new(out, spec.relu, depth > 0),
-                weight: Var::from_tensor(&weight)?,
-                affine: Var::from_tensor(&affine)?,
-                bias,
+                operation: ConvBlock::new(dims, spec.relu, depth > 0),
+                dims,
+                weight: draw("weight", out * width * 9),
+                affine: [vec![1.0; out], vec![0.0; out]].concat(),
+                bias: draw("bias", out),
                 module,
             });
             module += if spec.relu { 4 } else { 3 };
@@ -139,17 +146,26 @@ impl Network {
                 Stream::new(seed, &format!("layers.{module}.{part}"))
                     .uniform(count, bound(features))
             };
-            let weight = Tensor::from_vec(draw("weight", out * features), (out, features), device)?;
-            let bias = Tensor::from_vec(draw("bias", out), out, device)?;
             dense.push(Dense {
-                weight: Var::from_tensor(&weight)?,
-                bias: Var::from_tensor(&bias)?,
+                operation: Linear::new(features, out),
+                shape: [out, features],
+                weight: draw("weight", out * features),
+                bias: draw("bias", out),
                 module,
             });
             module += 1;
             features = out;
         }
-        Ok(Self { blocks, dense, channels, side, classes })
+        Ok(Self {
+            blocks,
+            dense,
+            rows: Vec::new(),
+            blocked_gradient: Vec::new(),
+            product: Product::default(),
+            channels,
+            side,
+            classes,
+        })
     }
 
     /// Trainable numbers.
@@ -157,8 +173,8 @@ impl Network {
     pub fn parameters(&self) -> usize {
         let blocks = self.blocks.iter();
         blocks
-            .map(|it| it.weight.elem_count() + it.affine.elem_count() + it.bias.elem_count())
-            .chain(self.dense.iter().map(|it| it.weight.elem_count() + it.bias.elem_count()))
+            .map(|it| it.weight.len() + it.affine.len() + it.bias.len())
+            .chain(self.dense.iter().map(|it| it.weight.len() + it.bias.len()))
             .sum()
     }
 
@@ -171,43 +187,75 @@ impl Network {
         self.classes
     }
 
-    /// The tensors that training changes.
-    pub(super) fn variables(&self) -> Vec<&Var> {
-        let blocks = self.blocks.iter().flat_map(|it| [&it.weight, &it.affine]);
-        blocks.chain(self.dense.iter().flat_map(|it| [&it.weight, &it.bias])).collect()
+    /// The tensors that training changes with their gradients, always in the same order.
+    pub(super) fn trained(&mut self) -> Vec<Trained<'_>> {
+        let blocks = self.blocks.iter_mut().flat_map(|it| {
+            let ConvBlock { weight_gradient, affine_gradient, .. } = &it.operation;
+            [(&mut it.weight[..], &weight_gradient[..]), (&mut it.affine, affine_gradient)]
+        });
+        let dense = self.dense.iter_mut().flat_map(|it| {
+            let Linear { weight_gradient, bias_gradient, .. } = &it.operation;
+            [(&mut it.weight[..], &weight_gradient[..]), (&mut it.bias, bias_gradient)]
+        });
+        blocks.chain(dense).collect()
     }
 
     /// A batch of images, `[n][c·h·w]` row by row, in the layout that this network reads.
-    pub(super) fn batch(&self, rows: &[f32]) -> candle_core::Result<Tensor> {
-        let images = rows.len() / self.features();
+    pub(super) fn batch(&self, rows: &[f32]) -> Vec<f32> {
         if self.blocks.is_empty() {
-            return Tensor::from_slice(rows, (images, self.features()), &Device::Cpu);
+            return rows.to_vec();
         }
-        let blocks = images.div_ceil(LANES);
-        let shape = (blocks, self.channels, self.side, self.side, LANES);
-        Tensor::from_vec(to_blocks(rows, self.features()), shape, &Device::Cpu)
+        let mut blocks = Vec::new();
+        to_blocks(rows, self.features(), &mut blocks);
+        blocks
     }
 
     /// Logits `[images][classes]` of a batch.
-    pub(super) fn forward(
-        &self,
-        batch: &Tensor,
-        images: usize,
-        training: bool,
-    ) -> candle_core::Result<Tensor> {
-        let mut x = batch.clone();
-        for block in &self.blocks {
-            let operation = block.operation.on(images, training);
-            x = x.apply_op3(block.weight.as_tensor(), block.affine.as_tensor(), operation)?;
+    pub(super) fn forward(&mut self, batch: &[f32], images: usize, training: bool) -> &[f32] {
+        for depth in 0..self.blocks.len() {
+            let (before, rest) = self.blocks.split_at_mut(depth);
+            let x = before.last().map_or(batch, |it| &it.operation.out);
+            let block = &mut rest[0];
+            block.operation.forward(x, images, &block.weight, &block.affine, training);
         }
-        if !self.blocks.is_empty() {
-            x = x.apply_op1(Blocked { images })?;
+        let mut x = batch;
+        if let Some(last) = self.blocks.last() {
+            to_rows(&last.operation.out, images, self.dense[0].shape[1], &mut self.rows);
+            x = &self.rows;
         }
-        for (depth, layer) in self.dense.iter().enumerate() {
-            let operation = Linear { needs_input_gradient: depth > 0 || !self.blocks.is_empty() };
-            x = x.apply_op3(layer.weight.as_tensor(), layer.bias.as_tensor(), operation)?;
+        for depth in 0..self.dense.len() {
+            let (before, rest) = self.dense.split_at_mut(depth);
+            let x = before.last().map_or(x, |it| &it.operation.out);
+            let layer = &mut rest[0];
+            layer.operation.forward(x, &layer.weight, &layer.bias, &mut self.product);
         }
-        Ok(x)
+        &self.dense[self.dense.len() - 1].operation.out
+    }
+
+    /// All gradients, given that of the logits of the last forward pass on that batch.
+    pub(super) fn backward(&mut self, batch: &[f32], gradient: &[f32]) {
+        let first = if self.blocks.is_empty() { batch } else { &self.rows };
+        for depth in (0..self.dense.len()).rev() {
+            let (before, rest) = self.dense.split_at_mut(depth);
+            let [layer, after @ ..] = rest else { return };
+            let gradient = after.first().map_or(gradient, |it| &it.operation.input_gradient);
+            let x = before.last().map_or(first, |it| &it.operation.out);
+            let needed = depth > 0 || !self.blocks.is_empty();
+            layer.operation.backward(x, gradient, &layer.weight, needed, &mut self.product);
+        }
+        if self.blocks.is_empty() {
+            return;
+        }
+        let [_, features] = self.dense[0].shape;
+        to_blocks(&self.dense[0].operation.input_gradient, features, &mut self.blocked_gradient);
+        for depth in (0..self.blocks.len()).rev() {
+            let (before, rest) = self.blocks.split_at_mut(depth);
+            let [block, after @ ..] = rest else { return };
+            let gradient =
+                after.first().map_or(&self.blocked_gradient[..], |it| &it.operation.input_gradient);
+            let x = before.last().map_or(batch, |it| &it.operation.out);
+            block.operation.backward(x, gradient, &block.weight);
+        }
     }
 
     /// Takes weights from a state dict with PyTorch's names, `layers.N.weight` and so on.
@@ -217,27 +265,25 @@ impl Network {
     /// If a tensor is missing or has another shape.
     pub fn load(&mut self, state: &HashMap<String, Tensor>) -> Result<(), NetworkError> {
         for block in &mut self.blocks {
-            let out = block.weight.dim(0)?;
+            let Dims { cin, cout, .. } = block.dims;
+            let of = |module: usize, part: &str, shape: &[usize]| {
+                find(state, &format!("layers.{module}.{part}"), shape)
+            };
             let (conv, norm) = (block.module, block.module + 1);
-            block.weight.set(&find(
-                state,
-                &format!("layers.{conv}.weight"),
-                block.weight.dims(),
-            )?)?;
-            block.bias = find(state, &format!("layers.{conv}.bias"), &[out])?;
-            let gamma = find(state, &format!("layers.{norm}.weight"), &[out])?;
-            let beta = find(state, &format!("layers.{norm}.bias"), &[out])?;
-            block.affine.set(&Tensor::stack(&[gamma, beta], 0)?)?;
-            let mean = find(state, &format!("layers.{norm}.running_mean"), &[out])?;
-            let variance = find(state, &format!("layers.{norm}.running_var"), &[out])?;
+            block.weight = of(conv, "weight", &[cout, cin, 3, 3])?;
+            block.bias = of(conv, "bias", &[cout])?;
+            let (gamma, beta) = (of(norm, "weight", &[cout])?, of(norm, "bias", &[cout])?);
+            block.affine = [gamma, beta].concat();
             // PyTorch's mean is of values with the bias, ours without.
-            let mean = mean.sub(&block.bias)?.to_vec1()?;
-            block.operation.set_norm(BatchNorm { mean, variance: variance.to_vec1()? });
+            let mean = of(norm, "running_mean", &[cout])?.into_iter().zip(&block.bias);
+            let mean = mean.map(|(mean, bias)| mean - bias).collect();
+            let variance = of(norm, "running_var", &[cout])?;
+            block.operation.norm = BatchNorm { mean, variance };
         }
-        for layer in &self.dense {
+        for layer in &mut self.dense {
             let name = format!("layers.{}", layer.module);
-            layer.weight.set(&find(state, &format!("{name}.weight"), layer.weight.dims())?)?;
-            layer.bias.set(&find(state, &format!("{name}.bias"), layer.bias.dims())?)?;
+            layer.weight = find(state, &format!("{name}.weight"), &layer.shape)?;
+            layer.bias = find(state, &format!("{name}.bias"), &layer.shape[..1])?;
         }
         Ok(())
     }
@@ -249,23 +295,26 @@ impl Network {
     /// If the tensor library fails.
     pub fn state(&self) -> Result<HashMap<String, Tensor>, NetworkError> {
         let mut state = HashMap::new();
+        let mut keep = |module: usize, part: &str, values: &[f32], shape: &[usize]| {
+            let tensor = Tensor::from_slice(values, shape, &Device::Cpu)?;
+            state.insert(format!("layers.{module}.{part}"), tensor);
+            Ok::<(), NetworkError>(())
+        };
         for block in &self.blocks {
+            let Dims { cin, cout, .. } = block.dims;
             let (conv, norm) = (block.module, block.module + 1);
-            let BatchNorm { mean, variance } = block.operation.norm();
-            let channels = mean.len();
-            let mean = Tensor::from_vec(mean, channels, &Device::Cpu)?.add(&block.bias)?;
-            state.insert(format!("layers.{conv}.weight"), block.weight.as_tensor().copy()?);
-            state.insert(format!("layers.{conv}.bias"), block.bias.clone());
-            state.insert(format!("layers.{norm}.weight"), block.affine.get(0)?.copy()?);
-            state.insert(format!("layers.{norm}.bias"), block.affine.get(1)?.copy()?);
-            state.insert(format!("layers.{norm}.running_mean"), mean);
-            let variance = Tensor::from_vec(variance, channels, &Device::Cpu)?;
-            state.insert(format!("layers.{norm}.running_var"), variance);
+            let BatchNorm { mean, variance } = &block.operation.norm;
+            let mean: Vec<f32> = mean.iter().zip(&block.bias).map(|(a, b)| a + b).collect();
+            keep(conv, "weight", &block.weight, &[cout, cin, 3, 3])?;
+            keep(conv, "bias", &block.bias, &[cout])?;
+            keep(norm, "weight", &block.affine[..cout], &[cout])?;
+            keep(norm, "bias", &block.affine[cout..], &[cout])?;
+            keep(norm, "running_mean", &mean, &[cout])?;
+            keep(norm, "running_var", variance, &[cout])?;
         }
         for layer in &self.dense {
-            let name = format!("layers.{}", layer.module);
-            state.insert(format!("{name}.weight"), layer.weight.as_tensor().copy()?);
-            state.insert(format!("{name}.bias"), layer.bias.as_tensor().copy()?);
+            keep(layer.module, "weight", &layer.weight, &layer.shape)?;
+            keep(layer.module, "bias", &layer.bias, &layer.shape[..1])?;
         }
         Ok(state)
     }
@@ -275,7 +324,7 @@ fn find(
     state: &HashMap<String, Tensor>,
     name: &str,
     expected: &[usize],
-) -> Result<Tensor, NetworkError> {
+) -> Result<Vec<f32>, NetworkError> {
     let fail = |found: String| NetworkError::State {
         name: name.to_owned(),
         found,
@@ -285,7 +334,7 @@ fn find(
     if tensor.dims() != expected {
         return Err(fail(format!("of shape {:?}", tensor.dims())));
     }
-    Ok(tensor.to_dtype(candle_core::DType::F32)?.contiguous()?)
+    Ok(tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
 fn check(
@@ -362,15 +411,15 @@ mod tests {
     #[test]
     fn a_state_dict_goes_out_and_in_again() {
         let kind = spec(NetworkKind::SimpleCnn, 2, 3);
-        let from = Network::new(&kind, 1, 12, 10, 1).unwrap();
+        let mut from = Network::new(&kind, 1, 12, 10, 1).unwrap();
         let mut to = Network::new(&kind, 1, 12, 10, 2).unwrap();
         to.load(&from.state().unwrap()).unwrap();
         let images: Vec<f32> = (0..3 * 144).map(|it| (it % 17) as f32 / 17.0).collect();
-        let logits = |it: &Network| {
-            let batch = it.batch(&images).unwrap();
-            it.forward(&batch, 3, false).unwrap().to_vec2::<f32>().unwrap()
+        let logits = |it: &mut Network| {
+            let batch = it.batch(&images);
+            it.forward(&batch, 3, false).to_vec()
         };
-        assert_eq!(logits(&from), logits(&to));
+        assert_eq!(logits(&mut from), logits(&mut to));
         let mut state = from.state().unwrap();
         state.remove("layers.0.weight");
         assert!(matches!(to.load(&state), Err(NetworkError::State { .. })));

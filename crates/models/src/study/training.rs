@@ -1,8 +1,5 @@
 //! Training as the study did it: Adam, cross-entropy, batches drawn once and reused every epoch.
 
-use std::sync::{Mutex, atomic::Ordering};
-
-use candle_core::{Device, Tensor};
 use record::{Adam, EpochOutcome, StudyNetwork};
 
 use super::{
@@ -11,7 +8,7 @@ use super::{
 };
 use crate::{
     dataset::{Dataset, Split},
-    kernels::{AdamStep, CrossEntropy, Moments, largest},
+    kernels::{Entropy, Moments, adam_step, cross_entropy, largest},
 };
 
 /// Images evaluated at a time.
@@ -33,15 +30,27 @@ pub enum TrainError {
         /// Its name.
         name: String,
     },
+    /// Images and labels do not go together.
+    #[error("{values} values for {images} images of {features} values each")]
+    Misfit {
+        /// Of the images.
+        values: usize,
+        /// Labels there are.
+        images: usize,
+        /// Of an image.
+        features: usize,
+    },
+    /// A label is none of the network's classes.
+    #[error("label {label} of {classes} classes; labels count from 0")]
+    Label {
+        /// As given.
+        label: u32,
+        /// The network's.
+        classes: usize,
+    },
     /// Somebody asked for an end.
     #[error("stopped")]
     Stopped,
-}
-
-impl From<candle_core::Error> for TrainError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Network(error.into())
-    }
 }
 
 /// What happens during a training.
@@ -73,14 +82,21 @@ pub struct Fit {
     pub diverged_in_epoch: Option<u32>,
 }
 
+/// Images in the network's layout.
+struct Batch {
+    images: Vec<f32>,
+    labels: Vec<u32>,
+}
+
 /// A network with its optimizer and its batches, ready to be trained.
 pub struct Training {
     network: Network,
     settings: Adam,
-    moments: Vec<Mutex<Moments>>,
+    moments: Vec<Moments>,
     steps: u32,
-    /// Images, labels and their number.
-    batches: Vec<(Tensor, Tensor, usize)>,
+    batches: Vec<Batch>,
+    /// That of the logits.
+    gradient: Vec<f32>,
 }
 
 impl Training {
@@ -117,11 +133,10 @@ impl Training {
                     );
                 }
                 let labels: Vec<u32> = rows.iter().map(|row| data.train.labels[*row]).collect();
-                let labels = Tensor::from_vec(labels, rows.len(), &Device::Cpu)?;
-                Ok((network.batch(&images)?, labels, rows.len()))
+                Batch { images: network.batch(&images), labels }
             })
-            .collect::<candle_core::Result<_>>()?;
-        Ok(Self::with_batches(network, *settings, batches))
+            .collect();
+        Self::with_batches(network, *settings, batches)
     }
 
     /// Trains a network on one batch of images `[n][c][h][w]`, over and over: what a comparison with
@@ -129,26 +144,37 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// If the images do not fit the network.
+    /// If the images do not fit the network, or a label is none of its classes.
     pub fn on_one_batch(
         network: Network,
         settings: &Adam,
         images: &[f32],
         labels: &[u32],
     ) -> Result<Self, TrainError> {
-        let batch = network.batch(images)?;
-        let n = labels.len();
-        let labels = Tensor::from_slice(labels, n, &Device::Cpu)?;
-        Ok(Self::with_batches(network, *settings, vec![(batch, labels, n)]))
+        let features = network.features();
+        if labels.is_empty() || images.len() != labels.len() * features {
+            return Err(TrainError::Misfit {
+                values: images.len(),
+                images: labels.len(),
+                features,
+            });
+        }
+        let batch = Batch { images: network.batch(images), labels: labels.to_vec() };
+        Self::with_batches(network, *settings, vec![batch])
     }
 
     fn with_batches(
-        network: Network,
+        mut network: Network,
         settings: Adam,
-        batches: Vec<(Tensor, Tensor, usize)>,
-    ) -> Self {
-        let moments = network.variables().iter().map(|_| Mutex::default()).collect();
-        Self { network, settings, moments, steps: 0, batches }
+        batches: Vec<Batch>,
+    ) -> Result<Self, TrainError> {
+        let classes = network.classes();
+        let mut labels = batches.iter().flat_map(|it| &it.labels);
+        if let Some(label) = labels.find(|it| **it as usize >= classes) {
+            return Err(TrainError::Label { label: *label, classes });
+        }
+        let moments = network.trained().iter().map(|_| Moments::default()).collect();
+        Ok(Self { network, settings, moments, steps: 0, batches, gradient: Vec::new() })
     }
 
     /// The network.
@@ -161,7 +187,7 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// If the tensor library fails, or `observe` asks for an end.
+    /// If `observe` asks for an end.
     pub fn fit(
         &mut self,
         epochs: u32,
@@ -176,12 +202,12 @@ impl Training {
             tell(TrainEvent::EpochStarted(epoch))?;
             let (mut losses, mut correct, mut seen) = (Vec::new(), 0, 0);
             for batch in 0..self.batches.len() {
-                let (loss, right) = self.step(batch)?;
-                losses.push(f64::from(loss));
+                let Entropy { mean, correct: right } = self.step(batch);
+                losses.push(f64::from(mean));
                 correct += right;
-                seen += self.batches[batch].2;
+                seen += self.batches[batch].labels.len();
                 tell(TrainEvent::Step)?;
-                if !loss.is_finite() {
+                if !mean.is_finite() {
                     fit.diverged_in_epoch = Some(epoch);
                     break;
                 }
@@ -198,22 +224,20 @@ impl Training {
         Ok(fit)
     }
 
-    /// One optimizer step on a batch; its loss and the number of images that were right before it.
-    fn step(&mut self, batch: usize) -> Result<(f32, usize), TrainError> {
-        let (images, labels, n) = &self.batches[batch];
-        let logits = self.network.forward(images, *n, true)?;
-        let entropy = CrossEntropy::default();
-        let loss = logits.apply_op2(labels, entropy.clone())?;
-        let value = loss.to_scalar::<f32>()?;
-        let gradients = loss.backward()?;
+    /// One optimizer step on a batch; its loss before it.
+    fn step(&mut self, batch: usize) -> Entropy {
+        let Batch { images, labels } = &self.batches[batch];
+        let classes = self.network.classes();
+        let logits = self.network.forward(images, labels.len(), true);
+        let entropy = cross_entropy(logits, classes, labels, &mut self.gradient);
+        self.network.backward(images, &self.gradient);
         self.steps += 1;
-        for (variable, moments) in self.network.variables().into_iter().zip(&self.moments) {
-            if let Some(gradient) = gradients.get(variable.as_tensor()) {
-                let step = AdamStep { settings: &self.settings, step: self.steps, moments };
-                variable.as_tensor().inplace_op2(&gradient.contiguous()?, &step)?;
-            }
+        for ((values, gradient), moments) in
+            self.network.trained().into_iter().zip(&mut self.moments)
+        {
+            adam_step(&self.settings, self.steps, values, gradient, moments);
         }
-        Ok((value, entropy.correct.load(Ordering::Relaxed)))
+        entropy
     }
 
     /// Share of images whose label has the largest logit, in evaluation mode; `None` of no images.
@@ -221,17 +245,21 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// If the tensor library fails.
-    pub fn accuracy(&self, split: &Split) -> Result<Option<f64>, TrainError> {
+    /// If the images do not fit the network.
+    pub fn accuracy(&mut self, split: &Split) -> Result<Option<f64>, TrainError> {
         if split.labels.is_empty() {
             return Ok(None);
         }
-        let rows = split.images.chunks(EVALUATED * self.network.features());
+        let (features, classes) = (self.network.features(), self.network.classes());
+        if split.images.len() != split.labels.len() * features {
+            let (values, images) = (split.images.len(), split.labels.len());
+            return Err(TrainError::Misfit { values, images, features });
+        }
+        let rows = split.images.chunks(EVALUATED * features);
         let mut correct = 0;
         for (images, labels) in rows.zip(split.labels.chunks(EVALUATED)) {
-            let logits = self.network.forward(&self.network.batch(images)?, labels.len(), false)?;
-            let logits = logits.flatten_all()?.to_vec1::<f32>()?;
-            let rows = logits.chunks_exact(self.network.classes());
+            let batch = self.network.batch(images);
+            let rows = self.network.forward(&batch, labels.len(), false).chunks_exact(classes);
             correct +=
                 rows.zip(labels).filter(|(row, label)| largest(row) == **label as usize).count();
         }

@@ -2,11 +2,17 @@
 
 use super::{
     VisionError,
+    convnext::convnext_base,
     convolutional::{alexnet, squeezenet1_1, vgg},
     densenet::densenet121,
+    efficient::{efficientnet, efficientnet_b7, efficientnet_v2_s, mobilenet_v3_large},
+    inception::{googlenet, inception_v3},
     layers::Layer,
-    mobile::{mobilenet_v2, shufflenet_v2},
+    mobile::{mnasnet1_0, mobilenet_v2, shufflenet_v2},
+    regnet::regnet_y_8gf,
     residual::{resnet18, resnet50, resnet152},
+    swin::swin_t,
+    transformer::{self, vit_b_16},
     weights::Weights,
 };
 
@@ -16,32 +22,78 @@ pub struct Architecture {
     pub name: &'static str,
     /// The smallest side of an image that leaves a pixel everywhere.
     pub least_side: usize,
-    pub(super) build: fn(&mut Weights, usize) -> Result<Layer, VisionError>,
+    /// Images of exactly that side only: its weights say where on an image a patch lies.
+    pub fixed_side: bool,
+    pub(super) build: Build,
+}
+
+impl Architecture {
+    /// Of that name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn named(name: &str) -> Result<&'static Self, VisionError> {
+        architectures().iter().find(|it| it.name == name).ok_or_else(|| VisionError::Unknown {
+            name: name.to_owned(),
+            known: architectures().iter().map(|it| it.name).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Whether it takes images of that size, in pixels.
+    ///
+    /// # Errors
+    ///
+    /// If they are too small, or not of the one side that it takes.
+    pub fn takes(&self, height: usize, width: usize) -> Result<(), VisionError> {
+        let (name, least, side) = (self.name, self.least_side, height.min(width));
+        if self.fixed_side && (height, width) != (least, least) {
+            return Err(VisionError::Side { name, side: least, height, width });
+        }
+        if side < least {
+            return Err(VisionError::TooSmall { name, least, side });
+        }
+        Ok(())
+    }
+}
+
+type Build = fn(&mut Weights, usize) -> Result<Layer, VisionError>;
+
+const fn network(name: &'static str, least_side: usize, build: Build) -> Architecture {
+    Architecture { name, least_side, fixed_side: false, build }
 }
 
 /// Every network, in the order of their papers.
 #[must_use]
 pub fn architectures() -> &'static [Architecture] {
     const ALL: &[Architecture] = &[
-        Architecture { name: "alexnet", least_side: 63, build: alexnet },
-        Architecture { name: "vgg11", least_side: 32, build: |w, n| vgg(w, n, &[1, 1, 2, 2, 2]) },
-        Architecture { name: "vgg16", least_side: 32, build: |w, n| vgg(w, n, &[2, 2, 3, 3, 3]) },
-        Architecture { name: "resnet18", least_side: 32, build: resnet18 },
-        Architecture { name: "resnet50", least_side: 32, build: resnet50 },
-        Architecture { name: "resnet152", least_side: 32, build: resnet152 },
-        Architecture { name: "squeezenet1_1", least_side: 32, build: squeezenet1_1 },
-        Architecture { name: "densenet121", least_side: 32, build: densenet121 },
-        Architecture { name: "mobilenet_v2", least_side: 32, build: mobilenet_v2 },
+        network("alexnet", 63, alexnet),
+        network("vgg11", 32, |w, n| vgg(w, n, &[1, 1, 2, 2, 2])),
+        network("vgg16", 32, |w, n| vgg(w, n, &[2, 2, 3, 3, 3])),
+        network("googlenet", 15, googlenet),
+        network("inception_v3", 75, inception_v3),
+        network("resnet18", 1, resnet18),
+        network("resnet50", 1, resnet50),
+        network("resnet152", 1, resnet152),
+        network("squeezenet1_1", 17, squeezenet1_1),
+        network("densenet121", 29, densenet121),
+        network("mobilenet_v2", 1, mobilenet_v2),
+        network("shufflenet_v2_x0_5", 1, |w, n| shufflenet_v2(w, n, [24, 48, 96, 192, 1024])),
+        network("shufflenet_v2_x1_0", 1, |w, n| shufflenet_v2(w, n, [24, 116, 232, 464, 1024])),
+        network("mnasnet1_0", 1, mnasnet1_0),
+        network("mobilenet_v3_large", 1, mobilenet_v3_large),
+        network("efficientnet_b0", 1, |w, n| efficientnet(w, n, 1.0, 1.0)),
+        network("efficientnet_b7", 1, efficientnet_b7),
+        network("regnet_y_8gf", 1, regnet_y_8gf),
         Architecture {
-            name: "shufflenet_v2_x0_5",
-            least_side: 32,
-            build: |w, n| shufflenet_v2(w, n, [24, 48, 96, 192, 1024]),
+            name: "vit_b_16",
+            least_side: transformer::SIDE,
+            fixed_side: true,
+            build: vit_b_16,
         },
-        Architecture {
-            name: "shufflenet_v2_x1_0",
-            least_side: 32,
-            build: |w, n| shufflenet_v2(w, n, [24, 116, 232, 464, 1024]),
-        },
+        network("swin_t", 4, swin_t),
+        network("efficientnet_v2_s", 1, efficientnet_v2_s),
+        network("convnext_base", 32, convnext_base),
     ];
     ALL
 }

@@ -8,22 +8,26 @@ use super::{
     },
     weights::{Shape, Weights},
 };
+use crate::kernels::image::{AveragePool, MaxPool};
 
-const POOL3: Layer = Layer::MaxPool { kernel: 3, stride: 2, padding: 0, ceil: false };
+/// A pool of so many pixels along each axis, two apart.
+const fn pool(kernel: usize, ceil: bool) -> Layer {
+    Layer::MaxPool(MaxPool { kernel, stride: 2, padding: 0, ceil })
+}
 
 /// Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks").
 pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
-    let stem = Shape { input: 3, output: 64, kernel: 11, stride: 4, padding: 2, groups: 1 };
+    let stem = Shape { padding: [2, 2], ..Shape::same(3, 64, 11, 4) };
     Ok(Layer::Sequence(vec![
         w.conv("features.0", stem, Relu)?,
-        POOL3,
+        pool(3, false),
         w.conv("features.3", Shape::same(64, 192, 5, 1), Relu)?,
-        POOL3,
+        pool(3, false),
         w.conv("features.6", Shape::same(192, 384, 3, 1), Relu)?,
         w.conv("features.8", Shape::same(384, 256, 3, 1), Relu)?,
         w.conv("features.10", Shape::same(256, 256, 3, 1), Relu)?,
-        POOL3,
-        Layer::AdaptiveAvgPool(6),
+        pool(3, false),
+        Layer::AveragePool(AveragePool::Adaptive(6)),
         Layer::Flatten,
         w.linear("classifier.1", 256 * 36, 4096, Relu)?,
         w.linear("classifier.4", 4096, 4096, Relu)?,
@@ -43,11 +47,11 @@ pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<L
             index += 2;
             channels = width;
         }
-        layers.push(Layer::MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false });
+        layers.push(pool(2, false));
         index += 1;
     }
     layers.extend([
-        Layer::AdaptiveAvgPool(7),
+        Layer::AveragePool(AveragePool::Adaptive(7)),
         Layer::Flatten,
         w.linear("classifier.0", 512 * 49, 4096, Relu)?,
         w.linear("classifier.3", 4096, 4096, Relu)?,
@@ -58,17 +62,16 @@ pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<L
 
 /// Iandola et al. 2016, version 1.1.
 pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
-    let pool = || Layer::MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true };
-    let stem = Shape { input: 3, output: 64, kernel: 3, stride: 2, padding: 0, groups: 1 };
+    let stem = Shape { padding: [0, 0], ..Shape::same(3, 64, 3, 2) };
     Ok(Layer::Sequence(vec![
         w.conv("features.0", stem, Relu)?,
-        pool(),
+        pool(3, true),
         fire(w, 3, 64, 16, 64)?,
         fire(w, 4, 128, 16, 64)?,
-        pool(),
+        pool(3, true),
         fire(w, 6, 128, 32, 128)?,
         fire(w, 7, 256, 32, 128)?,
-        pool(),
+        pool(3, true),
         fire(w, 9, 256, 48, 192)?,
         fire(w, 10, 384, 48, 192)?,
         fire(w, 11, 384, 64, 256)?,
@@ -90,9 +93,9 @@ fn fire(
     let shape = Shape::same(squeeze, expand, 3, 1);
     Ok(Layer::Sequence(vec![
         w.conv(&name("squeeze"), Shape::same(input, squeeze, 1, 1), Relu)?,
-        Layer::Branches(
-            Box::new(w.conv(&name("expand1x1"), Shape::same(squeeze, expand, 1, 1), Relu)?),
-            Box::new(w.conv(&name("expand3x3"), shape, Relu)?),
-        ),
+        Layer::Branches(vec![
+            w.conv(&name("expand1x1"), Shape::same(squeeze, expand, 1, 1), Relu)?,
+            w.conv(&name("expand3x3"), shape, Relu)?,
+        ]),
     ]))
 }

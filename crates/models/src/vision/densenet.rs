@@ -6,20 +6,21 @@ use super::{
         Activation::{None, Relu},
         Layer,
     },
+    residual::POOL,
     weights::{Shape, Weights},
 };
+use crate::kernels::image::AveragePool;
 
 /// Channels that each layer adds.
 const GROWTH: usize = 32;
 /// Channels of a bottleneck, in growths.
 const BOTTLENECK: usize = 4;
 
+const HALF: AveragePool = AveragePool::Windows { kernel: 2, stride: 2, padding: 0 };
+
 pub(super) fn densenet121(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
-    let stem = Shape { input: 3, output: 64, kernel: 7, stride: 2, padding: 3, groups: 1 };
-    let mut layers = vec![
-        w.conv_norm(("features.conv0", "features.norm0"), stem, Relu)?,
-        Layer::MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false },
-    ];
+    let stem = Shape::same(3, 64, 7, 2);
+    let mut layers = vec![w.conv_norm(("features.conv0", "features.norm0"), stem, Relu)?, POOL];
     let mut channels = 64;
     for (block, depth) in [6, 12, 24, 16].into_iter().enumerate() {
         for layer in 0..depth {
@@ -32,7 +33,7 @@ pub(super) fn densenet121(w: &mut Weights, classes: usize) -> Result<Layer, Visi
             layers.push(w.norm_relu(&format!("{name}.norm"), channels)?);
             let shape = Shape::same(channels, channels / 2, 1, 1);
             layers.push(w.bare_conv(&format!("{name}.conv"), shape)?);
-            layers.push(Layer::AvgPool);
+            layers.push(Layer::AveragePool(HALF));
             channels /= 2;
         }
     }

@@ -1,27 +1,18 @@
-//! MobileNetV2 (Sandler et al. 2018) and ShuffleNetV2 (Ma et al. 2018): networks for phones.
+//! MobileNetV2 (Sandler et al. 2018), ShuffleNetV2 (Ma et al. 2018) and MnasNet (Tan et al. 2018):
+//! networks for phones.
 
 use super::{
     VisionError,
     layers::{
-        Activation::{self, None, Relu, Relu6},
+        Activation::{None, Relu, Relu6},
         Layer,
     },
+    residual::POOL,
     weights::{Shape, Weights},
 };
 
-/// `name.a` and its batch norm `name.b`.
-fn conv_norm(
-    w: &mut Weights,
-    name: &str,
-    (conv, norm): (&str, &str),
-    shape: Shape,
-    activation: Activation,
-) -> Result<Layer, VisionError> {
-    w.conv_norm((&format!("{name}.{conv}"), &format!("{name}.{norm}")), shape, activation)
-}
-
 pub(super) fn mobilenet_v2(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
-    let mut layers = vec![conv_norm(w, "features.0", ("0", "1"), Shape::same(3, 32, 3, 2), Relu6)?];
+    let mut layers = vec![w.unit("features.0", Shape::same(3, 32, 3, 2), Relu6)?];
     let (mut channels, mut index) = (32, 1);
     // The paper's table 2: expansion, channels, repeats, stride of the first.
     let table = [
@@ -43,7 +34,7 @@ pub(super) fn mobilenet_v2(w: &mut Weights, classes: usize) -> Result<Layer, Vis
         }
     }
     let last = Shape::same(channels, 1280, 1, 1);
-    layers.push(conv_norm(w, "features.18", ("0", "1"), last, Relu6)?);
+    layers.push(w.unit("features.18", last, Relu6)?);
     layers.extend([Layer::GlobalAvgPool, w.linear("classifier.1", 1280, classes, None)?]);
     Ok(Layer::Sequence(layers))
 }
@@ -61,18 +52,22 @@ fn inverted_residual(
     let mut at = 0;
     if expansion > 1 {
         let shape = Shape::same(input, width, 1, 1);
-        path.push(conv_norm(w, &format!("{name}.0"), ("0", "1"), shape, Relu6)?);
+        path.push(w.unit(&format!("{name}.0"), shape, Relu6)?);
         at = 1;
     }
-    let depthwise = Shape::depthwise(width, stride);
-    path.push(conv_norm(w, &format!("{name}.{at}"), ("0", "1"), depthwise, Relu6)?);
+    let depthwise = Shape::depthwise(width, 3, stride);
+    path.push(w.unit(&format!("{name}.{at}"), depthwise, Relu6)?);
     let parts = (&*format!("{}", at + 1), &*format!("{}", at + 2));
-    path.push(conv_norm(w, name, parts, Shape::same(width, output, 1, 1), None)?);
-    let path = Layer::Sequence(path);
-    if stride > 1 || input != output {
-        return Ok(path);
+    path.push(w.conv_norm_in(name, parts, Shape::same(width, output, 1, 1), None)?);
+    Ok(narrow_residual(Layer::Sequence(path), stride == 1 && input == output))
+}
+
+/// A path whose ends are narrow, with x added where it keeps x's shape.
+pub(super) fn narrow_residual(path: Layer, adds: bool) -> Layer {
+    if !adds {
+        return path;
     }
-    Ok(Layer::Residual { path: Box::new(path), shortcut: Option::None, relu: false })
+    Layer::Residual { path: Box::new(path), shortcut: Option::None, relu: false }
 }
 
 /// `channels` of the stem, the three stages and the last convolution (the paper's table 5).
@@ -81,10 +76,7 @@ pub(super) fn shufflenet_v2(
     classes: usize,
     channels: [usize; 5],
 ) -> Result<Layer, VisionError> {
-    let mut layers = vec![
-        conv_norm(w, "conv1", ("0", "1"), Shape::same(3, channels[0], 3, 2), Relu)?,
-        Layer::MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false },
-    ];
+    let mut layers = vec![w.unit("conv1", Shape::same(3, channels[0], 3, 2), Relu)?, POOL];
     for (stage, repeats) in [4, 8, 4].into_iter().enumerate() {
         let (input, output) = (channels[stage], channels[stage + 1]);
         let half = output / 2;
@@ -96,17 +88,17 @@ pub(super) fn shufflenet_v2(
                 continue;
             }
             let branch1 = format!("{name}.branch1");
-            let depthwise = Shape::depthwise(input, 2);
+            let depthwise = Shape::depthwise(input, 3, 2);
             let shortcut = Layer::Sequence(vec![
-                conv_norm(w, &branch1, ("0", "1"), depthwise, None)?,
-                conv_norm(w, &branch1, ("2", "3"), Shape::same(input, half, 1, 1), Relu)?,
+                w.unit(&branch1, depthwise, None)?,
+                w.conv_norm_in(&branch1, ("2", "3"), Shape::same(input, half, 1, 1), Relu)?,
             ]);
             let path = unit(w, &branch2, input, half, 2)?;
             layers.push(Layer::BranchesAndShuffle(Box::new(shortcut), Box::new(path)));
         }
     }
     let last = Shape::same(channels[3], channels[4], 1, 1);
-    layers.push(conv_norm(w, "conv5", ("0", "1"), last, Relu)?);
+    layers.push(w.unit("conv5", last, Relu)?);
     layers.extend([Layer::GlobalAvgPool, w.linear("fc", channels[4], classes, None)?]);
     Ok(Layer::Sequence(layers))
 }
@@ -120,8 +112,50 @@ fn unit(
     stride: usize,
 ) -> Result<Layer, VisionError> {
     Ok(Layer::Sequence(vec![
-        conv_norm(w, name, ("0", "1"), Shape::same(input, output, 1, 1), Relu)?,
-        conv_norm(w, name, ("3", "4"), Shape::depthwise(output, stride), None)?,
-        conv_norm(w, name, ("5", "6"), Shape::same(output, output, 1, 1), Relu)?,
+        w.unit(name, Shape::same(input, output, 1, 1), Relu)?,
+        w.conv_norm_in(name, ("3", "4"), Shape::depthwise(output, 3, stride), None)?,
+        w.conv_norm_in(name, ("5", "6"), Shape::same(output, output, 1, 1), Relu)?,
     ]))
+}
+
+/// MnasNet-B1.
+pub(super) fn mnasnet1_0(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    let mut layers = vec![
+        w.conv_norm_in("layers", ("0", "1"), Shape::same(3, 32, 3, 2), Relu)?,
+        w.conv_norm_in("layers", ("3", "4"), Shape::depthwise(32, 3, 1), Relu)?,
+        w.conv_norm_in("layers", ("6", "7"), Shape::same(32, 16, 1, 1), None)?,
+    ];
+    // Expansion, kernel, stride of the first, channels, repeats.
+    let table = [
+        (3, 3, 2, 24, 3),
+        (3, 5, 2, 40, 3),
+        (6, 5, 2, 80, 3),
+        (6, 3, 1, 96, 2),
+        (6, 5, 2, 192, 4),
+        (6, 3, 1, 320, 1),
+    ];
+    let mut channels = 16;
+    for (stack, (expansion, kernel, first_stride, output, repeats)) in table.into_iter().enumerate()
+    {
+        for repeat in 0..repeats {
+            let name = format!("layers.{}.{repeat}.layers", stack + 8);
+            let stride = if repeat == 0 { first_stride } else { 1 };
+            let width = channels * expansion;
+            let point = Shape::same(channels, width, 1, 1);
+            let depthwise = Shape::depthwise(width, kernel, stride);
+            let path = Layer::Sequence(vec![
+                w.conv_norm_in(&name, ("0", "1"), point, Relu)?,
+                w.conv_norm_in(&name, ("3", "4"), depthwise, Relu)?,
+                w.conv_norm_in(&name, ("6", "7"), Shape::same(width, output, 1, 1), None)?,
+            ]);
+            layers.push(narrow_residual(path, stride == 1 && channels == output));
+            channels = output;
+        }
+    }
+    layers.extend([
+        w.conv_norm_in("layers", ("14", "15"), Shape::same(320, 1280, 1, 1), Relu)?,
+        Layer::GlobalAvgPool,
+        w.linear("classifier.1", 1280, classes, None)?,
+    ]);
+    Ok(Layer::Sequence(layers))
 }

@@ -1,20 +1,40 @@
 //! The decade of vision networks, for inference, under torchvision's names and state-dict keys.
 
+mod attention;
 mod catalog;
+mod checkpoint;
+mod convnext;
 mod convolutional;
 mod densenet;
+mod efficient;
+mod inception;
 mod layers;
 mod mobile;
+mod names;
+mod preprocess;
+mod pretrained;
+mod regnet;
 mod residual;
+mod resize;
+mod swin;
+mod transformer;
 mod weights;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use candle_core::{Device, Tensor};
 
-pub use self::catalog::{Architecture, architectures};
-use self::{layers::Layer, weights::Weights};
+pub use self::{
+    catalog::{Architecture, architectures},
+    checkpoint::read_weights,
+    preprocess::Preprocessing,
+    pretrained::{PUBLISHED, Pretrained, imagenet_class},
+};
+use self::{layers::Layer, names::current_name, weights::Weights};
 use crate::study::Stream;
+
+/// Trained numbers of a network that takes more than one image at a time: 40 MB of weights.
+const MANY: usize = 10_000_000;
 
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +58,18 @@ pub enum VisionError {
         /// As given.
         side: usize,
     },
+    /// The images have another size than the only one that the network takes.
+    #[error("network `{name}` takes images of {side}×{side} pixels only, got {height}×{width}")]
+    Side {
+        /// Its name.
+        name: &'static str,
+        /// The side it takes.
+        side: usize,
+        /// As given.
+        height: usize,
+        /// As given.
+        width: usize,
+    },
     /// A tensor of a state dict is missing or has another shape.
     #[error("state dict: tensor `{name}` is {found}, expected shape {expected:?}")]
     State {
@@ -47,6 +79,32 @@ pub enum VisionError {
         found: String,
         /// As needed.
         expected: Vec<usize>,
+    },
+    /// A file of weights cannot be read.
+    #[error("failed to read weights from `{}`: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file is no image that can be read.
+    #[error("failed to read image `{}`: {reason}; JPEG and PNG are read", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another number of bytes than pixels have.
+    #[error("an image of {height}×{width} pixels has {bytes} bytes, expected 3 a pixel")]
+    Pixels {
+        /// As given.
+        height: u32,
+        /// As given.
+        width: u32,
+        /// As given.
+        bytes: usize,
     },
     /// The tensor library failed.
     #[error("tensor operation failed")]
@@ -80,15 +138,12 @@ impl VisionNetwork {
         classes: usize,
         tensors: HashMap<String, Tensor>,
     ) -> Result<Self, VisionError> {
+        let tensors = tensors.into_iter().map(|(name, it)| (current_name(name), it)).collect();
         Self::build(name, classes, Weights::given(tensors))
     }
 
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
-        let found = architectures().iter().find(|it| it.name == name);
-        let architecture = found.ok_or_else(|| VisionError::Unknown {
-            name: name.to_owned(),
-            known: architectures().iter().map(|it| it.name).collect::<Vec<_>>().join(", "),
-        })?;
+        let architecture = Architecture::named(name)?;
         let layer = (architecture.build)(&mut weights, classes)?;
         Ok(Self { architecture, layer, parameters: weights.parameters() })
     }
@@ -112,12 +167,25 @@ impl VisionNetwork {
     /// If the images are too small for this network, or not of that shape.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
         let (_, _, height, width) = images.dims4()?;
-        let (side, least) = (height.min(width), self.architecture.least_side);
-        if side < least {
-            return Err(VisionError::TooSmall { name: self.architecture.name, least, side });
-        }
-        Ok(self.layer.forward(images)?)
+        self.architecture.takes(height, width)?;
+        let images = images.permute((0, 2, 3, 1))?.contiguous()?;
+        // A part's images lie near while weights that are re-read for each part do not: heavier
+        // networks take more images at a time.
+        let most = if self.parameters < MANY { 1 } else { 4 };
+        let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
+        Ok(self.layer.forward_by_parts(&images, most.min(each.max(1)))?)
     }
+}
+
+/// Every tensor that a network asks a state dict for, with its shape, in the order of its layers.
+///
+/// # Errors
+///
+/// If there is no network of that name.
+pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)>, VisionError> {
+    let mut weights = Weights::random(0);
+    (Architecture::named(name)?.build)(&mut weights, classes)?;
+    Ok(weights.into_asked())
 }
 
 /// Random images `[n][3][side][side]`, uniform in the range of normalized photographs.

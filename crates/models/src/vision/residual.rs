@@ -8,6 +8,11 @@ use super::{
     },
     weights::{Shape, Weights},
 };
+use crate::kernels::image::MaxPool;
+
+/// The pool behind the stem.
+pub(super) const POOL: Layer =
+    Layer::MaxPool(MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false });
 
 pub(super) fn resnet18(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     resnet(w, classes, [2, 2, 2, 2], 1)
@@ -28,11 +33,8 @@ fn resnet(
     stages: [usize; 4],
     expansion: usize,
 ) -> Result<Layer, VisionError> {
-    let stem = Shape { input: 3, output: 64, kernel: 7, stride: 2, padding: 3, groups: 1 };
-    let mut layers = vec![
-        w.conv_norm(("conv1", "bn1"), stem, Relu)?,
-        Layer::MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false },
-    ];
+    let stem = Shape::same(3, 64, 7, 2);
+    let mut layers = vec![w.conv_norm(("conv1", "bn1"), stem, Relu)?, POOL];
     let mut channels = 64;
     for (stage, blocks) in stages.into_iter().enumerate() {
         let width = 64 << stage;
@@ -65,12 +67,11 @@ fn residual(
             Shape::same(width, output, 1, 1),
         ]
     };
-    let last = shapes.len();
     let mut path = Vec::new();
     for (index, shape) in shapes.into_iter().enumerate() {
         let (conv, norm) = (format!("{name}.conv{}", index + 1), format!("{name}.bn{}", index + 1));
-        let activation = if index + 1 < last { Relu } else { None };
-        path.push(w.conv_norm((&conv, &norm), shape, activation)?);
+        // The last one's ReLU comes after the shortcut is added.
+        path.push(w.conv_norm((&conv, &norm), shape, Relu)?);
     }
     let shortcut = if stride > 1 || input != output {
         let (conv, norm) = (format!("{name}.downsample.0"), format!("{name}.downsample.1"));

@@ -6,11 +6,15 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{
     VisionError,
-    layers::{Activation, Conv, Layer, Linear, ScaleShift},
+    layers::{Activation, Layer, Linear},
 };
-use crate::study::Stream;
+pub(super) use crate::kernels::image::ConvShape as Shape;
+use crate::{
+    kernels::image::{Conv, Depthwise, LayerNorm, ScaleShift},
+    study::Stream,
+};
 
-/// Added to the variance of batch norm (PyTorch's default, which these networks keep).
+/// Added to the variance of batch norm: PyTorch's default.
 const EPSILON: f64 = 1e-5;
 
 /// Weights by torchvision's names; counts the trained numbers it hands out.
@@ -18,52 +22,62 @@ pub(super) struct Weights {
     given: Option<HashMap<String, Tensor>>,
     seed: u64,
     parameters: usize,
-}
-
-/// A convolution's shape: input and output channels, kernel side, stride, padding, groups.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) input: usize,
-    pub(super) output: usize,
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
-    pub(super) groups: usize,
+    epsilon: f64,
+    /// Names and shapes, in the order they were asked for.
+    asked: Vec<(String, Vec<usize>)>,
 }
 
 impl Shape {
     /// A dense convolution that keeps the size at stride 1.
     pub(super) fn same(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
-        Self { input, output, kernel, stride, padding: kernel / 2, groups: 1 }
+        Self { input, output, kernel: [kernel; 2], stride, padding: [kernel / 2; 2], groups: 1 }
     }
 
-    /// A depthwise 3×3 convolution.
-    pub(super) fn depthwise(channels: usize, stride: usize) -> Self {
-        Self { groups: channels, ..Self::same(channels, channels, 3, stride) }
+    /// A depthwise convolution.
+    pub(super) fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { groups: channels, ..Self::same(channels, channels, kernel, stride) }
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
     }
 }
 
 impl Weights {
+    fn new(given: Option<HashMap<String, Tensor>>, seed: u64) -> Self {
+        Self { given, seed, parameters: 0, epsilon: EPSILON, asked: Vec::new() }
+    }
+
     pub(super) fn random(seed: u64) -> Self {
-        Self { given: None, seed, parameters: 0 }
+        Self::new(None, seed)
     }
 
     pub(super) fn given(tensors: HashMap<String, Tensor>) -> Self {
-        Self { given: Some(tensors), seed: 0, parameters: 0 }
+        Self::new(Some(tensors), 0)
     }
 
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
 
+    pub(super) fn into_asked(self) -> Vec<(String, Vec<usize>)> {
+        self.asked
+    }
+
+    /// Adds that to the variance of every batch norm from here on.
+    pub(super) fn batch_norm_epsilon(&mut self, epsilon: f64) {
+        self.epsilon = epsilon;
+    }
+
     /// A tensor by name; a random one is uniform in ±`bound` around `center`.
     fn tensor(
-        &self,
+        &mut self,
         name: &str,
         shape: &[usize],
         center: f32,
         bound: f32,
     ) -> Result<Tensor, VisionError> {
+        self.asked.push((name.to_owned(), shape.to_vec()));
         let Some(given) = &self.given else {
             let count = shape.iter().product();
             let mut values = if bound == 0.0 {
@@ -83,7 +97,8 @@ impl Weights {
         Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
     }
 
-    fn trained(
+    /// A trained tensor; a random one is uniform in ±`bound` around `center`.
+    pub(super) fn trained(
         &mut self,
         name: &str,
         shape: &[usize],
@@ -97,8 +112,8 @@ impl Weights {
     /// He-uniform: √(6 / fan-in) keeps activations of the same size from layer to layer.
     fn kernel(&mut self, name: &str, shape: Shape) -> Result<Tensor, VisionError> {
         let inputs = shape.input / shape.groups;
-        let bound = (6.0 / (inputs * shape.kernel * shape.kernel) as f32).sqrt();
-        let dims = [shape.output, inputs, shape.kernel, shape.kernel];
+        let bound = (6.0 / (inputs * shape.taps()) as f32).sqrt();
+        let dims = [shape.output, inputs, shape.kernel[0], shape.kernel[1]];
         self.trained(&format!("{name}.weight"), &dims, 0.0, bound)
     }
 
@@ -111,14 +126,14 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
-        Ok(Layer::Conv(Conv::new(kernel, bias, shape, activation)))
+        convolution(&kernel, &bias, shape, activation)
     }
 
     /// A convolution without bias.
     pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
-        Ok(Layer::Conv(Conv::new(kernel, bias, shape, Activation::None)))
+        convolution(&kernel, &bias, shape, Activation::None)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -127,7 +142,7 @@ impl Weights {
         let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?;
         let mean = self.tensor(&format!("{name}.running_mean"), &[channels], 0.0, 0.0)?;
         let variance = self.tensor(&format!("{name}.running_var"), &[channels], 1.0, 0.0)?;
-        let scale = (gamma / (variance + EPSILON)?.sqrt()?)?;
+        let scale = (gamma / (variance + self.epsilon)?.sqrt()?)?;
         let shift = (beta - (mean * &scale)?)?;
         Ok((scale, shift))
     }
@@ -142,7 +157,56 @@ impl Weights {
         let kernel = self.kernel(conv, shape)?;
         let (scale, shift) = self.norm(norm, shape.output)?;
         let kernel = kernel.broadcast_mul(&scale.reshape((shape.output, 1, 1, 1))?)?;
-        Ok(Layer::Conv(Conv::new(kernel, shift, shape, activation)))
+        convolution(&kernel, &shift, shape, activation)
+    }
+
+    /// The same, of convolution `name.conv` and batch norm `name.norm`.
+    pub(super) fn conv_norm_in(
+        &mut self,
+        name: &str,
+        (conv, norm): (&str, &str),
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        self.conv_norm((&format!("{name}.{conv}"), &format!("{name}.{norm}")), shape, activation)
+    }
+
+    /// torchvision's `Conv2dNormActivation`: convolution `name.0` and batch norm `name.1`.
+    pub(super) fn unit(
+        &mut self,
+        name: &str,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        self.conv_norm_in(name, ("0", "1"), shape, activation)
+    }
+
+    /// A 1×1 convolution with bias, as a linear layer over the last axis.
+    fn pointwise(
+        &mut self,
+        name: &str,
+        input: usize,
+        output: usize,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let kernel = self.kernel(name, Shape::same(input, output, 1, 1))?;
+        let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
+        Ok(Layer::Linear(linear(&kernel.reshape((output, input))?, &bias, activation)?))
+    }
+
+    /// Squeeze and excitation (Hu et al. 2017): channels times a gate computed of their means.
+    pub(super) fn squeeze_excitation(
+        &mut self,
+        name: &str,
+        channels: usize,
+        squeezed: usize,
+        [activation, gate]: [Activation; 2],
+    ) -> Result<Layer, VisionError> {
+        Ok(Layer::Gated(Box::new(Layer::Sequence(vec![
+            Layer::GlobalAvgPool,
+            self.pointwise(&format!("{name}.fc1"), channels, squeezed, activation)?,
+            self.pointwise(&format!("{name}.fc2"), squeezed, channels, gate)?,
+        ]))))
     }
 
     /// Batch norm and ReLU before a convolution.
@@ -159,9 +223,58 @@ impl Weights {
         output: usize,
         activation: Activation,
     ) -> Result<Layer, VisionError> {
-        let bound = (6.0 / input as f32).sqrt();
-        let weight = self.trained(&format!("{name}.weight"), &[output, input], 0.0, bound)?;
-        let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
-        Ok(Layer::Linear(Linear { weight, bias, activation }))
+        let (weight, bias) =
+            self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
+        Ok(Layer::Linear(linear(&weight, &bias, activation)?))
     }
+
+    /// The weight `[out][in]` and the bias of a linear layer, by their full names.
+    pub(super) fn matrix(
+        &mut self,
+        (weight, bias): (&str, &str),
+        input: usize,
+        output: usize,
+    ) -> Result<(Tensor, Tensor), VisionError> {
+        let bound = (6.0 / input as f32).sqrt();
+        let weight = self.trained(weight, &[output, input], 0.0, bound)?;
+        Ok((weight, self.trained(bias, &[output], 0.0, 0.0)?))
+    }
+
+    /// Layer norm over the channels.
+    pub(super) fn layer_norm(
+        &mut self,
+        name: &str,
+        channels: usize,
+        epsilon: f32,
+    ) -> Result<Layer, VisionError> {
+        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?.to_vec1()?;
+        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?.to_vec1()?;
+        Ok(Layer::LayerNorm(LayerNorm { gamma, beta, epsilon }))
+    }
+}
+
+/// A convolution, by the kernel that suits its shape.
+fn convolution(
+    kernel: &Tensor,
+    bias: &Tensor,
+    shape: Shape,
+    activation: Activation,
+) -> Result<Layer, VisionError> {
+    let (kernel, bias) = (kernel.flatten_all()?.to_vec1()?, bias.to_vec1()?);
+    if shape.groups == shape.input && shape.groups == shape.output && shape.groups > 1 {
+        return Ok(Layer::Depthwise(Depthwise::new(shape, &kernel, &bias, activation)));
+    }
+    Ok(Layer::Conv(Conv::new(shape, &kernel, &bias, activation)))
+}
+
+/// A linear layer of a weight `[out][in]`.
+pub(super) fn linear(
+    weight: &Tensor,
+    bias: &Tensor,
+    activation: Activation,
+) -> Result<Linear, VisionError> {
+    let (output, input) = weight.dims2()?;
+    let (weight, bias) = (weight.flatten_all()?.to_vec1()?, bias.to_vec1()?);
+    let shape = Shape::same(input, output, 1, 1);
+    Ok(Linear(Conv::new(shape, &weight, &bias, activation)))
 }

@@ -37,6 +37,8 @@ pub(crate) fn uniform(name: &str, count: usize) -> Vec<f32> {
         .collect()
 }
 
+const SMALL: [&str; 3] = ["pos_embedding", "class_token", "relative_position_bias_table"];
+
 /// A tensor's values by its name and shape.
 pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
     let values = uniform(name, shape.iter().product());
@@ -45,6 +47,10 @@ pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
         each(|it| 0.1 * it)
     } else if name.ends_with("running_var") {
         each(|it| 1.0 + 0.5 * it.abs())
+    } else if name.ends_with("layer_scale") {
+        each(|it| 0.5 + 0.1 * it)
+    } else if SMALL.iter().any(|it| name.ends_with(it)) {
+        each(|it| 0.02 * it)
     } else if shape.len() < 2 {
         if name.ends_with("weight") { each(|it| 1.0 + 0.1 * it) } else { each(|it| 0.1 * it) }
     } else {

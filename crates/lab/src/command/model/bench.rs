@@ -86,6 +86,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "images_per_s": rate,
             "step_s": { "median": median, "p10": p10, "p90": p90 },
             "threads": threads,
+            "peak_memory_mb": peak_memory_mb(),
             "batch": batch,
             "steps": args.steps,
         }));
@@ -142,7 +143,7 @@ fn evaluate(kind: Kind, args: &Args, batch: usize) -> Result<Vec<f64>, Failure> 
     };
     let adam =
         Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let training =
+    let mut training =
         Training::on_one_batch(network(kind, shape)?, &adam, &split.images, &split.labels)
             .map_err(Failure::bad_input)?;
     timed(args.steps, || training.accuracy(&split).map(|_| ()).map_err(Failure::run_time))
@@ -152,6 +153,14 @@ fn infer(arch: &str, args: &Args, batch: usize) -> Result<Vec<f64>, Failure> {
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
     let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
     timed(args.steps, || network.forward(&images).map(|_| ()).map_err(Failure::run_time))
+}
+
+/// The most memory that this process had at once, where the system tells (Linux).
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024.0)
 }
 
 fn timed(steps: usize, mut step: impl FnMut() -> Result<(), Failure>) -> Result<Vec<f64>, Failure> {

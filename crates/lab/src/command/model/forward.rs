@@ -1,12 +1,16 @@
-//! `wattlab model forward`: logits of given images with given weights.
+//! `wattlab model forward`: what a network says to given images, with given weights.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
-use models::vision::{VisionError, VisionNetwork};
-use serde_json::json;
+use models::vision::{Pretrained, VisionError, VisionNetwork, imagenet_class};
+use serde_json::{Value, json};
 
+use super::weights::Weights;
 use crate::{Failure, output};
 
 /// Arguments of `wattlab model forward`.
@@ -15,12 +19,19 @@ pub struct Args {
     /// The network, by torchvision's name.
     #[arg(long, value_name = "NAME")]
     arch: String,
-    /// A state dict under torchvision's names.
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
-    /// A tensor `images` of shape `[n][3][height][width]`, float32.
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
+    #[command(flatten)]
+    weights: Weights,
+    /// A tensor `images` of shape `[n][3][height][width]`, float32, ready for the network.
+    #[arg(long, value_name = "FILE", required_unless_present = "image")]
+    input: Option<PathBuf>,
+    /// A photograph, JPEG or PNG, which is resized, cropped and normalized as torchvision does it for
+    /// these weights; can be given several times.
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    image: Vec<PathBuf>,
+    /// `--input` is normalized as for other networks: `googlenet` and `inception_v3` with published
+    /// weights expect [-1, 1], as torchvision's `transform_input` makes it.
+    #[arg(long, requires = "input")]
+    transform_input: bool,
     /// Where to compute.
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -41,6 +52,12 @@ const CLASSIFIERS: &[&str] = &[
     "head.weight",
 ];
 
+/// Classes of ImageNet-1k.
+const IMAGENET: usize = 1000;
+
+/// Predictions that are told of an image.
+const TOLD: usize = 5;
+
 /// Runs it.
 ///
 /// # Errors
@@ -48,37 +65,137 @@ const CLASSIFIERS: &[&str] = &[
 /// If a file cannot be read or does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     super::device(&args.device)?;
-    let weights = tensors(&args.weights, "--weights")?;
-    let mut input = tensors(&args.input, "--input")?;
-    let images = input.remove("images").ok_or_else(|| {
-        let path = args.input.display();
-        Failure::bad_input(anyhow!("--input `{path}` has no tensor `images`"))
-    })?;
-    let images = images.to_dtype(DType::F32).map_err(Failure::bad_input)?;
-    let classes = CLASSIFIERS.iter().find_map(|it| weights.get(*it)?.dim(0).ok()).unwrap_or(1000);
+    let (weights, published) = args.weights.read(&args.arch)?;
+    let images = match &args.input {
+        Some(path) => given(path, args)?,
+        None => photographs(args, published)?,
+    };
+    let classes =
+        CLASSIFIERS.iter().find_map(|it| weights.get(*it)?.dim(0).ok()).unwrap_or(IMAGENET);
     let fail = |error: VisionError| {
         Failure::bad_input(anyhow!(error).context(format!("--arch {}", args.arch)))
     };
     let network = VisionNetwork::from_tensors(&args.arch, classes, weights).map_err(fail)?;
     let logits = network.forward(&images).map_err(fail)?;
-    let shape = logits.dims().to_vec();
     let rows: Vec<Vec<f32>> = logits.to_vec2().map_err(Failure::run_time)?;
+    let predictions: Vec<Vec<Prediction>> = rows.iter().map(|it| Prediction::best(it)).collect();
+    let name = |image: usize| match args.image.get(image) {
+        Some(path) => path.display().to_string(),
+        None => format!("image {image}"),
+    };
     if args.json {
-        let flat: Vec<f32> = rows.concat();
-        return output::print_json(&json!({ "shape": shape, "logits": flat }));
+        let mut told = json!({ "shape": logits.dims(), "logits": rows.concat() });
+        let images = predictions.iter().enumerate().map(|(image, best)| {
+            let best: Vec<Value> = best.iter().map(Prediction::json).collect();
+            json!({ "image": name(image), "predictions": best })
+        });
+        told["images"] = images.collect();
+        if let (Some(it), false) = (published, args.image.is_empty()) {
+            let it = &it.preprocessing;
+            told["preprocessing"] = json!({
+                "resize": it.resize,
+                "crop": it.crop,
+                "interpolation": if it.bicubic { "bicubic" } else { "bilinear" },
+                "mean": it.mean,
+                "deviation": it.deviation,
+            });
+        }
+        return output::print_json(&told);
     }
-    for (image, row) in rows.iter().enumerate() {
-        let mut best: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
-        best.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let best: Vec<String> =
-            best.iter().take(5).map(|(class, logit)| format!("{class}: {logit:.4}")).collect();
-        output::print(&format!("image {image}: {}", best.join(", ")));
+    for (image, best) in predictions.iter().enumerate() {
+        output::print(&format!("{}:", name(image)));
+        for it in best {
+            output::print(&format!("  {:>6.2} %  {}", it.probability * 100.0, it.words()));
+        }
     }
     Ok(())
 }
 
+/// The tensor `images` of a file.
+fn given(path: &std::path::Path, args: &Args) -> Result<Tensor, Failure> {
+    let mut input = tensors(path, "--input")?;
+    let images = input.remove("images").ok_or_else(|| {
+        Failure::bad_input(anyhow!("--input `{}` has no tensor `images`", path.display()))
+    })?;
+    let images = images.to_dtype(DType::F32).map_err(Failure::bad_input)?;
+    let usual = Pretrained::default_of("resnet18").map(|it| it.preprocessing);
+    let (Some(usual), Some(own)) = (usual, Pretrained::default_of(&args.arch)) else {
+        return Ok(images);
+    };
+    if !args.transform_input {
+        return Ok(images);
+    }
+    let own = own.preprocessing;
+    let change = |channel: usize| {
+        let scale = usual.deviation[channel] / own.deviation[channel];
+        (scale, (usual.mean[channel] - own.mean[channel]) / own.deviation[channel])
+    };
+    let of = |part: fn((f32, f32)) -> f32| {
+        let values: Vec<f32> = (0..3).map(|channel| part(change(channel))).collect();
+        Tensor::from_vec(values, (1, 3, 1, 1), &Device::Cpu)
+    };
+    of(|it| it.0)
+        .and_then(|scale| images.broadcast_mul(&scale))
+        .and_then(|scaled| scaled.broadcast_add(&of(|it| it.1)?))
+        .with_context(|| format!("--input `{}`", path.display()))
+        .map_err(Failure::BadInput)
+}
+
+fn photographs(args: &Args, published: Option<&Pretrained>) -> Result<Tensor, Failure> {
+    let published = published.ok_or_else(|| {
+        Failure::BadInput(anyhow!("--image: nobody says how {} wants its images", args.arch))
+    })?;
+    published
+        .preprocessing
+        .read(&args.image)
+        .map_err(|error| Failure::BadInput(anyhow!(error).context("--image")))
+}
+
+/// A class that a network finds likely.
+struct Prediction {
+    class: usize,
+    name: Option<&'static str>,
+    logit: f32,
+    probability: f64,
+}
+
+impl Prediction {
+    /// The likeliest of all classes first.
+    fn best(logits: &[f32]) -> Vec<Self> {
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exp = |it: f32| f64::from(it - top).exp();
+        let sum: f64 = logits.iter().copied().map(exp).sum();
+        let mut classes: Vec<usize> = (0..logits.len()).collect();
+        classes.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+        let named = logits.len() == IMAGENET;
+        let told = classes.into_iter().take(TOLD).map(|class| Self {
+            class,
+            name: if named { imagenet_class(class) } else { None },
+            logit: logits[class],
+            probability: exp(logits[class]) / sum,
+        });
+        told.collect()
+    }
+
+    fn words(&self) -> String {
+        match self.name {
+            Some(name) => format!("{name} ({})", self.class),
+            None => format!("class {}", self.class),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "class": self.class,
+            "name": self.name,
+            "probability": self.probability,
+            "logit": self.logit,
+        })
+    }
+}
+
 /// Every tensor of a `.safetensors` file.
-pub(super) fn tensors(path: &PathBuf, flag: &str) -> Result<HashMap<String, Tensor>, Failure> {
+pub(super) fn tensors(path: &Path, flag: &str) -> Result<HashMap<String, Tensor>, Failure> {
     candle_core::safetensors::load(path, &Device::Cpu)
         .with_context(|| format!("{flag}: failed to read `{}` as safetensors", path.display()))
         .map_err(Failure::bad_input)

@@ -4,9 +4,10 @@ mod bench;
 mod forward;
 mod net;
 mod train;
+mod weights;
 
 use anyhow::anyhow;
-use models::vision::architectures;
+use models::vision::{Pretrained, architectures};
 use serde_json::json;
 
 use crate::{Failure, output};
@@ -46,7 +47,14 @@ fn list(json: bool) -> Result<(), Failure> {
     if json {
         let vision: Vec<_> = architectures()
             .iter()
-            .map(|it| json!({ "name": it.name, "least_side": it.least_side }))
+            .map(|it| {
+                json!({
+                    "name": it.name,
+                    "least_side": it.least_side,
+                    "fixed_side": it.fixed_side,
+                    "weights": published(it.name).map(|it| it.name).collect::<Vec<_>>(),
+                })
+            })
             .collect();
         let study: Vec<_> = net::Kind::ALL.iter().map(|it| it.word()).collect();
         return output::print_json(
@@ -55,13 +63,19 @@ fn list(json: bool) -> Result<(), Failure> {
     }
     output::print("vision networks (--arch), with the smallest side of an image they take:");
     for it in architectures() {
-        output::print(&format!("  {:<20} {}", it.name, it.least_side));
+        let only = if it.fixed_side { " (only)" } else { "" };
+        output::print(&format!("  {:<20} {}{only}", it.name, it.least_side));
     }
     output::print("the study's networks (--net):");
     for it in net::Kind::ALL {
         output::print(&format!("  {}", it.word()));
     }
     Ok(())
+}
+
+/// What torchvision publishes of a network.
+fn published(name: &str) -> impl Iterator<Item = &'static Pretrained> + use<'_> {
+    Pretrained::all().iter().filter(move |it| it.architecture == name)
 }
 
 /// The device that was asked for; there is only one kind in this build.

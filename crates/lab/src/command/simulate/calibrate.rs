@@ -98,10 +98,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
         let found = &args.batches;
         return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
     }
-    if args.side < known.least_side {
-        let least = known.least_side;
-        return Err(anyhow!("`--side` is {}: {} needs at least {least}", args.side, known.name));
-    }
+    known.takes(args.side, args.side).with_context(|| format!("`--side` is {}", args.side))?;
     if args.repetitions == 0 {
         return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
     }

@@ -1,0 +1,303 @@
+//! Convolution with bias, residual and activation: a matrix product whose left side is the image.
+//!
+//! The reference is candle's own convolution, in the tests.
+
+use std::cell::RefCell;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    Activation, ConvShape, NEAR, View,
+    window::{Window, windows},
+};
+use crate::kernels::{
+    Parts, cpu_storage,
+    panel::{MOST, PANEL, Tile, compute},
+};
+
+/// Tasks a thread should find, so that none waits long for another.
+const TASKS_PER_THREAD: usize = 2;
+
+thread_local! {
+    /// A task's padded input.
+    static BUFFER: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A convolution `[n][h][w][ci] → [n][h'][w'][co]` whose weights are packed for [`compute`].
+pub(crate) struct Conv {
+    shape: ConvShape,
+    /// `[groups][panels][k][32]`, k over kernel rows, columns and channels.
+    weights: Vec<f32>,
+    /// `[groups][panels][32]`.
+    bias: Vec<f32>,
+    activation: Activation,
+}
+
+impl Conv {
+    /// From `weights` `[co][ci/groups][kh][kw]` and `bias` `[co]`.
+    pub(crate) fn new(
+        shape: ConvShape,
+        weights: &[f32],
+        bias: &[f32],
+        activation: Activation,
+    ) -> Self {
+        let ConvShape { input, output, kernel: [kh, kw], groups, .. } = shape;
+        let (inputs, outputs) = (input / groups, output / groups);
+        let panels = outputs.div_ceil(PANEL);
+        let k = kh * kw * inputs;
+        let mut packed = vec![0.0; groups * panels * k * PANEL];
+        let mut biases = vec![0.0; groups * panels * PANEL];
+        for o in 0..output {
+            let (group, channel) = (o / outputs, o % outputs);
+            let (panel, lane) = (group * panels + channel / PANEL, channel % PANEL);
+            biases[panel * PANEL + lane] = bias[o];
+            for i in 0..inputs {
+                for tap in 0..kh * kw {
+                    let to = (panel * k + tap * inputs + i) * PANEL + lane;
+                    packed[to] = weights[(o * inputs + i) * kh * kw + tap];
+                }
+            }
+        }
+        Self { shape, weights: packed, bias: biases, activation }
+    }
+
+    pub(crate) fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// Whether a residual can be added before the activation, which is a ReLU or none.
+    pub(crate) fn adds_before(&self, relu: bool) -> bool {
+        self.activation == if relu { Activation::Relu } else { Activation::None }
+    }
+
+    /// Of images x, plus `residual` `[n][h'][w'][co]` before the activation.
+    pub(crate) fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+        x.apply_op1_no_bwd(&With { conv: self, residual })
+    }
+
+    fn run(&self, x: View<'_>, residual: Option<View<'_>>) -> Result<(Vec<f32>, [usize; 4])> {
+        let shape = &self.shape;
+        if x.c != shape.input {
+            bail!("a convolution of {} channels got images of {}", shape.input, x.c);
+        }
+        let (rows, columns) = shape.size(x.h, x.w)?;
+        let dims = [x.n, rows, columns, shape.output];
+        if let Some(it) = residual
+            && [it.n, it.h, it.w, it.c] != dims
+        {
+            bail!("a residual of {:?} for images of {dims:?}", [it.n, it.h, it.w, it.c]);
+        }
+        let pixels = x.n * rows * columns;
+        let mut out: Vec<f32> = Vec::with_capacity(pixels * shape.output);
+        let parts = Parts(out.as_mut_ptr());
+        let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
+        let point = shape.kernel == [1, 1] && shape.padding == [0, 0];
+        if point && shape.stride == 1 {
+            // Nothing tells rows apart: bands of pixels.
+            let x = x.flat();
+            let near = (NEAR / x.c.max(1)).max(MOST);
+            let each = pixels.div_ceil(pixels.div_ceil(near).max(wanted)).next_multiple_of(MOST);
+            let bands: Vec<Band> = (0..pixels)
+                .step_by(each)
+                .map(|first| Band { first, pixels: each.min(pixels - first) })
+                .collect();
+            self.tasks(bands.len(), wanted, |index, panels| {
+                let band = bands[index];
+                let line = Line {
+                    from: x.values[band.first * x.pitch..].as_ptr(),
+                    step: x.pitch,
+                    first: band.first,
+                    pixels: band.pixels,
+                };
+                // SAFETY: the band's pixels lie in x; no other task has them and these panels.
+                unsafe { self.panels(panels, 1, |_| line, &[0], residual, parts) };
+            });
+        } else {
+            let windows = windows(shape, x, rows, wanted.min(x.n * rows));
+            self.tasks(windows.len(), wanted, |index, panels| {
+                BUFFER.with_borrow_mut(|buffer| {
+                    self.window(
+                        &windows[index],
+                        panels,
+                        x,
+                        (rows, columns),
+                        residual,
+                        parts,
+                        buffer,
+                    );
+                });
+            });
+        }
+        // SAFETY: the tasks wrote every pixel's every channel.
+        unsafe { out.set_len(pixels * shape.output) };
+        Ok((out, dims))
+    }
+
+    /// Runs `work` for each part of the image and each range of panels; panels are split where there
+    /// are too few parts for the threads.
+    fn tasks(
+        &self,
+        parts: usize,
+        wanted: usize,
+        work: impl Fn(usize, std::ops::Range<usize>) + Sync,
+    ) {
+        let panels = self.bias.len() / PANEL;
+        let splits = wanted.div_ceil(parts.max(1)).clamp(1, panels.max(1));
+        let each = panels.div_ceil(splits).max(1);
+        let ranges = panels.div_ceil(each);
+        (0..parts * ranges).into_par_iter().for_each(|task| {
+            let (part, range) = (task / ranges, task % ranges);
+            work(part, range * each..((range + 1) * each).min(panels));
+        });
+    }
+
+    fn window(
+        &self,
+        window: &Window,
+        panels: std::ops::Range<usize>,
+        x: View<'_>,
+        (rows, columns): (usize, usize),
+        residual: Option<View<'_>>,
+        parts: Parts,
+        buffer: &mut Vec<f32>,
+    ) {
+        let ConvShape { kernel: [kh, kw], stride, groups, .. } = self.shape;
+        let source = window.source(&self.shape, x, buffer);
+        // A row of the kernel is one run of memory unless groups lie in between.
+        let segments: Vec<usize> = if groups == 1 && source.column == x.c {
+            (0..kh).map(|ky| ky * source.row).collect()
+        } else {
+            let column = |ky| (0..kw).map(move |kx| (ky, kx));
+            (0..kh).flat_map(column).map(|(ky, kx)| ky * source.row + kx * source.column).collect()
+        };
+        let line = |index: usize| {
+            let (image, row) = (index / window.rows, index % window.rows);
+            let start = image * source.image + row * stride * source.row;
+            Line {
+                // SAFETY: the window's rows lie in its source.
+                from: unsafe { source.from.add(start) },
+                step: stride * source.column,
+                first: ((window.image + image) * rows + window.row + row) * columns,
+                pixels: columns,
+            }
+        };
+        let lines = window.images * window.rows;
+        // SAFETY: the lines lie in the source; no other task has them and these panels.
+        unsafe { self.panels(panels, lines, line, &segments, residual, parts) };
+    }
+
+    /// The products of some lines of pixels with some panels, and their activation.
+    ///
+    /// # Safety
+    ///
+    /// The lines' pixels and runs can be read; nobody else writes these pixels' channels.
+    unsafe fn panels(
+        &self,
+        panels: std::ops::Range<usize>,
+        lines: usize,
+        line: impl Fn(usize) -> Line,
+        segments: &[usize],
+        residual: Option<View<'_>>,
+        parts: Parts,
+    ) {
+        let ConvShape { input, output, kernel: [kh, kw], groups, .. } = self.shape;
+        let (inputs, outputs) = (input / groups, output / groups);
+        let each = outputs.div_ceil(PANEL);
+        let k = kh * kw * inputs;
+        let bounds = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        for panel in panels.clone() {
+            let (group, within) = (panel / each, panel % each * PANEL);
+            let channel = group * outputs + within;
+            for index in 0..lines {
+                let line = line(index);
+                let mut done = 0;
+                let mut tiles = line.pixels.div_ceil(MOST);
+                while tiles > 0 {
+                    // Of even widths: a narrow last tile would waste registers.
+                    let count = (line.pixels - done).div_ceil(tiles);
+                    let first = line.first + done;
+                    let tile = Tile {
+                        // SAFETY: the caller's; a group's channels lie `group · inputs` on.
+                        from: unsafe { line.from.add(done * line.step + group * inputs) },
+                        step: line.step,
+                        packed: false,
+                        segments,
+                        run: k / segments.len(),
+                        weights: self.weights[panel * k * PANEL..].as_ptr(),
+                        bias: self.bias[panel * PANEL..].as_ptr(),
+                        residual: residual.map_or(std::ptr::null(), |it| {
+                            it.values[first * it.pitch + channel..].as_ptr()
+                        }),
+                        residual_pitch: residual.map_or(0, |it| it.pitch),
+                        // SAFETY: `out` has `output` floats for each pixel.
+                        to: unsafe { parts.at(first * output + channel) },
+                        pitch: output,
+                        channels: (outputs - within).min(PANEL),
+                        bounds,
+                    };
+                    // SAFETY: the caller's.
+                    unsafe { compute(&tile, count) };
+                    done += count;
+                    tiles -= 1;
+                }
+            }
+        }
+        if self.activation.bounds().is_some() {
+            return;
+        }
+        let channel = |panel: usize| panel / each * outputs + (panel % each * PANEL).min(outputs);
+        let (from, to) = (channel(panels.start), channel(panels.end).min(output));
+        for index in 0..lines {
+            let line = line(index);
+            for pixel in line.first..line.first + line.pixels {
+                // SAFETY: these channels of this pixel are this task's and written above.
+                let values = unsafe {
+                    std::slice::from_raw_parts_mut(parts.at(pixel * output + from), to - from)
+                };
+                self.activation.apply(values);
+            }
+        }
+    }
+}
+
+/// Pixels of a flattened batch.
+#[derive(Clone, Copy)]
+struct Band {
+    first: usize,
+    pixels: usize,
+}
+
+/// Pixels of the output that lie in a row, and their input evenly apart.
+#[derive(Clone, Copy)]
+struct Line {
+    from: *const f32,
+    /// Floats between the inputs of neighboring pixels.
+    step: usize,
+    /// The first one's index in the output.
+    first: usize,
+    pixels: usize,
+}
+
+struct With<'a> {
+    conv: &'a Conv,
+    residual: Option<&'a Tensor>,
+}
+
+impl CustomOp1 for With<'_> {
+    fn name(&self) -> &'static str {
+        "conv-bias-activation"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = View::new(storage, layout)?;
+        let (out, dims) = match self.residual {
+            None => self.conv.run(x, None)?,
+            Some(tensor) => {
+                let (storage, layout) = tensor.storage_and_layout();
+                self.conv.run(x, Some(View::new(cpu_storage(&storage)?, layout)?))?
+            }
+        };
+        Ok((CpuStorage::F32(out), Shape::from(dims.to_vec())))
+    }
+}

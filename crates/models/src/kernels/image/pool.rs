@@ -1,0 +1,201 @@
+//! Pooling: the largest or the mean of windows, channel by channel.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
+use rayon::prelude::*;
+
+use super::View;
+use crate::kernels::lanes::dispatch;
+
+/// The largest value of each window; windows hang over the edge where padding lets them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxPool {
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
+    /// Keeps a last window that hangs over the far edge (PyTorch's `ceil_mode`).
+    pub(crate) ceil: bool,
+}
+
+impl MaxPool {
+    /// Outputs along an axis, as PyTorch counts them: a window that begins in the far padding is left
+    /// out, and one window may hang over an image that is smaller than it.
+    fn outputs(&self, size: usize) -> Result<usize> {
+        let hanging = if self.ceil { self.stride - 1 } else { 0 };
+        let Some(room) = (size + 2 * self.padding + hanging).checked_sub(self.kernel) else {
+            bail!("a pool of {} does not fit {size} pixels", self.kernel);
+        };
+        let last = room / self.stride;
+        let within = last * self.stride < size + self.padding;
+        Ok(if self.ceil && !within { last } else { last + 1 })
+    }
+}
+
+/// Pixels of the input that an output covers along an axis.
+fn covered(
+    output: usize,
+    stride: usize,
+    kernel: usize,
+    padding: usize,
+    size: usize,
+) -> std::ops::Range<usize> {
+    let start = output * stride;
+    start.saturating_sub(padding)..(start + kernel).saturating_sub(padding).min(size)
+}
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max-pool"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = View::new(storage, layout)?;
+        let (rows, columns) = (self.outputs(x.h)?, self.outputs(x.w)?);
+        let mut out = vec![0.0_f32; x.n * rows * columns * x.c];
+        out.par_chunks_mut((columns * x.c).max(1)).enumerate().for_each(|(index, line)| {
+            let (image, row) = (index / rows, index % rows);
+            let ys = covered(row, self.stride, self.kernel, self.padding, x.h);
+            for (column, best) in line.chunks_exact_mut(x.c).enumerate() {
+                let xs = covered(column, self.stride, self.kernel, self.padding, x.w);
+                let mut first = true;
+                for y in ys.clone() {
+                    for at in xs.clone() {
+                        let pixel = x.pixel((image * x.h + y) * x.w + at);
+                        if first {
+                            best.copy_from_slice(pixel);
+                            first = false;
+                        } else {
+                            // SAFETY: `c` floats each.
+                            unsafe { largest(best.as_mut_ptr(), pixel.as_ptr(), x.c) };
+                        }
+                    }
+                }
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((x.n, rows, columns, x.c))))
+    }
+}
+
+/// Means of windows without padding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AveragePool {
+    /// Of so many pixels along each axis, so far apart; with padding, zeros count
+    /// (PyTorch's `count_include_pad`).
+    Windows { kernel: usize, stride: usize, padding: usize },
+    /// To so many rows and columns, over `⌊i·h/n⌋ .. ⌈(i+1)·h/n⌉` as PyTorch.
+    Adaptive(usize),
+}
+
+impl AveragePool {
+    fn outputs(self, size: usize) -> Result<usize> {
+        match self {
+            Self::Adaptive(outputs) => Ok(outputs),
+            Self::Windows { kernel, stride, padding } => {
+                match (size + 2 * padding).checked_sub(kernel) {
+                    Some(room) => Ok(room / stride + 1),
+                    None => bail!("a pool of {kernel} does not fit {size} pixels"),
+                }
+            }
+        }
+    }
+
+    fn covered(self, output: usize, size: usize) -> std::ops::Range<usize> {
+        match self {
+            Self::Adaptive(n) => output * size / n..((output + 1) * size).div_ceil(n),
+            Self::Windows { kernel, stride, padding } => {
+                covered(output, stride, kernel, padding, size)
+            }
+        }
+    }
+}
+
+impl CustomOp1 for AveragePool {
+    fn name(&self) -> &'static str {
+        "average-pool"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = View::new(storage, layout)?;
+        let (rows, columns) = (self.outputs(x.h)?, self.outputs(x.w)?);
+        let mut out = vec![0.0_f32; x.n * rows * columns * x.c];
+        out.par_chunks_mut((columns * x.c).max(1)).enumerate().for_each(|(index, line)| {
+            let (image, row) = (index / rows, index % rows);
+            let ys = self.covered(row, x.h);
+            for (column, sum) in line.chunks_exact_mut(x.c).enumerate() {
+                let xs = self.covered(column, x.w);
+                let mut pixels = 0;
+                for y in ys.clone() {
+                    for at in xs.clone() {
+                        let pixel = x.pixel((image * x.h + y) * x.w + at);
+                        // SAFETY: `c` floats each.
+                        unsafe { add(sum.as_mut_ptr(), pixel.as_ptr(), x.c) };
+                        pixels += 1;
+                    }
+                }
+                let count = match self {
+                    Self::Windows { kernel, .. } => kernel * kernel,
+                    Self::Adaptive(_) => pixels,
+                };
+                sum.iter_mut().for_each(|it| *it /= count as f32);
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((x.n, rows, columns, x.c))))
+    }
+}
+
+/// Mean over each image: `[n][c]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GlobalAverage;
+
+impl CustomOp1 for GlobalAverage {
+    fn name(&self) -> &'static str {
+        "global-average"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = View::new(storage, layout)?;
+        let pixels = x.h * x.w;
+        let mut out = vec![0.0_f32; x.n * x.c];
+        out.par_chunks_mut(x.c.max(1)).enumerate().for_each(|(image, sum)| {
+            for pixel in image * pixels..(image + 1) * pixels {
+                // SAFETY: `c` floats each.
+                unsafe { add(sum.as_mut_ptr(), x.pixel(pixel).as_ptr(), x.c) };
+            }
+            sum.iter_mut().for_each(|it| *it /= pixels as f32);
+        });
+        Ok((CpuStorage::F32(out), Shape::from((x.n, x.c))))
+    }
+}
+
+dispatch! {
+    /// `to = max(to, from)`; a NaN stays one.
+    ///
+    /// # Safety
+    ///
+    /// Both hold `len` floats.
+    fn largest<V>(to: *mut f32, from: *const f32, len: usize) {
+        // SAFETY: the caller's.
+        let (to, from) = unsafe {
+            (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
+        };
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = if *from > *to || from.is_nan() { *from } else { *to };
+        }
+    }
+}
+
+dispatch! {
+    /// `to += from`.
+    ///
+    /// # Safety
+    ///
+    /// Both hold `len` floats.
+    fn add<V>(to: *mut f32, from: *const f32, len: usize) {
+        // SAFETY: the caller's.
+        let (to, from) = unsafe {
+            (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
+        };
+        for (to, from) in to.iter_mut().zip(from) {
+            *to += *from;
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Operations on the channels of each pixel.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, bail};
+use rayon::prelude::*;
+
+use super::{View, activation::exp};
+use crate::kernels::{floats, lanes::dispatch};
+
+/// Floats of a task.
+const TASK: usize = 32 * 1024;
+
+/// Rows of a task.
+fn rows(channels: usize) -> usize {
+    (TASK / channels.max(1)).max(1)
+}
+
+/// Runs `of(to, from)` over every pixel's channels of x; answers a compact tensor of x's shape.
+fn each_pixel(
+    storage: &CpuStorage,
+    layout: &Layout,
+    of: impl Fn(&mut [f32], &[f32]) + Sync,
+) -> Result<(CpuStorage, Shape)> {
+    let dims = layout.dims();
+    let c = *dims.last().unwrap_or(&1);
+    let n = layout.shape().elem_count() / c.max(1);
+    let mut out = vec![0.0_f32; n * c];
+    let run = |first: &(dyn Fn(usize) -> usize + Sync), values: &[f32], out: &mut [f32]| {
+        out.par_chunks_mut((rows(c) * c).max(1)).enumerate().for_each(|(task, out)| {
+            for (row, to) in out.chunks_exact_mut(c.max(1)).enumerate() {
+                of(to, &values[first(task * rows(c) + row)..][..c]);
+            }
+        });
+    };
+    if layout.is_contiguous() {
+        run(&|row| row * c, floats(storage, layout)?, &mut out);
+    } else {
+        let x = View::new(storage, layout)?;
+        run(&|row| row * x.pitch, x.values, &mut out);
+    }
+    Ok((CpuStorage::F32(out), layout.shape().clone()))
+}
+
+/// `relu(scale · x + shift)` of each channel: batch norm before a convolution.
+pub(crate) struct ScaleShift {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+}
+
+impl CustomOp1 for ScaleShift {
+    fn name(&self) -> &'static str {
+        "scale-shift-relu"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        if layout.dims().last() != Some(&self.scale.len()) {
+            bail!("a norm of {} channels got {layout:?}", self.scale.len());
+        }
+        each_pixel(storage, layout, |to, from| {
+            // SAFETY: as many floats each as there are channels.
+            unsafe {
+                let (scale, shift) = (self.scale.as_ptr(), self.shift.as_ptr());
+                scale_shift(to.as_mut_ptr(), from.as_ptr(), scale, shift, to.len());
+            }
+        })
+    }
+}
+
+dispatch! {
+    /// # Safety
+    ///
+    /// All hold `len` floats.
+    fn scale_shift<V>(
+        to: *mut f32, from: *const f32, scale: *const f32, shift: *const f32, len: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let from = std::slice::from_raw_parts(from, len);
+            let scale = std::slice::from_raw_parts(scale, len);
+            let shift = std::slice::from_raw_parts(shift, len);
+            let to = std::slice::from_raw_parts_mut(to, len);
+            for i in 0..len {
+                to[i] = (from[i] * scale[i] + shift[i]).max(0.0);
+            }
+        }
+    }
+}
+
+/// Layer norm over the last axis (Ba et al. 2016), ε inside the root.
+pub(crate) struct LayerNorm {
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+    pub(crate) epsilon: f32,
+}
+
+impl CustomOp1 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        if layout.dims().last() != Some(&self.gamma.len()) {
+            bail!("a norm of {} channels got {layout:?}", self.gamma.len());
+        }
+        each_pixel(storage, layout, |to, from| {
+            // SAFETY: as many floats each as there are channels.
+            unsafe {
+                let (gamma, beta) = (self.gamma.as_ptr(), self.beta.as_ptr());
+                let (to, from, len) = (to.as_mut_ptr(), from.as_ptr(), to.len());
+                normalize(to, from, gamma, beta, len, self.epsilon);
+            }
+        })
+    }
+}
+
+/// Sum of `of(value)`, in 16 partial sums so that the compiler can use vectors.
+#[inline(always)]
+fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for lane in 0..16 {
+            sums[lane] += of(chunk[lane]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|it| of(*it)).sum::<f32>()
+}
+
+dispatch! {
+    /// # Safety
+    ///
+    /// All hold `len` floats.
+    fn normalize<V>(
+        to: *mut f32, from: *const f32, gamma: *const f32, beta: *const f32, len: usize, epsilon: f32,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let from = std::slice::from_raw_parts(from, len);
+            let gamma = std::slice::from_raw_parts(gamma, len);
+            let beta = std::slice::from_raw_parts(beta, len);
+            let to = std::slice::from_raw_parts_mut(to, len);
+            let mean = sum(from, |it| it) / len as f32;
+            let variance = sum(from, |it| (it - mean) * (it - mean)) / len as f32;
+            let inverse = 1.0 / (variance + epsilon).sqrt();
+            for i in 0..len {
+                to[i] = (from[i] - mean) * inverse * gamma[i] + beta[i];
+            }
+        }
+    }
+}
+
+/// Softmax over the last axis.
+pub(crate) struct Softmax;
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        each_pixel(storage, layout, |to, from| {
+            // SAFETY: as many floats each.
+            unsafe { softmax(to.as_mut_ptr(), from.as_ptr(), to.len()) };
+        })
+    }
+}
+
+dispatch! {
+    /// # Safety
+    ///
+    /// Both hold `len` floats.
+    fn softmax<V>(to: *mut f32, from: *const f32, len: usize) {
+        // SAFETY: the caller's.
+        let (to, from) = unsafe {
+            (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
+        };
+        let top = from.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for i in 0..len {
+            to[i] = exp(from[i] - top);
+        }
+        let inverse = 1.0 / sum(to, |it| it);
+        for value in to.iter_mut() {
+            *value *= inverse;
+        }
+    }
+}
+
+/// Channels of two tensors in turn: ShuffleNet's channel shuffle of two groups.
+pub(crate) struct Interleave;
+
+impl CustomOp2 for Interleave {
+    fn name(&self) -> &'static str {
+        "interleave"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (a, b) = (View::new(s1, l1)?, View::new(s2, l2)?);
+        if (a.n, a.h, a.w, a.c) != (b.n, b.h, b.w, b.c) {
+            bail!("images to interleave differ: {l1:?} and {l2:?}");
+        }
+        let c = a.c;
+        let mut out = vec![0.0_f32; a.n * a.h * a.w * 2 * c];
+        out.par_chunks_mut((rows(2 * c) * 2 * c).max(1)).enumerate().for_each(|(task, out)| {
+            for (row, to) in out.chunks_exact_mut((2 * c).max(1)).enumerate() {
+                let pixel = task * rows(2 * c) + row;
+                let values = a.pixel(pixel).iter().zip(b.pixel(pixel));
+                for (to, (a, b)) in to.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+                    *to = [*a, *b];
+                }
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((a.n, a.h, a.w, 2 * c))))
+    }
+}
+
+/// Images `[n][h][w][c]` times a factor for each channel of each image, `[n][c]`: what squeeze and
+/// excitation end with (Hu et al. 2017).
+pub(crate) struct Gate;
+
+impl CustomOp2 for Gate {
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = View::new(s1, l1)?;
+        let factors = floats(s2, l2)?;
+        if factors.len() != x.n * x.c {
+            bail!("{} factors for {l1:?}", factors.len());
+        }
+        let pixels = x.h * x.w;
+        let mut out = vec![0.0_f32; x.n * pixels * x.c];
+        out.par_chunks_mut((rows(x.c) * x.c).max(1)).enumerate().for_each(|(task, out)| {
+            for (row, to) in out.chunks_exact_mut(x.c.max(1)).enumerate() {
+                let pixel = task * rows(x.c) + row;
+                let factors = &factors[pixel / pixels.max(1) * x.c..][..x.c];
+                let values = x.pixel(pixel).iter().zip(factors);
+                to.iter_mut().zip(values).for_each(|(to, (value, factor))| *to = value * factor);
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((x.n, x.h, x.w, x.c))))
+    }
+}

@@ -1,0 +1,183 @@
+//! The operations against candle's own slow path.
+
+use candle_core::{D, Device, Result, Tensor};
+use proptest::prelude::*;
+
+use super::*;
+use crate::study::Stream;
+
+/// Values in ±1.
+fn random(name: &str, shape: &[usize]) -> Tensor {
+    let values = Stream::new(7, name).uniform(shape.iter().product(), 1.0);
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn channels_last(x: &Tensor) -> Tensor {
+    x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
+}
+
+/// Candle's convolution, with other paddings for rows and columns.
+fn reference(x: &Tensor, weight: &Tensor, bias: &Tensor, shape: &ConvShape) -> Result<Tensor> {
+    let [rows, columns] = shape.padding;
+    let x = x.pad_with_zeros(2, rows, rows)?.pad_with_zeros(3, columns, columns)?;
+    let out = x.conv2d(weight, 0, shape.stride, 1, shape.groups)?;
+    Ok(channels_last(&out.broadcast_add(&bias.reshape((1, shape.output, 1, 1))?)?))
+}
+
+fn close(found: &Tensor, expected: &Tensor) -> std::result::Result<(), TestCaseError> {
+    prop_assert_eq!(found.dims(), expected.dims());
+    for (found, expected) in values(found).into_iter().zip(values(expected)) {
+        prop_assert!(
+            (found - expected).abs() <= 2e-4 * (1.0 + expected.abs()),
+            "{found} {expected}"
+        );
+    }
+    Ok(())
+}
+
+/// A shape and a batch that it takes.
+fn convolutions() -> impl Strategy<Value = (ConvShape, [usize; 3])> {
+    let kernel = prop::sample::select(vec![[1, 1], [3, 3], [5, 5], [1, 7], [7, 1], [2, 2]]);
+    let sizes = (1..4_usize, 1..20_usize, 1..20_usize);
+    (kernel, 1..4_usize, any::<bool>(), 1..4_usize, 1..24_usize, 1..24_usize, sizes).prop_map(
+        |(kernel, stride, padded, groups, inputs, outputs, (n, h, w))| {
+            let padding = if padded { kernel.map(|it| it / 2) } else { [0, 0] };
+            let (input, output) = (inputs * groups, outputs * groups);
+            let shape = ConvShape { input, output, kernel, stride, padding, groups };
+            (shape, [n, h.max(kernel[0]), w.max(kernel[1])])
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn convolutions_are_candles((shape, [n, h, w]) in convolutions(), relu in any::<bool>()) {
+        let ConvShape { input, output, kernel: [kh, kw], groups, .. } = shape;
+        let x = random("x", &[n, input, h, w]);
+        let (weight, bias) = (random("w", &[output, input / groups, kh, kw]), random("b", &[output]));
+        let activation = if relu { Activation::Relu } else { Activation::None };
+        let mut expected = reference(&x, &weight, &bias, &shape).unwrap();
+        let residual = random("r", expected.dims());
+        let conv = Conv::new(shape, &values(&weight), &values(&bias), activation);
+        let found = conv.forward(&channels_last(&x), Some(&residual)).unwrap();
+        expected = (expected + residual).unwrap();
+        close(&found, &if relu { expected.relu().unwrap() } else { expected })?;
+    }
+
+    #[test]
+    fn depthwise_convolutions_are_candles(
+        (shape, [n, h, w]) in convolutions(), channels in 1..40_usize,
+    ) {
+        let shape = ConvShape { input: channels, output: channels, groups: channels, ..shape };
+        let [kh, kw] = shape.kernel;
+        let x = random("x", &[n, channels, h, w]);
+        let (weight, bias) = (random("w", &[channels, 1, kh, kw]), random("b", &[channels]));
+        let operation =
+            Depthwise::new(shape, &values(&weight), &values(&bias), Activation::HardSwish);
+        let found = channels_last(&x).apply_op1_no_bwd(&operation).unwrap();
+        let expected = reference(&x, &weight, &bias, &shape).unwrap();
+        let mut activated = values(&expected);
+        Activation::HardSwish.apply(&mut activated);
+        close(&found, &Tensor::from_vec(activated, expected.dims(), &Device::Cpu).unwrap())?;
+    }
+
+    /// What an image gives depends neither on the batch around it nor on the threads, to the bit;
+    /// channels may be a part of wider pixels.
+    #[test]
+    fn an_image_is_computed_alone((shape, [n, h, w]) in convolutions(), threads in 1..5_usize) {
+        let ConvShape { input, output, kernel: [kh, kw], groups, .. } = shape;
+        let wide = random("x", &[n, h, w, input + 3]);
+        let x = wide.narrow(D::Minus1, 2, input).unwrap();
+        let weight = random("w", &[output, input / groups, kh, kw]);
+        let conv = Conv::new(shape, &values(&weight), &vec![0.5; output], Activation::Silu);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let all = pool.install(|| conv.forward(&x, None)).unwrap();
+        for image in 0..n {
+            let one = x.narrow(0, image, 1).unwrap().contiguous().unwrap();
+            let alone = conv.forward(&one, None).unwrap();
+            prop_assert_eq!(values(&alone), values(&all.narrow(0, image, 1).unwrap()));
+        }
+    }
+
+    #[test]
+    fn pools_are_candles(
+        n in 1..3_usize, c in 1..20_usize, h in 4..16_usize, w in 4..16_usize,
+        kernel in 1..4_usize, stride in 1..4_usize,
+    ) {
+        let x = random("x", &[n, c, h, w]);
+        let last = channels_last(&x);
+        let pool = MaxPool { kernel, stride, padding: 0, ceil: false };
+        let expected = x.max_pool2d_with_stride(kernel, stride).unwrap();
+        close(&last.apply_op1_no_bwd(&pool).unwrap(), &channels_last(&expected))?;
+        let pool = AveragePool::Windows { kernel, stride, padding: 0 };
+        let expected = x.avg_pool2d_with_stride(kernel, stride).unwrap();
+        close(&last.apply_op1_no_bwd(&pool).unwrap(), &channels_last(&expected))?;
+        let expected = x.mean((D::Minus2, D::Minus1)).unwrap();
+        close(&last.apply_op1_no_bwd(&GlobalAverage).unwrap(), &expected)?;
+        let all = AveragePool::Adaptive(1);
+        let found = last.apply_op1_no_bwd(&all).unwrap().reshape((n, c)).unwrap();
+        close(&found, &expected)?;
+    }
+
+    #[test]
+    fn norms_and_softmax_are_their_formulas(rows in 1..9_usize, c in 1..70_usize) {
+        let x = (random("x", &[rows, c]) * 5.0).unwrap();
+        let (gamma, beta) = (random("gamma", &[c]), random("beta", &[c]));
+        let norm = LayerNorm { gamma: values(&gamma), beta: values(&beta), epsilon: 1e-5 };
+        let centered = x.broadcast_sub(&x.mean_keepdim(1).unwrap()).unwrap();
+        let variance = centered.sqr().unwrap().mean_keepdim(1).unwrap();
+        let expected = centered.broadcast_div(&(variance + 1e-5).unwrap().sqrt().unwrap()).unwrap();
+        let expected = expected.broadcast_mul(&gamma).unwrap().broadcast_add(&beta).unwrap();
+        close(&x.apply_op1_no_bwd(&norm).unwrap(), &expected)?;
+        let exponentials = x.exp().unwrap();
+        let sums = exponentials.sum_keepdim(1).unwrap();
+        let expected = exponentials.broadcast_div(&sums).unwrap();
+        close(&x.apply_op1_no_bwd(&Softmax).unwrap(), &expected)?;
+    }
+
+    #[test]
+    fn channels_are_interleaved_and_gated(n in 1..3_usize, side in 1..9_usize, c in 1..40_usize) {
+        let wide = random("x", &[n, side, side, 2 * c]);
+        let (a, b) = (wide.narrow(3, 0, c).unwrap(), wide.narrow(3, c, c).unwrap());
+        let stacked = Tensor::stack(&[&a, &b], 4).unwrap();
+        let expected = stacked.reshape((n, side, side, 2 * c)).unwrap();
+        close(&a.apply_op2_no_bwd(&b, &Interleave).unwrap(), &expected)?;
+        let factors = random("f", &[n, c]);
+        let expected = a.broadcast_mul(&factors.reshape((n, 1, 1, c)).unwrap()).unwrap();
+        close(&a.apply_op2_no_bwd(&factors, &Gate).unwrap(), &expected)?;
+    }
+}
+
+/// PyTorch's rules for windows that hang over the edge.
+#[test]
+fn pools_hang_over_edges_as_pytorch_has_them() {
+    let x = Tensor::arange(0.0_f32, 25.0, &Device::Cpu).unwrap().reshape((1, 5, 5, 1)).unwrap();
+    let x = (x - 30.0).unwrap();
+    let pool = |kernel, stride, padding, ceil| {
+        let pool = MaxPool { kernel, stride, padding, ceil };
+        values(&(x.apply_op1_no_bwd(&pool).unwrap() + 30.0).unwrap())
+    };
+    // torch.nn.functional.max_pool2d(x, 3, 2, 1): the padding counts as −∞, not as 0.
+    assert_eq!(pool(3, 2, 1, false), [6.0, 8.0, 9.0, 16.0, 18.0, 19.0, 21.0, 23.0, 24.0]);
+    // torch.nn.functional.max_pool2d(x, 2, 2, ceil_mode=True)
+    assert_eq!(pool(2, 2, 0, true), [6.0, 8.0, 9.0, 16.0, 18.0, 19.0, 21.0, 23.0, 24.0]);
+}
+
+#[test]
+fn images_that_do_not_fit_are_errors() {
+    let shape =
+        ConvShape { input: 2, output: 1, kernel: [3, 3], stride: 1, padding: [0, 0], groups: 1 };
+    let conv = Conv::new(shape, &[0.0; 18], &[0.0], Activation::None);
+    let of = |dims: &[usize]| conv.forward(&random("x", dims), None).unwrap_err().to_string();
+    assert!(of(&[1, 2, 2, 2]).contains("does not fit an image of 2×2"), "{}", of(&[1, 2, 2, 2]));
+    assert!(of(&[1, 4, 4, 3]).contains("of 2 channels got images of 3"));
+    let residual = random("r", &[1, 1, 1, 1]);
+    let error = conv.forward(&random("x", &[1, 4, 4, 2]), Some(&residual)).unwrap_err();
+    assert!(error.to_string().contains("a residual of [1, 1, 1, 1]"), "{error}");
+}

@@ -1,0 +1,80 @@
+//! Attention (Vaswani et al. 2017) and the block that it is half of.
+
+use candle_core::{Result, Tensor};
+
+use super::{
+    VisionError,
+    layers::{
+        Activation::{Gelu, None},
+        Layer, Linear,
+    },
+    weights::{Weights, linear},
+};
+use crate::kernels::image::Softmax;
+
+/// Attention of every token to every other of its row, in several heads.
+pub(super) struct Attention {
+    /// To queries (already divided by the root of a head's width), keys and values, side by side.
+    project: Linear,
+    combine: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    /// `names` are the weight and the bias of the three projections.
+    pub(super) fn new(
+        w: &mut Weights,
+        (weight, bias): (&str, &str),
+        output: &str,
+        width: usize,
+        heads: usize,
+    ) -> std::result::Result<Self, VisionError> {
+        let (weight, bias) = w.matrix((weight, bias), width, 3 * width)?;
+        let scale = ((width / heads) as f64).powf(-0.5);
+        let scaled = |it: &Tensor| -> Result<Tensor> {
+            let queries = (it.narrow(0, 0, width)? * scale)?;
+            Tensor::cat(&[queries, it.narrow(0, width, 2 * width)?], 0)
+        };
+        let project = linear(&scaled(&weight)?, &scaled(&bias)?, None)?;
+        let (weight, bias) =
+            w.matrix((&format!("{output}.weight"), &format!("{output}.bias")), width, width)?;
+        Ok(Self { project, combine: linear(&weight, &bias, None)?, heads })
+    }
+
+    /// Of rows of tokens `[rows][tokens][width]`; `bias` is added to the products of queries and
+    /// keys, `[1 or rows][heads][tokens][tokens]`.
+    pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let (rows, tokens, width) = x.dims3()?;
+        let parts =
+            self.project.forward(x)?.reshape((rows, tokens, 3, self.heads, width / self.heads))?;
+        let part = |index: usize| parts.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2);
+        let (q, k, v) = (part(0)?.contiguous()?, part(1)?, part(2)?.contiguous()?);
+        let mut scores = q.matmul(&k.transpose(2, 3)?.contiguous()?)?;
+        if let Some(bias) = bias {
+            scores = scores.broadcast_add(bias)?;
+        }
+        let mixed = scores.apply_op1_no_bwd(&Softmax)?.matmul(&v)?;
+        self.combine.forward(&mixed.transpose(1, 2)?.contiguous()?.reshape((rows, tokens, width))?)
+    }
+}
+
+/// `x + last(gelu(first(norm(x))))` over the last axis, four times as wide in between.
+pub(super) fn perceptron(
+    w: &mut Weights,
+    norm: &str,
+    name: &str,
+    width: usize,
+    epsilon: f32,
+) -> std::result::Result<Layer, VisionError> {
+    Ok(residual(vec![
+        w.layer_norm(norm, width, epsilon)?,
+        w.linear(&format!("{name}.0"), width, 4 * width, Gelu)?,
+        w.linear(&format!("{name}.3"), 4 * width, width, None)?,
+    ]))
+}
+
+/// `x + path(x)`.
+pub(super) fn residual(path: Vec<Layer>) -> Layer {
+    let path = Box::new(Layer::Sequence(path));
+    Layer::Residual { path, shortcut: Option::None, relu: false }
+}

@@ -1,0 +1,222 @@
+//! Networks found by search whose blocks widen, filter each channel, weigh channels and narrow:
+//! MobileNetV3 (Howard et al. 2019), EfficientNet (Tan and Le 2019) and EfficientNetV2
+//! (Tan and Le 2021).
+
+use super::{
+    VisionError,
+    layers::{
+        Activation::{self, HardSigmoid, HardSwish, None, Relu, Sigmoid, Silu},
+        Layer,
+    },
+    mobile::narrow_residual,
+    weights::{Shape, Weights},
+};
+
+/// Of batch norm in MobileNetV3, EfficientNet-B5 and larger, and EfficientNetV2.
+const EPSILON: f64 = 1e-3;
+
+/// An inverted residual block with squeeze and excitation.
+struct Block {
+    input: usize,
+    /// Channels in between.
+    width: usize,
+    output: usize,
+    kernel: usize,
+    stride: usize,
+    /// Channels of the squeeze, its activation and its gate.
+    squeeze: Option<(usize, [Activation; 2])>,
+    activation: Activation,
+}
+
+impl Block {
+    /// `name.0`, `name.1`, … in turn.
+    fn build(&self, w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
+        let mut path = Vec::new();
+        if self.width != self.input {
+            let shape = Shape::same(self.input, self.width, 1, 1);
+            path.push(w.unit(&format!("{name}.0"), shape, self.activation)?);
+        }
+        let depthwise = Shape::depthwise(self.width, self.kernel, self.stride);
+        path.push(w.unit(&format!("{name}.{}", path.len()), depthwise, self.activation)?);
+        if let Some((squeezed, activations)) = self.squeeze {
+            let name = format!("{name}.{}", path.len());
+            path.push(w.squeeze_excitation(&name, self.width, squeezed, activations)?);
+        }
+        let shape = Shape::same(self.width, self.output, 1, 1);
+        path.push(w.unit(&format!("{name}.{}", path.len()), shape, None)?);
+        Ok(narrow_residual(Layer::Sequence(path), self.stride == 1 && self.input == self.output))
+    }
+}
+
+/// The nearest multiple of 8 that is at least 0.9 of it.
+fn channels(of: f64) -> usize {
+    let rounded = ((of + 4.0) / 8.0) as usize * 8;
+    let rounded = rounded.max(8);
+    if (rounded as f64) < 0.9 * of { rounded + 8 } else { rounded }
+}
+
+/// The paper's table 1.
+pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    w.batch_norm_epsilon(EPSILON);
+    let mut layers = vec![w.unit("features.0", Shape::same(3, 16, 3, 2), HardSwish)?];
+    // Kernel, width, output, squeeze and excitation, activation, stride.
+    let table = [
+        (3, 16, 16, false, Relu, 1),
+        (3, 64, 24, false, Relu, 2),
+        (3, 72, 24, false, Relu, 1),
+        (5, 72, 40, true, Relu, 2),
+        (5, 120, 40, true, Relu, 1),
+        (5, 120, 40, true, Relu, 1),
+        (3, 240, 80, false, HardSwish, 2),
+        (3, 200, 80, false, HardSwish, 1),
+        (3, 184, 80, false, HardSwish, 1),
+        (3, 184, 80, false, HardSwish, 1),
+        (3, 480, 112, true, HardSwish, 1),
+        (3, 672, 112, true, HardSwish, 1),
+        (5, 672, 160, true, HardSwish, 2),
+        (5, 960, 160, true, HardSwish, 1),
+        (5, 960, 160, true, HardSwish, 1),
+    ];
+    let mut input = 16;
+    for (index, (kernel, width, output, squeezed, activation, stride)) in
+        table.into_iter().enumerate()
+    {
+        let squeeze = squeezed.then(|| (channels(width as f64 / 4.0), [Relu, HardSigmoid]));
+        let block = Block { input, width, output, kernel, stride, squeeze, activation };
+        layers.push(block.build(w, &format!("features.{}.block", index + 1))?);
+        input = output;
+    }
+    layers.extend([
+        w.unit("features.16", Shape::same(160, 960, 1, 1), HardSwish)?,
+        Layer::GlobalAvgPool,
+        w.linear("classifier.0", 960, 1280, HardSwish)?,
+        w.linear("classifier.3", 1280, classes, None)?,
+    ]);
+    Ok(Layer::Sequence(layers))
+}
+
+/// A stage of an EfficientNet.
+struct Stage {
+    /// One 3×3 convolution in the place of 1×1 and depthwise.
+    fused: bool,
+    expansion: usize,
+    kernel: usize,
+    stride: usize,
+    output: usize,
+    blocks: usize,
+}
+
+impl Stage {
+    const fn new(
+        expansion: usize,
+        kernel: usize,
+        stride: usize,
+        output: usize,
+        blocks: usize,
+    ) -> Self {
+        Self { fused: false, expansion, kernel, stride, output, blocks }
+    }
+
+    const fn fused(expansion: usize, stride: usize, output: usize, blocks: usize) -> Self {
+        Self { fused: true, expansion, kernel: 3, stride, output, blocks }
+    }
+}
+
+/// EfficientNet-B0, the paper's table 1, scaled in width and depth.
+pub(super) fn efficientnet(
+    w: &mut Weights,
+    classes: usize,
+    width: f64,
+    depth: f64,
+) -> Result<Layer, VisionError> {
+    let table = [
+        Stage::new(1, 3, 1, 16, 1),
+        Stage::new(6, 3, 2, 24, 2),
+        Stage::new(6, 5, 2, 40, 2),
+        Stage::new(6, 3, 2, 80, 3),
+        Stage::new(6, 5, 1, 112, 3),
+        Stage::new(6, 5, 2, 192, 4),
+        Stage::new(6, 3, 1, 320, 1),
+    ];
+    let scaled = table.map(|it| Stage {
+        output: channels(it.output as f64 * width),
+        blocks: (it.blocks as f64 * depth).ceil() as usize,
+        ..it
+    });
+    let last = 4 * scaled[6].output;
+    stages(w, classes, channels(32.0 * width), &scaled, last)
+}
+
+/// EfficientNet-B7: twice as wide, 3.1 times as deep.
+pub(super) fn efficientnet_b7(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    w.batch_norm_epsilon(EPSILON);
+    efficientnet(w, classes, 2.0, 3.1)
+}
+
+/// The paper's table 4.
+pub(super) fn efficientnet_v2_s(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    w.batch_norm_epsilon(EPSILON);
+    let table = [
+        Stage::fused(1, 1, 24, 2),
+        Stage::fused(4, 2, 48, 4),
+        Stage::fused(4, 2, 64, 4),
+        Stage::new(4, 3, 2, 128, 6),
+        Stage::new(6, 3, 1, 160, 9),
+        Stage::new(6, 3, 2, 256, 15),
+    ];
+    stages(w, classes, 24, &table, 1280)
+}
+
+fn stages(
+    w: &mut Weights,
+    classes: usize,
+    stem: usize,
+    table: &[Stage],
+    last: usize,
+) -> Result<Layer, VisionError> {
+    let mut layers = vec![w.unit("features.0", Shape::same(3, stem, 3, 2), Silu)?];
+    let mut input = stem;
+    for (index, stage) in table.iter().enumerate() {
+        for repeat in 0..stage.blocks {
+            let name = format!("features.{}.{repeat}.block", index + 1);
+            let stride = if repeat == 0 { stage.stride } else { 1 };
+            let (width, output) = (channels((input * stage.expansion) as f64), stage.output);
+            layers.push(if stage.fused {
+                fused(w, &name, [input, width, output], stride)?
+            } else {
+                let squeeze = Some(((input / 4).max(1), [Silu, Sigmoid]));
+                let kernel = stage.kernel;
+                Block { input, width, output, kernel, stride, squeeze, activation: Silu }
+                    .build(w, &name)?
+            });
+            input = output;
+        }
+    }
+    let name = format!("features.{}", table.len() + 1);
+    layers.extend([
+        w.unit(&name, Shape::same(input, last, 1, 1), Silu)?,
+        Layer::GlobalAvgPool,
+        w.linear("classifier.1", last, classes, None)?,
+    ]);
+    Ok(Layer::Sequence(layers))
+}
+
+/// 3×3 that widens, 1×1 that narrows; a single 3×3 where nothing is widened.
+fn fused(
+    w: &mut Weights,
+    name: &str,
+    [input, width, output]: [usize; 3],
+    stride: usize,
+) -> Result<Layer, VisionError> {
+    let first = format!("{name}.0");
+    let path = if width == input {
+        w.unit(&first, Shape::same(input, output, 3, stride), Silu)?
+    } else {
+        let shape = Shape::same(width, output, 1, 1);
+        Layer::Sequence(vec![
+            w.unit(&first, Shape::same(input, width, 3, stride), Silu)?,
+            w.unit(&format!("{name}.1"), shape, None)?,
+        ])
+    };
+    Ok(narrow_residual(path, stride == 1 && input == output))
+}

@@ -1,0 +1,113 @@
+//! Files of weights: what PyTorch 2.15 wrote with `torch.save`, and what is damaged or dangerous.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use proptest::prelude::*;
+use wattlab_models::vision::{VisionError, read_weights};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn reason(path: &Path) -> String {
+    match read_weights(path) {
+        Err(error @ VisionError::Weights { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A state dict of a convolution and a batch norm, besides a transposed tensor, a part of another,
+/// and floats of other widths: as zip file, as pickles, and within a training script's checkpoint.
+#[test]
+fn tensors_are_those_that_pytorch_saved() {
+    for file in ["zip.pth", "legacy.pth", "training.pth"] {
+        let tensors = read_weights(&data(file)).unwrap();
+        let check = |name: &str, shape: &[usize], expected: &[f32]| {
+            let found = &tensors[name];
+            assert_eq!(found.dims(), shape, "{file}: {name}");
+            let values: Vec<f32> = found.flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(values, expected, "{file}: {name}");
+        };
+        check("0.weight", &[2, 1, 2, 2], &[0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]);
+        check("1.running_var", &[2], &[0.0, 0.25]);
+        check("turned", &[3, 2], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        check("part", &[3], &[2.0, 3.0, 4.0]);
+        check("whole", &[8], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        check("half", &[2], &[0.5, -2.0]);
+        check("brain", &[2], &[0.5, -2.0]);
+        check("double", &[1], &[0.25]);
+        check("parameter", &[1], &[1.5]);
+        // Counts are no weights.
+        assert!(!tensors.contains_key("1.num_batches_tracked"), "{file}");
+        assert_eq!(tensors.len(), 13, "{file}");
+    }
+}
+
+#[test]
+fn a_pickle_that_calls_something_else_is_refused() {
+    let text = reason(&data("forbidden.pth"));
+    assert!(text.contains(".system`") && text.contains("state_dict()"), "{text}");
+    assert!(text.contains("forbidden.pth"), "{text}");
+    let text = reason(&data("script.pt"));
+    assert!(text.contains("TorchScript"), "{text}");
+}
+
+#[test]
+fn other_files_say_what_they_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.pth");
+    assert!(reason(&path).contains("weights.pth"));
+    fs::write(&path, "no weights").unwrap();
+    assert!(reason(&path).contains("neither safetensors"));
+    fs::write(&path, [0x80, 4, b'N', b'.']).unwrap();
+    assert!(reason(&path).contains("not of `torch.save`"));
+    let mut zip = ZipWriter::new(fs::File::create(&path).unwrap());
+    zip.start_file("notes.txt", SimpleFileOptions::default()).unwrap();
+    zip.write_all(b"hello").unwrap();
+    zip.finish().unwrap();
+    assert!(reason(&path).contains("without `data.pkl`"));
+    // A changed number: the zip file's checksum no longer fits.
+    let mut bytes = fs::read(data("zip.pth")).unwrap();
+    let number = 1.75_f32.to_le_bytes();
+    let at = bytes.windows(4).position(|it| it == number).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(reason(&path).contains("damaged"), "{}", reason(&path));
+    // Cut off.
+    for file in ["zip.pth", "legacy.pth"] {
+        let bytes = fs::read(data(file)).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        reason(&path);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Damage is an error or other numbers, never a crash.
+    #[test]
+    fn damaged_files_are_errors(
+        legacy in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let file = if legacy { "legacy.pth" } else { "zip.pth" };
+        let mut bytes = fs::read(data(file)).unwrap();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged.pth");
+        fs::write(&path, bytes).unwrap();
+        let _ = read_weights(&path);
+    }
+}
