@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod cost;
 mod fidelity;
 mod gp;
 mod history;
@@ -12,11 +13,12 @@ mod space;
 mod study;
 
 pub use crate::{
+    cost::Ledger,
     fidelity::{Curve, Leg, Pruner, Rungs, Staged},
     history::{History, Trial},
     objectives::{Frontier, Objectives, Outcome},
     pareto::{dominated, hypervolume, pareto_front},
-    sampler::{Grid, Sampler, suggest},
-    space::{Kind, Parameter, Scale, Space},
+    sampler::{Grid, Sampler, Suggestion, propose, suggest},
+    space::{Condition, Constraint, Kind, Parameter, Scale, Space},
     study::{HpoError, Study},
 };

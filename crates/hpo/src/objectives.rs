@@ -1,6 +1,7 @@
 //! Studies of several objectives.
 
 use crate::{
+    cost::{Ledger, checked},
     history::{History, Trial},
     pareto::{hypervolume, pareto_front},
     sampler::{Sampler, ehvi, suggest, untried},
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub parameters: Vec<f64>,
     /// What it gave, a number an objective; none if it failed.
     pub values: Option<Vec<f64>>,
+    /// What it cost, if somebody counted.
+    pub cost: Option<f64>,
 }
 
 /// A search for the parameters that no others beat in everything.
@@ -68,6 +71,7 @@ pub struct Frontier {
     told: Vec<Outcome>,
     pending: Vec<(u32, Vec<f64>)>,
     next: u32,
+    ledger: Ledger,
 }
 
 impl Frontier {
@@ -75,7 +79,38 @@ impl Frontier {
     /// that look at values see the first objective's.
     #[must_use]
     pub fn new(space: Space, objectives: Objectives, sampler: Sampler, seed: u64) -> Self {
-        Self { space, objectives, sampler, seed, told: Vec::new(), pending: Vec::new(), next: 0 }
+        Self {
+            space,
+            objectives,
+            sampler,
+            seed,
+            told: Vec::new(),
+            pending: Vec::new(),
+            next: 0,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// The same with a budget, in the unit of the costs that will be told. While much of it is left,
+    /// [`Sampler::Gp`] prefers what is cheap.
+    #[must_use]
+    pub fn with_budget(self, cost: f64) -> Self {
+        Self { ledger: Ledger::of(cost), ..self }
+    }
+
+    /// What was spent, and what is left.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Counts what the search itself cost.
+    ///
+    /// # Errors
+    ///
+    /// If that is negative or not a number. The study is then as it was.
+    pub fn charge(&mut self, cost: f64) -> Result<(), HpoError> {
+        self.ledger.search(cost)
     }
 
     /// The next trial: its number and its parameters, in the space's order.
@@ -93,11 +128,15 @@ impl Frontier {
             number: it.number,
             parameters: it.parameters.clone(),
             value: it.values.as_ref().and_then(|it| it.first().copied()),
+            cost: it.cost,
         };
         let history = History::new(told.iter().map(first).collect(), pending.clone());
+        let history = history.cooled(self.ledger.share_left());
         let (space, seed) = (&self.space, self.seed);
+        let cooling = self.ledger.share_left();
         let parameters = if self.sampler == Sampler::Gp {
-            let point = ehvi::suggest(space, &self.objectives, seed, number, &told, &pending);
+            let point =
+                ehvi::suggest(space, &self.objectives, seed, number, (&told, &pending), cooling);
             untried(space, seed, number, &history, point)
         } else {
             suggest(space, self.sampler, seed, number, &history)?
@@ -134,6 +173,29 @@ impl Frontier {
     /// If the trial is not under way, or the values are not one an objective. The study is then as it
     /// was.
     pub fn tell(&mut self, number: u32, values: Option<Vec<f64>>) -> Result<(), HpoError> {
+        self.finish(number, values, None)
+    }
+
+    /// The same, with what the trial cost: a failed one costs too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Frontier::tell`]'s, or if the cost is negative or not a number.
+    pub fn tell_with_cost(
+        &mut self,
+        number: u32,
+        values: Option<Vec<f64>>,
+        cost: f64,
+    ) -> Result<(), HpoError> {
+        self.finish(number, values, Some(checked(cost)?))
+    }
+
+    fn finish(
+        &mut self,
+        number: u32,
+        values: Option<Vec<f64>>,
+        cost: Option<f64>,
+    ) -> Result<(), HpoError> {
         let expected = self.objectives.at_least.len();
         if let Some(given) = values.as_ref().map(Vec::len).filter(|it| *it != expected) {
             return Err(HpoError::Objectives { number, given, expected });
@@ -142,8 +204,8 @@ impl Frontier {
         let at = at.ok_or(HpoError::NotPending { number })?;
         let (_, parameters) = self.pending.remove(at);
         let values = values.filter(|it| it.iter().all(|it| it.is_finite()));
-        self.told.push(Outcome { number, parameters, values });
-        Ok(())
+        self.told.push(Outcome { number, parameters, values, cost });
+        self.ledger.trial(cost.unwrap_or(0.0))
     }
 
     /// The trials within the bounds that no other beats, by number.

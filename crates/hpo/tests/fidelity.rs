@@ -107,7 +107,7 @@ fn pruners_save_epochs_where_ranks_stay() {
         for seed in 0..3 {
             let (cost, best) = cost_and_best(pruner, accuracy, seed);
             let (whole, most) = cost_and_best(Pruner::Never, accuracy, seed);
-            assert!(3 * cost < 2 * whole, "{pruner:?}: {cost} of {whole}");
+            assert!(4 * cost < 3 * whole, "{pruner:?}: {cost} of {whole}");
             // The same 40 points.
             assert!(best > most - 0.02, "{pruner:?}: {best}, not {most}");
         }
@@ -156,8 +156,12 @@ fn two_objectives_are_pruned() {
             train(&mut study, &leg, accuracy);
         }
         let whole = study.curves().iter().filter(|it| it.epochs() == RUNGS.most).count();
-        let stopped = study.curves().iter().filter(|it| !it.failed && it.epochs() < RUNGS.most).count();
-        assert!((pruner == Pruner::Never) == (stopped == 0), "{pruner:?}: {whole} whole, {stopped} stopped");
+        let stopped =
+            study.curves().iter().filter(|it| !it.failed && it.epochs() < RUNGS.most).count();
+        assert!(
+            (pruner == Pruner::Never) == (stopped == 0),
+            "{pruner:?}: {whole} whole, {stopped} stopped"
+        );
         let front = study.pareto();
         assert!(front.len() > 1, "{pruner:?}: {front:?}");
     }

@@ -18,8 +18,9 @@ fn space() -> Space {
 
 /// Accuracy, and joules with their sign turned; the third activation fails at large rates.
 fn outcome(x: &[f64]) -> Option<Vec<f64>> {
-    let accuracy =
-        (x[1] / 64.0).sqrt() - 0.1 * (x[0].log10() + 3.0).powi(2) - if x[2] == 1.0 { 0.1 } else { 0.0 };
+    let accuracy = (x[1] / 64.0).sqrt()
+        - 0.1 * (x[0].log10() + 3.0).powi(2)
+        - if x[2] == 1.0 { 0.1 } else { 0.0 };
     (x[2] < 2.0 || x[0] < 1e-2).then(|| vec![accuracy, -x[1]])
 }
 
@@ -112,7 +113,8 @@ fn three_objectives_and_one_have_fronts_too() {
         let mut study = Frontier::new(space(), Objectives::new(objectives), Sampler::Gp, 1);
         for _ in 0..16 {
             let (number, point) = study.ask().unwrap();
-            let values = outcome(&point).map(|it| vec![it[0], it[1], -point[2]][..objectives].to_vec());
+            let values =
+                outcome(&point).map(|it| vec![it[0], it[1], -point[2]][..objectives].to_vec());
             study.tell(number, values).unwrap();
         }
         assert!(!study.pareto().is_empty() && study.hypervolume() > 0.0);

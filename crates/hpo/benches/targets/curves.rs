@@ -87,10 +87,6 @@ fn run(family: Family, sampler: Sampler, pruner: Pruner, seed: u64) -> f64 {
             .collect();
         study.tell(leg.number, Some(&values)).expect("asked just now");
         let best = study.best().map(|it| family.accuracy(&it.parameters, MOST));
-        if std::env::var("DBG").is_ok() {
-            let last = study.curves().iter().find(|it| it.number == leg.number).unwrap();
-            eprintln!("{seed} {} {:?} {}..{} {:.3} {:.4} best {:?}", leg.number, [leg.parameters[0].log10(), leg.parameters[1], leg.parameters[2]], leg.from, leg.until, last.values.last().unwrap()[0], family.accuracy(&leg.parameters, MOST)/optimum, best.map(|it| it/optimum));
-        }
         if best.is_some_and(|it| it >= 0.99 * optimum) {
             return study.epochs() as f64;
         }
@@ -121,7 +117,7 @@ pub(crate) fn report(seeds: u64) -> String {
          |---|---|---|---|---|---|---|---|---|\n"
     );
     for family in FAMILIES {
-        for (name, sampler, pruner) in STRATEGIES.into_iter().take(std::env::var("K").ok().and_then(|s|s.parse().ok()).unwrap_or(8)) {
+        for (name, sampler, pruner) in STRATEGIES {
             let epochs = parallel(seeds, |seed| run(family, sampler, pruner, seed));
             let [low, median, high] = quartiles(epochs.iter().copied());
             let within = |most: f64| epochs.iter().filter(|it| **it <= most).count();
@@ -140,7 +136,7 @@ pub(crate) fn report(seeds: u64) -> String {
                 family.name
             )
             .replace("inf", "never").replace("NaN", "never");
-            eprintln!("{line} {epochs:?}");
+            eprintln!("{line}");
             _ = writeln!(text, "{line}");
         }
         for peer in PEERS.lines().filter(|it| it.starts_with(family.name)) {

@@ -103,7 +103,7 @@ fn alone_s(function: &Function, trials: u32) -> f64 {
     let told = (0..trials).map(|number| {
         let point = suggest(&space, Sampler::Sobol, 1, number, &History::default());
         let parameters = point.expect("no grid");
-        Trial { number, value: Some(-(function.value)(&parameters)), parameters }
+        Trial { number, value: Some(-(function.value)(&parameters)), parameters, cost: None }
     });
     let history = History::new(told.collect(), Vec::new());
     let time = |number| {

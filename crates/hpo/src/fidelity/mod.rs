@@ -68,6 +68,8 @@ pub struct Curve {
     pub values: Vec<Vec<f64>>,
     /// Up to where it is being trained now.
     pub until: Option<u32>,
+    /// What all its epochs cost, if somebody counted.
+    pub cost: Option<f64>,
     /// Whether it failed: it never goes on.
     pub failed: bool,
 }
@@ -165,8 +167,7 @@ pub(crate) fn goes_on(
         _ => lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most),
     };
     let between = pruner != Pruner::Median && !lengths.contains(&it.epochs());
-    let guarded =
-        || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
+    let guarded = || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
     let good = || match pruner {
         Pruner::Never => true,
         Pruner::Posterior => !hopeless.contains(&it.number),
@@ -215,6 +216,7 @@ pub(crate) fn history(curves: &[Curve]) -> History {
         number: it.number,
         parameters: it.parameters.clone(),
         value: it.values.last().filter(|_| !it.failed).and_then(|it| it.first().copied()),
+        cost: it.cost,
     };
     let (told, pending): (Vec<&Curve>, Vec<&Curve>) =
         curves.iter().partition(|it| it.failed || !it.values.is_empty());

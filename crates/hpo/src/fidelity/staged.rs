@@ -2,6 +2,7 @@
 
 use super::{Advance, Curve, Pruner, Rungs, advance, goes_on, history};
 use crate::{
+    cost::{Ledger, checked},
     history::History,
     objectives::{Objectives, Outcome},
     pareto::dominated,
@@ -33,6 +34,7 @@ pub struct Staged {
     seed: u64,
     objectives: Objectives,
     curves: Vec<Curve>,
+    ledger: Ledger,
 }
 
 impl Staged {
@@ -40,7 +42,52 @@ impl Staged {
     #[must_use]
     pub fn new(space: Space, sampler: Sampler, pruner: Pruner, rungs: Rungs, seed: u64) -> Self {
         let objectives = Objectives::new(1);
-        Self { space, sampler, pruner, rungs, seed, objectives, curves: Vec::new() }
+        Self {
+            space,
+            sampler,
+            pruner,
+            rungs,
+            seed,
+            objectives,
+            curves: Vec::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// The same with a budget, in the unit of the costs that will be told. While much of it is left,
+    /// [`Sampler::Gp`] with one objective prefers what is cheap an epoch (EI-cool).
+    #[must_use]
+    pub fn with_budget(self, cost: f64) -> Self {
+        Self { ledger: Ledger::of(cost), ..self }
+    }
+
+    /// What was spent, and what is left.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Counts what the search itself cost.
+    ///
+    /// # Errors
+    ///
+    /// If that is negative or not a number. The study is then as it was.
+    pub fn charge(&mut self, cost: f64) -> Result<(), HpoError> {
+        self.ledger.search(cost)
+    }
+
+    /// Counts what a leg of a trial cost, also after it ended.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such trial, or the cost is negative or not a number. The study is then as it
+    /// was.
+    pub fn paid(&mut self, number: u32, cost: f64) -> Result<(), HpoError> {
+        let cost = checked(cost)?;
+        let it = self.curves.iter_mut().find(|it| it.number == number);
+        let it = it.ok_or(HpoError::NotPending { number })?;
+        it.cost = Some(it.cost.unwrap_or(0.0) + cost);
+        self.ledger.trial(cost)
     }
 
     /// The same study of several objectives: ranks are those of dominance, and [`Sampler::Gp`]
@@ -72,7 +119,12 @@ impl Staged {
         }
         if number == next && leg.until > 0 {
             let until = Some(leg.until);
-            self.curves.push(Curve { number, parameters: leg.parameters, until, ..Curve::default() });
+            self.curves.push(Curve {
+                number,
+                parameters: leg.parameters,
+                until,
+                ..Curve::default()
+            });
             return Ok(());
         }
         let paused = self.curves.iter_mut().find(|it| {
@@ -170,7 +222,8 @@ impl Staged {
         if self.sampler == Sampler::Gp && self.objectives() == 1 {
             let rungs = self.rungs.lengths();
             let (space, curves) = (&self.space, self.curves.as_slice());
-            return Ok(suggest_staged(space, self.seed, number, &rungs, curves));
+            let cooling = self.ledger.share_left();
+            return Ok(suggest_staged(space, self.seed, number, &rungs, curves, cooling));
         }
         // The longest rung that says enough (Falkner et al. 2018, BOHB).
         let enough = self.space.dimensions() + 2;
@@ -198,6 +251,7 @@ impl Staged {
             number: it.number,
             parameters: it.parameters.clone(),
             values: it.values.last().filter(|_| !it.failed).cloned(),
+            cost: None,
         };
         let outcomes: Vec<Outcome> =
             curves.iter().filter(|it| it.failed || !it.values.is_empty()).map(told).collect();
@@ -209,7 +263,7 @@ impl Staged {
             .map(|it| it.parameters.clone())
             .collect();
         let (space, seed) = (&self.space, self.seed);
-        let point = ehvi::suggest(space, &self.objectives, seed, number, &outcomes, &others);
+        let point = ehvi::suggest(space, &self.objectives, seed, number, (&outcomes, &others), 0.0);
         let tried = History::new(history.trials().to_vec(), others);
         Ok(untried(space, seed, number, &tried, point))
     }

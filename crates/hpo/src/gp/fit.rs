@@ -4,7 +4,7 @@
 use super::{
     lbfgs::minimize,
     process::{Likelihood, Observations, Process, Settings},
-    warp::Warp,
+    warp::{Warp, Warped},
 };
 
 /// A log-normal prior: median and deviation of the logarithm.
@@ -38,8 +38,19 @@ pub(crate) fn fit(
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
-) -> Option<(Process, Vec<f64>)> {
-    explain(&HYPOTHESES, points, values, unordered, false)
+) -> Option<(Process, Warped)> {
+    explain(&HYPOTHESES, points, values, unordered)
+}
+
+/// The process of values as they are, with their mean and deviation. `None` of no points.
+pub(crate) fn fit_plain(
+    points: &[Vec<f64>],
+    values: &[f64],
+    unordered: &[bool],
+) -> Option<(Process, f64, f64)> {
+    let (process, warped) = explain(&[(Warp::Nothing, 0.0)], points, values, unordered)?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    Some((process, mean, warped.unit))
 }
 
 /// The same of an objective among several: distances above the floor are kept, as a volume is made
@@ -49,12 +60,12 @@ pub(crate) fn fit_from(
     values: &[f64],
     floor: f64,
     unordered: &[bool],
-) -> Option<(Process, Vec<f64>, f64)> {
+) -> Option<(Process, Warped, f64)> {
     let warp = Warp::Below(floor);
-    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered, false)?;
+    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
     let seen = if floor.is_finite() {
         // One more value at the end, the floor's, under the same transformation.
-        warp.place(floor, values, &warped)
+        warp.place(floor, values, &warped.values)
     } else {
         floor
     };
@@ -69,22 +80,22 @@ pub(crate) fn fit_staged(
     values: &[f64],
     whole: usize,
     unordered: &[bool],
-) -> Option<(Process, usize, Vec<f64>)> {
+) -> Option<(Process, usize, Warped)> {
     if whole < CURVES {
-        let (process, warped) = explain(&HYPOTHESES, points, values, unordered, true)?;
+        let (process, warped) = explain(&HYPOTHESES, points, values, unordered)?;
         return Some((process, points.len(), warped));
     }
-    let mut best: Option<(f64, Process, usize, Vec<f64>)> = None;
-    for (index, seen) in [points.len(), whole].into_iter().take(crate::x(4,2.0) as usize).enumerate() {
+    let mut best: Option<(f64, Process, usize, Warped)> = None;
+    for (index, seen) in [points.len(), whole].into_iter().enumerate() {
         if index > 0 && seen == points.len() {
             break;
         }
         for (warp, additive) in HYPOTHESES {
-            let (warped, jacobian) = warp.apply_as(&values[..seen], whole);
-            let observations = Observations::new(&points[..seen], &warped, unordered);
-            let settings = settings_of_some(points, &warped, &observations, additive, true);
+            let warped = warp.apply_as(&values[..seen], whole);
+            let observations = Observations::new(&points[..seen], &warped.values, unordered);
+            let settings = settings_of_some(points, &warped.values, &observations, additive);
             let Some(process) = Process::new(observations, &settings) else { continue };
-            let score = process.leave_curves_out() + jacobian;
+            let score = process.leave_curves_out() + warped.jacobian;
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
                 best = Some((score, process, seen, warped));
             }
@@ -98,16 +109,15 @@ fn explain(
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
-    staged: bool,
-) -> Option<(Process, Vec<f64>)> {
-    let mut best: Option<(f64, Process, Vec<f64>)> = None;
+) -> Option<(Process, Warped)> {
+    let mut best: Option<(f64, Process, Warped)> = None;
     for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
-        let (warped, jacobian) = warp.apply(values);
-        let observations = Observations::new(points, &warped, unordered);
-        let settings = settings_of_some(points, &warped, &observations, additive, staged);
+        let warped = warp.apply(values);
+        let observations = Observations::new(points, &warped.values, unordered);
+        let settings = settings_of_some(points, &warped.values, &observations, additive);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
-        let score = process.leave_one_out() + jacobian - doubt;
+        let score = process.leave_one_out() + warped.jacobian - doubt;
         if best.as_ref().is_none_or(|(most, ..)| score > *most) {
             best = Some((score, process, warped));
         }
@@ -122,24 +132,20 @@ fn settings_of_some(
     warped: &[f64],
     observations: &Observations,
     additive: f64,
-    staged: bool,
 ) -> Settings {
     if warped.len() <= FITTED {
-        return settings(observations, additive, staged);
+        return settings(observations, additive);
     }
     let pick = |i: usize| i * warped.len() / FITTED;
     let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
     let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
+    settings(&Observations::new(&some, &some_values, &observations.unordered), additive)
 }
 
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
+fn settings(observations: &Observations, additive: f64) -> Settings {
     let dimensions = observations.dimensions;
     let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
-    if staged {
-        if let Some(it) = priors.last_mut() { it.0 += crate::x(1, 0.0); it.1 = crate::x(0, LENGTH.1); }
-    }
     priors.extend([SIGNAL, NOISE]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);

@@ -14,8 +14,9 @@ pub(crate) use self::{
         expected_improvement, log_expected_improvement, log_expected_improvement_slope,
         log_normal_cdf,
     },
-    fit::{fit, fit_from, fit_staged},
+    fit::{fit, fit_from, fit_plain, fit_staged},
     lbfgs::minimize,
     posterior::Posterior,
     process::{Observations, Process},
+    warp::Warped,
 };

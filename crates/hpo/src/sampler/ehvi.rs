@@ -5,9 +5,10 @@
 //! front the gain is a product, so its expectation is one of expected improvements. With more it is
 //! ParEGO's (Knowles 2006): a process of the augmented Chebyshev distance under random weights.
 
-use super::uniform;
+use super::{bayes::bounds, uniform};
 use crate::{
-    gp::{Process, expected_improvement, fit_from, minimize},
+    cost::CostModel,
+    gp::{Process, Warped, expected_improvement, fit_from, minimize},
     objectives::{Objectives, Outcome},
     random::{Stream, sobol},
     space::{Kind, Space},
@@ -26,15 +27,15 @@ pub(crate) fn suggest(
     objectives: &Objectives,
     seed: u64,
     number: u32,
-    told: &[Outcome],
-    pending: &[Vec<f64>],
+    (told, pending): (&[Outcome], &[Vec<f64>]),
+    exponent: f64,
 ) -> Vec<f64> {
     let given: Vec<(&[f64], &[f64])> = told
         .iter()
         .filter_map(|it| Some((it.parameters.as_slice(), it.values.as_deref()?)))
         .collect();
     if given.len() < INITIAL {
-        return space.at(&sobol(seed, "initial", number, space.dimensions()));
+        return space.spread(seed, "initial", number);
     }
     let values: Vec<Vec<f64>> = given.iter().map(|it| it.1.to_vec()).collect();
     let floor = objectives.floor(&values);
@@ -50,15 +51,14 @@ pub(crate) fn suggest(
         .collect();
     seen.drain(..seen.len().saturating_sub(SEEN));
     let (points, values): (Vec<Vec<f64>>, Vec<Vec<f64>>) = seen.into_iter().unzip();
-    let unordered: Vec<bool> =
-        space.parameters().iter().map(|it| it.kind == Kind::Categorical).collect();
+    let unordered = space.unordered();
 
     let mut columns: Vec<(Vec<f64>, f64)> =
         (0..floor.len()).map(|k| (values.iter().map(|it| it[k]).collect(), floor[k])).collect();
     if columns.len() != 2 {
         columns = vec![(chebyshev(&values, &floor, seed, number), f64::NEG_INFINITY)];
     }
-    let fitted: Option<Vec<(Process, Vec<f64>, f64)>> = columns
+    let fitted: Option<Vec<(Process, Warped, f64)>> = columns
         .iter()
         .map(|(values, floor)| fit_from(&points, values, *floor, &unordered))
         .collect();
@@ -67,15 +67,17 @@ pub(crate) fn suggest(
     let mut believed = points.clone();
     believed.extend(pending.iter().map(|it| space.places(it)));
     for (process, mut warped, floor) in fitted {
-        warped.extend(believed[points.len()..].iter().map(|it| process.at(it).0));
-        let observations = crate::gp::Observations::new(&believed, &warped, &unordered);
+        warped.values.extend(believed[points.len()..].iter().map(|it| process.at(it).0));
+        let observations = crate::gp::Observations::new(&believed, &warped.values, &unordered);
         let Some(process) = process.with(observations) else {
             return uniform(space, seed, number);
         };
         processes.push(process);
         floors.push(floor);
     }
-    let gain = Gain::new(&processes, &floors, &believed);
+    let costs = told.iter().filter_map(|it| Some((it.parameters.as_slice(), it.cost?)));
+    let costs = (exponent > 0.0).then(|| CostModel::new(space, costs, exponent)).flatten();
+    let gain = Gain { costs, ..Gain::new(&processes, &floors, &believed) };
     let tried =
         |point: &[f64]| told.iter().map(|it| &it.parameters).chain(pending).any(|it| it == point);
     maximize(&gain, space, seed, number, tried)
@@ -119,6 +121,7 @@ struct Gain<'a> {
     /// With two objectives, strips: from and to in the first, and how high the second is there.
     /// With one, a single strip from the best value.
     strips: Vec<(f64, f64, f64)>,
+    costs: Option<CostModel>,
 }
 
 impl<'a> Gain<'a> {
@@ -131,7 +134,12 @@ impl<'a> Gain<'a> {
         if processes.len() == 1 {
             let best = means[0].0[0];
             let front = means.iter().take(4).map(|it| it.1.clone()).collect();
-            return Self { processes, front, strips: vec![(best, f64::INFINITY, 0.0)] };
+            return Self {
+                processes,
+                front,
+                strips: vec![(best, f64::INFINITY, 0.0)],
+                costs: None,
+            };
         }
         // From the right: the first objective falls, the second must rise.
         let (mut front, mut strips) = (Vec::new(), Vec::new());
@@ -144,7 +152,7 @@ impl<'a> Gain<'a> {
             }
         }
         strips.push((floors[0], right, height));
-        Self { processes, front, strips }
+        Self { processes, front, strips, costs: None }
     }
 
     /// Its logarithm; the slope goes to `slope`, if it is wanted.
@@ -179,6 +187,8 @@ impl<'a> Gain<'a> {
             parts[1][1] += width[0] * rise[2];
         }
         let total = total.max(1e-300);
+        let costs = self.costs.as_ref();
+        let mut discount = costs.map_or(0.0, |it| it.discount(place));
         if let Some(slope) = slope {
             slope.fill(0.0);
             for k in 0..self.processes.len() {
@@ -188,8 +198,13 @@ impl<'a> Gain<'a> {
                     *it += (parts[k][0] * mean_slope[axis] + parts[k][1] * deviation_slope) / total;
                 }
             }
+            if let Some(costs) = costs {
+                let mut own = vec![0.0; d];
+                discount = costs.discount_slope(place, &mut own);
+                slope.iter_mut().zip(own).for_each(|(it, own)| *it -= own);
+            }
         }
-        total.ln()
+        total.ln() - discount
     }
 }
 
@@ -214,18 +229,21 @@ fn maximize(
                 // Along the front often one parameter changes alone.
                 _ if random.unit() < 0.5 => *it,
                 Kind::Categorical => random.unit(),
-                Kind::Integer => (it + 0.2 * random.normal()).clamp(0.0, 1.0),
-                Kind::Real => (it + width * random.normal()).clamp(0.0, 1.0),
+                _ if parameter.continuous() => (it + width * random.normal()).clamp(0.0, 1.0),
+                _ => (it + 0.2 * random.normal()).clamp(0.0, 1.0),
             }
         });
         candidates.push(moved.collect());
+    }
+    if space.is_constrained() {
+        candidates.extend((0..NEIGHBORS).map(|_| space.places(&space.draw(&mut random))));
     }
     let mut scored: Vec<(f64, Vec<f64>)> = candidates
         .into_iter()
         .filter_map(|it| {
             let point = space.at(&it);
             let place = space.places(&point);
-            (!tried(&point)).then(|| (gain.log(&place, None), place))
+            (space.allows(&point) && !tried(&point)).then(|| (gain.log(&place, None), place))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -237,14 +255,9 @@ fn maximize(
     scored
         .iter()
         .take(STARTS)
-        .map(|(_, start)| {
-            let bounds: Vec<(f64, f64)> = space
-                .parameters()
-                .iter()
-                .zip(start)
-                .map(|(it, at)| if it.kind == Kind::Real { (0.0, 1.0) } else { (*at, *at) })
-                .collect();
-            minimize(&mut cost, start, &bounds, EVALUATIONS, 1e-5)
+        .map(|(score, start)| {
+            let refined = minimize(&mut cost, start, &bounds(space, start), EVALUATIONS, 1e-5);
+            if space.allows(&space.at(&refined.1)) { refined } else { (-score, start.clone()) }
         })
         .min_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, place)| space.at(&place))

@@ -82,10 +82,10 @@ pub(super) struct StudySpec {
     pub(super) space: Vec<ParameterSpec>,
     /// Stops trials early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pruner: Option<PrunerSpec>,
+    pub(super) pruner: Option<PrunerSpec>,
     /// For each objective the worst value that counts; also the hypervolume's reference point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    limits: Option<Vec<Option<f64>>>,
+    pub(super) limits: Option<Vec<Option<f64>>>,
     #[serde(default, skip_serializing)]
     pub(super) journal: Option<PathBuf>,
 }
@@ -128,7 +128,7 @@ pub(super) enum SamplerSpec {
 /// Trials are compared after `least` steps, after `factor` times as many, and so on up to `most`.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-struct PrunerSpec {
+pub(super) struct PrunerSpec {
     #[serde(default)]
     kind: PrunerKind,
     #[serde(default = "one")]

@@ -40,7 +40,7 @@ pub struct Args {
 ///
 /// If the description, the journal or the command is no good, or Ctrl-C was pressed; what was
 /// finished is in the journal.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut description = Description::load(&args.space).map_err(Failure::bad_input)?;
     description.study.journal.clone_from(&args.journal);
     let mut open = Open::new(description.study.clone()).map_err(Failure::bad_input)?;
