@@ -39,21 +39,23 @@ impl Space {
     ///
     /// If there is none, two share a name, a range is empty or not finite, a log range touches 0, a
     /// step makes no sense, or a condition names no earlier parameter or no value of it.
-    pub fn new(parameters: Vec<Parameter>) -> Result<Self, HpoError> {
+    pub fn new(mut parameters: Vec<Parameter>) -> Result<Self, HpoError> {
         if parameters.is_empty() {
             return Err(HpoError::EmptySpace);
         }
         let mut parents = Vec::new();
-        for (index, it) in parameters.iter().enumerate() {
-            let before = &parameters[..index];
+        for index in 0..parameters.len() {
+            let (before, rest) = parameters.split_at_mut(index);
+            let it = &mut rest[0];
             let twice = before.iter().any(|other| other.name == it.name);
             let problem = if twice { Some("is there twice") } else { it.problem() };
             if let Some(problem) = problem {
                 let name = it.name.clone();
                 return Err(HpoError::Parameter { name, low: it.low, high: it.high, problem });
             }
-            parents.push(match &it.condition {
-                Some(condition) => Some(parent(before, it, condition)?),
+            let name = it.name.clone();
+            parents.push(match &mut it.condition {
+                Some(condition) => Some(parent(before, name, condition)?),
                 None => None,
             });
         }
@@ -247,25 +249,30 @@ impl Space {
     }
 }
 
-/// Where a condition looks among the parameters before.
-fn parent(before: &[Parameter], it: &Parameter, condition: &Condition) -> Result<usize, HpoError> {
-    let error = |problem: String| HpoError::Condition {
-        name: it.name.clone(),
-        parent: condition.parent.clone(),
-        problem,
+/// Where a condition looks among the parameters before; its values become the parent's.
+fn parent(
+    before: &[Parameter],
+    name: String,
+    condition: &mut Condition,
+) -> Result<usize, HpoError> {
+    let parent = condition.parent.clone();
+    let error = |problem: String| HpoError::Condition { name, parent, problem };
+    let Some(at) = before.iter().position(|it| it.name == condition.parent) else {
+        return Err(error("which is none of the parameters before it; put it first".to_owned()));
     };
-    let at = before.iter().position(|it| it.name == condition.parent).ok_or_else(|| {
-        error("which is none of the parameters before it; put it first".to_owned())
-    })?;
     let parent = &before[at];
-    if parent.continuous() {
+    let Some(step) = parent.step else {
         return Err(error("which takes all values of a range; give it steps".to_owned()));
-    }
+    };
     if condition.values.is_empty() {
         return Err(error("but names none of its values".to_owned()));
     }
-    match condition.values.iter().find(|it| !parent.has(**it)) {
-        Some(value) => Err(error(format!("which never is {value}"))),
-        None => Ok(at),
+    for value in &mut condition.values {
+        let nearest = parent.nearest(*value);
+        if (nearest - *value).abs() > 1e-6 * step || value.is_nan() {
+            return Err(error(format!("which never is {value}")));
+        }
+        *value = nearest;
     }
+    Ok(at)
 }

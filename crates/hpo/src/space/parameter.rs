@@ -95,13 +95,19 @@ impl Parameter {
         self.step.map(|step| ((self.high - self.low) / step + 1e-9) as u64 + 1)
     }
 
-    /// The value so many steps above the lowest.
+    /// The value so many steps above the lowest, to nine digits of a step: three steps of 0.3 are
+    /// 0.9, and not the number before.
     pub(crate) fn nth(&self, index: u64) -> f64 {
-        (self.low + index as f64 * self.step.unwrap_or(0.0)).min(self.high)
+        let step = self.step.unwrap_or(0.0);
+        let value = self.low + index as f64 * step;
+        let scale = 10.0_f64.powi((9.0 - step.log10().floor()).clamp(0.0, 22.0) as i32);
+        let exact = (value * scale).abs() < 2.0_f64.powi(52);
+        let value = if exact { (value * scale).round() / scale } else { value };
+        value.clamp(self.low, self.high)
     }
 
     /// The nearest of its values.
-    fn nearest(&self, value: f64) -> f64 {
+    pub(super) fn nearest(&self, value: f64) -> f64 {
         match (self.step, self.cells()) {
             (Some(step), Some(cells)) => {
                 self.nth((((value - self.low) / step).round().max(0.0) as u64).min(cells - 1))

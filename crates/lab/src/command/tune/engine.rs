@@ -26,14 +26,48 @@ impl Engine {
         let (space, sampler, seed) = (spec.space()?, spec.sampler()?, spec.seed);
         let objectives = spec.objectives()?;
         let several = objectives.at_least.len() > 1 || objectives.at_least[0].is_some();
+        let budget = spec.budget_s.or(spec.budget_j);
         Ok(match spec.pruner()? {
             Some((pruner, rungs)) => {
                 let study = Staged::new(space, sampler, pruner, rungs, seed);
-                Self::Staged(study.with_objectives(objectives))
+                let study = study.with_objectives(objectives);
+                Self::Staged(match budget {
+                    Some(budget) => study.with_budget(budget),
+                    None => study,
+                })
             }
-            None if several => Self::Many(Frontier::new(space, objectives, sampler, seed)),
-            None => Self::One(Study::new(space, sampler, seed)),
+            None if several => {
+                let study = Frontier::new(space, objectives, sampler, seed);
+                Self::Many(match budget {
+                    Some(budget) => study.with_budget(budget),
+                    None => study,
+                })
+            }
+            None => {
+                let study = Study::new(space, sampler, seed);
+                Self::One(match budget {
+                    Some(budget) => study.with_budget(budget),
+                    None => study,
+                })
+            }
         })
+    }
+
+    /// What the next trial is expected to gain for a unit of cost; none if that is not known.
+    pub(super) fn gain_per_cost(&self) -> Result<Option<f64>, HpoError> {
+        match self {
+            Self::One(study) => Ok(study.prospect()?.gain_per_cost()),
+            Self::Many(_) | Self::Staged(_) => Ok(None),
+        }
+    }
+
+    /// What the search cost.
+    pub(super) fn charge(&mut self, cost: f64) -> Result<(), HpoError> {
+        match self {
+            Self::One(study) => study.charge(cost),
+            Self::Many(study) => study.charge(cost),
+            Self::Staged(study) => study.charge(cost),
+        }
     }
 
     /// What to train next; without a pruner from 0 to 0.
@@ -94,7 +128,17 @@ impl Engine {
         Ok(self.staged()?.go_on(number)?)
     }
 
-    pub(super) fn tell(&mut self, number: u32, values: Option<Vec<f64>>) -> anyhow::Result<()> {
+    /// What a leg cost that was reported step by step.
+    pub(super) fn paid(&mut self, number: u32, cost: f64) -> anyhow::Result<()> {
+        Ok(self.staged()?.paid(number, cost)?)
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        number: u32,
+        values: Option<Vec<f64>>,
+        cost: Option<f64>,
+    ) -> anyhow::Result<()> {
         match self {
             Self::One(study) => {
                 let values = values.as_deref();
@@ -103,10 +147,22 @@ impl Engine {
                     "`value` has {} numbers, and the study has 1 objective",
                     values.map_or(0, <[f64]>::len)
                 );
-                study.tell(number, values.map(|it| it[0]))?;
+                let value = values.map(|it| it[0]);
+                match cost {
+                    Some(cost) => study.tell_with_cost(number, value, cost)?,
+                    None => study.tell(number, value)?,
+                }
             }
-            Self::Many(study) => study.tell(number, values)?,
-            Self::Staged(study) => study.end_leg(number, values)?,
+            Self::Many(study) => match cost {
+                Some(cost) => study.tell_with_cost(number, values, cost)?,
+                None => study.tell(number, values)?,
+            },
+            Self::Staged(study) => {
+                study.end_leg(number, values)?;
+                if let Some(cost) = cost {
+                    study.paid(number, cost)?;
+                }
+            }
         }
         Ok(())
     }
@@ -125,9 +181,11 @@ impl Engine {
                 let values = best.values.last().cloned().unwrap_or_default();
                 Ok(Good { trial: best.number, parameters: best.parameters.clone(), values })
             }
-            Self::Many(_) | Self::Staged(_) => {
-                self.pareto().into_iter().next().context("no trial has given values within the limits yet")
-            }
+            Self::Many(_) | Self::Staged(_) => self
+                .pareto()
+                .into_iter()
+                .next()
+                .context("no trial has given values within the limits yet"),
         }
     }
 

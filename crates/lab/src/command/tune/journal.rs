@@ -30,6 +30,8 @@ pub(super) enum Event {
         trial: u32,
         step: u32,
         values: Vec<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_j: Option<f64>,
     },
     /// The client's values; none of a failed trial.
     Told {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
-use hpo::Leg;
+use hpo::{Leg, Space};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -19,19 +19,24 @@ pub(super) struct Open {
     pub(super) spec: StudySpec,
     senses: Vec<Sense>,
     engine: Engine,
+    space: Space,
     journal: Option<Journal>,
     /// Joules that trials cost, failed and stopped ones too.
     costs: BTreeMap<u32, f64>,
     /// What we saw ourselves; without a number, the search.
     spent: BTreeMap<Option<u32>, Spent>,
+    /// Of legs that were not told yet.
+    unpaid: BTreeMap<u32, Spent>,
     told: u32,
 }
 
 impl Open {
     pub(super) fn new(spec: StudySpec) -> anyhow::Result<Self> {
         let (senses, engine) = (spec.senses(), Engine::new(&spec)?);
-        let (costs, spent) = (BTreeMap::new(), BTreeMap::new());
-        let mut open = Self { senses, engine, journal: None, costs, spent, told: 0, spec };
+        let (costs, spent, unpaid) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let space = spec.space()?;
+        let mut open =
+            Self { senses, engine, space, journal: None, costs, spent, unpaid, told: 0, spec };
         let Some(path) = open.spec.journal.clone() else { return Ok(open) };
         let (mut journal, events) = Journal::open(&path)?;
         if events.is_empty() {
@@ -49,7 +54,10 @@ impl Open {
     fn replay(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
             Event::Study(spec) => {
-                let spec = StudySpec { journal: self.spec.journal.clone(), ..spec };
+                // What may be spent, and where that is written down, may change.
+                let journal = self.spec.journal.clone();
+                let (budget_j, budget_s) = (self.spec.budget_j, self.spec.budget_s);
+                let spec = StudySpec { journal, budget_j, budget_s, ..spec };
                 ensure!(
                     spec == self.spec,
                     "it is of another study (seed, direction, sampler or space)"
@@ -59,28 +67,58 @@ impl Open {
                 let until = until.unwrap_or(0);
                 self.engine.restore(Leg { number: trial, parameters, from: 0, until })?;
             }
-            Event::Reported { trial, step, values } => {
+            Event::Reported { trial, step, values, cost_j } => {
                 self.engine.report(trial, step, self.signed(values))?;
+                if let Some(cost_j) = cost_j {
+                    self.engine.paid(trial, cost_j)?;
+                    *self.costs.entry(trial).or_default() += cost_j;
+                }
             }
             Event::Told { trial, values, cost_j } => {
-                self.engine.tell(trial, values.map(|it| self.signed(it)))?;
+                let cost = self.cost_of(trial, cost_j);
+                self.engine.tell(trial, values.map(|it| self.signed(it)), cost)?;
                 self.paid(trial, cost_j);
             }
-            Event::Spent { trial, spent } => self.add(trial, spent),
+            Event::Spent { trial, spent } => self.add(trial, spent)?,
         }
         Ok(())
     }
 
+    /// In the budget's unit.
+    fn cost(&self, spent: Spent) -> Option<f64> {
+        if self.spec.budget_s.is_some() { Some(spent.seconds) } else { spent.joules }
+    }
+
+    /// What a leg cost, as the client says or as we measured.
+    fn cost_of(&self, trial: u32, cost_j: Option<f64>) -> Option<f64> {
+        let measured = || self.unpaid.get(&trial).and_then(|it| self.cost(*it));
+        if self.spec.budget_s.is_some() { measured() } else { cost_j.or_else(measured) }
+    }
+
     fn paid(&mut self, trial: u32, cost_j: Option<f64>) {
         self.told += 1;
+        self.unpaid.remove(&trial);
         if let Some(cost_j) = cost_j {
             *self.costs.entry(trial).or_default() += cost_j;
         }
     }
 
-    fn add(&mut self, trial: Option<u32>, spent: Spent) {
+    fn add(&mut self, trial: Option<u32>, spent: Spent) -> anyhow::Result<()> {
         let sum = self.spent.entry(trial).or_default();
         *sum = sum.plus(spent);
+        match trial {
+            Some(trial) => {
+                let unpaid = self.unpaid.entry(trial).or_default();
+                *unpaid = unpaid.plus(spent);
+            }
+            None => self.engine.charge(self.cost(spent).unwrap_or(0.0))?,
+        }
+        Ok(())
+    }
+
+    /// What the next trial is expected to gain for a kilojoule; none if that is not known.
+    pub(super) fn gain_per_kj(&self) -> anyhow::Result<Option<f64>> {
+        Ok(self.engine.gain_per_cost()?.map(|it| it * 1e3))
     }
 
     /// Writes down what a leg of a trial, or the search, took.
@@ -88,8 +126,7 @@ impl Open {
         if let Some(journal) = &mut self.journal {
             journal.append(&Event::Spent { trial, spent })?;
         }
-        self.add(trial, spent);
-        Ok(())
+        self.add(trial, spent)
     }
 
     pub(super) fn spent_on(&self, trial: u32) -> Spent {
@@ -149,7 +186,9 @@ impl Open {
             Value::Null => return Ok(None),
             Value::Number(_) => std::slice::from_ref(value),
             Value::Array(list) => list.as_slice(),
-            other => bail!("`value` is {other}; tell a number, a list, or null if the trial failed"),
+            other => {
+                bail!("`value` is {other}; tell a number, a list, or null if the trial failed")
+            }
         };
         let expected = self.senses.len();
         ensure!(
@@ -173,28 +212,40 @@ impl Open {
         cost_j: Option<f64>,
     ) -> anyhow::Result<()> {
         let values = self.values(value)?;
-        if let Some(cost_j) = cost_j {
-            ensure!(
-                cost_j >= 0.0 && cost_j.is_finite(),
-                "`cost_j` is {cost_j}; a cost is at least 0 joules"
-            );
-        }
+        is_cost(cost_j)?;
         let signed = values.clone().map(|it| self.signed(it));
+        let cost = self.cost_of(trial, cost_j);
         self.change(
-            |it| it.tell(trial, signed),
+            |it| it.tell(trial, signed, cost),
             |()| Some(Event::Told { trial, values, cost_j }),
         )?;
         self.paid(trial, cost_j);
         Ok(())
     }
 
-    pub(super) fn report(&mut self, trial: u32, step: u32, value: &Value) -> anyhow::Result<()> {
-        let Some(values) = self.values(value)? else { return self.tell(trial, &Value::Null, None) };
+    pub(super) fn report(
+        &mut self,
+        trial: u32,
+        step: u32,
+        value: &Value,
+        cost_j: Option<f64>,
+    ) -> anyhow::Result<()> {
+        let Some(values) = self.values(value)? else {
+            return self.tell(trial, &Value::Null, cost_j);
+        };
+        is_cost(cost_j)?;
         let signed = self.signed(values.clone());
         self.change(
-            |it| it.report(trial, step, signed),
-            |()| Some(Event::Reported { trial, step, values }),
-        )
+            |it| {
+                it.report(trial, step, signed)?;
+                cost_j.map_or(Ok(()), |cost_j| it.paid(trial, cost_j))
+            },
+            |()| Some(Event::Reported { trial, step, values, cost_j }),
+        )?;
+        if let Some(cost_j) = cost_j {
+            *self.costs.entry(trial).or_default() += cost_j;
+        }
+        Ok(())
     }
 
     /// Whether a trial ends here, for now.
@@ -231,9 +282,11 @@ impl Open {
         (!self.costs.is_empty()).then(|| self.costs.values().sum())
     }
 
-    /// A trial's parameters as its client knows them.
+    /// A trial's parameters as its client knows them, without those that do not matter.
     pub(super) fn named(&self, parameters: &[f64]) -> Map<String, Value> {
-        let pairs = self.spec.space.iter().zip(parameters);
+        let active = self.space.active(parameters);
+        let pairs = self.spec.space.iter().zip(parameters).zip(active);
+        let pairs = pairs.filter(|it| it.1).map(|it| it.0);
         pairs.map(|(it, value)| (it.name.clone(), it.value(*value))).collect()
     }
 
@@ -252,6 +305,15 @@ impl Open {
         let value = if self.several() { json!(it.values) } else { json!(it.values.first()) };
         json!({ "trial": it.trial, "params": self.named(&it.parameters), "value": value })
     }
+}
+
+fn is_cost(cost_j: Option<f64>) -> anyhow::Result<()> {
+    let cost_j = cost_j.unwrap_or(0.0);
+    ensure!(
+        cost_j >= 0.0 && cost_j.is_finite(),
+        "`cost_j` is {cost_j}; a cost is at least 0 joules"
+    );
+    Ok(())
 }
 
 fn asked(leg: &Leg) -> Event {

@@ -1,9 +1,9 @@
 //! What a client may say.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use hpo::{Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
+use hpo::{Constraint, Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ pub(super) enum Request {
         step: u32,
         #[serde(deserialize_with = "Value::deserialize")]
         value: Value,
+        cost_j: Option<f64>,
     },
     #[serde(alias = "should_stop")]
     ShouldStop {
@@ -80,12 +81,21 @@ pub(super) struct StudySpec {
     #[serde(default)]
     pub(super) sampler: SamplerSpec,
     pub(super) space: Vec<ParameterSpec>,
+    /// What must hold between parameters, as `layers * width <= 4096`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) constraints: Vec<String>,
     /// Stops trials early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pruner: Option<PrunerSpec>,
     /// For each objective the worst value that counts; also the hypervolume's reference point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limits: Option<Vec<Option<f64>>>,
+    /// Joules that may be spent: with many left, cheap trials are preferred.
+    #[serde(default, skip_serializing)]
+    pub(super) budget_j: Option<f64>,
+    /// Seconds, which are then the unit of all costs.
+    #[serde(skip)]
+    pub(super) budget_s: Option<f64>,
     #[serde(default, skip_serializing)]
     pub(super) journal: Option<PathBuf>,
 }
@@ -175,6 +185,12 @@ pub(super) struct ParameterSpec {
     log: bool,
     #[serde(default)]
     choices: Option<Vec<Value>>,
+    /// How far its values are apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<f64>,
+    /// An earlier parameter and its value, or values, for which this one matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only_if: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -186,7 +202,40 @@ enum KindSpec {
 }
 
 impl ParameterSpec {
-    fn parameter(&self) -> anyhow::Result<Parameter> {
+    /// With those before it, which it may depend on.
+    fn parameter(&self, before: &[Self]) -> anyhow::Result<Parameter> {
+        let plain = self.alone()?;
+        let Some(only_if) = &self.only_if else { return Ok(plain) };
+        let name = &self.name;
+        let mut pairs = only_if.iter();
+        let (Some((parent, values)), None) = (pairs.next(), pairs.next()) else {
+            bail!("parameter `{name}` needs one parameter in `only_if`, with its value or a list");
+        };
+        let values = match values {
+            Value::Array(list) => list.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let Some(spec) = before.iter().find(|it| it.name == *parent) else {
+            // The space says what is wrong.
+            return Ok(plain.only_if(parent, &[]));
+        };
+        let index = |value: &Value| {
+            let choice = |choices: &Vec<Value>| choices.iter().position(|it| same(it, value));
+            let found = match &spec.choices {
+                Some(choices) => choice(choices).map(|it| it as f64),
+                None => value.as_f64(),
+            };
+            found.with_context(|| {
+                format!(
+                    "parameter `{name}` matters only if `{parent}` is {value}, which it never is"
+                )
+            })
+        };
+        let values: anyhow::Result<Vec<f64>> = values.iter().map(index).collect();
+        Ok(plain.only_if(parent, &values?))
+    }
+
+    fn alone(&self) -> anyhow::Result<Parameter> {
         let name = &self.name;
         if self.kind == KindSpec::Categorical {
             let bounds = self.low.is_some() || self.high.is_some() || self.log;
@@ -194,6 +243,7 @@ impl ParameterSpec {
             let choices = self.choices.as_ref().with_context(|| {
                 format!("parameter `{name}` is categorical and needs `choices`, a list")
             })?;
+            ensure!(self.step.is_none(), "parameter `{name}` is categorical and has no `step`");
             return Ok(Parameter::categorical(name, choices.len()));
         }
         ensure!(
@@ -205,14 +255,16 @@ impl ParameterSpec {
         };
         let scale = if self.log { Scale::Log } else { Scale::Linear };
         if self.kind == KindSpec::Float {
-            return Ok(Parameter::new(name, low, high, scale));
+            let real = Parameter::new(name, low, high, scale);
+            return Ok(self.step.map_or(real.clone(), |step| real.stepped(step)));
         }
         let whole = low.fract() == 0.0 && high.fract() == 0.0;
         ensure!(
             whole,
             "parameter `{name}` is an int of range {low} to {high}; its bounds must be whole"
         );
-        Ok(Parameter::integer(name, low as i64, high as i64, scale))
+        let whole = Parameter::integer(name, low as i64, high as i64, scale);
+        Ok(self.step.map_or(whole.clone(), |step| whole.stepped(step)))
     }
 
     /// A value as the client knows it.
@@ -229,9 +281,13 @@ impl ParameterSpec {
 
 impl StudySpec {
     pub(super) fn space(&self) -> anyhow::Result<Space> {
+        let each = self.space.iter().enumerate();
         let parameters: anyhow::Result<Vec<Parameter>> =
-            self.space.iter().map(ParameterSpec::parameter).collect();
-        Ok(Space::new(parameters?)?)
+            each.map(|(at, it)| it.parameter(&self.space[..at])).collect();
+        let constraints: Result<Vec<Constraint>, _> =
+            self.constraints.iter().map(|it| Constraint::parse(it)).collect();
+        let space = Space::new(parameters?)?;
+        Ok(if self.constraints.is_empty() { space } else { space.constrained(constraints?)? })
     }
 
     pub(super) fn sampler(&self) -> anyhow::Result<Sampler> {
@@ -293,6 +349,11 @@ impl StudySpec {
             Direction::Many(senses) => senses.clone(),
         }
     }
+}
+
+/// Whether a value is a choice: 1 is 1.0.
+fn same(choice: &Value, value: &Value) -> bool {
+    choice == value || (choice.is_number() && choice.as_f64() == value.as_f64())
 }
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ impl Session {
             (Request::Tell { trial, value, cost_j }, Some(open)) => {
                 open.tell(trial, &value, cost_j).map(|()| ok)
             }
-            (Request::Report { trial, step, value }, Some(open)) => {
-                open.report(trial, step, &value).map(|()| ok)
+            (Request::Report { trial, step, value, cost_j }, Some(open)) => {
+                open.report(trial, step, &value, cost_j).map(|()| ok)
             }
             (Request::ShouldStop { trial }, Some(open)) => {
                 open.should_stop(trial).map(|it| json!({ "stop": it }))

@@ -16,6 +16,8 @@ pub(super) struct Budget {
     /// Of CO2 equivalent, at `grams_per_kwh`.
     grams: Option<f64>,
     grams_per_kwh: Option<f64>,
+    /// Of the objective: the study ends when the next trial is expected to gain less for a kilojoule.
+    least_gain_per_kj: Option<f64>,
 }
 
 const JOULES_PER_KWH: f64 = 3.6e6;
@@ -30,6 +32,7 @@ impl Budget {
             ("seconds", self.seconds),
             ("grams", self.grams),
             ("grams_per_kwh", self.grams_per_kwh),
+            ("least_gain_per_kj", self.least_gain_per_kj),
         ];
         for (name, value) in all {
             ensure!(
@@ -39,10 +42,41 @@ impl Budget {
             );
         }
         ensure!(
+            self.least_gain_per_kj.is_none() || self.seconds.is_none() || self.joules().is_some(),
+            "`budget.least_gain_per_kj` is a matter of joules, and the budget one of seconds; \
+             give `joules`"
+        );
+        ensure!(
             self.grams.is_none() || self.grams_per_kwh.is_some(),
             "`budget.grams` needs `grams_per_kwh`, what the grid emits for a kilowatt-hour"
         );
         Ok(())
+    }
+
+    /// The most joules, by themselves or as grams.
+    pub(super) fn joules(&self) -> Option<f64> {
+        let grams = self.grams.zip(self.grams_per_kwh);
+        let grams = grams.map(|(grams, per_kwh)| grams / per_kwh * JOULES_PER_KWH);
+        match (self.joules, grams) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The most seconds, if nothing limits joules.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        self.seconds.filter(|_| self.joules().is_none())
+    }
+
+    /// Why the next trial is not worth its joules, in words.
+    pub(super) fn not_worth_it(&self, open: &Open) -> anyhow::Result<Option<String>> {
+        let Some(least) = self.least_gain_per_kj else { return Ok(None) };
+        let gain = open.gain_per_kj()?.filter(|it| *it < least);
+        Ok(gain.map(|gain| {
+            format!(
+                "the next trial is expected to gain {gain:.3e} for a kilojoule, less than {least}"
+            )
+        }))
     }
 
     /// Which part is used up, in words.

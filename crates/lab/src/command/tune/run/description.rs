@@ -30,8 +30,7 @@ enum Metric {
 impl Description {
     pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text =
-            fs::read_to_string(path).with_context(|| format!("failed to read `{shown}`"))?;
+        let text = fs::read_to_string(path).with_context(|| format!("failed to read `{shown}`"))?;
         Self::parse(&text).with_context(|| format!("`{shown}`"))
     }
 
@@ -42,7 +41,10 @@ impl Description {
             "`metric` is missing: the name before the number in the command's output, say \
              \"accuracy\"",
         )?;
-        let metrics = match metric.try_into().map_err(|_| anyhow!("`metric` is no name and no list of names"))? {
+        let metrics = match metric
+            .try_into()
+            .map_err(|_| anyhow!("`metric` is no name and no list of names"))?
+        {
             Metric::One(it) => vec![it],
             Metric::Many(them) => them,
         };

@@ -7,11 +7,11 @@ mod trial;
 
 use std::path::PathBuf;
 
-use hpo::Leg;
+use hpo::{HpoError, Leg};
 use meter::{Estimator, Meter};
 use serde_json::{Value, json};
 
-use self::{description::Description, trial::Outcome};
+use self::{budget::Budget, description::Description, trial::Outcome};
 use super::{open::Open, spent::Spent};
 use crate::{Failure, interrupt::Interrupt, output, progress, sensing::Sensing};
 
@@ -43,6 +43,8 @@ pub struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut description = Description::load(&args.space).map_err(Failure::bad_input)?;
     description.study.journal.clone_from(&args.journal);
+    description.study.budget_j = description.budget.joules();
+    description.study.budget_s = description.budget.seconds();
     let mut open = Open::new(description.study.clone()).map_err(Failure::bad_input)?;
     trial::check(&args.command, &description).map_err(Failure::bad_input)?;
     let builder = args.sensing.builder()?.attribute();
@@ -52,16 +54,22 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
 
     let mut left = open.under_way();
-    loop {
+    let ended = loop {
         if let Some(why) = description.budget.used_up(&open) {
-            progress::line(&why);
-            break;
+            break why;
         }
         if interrupt.is_set() {
             return Err(Failure::Interrupted);
         }
         // What a kill cut off is done first.
-        let leg = if left.is_empty() { ask(&mut open, &meter)? } else { left.remove(0) };
+        let leg = if left.is_empty() {
+            match ask(&mut open, &meter, &description.budget)? {
+                Next::Leg(leg) => leg,
+                Next::End(why) => break why,
+            }
+        } else {
+            left.remove(0)
+        };
         let ended = trial::run(&args.command, &description, &open, &leg, &meter)?;
         if interrupt.is_set() && ended.outcome == Outcome::Failed {
             // Ended by the same Ctrl-C; it is done again.
@@ -69,8 +77,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         tell(&mut open, &leg, &ended).map_err(Failure::run_time)?;
         progress::line(&line(&open, &leg, &ended));
-    }
-    let summary = summary(&open);
+    };
+    progress::line(&ended);
+    let summary = summary(&open, &ended);
     if args.json {
         output::print_json(&summary)?;
     } else {
@@ -79,14 +88,31 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What comes next.
+enum Next {
+    Leg(Leg),
+    /// Nothing, and why.
+    End(String),
+}
+
 /// The search's own energy is charged to the study.
-fn ask(open: &mut Open, meter: &Meter) -> Result<Leg, Failure> {
+fn ask(open: &mut Open, meter: &Meter, budget: &Budget) -> Result<Next, Failure> {
     let span = meter.span("ask");
-    let leg = open.ask();
+    let next = match budget.not_worth_it(open) {
+        Ok(Some(why)) => Ok(Next::End(why)),
+        Ok(None) => open.ask().map(Next::Leg),
+        Err(error) => Err(error),
+    };
     let spent = Spent::of(&span.end());
-    let leg = leg.map_err(Failure::run_time)?;
+    let next = match next {
+        // A grid has an end.
+        Err(error) if matches!(error.downcast_ref(), Some(HpoError::GridExhausted { .. })) => {
+            Next::End(error.to_string())
+        }
+        other => other.map_err(Failure::run_time)?,
+    };
     open.spent(None, spent).map_err(Failure::run_time)?;
-    Ok(leg)
+    Ok(next)
 }
 
 fn tell(open: &mut Open, leg: &Leg, ended: &trial::Ended) -> anyhow::Result<()> {
@@ -98,7 +124,7 @@ fn tell(open: &mut Open, leg: &Leg, ended: &trial::Ended) -> anyhow::Result<()> 
             let steps = (leg.until - leg.from) as usize;
             if steps > 1 && values.len() == steps {
                 for (step, value) in (leg.from + 1..).zip(&values[..steps - 1]) {
-                    open.report(leg.number, step, &json!(value))?;
+                    open.report(leg.number, step, &json!(value), None)?;
                 }
             }
             let last = values.last().map_or(Value::Null, |it| json!(it));
@@ -128,12 +154,13 @@ fn line(open: &Open, leg: &Leg, ended: &trial::Ended) -> String {
 }
 
 /// As `--json` promises it.
-fn summary(open: &Open) -> Value {
+fn summary(open: &Open, ended: &str) -> Value {
     let best: Vec<Value> = open.pareto().iter().map(|it| open.shown_good(it)).collect();
     let (trials, search) = (open.spent_by_trials(), open.spent_by_search());
     json!({
         "schema": "wattlab.tune/1",
         "legs": open.told(),
+        "ended": ended,
         "best": best,
         "trials": { "seconds": trials.seconds, "joules": trials.joules },
         "search": { "seconds": search.seconds, "joules": search.joules },

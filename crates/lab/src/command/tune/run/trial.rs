@@ -66,11 +66,8 @@ pub(super) fn run(
     leg: &Leg,
     meter: &Meter,
 ) -> Result<Ended, Failure> {
-    let mut words: Vec<(String, String)> = open
-        .named(&leg.parameters)
-        .into_iter()
-        .map(|(name, value)| (name, word(&value)))
-        .collect();
+    let mut words: Vec<(String, String)> =
+        open.named(&leg.parameters).into_iter().map(|(name, value)| (name, word(&value))).collect();
     words.push(("trial".to_owned(), leg.number.to_string()));
     words.push(("from".to_owned(), leg.from.to_string()));
     words.push(("until".to_owned(), leg.until.to_string()));
@@ -152,7 +149,9 @@ fn outcome(
         if found.is_empty() {
             // Even over the steps; the last has all of it.
             let share = |step: usize| (step + 1) as f64 / printed.max(1) as f64;
-            found.extend((0..printed.max(1)).filter_map(|step| Some(before + measured? * share(step))));
+            found.extend(
+                (0..printed.max(1)).filter_map(|step| Some(before + measured? * share(step))),
+            );
         }
     }
     if let Some(at) = found.iter().position(Vec::is_empty) {
