@@ -1,5 +1,6 @@
 //! `wattlab tune`: hyper-parameters of anything.
 
+mod compare;
 mod engine;
 mod journal;
 mod open;
@@ -18,6 +19,8 @@ pub enum Command {
     Serve,
     /// Run a command a trial, measure it, and read its metrics from what it prints.
     Run(run::Args),
+    /// Compare our strategy with the study's on real trainings: whose joules buy the same accuracy.
+    Compare(compare::Args),
 }
 
 /// Runs it.
@@ -29,5 +32,6 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Serve => serve::run(),
         Command::Run(args) => run::run(args),
+        Command::Compare(args) => compare::run(args),
     }
 }
