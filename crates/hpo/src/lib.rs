@@ -5,6 +5,7 @@ mod cost;
 mod fidelity;
 mod gp;
 mod history;
+mod insight;
 mod objectives;
 mod pareto;
 mod random;
@@ -16,6 +17,9 @@ pub use crate::{
     cost::Ledger,
     fidelity::{Curve, Leg, Pruner, Rungs, Staged},
     history::{History, Trial},
+    insight::{
+        Dependence, Forest, Importance, Progress, Share, importance, partial_dependence, progress,
+    },
     objectives::{Frontier, Objectives, Outcome},
     pareto::{dominated, hypervolume, pareto_front},
     sampler::{Grid, Sampler, Suggestion, propose, suggest},

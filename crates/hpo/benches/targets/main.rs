@@ -2,14 +2,18 @@
 //! and writes it to `BENCHMARKS.md`.
 //!
 //! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--others] [--no-file]`
+//!
+//! With `--study --reference DIR` it replays the study's trials instead, and writes `STUDY.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
 mod curves;
 mod fronts;
 mod functions;
+mod study;
 
 use std::{
     fmt::Write as _,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -129,6 +133,7 @@ fn main() {
     functions::verify();
     let mut seeds = 20;
     let (mut chosen, mut with_others, mut file) = (Vec::new(), false, true);
+    let (mut replay, mut reference) = (false, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -136,8 +141,26 @@ fn main() {
             "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
             "--others" => with_others = true,
             "--no-file" => file = false,
+            "--study" => replay = true,
+            "--reference" => reference = args.next().map(PathBuf::from),
             _ => chosen.push(arg),
         }
+    }
+    if replay {
+        let folder = reference.unwrap_or_else(|| {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference")
+        });
+        match study::report(&folder) {
+            Ok(text) => {
+                println!("{text}");
+                keep("STUDY.md", &text, file);
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                std::process::exit(2);
+            }
+        }
+        return;
     }
     let mut all = functions::baselines();
     if with_others || chosen.is_empty() {
@@ -154,14 +177,18 @@ fn main() {
     }
     println!("{report}");
     // Part of the functions, or of the seeds, is no result to keep.
-    if file && chosen.is_empty() && seeds >= 20 {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
-        match std::fs::write(path, &report) {
-            Ok(()) => eprintln!("written to {path}"),
-            Err(error) => {
-                eprintln!("error: failed to write `{path}`: {error}");
-                std::process::exit(1);
-            }
+    keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20);
+}
+
+/// Writes a page beside the crate's README, if it is to be kept.
+fn keep(name: &str, text: &str, wanted: bool) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    match wanted.then(|| std::fs::write(&path, text)) {
+        None => {}
+        Some(Ok(())) => eprintln!("written to {}", path.display()),
+        Some(Err(error)) => {
+            eprintln!("error: failed to write `{}`: {error}", path.display());
+            std::process::exit(1);
         }
     }
 }
