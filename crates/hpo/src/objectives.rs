@@ -208,6 +208,12 @@ impl Frontier {
         self.ledger.trial(cost.unwrap_or(0.0))
     }
 
+    /// Trials that were told, in the order of their arrival.
+    #[must_use]
+    pub fn told(&self) -> &[Outcome] {
+        &self.told
+    }
+
     /// The trials within the bounds that no other beats, by number.
     #[must_use]
     pub fn pareto(&self) -> Vec<&Outcome> {

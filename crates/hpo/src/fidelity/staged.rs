@@ -148,6 +148,12 @@ impl Staged {
         self.curves.iter().filter_map(leg).collect()
     }
 
+    /// The lengths after which trials are compared.
+    #[must_use]
+    pub fn rungs(&self) -> Rungs {
+        self.rungs
+    }
+
     /// What was told so far.
     #[must_use]
     pub fn curves(&self) -> &[Curve] {
@@ -223,7 +229,8 @@ impl Staged {
             let rungs = self.rungs.lengths();
             let (space, curves) = (&self.space, self.curves.as_slice());
             let cooling = self.ledger.share_left();
-            return Ok(suggest_staged(space, self.seed, number, &rungs, curves, cooling));
+            let point = suggest_staged(space, self.seed, number, &rungs, curves, cooling);
+            return Ok(untried(space, self.seed, number, &history(curves), point));
         }
         // The longest rung that says enough (Falkner et al. 2018, BOHB).
         let enough = self.space.dimensions() + 2;

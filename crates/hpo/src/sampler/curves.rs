@@ -43,7 +43,8 @@ pub(crate) fn suggest_staged(
     let costs =
         each.filter_map(|it| Some((it.parameters.as_slice(), it.cost? / f64::from(it.epochs()))));
     let costs = (exponent > 0.0).then(|| CostModel::new(space, costs, exponent)).flatten();
-    propose(space, seed, number, &history, fitted, (&believed, &[1.0]), costs.as_ref()).parameters
+    let believed = (believed.as_slice(), [1.0].as_slice());
+    propose(space, seed, number, &history, fitted, believed, costs.as_ref()).parameters
 }
 
 /// The completed curve of the largest posterior mean: with noise, the largest value seen is a lucky

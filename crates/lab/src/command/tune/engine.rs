@@ -21,7 +21,62 @@ pub(super) struct Good {
     pub(super) values: Vec<f64>,
 }
 
+/// A trial that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen {
+    pub(super) trial: u32,
+    pub(super) parameters: Vec<f64>,
+    /// None of one that failed, or was stopped early.
+    pub(super) values: Option<Vec<f64>>,
+    pub(super) cost: Option<f64>,
+}
+
+impl Seen {
+    /// Of the first objective.
+    pub(super) fn first(&self) -> Option<f64> {
+        self.values.as_ref()?.first().copied()
+    }
+}
+
 impl Engine {
+    /// All trials that ended, by number.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let mut seen: Vec<Seen> = match self {
+            Self::One(study) => study
+                .told()
+                .iter()
+                .map(|it| Seen {
+                    trial: it.number,
+                    parameters: it.parameters.clone(),
+                    values: it.value.map(|it| vec![it]),
+                    cost: it.cost,
+                })
+                .collect(),
+            Self::Many(study) => study
+                .told()
+                .iter()
+                .map(|it| Seen {
+                    trial: it.number,
+                    parameters: it.parameters.clone(),
+                    values: it.values.clone(),
+                    cost: it.cost,
+                })
+                .collect(),
+            Self::Staged(study) => study
+                .curves()
+                .iter()
+                .map(|it| Seen {
+                    trial: it.number,
+                    parameters: it.parameters.clone(),
+                    values: it.at(study.rungs().most).filter(|_| !it.failed).map(<[f64]>::to_vec),
+                    cost: it.cost,
+                })
+                .collect(),
+        };
+        seen.sort_by_key(|it| it.trial);
+        seen
+    }
+
     pub(super) fn new(spec: &StudySpec) -> anyhow::Result<Self> {
         let (space, sampler, seed) = (spec.space()?, spec.sampler()?, spec.seed);
         let objectives = spec.objectives()?;

@@ -8,6 +8,7 @@ mod request;
 mod run;
 mod serve;
 mod session;
+mod show;
 mod spent;
 
 use crate::Failure;
@@ -21,6 +22,8 @@ pub enum Command {
     Run(run::Args),
     /// Compare our strategy with the study's on real trainings: whose joules buy the same accuracy.
     Compare(compare::Args),
+    /// Say what a study has learned: importance, dependence, history; as text, data and figures.
+    Show(show::Args),
 }
 
 /// Runs it.
@@ -33,5 +36,6 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Serve => serve::run(),
         Command::Run(args) => run::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Show(args) => show::run(args),
     }
 }

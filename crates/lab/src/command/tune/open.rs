@@ -1,13 +1,14 @@
 //! A study with its journal, in its client's words.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail, ensure};
 use hpo::{Leg, Space};
+use record::Origin;
 use serde_json::{Map, Value, json};
 
 use super::{
-    engine::{Engine, Good},
+    engine::{Engine, Good, Seen},
     journal::{Event, Journal},
     request::{Sense, StudySpec},
     spent::Spent,
@@ -49,6 +50,45 @@ impl Open {
         }
         open.journal = Some(journal);
         Ok(open)
+    }
+
+    /// The study of a journal, which is not written to.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut events = Journal::read(path)?.into_iter();
+        let Some(Event::Study(spec)) = events.next() else {
+            bail!("`{}` does not begin with a study; name another file", path.display());
+        };
+        let mut open = Self::new(spec)?;
+        for event in events {
+            open.replay(event)
+                .with_context(|| format!("journal `{}` cannot be replayed", path.display()))?;
+        }
+        Ok(open)
+    }
+
+    pub(super) fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// Whether less of the first objective is better.
+    pub(super) fn minimizes(&self) -> bool {
+        self.senses.first() == Some(&Sense::Minimize)
+    }
+
+    /// All trials that ended, in the order of their numbers, in the client's sign.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let signed = |it: Seen| Seen { values: it.values.map(|it| self.signed(it)), ..it };
+        self.engine.seen().into_iter().map(signed).collect()
+    }
+
+    /// Where the joules that we saw ourselves are from.
+    pub(super) fn cost_origin(&self) -> Option<Origin> {
+        self.spent_by_trials().origin
+    }
+
+    /// Whether costs are seconds.
+    pub(super) fn counts_seconds(&self) -> bool {
+        self.spec.budget_s.is_some()
     }
 
     fn replay(&mut self, event: Event) -> anyhow::Result<()> {

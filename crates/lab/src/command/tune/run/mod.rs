@@ -143,7 +143,8 @@ fn line(open: &Open, leg: &Leg, ended: &trial::Ended) -> String {
             last.map(|it| format!("{it:.6}")).collect::<Vec<_>>().join(", ")
         }
     };
-    let joules = ended.spent.joules.map_or_else(String::new, |it| format!(", {it:.1} J"));
+    let origin = ended.spent.origin.map_or("", record::Origin::word);
+    let joules = ended.spent.joules.map_or_else(String::new, |it| format!(", {it:.1} J {origin}"));
     let until = if leg.until > 0 { format!(", step {}", leg.until) } else { String::new() };
     format!(
         "trial {}{until}: {given} in {:.2} s{joules} with {}",
@@ -162,7 +163,7 @@ fn summary(open: &Open, ended: &str) -> Value {
         "legs": open.told(),
         "ended": ended,
         "best": best,
-        "trials": { "seconds": trials.seconds, "joules": trials.joules },
-        "search": { "seconds": search.seconds, "joules": search.joules },
+        "trials": trials,
+        "search": search,
     })
 }
