@@ -83,7 +83,7 @@ struct Taken {
     best: f64,
     trials: u32,
     epochs: u64,
-    /// Of training and of evaluating after each epoch.
+    /// Of training, and of evaluating wherever a training pauses or ends.
     training_j: f64,
     /// Of choosing what to train.
     search_j: f64,

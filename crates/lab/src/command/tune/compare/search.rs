@@ -25,11 +25,11 @@ fn space(rate: Scale) -> Space {
 }
 
 impl Taken {
-    fn train(&mut self, part: &Part, epochs: u64) {
-        self.epochs += epochs;
+    fn train(&mut self, part: &Part) {
+        self.epochs += u64::from(part.epochs);
         self.training_j += part.spent.joules.unwrap_or(0.0);
         self.seconds += part.spent.seconds;
-        self.best = part.accuracies.iter().copied().fold(self.best, f64::max);
+        self.best = self.best.max(part.accuracy);
     }
 
     fn search(&mut self, spent: Spent) {
@@ -52,12 +52,12 @@ pub(super) fn paper_pi(
         let (number, point) = study.ask().map_err(Failure::run_time)?;
         taken.search(Spent::of(&span.end()));
         let mut training = trainer.start(&point)?;
-        let part = trainer.go_on(&mut training, epochs, false)?;
+        let part = trainer.go_on(&mut training, epochs)?;
         taken.trials += 1;
-        taken.train(&part, u64::from(epochs));
-        origin = part.origin;
+        taken.train(&part);
+        origin = part.spent.origin;
         // The study's searches were told an accuracy whatever came of the loss.
-        study.tell(number, part.accuracies.last().copied()).map_err(Failure::run_time)?;
+        study.tell(number, Some(part.accuracy)).map_err(Failure::run_time)?;
     }
     Ok((taken, origin))
 }
@@ -89,13 +89,13 @@ pub(super) fn until_as_good(
                 trainer.start(&leg.parameters)?
             }
         };
-        let part = trainer.go_on(&mut training, leg.until - leg.from, true)?;
-        taken.train(&part, part.accuracies.len() as u64);
+        let part = trainer.go_on(&mut training, leg.until - leg.from)?;
+        taken.train(&part);
         if part.diverged {
             study.tell(leg.number, None).map_err(Failure::run_time)?;
         } else {
-            let values: Vec<Vec<f64>> = part.accuracies.iter().map(|it| vec![*it]).collect();
-            study.tell(leg.number, Some(&values)).map_err(Failure::run_time)?;
+            let values = Some(vec![part.accuracy]);
+            study.end_leg(leg.number, values).map_err(Failure::run_time)?;
             if leg.until < most {
                 paused.insert(leg.number, training);
             }

@@ -2,7 +2,7 @@
 
 use meter::Meter;
 use models::{Control, Dataset, TrainError, Training};
-use record::{Adam, Origin};
+use record::Adam;
 
 use super::{super::spent::Spent, Setting};
 use crate::{Failure, interrupt::Interrupt, seed::derive};
@@ -18,12 +18,13 @@ pub(super) struct Trainer<'a> {
 
 /// What some epochs gave.
 pub(super) struct Part {
-    /// Validation accuracy after each epoch.
-    pub(super) accuracies: Vec<f64>,
+    /// Epochs that were trained, the one that diverged included.
+    pub(super) epochs: u32,
+    /// Validation accuracy at the end.
+    pub(super) accuracy: f64,
     /// Whether the loss stopped being a number.
     pub(super) diverged: bool,
     pub(super) spent: Spent,
-    pub(super) origin: Option<Origin>,
 }
 
 impl<'a> Trainer<'a> {
@@ -46,35 +47,23 @@ impl<'a> Trainer<'a> {
         Training::new(&network, &adam, minibatch, self.data, self.seed).map_err(Failure::bad_input)
     }
 
-    /// Trains on for so many epochs; evaluating `each` of them, or only the last, is part of the
-    /// cost.
-    pub(super) fn go_on(
-        &self,
-        training: &mut Training,
-        epochs: u32,
-        each: bool,
-    ) -> Result<Part, Failure> {
+    /// Trains on for so many epochs and evaluates, which is part of the cost.
+    pub(super) fn go_on(&self, training: &mut Training, epochs: u32) -> Result<Part, Failure> {
         let span = self.meter.span("training");
-        let (mut accuracies, mut diverged) = (Vec::new(), false);
-        for epoch in 1..=epochs {
-            let fit = training.fit(1, &mut |_| {
-                if self.interrupt.is_set() { Control::Stop } else { Control::Continue }
-            });
-            let fit = fit.map_err(|error| match error {
-                TrainError::Stopped => Failure::Interrupted,
-                error => Failure::run_time(error),
-            })?;
-            diverged = fit.diverged_in_epoch.is_some();
-            if each || diverged || epoch == epochs {
-                let accuracy = training.accuracy(&self.data.validation);
-                accuracies.push(accuracy.map_err(Failure::run_time)?.unwrap_or(0.0));
-            }
-            if diverged {
-                break;
-            }
-        }
-        let report = span.end();
-        let origin = report.total.as_ref().map(|it| it.origin);
-        Ok(Part { accuracies, diverged, spent: Spent::of(&report), origin })
+        let fit = training.fit(epochs, &mut |_| {
+            if self.interrupt.is_set() { Control::Stop } else { Control::Continue }
+        });
+        let fit = fit.map_err(|error| match error {
+            TrainError::Stopped => Failure::Interrupted,
+            error => Failure::run_time(error),
+        })?;
+        let accuracy = training.accuracy(&self.data.validation).map_err(Failure::run_time)?;
+        let spent = Spent::of(&span.end());
+        Ok(Part {
+            epochs: fit.epochs.len() as u32,
+            accuracy: accuracy.unwrap_or(0.0),
+            diverged: fit.diverged_in_epoch.is_some(),
+            spent,
+        })
     }
 }
