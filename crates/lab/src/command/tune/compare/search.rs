@@ -91,6 +91,16 @@ pub(super) fn until_as_good(
         };
         let part = trainer.go_on(&mut training, leg.until - leg.from)?;
         taken.train(&part);
+        crate::progress::line(&format!(
+            "  trial {} of learning rate {:.2e}, beta1 {:.3}, beta2 {:.3}: {:.4} after {} epochs; {:.1} J so far",
+            leg.number,
+            leg.parameters[0],
+            leg.parameters[1],
+            leg.parameters[2],
+            part.accuracy,
+            leg.until,
+            taken.joules()
+        ));
         if part.diverged {
             study.tell(leg.number, None).map_err(Failure::run_time)?;
         } else {
