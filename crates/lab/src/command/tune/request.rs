@@ -76,7 +76,7 @@ fn without_nan(line: &str) -> String {
 pub(super) struct StudySpec {
     #[serde(default)]
     pub(super) seed: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Direction::is_unsaid")]
     pub(super) direction: Direction,
     #[serde(default)]
     pub(super) sampler: SamplerSpec,
@@ -108,6 +108,12 @@ pub(super) enum Direction {
     Unsaid,
     One(Sense),
     Many(Vec<Sense>),
+}
+
+impl Direction {
+    fn is_unsaid(&self) -> bool {
+        *self == Self::Unsaid
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
