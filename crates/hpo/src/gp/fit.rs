@@ -13,6 +13,8 @@ type Prior = (f64, f64);
 /// Of a length, before the √d scaling (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
 /// great in high dimensions", with a shorter and narrower scale for small budgets).
 const LENGTH: Prior = (-0.9, 0.6);
+/// The deviation where the coordinate is the length of training: it has few values to fit to.
+const TRAINING: f64 = 0.2;
 /// Of the signal's variance; values are standardized.
 const SIGNAL: Prior = (0.0, 1.0);
 /// Of the noise variance: small, as trainings of one seed are, but wide.
@@ -39,7 +41,7 @@ pub(crate) fn fit(
     values: &[f64],
     unordered: &[bool],
 ) -> Option<(Process, Warped)> {
-    explain(&HYPOTHESES, points, values, unordered)
+    explain(&HYPOTHESES, points, values, unordered, false)
 }
 
 /// The process of values as they are, with their mean and deviation. `None` of no points.
@@ -48,7 +50,7 @@ pub(crate) fn fit_plain(
     values: &[f64],
     unordered: &[bool],
 ) -> Option<(Process, f64, f64)> {
-    let (process, warped) = explain(&[(Warp::Nothing, 0.0)], points, values, unordered)?;
+    let (process, warped) = explain(&[(Warp::Nothing, 0.0)], points, values, unordered, false)?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     Some((process, mean, warped.unit))
 }
@@ -62,7 +64,7 @@ pub(crate) fn fit_from(
     unordered: &[bool],
 ) -> Option<(Process, Warped, f64)> {
     let warp = Warp::Below(floor);
-    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered)?;
+    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered, false)?;
     let seen = if floor.is_finite() {
         // One more value at the end, the floor's, under the same transformation.
         warp.place(floor, values, &warped.values)
@@ -82,7 +84,7 @@ pub(crate) fn fit_staged(
     unordered: &[bool],
 ) -> Option<(Process, usize, Warped)> {
     if whole < CURVES {
-        let (process, warped) = explain(&HYPOTHESES, points, values, unordered)?;
+        let (process, warped) = explain(&HYPOTHESES, points, values, unordered, true)?;
         return Some((process, points.len(), warped));
     }
     let mut best: Option<(f64, Process, usize, Warped)> = None;
@@ -93,7 +95,7 @@ pub(crate) fn fit_staged(
         for (warp, additive) in HYPOTHESES {
             let warped = warp.apply_as(&values[..seen], whole);
             let observations = Observations::new(&points[..seen], &warped.values, unordered);
-            let settings = settings_of_some(points, &warped.values, &observations, additive);
+            let settings = settings_of_some(points, &warped.values, &observations, additive, true);
             let Some(process) = Process::new(observations, &settings) else { continue };
             let score = process.leave_curves_out() + warped.jacobian;
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
@@ -109,12 +111,13 @@ fn explain(
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
+    staged: bool,
 ) -> Option<(Process, Warped)> {
     let mut best: Option<(f64, Process, Warped)> = None;
     for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
         let warped = warp.apply(values);
         let observations = Observations::new(points, &warped.values, unordered);
-        let settings = settings_of_some(points, &warped.values, &observations, additive);
+        let settings = settings_of_some(points, &warped.values, &observations, additive, staged);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
         let score = process.leave_one_out() + warped.jacobian - doubt;
@@ -132,20 +135,24 @@ fn settings_of_some(
     warped: &[f64],
     observations: &Observations,
     additive: f64,
+    staged: bool,
 ) -> Settings {
     if warped.len() <= FITTED {
-        return settings(observations, additive);
+        return settings(observations, additive, staged);
     }
     let pick = |i: usize| i * warped.len() / FITTED;
     let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
     let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-    settings(&Observations::new(&some, &some_values, &observations.unordered), additive)
+    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
 }
 
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64) -> Settings {
+fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
     let dimensions = observations.dimensions;
     let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
+    if let (true, Some(last)) = (staged, priors.last_mut()) {
+        last.1 = TRAINING;
+    }
     priors.extend([SIGNAL, NOISE]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);

@@ -82,7 +82,8 @@ pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u3
         .filter(|it| !it.failed && it.at(most).is_some())
         .map(|it| at(it, 0.0))
         .collect();
-    let paused = curves.iter().filter(|it| !it.failed && it.at(most).is_none());
+    let paused =
+        curves.iter().filter(|it| !it.failed && it.until.is_none() && it.at(most).is_none());
     let gone = paused.filter(|it| {
         let hoped = at(it, HOPE);
         whole.iter().any(|other| dominated(&hoped, other))
