@@ -216,7 +216,12 @@ def run(wattlab, cost):
     print(told.stdout.decode().strip(), flush=True)
     started = time.monotonic()
     subprocess.run([wattlab, "measure", "--", "true"], stderr=subprocess.DEVNULL, check=True)
-    print(json.dumps({"tool": "wattlab", "case": "start", "ready_s": time.monotonic() - started}), flush=True)
+    ready = time.monotonic() - started
+    # The child reads its parent's peak: a waited-for child's own would include this interpreter's.
+    peak = subprocess.run([wattlab, "measure", "--", "sh", "-c", "grep VmHWM /proc/$PPID/status"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    print(json.dumps({"tool": "wattlab", "case": "start", "ready_s": ready,
+                      "rss_mb": int(peak.stdout.split()[1]) / 1024}), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod kernels;
+pub mod profile;
 mod study;
 pub mod vision;
 

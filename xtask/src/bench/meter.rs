@@ -106,14 +106,14 @@ fn page(lines: &str) -> String {
         };
         let per_second =
             number(line, "cpu_s").map_or(String::new(), |it| format!("{:.4}", it / 2.0));
-        let (ready, memory) = (of("ready_s", 3), of("rss_mb", 0));
         let tool = value(line, "tool").unwrap_or("?");
-        let ready = if tool == "wattlab" {
+        let (ready, memory) = if tool == "wattlab" {
             let start = rows.iter().find(|it| value(it, "case") == Some("start"));
-            let start = start.and_then(|it| number(it, "ready_s")).unwrap_or(f64::NAN);
-            format!("{start:.4} (all of `measure -- true`)")
+            let of = |key| start.and_then(|it| number(it, key)).unwrap_or(f64::NAN);
+            let ready = format!("{:.4} (all of `measure -- true`)", of("ready_s"));
+            (ready, format!("{:.1}", of("rss_mb")))
         } else {
-            ready
+            (of("ready_s", 3), of("rss_mb", 0))
         };
         let _ = writeln!(text, "| {tool} | {ready} | {per_second} | {memory} |");
     }

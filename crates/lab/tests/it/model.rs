@@ -136,3 +136,37 @@ fn what_does_not_fit_a_network_is_bad_input() {
     let output = run(folder.path(), &["model", "list", "--json"]);
     assert!(json(&output.stdout)["vision"].to_string().contains("densenet121"));
 }
+
+#[test]
+fn a_profile_has_a_row_for_each_pass_of_each_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = |network: &[&str]| {
+        let mut args = vec!["model", "profile"];
+        args.extend(network);
+        args.extend(["--batch", "16", "--rounds", "2", "--seconds", "0.005", "--json"]);
+        let output = run(folder.path(), &args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        json(&output.stdout)
+    };
+    let study = profile(&["--net", "simple_cnn", "--side", "8", "--conv", "1", "--linear", "1"]);
+    let rows = study["layers"].as_array().unwrap();
+    // Convolution, norm, ReLU, pool, flatten and the classifier, there and back.
+    assert_eq!(rows.len(), 12);
+    let shares: f64 = rows.iter().map(|it| it["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    for row in rows {
+        let (time, interval) = (&row["time_s"]["mean"], &row["time_s"]["ci95"]);
+        let time = time.as_f64().unwrap();
+        let bound = |index: usize| interval[index].as_f64().unwrap();
+        assert!(bound(0) <= time && time <= bound(1), "{row}");
+        assert!(row["by_difference"] == (row["kind"] == "activation") && row["joules"].is_object());
+    }
+    assert_eq!(study["energy_origin"], "estimated");
+    assert!(study["whole_s"].as_f64().unwrap() > 0.0);
+    let vision = profile(&["--arch", "squeezenet1_1", "--image-side", "64"]);
+    let kinds = vision["by_kind"].as_array().unwrap();
+    assert_eq!(kinds[0]["kind"], "convolution");
+    let output = run(folder.path(), &["model", "profile", "--net", "simple_cnn", "--rounds", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--rounds"), "{}", stderr(&output));
+}

@@ -64,6 +64,15 @@ pub(crate) struct ConvBlock {
     pub(crate) weight_gradient: Vec<f32>,
     /// `[2][co]`.
     pub(crate) affine_gradient: Vec<f32>,
+    /// One a task.
+    scratch: [Scratch; TASKS],
+    /// The sums of all tasks.
+    sums: Vec<f64>,
+    /// The weights as `[ci][9][co]`, and turned around as `[co][9][ci]`.
+    packed: Vec<f32>,
+    turned: Vec<f32>,
+    /// Batch norm's gradient: factors of the output's gradient and of the value, and a constant.
+    back: [Vec<f32>; 3],
 }
 
 impl ConvBlock {
@@ -80,14 +89,20 @@ impl ConvBlock {
             input_gradient: Vec::new(),
             weight_gradient: Vec::new(),
             affine_gradient: Vec::new(),
+            scratch: Default::default(),
+            sums: Vec::new(),
+            packed: Vec::new(),
+            turned: Vec::new(),
+            back: Default::default(),
         }
     }
 
     /// Scale and shift of batch norm from the batch's moments; updates the running statistics.
-    fn normalize(&mut self, sums: &[f64], affine: &[f32], pixels: usize) {
-        let n = (self.images * pixels) as f64;
+    fn normalize(&mut self, affine: &[f32]) {
+        let n = (self.images * self.dims.h * self.dims.w) as f64;
         let channels = affine.len() / 2;
-        let (norm, saved) = (&mut self.norm, &mut self.saved);
+        total(&mut self.sums, 2 * channels, self.scratch.iter().map(|it| &it.sums));
+        let (norm, saved, sums) = (&mut self.norm, &mut self.saved, &self.sums);
         saved.mean.clear();
         saved.inverse.clear();
         for c in 0..channels {
@@ -108,11 +123,17 @@ impl ConvBlock {
 fn set_affine(saved: &mut Saved, affine: &[f32]) {
     let channels = affine.len() / 2;
     let scale = |c: usize| f64::from(affine[c]) * saved.inverse[c];
-    saved.scale = (0..channels).map(|c| scale(c) as f32).collect();
-    saved.shift = (0..channels)
-        .map(|c| (f64::from(affine[channels + c]) - saved.mean[c] * scale(c)) as f32)
-        .collect();
+    let shift = |c: usize| f64::from(affine[channels + c]) - saved.mean[c] * scale(c);
+    saved.scale.clear();
+    saved.scale.extend((0..channels).map(|c| scale(c) as f32));
+    saved.shift.clear();
+    saved.shift.extend((0..channels).map(|c| shift(c) as f32));
 }
+
+/// Pixels that are worth summing lanes for: the weight gradient takes so many blocks at a time, if
+/// their floats stay near (half of a core's second-level cache).
+const TOGETHER: usize = 256;
+const NEAR: usize = 256 * 1024;
 
 /// Which lanes of a block hold images.
 fn mask(images: usize, block: usize) -> [f32; LANES] {
@@ -126,24 +147,48 @@ fn blocks_of(task: usize, blocks: usize) -> std::ops::Range<usize> {
     (task * each).min(blocks)..((task + 1) * each).min(blocks)
 }
 
-/// Runs the tasks and adds their partial sums in order.
-fn sum_tasks<T: Copy + Send + std::ops::AddAssign + Default>(
+/// What a task works in; reused from step to step.
+#[derive(Default)]
+struct Scratch {
+    /// A padded block of inputs and one of gradients.
+    padded: Vec<f32>,
+    gradients: Vec<f32>,
+    /// The task's part of a sum over all blocks, in double and in single precision.
+    sums: Vec<f64>,
+    weights: Vec<f32>,
+}
+
+/// Makes room for so many values, all zero.
+fn zeroed<T: Copy + Default>(values: &mut Vec<T>, len: usize) {
+    values.clear();
+    values.resize(len, T::default());
+}
+
+/// The tasks' parts, added in order.
+fn total<T: Copy + Default + std::ops::AddAssign>(
+    to: &mut Vec<T>,
     len: usize,
-    work: impl Fn(usize, &mut [T]) + Sync,
-) -> Vec<T> {
-    let parts: Vec<Vec<T>> = (0..TASKS)
-        .into_par_iter()
-        .map(|task| {
-            let mut sums = vec![T::default(); len];
-            work(task, &mut sums);
-            sums
-        })
-        .collect();
-    let mut total = vec![T::default(); len];
+    parts: impl Iterator<Item = impl AsRef<[T]>>,
+) {
+    zeroed(to, len);
     for part in parts {
-        total.iter_mut().zip(part).for_each(|(sum, it)| *sum += it);
+        to.iter_mut().zip(part.as_ref()).for_each(|(sum, it)| *sum += *it);
     }
-    total
+}
+
+/// The passes over a batch, which a step makes all of and a profile one at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Passes {
+    /// Forward: the convolution. Backward: its two gradients.
+    pub(crate) convolution: bool,
+    /// Forward: the batch's moments. Backward: the sums that batch norm's gradient needs.
+    pub(crate) sums: bool,
+    /// Batch norm's scale and shift, ReLU and max-pool, there and back.
+    pub(crate) pool: bool,
+}
+
+impl Passes {
+    pub(crate) const ALL: Self = Self { convolution: true, sums: true, pool: true };
 }
 
 /// Channels in and out, rows and columns.
@@ -164,6 +209,19 @@ impl Dims {
 }
 
 impl ConvBlock {
+    pub(crate) fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    /// Leaves the ReLU out, or puts it in again.
+    pub(crate) fn set_relu(&mut self, relu: bool) {
+        self.relu = relu;
+    }
+
+    pub(crate) fn relu(&self) -> bool {
+        self.relu
+    }
+
     /// The output, to `out`; in training by the batch's statistics, which update the running ones,
     /// otherwise by the running ones.
     pub(crate) fn forward(
@@ -174,37 +232,15 @@ impl ConvBlock {
         affine: &[f32],
         training: bool,
     ) {
-        let Dims { cin, cout, h, w } = self.dims;
-        let (input, raw, pooled) = self.dims.lens();
         self.images = images;
+        let (_, raw, pooled) = self.dims.lens();
         let blocks = images.div_ceil(LANES);
-        assert_eq!(x.len(), blocks * input, "{images} images of {:?}", self.dims);
-        // [co][ci][9] → [ci][9][co], so that the channels of a tile lie side by side.
-        let mut packed = vec![0.0; weight.len()];
-        for o in 0..cout {
-            for i in 0..cin * 9 {
-                packed[i * cout + o] = weight[o * cin * 9 + i];
-            }
-        }
         self.saved.raw.resize(blocks * raw, 0.0);
         self.saved.winners.resize(blocks * pooled, 0.0);
-        let raws = Parts(self.saved.raw.as_mut_ptr());
-        let sums = sum_tasks(2 * cout, |task, sums: &mut [f64]| {
-            let mut padded = vec![0.0; padded_len(cin, h, w)];
-            for block in blocks_of(task, blocks) {
-                pad(&x[block * input..(block + 1) * input], cin, h, w, &mut padded);
-                // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
-                unsafe {
-                    let to = raws.at(block * raw);
-                    conv(padded.as_ptr(), cin, h, w, packed.as_ptr(), cout, to);
-                    if training {
-                        moments(to, cout, h * w, sums.as_mut_ptr());
-                    }
-                }
-            }
-        });
+        self.out.resize(blocks * pooled, 0.0);
+        self.convolve(x, weight, Passes { sums: training, ..Passes::ALL });
         if training {
-            self.normalize(&sums, affine, h * w);
+            self.normalize(affine);
         } else {
             let (norm, saved) = (&self.norm, &mut self.saved);
             saved.mean = norm.mean.iter().map(|it| f64::from(*it)).collect();
@@ -212,17 +248,66 @@ impl ConvBlock {
                 norm.variance.iter().map(|it| 1.0 / (f64::from(*it) + EPSILON).sqrt()).collect();
             set_affine(saved, affine);
         }
-        self.out.resize(blocks * pooled, 0.0);
+        self.pool();
+    }
+
+    /// The convolution's output and the sums that its moments follow from.
+    pub(crate) fn convolve(&mut self, x: &[f32], weight: &[f32], passes: Passes) {
+        let Dims { cin, cout, h, w } = self.dims;
+        let (input, raw, _) = self.dims.lens();
+        let blocks = self.images.div_ceil(LANES);
+        assert_eq!(x.len(), blocks * input, "{} images of {:?}", self.images, self.dims);
+        // [co][ci][9] → [ci][9][co], so that the channels of a tile lie side by side.
+        self.packed.resize(weight.len(), 0.0);
+        for o in 0..cout {
+            for i in 0..cin * 9 {
+                self.packed[i * cout + o] = weight[o * cin * 9 + i];
+            }
+        }
+        let packed = &self.packed;
+        let padded = padded_len(cin, h, w);
+        let raws = Parts(self.saved.raw.as_mut_ptr());
+        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
+            // The border stays zero: nothing is ever written there.
+            if scratch.padded.len() < padded {
+                scratch.padded.resize(padded, 0.0);
+            }
+            zeroed(&mut scratch.sums, 2 * cout);
+            for block in blocks_of(task, blocks) {
+                // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
+                unsafe {
+                    let to = raws.at(block * raw);
+                    if passes.convolution {
+                        let x = &x[block * input..(block + 1) * input];
+                        pad(x, cin, h, w, &mut scratch.padded[..padded]);
+                        conv(scratch.padded.as_ptr(), cin, h, w, packed.as_ptr(), cout, to);
+                    }
+                    if passes.sums {
+                        moments(to, cout, h * w, scratch.sums.as_mut_ptr());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Batch norm's scale and shift, ReLU and max-pool of the convolution's output.
+    pub(crate) fn pool(&mut self) {
+        let Dims { cout, h, w, .. } = self.dims;
+        let (_, raw, pooled) = self.dims.lens();
+        let images = self.images;
+        let blocks = images.div_ceil(LANES);
         let saved = &mut self.saved;
         let (winners, outs) = (Parts(saved.winners.as_mut_ptr()), Parts(self.out.as_mut_ptr()));
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
+        let raws = &saved.raw;
         (0..TASKS).into_par_iter().for_each(|task| {
             for block in blocks_of(task, blocks) {
                 let mask = mask(images, block);
                 // SAFETY: as above; winners and outs have `pooled` floats a block.
                 unsafe {
                     let (winners, out) = (winners.at(block * pooled), outs.at(block * pooled));
-                    pool(raws.at(block * raw), cout, h, w, norm, mask.as_ptr(), winners, out);
+                    let raw = raws.as_ptr().add(block * raw);
+                    pool(raw, cout, h, w, norm, mask.as_ptr(), winners, out);
                 }
             }
         });
@@ -230,76 +315,122 @@ impl ConvBlock {
 
     /// All gradients, given that of the output, for the x and the weight of the last forward pass.
     pub(crate) fn backward(&mut self, x: &[f32], g: &[f32], weight: &[f32]) {
-        let Dims { cin, cout, h, w } = self.dims;
-        let (input, raw, pooled) = self.dims.lens();
-        let images = self.images;
-        let blocks = images.div_ceil(LANES);
-        assert_eq!(g.len(), blocks * pooled, "{images} images of {:?}", self.dims);
+        self.backward_sums(g);
+        self.backward_passes(x, g, weight, Passes::ALL);
+    }
+
+    /// γ's and β's gradients, and what the others need of them.
+    pub(crate) fn backward_sums(&mut self, g: &[f32]) {
+        let Dims { cout, h, w, .. } = self.dims;
+        let (_, _, pooled) = self.dims.lens();
+        let blocks = self.images.div_ceil(LANES);
+        assert_eq!(g.len(), blocks * pooled, "{} images of {:?}", self.images, self.dims);
         let saved = &self.saved;
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
-        let sums = sum_tasks(2 * cout, |task, sums: &mut [f64]| {
+        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
+            zeroed(&mut scratch.sums, 2 * cout);
             for block in blocks_of(task, blocks) {
                 let (from, to) = (block * pooled, (block + 1) * pooled);
                 let (winners, g) = (&saved.winners[from..to], &g[from..to]);
                 let pixels = (h / 2) * (w / 2);
                 // SAFETY: slices of [cout][pixels][16]; sums holds [cout][2].
                 unsafe {
-                    let sums = sums.as_mut_ptr();
+                    let sums = scratch.sums.as_mut_ptr();
                     gradient_sums(winners.as_ptr(), g.as_ptr(), cout, pixels, norm, sums);
                 }
             }
         });
+        total(&mut self.sums, 2 * cout, self.scratch.iter().map(|it| &it.sums));
         // Batch norm's gradient (Ioffe and Szegedy 2015, section 3): with x̂ = (z − m)·i,
         // dγ = Σ g x̂, dβ = Σ g, dz = γ·i·(g − dβ/n − x̂·dγ/n), which is affine in z.
-        let n = (images * h * w) as f64;
+        let n = (self.images * h * w) as f64;
         self.affine_gradient.resize(2 * cout, 0.0);
-        let [mut direct, mut linear, mut constant] = [(); 3].map(|()| Vec::with_capacity(cout));
+        self.back.iter_mut().for_each(|it| it.resize(cout, 0.0));
+        let [direct, linear, constant] = &mut self.back;
         for c in 0..cout {
             let (mean, inverse) = (saved.mean[c], saved.inverse[c]);
-            let d_beta = sums[2 * c];
-            let d_gamma = (sums[2 * c + 1] - mean * d_beta) * inverse;
+            let d_beta = self.sums[2 * c];
+            let d_gamma = (self.sums[2 * c + 1] - mean * d_beta) * inverse;
             self.affine_gradient[c] = d_gamma as f32;
             self.affine_gradient[cout + c] = d_beta as f32;
             let scale = f64::from(saved.scale[c]);
-            direct.push(scale as f32);
-            linear.push((-scale * d_gamma / n * inverse) as f32);
-            constant.push((-scale * d_beta / n + scale * d_gamma / n * inverse * mean) as f32);
+            direct[c] = scale as f32;
+            linear[c] = (-scale * d_gamma / n * inverse) as f32;
+            constant[c] = (-scale * d_beta / n + scale * d_gamma / n * inverse * mean) as f32;
         }
-        let back = NormGradient { direct: &direct, linear: &linear, constant: &constant };
+    }
+
+    /// The gradients of the convolution's output, of its input and of its weights.
+    pub(crate) fn backward_passes(&mut self, x: &[f32], g: &[f32], weight: &[f32], passes: Passes) {
+        let Dims { cin, cout, h, w } = self.dims;
+        let (input, raw, pooled) = self.dims.lens();
+        let images = self.images;
+        let blocks = images.div_ceil(LANES);
+        let saved = &self.saved;
+        let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
+        let [direct, linear, constant] = &self.back;
+        let back = NormGradient { direct, linear, constant };
         // The input's gradient is a convolution with the weights turned around: [co][9][ci].
         let needs_input_gradient = self.needs_input_gradient;
-        let mut turned = vec![0.0; if needs_input_gradient { weight.len() } else { 0 }];
         if needs_input_gradient {
+            self.turned.resize(weight.len(), 0.0);
             for o in 0..cout {
                 for i in 0..cin {
                     for tap in 0..9 {
-                        turned[(o * 9 + 8 - tap) * cin + i] = weight[(o * cin + i) * 9 + tap];
+                        self.turned[(o * 9 + 8 - tap) * cin + i] = weight[(o * cin + i) * 9 + tap];
                     }
                 }
             }
             self.input_gradient.resize(blocks * input, 0.0);
         }
+        let turned = &self.turned;
         let dxs = Parts(self.input_gradient.as_mut_ptr());
-        self.weight_gradient = sum_tasks(cout * cin * 9, |task, dw: &mut [f32]| {
-            let mut padded = vec![0.0; padded_len(cin, h, w)];
-            let mut gradients = vec![0.0; padded_len(cout, h, w)];
-            for block in blocks_of(task, blocks) {
-                pad(&x[block * input..(block + 1) * input], cin, h, w, &mut padded);
-                let raw = &saved.raw[block * raw..(block + 1) * raw];
-                let range = block * pooled..(block + 1) * pooled;
-                let (winners, g) = (&saved.winners[range.clone()], &g[range]);
-                let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
-                let mask = mask(images, block);
-                // SAFETY: shapes as `Dims` says; the block of dx is this task's.
-                unsafe {
-                    let to = gradients.as_mut_ptr();
-                    unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
-                    if needs_input_gradient {
-                        conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
+        let (image, gradient) = (padded_len(cin, h, w), padded_len(cout, h, w));
+        let together = TOGETHER.div_ceil(h * w).min(NEAR / (image + gradient)).max(1);
+        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
+            zeroed(&mut scratch.weights, cout * cin * 9);
+            let blocks = blocks_of(task, blocks);
+            let together = together.min(blocks.len());
+            // The borders stay zero, as above.
+            if scratch.padded.len() < together * image {
+                scratch.padded.resize(together * image, 0.0);
+            }
+            scratch.gradients.resize(together * gradient, 0.0);
+            for first in blocks.clone().step_by(together.max(1)) {
+                let many = together.min(blocks.end - first);
+                for (at, block) in (first..first + many).enumerate() {
+                    let to = scratch.gradients[at * gradient..(at + 1) * gradient].as_mut_ptr();
+                    if passes.pool {
+                        let raw = &saved.raw[block * raw..(block + 1) * raw];
+                        let range = block * pooled..(block + 1) * pooled;
+                        let (winners, g) = (&saved.winners[range.clone()], &g[range]);
+                        let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
+                        let mask = mask(images, block);
+                        // SAFETY: shapes as `Dims` says.
+                        unsafe {
+                            unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
+                        }
                     }
-                    weight_gradient(padded.as_ptr(), cin, h, w, to, cout, dw.as_mut_ptr());
+                    if passes.convolution && needs_input_gradient {
+                        // SAFETY: shapes as `Dims` says; the block of dx is this task's.
+                        unsafe {
+                            conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
+                        }
+                    }
+                }
+                if passes.convolution {
+                    for (at, block) in (first..first + many).enumerate() {
+                        let to = &mut scratch.padded[at * image..(at + 1) * image];
+                        pad(&x[block * input..(block + 1) * input], cin, h, w, to);
+                    }
+                    let (padded, gradients) = (scratch.padded.as_ptr(), scratch.gradients.as_ptr());
+                    let to = scratch.weights.as_mut_ptr();
+                    // SAFETY: `many` blocks each, shapes as `Dims` says.
+                    unsafe { weight_gradient(many, padded, cin, h, w, gradients, cout, to) };
                 }
             }
         });
+        let parts = self.scratch.iter().map(|it| &it.weights);
+        total(&mut self.weight_gradient, cout * cin * 9, parts);
     }
 }

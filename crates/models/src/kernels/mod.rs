@@ -25,7 +25,7 @@ mod tile;
 pub(crate) use self::{
     adam::{Moments, adam_step},
     block16::{to_blocks, to_rows},
-    conv_block::{BatchNorm, ConvBlock, Dims},
+    conv_block::{BatchNorm, ConvBlock, Dims, Passes},
     linear::Linear,
     loss::{Entropy, cross_entropy, largest},
     product::{Matrix, Product},

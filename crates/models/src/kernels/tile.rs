@@ -126,6 +126,7 @@ dispatch! {
 unsafe fn weights_tile<V: Lanes, const O: usize>(
     images: *const f32,
     gradients: *const f32,
+    (blocks, image, gradient): (usize, usize, usize),
     (h, w): (usize, usize),
     out: *mut f32,
     out_stride: usize,
@@ -134,18 +135,22 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
     // SAFETY: the caller's pointers hold the shapes that `weight_gradient` documents.
     unsafe {
         let mut sums = [[V::splat(0.0); 9]; O];
-        for y in 0..h {
-            for x in 0..w {
-                let at = gradients.add((y + 1) * row + (x + 1) * LANES);
-                let mut gradient = [V::splat(0.0); O];
-                for (o, gradient) in gradient.iter_mut().enumerate() {
-                    *gradient = V::load(at.add(o * channel));
-                }
-                for ky in 0..3 {
-                    for kx in 0..3 {
-                        let pixel = V::load(images.add((y + ky) * row + (x + kx) * LANES));
-                        for o in 0..O {
-                            sums[o][ky * 3 + kx] = pixel.mul_add(gradient[o], sums[o][ky * 3 + kx]);
+        for block in 0..blocks {
+            let (images, gradients) = (images.add(block * image), gradients.add(block * gradient));
+            for y in 0..h {
+                for x in 0..w {
+                    let at = gradients.add((y + 1) * row + (x + 1) * LANES);
+                    let mut gradient = [V::splat(0.0); O];
+                    for (o, gradient) in gradient.iter_mut().enumerate() {
+                        *gradient = V::load(at.add(o * channel));
+                    }
+                    for ky in 0..3 {
+                        for kx in 0..3 {
+                            let pixel = V::load(images.add((y + ky) * row + (x + kx) * LANES));
+                            for o in 0..O {
+                                let sum = &mut sums[o][ky * 3 + kx];
+                                *sum = pixel.mul_add(gradient[o], *sum);
+                            }
                         }
                     }
                 }
@@ -160,17 +165,19 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
 }
 
 dispatch! {
-    /// Adds the gradient of the weights, `[cout][cin][9]`, of one block of images.
+    /// Adds the gradient of the weights, `[cout][cin][9]`, of some blocks of images. Lanes are summed
+    /// once for all of them, which takes small images as long as their pixels do.
     ///
     /// # Safety
     ///
-    /// `images` are padded `[cin][h+2][w+2][16]`, `gradients` padded `[cout][h+2][w+2][16]`, `out`
-    /// holds `[cout][cin][9]`.
+    /// `images` are padded `[blocks][cin][h+2][w+2][16]`, `gradients` padded
+    /// `[blocks][cout][h+2][w+2][16]`, `out` holds `[cout][cin][9]`.
     fn weight_gradient<V>(
-        images: *const f32, cin: usize, h: usize, w: usize, gradients: *const f32, cout: usize,
-        out: *mut f32,
+        blocks: usize, images: *const f32, cin: usize, h: usize, w: usize, gradients: *const f32,
+        cout: usize, out: *mut f32,
     ) {
         let channel = strides(h, w).1;
+        let blocks = (blocks, cin * channel, cout * channel);
         let mut o = 0;
         while o < cout {
             for ci in 0..cin {
@@ -179,9 +186,9 @@ dispatch! {
                     let (images, gradients) = (images.add(ci * channel), gradients.add(o * channel));
                     let out = out.add((o * cin + ci) * 9);
                     if o + 3 <= cout {
-                        weights_tile::<V, 3>(images, gradients, (h, w), out, cin * 9);
+                        weights_tile::<V, 3>(images, gradients, blocks, (h, w), out, cin * 9);
                     } else {
-                        weights_tile::<V, 1>(images, gradients, (h, w), out, cin * 9);
+                        weights_tile::<V, 1>(images, gradients, blocks, (h, w), out, cin * 9);
                     }
                 }
             }

@@ -4,6 +4,7 @@ mod initial;
 
 pub(crate) use initial::Stream;
 mod network;
+mod profile;
 mod training;
 
 pub use self::{

@@ -61,39 +61,39 @@ pub enum NetworkError {
 }
 
 /// A convolution block: `Conv2d(3×3, padding 1)`, `BatchNorm2d`, ReLU if any, `MaxPool2d(2)`.
-struct Block {
-    operation: ConvBlock,
+pub(super) struct Block {
+    pub(super) operation: ConvBlock,
     dims: Dims,
     /// `[co][ci][3][3]`.
-    weight: Vec<f32>,
+    pub(super) weight: Vec<f32>,
     /// γ and β, `[2][co]`.
     affine: Vec<f32>,
     /// `[co]`. Batch norm takes it off again, so it gets no gradient and keeps its value; it is here
     /// because it is one of the network's parameters.
     bias: Vec<f32>,
     /// Where its modules stand in the list of all modules.
-    module: usize,
+    pub(super) module: usize,
 }
 
-struct Dense {
-    operation: Linear,
+pub(super) struct Dense {
+    pub(super) operation: Linear,
     /// Rows and columns of the weight.
-    shape: [usize; 2],
+    pub(super) shape: [usize; 2],
     /// `[out][in]`.
-    weight: Vec<f32>,
+    pub(super) weight: Vec<f32>,
     /// `[out]`.
-    bias: Vec<f32>,
-    module: usize,
+    pub(super) bias: Vec<f32>,
+    pub(super) module: usize,
 }
 
 /// One of the study's networks, on the CPU, with the buffers of its passes.
 pub struct Network {
-    blocks: Vec<Block>,
-    dense: Vec<Dense>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) dense: Vec<Dense>,
     /// The last block's output and its gradient as rows, `[n][features]` and blocked.
-    rows: Vec<f32>,
-    blocked_gradient: Vec<f32>,
-    product: Product,
+    pub(super) rows: Vec<f32>,
+    pub(super) blocked_gradient: Vec<f32>,
+    pub(super) product: Product,
     channels: usize,
     side: usize,
     classes: usize,

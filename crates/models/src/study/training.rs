@@ -183,6 +183,12 @@ impl Training {
         &self.network
     }
 
+    /// The network, its first batch and room for the gradient of the logits.
+    pub(super) fn parts(&mut self) -> (&mut Network, &[f32], &[u32], &mut Vec<f32>) {
+        let Batch { images, labels } = &self.batches[0];
+        (&mut self.network, images, labels, &mut self.gradient)
+    }
+
     /// Trains for some epochs, or until the loss is not a number.
     ///
     /// # Errors

@@ -41,6 +41,13 @@ impl Attention {
         Ok(Self { project, combine: linear(&weight, &bias, None)?, heads })
     }
 
+    /// Operations of so many rows of tokens: four projections, and two products of every token with
+    /// every other.
+    pub(super) fn flops(&self, rows: usize, tokens: usize) -> f64 {
+        let width = self.combine.0.shape().input;
+        (2 * rows * tokens * (4 * width * width + 2 * tokens * width)) as f64
+    }
+
     /// Of rows of tokens `[rows][tokens][width]`; `bias` is added to the products of queries and
     /// keys, `[1 or rows][heads][tokens][tokens]`.
     pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {

@@ -7,6 +7,7 @@ pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
     AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool, ScaleShift,
 };
+use crate::profile::LayerKind;
 
 /// A part of a network.
 pub(super) enum Layer {
@@ -46,42 +47,92 @@ pub(super) enum Layer {
 /// A layer that one family of networks alone has.
 pub(super) trait Special: Send + Sync {
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// What it is, and its floating-point operations on x.
+    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64);
+}
+
+/// What a network does at a time.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
+    Layer(&'a Layer),
+    Add,
+    Concatenate,
+    Shuffle,
+}
+
+/// Who performs the steps of a forward pass.
+pub(super) trait Watch {
+    /// Runs a step on x.
+    fn step(
+        &mut self,
+        step: Step<'_>,
+        x: &Tensor,
+        run: &dyn Fn() -> Result<Tensor>,
+    ) -> Result<Tensor>;
+}
+
+/// Nobody looks.
+pub(super) struct Unwatched;
+
+impl Watch for Unwatched {
+    fn step(
+        &mut self,
+        _: Step<'_>,
+        _: &Tensor,
+        run: &dyn Fn() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        run()
+    }
 }
 
 impl Layer {
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, watch: &mut dyn Watch) -> Result<Tensor> {
+        let it = Step::Layer(self);
         match self {
-            Self::Conv(conv) => conv.forward(x, None),
-            Self::Depthwise(operation) => x.apply_op1_no_bwd(operation),
-            Self::Linear(linear) => linear.forward(x),
-            Self::ScaleShift(operation) => x.apply_op1_no_bwd(operation),
-            Self::LayerNorm(operation) => x.apply_op1_no_bwd(operation),
-            Self::MaxPool(pool) => x.apply_op1_no_bwd(pool),
-            Self::AveragePool(pool) => x.apply_op1_no_bwd(pool),
-            Self::GlobalAvgPool => x.apply_op1_no_bwd(&GlobalAverage),
-            Self::Flatten => x.permute((0, 3, 1, 2))?.flatten_from(1),
-            Self::Sequence(layers) => layers.iter().try_fold(x.clone(), |x, it| it.forward(&x)),
-            Self::Residual { path, shortcut, relu } => {
-                let kept = shortcut.as_ref().map_or_else(|| Ok(x.clone()), |it| it.forward(x))?;
-                path.forward_onto(x, &kept, *relu)
+            Self::Conv(conv) => watch.step(it, x, &|| conv.forward(x, None)),
+            Self::Depthwise(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
+            Self::Linear(linear) => watch.step(it, x, &|| linear.forward(x)),
+            Self::ScaleShift(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
+            Self::LayerNorm(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
+            Self::MaxPool(pool) => watch.step(it, x, &|| x.apply_op1_no_bwd(pool)),
+            Self::AveragePool(pool) => watch.step(it, x, &|| x.apply_op1_no_bwd(pool)),
+            Self::GlobalAvgPool => watch.step(it, x, &|| x.apply_op1_no_bwd(&GlobalAverage)),
+            Self::Flatten => watch.step(it, x, &|| x.permute((0, 3, 1, 2))?.flatten_from(1)),
+            Self::Sequence(layers) => {
+                layers.iter().try_fold(x.clone(), |x, it| it.forward(&x, watch))
             }
-            Self::Grow(path) => Tensor::cat(&[x, &path.forward(x)?], D::Minus1),
+            Self::Residual { path, shortcut, relu } => {
+                let kept = match shortcut {
+                    Some(it) => it.forward(x, watch)?,
+                    None => x.clone(),
+                };
+                path.forward_onto(x, &kept, *relu, watch)
+            }
+            Self::Grow(path) => {
+                let grown = path.forward(x, watch)?;
+                watch.step(Step::Concatenate, x, &|| Tensor::cat(&[x, &grown], D::Minus1))
+            }
             Self::Branches(paths) => {
                 let parts: Vec<Tensor> =
-                    paths.iter().map(|it| it.forward(x)).collect::<Result<_>>()?;
-                Tensor::cat(&parts, D::Minus1)
+                    paths.iter().map(|it| it.forward(x, watch)).collect::<Result<_>>()?;
+                watch.step(Step::Concatenate, x, &|| Tensor::cat(&parts, D::Minus1))
             }
             Self::HalfAndShuffle(path) => {
                 let half = x.dim(D::Minus1)? / 2;
                 let kept = x.narrow(D::Minus1, 0, half)?;
-                let path = path.forward(&x.narrow(D::Minus1, half, half)?)?;
-                kept.apply_op2_no_bwd(&path, &Interleave)
+                let path = path.forward(&x.narrow(D::Minus1, half, half)?, watch)?;
+                watch.step(Step::Shuffle, x, &|| kept.apply_op2_no_bwd(&path, &Interleave))
             }
             Self::BranchesAndShuffle(a, b) => {
-                a.forward(x)?.apply_op2_no_bwd(&b.forward(x)?, &Interleave)
+                let (a, b) = (a.forward(x, watch)?, b.forward(x, watch)?);
+                watch.step(Step::Shuffle, x, &|| a.apply_op2_no_bwd(&b, &Interleave))
             }
-            Self::Gated(path) => x.apply_op2_no_bwd(&path.forward(x)?, &Gate),
-            Self::Special(layer) => layer.forward(x),
+            Self::Gated(path) => {
+                let factors = path.forward(x, watch)?;
+                watch.step(it, x, &|| x.apply_op2_no_bwd(&factors, &Gate))
+            }
+            Self::Special(layer) => watch.step(it, x, &|| layer.forward(x)),
         }
     }
 
@@ -89,15 +140,17 @@ impl Layer {
     /// what one layer writes is still near when the next reads it; then all of them through the rest.
     pub(super) fn forward_by_parts(&self, x: &Tensor, part: usize) -> Result<Tensor> {
         let n = x.dim(0)?;
-        let Self::Sequence(layers) = self else { return self.forward(x) };
+        let Self::Sequence(layers) = self else { return self.forward(x, &mut Unwatched) };
         let images = layers
             .iter()
             .position(|it| matches!(it, Self::Flatten | Self::GlobalAvgPool))
             .map_or(layers.len(), |it| it + 1);
         if n <= part {
-            return self.forward(x);
+            return self.forward(x, &mut Unwatched);
         }
-        let run = |layers: &[Layer], x: Tensor| layers.iter().try_fold(x, |x, it| it.forward(&x));
+        let run = |layers: &[Layer], x: Tensor| {
+            layers.iter().try_fold(x, |x, it| it.forward(&x, &mut Unwatched))
+        };
         let parts: Vec<Tensor> = (0..n.div_ceil(part))
             .into_par_iter()
             .map(|index| index * part)
@@ -107,20 +160,34 @@ impl Layer {
     }
 
     /// `relu?(self(x) + kept)`, in the last convolution's own pass where there is one.
-    fn forward_onto(&self, x: &Tensor, kept: &Tensor, relu: bool) -> Result<Tensor> {
+    fn forward_onto(
+        &self,
+        x: &Tensor,
+        kept: &Tensor,
+        relu: bool,
+        watch: &mut dyn Watch,
+    ) -> Result<Tensor> {
+        let it = Step::Layer(self);
         match self {
-            Self::Conv(conv) if conv.adds_before(relu) => conv.forward(x, Some(kept)),
-            Self::Linear(Linear(conv)) if conv.adds_before(relu) => linear(conv, x, Some(kept)),
+            Self::Conv(conv) if conv.adds_before(relu) => {
+                watch.step(it, x, &|| conv.forward(x, Some(kept)))
+            }
+            Self::Linear(Linear(conv)) if conv.adds_before(relu) => {
+                watch.step(it, x, &|| linear(conv, x, Some(kept)))
+            }
             Self::Sequence(layers) => match layers.split_last() {
                 Some((last, rest)) => {
-                    let x = rest.iter().try_fold(x.clone(), |x, it| it.forward(&x))?;
-                    last.forward_onto(&x, kept, relu)
+                    let x = rest.iter().try_fold(x.clone(), |x, it| it.forward(&x, watch))?;
+                    last.forward_onto(&x, kept, relu, watch)
                 }
                 None => Ok(x.clone()),
             },
             _ => {
-                let sum = (self.forward(x)? + kept)?;
-                if relu { sum.relu() } else { Ok(sum) }
+                let out = self.forward(x, watch)?;
+                watch.step(Step::Add, &out, &|| {
+                    let sum = (&out + kept)?;
+                    if relu { sum.relu() } else { Ok(sum) }
+                })
             }
         }
     }

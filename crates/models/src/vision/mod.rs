@@ -13,6 +13,7 @@ mod mobile;
 mod names;
 mod preprocess;
 mod pretrained;
+mod profile;
 mod regnet;
 mod residual;
 mod resize;
@@ -166,14 +167,19 @@ impl VisionNetwork {
     ///
     /// If the images are too small for this network, or not of that shape.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
-        let (_, _, height, width) = images.dims4()?;
-        self.architecture.takes(height, width)?;
-        let images = images.permute((0, 2, 3, 1))?.contiguous()?;
+        let images = self.taken(images)?;
         // A part's images lie near while weights that are re-read for each part do not: heavier
         // networks take more images at a time.
         let most = if self.parameters < MANY { 1 } else { 4 };
         let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
         Ok(self.layer.forward_by_parts(&images, most.min(each.max(1)))?)
+    }
+
+    /// The images as the layers take them, `[n][h][w][c]`, if the network does.
+    fn taken(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        let (_, _, height, width) = images.dims4()?;
+        self.architecture.takes(height, width)?;
+        Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     layers::{Activation::None, Layer, Special},
     weights::{Weights, linear},
 };
+use crate::profile::LayerKind;
 
 /// Of layer norm.
 const EPSILON: f32 = 1e-5;
@@ -80,6 +81,10 @@ impl Special for Neighbors {
             .permute(vec![0, 1, 3, 4, 2, 5])?
             .contiguous()?
             .reshape((n, rows, columns, 4 * c))
+    }
+
+    fn about(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
+        ("2×2 neighbors side by side", LayerKind::Other, 0.0)
     }
 }
 
@@ -188,6 +193,14 @@ impl Special for Windows {
         let mixed = roll(&mixed, back(shifts[0], rows), 1)?;
         let mixed = roll(&mixed, back(shifts[1], columns), 2)?;
         mixed.narrow(1, 0, h)?.narrow(2, 0, w)?.contiguous()
+    }
+
+    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
+        let flops = x.dims4().map_or(0.0, |(n, h, w, _)| {
+            let windows = n * h.div_ceil(WINDOW) * w.div_ceil(WINDOW);
+            self.attention.flops(windows, WINDOW * WINDOW)
+        });
+        ("attention in windows", LayerKind::Attention, flops)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     layers::{Activation::None, Layer, Special},
     weights::Weights,
 };
+use crate::profile::LayerKind;
 
 /// Of layer norm.
 const EPSILON: f32 = 1e-6;
@@ -60,6 +61,10 @@ impl Special for Tokens {
         let class = self.class.broadcast_as((n, 1, c))?;
         Tensor::cat(&[class, x.reshape((n, h * w, c))?], 1)?.broadcast_add(&self.positions)
     }
+
+    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
+        ("tokens with positions", LayerKind::Other, x.elem_count() as f64)
+    }
 }
 
 /// Attention over all of an image's tokens.
@@ -69,6 +74,11 @@ impl Special for Global {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.0.forward(x, Option::None)
     }
+
+    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
+        let flops = x.dims3().map_or(0.0, |(n, tokens, _)| self.0.flops(n, tokens));
+        ("attention", LayerKind::Attention, flops)
+    }
 }
 
 /// The first token, `[n][c]`.
@@ -77,5 +87,9 @@ struct First;
 impl Special for First {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()
+    }
+
+    fn about(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
+        ("first token", LayerKind::Other, 0.0)
     }
 }

@@ -6,5 +6,6 @@ mod checkpoint;
 mod formula;
 mod goldens;
 mod photographs;
+mod profile;
 mod study;
 mod vision;

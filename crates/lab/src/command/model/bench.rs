@@ -2,43 +2,27 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use models::{
-    Control, Network, Split, TrainEvent, Training,
+    Control, Split, TrainEvent, Training,
     vision::{VisionNetwork, random_images},
 };
-use record::Adam;
 use serde_json::json;
 
-use super::net::{Kind, Shape};
+use super::net::{ADAM, Kind, Named, Subject, at_least_one};
 use crate::{Failure, output};
 
 /// Arguments of `wattlab model bench`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One of the study's networks: training, unless --forward-only.
-    #[arg(long, required_unless_present = "arch", conflicts_with = "arch")]
-    net: Option<Kind>,
     #[command(flatten)]
-    shape: Shape,
-    /// A vision network, by torchvision's name: inference on 224×224 pixels.
-    #[arg(long, value_name = "NAME")]
-    arch: Option<String>,
-    /// Images at a time; 512 for the study's networks and 8 for vision networks unless said otherwise.
-    #[arg(long)]
-    batch: Option<usize>,
+    subject: Subject,
     /// Steps that are timed.
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Threads; all processors unless said otherwise.
-    #[arg(long)]
-    threads: Option<usize>,
     /// Inference only.
     #[arg(long)]
     forward_only: bool,
-    /// Where to compute.
-    #[arg(long, default_value = "cpu")]
-    device: String,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -53,27 +37,12 @@ const WARMUP: usize = 3;
 ///
 /// If a size or a setting does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    super::device(&args.device)?;
-    let check = |what: &str, value: Option<usize>| match value {
-        Some(0) => Err(Failure::bad_input(anyhow!("--{what} is 0, expected at least 1"))),
-        _ => Ok(()),
-    };
-    check("batch", args.batch)?;
-    check("steps", Some(args.steps))?;
-    check("threads", args.threads)?;
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("--threads")
-            .map_err(Failure::run_time)?;
-    }
-    let batch = args.batch.unwrap_or(if args.net.is_some() { 512 } else { 8 });
-    let times = match (&args.net, &args.arch) {
-        (Some(kind), _) if args.forward_only => evaluate(*kind, args, batch)?,
-        (Some(kind), _) => train(*kind, args, batch)?,
-        (None, Some(arch)) => infer(arch, args, batch)?,
-        (None, None) => return Err(Failure::bad_input(anyhow!("--net or --arch is needed"))),
+    at_least_one("steps", Some(args.steps))?;
+    let (named, batch) = args.subject.start()?;
+    let times = match named {
+        Named::Study(kind) if args.forward_only => evaluate(kind, args, batch)?,
+        Named::Study(kind) => train(kind, args, batch)?,
+        Named::Vision(arch) => infer(arch, args, batch)?,
     };
     let mut sorted = times;
     sorted.sort_by(f64::total_cmp);
@@ -100,23 +69,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Images of a gray ramp with some structure, in [0, 1]; neither time nor energy depends on them.
-fn images(count: usize) -> Vec<f32> {
-    (0..count).map(|it| (it % 251) as f32 / 250.0).collect()
-}
-
-fn network(kind: Kind, shape: &Shape) -> Result<Network, Failure> {
-    let spec = shape.network(kind);
-    Network::new(&spec, shape.channels, shape.side, 10, 0).map_err(Failure::bad_input)
-}
-
 fn train(kind: Kind, args: &Args, batch: usize) -> Result<Vec<f64>, Failure> {
-    let shape = &args.shape;
-    let pixels = images(batch * shape.channels * shape.side.pow(2));
-    let labels: Vec<u32> = (0..batch as u32).map(|it| it % 10).collect();
-    let adam =
-        Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut training = Training::on_one_batch(network(kind, shape)?, &adam, &pixels, &labels)
+    let (pixels, labels) = args.subject.images(batch);
+    let mut training = Training::on_one_batch(args.subject.network(kind)?, &ADAM, &pixels, &labels)
         .map_err(Failure::bad_input)?;
     let steps = u32::try_from(args.steps + WARMUP).map_err(Failure::bad_input)?;
     let (mut times, mut last) = (Vec::new(), Instant::now());
@@ -136,16 +91,11 @@ fn train(kind: Kind, args: &Args, batch: usize) -> Result<Vec<f64>, Failure> {
 }
 
 fn evaluate(kind: Kind, args: &Args, batch: usize) -> Result<Vec<f64>, Failure> {
-    let shape = &args.shape;
-    let split = Split {
-        images: images(batch * shape.channels * shape.side.pow(2)),
-        labels: (0..batch as u32).map(|it| it % 10).collect(),
-    };
-    let adam =
-        Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let mut training =
-        Training::on_one_batch(network(kind, shape)?, &adam, &split.images, &split.labels)
-            .map_err(Failure::bad_input)?;
+    let (images, labels) = args.subject.images(batch);
+    let split = Split { images, labels };
+    let network = args.subject.network(kind)?;
+    let mut training = Training::on_one_batch(network, &ADAM, &split.images, &split.labels)
+        .map_err(Failure::bad_input)?;
     timed(args.steps, || training.accuracy(&split).map(|_| ()).map_err(Failure::run_time))
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod forward;
 mod net;
+mod profile;
 mod train;
 mod weights;
 
@@ -27,6 +28,8 @@ pub enum Command {
     Train(train::Args),
     /// Time training or inference on random data.
     Bench(bench::Args),
+    /// Measure each layer's time and energy on random data.
+    Profile(profile::Args),
 }
 
 /// Runs it.
@@ -40,6 +43,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Forward(args) => forward::run(args),
         Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Profile(args) => profile::run(args),
     }
 }
 

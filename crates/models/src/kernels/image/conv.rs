@@ -66,6 +66,10 @@ impl Conv {
         &self.shape
     }
 
+    pub(crate) fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// Whether a residual can be added before the activation, which is a ReLU or none.
     pub(crate) fn adds_before(&self, relu: bool) -> bool {
         self.activation == if relu { Activation::Relu } else { Activation::None }

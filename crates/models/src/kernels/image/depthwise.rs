@@ -31,6 +31,14 @@ pub(crate) struct Depthwise {
 }
 
 impl Depthwise {
+    pub(crate) fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    pub(crate) fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// From `weights` `[c][1][kh][kw]` and `bias` `[c]`.
     pub(crate) fn new(
         shape: ConvShape,
