@@ -12,7 +12,7 @@ pub mod executor;
 pub mod experiment;
 mod failure;
 mod interrupt;
-mod output;
+pub mod output;
 pub mod progress;
 pub mod seed;
 pub mod sensing;

@@ -70,7 +70,8 @@ fn main() -> ExitCode {
 }
 
 fn exit(outcome: Result<ExitCode, wattlab::Failure>) -> ExitCode {
-    match outcome {
+    // What the command says of its work goes before what became of its words.
+    match outcome.and_then(|code| wattlab::output::lost().map(|()| code)) {
         Ok(code) => code,
         Err(failure) => {
             wattlab::progress::line(&format!("error: {failure}"));

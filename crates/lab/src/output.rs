@@ -1,13 +1,15 @@
 //! Files that are whole or not there, and the one JSON document on standard output.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
 use record::Results;
-use report::{Document, Published};
+use report::{Document, Published, Target};
 use serde::Serialize;
 
 use crate::Failure;
@@ -27,19 +29,51 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Prints the one JSON document of `--json`.
-#[expect(clippy::print_stdout, reason = "this is the program's promised output")]
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(value).map_err(Failure::run_time)?);
+    print(&serde_json::to_string_pretty(value).map_err(Failure::run_time)?);
     Ok(())
 }
 
-/// Prints a line of the program's output.
-#[expect(clippy::print_stdout, reason = "this is the program's promised output")]
+/// Why standard output could not be written, of the first line that was lost.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints a line of the program's output. If that fails, the work goes on, and [`lost`] says so.
 pub(crate) fn print(text: &str) {
-    println!("{text}");
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
 }
 
-/// Computes findings from records and writes `results.json` and `report/` into a folder.
+/// Whether output was lost, other than to a reader that had enough (`wattlab … | head -1`).
+///
+/// # Errors
+///
+/// If standard output could not be written, as on a full disk.
+pub fn lost() -> Result<(), Failure> {
+    match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::run_time(
+            anyhow::Error::new(error).context("failed to write standard output"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A number's text for people: the sign of a negative one is a minus, not a hyphen.
+pub(crate) fn minus(number: &str) -> String {
+    number.strip_prefix('-').map_or_else(|| number.to_owned(), |it| format!("\u{2212}{it}"))
+}
+
+/// The accuracy of a flag: a share above 0 and at most 1.
+pub(crate) fn target(text: &str) -> Result<Target, String> {
+    match text.parse::<f64>() {
+        Ok(it) if it > 0.0 && it <= 1.0 => Ok(Target::Accuracy(it)),
+        _ => Err(format!("`{text}` is no share above 0 and at most 1, such as 0.85 for 85 %")),
+    }
+}
+
+/// Computes findings from records and writes `results.json` and `report/` into a folder; `target` is
+/// the accuracy whose price in joules is shown.
 ///
 /// # Errors
 ///
@@ -47,10 +81,11 @@ pub(crate) fn print(text: &str) {
 pub(crate) fn write_report(
     records: &[record::RunRecord],
     folder: &Path,
+    target: Target,
 ) -> Result<Results, anyhow::Error> {
     let published = Published::built_in();
     let results = report::results(records, &published);
-    let document: Document = report::document(records, &results, &published);
+    let document: Document = report::document(records, &results, &published, target);
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');

@@ -1,7 +1,7 @@
 //! What people see while runs go on: bars on a terminal, plain lines elsewhere.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr},
     time::{Duration, Instant},
 };
 
@@ -86,10 +86,9 @@ impl Progress {
     }
 }
 
-/// A line for people, on standard error.
-#[expect(clippy::print_stderr, reason = "this is where the program talks to people")]
+/// A line for people, on standard error; lost where nobody listens.
 pub fn line(text: &str) {
-    eprintln!("{text}");
+    drop(writeln!(stderr().lock(), "{text}"));
 }
 
 /// A duration as people say it: `48 s`, `3 min 20 s`, `5 h 10 min`.

@@ -103,7 +103,7 @@ fn findings() -> Vec<Finding> {
     vec![
         finding(
             ClaimId::Rq1BayesianDominates,
-            "Bayesian optimisation dominates random and grid search: it finds better configurations and wastes fewer joules on bad ones.",
+            "Bayesian optimization dominates random and grid search: it finds better configurations and wastes fewer joules on bad ones.",
             Inconclusive,
             &[
                 ("best_accuracy_bayesian", 0.847),

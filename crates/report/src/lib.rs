@@ -12,7 +12,7 @@ mod raw_study;
 pub mod stats;
 
 pub use crate::{
-    chapter::{document, reference_document, reference_findings},
+    chapter::{Target, document, reference_document, reference_findings},
     claim::{
         Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
         Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Search, TrialRow,
@@ -21,8 +21,8 @@ pub use crate::{
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{
-        STUDIES_BIB, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
-        write_records,
+        STUDIES_BIB, csv, emissions_csv, latex, markdown, pdf, records_csv, records_parquet,
+        ro_crate, write, write_records,
     },
     page::html,
     pareto::{Frontier, Trade},

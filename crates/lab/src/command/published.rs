@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::report::{Published, RawStudy, Rows};
+use ::report::{Published, RawStudy, Rows, Target};
 use serde_json::json;
 
 use crate::{Failure, output, progress};
@@ -12,7 +12,12 @@ use crate::{Failure, output, progress};
 /// # Errors
 ///
 /// If the raw files, the journal or the folder cannot be used.
-pub(super) fn run(folder_of_raw: &Path, out: &Path, as_json: bool) -> Result<(), Failure> {
+pub(super) fn run(
+    folder_of_raw: &Path,
+    out: &Path,
+    target: Target,
+    as_json: bool,
+) -> Result<(), Failure> {
     let reference = RawStudy::read(folder_of_raw).map_err(Failure::bad_input)?;
     let journal = out.join("journal.jsonl");
     let records = if journal.exists() {
@@ -26,7 +31,8 @@ pub(super) fn run(folder_of_raw: &Path, out: &Path, as_json: bool) -> Result<(),
         let place = format!("the trainings in `{}/rq2_*.csv`", folder_of_raw.display());
         Failure::BadInput(anyhow::Error::new(error).context(place))
     };
-    let document = ::report::reference_document(&reference, &ours, &published).map_err(unfit)?;
+    let document =
+        ::report::reference_document(&reference, &ours, &published, target).map_err(unfit)?;
     let effects = ::report::effect_shares(&reference, &ours).map_err(unfit)?;
     let folder = out.join("published");
     ::report::write(&document, &folder).map_err(Failure::run_time)?;

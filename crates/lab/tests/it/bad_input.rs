@@ -41,8 +41,8 @@ fn profiles_that_cannot_be_run() {
             vec!["`shape-28`", "did you mean `shapes-28`?"],
         ),
         (
-            TINY.replacen("image_side     = 32", "image_side     = 8", 1),
-            vec!["shufflenet", "at least 32×32"],
+            TINY.replace("image_side     = 32", "image_side     = 8"),
+            vec!["squeezenet1_1", "at least 17×17"],
         ),
         ("name = [".to_owned(), vec!["bad.toml", "line 1"]),
     ];
@@ -54,6 +54,12 @@ fn profiles_that_cannot_be_run() {
     check(folder, &["reproduce", "--executor", "slurm"], &["--executor", "use `local`"]);
     check(folder, &["reproduce", "--workers", "4"], &["--workers", "leave the flag out"]);
     check(folder, &["reproduce", "--rq", "6"], &["6"]);
+    for target in ["85", "0", "-0.5", "NaN", "high"] {
+        let flag = format!("--target={target}");
+        let words = [target, "--target", "such as 0.85 for 85 %"];
+        check(folder, &["reproduce", &flag], &words);
+        check(folder, &["report", ".", &flag], &words);
+    }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
+mod compare;
 mod measure;
 mod model;
+mod pipe;
 mod published;
 mod reproduce;
 mod simulate;

@@ -127,7 +127,7 @@ fn what_does_not_fit_a_network_is_bad_input() {
     let forward = |arch, weights, input| {
         ["model", "forward", "--arch", arch, "--weights", weights, "--input", input]
     };
-    check(&forward("resnet18", "text", "images.safetensors"), "`text` as safetensors");
+    check(&forward("resnet18", "text", "images.safetensors"), "`text`: neither safetensors");
     check(&forward("resnet18", "few.safetensors", "few.safetensors"), "no tensor `images`");
     check(&forward("resnet18", "few.safetensors", "images.safetensors"), "conv1.weight");
     check(&forward("resnet19", "few.safetensors", "images.safetensors"), "no network `resnet19`");

@@ -37,6 +37,13 @@ fn the_published_tables_are_confirmed() {
     let page = fs::read_to_string(folder.path().join("out/published/index.html")).unwrap();
     assert!(page.contains("published η²") && page.contains("tell as much as about 191"));
     assert!(!page.contains("NaN"));
+    assert!(page.contains("95\u{202f}% of the best test accuracy"), "the usual target of RQ1");
+
+    let args = ["reproduce", "--published", "--reference", &reference, "--target", "0.7"];
+    let output = run(folder.path(), &[&args[..], &["--out", "other"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let page = fs::read_to_string(folder.path().join("other/published/index.html")).unwrap();
+    assert!(page.contains("The target is a test accuracy of 70\u{202f}%"));
 }
 
 #[test]

@@ -132,11 +132,16 @@ fn tables_for_people() {
     assert_eq!(code, Some(0), "{message}");
     insta::assert_snapshot!(stdout, @r"
     Type III ANOVA of `y` by `a`, `b` (8 rows)
-    term      sum of squares  df  mean square          F       p           η²  partial η²          ω²
-    a                8.50781   1      8.50781    51.8571  0.0020     0.744361    0.928389    0.719677
-    b                2.25781   1      2.25781    13.7619  0.0207     0.197539    0.774799    0.180593
-    a:b           0.00781250   1   0.00781250  0.0476190  0.8379  0.000683527   0.0117647  -0.0134771
+    term      sum of squares  df  mean square          F       p
+    a                8.50781   1      8.50781    51.8571  0.0020
+    b                2.25781   1      2.25781    13.7619  0.0207
+    a:b           0.00781250   1   0.00781250  0.0476190  0.8379
     residual        0.656250   4     0.164062
+    effect sizes with 95 % intervals
+    term                         η²                 partial η²                          ω²
+    a     0.7444 [0.0000 to 0.8702]  0.9284 [0.4072 to 0.9621]   0.7197 [0.0000 to 0.8583]
+    b     0.1975 [0.0000 to 0.6012]  0.7748 [0.0210 to 0.8850]   0.1806 [0.0000 to 0.5910]
+    a:b   0.0007 [0.0000 to 0.1306]  0.0118 [0.0000 to 0.3885]  −0.0135 [0.0000 to 0.0000]
     caution (not-normal): The residuals are not normal (Shapiro-Wilk W = 0.807, p = 3.4e-2). With few rows read the rank test beside the analysis of variance.
     ");
     let args = ["stats", "compare", "d.csv", "--response", "y", "--factor", "a"];

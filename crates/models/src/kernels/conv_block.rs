@@ -1,5 +1,7 @@
 //! 3×3 convolution, batch norm, ReLU and 2×2 max-pool as one operation.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use super::{
@@ -65,7 +67,7 @@ pub(crate) struct ConvBlock {
     /// `[2][co]`.
     pub(crate) affine_gradient: Vec<f32>,
     /// One a task.
-    scratch: [Scratch; TASKS],
+    partial: [Partial; TASKS],
     /// The sums of all tasks.
     sums: Vec<f64>,
     /// The weights as `[ci][9][co]`, and turned around as `[co][9][ci]`.
@@ -89,7 +91,7 @@ impl ConvBlock {
             input_gradient: Vec::new(),
             weight_gradient: Vec::new(),
             affine_gradient: Vec::new(),
-            scratch: Default::default(),
+            partial: Default::default(),
             sums: Vec::new(),
             packed: Vec::new(),
             turned: Vec::new(),
@@ -101,7 +103,7 @@ impl ConvBlock {
     fn normalize(&mut self, affine: &[f32]) {
         let n = (self.images * self.dims.h * self.dims.w) as f64;
         let channels = affine.len() / 2;
-        total(&mut self.sums, 2 * channels, self.scratch.iter().map(|it| &it.sums));
+        total(&mut self.sums, 2 * channels, self.partial.iter().map(|it| &it.sums));
         let (norm, saved, sums) = (&mut self.norm, &mut self.saved, &self.sums);
         saved.mean.clear();
         saved.inverse.clear();
@@ -147,15 +149,16 @@ fn blocks_of(task: usize, blocks: usize) -> std::ops::Range<usize> {
     (task * each).min(blocks)..((task + 1) * each).min(blocks)
 }
 
-/// What a task works in; reused from step to step.
+/// A task's part of a sum over all blocks; reused from step to step.
 #[derive(Default)]
-struct Scratch {
-    /// A padded block of inputs and one of gradients.
-    padded: Vec<f32>,
-    gradients: Vec<f32>,
-    /// The task's part of a sum over all blocks, in double and in single precision.
+struct Partial {
     sums: Vec<f64>,
     weights: Vec<f32>,
+}
+
+thread_local! {
+    /// Padded blocks of inputs and of gradients. A thread's tasks share them, so that they stay near.
+    static PADDED: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
 /// Makes room for so many values, all zero.
@@ -265,28 +268,26 @@ impl ConvBlock {
             }
         }
         let packed = &self.packed;
-        let padded = padded_len(cin, h, w);
         let raws = Parts(self.saved.raw.as_mut_ptr());
-        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
-            // The border stays zero: nothing is ever written there.
-            if scratch.padded.len() < padded {
-                scratch.padded.resize(padded, 0.0);
-            }
-            zeroed(&mut scratch.sums, 2 * cout);
-            for block in blocks_of(task, blocks) {
-                // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
-                unsafe {
-                    let to = raws.at(block * raw);
-                    if passes.convolution {
-                        let x = &x[block * input..(block + 1) * input];
-                        pad(x, cin, h, w, &mut scratch.padded[..padded]);
-                        conv(scratch.padded.as_ptr(), cin, h, w, packed.as_ptr(), cout, to);
-                    }
-                    if passes.sums {
-                        moments(to, cout, h * w, scratch.sums.as_mut_ptr());
+        self.partial.par_iter_mut().enumerate().for_each(|(task, partial)| {
+            zeroed(&mut partial.sums, 2 * cout);
+            PADDED.with_borrow_mut(|[padded, _]| {
+                // The border stays zero: nothing is written there.
+                zeroed(padded, padded_len(cin, h, w));
+                for block in blocks_of(task, blocks) {
+                    // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
+                    unsafe {
+                        let to = raws.at(block * raw);
+                        if passes.convolution {
+                            pad(&x[block * input..(block + 1) * input], cin, h, w, padded);
+                            conv(padded.as_ptr(), cin, h, w, packed.as_ptr(), cout, to);
+                        }
+                        if passes.sums {
+                            moments(to, cout, h * w, partial.sums.as_mut_ptr());
+                        }
                     }
                 }
-            }
+            });
         });
     }
 
@@ -327,20 +328,20 @@ impl ConvBlock {
         assert_eq!(g.len(), blocks * pooled, "{} images of {:?}", self.images, self.dims);
         let saved = &self.saved;
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
-        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
-            zeroed(&mut scratch.sums, 2 * cout);
+        self.partial.par_iter_mut().enumerate().for_each(|(task, partial)| {
+            zeroed(&mut partial.sums, 2 * cout);
             for block in blocks_of(task, blocks) {
                 let (from, to) = (block * pooled, (block + 1) * pooled);
                 let (winners, g) = (&saved.winners[from..to], &g[from..to]);
                 let pixels = (h / 2) * (w / 2);
                 // SAFETY: slices of [cout][pixels][16]; sums holds [cout][2].
                 unsafe {
-                    let sums = scratch.sums.as_mut_ptr();
+                    let sums = partial.sums.as_mut_ptr();
                     gradient_sums(winners.as_ptr(), g.as_ptr(), cout, pixels, norm, sums);
                 }
             }
         });
-        total(&mut self.sums, 2 * cout, self.scratch.iter().map(|it| &it.sums));
+        total(&mut self.sums, 2 * cout, self.partial.iter().map(|it| &it.sums));
         // Batch norm's gradient (Ioffe and Szegedy 2015, section 3): with x̂ = (z − m)·i,
         // dγ = Σ g x̂, dβ = Σ g, dz = γ·i·(g − dβ/n − x̂·dγ/n), which is affine in z.
         let n = (self.images * h * w) as f64;
@@ -387,50 +388,52 @@ impl ConvBlock {
         let dxs = Parts(self.input_gradient.as_mut_ptr());
         let (image, gradient) = (padded_len(cin, h, w), padded_len(cout, h, w));
         let together = TOGETHER.div_ceil(h * w).min(NEAR / (image + gradient)).max(1);
-        self.scratch.par_iter_mut().enumerate().for_each(|(task, scratch)| {
-            zeroed(&mut scratch.weights, cout * cin * 9);
+        self.partial.par_iter_mut().enumerate().for_each(|(task, partial)| {
+            zeroed(&mut partial.weights, cout * cin * 9);
             let blocks = blocks_of(task, blocks);
             let together = together.min(blocks.len());
-            // The borders stay zero, as above.
-            if scratch.padded.len() < together * image {
-                scratch.padded.resize(together * image, 0.0);
-            }
-            scratch.gradients.resize(together * gradient, 0.0);
-            for first in blocks.clone().step_by(together.max(1)) {
-                let many = together.min(blocks.end - first);
-                for (at, block) in (first..first + many).enumerate() {
-                    let to = scratch.gradients[at * gradient..(at + 1) * gradient].as_mut_ptr();
-                    if passes.pool {
-                        let raw = &saved.raw[block * raw..(block + 1) * raw];
-                        let range = block * pooled..(block + 1) * pooled;
-                        let (winners, g) = (&saved.winners[range.clone()], &g[range]);
-                        let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
-                        let mask = mask(images, block);
-                        // SAFETY: shapes as `Dims` says.
-                        unsafe {
-                            unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
+            PADDED.with_borrow_mut(|[inputs, gradients]| {
+                // The borders stay zero, as above.
+                zeroed(inputs, together * image);
+                zeroed(gradients, together * gradient);
+                for first in blocks.clone().step_by(together.max(1)) {
+                    let many = first..(first + together).min(blocks.end);
+                    for (at, block) in many.clone().enumerate() {
+                        let to = gradients[at * gradient..(at + 1) * gradient].as_mut_ptr();
+                        if passes.pool {
+                            let raw = &saved.raw[block * raw..(block + 1) * raw];
+                            let range = block * pooled..(block + 1) * pooled;
+                            let (winners, g) = (&saved.winners[range.clone()], &g[range]);
+                            let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
+                            let mask = mask(images, block);
+                            // SAFETY: shapes as `Dims` says.
+                            unsafe {
+                                unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
+                            }
+                        }
+                        if passes.convolution && needs_input_gradient {
+                            // SAFETY: shapes as `Dims` says; the block of dx is this task's.
+                            unsafe {
+                                conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
+                            }
                         }
                     }
-                    if passes.convolution && needs_input_gradient {
-                        // SAFETY: shapes as `Dims` says; the block of dx is this task's.
+                    if passes.convolution {
+                        for (at, block) in many.clone().enumerate() {
+                            let to = &mut inputs[at * image..(at + 1) * image];
+                            pad(&x[block * input..(block + 1) * input], cin, h, w, to);
+                        }
+                        let (inputs, gradients) = (inputs.as_ptr(), gradients.as_ptr());
+                        let to = partial.weights.as_mut_ptr();
+                        // SAFETY: so many blocks each, shapes as `Dims` says.
                         unsafe {
-                            conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
+                            weight_gradient(many.len(), inputs, cin, h, w, gradients, cout, to);
                         }
                     }
                 }
-                if passes.convolution {
-                    for (at, block) in (first..first + many).enumerate() {
-                        let to = &mut scratch.padded[at * image..(at + 1) * image];
-                        pad(&x[block * input..(block + 1) * input], cin, h, w, to);
-                    }
-                    let (padded, gradients) = (scratch.padded.as_ptr(), scratch.gradients.as_ptr());
-                    let to = scratch.weights.as_mut_ptr();
-                    // SAFETY: `many` blocks each, shapes as `Dims` says.
-                    unsafe { weight_gradient(many, padded, cin, h, w, gradients, cout, to) };
-                }
-            }
+            });
         });
-        let parts = self.scratch.iter().map(|it| &it.weights);
+        let parts = self.partial.iter().map(|it| &it.weights);
         total(&mut self.weight_gradient, cout * cin * 9, parts);
     }
 }

@@ -156,9 +156,17 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
                 }
             }
         }
-        for (o, sums) in sums.iter().enumerate() {
-            for (tap, sum) in sums.iter().enumerate() {
-                *out.add(o * out_stride + tap) += sum.sum();
+        // By way of memory: sums across lanes beside the loop would take its registers.
+        let mut lanes = [[[0.0_f32; LANES]; 9]; O];
+        for (sums, lanes) in sums.iter().zip(&mut lanes) {
+            for (sum, lanes) in sums.iter().zip(lanes) {
+                sum.store(lanes.as_mut_ptr());
+            }
+        }
+        let lanes = std::hint::black_box(&lanes);
+        for (o, lanes) in lanes.iter().enumerate() {
+            for (tap, lanes) in lanes.iter().enumerate() {
+                *out.add(o * out_stride + tap) += V::load(lanes.as_ptr()).sum();
             }
         }
     }

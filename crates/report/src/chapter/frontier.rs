@@ -39,7 +39,7 @@ pub(super) fn frontier(
     let mut table = Table::new(
         id,
         format!(
-            "The frontier of `{title}`: no other choice has less energy and is as good.{} Dominated: {}.",
+            "The frontier of “{title}”: no other choice has less energy and is as good.{} Dominated: {}.",
             found.hypervolume.map_or_else(String::new, |it| format!(
                 " It dominates {:.0} % of the rectangle between the worst and the best (hypervolume).",
                 it * 100.0

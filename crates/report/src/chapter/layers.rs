@@ -191,8 +191,9 @@ fn anova_table(blocks: &[Block<'_>], data: &str) -> Option<Table> {
         format!("rq2-anova-{data}"),
         format!(
             "Type III ANOVA of training energy on {data}, {} trainings, {} residual degrees of \
-             freedom. Rows of one block are not independent: the verdict rests on the bootstrap over \
-             blocks, not on these p-values.",
+             freedom; 95 % intervals from the noncentral F distribution. Rows of one block are not \
+             independent: the verdict rests on the bootstrap over blocks, not on these p-values \
+             and intervals.",
             rows.len(),
             anova.residual.df
         ),
@@ -206,15 +207,19 @@ fn anova_table(blocks: &[Block<'_>], data: &str) -> Option<Table> {
             Column::number("ω²", ""),
         ],
     );
-    for term in &anova.terms {
+    for (at, term) in anova.terms.iter().enumerate() {
+        let intervals = anova.effect_intervals(at, 0.95).ok().flatten();
+        let size = |value, interval: Option<stats::Interval>| {
+            Cell::interval(value, interval.map(|it| [it.low, it.high]), 3)
+        };
         table.push([
             Cell::text(&term.term),
             Cell::Integer(term.df as i64),
             Cell::number(term.f, 4),
             Cell::PValue(term.p),
-            Cell::number(term.eta_sq, 3),
-            Cell::number(term.partial_eta_sq, 3),
-            Cell::number(term.omega_sq, 3),
+            size(term.eta_sq, intervals.map(|it| it.eta_sq)),
+            size(term.partial_eta_sq, intervals.map(|it| it.partial_eta_sq)),
+            size(term.omega_sq, intervals.map(|it| it.omega_sq)),
         ]);
     }
     Some(table)

@@ -8,21 +8,30 @@ mod reference;
 mod timeline;
 mod tuning;
 
-pub use self::reference::{reference_document, reference_findings};
+pub use self::{
+    race::Target,
+    reference::{reference_document, reference_findings},
+};
 
 use record::{ClaimId, Energy, Origin, Results, RunRecord};
 
 use crate::{
-    claim::{Published, Rows},
-    document::{Banner, Document, Section},
+    claim::{Published, Rows, is_sound, sound_energy},
+    document::{Banner, Document, Section, grouped, significant},
 };
 
-/// The report of some records and what they say about the claims.
+/// The report of some records and what they say about the claims; `target` is the accuracy whose
+/// price in joules RQ1 shows.
 #[must_use]
-pub fn document(records: &[RunRecord], results: &Results, published: &Published) -> Document {
+pub fn document(
+    records: &[RunRecord],
+    results: &Results,
+    published: &Published,
+    target: Target,
+) -> Document {
     let rows = Rows::of(records);
     let sections = [
-        tuning::section(&rows.trials),
+        tuning::section(&rows.trials, target),
         layers::costs(&rows.layers),
         layers::complexity(&rows.layers),
         batching::section(&rows.queues),
@@ -43,13 +52,13 @@ pub fn document(records: &[RunRecord], results: &Results, published: &Published)
         ],
         banner: banner(records),
         findings: results.claims.clone(),
-        facts: facts(records),
+        facts: facts(records, rows.unsound),
         sections: sections.into(),
     }
 }
 
 fn banner(records: &[RunRecord]) -> Option<Banner> {
-    let origins = records.iter().filter_map(|it| it.energy.total).map(|it| it.origin);
+    let origins = records.iter().filter_map(sound_energy).map(|it| it.origin);
     let origin = origins.reduce(Origin::and);
     let models: Vec<&str> =
         records.last()?.environment.probes.iter().filter_map(|it| it.model.as_deref()).collect();
@@ -75,14 +84,27 @@ fn banner(records: &[RunRecord]) -> Option<Banner> {
     Some(Banner { headline: headline.to_owned(), text })
 }
 
-fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
+/// `12.22 ± 0.61 MJ, estimated`.
+fn in_words(energy: Energy) -> String {
+    let (joules, half) = (energy.joules.0, energy.uncertainty.0);
+    let (scale, unit) = match joules {
+        it if it >= 1e6 => (1e6, "MJ"),
+        it if it >= 1e4 => (1e3, "kJ"),
+        _ => (1.0, "J"),
+    };
+    let (joules, half) = (significant(joules / scale, 4), significant(half / scale, 2));
+    format!("{joules} ± {half} {unit}, {}", energy.origin.word())
+}
+
+fn facts(records: &[RunRecord], unsound: usize) -> Vec<(String, String)> {
     let Some(last) = records.last() else {
         return vec![("runs".to_owned(), "none".to_owned())];
     };
     let environment = &last.environment;
     let (machine, code) = (&environment.machine, &environment.code);
-    let seconds: f64 = records.iter().map(|it| it.timing.duration.0).sum();
-    let energy = Energy::total(records.iter().filter_map(|it| it.energy.total));
+    let durations = records.iter().map(|it| it.timing.duration.0);
+    let seconds: f64 = durations.filter(|it| is_sound(*it)).sum();
+    let energy = Energy::total(records.iter().filter_map(sound_energy));
     let mut data: Vec<String> = Vec::new();
     for record in records {
         if let record::Outcome::Trained(it) = &record.outcome {
@@ -99,15 +121,9 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
         .map(|it| format!("{}: {} ({})", it.probe, it.device, it.method.origin().word()))
         .collect();
     let mut facts = vec![
-        ("runs", records.len().to_string()),
+        ("runs", grouped(records.len() as i64)),
         ("time of all runs", format!("{:.1} min", seconds / 60.0)),
-        (
-            "energy of all main spans",
-            energy.map_or_else(
-                || "none".to_owned(),
-                |it| format!("{:.1} ± {:.1}, {}", it.joules, it.uncertainty, it.origin.word()),
-            ),
-        ),
+        ("energy of all main spans", energy.map_or_else(|| "none".to_owned(), in_words)),
         ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
         ("device", machine.device.clone()),
         ("energy from", if probes.is_empty() { "nothing".to_owned() } else { probes.join(", ") }),
@@ -125,6 +141,12 @@ fn facts(records: &[RunRecord]) -> Vec<(String, String)> {
             ),
         ),
     ];
+    if unsound > 0 {
+        let text = format!(
+            "{unsound} runs with a figure that cannot be: not a number, negative, or nothing done"
+        );
+        facts.push(("left out", text));
+    }
     if !data.is_empty() {
         facts.push(("trained on", data.join(", ")));
     }

@@ -2,7 +2,7 @@
 
 use record::{ClaimId, Finding, NetworkKind, Origin, TuningSpace};
 
-use super::{layers, tuning};
+use super::{layers, race::Target, tuning};
 use crate::{
     RawStudy,
     claim::{
@@ -63,7 +63,8 @@ const CAVEATS_RQ2: [&str; 2] = [
     "Rows are the means of a setting's repeats: those are not independent.",
 ];
 
-/// The report on the studies' raw data; `ours` are the trainings of our own factorial, if any.
+/// The report on the studies' raw data; `ours` are the trainings of our own factorial, if any, and
+/// `target` is the accuracy whose price in joules RQ1 shows.
 ///
 /// # Errors
 ///
@@ -72,6 +73,7 @@ pub fn reference_document(
     reference: &RawStudy,
     ours: &[LayerRow],
     published: &Published,
+    target: Target,
 ) -> Result<Document, StatsError> {
     let rows = reference.rows();
     let mut costs = layers::costs(&rows.layers);
@@ -88,7 +90,7 @@ pub fn reference_document(
         costs.caveats.extend(study_cautions(&rows)?.iter().map(|it| format!("{data}: {it}")));
     }
     let sections: Vec<Section> =
-        [tuning::section(&rows.trials), costs, layers::complexity(&rows.layers)].into();
+        [tuning::section(&rows.trials, target), costs, layers::complexity(&rows.layers)].into();
     Ok(Document {
         title: "The studies' raw data, analyzed again".to_owned(),
         lead: vec![

@@ -2,14 +2,17 @@
 
 use record::{ClaimId, SamplerKind, TuningSpace};
 
-use super::{not_run, race};
+use super::{
+    not_run,
+    race::{self, Target},
+};
 use crate::{
     claim::{Search, TrialRow, distinct, estimate, mean, origin_of, searches},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
 };
 
-pub(super) fn section(trials: &[TrialRow]) -> Section {
+pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
     let mut section = not_run(
         "rq1",
         "RQ1: tuning",
@@ -59,7 +62,7 @@ pub(super) fn section(trials: &[TrialRow]) -> Section {
         let id = format!("{data}-{space:?}").to_lowercase();
         let (strategies, name_of) = (samplers(&of), format!("{data}, {name}"));
         section.figures.push(race::wasted(&of, &strategies, &id, &name_of));
-        section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin));
+        section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin, target));
         section.figures.extend(race::ranks(&of, &strategies, &id, &name_of));
         section.tables.push(table(&of, data, name, space));
     }
@@ -114,7 +117,7 @@ fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Tabl
     let mut table = Table::new(
         format!("rq1-{data}-{space:?}").to_lowercase(),
         format!(
-            "Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches."
+            "Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches. Wasted is the energy of trials that did not improve."
         ),
         [
             Column::text("strategy"),
@@ -123,7 +126,7 @@ fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Tabl
             Column::number("mean accuracy of a trial", "%"),
             Column::number("diverged trials", "%"),
             Column::energy("energy of a search", "J"),
-            Column::number("of it on trials that did not improve", "%"),
+            Column::number("wasted energy", "%"),
         ],
     );
     for sampler in samplers(of) {

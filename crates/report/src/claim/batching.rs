@@ -110,7 +110,7 @@ pub(super) fn batching_matters(rows: &[QueueRow]) -> Answer {
         verdict,
         reason: format!(
             "the dearest policy costs {:.1} % more energy per request than the cheapest ({}); \
-             policy's effect on energy p = {}, on response p = {}",
+             policy's effect on energy {}, on response {}",
             range.value * 100.0,
             percent_interval(range.ci95),
             p_text(p_energy),
@@ -183,7 +183,7 @@ pub(super) fn model_dependent(rows: &[QueueRow]) -> Answer {
         ]),
         verdict,
         reason: format!(
-            "joules per request, dearest over cheapest policy: {}; interaction p = {}",
+            "joules per request, dearest over cheapest policy: {}; interaction {}",
             ranges.join(", "),
             p_text(interaction.p),
         ),
@@ -207,13 +207,9 @@ fn term<'a>(anova: &'a stats::Anova, name: &str) -> Option<&'a stats::AnovaTerm>
     anova.terms.iter().find(|it| it.term == name)
 }
 
-/// `0.012`, `3.4e-9`, `< 1e-300`.
+/// `p = 0.012`, `p < 0.001`; all digits are among the measured figures.
 fn p_text(p: f64) -> String {
-    match p {
-        p if p < 1e-300 => "< 1e-300".to_owned(),
-        p if p < 0.001 => format!("{p:.1e}"),
-        p => format!("{p:.3}"),
-    }
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
 }
 
 fn data(rows: &[QueueRow]) -> String {

@@ -4,9 +4,9 @@ use record::{Evidence, Verdict};
 
 use super::{
     Answer, Estimate, distinct, estimate, figures, mean, origin_of, percent, percent_interval,
-    rows::LayerRow, verdict,
+    rows::LayerRow, signed, verdict,
 };
-use crate::stats;
+use crate::{document::fixed, stats};
 
 /// One complete block: every cell of the factorial once, trained from the same seed with the same
 /// setting of the optimizer.
@@ -130,8 +130,8 @@ pub(super) fn conv_dominates(rows: &[LayerRow]) -> Answer {
     let term = anova.terms.iter().find(|it| it.term == "conv");
     let reason = parts.iter().map(|(data, _, [conv, linear, relu], lead, _)| {
         format!(
-            "{data}: η² {conv:.3} conv, {linear:.3} linear, {relu:.3} ReLU; lead {:.3} ({})",
-            lead.value,
+            "{data}: η² {conv:.3} conv, {linear:.3} linear, {relu:.3} ReLU; lead {} ({})",
+            fixed(lead.value, 3),
             interval(lead.ci95)
         )
     });
@@ -175,12 +175,12 @@ pub(super) fn halved_by_smaller_network(rows: &[LayerRow]) -> Answer {
     };
     let reason = parts.iter().map(|(data, it, _)| {
         format!(
-            "{data}: conv {} → {} saves {} ({}) and costs {:.2} points of accuracy",
+            "{data}: conv {} → {} saves {} ({}) and costs {} points of accuracy",
             it.conv.1,
             it.conv.0,
             percent(it.saving.value),
             percent_interval(it.saving.ci95),
-            it.accuracy_cost.value * 100.0,
+            fixed(it.accuracy_cost.value * 100.0, 2),
         )
     });
     let named = |name: &str| parts.iter().find(|(data, ..)| *data == name).map(|(_, it, _)| it);
@@ -238,15 +238,15 @@ pub(super) fn diminishing_returns(rows: &[LayerRow]) -> Answer {
     }));
     let reason = parts.iter().map(|(data, it, _)| {
         format!(
-            "{data}: conv {} → {} costs {} more energy ({}) for {:+.2} points of accuracy{}",
+            "{data}: conv {} → {} costs {} more energy ({}) for {} points of accuracy{}",
             it.conv.0,
             it.conv.1,
             percent(it.increase.value),
             percent_interval(it.increase.ci95),
-            it.accuracy_cost.value * 100.0,
+            signed(Some(it.accuracy_cost.value * 100.0)),
             it.elasticity.map_or_else(String::new, |it| format!(
-                "; elasticity {:.3} ({})",
-                it.value,
+                "; elasticity {} ({})",
+                fixed(it.value, 3),
                 interval(it.ci95)
             )),
         )
@@ -288,7 +288,7 @@ fn contrasts(rows: &[LayerRow]) -> Vec<(&str, Contrast, usize)> {
 
 fn interval(ci95: Option<[f64; 2]>) -> String {
     match ci95 {
-        Some([low, high]) => format!("95 % interval {low:.3} to {high:.3}"),
+        Some([low, high]) => format!("95 % interval {} to {}", fixed(low, 3), fixed(high, 3)),
         None => "too few blocks for an interval".to_owned(),
     }
 }

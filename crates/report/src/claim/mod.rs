@@ -13,6 +13,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+use crate::document::fixed;
 use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
 
 pub use self::{
@@ -28,6 +29,7 @@ pub(crate) use self::{
     effects::study_cautions,
     layers::{Block, blocks, contrast},
     resample::{estimate, mean},
+    rows::{is_sound, sound_energy},
     tuning::measured as search_figures,
 };
 
@@ -68,13 +70,25 @@ pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
                 measured: answer.measured,
                 verdict: answer.verdict,
                 reason: answer.reason,
-                evidence: answer.evidence,
+                evidence: finite(answer.evidence),
                 energy_origin: answer.origin,
                 data: answer.data,
                 caveats: answer.caveats,
             }
         })
         .collect()
+}
+
+/// Without what is not a number: JSON has none, and a reader of `results.json` expects numbers.
+fn finite(evidence: Evidence) -> Evidence {
+    let finite = |it: Option<f64>| it.filter(|it| it.is_finite());
+    Evidence {
+        statistic: finite(evidence.statistic),
+        p: finite(evidence.p),
+        effect: finite(evidence.effect),
+        ci95: evidence.ci95.filter(|it| it.iter().all(|end| end.is_finite())),
+        ..evidence
+    }
 }
 
 /// What the rows say about a claim; with the published part it becomes a [`Finding`].
@@ -135,7 +149,13 @@ pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec
 
 /// `12.3 %`, `−4.0 %`.
 fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    format!("{} %", fixed(share * 100.0, 1))
+}
+
+/// `+1.25`, `−0.30`; a dash for what is not known.
+fn signed(value: Option<f64>) -> String {
+    let text = fixed(value.unwrap_or(f64::NAN), 2);
+    if value.is_some_and(|it| it > 0.0) { format!("+{text}") } else { text }
 }
 
 /// `[a, b]` of percentages, or that there is none.

@@ -110,22 +110,46 @@ pub struct Rows {
     pub queues: Vec<QueueRow>,
     /// RQ5.
     pub infers: Vec<InferRow>,
+    /// Runs with a figure that cannot be: not a number, negative, or beyond all machines.
+    pub unsound: usize,
+}
+
+/// What no run takes: a petajoule, or thirty million years.
+const BEYOND: f64 = 1e15;
+
+/// Whether a quantity can be one: from 0 on, and not beyond all machines.
+pub(crate) fn is_sound(value: f64) -> bool {
+    (0.0..BEYOND).contains(&value)
+}
+
+/// The energy of a run's main span, unless it cannot be.
+pub(crate) fn sound_energy(record: &RunRecord) -> Option<Energy> {
+    sound(record.energy.total)
+}
+
+fn sound(energy: Option<Energy>) -> Option<Energy> {
+    energy.filter(|it| is_sound(it.joules.0) && is_sound(it.uncertainty.0))
 }
 
 impl Rows {
     /// Sorts records into rows. Runs without the energy that their question asks for have no row,
-    /// except trials: their accuracy counts without it.
+    /// except trials: their accuracy counts without it. Runs with a figure that cannot be have none
+    /// either and are counted.
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut rows = Self::default();
         for record in records {
-            rows.add(record);
+            if is_plausible(record) {
+                rows.add(record);
+            } else {
+                rows.unsound += 1;
+            }
         }
         rows
     }
 
     fn add(&mut self, record: &RunRecord) {
-        let energy = record.energy.total;
+        let energy = sound_energy(record);
         match (&record.spec.task, &record.outcome) {
             (Task::Train(task), Outcome::Trained(outcome)) => match (task.trial, energy) {
                 (Some(trial), energy) => self.trials.push(TrialRow {
@@ -136,7 +160,7 @@ impl Rows {
                     repetition: record.spec.repetition,
                     number: trial.number,
                     energy,
-                    plan: record.energy.span_named("plan").and_then(|it| it.energy),
+                    plan: record.energy.span_named("plan").and_then(|it| sound(it.energy)),
                     validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
                     test: outcome.test_accuracy,
                     diverged: outcome.diverged_in_epoch.is_some(),
@@ -194,6 +218,23 @@ impl Rows {
             _ => {}
         }
     }
+}
+
+/// Whether every figure that a row is made of can be.
+fn is_plausible(record: &RunRecord) -> bool {
+    let share = |it: f64| (0.0..=1.0).contains(&it);
+    let of_outcome = match &record.outcome {
+        Outcome::Trained(it) => share(it.test_accuracy) && it.validation_accuracy.is_none_or(share),
+        Outcome::Served(it) => it.requests > 0,
+        Outcome::Inferred(it) => it.images > 0 && is_sound(record.timing.main.0),
+    };
+    let of_serving = record.timing.serving.as_ref().is_none_or(|it| {
+        let times = it.batches.iter().flat_map(|it| [it.start_s, it.end_s, it.end_s - it.start_s]);
+        times.chain(it.arrivals_s.iter().copied()).all(is_sound)
+            && it.responses().all(is_sound)
+            && it.makespan().is_some_and(|it| it.0 > 0.0)
+    });
+    record.energy.total.is_some() == sound_energy(record).is_some() && of_outcome && of_serving
 }
 
 /// Quantile of sorted, non-empty values by the nearest-rank definition.

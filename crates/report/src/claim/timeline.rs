@@ -4,9 +4,9 @@ use record::{Evidence, Origin};
 
 use super::{
     Answer, Published, PublishedNetwork, distinct, estimate, figures, mean, origin_of, percent,
-    percent_interval, rows::InferRow,
+    percent_interval, rows::InferRow, signed,
 };
-use crate::stats;
+use crate::{document::fixed, stats};
 
 /// A network with its published figures and our mean energy of an image.
 #[derive(Clone, Debug)]
@@ -81,10 +81,10 @@ pub(super) fn energy_rises(rows: &[InferRow], published: &Published) -> Answer {
         ]),
         verdict: growth.above(0.0),
         reason: format!(
-            "joules per image change by {} a year ({}), published accuracy by {:+.2} points",
+            "joules per image change by {} a year ({}), published accuracy by {} points",
             percent(growth.value),
             percent_interval(growth.ci95),
-            accuracy.map_or(f64::NAN, |it| it.value),
+            signed(accuracy.map(|it| it.value)),
         ),
         evidence: Evidence {
             test:
@@ -141,16 +141,16 @@ pub(super) fn accuracy_slows(rows: &[InferRow], published: &Published) -> Answer
         ]),
         verdict: change.below(0.0),
         reason: format!(
-            "accuracy rose by {:.2} points a year among the earlier and {:.2} among the later \
-             networks; change {:.2}{}; a doubling of joules per image comes with {:.2} points",
-            all(earlier).unwrap_or(f64::NAN),
-            all(later).unwrap_or(f64::NAN),
-            change.value,
+            "accuracy changed by {} points a year among the earlier and by {} among the later \
+             networks; difference {}{}; a doubling of joules per image comes with {} points",
+            signed(all(earlier)),
+            signed(all(later)),
+            signed(Some(change.value)),
             change.ci95.map_or_else(
                 || " (too few networks for an interval)".to_owned(),
-                |[low, high]| format!(" (95 % interval {low:.2} to {high:.2})")
+                |[low, high]| format!(" (95 % interval {} to {})", fixed(low, 2), fixed(high, 2))
             ),
-            per_doubling.unwrap_or(f64::NAN),
+            signed(per_doubling),
         ),
         evidence: Evidence {
             test: "bootstrap of the difference of two Theil–Sen slopes".into(),
@@ -222,7 +222,7 @@ pub(super) fn shufflenet_exception(rows: &[InferRow], published: &Published) -> 
             names.join(", "),
             ratio.ci95.map_or_else(
                 || " (too few runs for an interval)".to_owned(),
-                |[low, high]| format!(" (95 % interval {low:.2} to {high:.2})")
+                |[low, high]| format!(" (95 % interval {} to {})", fixed(low, 2), fixed(high, 2))
             ),
         ),
         evidence: Evidence {

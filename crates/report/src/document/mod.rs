@@ -17,7 +17,7 @@ pub(crate) use self::{
     number::{decimals_for, fixed, grouped, p_value, scientific, significant, with_interval},
     term::{effect, measured, published, test_in_words},
 };
-use crate::plot::Plot;
+use crate::plot::{self, Plot};
 
 /// A whole report: findings on top, then a section for each question.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +92,11 @@ impl Document {
 }
 
 impl Figure {
+    /// What it says and then its values, for a reader who cannot see it.
+    pub(crate) fn told(&self) -> String {
+        format!("{} {}", self.alt, plot::in_words(&self.plot))
+    }
+
     /// The caption, with how many values could not be drawn, if any.
     pub(crate) fn full_caption(&self) -> String {
         match self.plot.omitted() {

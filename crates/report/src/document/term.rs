@@ -67,6 +67,9 @@ fn figure(key: &str, value: Option<f64>, digits: usize) -> (String, String) {
         name = if name.is_empty() { after } else { format!("{name}, {after}") };
     }
     let value = value.filter(|it| it.is_finite());
+    if words.first() == Some(&"p") {
+        return (name, value.map_or_else(|| "–".to_owned(), p_value));
+    }
     (name, value.map_or_else(|| "–".to_owned(), |it| significant(it * factor, digits) + symbol))
 }
 
@@ -114,6 +117,7 @@ mod tests {
             ("eta_sq_conv", 0.9898, "η² conv", "0.990"),
             ("energy_j", 857.0, "energy", "857\u{a0}J"),
             ("multiply_adds_over_alexnet", 0.056, "multiply-adds over AlexNet", "0.0560"),
+            ("p_energy", 1e-34, "p energy", "< 0.001"),
             ("best_accuracy_bayesian", f64::NAN, "best accuracy bayesian", "–"),
         ];
         for (key, value, name, shown) in rows {

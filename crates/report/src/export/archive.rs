@@ -56,6 +56,8 @@ pub fn ro_crate(records: &[RunRecord], files: &[String]) -> String {
             Some("md") => "text/markdown",
             Some("svg") => "image/svg+xml",
             Some("csv") => "text/csv",
+            Some("parquet") => "application/vnd.apache.parquet",
+            Some("pdf") => "application/pdf",
             Some("tex" | "bib") => "text/x-tex",
             _ => "application/octet-stream",
         };

@@ -66,7 +66,8 @@ fn row(record: &RunRecord) -> Vec<String> {
     };
     let power = |domain| sum(domain, |it| it.mean_power.map(|it| it.0));
     let energy = |domain| sum(domain, |it| Some(it.joules.0 / JOULES_PER_KWH));
-    let number = |it: Option<f64>| it.map_or_else(String::new, |it| it.to_string());
+    let finite = |it: &f64| it.is_finite();
+    let number = |it: Option<f64>| it.filter(finite).map_or_else(String::new, |it| it.to_string());
     let gpus = of(Domain::Gpu).count();
     let experiment = serde_json::to_value(record.spec.experiment).ok();
     let experiment = experiment.as_ref().and_then(|it| it.as_str()).unwrap_or_default();
@@ -76,7 +77,7 @@ fn row(record: &RunRecord) -> Vec<String> {
         "wattlab".to_owned(),
         record.id.to_string(),
         experiment.to_owned(),
-        record.timing.main.0.to_string(),
+        number(Some(record.timing.main.0)),
         String::new(),
         String::new(),
         number(power(cpu)),

@@ -6,6 +6,8 @@ mod emissions;
 mod files;
 mod latex;
 mod markdown;
+mod parquet;
+mod pdf;
 mod records;
 
 use record::Origin;
@@ -17,6 +19,8 @@ pub use self::{
     files::{write, write_records},
     latex::latex,
     markdown::markdown,
+    parquet::records_parquet,
+    pdf::pdf,
     records::records_csv,
 };
 use crate::document::{Cell, Number, origin_mark, p_value, with_interval};

@@ -68,6 +68,11 @@ fn row(document: &Document, finding: &Finding) -> Markup {
 fn figures(finding: &Finding) -> Markup {
     let mut keys: Vec<&String> = finding.published.keys().collect();
     keys.extend(finding.measured.keys().filter(|it| !finding.published.contains_key(*it)));
+    // What neither the study has nor we could compute says nothing.
+    keys.retain(|it| {
+        finding.published.contains_key(*it)
+            || finding.measured.get(*it).copied().flatten().is_some()
+    });
     if keys.is_empty() {
         return html! { "–" };
     }

@@ -86,6 +86,8 @@ fn header(document: &Document) -> Markup {
 
 /// Text in which words between backquotes are code.
 fn prose(text: &str) -> Markup {
+    // No line begins with a percent sign.
+    let text = text.replace(" %", "\u{202f}%");
     let parts: Vec<&str> = text.split('`').collect();
     // An odd number of backquotes leaves the last one as it is.
     let paired = parts.len() % 2 == 1;

@@ -13,7 +13,7 @@ pub(super) fn section(document: &Document, section: &Section) -> Markup {
     html! {
         section id=(id) aria-labelledby={ (id) "-heading" } {
             h2 id={ (id) "-heading" } { (section.heading) }
-            @if !section.question.is_empty() { p class="question" { (section.question) } }
+            @if !section.question.is_empty() { p class="question" { (prose(&section.question)) } }
             @for it in document.findings_on(&section.claims) { (findings::details(it)) }
             @for text in &section.paragraphs { p { (prose(text)) } }
             @for it in &section.figures { (figure(it)) }

@@ -49,7 +49,7 @@ fn cell(column: &Column, cell: &Cell) -> Markup {
     };
     html! {
         td class=[class(column)] data-key=[key] {
-            (value)
+            @if interval.is_some() { span class="value" { (value) } } @else { (value) }
             @if let Some(interval) = interval { " " span class="interval" { (interval) } }
             @if let Some(origin) = origin { " " (badge(origin)) }
         }

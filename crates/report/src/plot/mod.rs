@@ -13,6 +13,7 @@ mod marks;
 mod style;
 mod svg;
 mod ticks;
+mod words;
 
 pub use self::{
     axis::{Axis, Quantity, Scale},
@@ -26,6 +27,7 @@ pub(crate) use self::{
     frame::Width,
     style::{DARK, LIGHT, css},
     svg::inline,
+    words::in_words,
 };
 
 /// What a figure draws.

@@ -20,7 +20,7 @@ pub(crate) fn inline(figure: &Figure, width: Width) -> Markup {
             aria-labelledby={ (id) "-" (suffix) "-title" } aria-describedby={ (id) "-" (suffix) "-desc" }
             viewBox={ "0 0 " (px(width.pixels())) " " (px(drawing.height)) } {
             title id={ (id) "-" (suffix) "-title" } { (figure.title) }
-            desc id={ (id) "-" (suffix) "-desc" } { (figure.alt) }
+            desc id={ (id) "-" (suffix) "-desc" } { (figure.told()) }
             (drawing.content)
         }
     }
@@ -41,7 +41,7 @@ pub fn svg(figure: &Figure) -> String {
             aria-describedby="desc" width=(px(width)) height=(px(height))
             viewBox={ "0 0 " (px(width)) " " (px(height)) } {
             title id="title" { (figure.title) }
-            desc id="desc" { (figure.alt) }
+            desc id="desc" { (figure.told()) }
             style { (PreEscaped(style::css(true))) }
             rect width="100%" height="100%" fill="#ffffff" {}
             @for (line, text) in title.iter().enumerate() {

@@ -1,12 +1,13 @@
 //! Analysis of variance of crossed factors, unbalanced data included.
 
 use super::{
-    Factor, StatsError,
+    Factor, Interval, StatsError,
     describe::{deviation_squares, mean_of},
     distribution::f_sf,
-    error::{check_count, check_finite, constant, is_constant},
+    error::{check_confidence, check_count, check_values, constant, is_constant},
     factor::Cells,
     least_squares::LeastSquares,
+    noncentral_f::noncentrality_limits_of_f,
 };
 
 /// Which sums of squares (Langsrud 2003, Statistics and Computing 13:163).
@@ -68,6 +69,52 @@ pub struct Anova {
     pub terms: Vec<AnovaTerm>,
     /// The rest.
     pub residual: Residual,
+}
+
+/// Intervals of a term's effect sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EffectIntervals {
+    /// Of η².
+    pub eta_sq: Interval,
+    /// Of partial η².
+    pub partial_eta_sq: Interval,
+    /// Of ω².
+    pub omega_sq: Interval,
+}
+
+impl Anova {
+    /// Intervals of the effect sizes of term `at`: the noncentralities λ between which its F leaves
+    /// the confidence, as `λ / (λ + df + residual df + 1)` (Steiger 2004, Psychological Methods
+    /// 9:164); η² and ω² by the F that would give them as a partial η², as R's `effectsize`. `None`
+    /// if nothing but this effect varies: there is no error to set it against.
+    ///
+    /// They take the rows as independent: where [`super::screen`] says that they are not, they are
+    /// too narrow.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such term or the confidence is not in (0, 1).
+    pub fn effect_intervals(
+        &self,
+        at: usize,
+        confidence: f64,
+    ) -> Result<Option<EffectIntervals>, StatsError> {
+        check_confidence(confidence)?;
+        check_count("terms", self.terms.len(), at + 1)?;
+        let (term, df2) = (&self.terms[at], self.residual.df);
+        let of = |share: f64| {
+            let share = share.clamp(0.0, 1.0);
+            let f = share / term.df / ((1.0 - share) / df2);
+            let limits = noncentrality_limits_of_f(f, term.df, df2, confidence);
+            let [low, high] = limits.map(|it| it / (it + term.df + df2 + 1.0));
+            Interval { low, high, confidence }
+        };
+        Ok((self.residual.ss > 0.0).then(|| EffectIntervals {
+            eta_sq: of(term.eta_sq),
+            partial_eta_sq: of(term.partial_eta_sq),
+            omega_sq: of(term.omega_sq),
+        }))
+    }
 }
 
 /// Analyzes a response over all main effects and interactions of its factors.
@@ -144,6 +191,9 @@ pub fn anova_of(
         })
         .collect::<Result<_, StatsError>>()?;
     let total = sums.iter().map(|it| it.0).sum::<f64>() + residual.ss;
+    if total == 0.0 {
+        return Err(constant("response")); // but for rounding
+    }
     let rows = terms.iter().zip(sums).map(|(term, (ss, df))| {
         let ms = ss / df;
         let f = if ss == 0.0 { 0.0 } else { ms / residual.ms };
@@ -166,7 +216,7 @@ pub fn anova_of(
 const MOST_FACTORS: usize = 31;
 
 pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsError> {
-    check_finite("response", response)?;
+    check_values("response", response)?;
     check_count("values in `response`", response.len(), 2)?;
     check_count("factors", factors.len(), 1)?;
     factors.iter().try_for_each(|it| it.check(response.len()))?;

@@ -119,7 +119,7 @@ impl Bootstrap {
     /// The interval of any statistic of rows.
     ///
     /// `statistic` gets the indices of the rows to use, with repetition, and answers `None` where it
-    /// is not defined; such resamples are left out and counted.
+    /// is not defined; such resamples, and those with a value beyond ±1e150, are left out and counted.
     ///
     /// # Errors
     ///
@@ -133,7 +133,8 @@ impl Bootstrap {
         check_confidence(self.confidence)?;
         check_count("units", units.rows.len(), 2)?;
         check_count("resamples", self.resamples, 100)?;
-        let value = |rows: &[usize]| statistic(rows).filter(|it| it.is_finite());
+        // Squares of a value must be numbers too.
+        let value = |rows: &[usize]| statistic(rows).filter(|it| it.abs() < 1e150);
         let whole = StatsError::Undefined { undefined: 1, resamples: 1 };
         let estimate = value(&units.all()).ok_or(whole)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
@@ -213,7 +214,7 @@ fn pick(values: &[f64], rows: &[usize]) -> Vec<f64> {
 /// Skewness of the statistic's influence, stratum by stratum (Davison and Hinkley 1997, equation
 /// 5.26 and section 3.2.1): `Σ u³ / n³` over the root of `(Σ u² / n²)³`, sixfold.
 fn acceleration(units: &Units, value: impl Fn(&[usize]) -> Option<f64>) -> Result<f64, StatsError> {
-    let (mut cubes, mut squares) = (0.0, 0.0);
+    let mut influences: Vec<f64> = Vec::with_capacity(units.rows.len());
     for stratum in units.strata.iter().filter(|it| it.len() > 1) {
         let n = stratum.len() as f64;
         let left: Vec<f64> =
@@ -223,13 +224,17 @@ fn acceleration(units: &Units, value: impl Fn(&[usize]) -> Option<f64>) -> Resul
             return Err(StatsError::Undefined { undefined, resamples: stratum.len() });
         }
         let mean = left.iter().sum::<f64>() / n;
-        let influence = left.iter().map(|it| (n - 1.0) * (mean - it));
-        influence.for_each(|u| {
-            cubes += (u / n).powi(3);
-            squares += (u / n).powi(2);
-        });
+        influences.extend(left.iter().map(|it| (n - 1.0) / n * (mean - it)));
     }
-    Ok(if squares == 0.0 { 0.0 } else { cubes / (6.0 * squares.powf(1.5)) })
+    let largest = influences.iter().fold(0.0, |most: f64, it| most.max(it.abs()));
+    if largest == 0.0 {
+        return Ok(0.0);
+    }
+    // In shares of the largest, whose powers neither overflow nor vanish.
+    let shares = || influences.iter().map(|it| it / largest);
+    let cubes: f64 = shares().map(|it| it.powi(3)).sum();
+    let squares: f64 = shares().map(|it| it.powi(2)).sum();
+    Ok(cubes / (6.0 * squares.powf(1.5)))
 }
 
 /// Which quantiles of the sorted resamples are the limits (Efron 1987, equation 6.8).

@@ -169,9 +169,9 @@ impl fmt::Display for Caution {
             Self::Drift { cell, rho, cells } => write!(
                 f,
                 "The response moves with the order of the runs in {cells} {} (most in `{cell}`, rank \
-                 correlation {rho:.2}). Randomize the order, or compare within blocks run \
-                 together.",
-                if *cells == 1 { "cell" } else { "cells" }
+                 correlation {}). Randomize the order, or compare within blocks run together.",
+                if *cells == 1 { "cell" } else { "cells" },
+                format!("{rho:.2}").replace('-', "\u{2212}"),
             ),
             Self::NotNormal { w, p } => write!(
                 f,

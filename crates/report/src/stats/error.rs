@@ -44,6 +44,19 @@ pub enum StatsError {
         /// As found.
         value: f64,
     },
+    /// A value whose powers cannot be computed with.
+    #[error(
+        "observation {index} of `{column}` is {value:e}, expected 0 or a magnitude from 1e-60 to 1e60; \
+         use another unit"
+    )]
+    Magnitude {
+        /// Which column.
+        column: String,
+        /// Counted from 0.
+        index: usize,
+        /// As found.
+        value: f64,
+    },
     /// A value or an argument outside the range in which the method is defined.
     #[error("`{parameter}` is {value}, expected {expected}")]
     OutOfRange {
@@ -156,6 +169,19 @@ pub(super) fn check_finite(column: &str, values: &[f64]) -> Result<(), StatsErro
     }
 }
 
+/// Every value is a number whose fourth power, and that of a difference in its last digit, neither
+/// overflows nor vanishes: no statistic of such values is infinite over infinite.
+pub(super) fn check_values(column: &str, values: &[f64]) -> Result<(), StatsError> {
+    check_finite(column, values)?;
+    let fits = |it: &f64| *it == 0.0 || (1e-60..=1e60).contains(&it.abs());
+    match values.iter().position(|it| !fits(it)) {
+        Some(index) => {
+            Err(StatsError::Magnitude { column: column.to_owned(), index, value: values[index] })
+        }
+        None => Ok(()),
+    }
+}
+
 pub(super) fn check_count(what: &str, found: usize, expected: usize) -> Result<(), StatsError> {
     if found < expected {
         return Err(StatsError::TooFew { what: what.to_owned(), found, expected });
@@ -165,7 +191,7 @@ pub(super) fn check_count(what: &str, found: usize, expected: usize) -> Result<(
 
 /// Enough values, all of them numbers.
 pub(super) fn check_sample(what: &str, values: &[f64], fewest: usize) -> Result<(), StatsError> {
-    check_finite(what, values)?;
+    check_values(what, values)?;
     check_count(&format!("values in `{what}`"), values.len(), fewest)
 }
 
@@ -178,8 +204,8 @@ pub(super) fn check_length(column: &str, found: usize, expected: usize) -> Resul
 
 /// `x` and `y` are numbers, equally many and enough.
 pub(super) fn check_pairs(x: &[f64], y: &[f64], fewest: usize) -> Result<(), StatsError> {
-    check_finite("x", x)?;
-    check_finite("y", y)?;
+    check_values("x", x)?;
+    check_values("y", y)?;
     check_length("y", y.len(), x.len())?;
     check_count("pairs of `x` and `y`", x.len(), fewest)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     StatsError,
-    error::{check_finite, check_length},
+    error::{check_length, check_values},
 };
 
 /// A factor: a level for each observation.
@@ -87,7 +87,7 @@ impl Factor {
     /// If lengths differ, a value is not a number, a code names no level or a level has no
     /// observation.
     pub fn split(&self, response: &[f64]) -> Result<Vec<Vec<f64>>, StatsError> {
-        check_finite("response", response)?;
+        check_values("response", response)?;
         self.check(response.len())?;
         let mut groups = vec![Vec::new(); self.levels.len()];
         self.codes.iter().zip(response).for_each(|(code, value)| groups[*code].push(*value));

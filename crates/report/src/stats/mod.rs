@@ -23,6 +23,7 @@ mod interval;
 mod least_squares;
 mod means;
 mod multiple;
+mod noncentral_f;
 mod noncentral_t;
 mod normality;
 mod order;
@@ -39,7 +40,7 @@ mod t_test;
 mod trend;
 
 pub use self::{
-    anova::{Anova, AnovaTerm, Effects, Residual, SumsOfSquares, anova, anova_of},
+    anova::{Anova, AnovaTerm, EffectIntervals, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
     caution::Caution,
     choice::{Choice, ChosenTest},

@@ -7,7 +7,7 @@ use super::{
     describe::deviation_squares,
     distribution::{t_quantile, t_two_sided},
     error::{
-        check_confidence, check_count, check_finite, check_length, check_sample, constant,
+        check_confidence, check_count, check_length, check_sample, check_values, constant,
         is_constant,
     },
     least_squares::LeastSquares,
@@ -143,7 +143,7 @@ impl LinearFit {
     /// If there is not one value a predictor, one is not a number, or the confidence is not in (0, 1).
     pub fn predict(&self, at: &[f64], confidence: f64) -> Result<Prediction, StatsError> {
         check_confidence(confidence)?;
-        check_finite("at", at)?;
+        check_values("at", at)?;
         check_length("at", at.len(), self.coefficients.len() - 1)?;
         let row = [&[1.0], at].concat();
         let value = row.iter().zip(&self.coefficients).map(|(x, b)| x * b.estimate).sum();

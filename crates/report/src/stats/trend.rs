@@ -2,7 +2,7 @@
 
 use super::{
     Coefficient, Interval, LinearFit, StatsError,
-    error::{check_finite, check_pairs},
+    error::{check_pairs, check_values},
     linear_regression,
 };
 
@@ -46,7 +46,7 @@ pub fn segmented_trend(
     joint: Joint,
 ) -> Result<SegmentedTrend, StatsError> {
     check_pairs(x, y, 4)?;
-    check_finite("at", &[at])?;
+    check_values("at", &[at])?;
     let from: Vec<f64> = x.iter().map(|x| x - at).collect();
     let hinge: Vec<f64> = from.iter().map(|x| x.max(0.0)).collect();
     let step: Vec<f64> = from.iter().map(|x| f64::from(u8::from(*x > 0.0))).collect();

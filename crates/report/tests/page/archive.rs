@@ -1,10 +1,16 @@
 //! What belongs to a report beside its page: records, emissions, LaTeX, studies, RO-Crate.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, io::Write};
 
+use parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::Field,
+};
 use record::RunRecord;
 use serde_json::Value;
-use wattlab_report::{emissions_csv, latex, records_csv, write, write_records};
+use wattlab_report::{
+    emissions_csv, latex, pdf, records_csv, records_parquet, write, write_records,
+};
 
 use crate::fixture;
 
@@ -53,12 +59,59 @@ fn every_value_of_a_record_has_a_column() {
     assert_eq!(records_csv(&[]), "");
 }
 
+/// The same columns in Parquet, with their types, and the lists besides.
+#[test]
+fn records_as_a_data_frame() {
+    let mut other = run();
+    other.energy.total = None;
+    other.spec.seed = u64::MAX;
+    let rows = read(&[run(), other]);
+    let joules = run().energy.total.unwrap().joules.0;
+    assert_eq!(rows[0]["energy.total.joules"], Field::Double(joules));
+    assert_eq!(rows[1]["energy.total.joules"], Field::Null, "absent is absent");
+    assert_eq!(rows[0]["spec.seed"], Field::ULong(run().spec.seed));
+    assert_eq!(rows[1]["spec.seed"], Field::ULong(u64::MAX), "a seed keeps all its bits");
+    assert_eq!(rows[0]["spec.task.infer.network"], Field::Str("resnet18".to_owned()));
+    let Field::Str(spans) = &rows[0]["energy.spans"] else { panic!("{:?}", rows[0]) };
+    let spans: Value = serde_json::from_str(spans).unwrap();
+    assert_eq!(spans, serde_json::to_value(&run().energy.spans).unwrap());
+    let csv = records_csv(&[run()]);
+    for column in csv.lines().next().unwrap().split(',') {
+        assert!(rows[0].contains_key(column), "{column}");
+    }
+    assert_eq!(read(&[]).len(), 0);
+}
+
+/// What is read back from the records as Parquet.
+fn read(records: &[RunRecord]) -> Vec<BTreeMap<String, Field>> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&records_parquet(records).unwrap()).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(|row| {
+        let row = row.unwrap();
+        row.get_column_iter().map(|(name, field)| (name.clone(), field.clone())).collect()
+    });
+    rows.collect()
+}
+
+/// One page of the drawing's size in points, with its fonts and its words, whatever the names.
+#[test]
+fn figures_for_a_paper() {
+    for figure in &fixture::document().sections[0].figures {
+        let bytes = pdf(figure).unwrap();
+        assert!(bytes.starts_with(b"%PDF-") && bytes.len() < 100_000, "{}", bytes.len());
+        let has = |text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        assert!(has("/Count 1") && has("/FontFile") && has("DejaVuSansCondensed"));
+        assert!(has("/ToUnicode"), "its text can be copied");
+        assert!(has("/MediaBox [0 0 564 "), "752 pixels are 564 points");
+    }
+}
+
 #[test]
 fn emissions_as_codecarbon_has_them() {
     let text = emissions_csv(&[run()]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let row: std::collections::BTreeMap<String, String> =
-        reader.deserialize().next().unwrap().unwrap();
+    let row: BTreeMap<String, String> = reader.deserialize().next().unwrap().unwrap();
     assert_eq!(row["timestamp"], "2024-02-29T23:59:59");
     assert_eq!(row["experiment_id"], "timeline");
     let joules = run().energy.total.unwrap().joules.0;

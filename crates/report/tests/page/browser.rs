@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use wattlab_report::{Published, html, results};
 
-use crate::fixture;
+use crate::{fixture, paper};
 
 /// A browser with one page.
 struct Browser {
@@ -126,12 +126,36 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Presses and releases a key.
+    fn press(&mut self, key: &str, code: u32, text: &str) {
+        let name = if key == " " { "Space" } else { key };
+        let event = |kind: &str| {
+            json!({
+                "type": kind, "key": key, "code": name, "windowsVirtualKeyCode": code, "text": text,
+            })
+        };
+        self.call("Input.dispatchKeyEvent", &event("keyDown"));
+        let mut up = event("keyUp");
+        up["text"] = json!("");
+        self.call("Input.dispatchKeyEvent", &up);
+    }
+
     fn screen(&mut self, width: u32, scheme: &str, medium: &str) {
         let size =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", &size);
         let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": scheme}));
+    }
+
+    /// Prints, and writes what comes out into the folder `WATTLAB_SCREENSHOTS`, if there is one.
+    fn paper(&mut self, name: &str) {
+        let printed = self.call("Page.printToPDF", &json!({"preferCSSPageSize": true}));
+        let bytes = BASE64_STANDARD.decode(printed["data"].as_str().unwrap()).unwrap();
+        assert!(bytes.starts_with(b"%PDF-"));
+        if let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") {
+            std::fs::write(Path::new(&folder).join(name), bytes).unwrap();
+        }
     }
 
     /// Writes a picture into the folder `WATTLAB_SCREENSHOTS`, if there is one.
@@ -209,22 +233,32 @@ fn a_real_browser_shows_it() {
         let keys = found.as_array().unwrap().iter();
         keys.map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let button = "document.querySelectorAll('table.data thead button')[2].click()";
+    let button = "document.querySelectorAll('table.data thead button')[2]";
     let before = order(&mut browser);
-    browser.ask(button);
-    let up = order(&mut browser);
-    browser.ask(button);
-    let down = order(&mut browser);
-    browser.ask(button);
     assert_eq!(before, ["84.7", "-0.0462", ""]);
-    assert_eq!(up, ["-0.0462", "84.7", ""]);
-    assert_eq!(down, ["84.7", "-0.0462", ""]);
-    assert_eq!(order(&mut browser), before);
-    assert_eq!(
-        browser.ask("document.querySelector('table.data thead button').tabIndex >= 0"),
-        true,
-        "the keyboard reaches it"
-    );
+    let (rising, falling) = (["-0.0462", "84.7", ""], ["84.7", "-0.0462", ""]);
+    for expected in [rising, falling, falling] {
+        browser.ask(&format!("{button}.click()"));
+        assert_eq!(order(&mut browser), expected);
+    }
+    // The same without a mouse: Tab reaches the head of the column, Enter and Space press it.
+    let reached = (0..200).any(|_| {
+        browser.press("Tab", 9, "");
+        browser.ask(&format!("document.activeElement === {button}")) == true
+    });
+    assert!(reached, "Tab reaches the head of a column");
+    let told = format!("{button}.closest('th').getAttribute('aria-sort')");
+    for (key, code, text, expected, heard) in [
+        ("Enter", 13, "\r", rising, json!("ascending")),
+        (" ", 32, " ", falling, json!("descending")),
+        ("Enter", 13, "\r", falling, Value::Null),
+    ] {
+        browser.press(key, code, text);
+        assert_eq!(order(&mut browser), expected, "{key}");
+        assert_eq!(browser.ask(&told), heard, "what a screen reader says");
+    }
+    let outline = browser.ask(&format!("getComputedStyle({button}).outlineStyle"));
+    assert_eq!(outline, "solid", "the focus is seen");
     browser.picture("light.png");
 
     for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {
@@ -235,14 +269,30 @@ fn a_real_browser_shows_it() {
         assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
         browser.picture(&format!("{scheme}-{width}.png"));
     }
+    // The report of the paper profile, as people will see it.
+    let whole = folder.path().join("paper.html");
+    std::fs::write(&whole, html(&paper::DOCUMENT)).unwrap();
+    browser.screen(1100, "light", "");
+    browser.show(&whole);
+    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts .verdict').length"), 9);
+    for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {
+        browser.screen(width, scheme, "");
+        assert_eq!(browser.ask(LOW_CONTRAST), json!([]), "{width} {scheme}");
+        let wide = browser.ask("document.scrollingElement.scrollWidth - innerWidth");
+        assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
+        browser.picture(&format!("paper-{scheme}-{width}.png"));
+    }
+    browser.paper("paper.pdf");
+
     // On paper there is no color scheme, and nothing is behind a scroll bar.
     browser.screen(800, "dark", "print");
+    browser.show(&page);
     let background = browser.ask("getComputedStyle(document.body).backgroundColor");
     let light = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].map(|it| json!(it));
     assert!(light.contains(&background), "{background}");
     browser.picture("print.png");
 
     assert_eq!(browser.complaints, Vec::<String>::new());
-    let page = format!("file://{}", page.display());
-    assert!(browser.requests.iter().all(|it| *it == page), "{:?}", browser.requests);
+    let pages = [&page, &whole].map(|it| format!("file://{}", it.display()));
+    assert!(browser.requests.iter().all(|it| pages.contains(it)), "{:?}", browser.requests);
 }

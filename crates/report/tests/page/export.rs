@@ -127,6 +127,7 @@ fn a_folder_gets_the_page_and_a_file_for_each_figure_and_table() {
                 "index.html",
                 "report.md",
                 "figures/cells-a.svg",
+                "figures/cells-a.pdf",
                 "tables/cells.csv",
                 "tables/cells.tex"
             ]

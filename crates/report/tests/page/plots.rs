@@ -45,7 +45,7 @@ fn every_kind_is_drawn_and_says_what_it_leaves_out() {
     for plot in fixture::plots() {
         let svg = check(plot);
         assert!(svg.contains("<title id=\"title\">Title</title>"), "{svg}");
-        assert!(svg.contains("<desc id=\"desc\">In words.</desc>"), "{svg}");
+        assert!(svg.contains("<desc id=\"desc\">In words. Shown is "), "{svg}");
     }
 }
 

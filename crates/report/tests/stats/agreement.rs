@@ -55,6 +55,26 @@ fn anova_of_unbalanced_data() {
     });
 }
 
+#[test]
+fn intervals_of_explained_shares() {
+    agree("anova_intervals", 1e-8, |input| {
+        let named = input["factors"].as_object().unwrap().iter();
+        let factors: Vec<Factor> =
+            named.map(|(name, levels)| Factor::new(name, strings(levels))).collect();
+        let kind = stats::SumsOfSquares::TypeIII;
+        let found = stats::anova(&numbers(&input["response"]), &factors, kind).unwrap();
+        let ends = |it: stats::Interval| [it.low, it.high];
+        let terms = found.terms.iter().enumerate().map(|(at, term)| {
+            let found = found.effect_intervals(at, 0.95).unwrap().unwrap();
+            json!({
+                "term": term.term, "eta_sq": ends(found.eta_sq),
+                "partial_eta_sq": ends(found.partial_eta_sq), "omega_sq": ends(found.omega_sq),
+            })
+        });
+        terms.collect()
+    });
+}
+
 fn method(input: &Value) -> PValue {
     match input["method"].as_str().unwrap() {
         "exact" => PValue::Exact,

@@ -132,6 +132,15 @@ proptest! {
 }
 
 #[test]
+fn a_perfect_order_of_few_is_no_proof() {
+    let p = |n: u32| {
+        let x: Vec<f64> = (0..n).map(f64::from).collect();
+        stats::spearman(&x, &x).unwrap().p
+    };
+    assert_eq!([p(3), p(4), p(5)], [2.0 / 6.0, 2.0 / 24.0, 2.0 / 120.0]);
+}
+
+#[test]
 fn a_shapiro_wilk_at_its_bound() {
     // W of three values cannot be below 3/4.
     let found = stats::shapiro_wilk(&[1.0, 1.0, 4.0]).unwrap();

@@ -6,6 +6,9 @@
 mod agreement;
 mod design;
 mod errors;
+mod faults;
+mod finite;
+mod joules;
 mod laws;
 mod oracle;
 mod published;

@@ -1,6 +1,9 @@
 //! `wattlab model profile`: what each layer costs, in time and joules.
 
-use std::time::{Duration, Instant};
+use std::{
+    iter::Sum,
+    time::{Duration, Instant},
+};
 
 use anyhow::anyhow;
 use meter::{Idle, Meter};
@@ -45,6 +48,23 @@ struct Estimate {
     ci95: [f64; 2],
 }
 
+impl Estimate {
+    fn half(&self) -> f64 {
+        (self.ci95[1] - self.ci95[0]) / 2.0
+    }
+}
+
+impl Sum<Self> for Estimate {
+    /// Half-widths add linearly, as those of energies do: what makes one layer slow or dear, a
+    /// neighbor or a sensor, makes the next one so.
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self { mean: 0.0, ci95: [0.0; 2] }, |a, b| Self {
+            mean: a.mean + b.mean,
+            ci95: [a.ci95[0] + b.ci95[0], a.ci95[1] + b.ci95[1]],
+        })
+    }
+}
+
 /// One pass of one layer.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -66,11 +86,11 @@ struct Row {
 
 /// All layers of a kind.
 #[derive(Debug, Serialize)]
-struct Sum {
+struct OfKind {
     kind: &'static str,
-    time_s: f64,
+    time_s: Estimate,
     flops: f64,
-    joules: Option<f64>,
+    joules: Option<Estimate>,
     share: f64,
 }
 
@@ -83,7 +103,7 @@ struct Profile {
     idle_w: Option<f64>,
     energy_origin: Option<Origin>,
     layers: Vec<Row>,
-    by_kind: Vec<Sum>,
+    by_kind: Vec<OfKind>,
     /// Of all layers, one by one.
     sum_s: f64,
     /// Of a whole forward pass, or of a whole training step with loss and optimizer.
@@ -281,11 +301,11 @@ impl Bench<'_> {
         ];
         let by_kind = kinds.iter().map(|it| it.word()).filter_map(|kind| {
             let of: Vec<&Row> = rows.iter().filter(|it| it.kind == kind).collect();
-            (!of.is_empty()).then(|| Sum {
+            (!of.is_empty()).then(|| OfKind {
                 kind,
-                time_s: of.iter().map(|it| it.time_s.mean).sum(),
+                time_s: of.iter().map(|it| it.time_s).sum(),
                 flops: of.iter().map(|it| it.flops).sum(),
-                joules: of.iter().map(|it| Some(it.joules?.mean)).sum(),
+                joules: of.iter().map(|it| it.joules).sum(),
                 share: of.iter().map(|it| it.share).sum(),
             })
         });
@@ -337,7 +357,6 @@ fn table(profile: &Profile) -> Vec<String> {
     let Profile { network, batch, threads, layers, .. } = profile;
     let width = layers.iter().map(|it| it.layer.chars().count()).max().unwrap_or(0).max(5);
     let origin = profile.energy_origin.map_or("no energy", Origin::word);
-    let half = |it: Estimate| (it.ci95[1] - it.ci95[0]) / 2.0;
     let mut lines = vec![
         format!("{network}, batch {batch}, {threads} threads; joules beyond idle, {origin}"),
         format!(
@@ -346,10 +365,10 @@ fn table(profile: &Profile) -> Vec<String> {
         ),
     ];
     for it in layers {
-        let ms = format!("{:.3} ± {:.3}", 1e3 * it.time_s.mean, 1e3 * half(it.time_s));
+        let ms = format!("{:.3} ± {:.3}", 1e3 * it.time_s.mean, 1e3 * it.time_s.half());
         let joules = it.joules.map_or_else(
             || "none".to_owned(),
-            |it| format!("{:.2} ± {:.2}", 1e3 * it.mean, 1e3 * half(it)),
+            |it| format!("{:.2} ± {:.2}", 1e3 * it.mean, 1e3 * it.half()),
         );
         let intensity = it.intensity.map_or_else(String::new, |it| format!("{it:.1}"));
         let rate = if it.by_difference || it.flops == 0.0 {
@@ -367,12 +386,14 @@ fn table(profile: &Profile) -> Vec<String> {
         ));
     }
     for it in &profile.by_kind {
-        let joules =
-            it.joules.map_or_else(|| "none".to_owned(), |it| format!("{:.2} mJ", 1e3 * it));
+        let joules = it.joules.map_or_else(
+            || "none".to_owned(),
+            |it| format!("{:.2} ± {:.2} mJ", 1e3 * it.mean, 1e3 * it.half()),
+        );
+        let ms = format!("{:.3} ± {:.3} ms", 1e3 * it.time_s.mean, 1e3 * it.time_s.half());
         lines.push(format!(
-            "all {:<12} {:>10.3} ms {:>10.4} GFLOP {joules:>14} {:>5.1} %",
+            "all {:<12} {ms:>22} {:>10.4} GFLOP {joules:>24} {:>5.1} %",
             it.kind,
-            1e3 * it.time_s,
             it.flops / 1e9,
             100.0 * it.share
         ));

@@ -90,8 +90,9 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     ));
     let p_of = |it: Option<f64>| show::or_dash(it.map(show::p));
     let effect = |it: EffectSize| {
-        let (low, high) = (it.interval.low, it.interval.high);
-        format!("{:.3} [{low:.3} to {high:.3}]", it.value)
+        let [value, low, high] =
+            [it.value, it.interval.low, it.interval.high].map(|it| show::share(it, 3));
+        format!("{value} [{low} to {high}]")
     };
     let rows: Vec<Vec<String>> = found
         .iter()

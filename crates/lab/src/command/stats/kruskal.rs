@@ -6,6 +6,9 @@ use serde_json::json;
 use super::{Data, Table, show, warn};
 use crate::output;
 
+/// Levels up to which all pairs are compared.
+const MOST_LEVELS: usize = 100;
+
 /// Arguments of `wattlab stats kruskal`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,6 +28,9 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let groups = factors[0].split(&response).map_err(complaint)?;
     let slices: Vec<&[f64]> = groups.iter().map(Vec::as_slice).collect();
     let found = stats::kruskal_wallis(&slices).map_err(complaint)?;
+    let few = factors[0].levels.len() <= MOST_LEVELS;
+    let pairs =
+        if few { stats::dunn(&response, &factors[0]).map_err(complaint)? } else { Vec::new() };
     let notes = warn::notes(&table, data, &response, &factors)?;
     let groups: Vec<(&String, usize, f64)> = factors[0]
         .levels
@@ -41,6 +47,10 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         let document = json!({
             "response": data.response, "factor": args.factor, "n": response.len(), "h": found.h,
             "df": found.df, "p": found.p, "epsilon_sq": found.epsilon_sq, "groups": groups,
+            "dunn": pairs.iter().map(|it| json!({
+                "a": it.a, "b": it.b, "mean_rank_difference": it.difference, "se": it.se,
+                "z": it.statistic, "p_holm": it.p,
+            })).collect::<Vec<_>>(),
             "cautions": notes,
         });
         return output::print_json(&document).map_err(|it| anyhow::anyhow!("{it}"));
@@ -60,6 +70,17 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         .map(|(level, n, median)| vec![(*level).clone(), n.to_string(), show::number(*median)])
         .collect();
     show::table(&["level", "n", "median"], 1, &rows);
+    if pairs.len() > 1 {
+        output::print("Dunn's comparison of mean ranks (p adjusted by Holm's method)");
+        let rows: Vec<Vec<String>> = pairs
+            .iter()
+            .map(|it| {
+                let (difference, z) = (show::number(it.difference), show::number(it.statistic));
+                vec![it.a.clone(), it.b.clone(), difference, z, show::p(it.p)]
+            })
+            .collect();
+        show::table(&["a", "b", "a − b", "z", "p"], 2, &rows);
+    }
     warn::print(&notes);
     Ok(())
 }

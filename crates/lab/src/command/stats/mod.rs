@@ -1,6 +1,7 @@
 //! `wattlab stats`: the report's statistics on any CSV file.
 
 mod anova;
+mod columns;
 mod compare;
 mod kruskal;
 mod show;
@@ -10,7 +11,7 @@ mod warn;
 
 use std::path::PathBuf;
 
-use self::table::Table;
+use self::{columns::Columns, table::Table};
 use crate::Failure;
 
 /// Subcommands of `wattlab stats`.
@@ -35,9 +36,9 @@ struct Data {
     #[arg(long, value_name = "COL")]
     response: String,
     /// Columns that name the setting of a run, whose repeats may be alike; without it they are
-    /// looked for.
-    #[arg(long, value_name = "COL", value_delimiter = ',')]
-    cluster: Vec<String>,
+    /// looked for. `anova` then also analyzes the means of the settings.
+    #[arg(long, value_name = "COL,COL", default_value = "", hide_default_value = true)]
+    cluster: Columns,
     /// Column with the order or the time of the runs; without it the order of the rows.
     #[arg(long, value_name = "COL")]
     order: Option<String>,

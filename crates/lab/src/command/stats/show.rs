@@ -1,6 +1,6 @@
 //! Tables for people: columns aligned, numbers short.
 
-use crate::output;
+use crate::output::{self, minus};
 
 /// Prints rows under a header: the first `texts` columns to the left, the others to the right.
 pub(super) fn table(header: &[&str], texts: usize, rows: &[Vec<String>]) {
@@ -33,11 +33,18 @@ pub(super) fn number(value: f64) -> String {
     } else if value.is_infinite() {
         if value > 0.0 { "∞" } else { "−∞" }.to_owned()
     } else if !(1e-4..1e9).contains(&size) {
-        format!("{value:.5e}")
+        minus(&format!("{value:.5e}"))
     } else {
         let decimals = (5 - size.log10().floor() as i32).max(0);
-        format!("{value:.*}", decimals as usize)
+        minus(&format!("{value:.*}", decimals as usize))
     }
+}
+
+/// An effect size, with fixed decimals.
+pub(super) fn share(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.chars().all(|it| matches!(it, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { minus(&text) }
 }
 
 /// A degree of freedom: whole, or to one digit.

@@ -4,7 +4,7 @@ use anyhow::bail;
 use report::stats::{self, Factor};
 use serde_json::json;
 
-use super::{Data, Table, show, table::quoted, warn};
+use super::{Columns, Data, Table, show, table::quoted, warn};
 use crate::output;
 
 /// Groups up to which all pairs are a table that someone reads.
@@ -16,25 +16,33 @@ pub struct Args {
     #[command(flatten)]
     data: Data,
     /// Columns whose values are levels; their combinations are compared.
-    #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
-    factors: Vec<String>,
+    #[arg(long, value_name = "A,B")]
+    factors: Columns,
+    /// Each pair with its own variance (Games and Howell), for groups that vary unequally.
+    #[arg(long)]
+    games_howell: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let data = &args.data;
     let table = Table::read(&data.file)?;
     let response = table.numbers(&data.response)?;
-    let factors = table.factors(&args.factors, &data.response)?;
+    let factors = table.factors(&args.factors.0, &data.response)?;
     let complaint = |it| table.complaint(it, data, &factors);
     let cells = Factor::crossed(&factors).map_err(complaint)?;
     if cells.levels.len() > MOST_GROUPS {
         bail!(
             "{} have {} combinations of levels, expected at most {MOST_GROUPS}; leave out a factor",
-            quoted(&args.factors),
+            quoted(&args.factors.0),
             cells.levels.len()
         );
     }
-    let found = stats::tukey_hsd(&response, &cells, 0.95).map_err(complaint)?;
+    let (method, found) = if args.games_howell {
+        ("Games-Howell", stats::games_howell(&response, &cells, 0.95))
+    } else {
+        ("Tukey", stats::tukey_hsd(&response, &cells, 0.95))
+    };
+    let found = found.map_err(complaint)?;
     let notes = warn::notes(&table, data, &response, &factors)?;
     if data.json {
         let comparisons: Vec<_> = found
@@ -48,15 +56,17 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
             })
             .collect();
         let document = json!({
-            "response": data.response, "n": response.len(), "comparisons": comparisons,
+            "response": data.response, "n": response.len(), "method": method,
+            "comparisons": comparisons,
             "cautions": notes,
         });
         return output::print_json(&document).map_err(|it| anyhow::anyhow!("{it}"));
     }
     output::print(&format!(
-        "Tukey's HSD of `{}` over the cells of {} ({} rows; p and intervals hold for all pairs at once)",
+        "{} of `{}` over the cells of {} ({} rows; p and intervals hold for all pairs at once)",
+        if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" },
         data.response,
-        quoted(&args.factors),
+        quoted(&args.factors.0),
         response.len()
     ));
     let rows: Vec<Vec<String>> = found

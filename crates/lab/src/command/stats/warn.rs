@@ -15,6 +15,20 @@ pub(super) struct Note {
     pub(super) text: String,
 }
 
+/// The columns of `--cluster` as one factor.
+pub(super) fn clusters(table: &Table, data: &Data) -> Result<Option<Factor>, anyhow::Error> {
+    if data.cluster.0.is_empty() {
+        return Ok(None);
+    }
+    let parts: Vec<Factor> =
+        data.cluster.0.iter().map(|it| table.factor(it)).collect::<Result<_, _>>()?;
+    let values = (0..table.len()).map(|row| {
+        let levels = parts.iter().map(|it| it.levels[it.codes[row]].as_str());
+        levels.collect::<Vec<_>>().join(" ")
+    });
+    Ok(Some(Factor::new(&data.cluster.0.join(", "), values)))
+}
+
 /// Screens the data behind an analysis.
 pub(super) fn notes(
     table: &Table,
@@ -27,18 +41,13 @@ pub(super) fn notes(
             || factors.iter().any(|it| it.name == name)
             || data.order.as_deref() == Some(name)
     };
-    let others: Vec<Factor> = if data.cluster.is_empty() {
-        // A column with gaps or without repeats names no settings.
-        let names = table.names().filter(|it| !used(it));
-        names.filter_map(|it| table.factor(it).ok()).collect()
-    } else {
-        let parts: Vec<Factor> =
-            data.cluster.iter().map(|it| table.factor(it)).collect::<Result<_, _>>()?;
-        let values = (0..table.len()).map(|row| {
-            let levels = parts.iter().map(|it| it.levels[it.codes[row]].as_str());
-            levels.collect::<Vec<_>>().join(" ")
-        });
-        vec![Factor::new(&data.cluster.join(", "), values)]
+    let others: Vec<Factor> = match clusters(table, data)? {
+        Some(clusters) => vec![clusters],
+        None => {
+            // A column with gaps or without repeats names no settings.
+            let names = table.names().filter(|it| !used(it));
+            names.filter_map(|it| table.factor(it).ok()).collect()
+        }
     };
     let order = data.order.as_deref().map(|it| table.numbers(it)).transpose()?;
     let mut notes = Vec::new();

@@ -5,9 +5,12 @@ use std::io::{BufRead, Write};
 use super::session::Session;
 use crate::Failure;
 
-/// Answers until standard input ends.
+/// Answers until standard input ends, or nobody reads the answers.
 pub(super) fn run() -> Result<(), Failure> {
-    answer(std::io::stdin().lock(), std::io::stdout().lock()).map_err(Failure::run_time)
+    match answer(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        answered => answered.map_err(Failure::run_time),
+    }
 }
 
 fn answer(requests: impl BufRead, mut answers: impl Write) -> std::io::Result<()> {

@@ -52,7 +52,7 @@ impl Rows {
     pub(super) fn name(&self, name: &str, top: f64, bottom: f64, total: f64) -> Markup {
         html! {
             @if self.stacked {
-                text class="halo" x=(px(self.left)) y=(px(top - 3.0)) { (fitted(name, total)) }
+                text class="halo" x=(px(self.left + 5.0)) y=(px(top - 3.0)) { (fitted(name, total - self.left - 5.0)) }
             } @else {
                 text x=(px(self.left - 10.0)) y=(px((top + bottom) / 2.0 + 4.0)) text-anchor="end" { (name) }
             }

@@ -5,7 +5,7 @@ use crate::stats::{
     Factor, StatsError,
     describe::mean_of,
     distribution::normal_two_sided,
-    error::{check_finite, constant},
+    error::{check_values, constant},
     multiple::holm,
     order::{ranks, tie_term},
 };
@@ -19,7 +19,7 @@ use crate::stats::{
 ///
 /// If lengths differ, a value is not a number, a level has no observation, or all values are equal.
 pub fn dunn(response: &[f64], factor: &Factor) -> Result<Vec<PairComparison>, StatsError> {
-    check_finite("response", response)?;
+    check_values("response", response)?;
     let groups = factor.split(&ranks(response))?;
     let n = response.len() as f64;
     let variance = n * (n + 1.0) / 12.0 - tie_term(response) / (12.0 * (n - 1.0));

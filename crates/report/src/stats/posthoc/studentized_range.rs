@@ -16,7 +16,7 @@ use crate::stats::{
 ///
 /// # Errors
 ///
-/// If q is negative or not a number, there are fewer than 2 groups, or df is not positive.
+/// If q is negative or not a number, there are fewer than 2 groups, or df is below 0.1.
 pub fn studentized_range_sf(q: f64, groups: usize, df: f64) -> Result<f64, StatsError> {
     let check = |name: &str, value: f64, good: bool, expected| {
         let parameter = name.to_owned();
@@ -24,7 +24,7 @@ pub fn studentized_range_sf(q: f64, groups: usize, df: f64) -> Result<f64, Stats
     };
     check("q", q, q >= 0.0 && q.is_finite(), "a finite number from 0 on")?;
     check("groups", groups as f64, groups >= 2, "at least 2")?;
-    check("df", df, df > 0.0, "a positive number")?;
+    check("df", df, df >= 0.1, "at least 0.1")?;
     Ok(sf(q, groups, df))
 }
 
@@ -52,11 +52,18 @@ fn sf(q: f64, groups: usize, df: f64) -> f64 {
         return 1.0;
     }
     let of_range = |s: f64| range_sf(q * s, groups);
-    if df.is_infinite() {
+    // From here on the density of s is a spike of no width.
+    if df > 1e12 {
         return of_range(1.0);
     }
+    // The sharpest integrand needs small steps only where little is left of it: elsewhere the step of
+    // the density is exact to 1e-8 (1e-10 up to ten groups).
+    let coarse = mean_over_scaled_chi(df, 0.0, of_range);
+    if coarse > 1e-4 {
+        return coarse.min(1.0);
+    }
     // The range's tail falls like a normal law's at q s / √2, which matters up to 60 / √2.
-    mean_over_scaled_chi(df, q.min(60.0) / std::f64::consts::SQRT_2, of_range).min(1.0)
+    mean_over_scaled_chi(df, q.min(60.0) / std::f64::consts::SQRT_2, of_range)
 }
 
 /// P(range of k standard normal values > w) =
@@ -82,4 +89,26 @@ fn range_sf(w: f64, groups: usize) -> f64 {
         })
         .sum();
     (groups as f64 * STEP * sum).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the larger steps are good for.
+    #[test]
+    fn coarse_steps_are_as_good_as_fine_ones() {
+        for groups in [2, 3, 8, 40] {
+            for df in [1.0, 2.5, 7.0, 60.0, 3000.0] {
+                for q in [0.1, 1.0, 3.0, 4.5, 8.0, 30.0, 900.0] {
+                    let of_range = |s: f64| range_sf(q * s, groups);
+                    let coarse = mean_over_scaled_chi(df, 0.0, of_range);
+                    let fine = mean_over_scaled_chi(df, q.min(60.0), of_range);
+                    let error = (coarse / fine - 1.0).abs();
+                    let most = if groups > 10 { 1e-8 } else { 1e-10 };
+                    assert!(coarse < 1e-4 || error < most, "{groups} {df} {q}: {error:e}");
+                }
+            }
+        }
+    }
 }

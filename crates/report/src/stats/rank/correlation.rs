@@ -13,7 +13,8 @@ use crate::stats::{
 pub struct Spearman {
     /// In [-1, 1].
     pub rho: f64,
-    /// Two-sided, from Student's t with n − 2 degrees of freedom.
+    /// Two-sided, from Student's t with n − 2 degrees of freedom; at least 2 / n!, the share of the two
+    /// perfect orders, where t would say 0.
     pub p: f64,
 }
 
@@ -39,7 +40,8 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<Spearman, StatsError> {
     }
     let rho = (sum(&rx, &ry) / (sx * sy).sqrt()).clamp(-1.0, 1.0);
     let t = rho * ((n - 2.0) / ((1.0 - rho) * (1.0 + rho))).sqrt();
-    Ok(Spearman { rho, p: t_two_sided(t, n - 2.0) })
+    let perfect = 2.0 / (2..=x.len()).map(|it| it as f64).product::<f64>();
+    Ok(Spearman { rho, p: t_two_sided(t, n - 2.0).max(perfect) })
 }
 
 /// Kendall's rank correlation.

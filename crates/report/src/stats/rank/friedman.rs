@@ -3,7 +3,7 @@
 use crate::stats::{
     StatsError,
     distribution::chi_squared_sf,
-    error::{check_count, check_finite, check_length, constant},
+    error::{check_count, check_length, check_values, constant},
     order::{ranks, tie_term},
 };
 
@@ -37,7 +37,7 @@ pub fn friedman(treatments: &[&[f64]]) -> Result<Friedman, StatsError> {
     for (at, values) in treatments.iter().enumerate() {
         let name = format!("treatment {}", at + 1);
         check_length(&name, values.len(), blocks)?;
-        check_finite(&name, values)?;
+        check_values(&name, values)?;
     }
     let (k, n) = (treatments.len() as f64, blocks as f64);
     let mut sums = vec![0.0; treatments.len()];

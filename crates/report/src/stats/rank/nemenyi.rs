@@ -2,7 +2,7 @@
 
 use crate::stats::{
     StatsError,
-    error::{check_count, check_finite, check_length},
+    error::{check_count, check_length, check_values},
     order::ranks,
     posthoc::studentized_range_quantile,
 };
@@ -35,7 +35,7 @@ pub fn mean_ranks(treatments: &[&[f64]], confidence: f64) -> Result<MeanRanks, S
     for (at, values) in treatments.iter().enumerate() {
         let name = format!("treatment {}", at + 1);
         check_length(&name, values.len(), blocks)?;
-        check_finite(&name, values)?;
+        check_values(&name, values)?;
     }
     let (k, n) = (treatments.len() as f64, blocks as f64);
     let mut sums = vec![0.0; treatments.len()];

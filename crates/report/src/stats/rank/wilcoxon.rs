@@ -4,7 +4,7 @@ use super::{PValue, RankTest};
 use crate::stats::{
     StatsError,
     distribution::normal_two_sided,
-    error::{check_finite, constant},
+    error::{check_values, constant},
     order::{ranks, tie_term},
 };
 
@@ -46,7 +46,7 @@ pub fn wilcoxon_signed_rank_by(
     zeros: Zeros,
     method: PValue,
 ) -> Result<RankTest, StatsError> {
-    check_finite("differences", differences)?;
+    check_values("differences", differences)?;
     let values: Vec<f64> = match zeros {
         Zeros::Wilcoxon => differences.iter().copied().filter(|it| *it != 0.0).collect(),
         Zeros::Pratt => differences.to_vec(),

@@ -1,0 +1,79 @@
+//! What a drawing shows, in words: for readers who cannot see it.
+
+use super::{Axis, CategoryPlot, LinePlot, Plot, PointPlot, StripPlot, clean::clean, ticks};
+
+/// Values that are told one by one; more are counted.
+const MOST: usize = 12;
+
+/// The values of a plot, series by series, as its axes would be read.
+pub(crate) fn in_words(plot: &Plot) -> String {
+    match clean(plot).0 {
+        Plot::Lines(it) => lines(&it),
+        Plot::Points(it) => points(&it),
+        Plot::Dots(it) | Plot::Bars(it) => categories(&it),
+        Plot::Strip(it) => strip(&it),
+    }
+}
+
+fn lines(plot: &LinePlot) -> String {
+    let at = |it: &super::LinePoint| {
+        let y = ticks::exact(&plot.y, it.y, it.band);
+        format!("{y} at {} {}", plot.x.title, ticks::exact(&plot.x, it.x, None))
+    };
+    let lines = plot.lines.iter().filter_map(|line| {
+        let (first, last) = (line.points.first()?, line.points.last()?);
+        Some(format!("{}: from {} to {}", line.name, at(first), at(last)))
+    });
+    sentence(&plot.y, lines.collect())
+}
+
+fn points(plot: &PointPlot) -> String {
+    let series = plot.series.iter().filter(|it| !it.points.is_empty()).map(|series| {
+        let told = series.points.iter().take(MOST).map(|it| {
+            let x = ticks::exact(&plot.x, it.x, it.x_interval);
+            let y = ticks::exact(&plot.y, it.y, it.y_interval);
+            let name = if it.label.is_empty() { "" } else { " " };
+            format!("{}{name}{y} at {x}", it.label)
+        });
+        format!("{}: {}", series.name, list(told.collect(), series.points.len()))
+    });
+    sentence(&plot.y, series.collect())
+}
+
+fn categories(plot: &CategoryPlot) -> String {
+    let series = plot.series.iter().map(|(name, marks)| {
+        let marks = plot.categories.iter().zip(marks);
+        let there: Vec<_> = marks.filter_map(|(name, mark)| Some((name, (*mark)?))).collect();
+        let told = there.iter().take(MOST).map(|(category, mark)| {
+            format!("{category} {}", ticks::exact(&plot.value, mark.value, mark.interval))
+        });
+        format!("{name}: {}", list(told.collect(), there.len()))
+    });
+    sentence(&plot.value, series.collect())
+}
+
+fn strip(plot: &StripPlot) -> String {
+    let groups = plot.groups.iter().filter_map(|group| {
+        let low = group.values.iter().copied().reduce(f64::min)?;
+        let high = group.values.iter().copied().reduce(f64::max)?;
+        let count = group.values.len();
+        let range = ticks::exact(&plot.value, low, None);
+        let range = format!("{range} to {}", ticks::exact(&plot.value, high, None));
+        Some(format!("{}: {count} values from {range}", group.name))
+    });
+    sentence(&plot.value, groups.collect())
+}
+
+fn list(told: Vec<String>, all: usize) -> String {
+    let left = all - told.len();
+    let more = if left > 0 { format!(", and {left} more") } else { String::new() };
+    told.join(", ") + &more
+}
+
+fn sentence(axis: &Axis, parts: Vec<String>) -> String {
+    if parts.is_empty() {
+        return "Nothing is drawn.".to_owned();
+    }
+    let title = &axis.title;
+    format!("Shown is {title}. {}.", parts.join("; "))
+}

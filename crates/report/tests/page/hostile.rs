@@ -1,0 +1,232 @@
+//! Whatever the records hold, no output holds a NaN, and nothing panics.
+
+use proptest::prelude::*;
+use record::{Energy, Joules, Origin, Outcome, Results, RunRecord, Seconds};
+use wattlab_report::{
+    Document, Published, Target, compare_folders, csv, document, emissions_csv, html, latex,
+    markdown, records_csv, results, svg,
+};
+
+use crate::synthetic::{SMALL, records};
+
+/// Neither `NaN` nor `inf` as a number.
+pub(crate) fn check(what: &str, text: &str) {
+    let infinite = text.match_indices("inf").find(|(at, _)| {
+        let letter = |it: Option<char>| it.is_some_and(|it| it.is_alphabetic());
+        !letter(text[at + 3..].chars().next()) && !letter(text[..*at].chars().next_back())
+    });
+    let at = text.find("NaN").or(infinite.map(|it| it.0));
+    if let Some(at) = at {
+        let around: String = text[..at].chars().rev().take(120).collect();
+        let around: String = around.chars().rev().collect();
+        panic!("{what}: {around}>>>{}", text[at..].chars().take(60).collect::<String>());
+    }
+}
+
+/// Every output of some records.
+fn check_all(records: &[RunRecord]) {
+    let published = Published::built_in();
+    let results = results(records, &published);
+    assert_eq!(results.claims.len(), 9);
+    let json = serde_json::to_string(&results).unwrap();
+    let read: Results = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.claims.len(), 9, "what is written can be read");
+    check("results.json", &json);
+    let document = document(records, &results, &published, Target::Accuracy(0.8));
+    check_document(&document);
+    let values: Vec<serde_json::Value> =
+        records.iter().map(|it| serde_json::to_value(it).unwrap()).collect();
+    assert_eq!(values.len(), records.len());
+    check("records.csv", &records_csv(records));
+    check("emissions.csv", &emissions_csv(records));
+    let compared = compare_folders(records, records, &published);
+    check("compare", &serde_json::to_string(&compared).unwrap());
+    for it in &compared.differences {
+        assert!(it.change.is_finite() && it.a.is_finite() && it.b.is_finite(), "{it:?}");
+    }
+}
+
+fn check_document(document: &Document) {
+    let page = html(document);
+    let (before, script) = page.split_once("<script>").unwrap();
+    check("page", before);
+    assert!(script.len() < 4_000, "the one script is the last thing");
+    check("markdown", &markdown(document));
+    for section in &document.sections {
+        for it in &section.tables {
+            check("csv", &csv(it));
+            check("latex", &latex(it));
+        }
+        for it in &section.figures {
+            check("svg", &svg(it));
+        }
+    }
+}
+
+/// What can be wrong with a record.
+#[derive(Clone, Copy, Debug)]
+enum Flaw {
+    Joules(f64),
+    Uncertainty(f64),
+    NoEnergy,
+    Origin(Origin),
+    Seconds(f64),
+    Accuracy(f64),
+    Nothing,
+    Twice,
+    Gone,
+}
+
+fn apply(flaw: Flaw, at: usize, records: &mut Vec<RunRecord>) {
+    let at = at % records.len();
+    let record = &mut records[at];
+    let energy = record.energy.total.as_mut();
+    match flaw {
+        Flaw::Joules(joules) => {
+            if let Some(it) = energy {
+                it.joules = Joules(joules);
+            }
+        }
+        Flaw::Uncertainty(joules) => {
+            if let Some(it) = energy {
+                it.uncertainty = Joules(joules);
+            }
+        }
+        Flaw::NoEnergy => record.energy.total = None,
+        Flaw::Origin(origin) => {
+            if let Some(it) = energy {
+                *it = Energy { origin, ..*it };
+            }
+        }
+        Flaw::Seconds(seconds) => {
+            record.timing.main = Seconds(seconds);
+            record.timing.duration = Seconds(seconds);
+            if let Some(it) = record.timing.serving.as_mut().and_then(|it| it.batches.last_mut()) {
+                it.end_s = seconds;
+            }
+        }
+        Flaw::Accuracy(accuracy) => {
+            if let Outcome::Trained(it) = &mut record.outcome {
+                (it.test_accuracy, it.validation_accuracy) = (accuracy, Some(accuracy));
+            }
+        }
+        Flaw::Nothing => match &mut record.outcome {
+            Outcome::Inferred(it) => it.images = 0,
+            Outcome::Served(it) => {
+                it.requests = 0;
+                record.timing.serving.iter_mut().for_each(|it| it.batches.clear());
+            }
+            Outcome::Trained(it) => it.epochs.clear(),
+        },
+        Flaw::Twice => {
+            let again = record.clone();
+            records.push(again);
+        }
+        Flaw::Gone => {
+            if records.len() > 1 {
+                records.remove(at);
+            }
+        }
+    }
+}
+
+fn value() -> impl Strategy<Value = f64> {
+    prop::sample::select(vec![
+        0.0,
+        -0.0,
+        -5.0,
+        1.0,
+        1e-320,
+        1e-9,
+        1e150,
+        1e308,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+    ])
+}
+
+fn flaw() -> impl Strategy<Value = Flaw> {
+    prop_oneof![
+        value().prop_map(Flaw::Joules),
+        value().prop_map(Flaw::Uncertainty),
+        Just(Flaw::NoEnergy),
+        prop::sample::select(vec![Origin::Measured, Origin::Estimated, Origin::Mixed])
+            .prop_map(Flaw::Origin),
+        value().prop_map(Flaw::Seconds),
+        value().prop_map(Flaw::Accuracy),
+        Just(Flaw::Nothing),
+        Just(Flaw::Twice),
+        Just(Flaw::Gone),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+
+    #[test]
+    fn damaged_records(flaws in prop::collection::vec((flaw(), any::<usize>()), 1..40)) {
+        let mut records = records(SMALL, Origin::Measured);
+        flaws.into_iter().for_each(|(flaw, at)| apply(flaw, at, &mut records));
+        check_all(&records);
+    }
+}
+
+#[test]
+fn every_record_with_the_same_flaw() {
+    let flaws = [
+        Flaw::Joules(0.0),
+        Flaw::Joules(-3.0),
+        Flaw::Joules(7.0),
+        Flaw::Joules(f64::NAN),
+        Flaw::Joules(1e308),
+        Flaw::Uncertainty(f64::INFINITY),
+        Flaw::NoEnergy,
+        Flaw::Seconds(0.0),
+        Flaw::Seconds(f64::NAN),
+        Flaw::Accuracy(0.0),
+        Flaw::Accuracy(1.0),
+        Flaw::Accuracy(f64::NAN),
+        Flaw::Nothing,
+    ];
+    for flaw in flaws {
+        let mut records = records(SMALL, Origin::Estimated);
+        (0..records.len()).for_each(|at| apply(flaw, at, &mut records));
+        println!("{flaw:?}");
+        check_all(&records);
+    }
+}
+
+/// One observation a cell, cells without one, one record, none.
+#[test]
+fn too_few_records() {
+    let all = records(SMALL, Origin::Measured);
+    check_all(&[]);
+    for step in [2, 3, 5, 7, 11, 50] {
+        let some: Vec<RunRecord> = all.iter().step_by(step).cloned().collect();
+        check_all(&some);
+    }
+    for it in all.iter().step_by(9) {
+        check_all(std::slice::from_ref(it));
+    }
+}
+
+/// Joules of several origins in one cell are `mixed` wherever they are shown together.
+#[test]
+fn mixed_origins_are_said() {
+    let mut records = records(SMALL, Origin::Measured);
+    let measured = results(&records, &Published::built_in());
+    for it in records.iter_mut().skip(1).step_by(2) {
+        it.energy.total.as_mut().unwrap().origin = Origin::Estimated;
+    }
+    let published = Published::built_in();
+    let mixed = results(&records, &published);
+    for (before, after) in measured.claims.iter().zip(&mixed.claims) {
+        assert_eq!(before.energy_origin.map(|_| Origin::Measured), before.energy_origin);
+        assert_eq!(before.energy_origin.map(|_| Origin::Mixed), after.energy_origin);
+    }
+    let page = html(&document(&records, &mixed, &published, Target::default()));
+    assert!(page.contains("Some joules in this report are estimated"));
+    assert!(page.contains("origin-mixed"));
+    check_all(&records);
+}

@@ -1,0 +1,55 @@
+//! The page of a reproduction as large as the studies'.
+
+use std::sync::LazyLock;
+
+use record::{Origin, Verdict};
+use wattlab_report::{Document, Published, Target, document, html, markdown, results, svg};
+
+use crate::{
+    hostile::check,
+    synthetic::{PAPER, records},
+};
+
+/// The report of 15,515 runs.
+pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+    let records = records(PAPER, Origin::Estimated);
+    assert_eq!(records.len(), 9216 + 6144 + 45 + 110, "as `configs/paper.toml`");
+    let published = Published::built_in();
+    document(&records, &results(&records, &published), &published, Target::default())
+});
+
+#[test]
+fn a_page_of_the_paper_profile_is_below_two_megabytes() {
+    let page = html(&DOCUMENT);
+    println!("{} bytes, {} of Markdown", page.len(), markdown(&DOCUMENT).len());
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    check("page", page.split_once("<script>").unwrap().0);
+    for words in
+        ["12.22 ± 0.61 MJ, estimated", "The target is 95\u{202f}% of the best test accuracy"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+    let decided = DOCUMENT.findings.iter().filter(|it| it.verdict != Verdict::Inconclusive);
+    assert!(decided.count() >= 6, "so much data decides");
+}
+
+/// Every figure says in words what it shows, and its alternative text is not its title again.
+#[test]
+fn every_figure_has_a_text() {
+    let figures: Vec<_> = DOCUMENT.sections.iter().flat_map(|it| &it.figures).collect();
+    assert!(figures.len() >= 15, "{}", figures.len());
+    for it in &figures {
+        assert!(it.alt.split_whitespace().count() >= 3, "{}: `{}`", it.id, it.alt);
+        assert!(it.alt != it.title && it.caption.len() > 40, "{}", it.id);
+        // The values themselves follow.
+        let drawing = svg(it);
+        let told = drawing.split_once("<desc id=\"desc\">").unwrap().1;
+        let told = told.split_once("</desc>").unwrap().0;
+        assert!(told.contains("Shown is") && told.len() > it.alt.len() + 40, "{told}");
+    }
+    let page = html(&DOCUMENT);
+    let drawings = page.matches("<svg class=\"plot").count();
+    assert_eq!(drawings, 2 * figures.len(), "wide and narrow");
+    assert_eq!(page.matches("role=\"img\"").count(), drawings);
+    assert_eq!(page.matches("-desc\">").count(), drawings);
+}

@@ -1,0 +1,249 @@
+//! From numbers come numbers: whatever finite values every public function gets, its result holds no
+//! NaN. What cannot be computed is an error with its reason.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt::Debug};
+
+use proptest::prelude::*;
+use wattlab_report::stats::{
+    self, Bootstrap, BootstrapMethod, Center, Effects, Factor, Joint, PValue, StatsError,
+    SumsOfSquares, Units, Zeros,
+};
+
+/// The functions that were called, and which of them has ever answered.
+#[derive(Default)]
+struct Called {
+    all: BTreeSet<&'static str>,
+    answered: BTreeSet<&'static str>,
+}
+
+thread_local! {
+    static CALLED: RefCell<Called> = RefCell::default();
+}
+
+/// Neither a result nor the words of an error hold a NaN.
+fn check<T: Debug>(function: &'static str, found: Result<T, StatsError>) -> Option<T> {
+    CALLED.with_borrow_mut(|it| it.all.insert(function));
+    match found {
+        Ok(found) => {
+            CALLED.with_borrow_mut(|it| it.answered.insert(function));
+            let shown = format!("{found:?}");
+            assert!(!shown.contains("NaN"), "{function}: {shown}");
+            Some(found)
+        }
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(!shown.contains("NaN") && shown.len() > 10, "{function}: {shown}");
+            None
+        }
+    }
+}
+
+/// What is tried: numbers of every size, constants, ties, ends of the range.
+fn value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        6 => (-8..8_i32).prop_map(|it| f64::from(it) / 2.0),
+        2 => any::<f64>().prop_filter("finite", |it| it.is_finite()),
+        2 => -1e3..1e3_f64,
+        1 => prop::sample::select(vec![
+            0.0, -0.0, 1e-320, -1e-320, 1e-61, 1e-60, 1e-59, -1e-60, 1e-16, 1.0 + 1e-15, 1e59,
+            1e60, -1e60, 1e61, f64::MAX, f64::MIN, f64::MIN_POSITIVE,
+        ]),
+    ]
+}
+
+/// Columns of one unit: all of a kind, or anything.
+fn column() -> impl Strategy<Value = Vec<f64>> {
+    let size = 0..14_usize;
+    prop_oneof![
+        2 => prop::collection::vec(value(), size.clone()),
+        3 => prop::collection::vec((-6..6_i32).prop_map(f64::from), size.clone()),
+        1 => (value(), size.clone()).prop_map(|(it, n)| vec![it; n]),
+        // One scale, from the smallest to the largest, and differences in the last digits.
+        2 => (-60..60_i32, prop::collection::vec(-9..9_i32, size.clone())).prop_map(|(power, it)| {
+            it.into_iter().map(|it| f64::from(it) * 10_f64.powi(power)).collect()
+        }),
+        1 => (-60..59_i32, prop::collection::vec(0..4_u32, size)).prop_map(|(power, it)| {
+            let scale = 10_f64.powi(power);
+            it.into_iter().map(|it| scale * f64::EPSILON.mul_add(f64::from(it), 1.0)).collect()
+        }),
+    ]
+}
+
+fn factor(name: &str, codes: &[usize], rows: usize) -> Factor {
+    Factor::new(name, (0..rows).map(|row| codes[row % codes.len()].to_string()))
+}
+
+fn of_one_sample(x: &[f64], confidence: f64) {
+    check("describe", stats::describe(x));
+    check("mean", stats::mean(x));
+    check("median", stats::median(x));
+    check("quantile", stats::quantile(x, confidence));
+    check("standard_deviation", stats::standard_deviation(x));
+    check("variance", stats::variance(x));
+    check("shapiro_wilk", stats::shapiro_wilk(x));
+    if let Some(it) = check("one_sample_t", stats::one_sample_t(x, 0.5)) {
+        check("one_sample_t", it.interval(confidence));
+    }
+    check("wilcoxon_signed_rank", stats::wilcoxon_signed_rank(x));
+    for (zeros, method) in [
+        (Zeros::Wilcoxon, PValue::Exact),
+        (Zeros::Wilcoxon, PValue::Asymptotic),
+        (Zeros::Pratt, PValue::Asymptotic),
+    ] {
+        let found = stats::wilcoxon_signed_rank_by(x, zeros, method);
+        check("wilcoxon_signed_rank_by", found);
+    }
+    let p: Vec<f64> = x.iter().map(|it| it.abs().min(1.0)).collect();
+    check("holm", stats::holm(&p));
+    check("benjamini_hochberg", stats::benjamini_hochberg(&p));
+    check("holm", stats::holm(x));
+}
+
+fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
+    check("welch_t", stats::welch_t(x, y));
+    check("paired_t", stats::paired_t(x, y));
+    check("mann_whitney", stats::mann_whitney(x, y));
+    for method in [PValue::Exact, PValue::Asymptotic] {
+        check("mann_whitney_by", stats::mann_whitney_by(x, y, method));
+    }
+    check("cliffs_delta", stats::cliffs_delta(x, y, confidence));
+    check("vargha_delaney", stats::vargha_delaney(x, y, confidence));
+    check("cohens_d", stats::cohens_d(x, y, confidence));
+    check("hedges_g", stats::hedges_g(x, y, confidence));
+    check("levene", stats::levene(&[x, y], Center::Mean));
+    check("levene", stats::levene(&[x, y, &[1.0, 2.0]], Center::Median));
+    check("kruskal_wallis", stats::kruskal_wallis(&[x, y]));
+    check("friedman", stats::friedman(&[x, y, x]));
+    check("mean_ranks", stats::mean_ranks(&[x, y], confidence));
+    for method in [BootstrapMethod::Percentile, BootstrapMethod::Bca] {
+        let bootstrap = Bootstrap { resamples: 100, confidence, seed: 1, method };
+        check("compare", stats::compare(x, y, &bootstrap));
+        check("compare_paired", stats::compare_paired(x, y, &bootstrap));
+        let units = Units::clusters(&(0..x.len()).map(|it| it / 2).collect::<Vec<_>>());
+        let sum = |rows: &[usize]| Some(rows.iter().map(|it| x[*it]).sum::<f64>());
+        check("Bootstrap", bootstrap.interval(&units, sum));
+        check("Bootstrap", bootstrap.one_sample(x, |it| stats::median(it).ok()));
+    }
+}
+
+fn of_pairs(x: &[f64], y: &[f64], confidence: f64) {
+    check("spearman", stats::spearman(x, y));
+    check("kendall", stats::kendall(x, y));
+    check("theil_sen", stats::theil_sen(x, y));
+    check("theil_sen_within", stats::theil_sen_within(x, y, confidence));
+    if let Some(fit) = check("linear_regression", stats::linear_regression(&[x], y)) {
+        check("LinearFit", fit.predict(&[1.5], confidence));
+        let clusters: Vec<usize> = (0..x.len()).map(|it| it / 2).collect();
+        check("LinearFit", fit.cluster_robust(&clusters));
+        check("Coefficient", fit.coefficients[1].interval(confidence));
+    }
+    check("linear_regression", stats::linear_regression(&[x, y], y));
+    for joint in [Joint::Continuous, Joint::Free] {
+        check("segmented_trend", stats::segmented_trend(x, y, 0.5, joint));
+    }
+    check("exponential_trend", stats::exponential_trend(x, y, confidence));
+    let positive: Vec<f64> = y.iter().map(|it| it.abs()).collect();
+    check("exponential_trend", stats::exponential_trend(x, &positive, confidence));
+    let happened: Vec<bool> = y.iter().map(|it| *it > 0.0).collect();
+    check("kaplan_meier", stats::kaplan_meier(x, &happened, confidence));
+}
+
+fn of_factors(y: &[f64], codes: &[usize], confidence: f64) {
+    let rows = y.len();
+    let a = factor("a", codes, rows);
+    let b = factor("b", &[0, 0, 1], rows);
+    let order: Vec<f64> = (0..rows).map(|it| (it * 7 % 5) as f64).collect();
+    let clusters: Vec<usize> = (0..rows).map(|it| it / 2).collect();
+    for factors in [vec![a.clone()], vec![a.clone(), b.clone()]] {
+        for kind in [SumsOfSquares::TypeII, SumsOfSquares::TypeIII] {
+            let found = check("anova", stats::anova(y, &factors, kind));
+            for at in 0..found.map_or(0, |it| it.terms.len()) {
+                let again = stats::anova(y, &factors, kind);
+                let intervals = again.and_then(|it| it.effect_intervals(at, confidence));
+                check("Anova", intervals);
+            }
+            check("anova_of", stats::anova_of(y, &factors, kind, Effects::Main));
+        }
+        check("cell_means", stats::cell_means(y, &factors));
+        check("cell_residuals", stats::cell_residuals(y, &factors));
+        check("marginal_means", stats::marginal_means(y, &factors));
+        check("cluster_means", stats::cluster_means(y, &clusters, &factors));
+        check("drift", stats::drift(y, &factors, &order));
+        let others = [factor("c", &[0, 0, 0, 0, 1, 1, 1], rows), b.clone()];
+        check("screen", stats::screen(y, &factors, &others, None));
+        if let Ok(cells) = Factor::crossed(&factors) {
+            let within = stats::intraclass_correlation_within(y, &clusters, &cells.codes);
+            check("intraclass_correlation_within", within);
+        }
+    }
+    check("intraclass_correlation", stats::intraclass_correlation(y, &clusters));
+    check("tukey_hsd", stats::tukey_hsd(y, &a, confidence));
+    check("games_howell", stats::games_howell(y, &a, confidence));
+    check("dunn", stats::dunn(y, &a));
+    let method = BootstrapMethod::Percentile;
+    let bootstrap = Bootstrap { resamples: 100, confidence, seed: 1, method };
+    check("compare_levels", stats::compare_levels(y, &a, &bootstrap));
+    let key = factor("key", &[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6], rows);
+    let alternating = factor("a", &[0, 1], rows);
+    let found = stats::compare_levels_paired(y, &alternating, &key, &bootstrap);
+    check("compare_levels_paired", found);
+}
+
+fn of_numbers(x: f64, count: usize, share: f64) {
+    check("studentized_range_sf", stats::studentized_range_sf(x, count, x.abs()));
+    check("studentized_range_sf", stats::studentized_range_sf(share * 9.0, count, count as f64));
+    let quantile = stats::studentized_range_quantile(share, count.min(6), 1.0 + count as f64);
+    check("studentized_range_quantile", quantile);
+    check("t_test_power", stats::t_test_power(x, count, share));
+    check("t_test_power", stats::t_test_power(share * 3.0, count, 0.05));
+    check("t_test_sample_size", stats::t_test_sample_size(0.1 + share, 0.8, share));
+    check("t_test_sample_size", stats::t_test_sample_size(x, share, 0.05));
+}
+
+/// The functions that `stats` makes public.
+fn public() -> BTreeSet<&'static str> {
+    let module = include_str!("../../src/stats/mod.rs");
+    let names = module.split_once("pub use self::{").expect("the list").1;
+    let names = names.split(['{', '}', ',', ';']).map(|it| {
+        // A module with one thing in it, or the module before a list.
+        it.trim().rsplit_once("::").map_or(it.trim(), |it| it.1)
+    });
+    let function = |it: &&str| !it.is_empty() && !it.contains(char::is_uppercase);
+    names.filter(function).collect()
+}
+
+#[test]
+fn no_function_answers_with_nan() {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) };
+    let codes = prop::collection::vec(0..3_usize, 1..14);
+    let confidence = prop::sample::select(vec![0.01, 0.5, 0.95, 0.999_999]);
+    let all = (column(), column(), codes, value(), confidence);
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let ran = runner.run(&all, |(x, y, codes, number, confidence)| {
+        of_one_sample(&x, confidence);
+        of_two_samples(&x, &y, confidence);
+        // Of one length, so that pairs are tried as well.
+        let both = x.len().min(y.len());
+        of_two_samples(&x[..both], &y[..both], confidence);
+        of_pairs(&x[..both], &y[..both], confidence);
+        of_factors(&y, &codes, confidence);
+        of_numbers(number, codes.len(), confidence);
+        Ok(())
+    });
+    if let Err(error) = ran {
+        panic!("{error}");
+    }
+    let (all, answered) = CALLED.with_borrow(|it| (it.all.clone(), it.answered.clone()));
+    let untried: Vec<_> = public().difference(&all).copied().collect();
+    assert!(public().len() > 45 && untried.is_empty(), "not tried: {untried:?}");
+    let silent: Vec<_> = all.difference(&answered).collect();
+    assert!(silent.is_empty(), "never answered: {silent:?}");
+}
+
+#[test]
+fn values_out_of_reach_are_named() {
+    let text = |it: StatsError| it.to_string();
+    insta::assert_snapshot!(text(stats::mean(&[1.0, 1e200]).unwrap_err()), @"observation 1 of `values` is 1e200, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");
+    insta::assert_snapshot!(text(stats::welch_t(&[1.0, 2.0], &[1e-320, 1.0]).unwrap_err()), @"observation 0 of `b` is 1e-320, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");
+    insta::assert_snapshot!(text(stats::mean(&[1.0, f64::INFINITY]).unwrap_err()), @"observation 1 of `values` is inf, expected a finite number");
+}
