@@ -18,9 +18,17 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         ["sim", "--live"] => sim::live(),
         ["hpo", flags @ ..] => {
             let mut command = vec!["bench", "-p", "wattlab-hpo", "--bench", "targets"];
+            // A benchmark runs in its package's folder; a path is the caller's.
+            let flags: Vec<String> = flags
+                .iter()
+                .map(|it| match std::path::absolute(it) {
+                    Ok(path) if path.is_dir() => path.display().to_string(),
+                    _ => (*it).to_owned(),
+                })
+                .collect();
             if !flags.is_empty() {
                 command.push("--");
-                command.extend(flags);
+                command.extend(flags.iter().map(String::as_str));
             }
             cargo(&command, &[])
         }

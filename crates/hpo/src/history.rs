@@ -1,5 +1,9 @@
 //! What was tried and what it gave.
 
+use std::collections::HashSet;
+
+use crate::sampler::bits;
+
 /// A trial that was told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
@@ -9,6 +13,8 @@ pub struct Trial {
     pub parameters: Vec<f64>,
     /// What it gave; more is better. A failed trial has none.
     pub value: Option<f64>,
+    /// What it cost, if somebody counted.
+    pub cost: Option<f64>,
 }
 
 /// The trials so far, by number; those under way are known by their parameters alone.
@@ -16,6 +22,7 @@ pub struct Trial {
 pub struct History {
     trials: Vec<Trial>,
     pending: Vec<Vec<f64>>,
+    cooling: f64,
 }
 
 impl History {
@@ -24,7 +31,23 @@ impl History {
     pub fn new(mut trials: Vec<Trial>, pending: Vec<Vec<f64>>) -> Self {
         trials.iter_mut().for_each(|it| it.value = it.value.filter(|value| value.is_finite()));
         trials.sort_by_key(|it| it.number);
-        Self { trials, pending }
+        Self { trials, pending, cooling: 0.0 }
+    }
+
+    /// The same, with the exponent of the cost in the acquisition: EI over cost to that power. Lee et
+    /// al. (2020, "Cost-aware Bayesian optimization") take the share of the budget that is left.
+    #[must_use]
+    pub fn cooled(self, exponent: f64) -> Self {
+        Self { cooling: exponent, ..self }
+    }
+
+    pub(crate) fn cooling(&self) -> f64 {
+        self.cooling
+    }
+
+    /// Parameters and costs of the trials that have one.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = (&[f64], f64)> {
+        self.trials.iter().filter_map(|it| Some((it.parameters.as_slice(), it.cost?)))
     }
 
     /// Trials that were told, by number.
@@ -54,8 +77,9 @@ impl History {
         self.trials.iter().map(|it| &it.parameters).chain(&self.pending).any(|it| it == parameters)
     }
 
-    /// How many trials were told or are under way.
-    pub(crate) fn len(&self) -> usize {
-        self.trials.len() + self.pending.len()
+    /// All of those, to be looked up.
+    pub(crate) fn points(&self) -> HashSet<Vec<u64>> {
+        let told = self.trials.iter().map(|it| &it.parameters);
+        told.chain(&self.pending).map(|it| bits(it)).collect()
     }
 }

@@ -66,7 +66,7 @@ proptest! {
             let mut trials: Vec<Trial> = (0..stop)
                 .map(|number| {
                     let parameters = whole[number as usize].clone();
-                    Trial { number, value: objective(&parameters), parameters }
+                    Trial { number, value: objective(&parameters), parameters, cost: None }
                 })
                 .collect();
             trials.reverse();

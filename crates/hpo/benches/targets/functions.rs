@@ -194,7 +194,7 @@ fn adam_minimum() -> f64 {
 }
 
 /// A standard normal number of (seed, index): Box-Muller on two words, as the peers' noise.
-fn gauss(seed: u64, index: u64) -> f64 {
+pub(crate) fn gauss(seed: u64, index: u64) -> f64 {
     let unit = |word: u64| ((split_mix(word) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     let word = seed.wrapping_mul(1_000_003).wrapping_add(index).wrapping_mul(2);
     (-2.0 * unit(word).ln()).sqrt() * (2.0 * PI * unit(word.wrapping_add(1))).cos()

@@ -1,16 +1,22 @@
 //! The optimizer against its peers on functions with known minima, twenty seeds each: prints a table
 //! and writes it to `BENCHMARKS.md`.
 //!
-//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION]... [--seeds N] [--others] [--no-file]`
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--others] [--no-file]`
+//!
+//! With `--study --reference DIR` it replays the study's trials instead, and writes `STUDY.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
+mod curves;
+mod fronts;
 mod functions;
+mod study;
 
 use std::{
     fmt::Write as _,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -67,26 +73,28 @@ fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
     Run { regrets, latency_s }
 }
 
-/// A study for each seed, on all cores.
-fn runs(function: &Function, sampler: Sampler, seeds: u64) -> Vec<Run> {
+/// A study for each seed, on all cores; what each gave, in the seeds' order.
+fn parallel<T: Send>(seeds: u64, study: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
+    let next = AtomicU64::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds {
                         return;
                     }
-                    let run = run(function, sampler, seed);
-                    done.lock().expect("no study panicked").push(run);
+                    let result = study(seed);
+                    done.lock().expect("no study panicked").push((seed, result));
                 }
             });
         }
     });
-    done.into_inner().expect("no study panicked")
+    let mut done = done.into_inner().expect("no study panicked");
+    done.sort_by_key(|it| it.0);
+    done.into_iter().map(|it| it.1).collect()
 }
 
 /// Seconds of one suggestion after so many trials of Hartmann-6, the least of 21: what others on
@@ -99,7 +107,7 @@ fn alone_s(function: &Function, trials: u32) -> f64 {
     let told = (0..trials).map(|number| {
         let point = suggest(&space, Sampler::Sobol, 1, number, &History::default());
         let parameters = point.expect("no grid");
-        Trial { number, value: Some(-(function.value)(&parameters)), parameters }
+        Trial { number, value: Some(-(function.value)(&parameters)), parameters, cost: None }
     });
     let history = History::new(told.collect(), Vec::new());
     let time = |number| {
@@ -125,6 +133,7 @@ fn main() {
     functions::verify();
     let mut seeds = 20;
     let (mut chosen, mut with_others, mut file) = (Vec::new(), false, true);
+    let (mut replay, mut reference) = (false, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -132,25 +141,54 @@ fn main() {
             "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
             "--others" => with_others = true,
             "--no-file" => file = false,
+            "--study" => replay = true,
+            "--reference" => reference = args.next().map(PathBuf::from),
             _ => chosen.push(arg),
         }
+    }
+    if replay {
+        let folder = reference.unwrap_or_else(|| {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference")
+        });
+        match study::report(&folder) {
+            Ok(text) => {
+                println!("{text}");
+                keep("STUDY.md", &text, file);
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                std::process::exit(2);
+            }
+        }
+        return;
     }
     let mut all = functions::baselines();
     if with_others || chosen.is_empty() {
         all.extend(functions::others());
     }
-    all.retain(|it| chosen.is_empty() || chosen.iter().any(|name| name == it.name));
-    let report = report(&all, seeds);
+    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|it| it == name);
+    all.retain(|it| asked(it.name));
+    let mut report = report(&all, seeds);
+    if asked("curves") {
+        report += &curves::report(seeds);
+    }
+    if asked("fronts") {
+        report += &fronts::report(seeds);
+    }
     println!("{report}");
     // Part of the functions, or of the seeds, is no result to keep.
-    if file && chosen.is_empty() && seeds >= 20 {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
-        match std::fs::write(path, &report) {
-            Ok(()) => eprintln!("written to {path}"),
-            Err(error) => {
-                eprintln!("error: failed to write `{path}`: {error}");
-                std::process::exit(1);
-            }
+    keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20);
+}
+
+/// Writes a page beside the crate's README, if it is to be kept.
+fn keep(name: &str, text: &str, wanted: bool) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    match wanted.then(|| std::fs::write(&path, text)) {
+        None => {}
+        Some(Ok(())) => eprintln!("written to {}", path.display()),
+        Some(Err(error)) => {
+            eprintln!("error: failed to write `{}`: {error}", path.display());
+            std::process::exit(1);
         }
     }
 }
@@ -167,7 +205,7 @@ fn report(functions: &[Function], seeds: u64) -> String {
     for (index, function) in functions.iter().enumerate() {
         let started = Instant::now();
         eprint!("{}/{} {}: ", index + 1, functions.len(), function.name);
-        let runs = runs(function, Sampler::Gp, seeds);
+        let runs = parallel(seeds, |seed| run(function, Sampler::Gp, seed));
         let at = |place: usize| quartiles(runs.iter().map(|it| it.regrets[place]));
         let (early, late) = (at(0), at(1));
         let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.latency_s))[1];

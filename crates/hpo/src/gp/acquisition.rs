@@ -22,6 +22,14 @@ pub(crate) fn log_expected_improvement(mean: f64, deviation: f64, best: f64) -> 
     deviation.ln() + log_h((mean - best) / deviation).0
 }
 
+/// Expected improvement itself, and its slopes by mean and deviation.
+pub(crate) fn expected_improvement(mean: f64, deviation: f64, best: f64) -> [f64; 3] {
+    let z = (mean - best) / deviation;
+    let below = log_normal_cdf(z).exp();
+    let density = (-0.5 * z * z - 0.5 * (2.0 * PI).ln()).exp();
+    [deviation * log_h(z).0.exp(), below, density]
+}
+
 /// The same from mean, variance and their gradients; its own gradient goes to `slope`.
 pub(crate) fn log_expected_improvement_slope(
     (mean, mean_slope): (f64, &[f64]),

@@ -4,7 +4,7 @@
 use super::{
     lbfgs::minimize,
     process::{Likelihood, Observations, Process, Settings},
-    warp::Warp,
+    warp::{Warp, Warped},
 };
 
 /// A log-normal prior: median and deviation of the logarithm.
@@ -13,6 +13,8 @@ type Prior = (f64, f64);
 /// Of a length, before the √d scaling (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
 /// great in high dimensions", with a shorter and narrower scale for small budgets).
 const LENGTH: Prior = (-0.9, 0.6);
+/// The deviation where the coordinate is the length of training: it has few values to fit to.
+const TRAINING: f64 = 0.2;
 /// Of the signal's variance; values are standardized.
 const SIGNAL: Prior = (0.0, 1.0);
 /// Of the noise variance: small, as trainings of one seed are, but wide.
@@ -28,6 +30,8 @@ const EVALUATIONS: usize = 30;
 const TOLERANCE: f64 = 1e-2;
 /// By how much, in nats, another than the first must predict better.
 const DOUBT: f64 = 2.0;
+/// Whole curves from which on early values must show that they help.
+const CURVES: usize = 4;
 /// Points that settings are fitted to: the likelihood costs n³.
 const FITTED: usize = 128;
 
@@ -36,23 +40,87 @@ pub(crate) fn fit(
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
-) -> Option<(Process, Vec<f64>)> {
-    let mut best: Option<(f64, Process, Vec<f64>)> = None;
-    for (index, (warp, additive)) in HYPOTHESES.into_iter().enumerate() {
-        let (warped, jacobian) = warp.apply(values);
-        let observations = Observations::new(points, &warped, unordered);
-        let settings = if points.len() > FITTED {
-            // Evenly over the order, which callers give best first or by number.
-            let pick = |i: usize| i * points.len() / FITTED;
-            let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
-            let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-            settings(&Observations::new(&some, &some_values, unordered), additive)
-        } else {
-            settings(&observations, additive)
-        };
+) -> Option<(Process, Warped)> {
+    explain(&HYPOTHESES, points, values, unordered, false)
+}
+
+/// The process of values as they are, with their mean and deviation. `None` of no points.
+pub(crate) fn fit_plain(
+    points: &[Vec<f64>],
+    values: &[f64],
+    unordered: &[bool],
+) -> Option<(Process, f64, f64)> {
+    let (process, warped) = explain(&[(Warp::Nothing, 0.0)], points, values, unordered, false)?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    Some((process, mean, warped.unit))
+}
+
+/// The same of an objective among several: distances above the floor are kept, as a volume is made
+/// of them; only what is below is compressed. Also gives the floor as the process sees it.
+pub(crate) fn fit_from(
+    points: &[Vec<f64>],
+    values: &[f64],
+    floor: f64,
+    unordered: &[bool],
+) -> Option<(Process, Warped, f64)> {
+    let warp = Warp::Below(floor);
+    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered, false)?;
+    let seen = if floor.is_finite() {
+        // One more value at the end, the floor's, under the same transformation.
+        warp.place(floor, values, &warped.values)
+    } else {
+        floor
+    };
+    Some((process, warped, seen))
+}
+
+/// The same of values after lengths of training, the last coordinate, which is 1 of the `whole`
+/// ones: those come first. The early values are part of it if they help to predict the whole ones of
+/// other curves, as they do unless curves cross.
+pub(crate) fn fit_staged(
+    points: &[Vec<f64>],
+    values: &[f64],
+    whole: usize,
+    unordered: &[bool],
+) -> Option<(Process, usize, Warped)> {
+    if whole < CURVES {
+        let (process, warped) = explain(&HYPOTHESES, points, values, unordered, true)?;
+        return Some((process, points.len(), warped));
+    }
+    let mut best: Option<(f64, Process, usize, Warped)> = None;
+    for (index, seen) in [points.len(), whole].into_iter().enumerate() {
+        if index > 0 && seen == points.len() {
+            break;
+        }
+        for (warp, additive) in HYPOTHESES {
+            let warped = warp.apply_as(&values[..seen], whole);
+            let observations = Observations::new(&points[..seen], &warped.values, unordered);
+            let settings = settings_of_some(points, &warped.values, &observations, additive, true);
+            let Some(process) = Process::new(observations, &settings) else { continue };
+            let score = process.leave_curves_out() + warped.jacobian;
+            if best.as_ref().is_none_or(|(most, ..)| score > *most) {
+                best = Some((score, process, seen, warped));
+            }
+        }
+    }
+    best.map(|(_, process, seen, warped)| (process, seen, warped))
+}
+
+fn explain(
+    hypotheses: &[(Warp, f64)],
+    points: &[Vec<f64>],
+    values: &[f64],
+    unordered: &[bool],
+    staged: bool,
+) -> Option<(Process, Warped)> {
+    let mut best: Option<(f64, Process, Warped)> = None;
+    for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
+        let warped = warp.apply(values);
+        let observations = Observations::new(points, &warped.values, unordered);
+        let settings = settings_of_some(points, &warped.values, &observations, additive, staged);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
-        let score = process.leave_one_out() + jacobian - doubt;
+        let score = process.leave_one_out() + warped.jacobian - doubt;
         if best.as_ref().is_none_or(|(most, ..)| score > *most) {
             best = Some((score, process, warped));
         }
@@ -60,10 +128,31 @@ pub(crate) fn fit(
     best.map(|(_, process, warped)| (process, warped))
 }
 
+/// Of all observations, or of some if they are many: evenly over the order, which callers give best
+/// first or by number.
+fn settings_of_some(
+    points: &[Vec<f64>],
+    warped: &[f64],
+    observations: &Observations,
+    additive: f64,
+    staged: bool,
+) -> Settings {
+    if warped.len() <= FITTED {
+        return settings(observations, additive, staged);
+    }
+    let pick = |i: usize| i * warped.len() / FITTED;
+    let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
+    let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
+    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
+}
+
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64) -> Settings {
+fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
     let dimensions = observations.dimensions;
     let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
+    if let (true, Some(last)) = (staged, priors.last_mut()) {
+        last.1 = TRAINING;
+    }
     priors.extend([SIGNAL, NOISE]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);

@@ -10,9 +10,13 @@ mod process;
 mod warp;
 
 pub(crate) use self::{
-    acquisition::{log_expected_improvement, log_expected_improvement_slope, log_normal_cdf},
-    fit::fit,
+    acquisition::{
+        expected_improvement, log_expected_improvement, log_expected_improvement_slope,
+        log_normal_cdf,
+    },
+    fit::{fit, fit_from, fit_plain, fit_staged},
     lbfgs::minimize,
     posterior::Posterior,
     process::{Observations, Process},
+    warp::Warped,
 };

@@ -285,6 +285,48 @@ impl Process {
             .sum()
     }
 
+    /// Logarithm of the density that each value has of which the last coordinate is 1, under those
+    /// that differ in the other coordinates; summed, but for a constant. With K⁻¹ of a group of
+    /// points, the group without the others has the covariance K⁻¹'s inverse there, and lies off by
+    /// that times its weights.
+    pub(crate) fn leave_curves_out(&self) -> f64 {
+        let it = &self.observations;
+        let n = it.len();
+        let place = |i: usize| it.point(i).split_last();
+        (0..n)
+            .filter(|i| place(*i).is_some_and(|it| *it.0 == 1.0))
+            .map(|i| {
+                let own = place(i).map(|it| it.1);
+                let mut group = vec![i];
+                group.extend((0..n).filter(|j| *j != i && place(*j).map(|it| it.1) == own));
+                let size = group.len();
+                let mut precision = vec![0.0; size * size];
+                for (a, i) in group.iter().enumerate() {
+                    for (b, j) in group.iter().enumerate() {
+                        let from = (*i).max(*j);
+                        precision[a * size + b] = dot(
+                            &self.upper[i * n + from..(i + 1) * n],
+                            &self.upper[j * n + from..(j + 1) * n],
+                        );
+                    }
+                }
+                if !cholesky(&mut precision, size) {
+                    return 0.0;
+                }
+                let upper = inverse_transposed(&precision, size);
+                // The first row of the inverse: L⁻ᵀ L⁻¹.
+                let off: f64 = (0..size)
+                    .map(|b| {
+                        let row = dot(&upper[b..size], &upper[b * size + b..(b + 1) * size]);
+                        row * self.weights[group[b]]
+                    })
+                    .sum();
+                let variance = dot(&upper[..size], &upper[..size]);
+                -0.5 * (variance.ln() + off * off / variance)
+            })
+            .sum()
+    }
+
     /// Mean and variance of the signal at a point.
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
         let n = self.observations.len();

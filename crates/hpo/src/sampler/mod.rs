@@ -1,17 +1,15 @@
 //! Strategies: which parameters to try next.
 
 mod bayes;
+mod curves;
+pub(crate) mod ehvi;
 mod grid;
 mod paper_pi;
 mod tpe;
 
+pub(crate) use self::curves::{best_staged, hopeless, suggest_staged};
 pub use self::grid::Grid;
-use crate::{
-    history::History,
-    random::{Stream, sobol},
-    space::Space,
-    study::HpoError,
-};
+use crate::{history::History, random::Stream, space::Space, study::HpoError};
 
 /// A search strategy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +28,31 @@ pub enum Sampler {
     Gp,
 }
 
+/// A trial to come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suggestion {
+    /// Its parameters, in the space's order.
+    pub parameters: Vec<f64>,
+    /// By how much it is expected to beat the best so far; of [`Sampler::Gp`] alone.
+    pub gain: Option<f64>,
+    /// What it is expected to cost, where costs were told; of [`Sampler::Gp`] alone.
+    pub cost: Option<f64>,
+}
+
+impl Suggestion {
+    /// The expected gain for a unit of cost: below a threshold of yours, stop.
+    #[must_use]
+    pub fn gain_per_cost(&self) -> Option<f64> {
+        Some(self.gain? / self.cost?).filter(|it| it.is_finite())
+    }
+}
+
+impl From<Vec<f64>> for Suggestion {
+    fn from(parameters: Vec<f64>) -> Self {
+        Self { parameters, gain: None, cost: None }
+    }
+}
+
 /// The parameters of a trial: a pure function of its arguments. Larger values are better.
 ///
 /// On a finite space no point comes twice before all have come once.
@@ -44,31 +67,68 @@ pub fn suggest(
     number: u32,
     history: &History,
 ) -> Result<Vec<f64>, HpoError> {
+    propose(space, sampler, seed, number, history).map(|it| it.parameters)
+}
+
+/// The same, with what is expected of it.
+///
+/// # Errors
+///
+/// If a grid has no such trial.
+pub fn propose(
+    space: &Space,
+    sampler: Sampler,
+    seed: u64,
+    number: u32,
+    history: &History,
+) -> Result<Suggestion, HpoError> {
     let point = match sampler {
         // Says itself what comes once.
-        Sampler::Grid(grid) => return grid.suggest(space, seed, number),
+        Sampler::Grid(grid) => return grid.suggest(space, seed, number).map(Suggestion::from),
         Sampler::Random => uniform(space, seed, number),
-        Sampler::Sobol => space.at(&sobol(seed, "sobol", number, space.dimensions())),
+        Sampler::Sobol => space.spread(seed, "sobol", number),
         Sampler::PaperPi => paper_pi::suggest(space, seed, number, history),
         Sampler::Tpe => tpe::suggest(space, seed, number, history),
-        Sampler::Gp => bayes::suggest(space, seed, number, history),
+        Sampler::Gp => {
+            let suggestion = bayes::suggest(space, seed, number, history);
+            let point = untried(space, seed, number, history, suggestion.parameters.clone());
+            let same = point == suggestion.parameters;
+            return Ok(if same { suggestion } else { point.into() });
+        }
     };
-    Ok(untried(space, seed, number, history, point))
+    Ok(untried(space, seed, number, history, point).into())
 }
 
 fn uniform(space: &Space, seed: u64, number: u32) -> Vec<f64> {
-    space.at(&Stream::new(seed, number, "uniform").point(space.dimensions()))
+    space.draw(&mut Stream::new(seed, number, "uniform"))
 }
 
-/// The point, or another one if the space is finite and it was tried while others were not.
-fn untried(space: &Space, seed: u64, number: u32, history: &History, point: Vec<f64>) -> Vec<f64> {
-    let Some(cells) = space.cells() else { return point };
+/// Draws before a finite space is walked.
+const DRAWS: usize = 64;
+
+/// The point, or another one if it was tried. Only where all points of a finite space were tried does
+/// one come again.
+pub(crate) fn untried(
+    space: &Space,
+    seed: u64,
+    number: u32,
+    history: &History,
+    point: Vec<f64>,
+) -> Vec<f64> {
     if !history.tried(&point) {
         return point;
     }
-    let start = (Stream::new(seed, number, "untried").unit() * cells as f64) as u64;
-    // One more cell than there are trials must hold an untried one.
-    let most = cells.min(history.len() as u64 + 1);
-    let others = (0..most).map(|step| space.cell((start + step) % cells));
-    others.into_iter().find(|it| !history.tried(it)).unwrap_or(point)
+    let mut random = Stream::new(seed, number, "untried");
+    let start = random.unit();
+    let drawn = (0..DRAWS).map(|_| space.draw(&mut random)).find(|it| !history.tried(it));
+    let others = || {
+        let tried = history.points();
+        space.walk(start).find(|it| !tried.contains(&bits(it)))
+    };
+    drawn.or_else(others).unwrap_or(point)
+}
+
+/// A point as something that can be looked up.
+pub(crate) fn bits(point: &[f64]) -> Vec<u64> {
+    point.iter().map(|it| it.to_bits()).collect()
 }

@@ -33,6 +33,9 @@ pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) 
     let mut chosen = (f64::NEG_INFINITY, Vec::new());
     for _ in 0..CANDIDATES {
         let candidate = space.at(&random.point(space.dimensions()));
+        if !space.allows(&candidate) {
+            continue;
+        }
         let (mean, variance) = posterior.at(&candidate);
         let score = log_normal_cdf((mean - best) / variance.sqrt().max(1e-12));
         if score > chosen.0 {

@@ -5,7 +5,7 @@
 use super::uniform;
 use crate::{
     history::History,
-    random::{Stream, sobol},
+    random::Stream,
     space::{Kind, Parameter, Space},
 };
 
@@ -19,7 +19,7 @@ const GOOD: (f64, usize) = (0.15, 25);
 pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) -> Vec<f64> {
     let mut trials: Vec<(&[f64], f64)> = history.values().collect();
     if trials.len() < INITIAL {
-        return space.at(&sobol(seed, "initial", number, space.dimensions()));
+        return space.spread(seed, "initial", number);
     }
     trials.sort_by(|a, b| b.1.total_cmp(&a.1));
     let good = ((trials.len() as f64 * GOOD.0).ceil() as usize).clamp(1, GOOD.1);
@@ -28,22 +28,32 @@ pub(super) fn suggest(space: &Space, seed: u64, number: u32, history: &History) 
     let bad: Vec<&[f64]> =
         bad.iter().map(|it| it.0).chain(history.pending().iter().map(Vec::as_slice)).collect();
     let good: Vec<&[f64]> = good.iter().map(|it| it.0).collect();
+    // A parameter's densities are of those trials in which it mattered.
+    let mattering = |axis: usize, points: &[&[f64]]| -> Vec<f64> {
+        points.iter().filter(|it| space.active(it)[axis]).map(|it| it[axis]).collect()
+    };
     let densities: Vec<(Parzen<'_>, Parzen<'_>)> = space
         .parameters()
         .iter()
         .enumerate()
-        .map(|(axis, it)| (Parzen::new(it, axis, &good), Parzen::new(it, axis, &bad)))
+        .map(|(axis, it)| {
+            (Parzen::new(it, &mattering(axis, &good)), Parzen::new(it, &mattering(axis, &bad)))
+        })
         .collect();
     let mut random = Stream::new(seed, number, "tpe");
     let mut best: Option<(f64, Vec<f64>)> = None;
     for _ in 0..DRAWS {
         let draw: Vec<f64> = densities.iter().map(|(good, _)| good.draw(&mut random)).collect();
-        let ratio = densities
-            .iter()
-            .zip(&draw)
-            .map(|((good, bad), place)| good.density(*place).ln() - bad.density(*place).ln());
-        let ratio = ratio.sum();
         let point = space.at(&draw);
+        if !space.allows(&point) {
+            continue;
+        }
+        let active = space.active(&point);
+        let ratio =
+            densities.iter().zip(&draw).zip(active).filter(|it| it.1).map(
+                |(((good, bad), place), _)| good.density(*place).ln() - bad.density(*place).ln(),
+            );
+        let ratio = ratio.sum();
         if best.as_ref().is_none_or(|it| ratio > it.0) && !history.tried(&point) {
             best = Some((ratio, point));
         }
@@ -59,8 +69,8 @@ struct Parzen<'a> {
 }
 
 impl<'a> Parzen<'a> {
-    fn new(parameter: &'a Parameter, axis: usize, points: &[&[f64]]) -> Self {
-        let centers: Vec<f64> = points.iter().map(|it| parameter.place(it[axis])).collect();
+    fn new(parameter: &'a Parameter, values: &[f64]) -> Self {
+        let centers: Vec<f64> = values.iter().map(|it| parameter.place(*it)).collect();
         // Scott's rule.
         let n = centers.len().max(1) as f64;
         let mean = centers.iter().sum::<f64>() / n;

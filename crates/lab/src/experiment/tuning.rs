@@ -196,7 +196,7 @@ impl Plan for Tuning {
             let Some((study, number, adam)) = self.place(&record.spec) else { continue };
             let Some(at) = studies.iter().position(|it| *it == study) else { continue };
             let parameters = point(&adam, space(study.space).dimensions());
-            done[at].push(hpo::Trial { number, parameters, value: value(record) });
+            done[at].push(hpo::Trial { number, parameters, value: value(record), cost: None });
         }
         // A study whose trial is under way waits for it: its next one depends on the answer.
         let waiting: Vec<Study> = pending.iter().filter_map(|it| Some(self.place(it)?.0)).collect();

@@ -169,3 +169,182 @@ fn the_python_example_runs() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(shown.contains("best: trial"), "{shown}");
 }
+
+/// Conditions, steps, constraints and costs over the wire.
+#[test]
+fn a_space_with_conditions_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let study = json!({
+        "op": "study", "seed": 3, "budget_j": 500.0, "constraints": ["layers * width <= 128"],
+        "space": [
+            { "name": "optimizer", "kind": "categorical", "choices": ["adam", "sgd"] },
+            { "name": "momentum", "kind": "float", "low": 0.0, "high": 0.9, "step": 0.3, "only_if": { "optimizer": "sgd" } },
+            { "name": "layers", "kind": "int", "low": 1, "high": 8 },
+            { "name": "width", "kind": "int", "low": 16, "high": 64, "step": 16 },
+        ],
+    });
+    assert_eq!(server.ask(&study), json!({ "ok": true }));
+    let mut momenta = Vec::new();
+    for _ in 0..20 {
+        let asked = server.ask(&json!({ "op": "ask" }));
+        let params = &asked["params"];
+        assert_eq!(params["momentum"].is_null(), params["optimizer"] == "adam", "{asked}");
+        momenta.extend(params["momentum"].as_f64());
+        let (layers, width) =
+            (params["layers"].as_i64().unwrap(), params["width"].as_i64().unwrap());
+        assert!(layers * width <= 128 && width % 16 == 0, "{asked}");
+        let tell = json!({ "op": "tell", "trial": asked["trial"], "value": layers - width, "cost_j": width });
+        assert_eq!(server.ask(&tell), json!({ "ok": true }));
+    }
+    assert!(!momenta.is_empty() && momenta.iter().all(|it| [0.0, 0.3, 0.6, 0.9].contains(it)));
+    server.end();
+
+    for (change, words) in [
+        (json!({ "constraints": ["layers +"] }), "expected a number"),
+        (json!({ "constraints": ["depth < 3"] }), "`depth` is no parameter"),
+        (json!({ "constraints": ["layers > 9"] }), "no point was found"),
+        (
+            json!({ "space": [{ "name": "x", "kind": "float", "low": 0.0, "high": 1.0, "step": -1.0 }] }),
+            "step",
+        ),
+        (
+            json!({ "space": [{ "name": "x", "kind": "int", "low": 0, "high": 1, "only_if": { "y": 1 } }] }),
+            "none of the parameters before it",
+        ),
+    ] {
+        let mut server = Server::start(folder.path());
+        let mut request = study.clone();
+        request.as_object_mut().unwrap().remove("constraints");
+        request.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let answer = server.ask(&request);
+        assert!(answer["error"].as_str().is_some_and(|it| it.contains(words)), "{answer}");
+        server.end();
+    }
+}
+
+fn run(folder: &Path, args: &[&str]) -> std::process::Output {
+    super::wattlab(folder, args).output().unwrap()
+}
+
+/// A command a trial: fails at large rates, and prints its loss otherwise.
+const SCRIPT: &str = r#"awk -v rate="$WATTLAB_RATE" -v layers="{layers}" 'BEGIN {
+    if (rate > 0.05) exit 3
+    value = log(rate) / log(10) + 3
+    print "loss: " value * value + (layers - 4) * (layers - 4)
+}'"#;
+
+fn description(folder: &Path, budget: &str) -> String {
+    let text = format!(
+        r#"
+        metric = "loss"
+        seed = 4
+        budget = {{ {budget} }}
+        [[space]]
+        name = "rate"
+        kind = "float"
+        low = 1e-5
+        high = 0.1
+        log = true
+        [[space]]
+        name = "layers"
+        kind = "int"
+        low = 1
+        high = 6
+        "#
+    );
+    let path = folder.join("space.toml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// Trials and parameters of a journal, in order.
+fn asked(folder: &Path, journal: &str) -> Vec<(Value, Value)> {
+    let text = std::fs::read_to_string(folder.join(journal)).unwrap();
+    let lines = text.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let asked = lines.filter(|it| it["event"] == "asked");
+    asked.map(|it| (it["trial"].clone(), it["parameters"].clone())).collect()
+}
+
+#[test]
+fn a_command_is_tuned_and_goes_on_from_its_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = description(folder.path(), "trials = 14");
+    let args =
+        ["tune", "run", &whole, "--json", "--journal", "whole.jsonl", "--", "sh", "-c", SCRIPT];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["schema"], &summary["legs"]), (&json!("wattlab.tune/1"), &json!(14)));
+    let best = &summary["best"][0];
+    assert_eq!(best["params"]["layers"], 4, "{summary}");
+    assert!(best["value"].as_f64().unwrap() < 0.3, "{summary}");
+    assert!(summary["trials"]["seconds"].as_f64().unwrap() > 0.0);
+    assert!(summary["trials"]["joules"].is_null() == summary["trials"]["origin"].is_null());
+    assert!(summary["ended"].as_str().unwrap().contains("trials are used up"), "{summary}");
+
+    // In parts, by the same journal.
+    for trials in ["trials = 5", "trials = 14"] {
+        let part = description(folder.path(), trials);
+        let args = ["tune", "run", &part, "--journal", "parts.jsonl", "--", "sh", "-c", SCRIPT];
+        assert!(run(folder.path(), &args).status.success());
+    }
+    assert_eq!(asked(folder.path(), "parts.jsonl"), asked(folder.path(), "whole.jsonl"));
+
+    // What was learned.
+    let args = ["tune", "show", "whole.jsonl", "--json", "--svg", "figures"];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["history"].as_array().unwrap().len(), 14);
+    let shares: f64 = ["importance", "interactions"]
+        .iter()
+        .flat_map(|it| shown[it].as_array().unwrap())
+        .map(|it| it["share"].as_f64().unwrap())
+        .sum();
+    assert!((0.5..=1.0 + 1e-9).contains(&shares), "{shown}");
+    for figure in ["history", "importance", "dependence-0", "parallel-coordinates"] {
+        let svg = std::fs::read_to_string(folder.path().join(format!("figures/{figure}.svg")));
+        assert!(svg.unwrap().contains("</svg>"));
+    }
+}
+
+#[test]
+fn bad_descriptions_are_said_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |toml: &str, command: &[&str], words: &str| {
+        std::fs::write(folder.path().join("bad.toml"), toml).unwrap();
+        let args = [&["tune", "run", "bad.toml", "--"], command].concat();
+        let output = run(folder.path(), &args);
+        let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+        assert!(shown.contains(words), "`{shown}` lacks `{words}`");
+    };
+    let x = "[[space]]\nname = \"x\"\nkind = \"float\"\nlow = 0.0\nhigh = 1.0\n";
+    let full = format!("metric = \"loss\"\nbudget = {{ trials = 3 }}\n{x}");
+    refused(x, &["true"], "`metric` is missing");
+    refused(&format!("metric = \"loss\"\n{x}"), &["true"], "`budget` is missing");
+    refused(&full.replace("trials", "trails"), &["true"], "did you mean `trials`");
+    refused(&full.replace("trials = 3", "joules = -1.0"), &["true"], "`budget.joules` is -1");
+    refused(&full.replace("trials = 3", "grams = 1.0"), &["true"], "grams_per_kwh");
+    refused(&full.replace("low", "lo"), &["true"], "low");
+    refused(&full, &["echo", "{y}"], "`{y}`");
+    refused(&full, &["no-such-command-anywhere"], "failed to run `no-such-command-anywhere`");
+    let output = run(folder.path(), &["tune", "show", "absent.jsonl"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Joules end a study, or seconds where nothing reads joules; trials that fail are paid for.
+#[test]
+fn a_budget_ends_a_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = description(folder.path(), "seconds = 0.3, trials = 1000");
+    let args = ["tune", "run", &path, "--json", "--", "sh", "-c", "exit 3"];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["legs"].as_u64().unwrap() < 1000, "{summary}");
+    assert_eq!(summary["best"], json!([]));
+    let spent = |of: &str| summary[of]["seconds"].as_f64().unwrap();
+    assert!(spent("trials") + spent("search") >= 0.3, "{summary}");
+}

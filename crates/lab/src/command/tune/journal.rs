@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::request::StudySpec;
+use super::{request::StudySpec, spent::Spent};
 
 /// A line.
 #[derive(Debug, Deserialize, Serialize, PartialEq)]
@@ -21,12 +21,29 @@ pub(super) enum Event {
     Asked {
         trial: u32,
         parameters: Vec<f64>,
+        /// Up to which step, in a study with a pruner; a trial that goes on is asked for again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u32>,
+    },
+    /// The client's values after a step.
+    Reported {
+        trial: u32,
+        step: u32,
+        values: Vec<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_j: Option<f64>,
     },
     /// The client's values; none of a failed trial.
     Told {
         trial: u32,
         values: Option<Vec<f64>>,
         cost_j: Option<f64>,
+    },
+    /// What a leg of a trial took; without a number, the search for its parameters.
+    Spent {
+        trial: Option<u32>,
+        #[serde(flatten)]
+        spent: Spent,
     },
 }
 
@@ -38,6 +55,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// What a journal holds, but for a line that was cut off.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Event>> {
+        let text =
+            fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
+        events(path, &text[..whole])
+    }
+
     /// Opens or creates a journal; what it holds so far. A last line that was cut off by a kill is
     /// dropped.
     pub(super) fn open(path: &Path) -> anyhow::Result<(Self, Vec<Event>)> {
@@ -48,17 +73,7 @@ impl Journal {
             Err(error) => return Err(error).with_context(|| format!("failed to read `{shown}`")),
         };
         let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
-        let mut events = Vec::new();
-        for (index, line) in String::from_utf8_lossy(&text[..whole]).lines().enumerate() {
-            let event: Value = serde_json::from_str(line).unwrap_or(Value::Null);
-            match serde_json::from_value(event) {
-                Ok(event) => events.push(event),
-                Err(error) => bail!(
-                    "`{shown}` line {} is no line of a study's journal ({error}); name another file",
-                    index + 1
-                ),
-            }
-        }
+        let events = events(path, &text[..whole])?;
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.with_context(|| format!("failed to open `{shown}`"))?;
         file.set_len(whole as u64).with_context(|| format!("failed to write `{shown}`"))?;
@@ -74,4 +89,20 @@ impl Journal {
             .and_then(|()| self.file.sync_data())
             .with_context(|| format!("failed to write `{}`", self.path.display()))
     }
+}
+
+fn events(path: &Path, text: &[u8]) -> anyhow::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for (index, line) in String::from_utf8_lossy(text).lines().enumerate() {
+        let event: Value = serde_json::from_str(line).unwrap_or(Value::Null);
+        match serde_json::from_value(event) {
+            Ok(event) => events.push(event),
+            Err(error) => bail!(
+                "`{}` line {} is no line of a study's journal ({error}); name another file",
+                path.display(),
+                index + 1
+            ),
+        }
+    }
+    Ok(events)
 }

@@ -1,9 +1,9 @@
 //! What a client may say.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use hpo::{Grid, Parameter, Sampler, Scale, Space};
+use hpo::{Constraint, Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,7 +20,20 @@ pub(super) enum Request {
         value: Value,
         cost_j: Option<f64>,
     },
+    /// What a trial gave after a step (an epoch, say), counted from 1.
+    Report {
+        trial: u32,
+        step: u32,
+        #[serde(deserialize_with = "Value::deserialize")]
+        value: Value,
+        cost_j: Option<f64>,
+    },
+    #[serde(alias = "should_stop")]
+    ShouldStop {
+        trial: u32,
+    },
     Best {},
+    Pareto {},
 }
 
 impl Request {
@@ -29,7 +42,8 @@ impl Request {
         // Python and others write numbers that JSON lacks; they mean a failed trial.
         let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
         parsed.context(
-            "this is no request; send one JSON object a line with `op` study, ask, tell or best",
+            "this is no request; send one JSON object a line with `op` study, ask, tell, report, \
+             should_stop, best or pareto",
         )
     }
 }
@@ -62,11 +76,26 @@ fn without_nan(line: &str) -> String {
 pub(super) struct StudySpec {
     #[serde(default)]
     pub(super) seed: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Direction::is_unsaid")]
     pub(super) direction: Direction,
     #[serde(default)]
     pub(super) sampler: SamplerSpec,
     pub(super) space: Vec<ParameterSpec>,
+    /// What must hold between parameters, as `layers * width <= 4096`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) constraints: Vec<String>,
+    /// Stops trials early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pruner: Option<PrunerSpec>,
+    /// For each objective the worst value that counts; also the hypervolume's reference point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Vec<Option<f64>>>,
+    /// Joules that may be spent: with many left, cheap trials are preferred.
+    #[serde(default, skip_serializing)]
+    pub(super) budget_j: Option<f64>,
+    /// Seconds, which are then the unit of all costs.
+    #[serde(skip)]
+    pub(super) budget_s: Option<f64>,
     #[serde(default, skip_serializing)]
     pub(super) journal: Option<PathBuf>,
 }
@@ -79,6 +108,12 @@ pub(super) enum Direction {
     Unsaid,
     One(Sense),
     Many(Vec<Sense>),
+}
+
+impl Direction {
+    fn is_unsaid(&self) -> bool {
+        *self == Self::Unsaid
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -106,6 +141,39 @@ pub(super) enum SamplerSpec {
     Gp,
 }
 
+/// Trials are compared after `least` steps, after `factor` times as many, and so on up to `most`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrunerSpec {
+    #[serde(default)]
+    kind: PrunerKind,
+    #[serde(default = "one")]
+    least: u32,
+    most: u32,
+    #[serde(default = "three")]
+    factor: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum PrunerKind {
+    None,
+    Halving,
+    Hyperband,
+    Asha,
+    Median,
+    #[default]
+    Posterior,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn three() -> u32 {
+    3
+}
+
 fn five() -> usize {
     5
 }
@@ -123,6 +191,12 @@ pub(super) struct ParameterSpec {
     log: bool,
     #[serde(default)]
     choices: Option<Vec<Value>>,
+    /// How far its values are apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<f64>,
+    /// An earlier parameter and its value, or values, for which this one matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only_if: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -134,7 +208,40 @@ enum KindSpec {
 }
 
 impl ParameterSpec {
-    fn parameter(&self) -> anyhow::Result<Parameter> {
+    /// With those before it, which it may depend on.
+    fn parameter(&self, before: &[Self]) -> anyhow::Result<Parameter> {
+        let plain = self.alone()?;
+        let Some(only_if) = &self.only_if else { return Ok(plain) };
+        let name = &self.name;
+        let mut pairs = only_if.iter();
+        let (Some((parent, values)), None) = (pairs.next(), pairs.next()) else {
+            bail!("parameter `{name}` needs one parameter in `only_if`, with its value or a list");
+        };
+        let values = match values {
+            Value::Array(list) => list.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let Some(spec) = before.iter().find(|it| it.name == *parent) else {
+            // The space says what is wrong.
+            return Ok(plain.only_if(parent, &[]));
+        };
+        let index = |value: &Value| {
+            let choice = |choices: &Vec<Value>| choices.iter().position(|it| same(it, value));
+            let found = match &spec.choices {
+                Some(choices) => choice(choices).map(|it| it as f64),
+                None => value.as_f64(),
+            };
+            found.with_context(|| {
+                format!(
+                    "parameter `{name}` matters only if `{parent}` is {value}, which it never is"
+                )
+            })
+        };
+        let values: anyhow::Result<Vec<f64>> = values.iter().map(index).collect();
+        Ok(plain.only_if(parent, &values?))
+    }
+
+    fn alone(&self) -> anyhow::Result<Parameter> {
         let name = &self.name;
         if self.kind == KindSpec::Categorical {
             let bounds = self.low.is_some() || self.high.is_some() || self.log;
@@ -142,6 +249,7 @@ impl ParameterSpec {
             let choices = self.choices.as_ref().with_context(|| {
                 format!("parameter `{name}` is categorical and needs `choices`, a list")
             })?;
+            ensure!(self.step.is_none(), "parameter `{name}` is categorical and has no `step`");
             return Ok(Parameter::categorical(name, choices.len()));
         }
         ensure!(
@@ -153,14 +261,16 @@ impl ParameterSpec {
         };
         let scale = if self.log { Scale::Log } else { Scale::Linear };
         if self.kind == KindSpec::Float {
-            return Ok(Parameter::new(name, low, high, scale));
+            let real = Parameter::new(name, low, high, scale);
+            return Ok(self.step.map_or(real.clone(), |step| real.stepped(step)));
         }
         let whole = low.fract() == 0.0 && high.fract() == 0.0;
         ensure!(
             whole,
             "parameter `{name}` is an int of range {low} to {high}; its bounds must be whole"
         );
-        Ok(Parameter::integer(name, low as i64, high as i64, scale))
+        let whole = Parameter::integer(name, low as i64, high as i64, scale);
+        Ok(self.step.map_or(whole.clone(), |step| whole.stepped(step)))
     }
 
     /// A value as the client knows it.
@@ -177,9 +287,13 @@ impl ParameterSpec {
 
 impl StudySpec {
     pub(super) fn space(&self) -> anyhow::Result<Space> {
+        let each = self.space.iter().enumerate();
         let parameters: anyhow::Result<Vec<Parameter>> =
-            self.space.iter().map(ParameterSpec::parameter).collect();
-        Ok(Space::new(parameters?)?)
+            each.map(|(at, it)| it.parameter(&self.space[..at])).collect();
+        let constraints: Result<Vec<Constraint>, _> =
+            self.constraints.iter().map(|it| Constraint::parse(it)).collect();
+        let space = Space::new(parameters?)?;
+        Ok(if self.constraints.is_empty() { space } else { space.constrained(constraints?)? })
     }
 
     pub(super) fn sampler(&self) -> anyhow::Result<Sampler> {
@@ -197,6 +311,42 @@ impl StudySpec {
         })
     }
 
+    pub(super) fn pruner(&self) -> anyhow::Result<Option<(Pruner, Rungs)>> {
+        let Some(PrunerSpec { kind, least, most, factor }) = self.pruner else { return Ok(None) };
+        ensure!(
+            1 <= least && least <= most,
+            "`pruner` has `least` {least} and `most` {most} steps; give 1 ≤ least ≤ most"
+        );
+        ensure!(factor >= 2, "`pruner` has the `factor` {factor}; give at least 2");
+        let pruner = match kind {
+            PrunerKind::None => Pruner::Never,
+            PrunerKind::Halving => Pruner::Halving,
+            PrunerKind::Hyperband => Pruner::Hyperband,
+            PrunerKind::Asha => Pruner::Asha,
+            PrunerKind::Median => Pruner::Median,
+            PrunerKind::Posterior => Pruner::Posterior,
+        };
+        Ok(Some((pruner, Rungs { least, most, factor })))
+    }
+
+    /// More is better.
+    pub(super) fn objectives(&self) -> anyhow::Result<Objectives> {
+        let senses = self.senses();
+        ensure!(!senses.is_empty(), "`direction` names no objective; give minimize or maximize");
+        let Some(limits) = &self.limits else { return Ok(Objectives::new(senses.len())) };
+        ensure!(
+            limits.len() == senses.len(),
+            "`limits` has {} values, and the study {} objectives; give one each, or null",
+            limits.len(),
+            senses.len()
+        );
+        let signed = senses.iter().zip(limits).map(|(sense, limit)| match sense {
+            Sense::Minimize => limit.map(|it| -it),
+            Sense::Maximize => *limit,
+        });
+        Ok(Objectives { at_least: signed.collect() })
+    }
+
     /// The sense of each objective.
     pub(super) fn senses(&self) -> Vec<Sense> {
         match &self.direction {
@@ -205,6 +355,11 @@ impl StudySpec {
             Direction::Many(senses) => senses.clone(),
         }
     }
+}
+
+/// Whether a value is a choice: 1 is 1.0.
+fn same(choice: &Value, value: &Value) -> bool {
+    choice == value || (choice.is_number() && choice.as_f64() == value.as_f64())
 }
 
 #[cfg(test)]

@@ -1,0 +1,317 @@
+//! Constraints between parameters: `beta1 < beta2`, `layers * width <= 4096`.
+
+use crate::study::HpoError;
+
+/// A comparison of two expressions in the parameters' names: numbers, `+ - * /`, parentheses, and
+/// the functions `min`, `max`, `abs`, `sqrt`, `ln`, `log2`, `log10`, `exp`; one of `< <= > >= == !=`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constraint {
+    text: String,
+    left: Expression,
+    comparison: Comparison,
+    right: Expression,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Expression {
+    Number(f64),
+    Name(String),
+    Negative(Box<Self>),
+    Binary(char, Box<Self>, Box<Self>),
+    Call(String, Vec<Self>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// Functions, and how many arguments they take at least and at most.
+const FUNCTIONS: [(&str, usize, usize); 8] = [
+    ("min", 1, usize::MAX),
+    ("max", 1, usize::MAX),
+    ("abs", 1, 1),
+    ("sqrt", 1, 1),
+    ("ln", 1, 1),
+    ("log2", 1, 1),
+    ("log10", 1, 1),
+    ("exp", 1, 1),
+];
+
+/// Longest first, so that `<=` is not read as `<`.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+impl Constraint {
+    /// Reads a constraint.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no comparison of two expressions.
+    pub fn parse(text: &str) -> Result<Self, HpoError> {
+        let mut reader = Reader { rest: text };
+        let read = |reader: &mut Reader<'_>| {
+            let left = reader.sum()?;
+            let found = COMPARISONS.iter().find(|it| reader.skip(it.0));
+            let comparison = found.ok_or_else(|| reader.expected("one of < <= > >= == !="))?.1;
+            let right = reader.sum()?;
+            reader.blank();
+            if reader.rest.is_empty() {
+                Ok((left, comparison, right))
+            } else {
+                Err(reader.expected("the end"))
+            }
+        };
+        match read(&mut reader) {
+            Ok((left, comparison, right)) => {
+                Ok(Self { text: text.trim().to_owned(), left, comparison, right })
+            }
+            Err(problem) => Err(HpoError::Constraint { text: text.to_owned(), problem }),
+        }
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parameters it names.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.left.names(&mut names);
+        self.right.names(&mut names);
+        names
+    }
+
+    /// Whether it holds. It says nothing about parameters without a value.
+    pub(super) fn holds(&self, value: &impl Fn(&str) -> Option<f64>) -> bool {
+        let (Some(left), Some(right)) = (self.left.value(value), self.right.value(value)) else {
+            return true;
+        };
+        match self.comparison {
+            Comparison::Less => left < right,
+            Comparison::LessOrEqual => left <= right,
+            Comparison::Greater => left > right,
+            Comparison::GreaterOrEqual => left >= right,
+            Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right && !(left.is_nan() || right.is_nan()),
+        }
+    }
+}
+
+impl Expression {
+    fn names<'a>(&'a self, names: &mut Vec<&'a str>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Name(name) => names.push(name),
+            Self::Negative(it) => it.names(names),
+            Self::Binary(_, left, right) => {
+                left.names(names);
+                right.names(names);
+            }
+            Self::Call(_, arguments) => arguments.iter().for_each(|it| it.names(names)),
+        }
+    }
+
+    fn value(&self, of: &impl Fn(&str) -> Option<f64>) -> Option<f64> {
+        Some(match self {
+            Self::Number(it) => *it,
+            Self::Name(name) => of(name)?,
+            Self::Negative(it) => -it.value(of)?,
+            Self::Binary(operator, left, right) => {
+                let (left, right) = (left.value(of)?, right.value(of)?);
+                match operator {
+                    '+' => left + right,
+                    '-' => left - right,
+                    '*' => left * right,
+                    _ => left / right,
+                }
+            }
+            Self::Call(name, arguments) => {
+                let values: Option<Vec<f64>> = arguments.iter().map(|it| it.value(of)).collect();
+                let values = values?;
+                let first = values.first().copied().unwrap_or(f64::NAN);
+                match name.as_str() {
+                    "min" => values.into_iter().fold(f64::INFINITY, f64::min),
+                    "max" => values.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                    "abs" => first.abs(),
+                    "sqrt" => first.sqrt(),
+                    "ln" => first.ln(),
+                    "log2" => first.log2(),
+                    "log10" => first.log10(),
+                    _ => first.exp(),
+                }
+            }
+        })
+    }
+}
+
+/// Reads by recursive descent; an error says what was expected where.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn blank(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn skip(&mut self, token: &str) -> bool {
+        self.blank();
+        let found = self.rest.strip_prefix(token);
+        self.rest = found.unwrap_or(self.rest);
+        found.is_some()
+    }
+
+    fn expected(&self, what: &str) -> String {
+        let at =
+            if self.rest.is_empty() { "its end".to_owned() } else { format!("`{}`", self.rest) };
+        format!("expected {what} at {at}")
+    }
+
+    fn binary(
+        &mut self,
+        operators: [char; 2],
+        part: fn(&mut Self) -> Result<Expression, String>,
+    ) -> Result<Expression, String> {
+        let mut left = part(self)?;
+        loop {
+            self.blank();
+            let Some(operator) = self.rest.chars().next().filter(|it| operators.contains(it))
+            else {
+                return Ok(left);
+            };
+            self.rest = &self.rest[1..];
+            left = Expression::Binary(operator, Box::new(left), Box::new(part(self)?));
+        }
+    }
+
+    fn sum(&mut self) -> Result<Expression, String> {
+        self.binary(['+', '-'], |it| it.binary(['*', '/'], Self::factor))
+    }
+
+    fn factor(&mut self) -> Result<Expression, String> {
+        if self.skip("-") {
+            return Ok(Expression::Negative(Box::new(self.factor()?)));
+        }
+        if self.skip("(") {
+            let inner = self.sum()?;
+            return if self.skip(")") { Ok(inner) } else { Err(self.expected("`)`")) };
+        }
+        if let Some(number) = self.number() {
+            return Ok(Expression::Number(number));
+        }
+        let name = self.name().ok_or_else(|| self.expected("a number, a parameter or `(`"))?;
+        if !self.skip("(") {
+            return Ok(Expression::Name(name.to_owned()));
+        }
+        let known = FUNCTIONS.iter().find(|it| it.0 == name);
+        let (_, least, most) = known.ok_or_else(|| {
+            let names: Vec<&str> = FUNCTIONS.iter().map(|it| it.0).collect();
+            format!("`{name}` is no function; there are {}", names.join(", "))
+        })?;
+        let mut arguments = vec![self.sum()?];
+        while self.skip(",") {
+            arguments.push(self.sum()?);
+        }
+        if !self.skip(")") {
+            return Err(self.expected("`,` or `)`"));
+        }
+        if !(*least..=*most).contains(&arguments.len()) {
+            return Err(format!("`{name}` takes {least} argument, not {}", arguments.len()));
+        }
+        Ok(Expression::Call(name.to_owned(), arguments))
+    }
+
+    fn number(&mut self) -> Option<f64> {
+        if !self.rest.starts_with(|it: char| it.is_ascii_digit() || it == '.') {
+            return None;
+        }
+        let mut end = self
+            .rest
+            .find(|it: char| !(it.is_ascii_digit() || it == '.'))
+            .unwrap_or(self.rest.len());
+        // An exponent, with its sign.
+        if let Some(after) = self.rest[end..].strip_prefix(['e', 'E']) {
+            let digits = after.strip_prefix(['+', '-']).unwrap_or(after);
+            let count = digits.chars().take_while(char::is_ascii_digit).count();
+            if count > 0 {
+                end = self.rest.len() - digits.len() + count;
+            }
+        }
+        let number = self.rest[..end].parse().ok()?;
+        self.rest = &self.rest[end..];
+        Some(number)
+    }
+
+    fn name(&mut self) -> Option<&'a str> {
+        let end = self
+            .rest
+            .find(|it: char| !(it.is_alphanumeric() || it == '_' || it == '.'))
+            .unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::Constraint;
+
+    fn of(name: &str) -> Option<f64> {
+        match name {
+            "a" => Some(2.0),
+            "b.c" => Some(8.0),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn constraints_are_arithmetic() {
+        for (text, expected) in [
+            ("a + 3 * 2 == 8", true),
+            ("(a + 3) * 2 == 10", true),
+            ("a - 1 - 1 == 0", true),
+            ("-a < 1e-3", true),
+            ("b.c / a / 2 >= 2", true),
+            ("a<b.c", true),
+            ("a != 2", false),
+            ("log2(b.c) == 3", true),
+            ("max(a, b.c, 1) > min(9, 8.5)", false),
+            ("sqrt(-a) >= 0", false),
+            ("sqrt(-a) != 0", false),
+            ("absent > a", true),
+        ] {
+            assert_eq!(Constraint::parse(text).unwrap().holds(&of), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        for (text, part) in [
+            ("a +", "expected a number, a parameter or `(` at its end"),
+            ("a", "expected one of < <= > >= == !="),
+            ("a < 1 b", "expected the end at `b`"),
+            ("(a < 1", "expected `)` at `< 1`"),
+            ("sin(a) < 1", "`sin` is no function"),
+            ("abs(a, a) < 1", "takes 1 argument, not 2"),
+        ] {
+            let error = Constraint::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A training, some epochs at a time, measured.
+
+use meter::Meter;
+use models::{Control, Dataset, TrainError, Training};
+use record::Adam;
+
+use super::{super::spent::Spent, Setting};
+use crate::{Failure, interrupt::Interrupt, seed::derive};
+
+/// Trains the networks of one comparison: all start from the same weights and see the same batches.
+pub(super) struct Trainer<'a> {
+    pub(super) setting: &'a Setting,
+    data: &'a Dataset,
+    pub(super) meter: &'a Meter,
+    interrupt: &'a Interrupt,
+    seed: u64,
+}
+
+/// What some epochs gave.
+pub(super) struct Part {
+    /// Epochs that were trained, the one that diverged included.
+    pub(super) epochs: u32,
+    /// Validation accuracy at the end.
+    pub(super) accuracy: f64,
+    /// Whether the loss stopped being a number.
+    pub(super) diverged: bool,
+    pub(super) spent: Spent,
+}
+
+impl<'a> Trainer<'a> {
+    pub(super) fn new(
+        setting: &'a Setting,
+        data: &'a Dataset,
+        meter: &'a Meter,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        let seed = derive(setting.seed, "weights and batches");
+        Self { setting, data, meter, interrupt, seed }
+    }
+
+    /// A network at its start: learning rate, β1 and β2.
+    pub(super) fn start(&self, point: &[f64]) -> Result<Training, Failure> {
+        let mut adam = Adam::default();
+        let places = [&mut adam.learning_rate, &mut adam.beta1, &mut adam.beta2];
+        places.into_iter().zip(point).for_each(|(place, value)| *place = *value);
+        let (network, minibatch) = (self.setting.study_network(), self.setting.minibatch);
+        Training::new(&network, &adam, minibatch, self.data, self.seed).map_err(Failure::bad_input)
+    }
+
+    /// Trains on for so many epochs and evaluates, which is part of the cost.
+    pub(super) fn go_on(&self, training: &mut Training, epochs: u32) -> Result<Part, Failure> {
+        let span = self.meter.span("training");
+        let fit = training.fit(epochs, &mut |_| {
+            if self.interrupt.is_set() { Control::Stop } else { Control::Continue }
+        });
+        let fit = fit.map_err(|error| match error {
+            TrainError::Stopped => Failure::Interrupted,
+            error => Failure::run_time(error),
+        })?;
+        let accuracy = training.accuracy(&self.data.validation).map_err(Failure::run_time)?;
+        let spent = Spent::of(&span.end());
+        Ok(Part {
+            epochs: fit.epochs.len() as u32,
+            accuracy: accuracy.unwrap_or(0.0),
+            diverged: fit.diverged_in_epoch.is_some(),
+            spent,
+        })
+    }
+}
