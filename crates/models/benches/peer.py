@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 WATTLAB = sys.argv[1]
-SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 1.5
+SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
 TURNS = 3
 BATCH = 512
 
@@ -63,11 +63,14 @@ def study(net, channels, side, conv, linear):
 
 
 def seconds(step):
-    """Median of the steps that fit a turn."""
+    """Median of the steps that fit a turn, at least one."""
+    end = time.perf_counter() + SECONDS
     for _ in range(2):
         step()
+        if time.perf_counter() > end:
+            break
     times, end = [], time.perf_counter() + SECONDS
-    while len(times) < 3 or time.perf_counter() < end:
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
@@ -76,17 +79,17 @@ def seconds(step):
 
 def ours(flags, guess):
     """Median step of `wattlab model bench` and its peak memory in MB."""
-    steps = max(3, min(2000, int(SECONDS / guess)))
+    steps = max(1, min(2000, int(SECONDS / guess)))
     command = [WATTLAB, "model", "bench", *flags, "--steps", str(steps), "--json"]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return told["step_s"]["median"], told["peak_memory_mb"] or float("nan")
 
 
 def turns(step, flags):
-    mine, theirs, memory, guess = [], [], [], 0.05
+    mine, theirs, memory, guess = [], [], [], SECONDS
     for _ in range(TURNS):
         guess, peak = ours(flags, guess)
-        if not mine:
+        if not mine and guess < SECONDS / 2:
             # The first guess was none: once more with as many steps as fit.
             guess, peak = ours(flags, guess)
         mine.append(guess)

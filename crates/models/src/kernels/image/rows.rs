@@ -173,9 +173,21 @@ dispatch! {
         let (to, from) = unsafe {
             (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
         };
-        let top = from.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        for i in 0..len {
-            to[i] = exp(from[i] - top);
+        // By sixteen, as above: a maximum of one after the other would wait for each.
+        let (chunks, rest) = from.as_chunks::<16>();
+        let mut tops = [f32::NEG_INFINITY; 16];
+        for chunk in chunks {
+            for lane in 0..16 {
+                tops[lane] = if chunk[lane] > tops[lane] { chunk[lane] } else { tops[lane] };
+            }
+        }
+        let top = tops.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+        let (to_chunks, to_rest) = to.as_chunks_mut::<16>();
+        for (to, from) in to_chunks.iter_mut().zip(chunks) {
+            *to = from.map(|it| exp(it - top));
+        }
+        for (to, from) in to_rest.iter_mut().zip(rest) {
+            *to = exp(from - top);
         }
         let inverse = 1.0 / sum(to, |it| it);
         for value in to.iter_mut() {
