@@ -133,8 +133,10 @@ fn inputs_can_be_transformed_as_torchvision_does() {
         own.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
             / own.iter().fold(0.0, |top, it| f64::max(top, it.abs()))
     };
-    assert!(apart(&logits("usual.safetensors", &["--transform-input"])) < 1e-4);
-    assert!(apart(&logits("usual.safetensors", &[])) > 1e-2);
+    let with = apart(&logits("usual.safetensors", &["--transform-input"]));
+    let without = apart(&logits("usual.safetensors", &[]));
+    // These weights leave little of the colors in the logits, but far more than rounding does.
+    assert!(with < 1e-5 && without > 20.0 * with, "{with} with, {without} without");
 }
 
 #[test]
