@@ -1,5 +1,6 @@
-//! A training, some epochs at a time, measured.
+//! A training, some epochs at a time, under the meter.
 
+use anyhow::anyhow;
 use meter::Meter;
 use models::{Control, Dataset, TrainError, Training};
 use record::Adam;
@@ -59,6 +60,11 @@ impl<'a> Trainer<'a> {
         })?;
         let accuracy = training.accuracy(&self.data.validation).map_err(Failure::run_time)?;
         let spent = Spent::of(&span.end());
+        if spent.joules.is_none() {
+            // Absent is not zero: there would be nothing to compare.
+            let text = "nothing here tells what a training costs in joules: see `wattlab probes`";
+            return Err(Failure::run_time(anyhow!(text)));
+        }
         Ok(Part {
             epochs: fit.epochs.len() as u32,
             accuracy: accuracy.unwrap_or(0.0),

@@ -12,7 +12,7 @@ use crate::{command::tune::request::StudySpec, config::unknown_key};
 #[derive(Clone, Debug)]
 pub(super) struct Description {
     pub(super) study: StudySpec,
-    /// One an objective; `joules` and `seconds` are measured.
+    /// One an objective; `joules` and `seconds` are the meter's, and its joules may be estimates.
     pub(super) metrics: Vec<String>,
     pub(super) budget: Budget,
 }

@@ -7,6 +7,7 @@ mod trial;
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use hpo::{HpoError, Leg};
 use meter::{Estimator, Meter};
 use serde_json::{Value, json};
@@ -77,6 +78,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         tell(&mut open, &leg, &ended).map_err(Failure::run_time)?;
         progress::line(&line(&open, &leg, &ended));
+        // Absent is not zero: such a budget would never be used up.
+        if description.budget.joules().is_some() && ended.spent.joules.is_none() {
+            return Err(Failure::run_time(anyhow!(
+                "`budget` is one of energy, and nothing here tells what a trial costs: see \
+                 `wattlab probes`, or give `seconds` or `trials`; the trial is in the journal"
+            )));
+        }
     };
     progress::line(&ended);
     let summary = summary(&open, &ended);

@@ -1,4 +1,4 @@
-//! A trial: the command with its parameters, measured.
+//! A trial: the command with its parameters, under the meter.
 
 use std::{
     io::{BufRead, BufReader},
