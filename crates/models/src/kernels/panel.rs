@@ -8,16 +8,18 @@ pub(super) const PANEL: usize = 32;
 /// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
 pub(super) const MOST: usize = 14;
 
-/// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
-/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][MOST]` at `from`.
+/// A tile's work. Pixel p reads `run` floats for each segment s, term t at `from + s + p·step +
+/// t·along`, and sums them times the panel's weights, 32 for each term and `weights_along` apart.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
+    /// Floats from pixel to pixel and from term to term; one of them is 1.
     pub(super) step: usize,
-    pub(super) packed: bool,
+    pub(super) along: usize,
     /// Where the runs begin, in floats from a pixel's first.
     pub(super) segments: &'a [usize],
     pub(super) run: usize,
     pub(super) weights: *const f32,
+    pub(super) weights_along: usize,
     /// 32 floats.
     pub(super) bias: *const f32,
     /// Added to the result: pixel p at `residual + p·residual_pitch`; may be null.
@@ -37,12 +39,13 @@ const UNROLL: usize = 4;
 
 /// `R` pixels × `W` registers of channels, from channel `first` of the panel on.
 #[inline(always)]
-unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
+unsafe fn product<V: Lanes, const R: usize, const W: usize, const BESIDE: bool>(
     tile: &Tile<'_>,
     pixel: usize,
     first: usize,
 ) {
-    let (step, along) = if PACKED { (1, MOST) } else { (tile.step, 1) };
+    let (step, along) = if BESIDE { (1, tile.along) } else { (tile.step, 1) };
+    let pitch = tile.weights_along;
     // SAFETY: the caller's pointers hold what `Tile` says.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
@@ -56,15 +59,15 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                         &mut sums,
                         at.add(term * along),
                         step,
-                        weights.add(term * PANEL),
+                        weights.add(term * pitch),
                     );
                 }
-                weights = weights.add(UNROLL * PANEL);
+                weights = weights.add(UNROLL * pitch);
                 at = at.add(UNROLL * along);
             }
             for _ in 0..tile.run % UNROLL {
                 add_term::<V, R, W>(&mut sums, at, step, weights);
-                weights = weights.add(PANEL);
+                weights = weights.add(pitch);
                 at = at.add(along);
             }
         }
@@ -135,12 +138,12 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
 
 /// All pixels of a tile by products of as many registers as the processor has.
 #[inline(always)]
-unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
+unsafe fn pixels<V: Lanes, const BESIDE: bool>(tile: &Tile<'_>, count: usize) {
     macro_rules! by_count {
         ($wide:literal: $($count:literal)*) => {
             match count {
                 // SAFETY: the caller's.
-                $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, 0, 0) },)*
+                $($count => unsafe { product::<V, $count, $wide, BESIDE>(tile, 0, 0) },)*
                 _ => unreachable!("a tile has 1 to {MOST} pixels, not {count}"),
             }
         };
@@ -159,10 +162,10 @@ unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
             // SAFETY: the caller's; the pixels are the tile's.
             pixel += unsafe {
                 match count - pixel {
-                    1 => (product::<V, 1, 1, PACKED>(tile, pixel, first), 1).1,
-                    2 => (product::<V, 2, 1, PACKED>(tile, pixel, first), 2).1,
-                    3 => (product::<V, 3, 1, PACKED>(tile, pixel, first), 3).1,
-                    _ => (product::<V, 4, 1, PACKED>(tile, pixel, first), 4).1,
+                    1 => (product::<V, 1, 1, BESIDE>(tile, pixel, first), 1).1,
+                    2 => (product::<V, 2, 1, BESIDE>(tile, pixel, first), 2).1,
+                    3 => (product::<V, 3, 1, BESIDE>(tile, pixel, first), 3).1,
+                    _ => (product::<V, 4, 1, BESIDE>(tile, pixel, first), 4).1,
                 }
             };
         }
@@ -178,7 +181,7 @@ dispatch! {
     fn compute<V>(tile: &Tile<'_>, count: usize) {
         // SAFETY: the caller's.
         unsafe {
-            if tile.packed { pixels::<V, true>(tile, count) } else { pixels::<V, false>(tile, count) }
+            if tile.along == 1 { pixels::<V, false>(tile, count) } else { pixels::<V, true>(tile, count) }
         }
     }
 }

@@ -225,10 +225,11 @@ impl Conv {
                         // SAFETY: the caller's; a group's channels lie `group · inputs` on.
                         from: unsafe { line.from.add(done * line.step + group * inputs) },
                         step: line.step,
-                        packed: false,
+                        along: 1,
                         segments,
                         run: k / segments.len(),
                         weights: self.weights[panel * k * PANEL..].as_ptr(),
+                        weights_along: PANEL,
                         bias: self.bias[panel * PANEL..].as_ptr(),
                         residual: residual.map_or(std::ptr::null(), |it| {
                             it.values[first * it.pitch + channel..].as_ptr()
