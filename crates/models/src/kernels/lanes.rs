@@ -29,6 +29,9 @@ pub(super) trait Lanes: Copy {
     -> (Self, Self);
     /// Sum of the lanes, always in the same order.
     unsafe fn sum(self) -> f32;
+    /// Has the memory at an address, which need not be anybody's, brought near the core, if the
+    /// processor can.
+    unsafe fn prefetch(address: *const f32);
     /// Rows of lanes as columns.
     unsafe fn turned(rows: [Self; 16]) -> [Self; 16];
 }
@@ -122,6 +125,8 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         lanes[0]
     }
     #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+    #[inline(always)]
     unsafe fn turned(rows: [Self; 16]) -> [Self; 16] {
         std::array::from_fn(|lane| Self(rows.map(|row| row.0[lane])))
     }
@@ -205,6 +210,10 @@ mod avx512 {
         #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe { _mm512_reduce_add_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(address: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
         }
         #[inline(always)]
         unsafe fn turned(rows: [Self; 16]) -> [Self; 16] {

@@ -4,12 +4,9 @@ use rayon::prelude::*;
 
 use super::{
     lanes::dispatch,
-    panel::{MOST, PANEL},
+    panel::{MOST, PANEL, TILE},
     product::Matrix,
 };
-
-/// Floats between two terms of a packed tile of [`MOST`] rows: a register's.
-pub(super) const TILE: usize = 16;
 
 /// Packs `[rows][k]` as `[tiles][k][TILE]`, rows of a tile side by side.
 pub(super) fn pack_left(from: Matrix<'_>, rows: usize, k: usize, to: &mut Vec<f32>) {

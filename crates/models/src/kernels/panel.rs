@@ -8,18 +8,19 @@ pub(super) const PANEL: usize = 32;
 /// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
 pub(super) const MOST: usize = 14;
 
-/// A tile's work. Pixel p reads `run` floats for each segment s, term t at `from + s + p·step +
-/// t·along`, and sums them times the panel's weights, 32 for each term and `weights_along` apart.
+/// Floats between two terms of packed pixels: a register's.
+pub(super) const TILE: usize = 16;
+
+/// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
+/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][TILE]` at `from`.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
-    /// Floats from pixel to pixel and from term to term; one of them is 1.
     pub(super) step: usize,
-    pub(super) along: usize,
+    pub(super) packed: bool,
     /// Where the runs begin, in floats from a pixel's first.
     pub(super) segments: &'a [usize],
     pub(super) run: usize,
     pub(super) weights: *const f32,
-    pub(super) weights_along: usize,
     /// 32 floats.
     pub(super) bias: *const f32,
     /// Added to the result: pixel p at `residual + p·residual_pitch`; may be null.
@@ -32,6 +33,27 @@ pub(super) struct Tile<'a> {
     pub(super) channels: usize,
     /// Results are kept within.
     pub(super) bounds: (f32, f32),
+    pub(super) ahead: Ahead,
+}
+
+/// Weights that are fetched while a tile is computed. Those of the next panel come from far away,
+/// and the first tile of that panel would wait for every line of them.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    from: *const f32,
+    /// Floats for every [`UNROLL`] terms.
+    step: usize,
+}
+
+impl Ahead {
+    pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
+
+    /// The part of `weights` that is the turn of tile `index` of so many, each of that many terms.
+    pub(super) fn of(weights: &[f32], index: usize, tiles: usize, terms: usize) -> Self {
+        let part = weights.len().div_ceil(tiles.max(1));
+        let Some(weights) = weights.get(index * part..) else { return Self::NOTHING };
+        Self { from: weights.as_ptr(), step: part.div_ceil((terms / UNROLL).max(1)) }
+    }
 }
 
 /// Terms that are added between two steps of the pointers.
@@ -39,18 +61,18 @@ const UNROLL: usize = 4;
 
 /// `R` pixels × `W` registers of channels, from channel `first` of the panel on.
 #[inline(always)]
-unsafe fn product<V: Lanes, const R: usize, const W: usize, const BESIDE: bool>(
+unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     tile: &Tile<'_>,
     pixel: usize,
     first: usize,
 ) {
-    let (step, along) = if BESIDE { (1, tile.along) } else { (tile.step, 1) };
-    let pitch = tile.weights_along;
+    let (step, along) = if PACKED { (1, TILE) } else { (tile.step, 1) };
     // SAFETY: the caller's pointers hold what `Tile` says.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
         let from = tile.from.add(pixel * step);
         let mut weights = tile.weights.add(first);
+        let mut ahead = tile.ahead.from;
         for segment in tile.segments {
             let mut at = from.add(*segment);
             for _ in 0..tile.run / UNROLL {
@@ -59,15 +81,17 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const BESIDE: bool>(
                         &mut sums,
                         at.add(term * along),
                         step,
-                        weights.add(term * pitch),
+                        weights.add(term * PANEL),
                     );
                 }
-                weights = weights.add(UNROLL * pitch);
+                V::prefetch(ahead);
+                ahead = ahead.wrapping_add(tile.ahead.step);
+                weights = weights.add(UNROLL * PANEL);
                 at = at.add(UNROLL * along);
             }
             for _ in 0..tile.run % UNROLL {
                 add_term::<V, R, W>(&mut sums, at, step, weights);
-                weights = weights.add(pitch);
+                weights = weights.add(PANEL);
                 at = at.add(along);
             }
         }
@@ -138,12 +162,12 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
 
 /// All pixels of a tile by products of as many registers as the processor has.
 #[inline(always)]
-unsafe fn pixels<V: Lanes, const BESIDE: bool>(tile: &Tile<'_>, count: usize) {
+unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
     macro_rules! by_count {
         ($wide:literal: $($count:literal)*) => {
             match count {
                 // SAFETY: the caller's.
-                $($count => unsafe { product::<V, $count, $wide, BESIDE>(tile, 0, 0) },)*
+                $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, 0, 0) },)*
                 _ => unreachable!("a tile has 1 to {MOST} pixels, not {count}"),
             }
         };
@@ -162,10 +186,10 @@ unsafe fn pixels<V: Lanes, const BESIDE: bool>(tile: &Tile<'_>, count: usize) {
             // SAFETY: the caller's; the pixels are the tile's.
             pixel += unsafe {
                 match count - pixel {
-                    1 => (product::<V, 1, 1, BESIDE>(tile, pixel, first), 1).1,
-                    2 => (product::<V, 2, 1, BESIDE>(tile, pixel, first), 2).1,
-                    3 => (product::<V, 3, 1, BESIDE>(tile, pixel, first), 3).1,
-                    _ => (product::<V, 4, 1, BESIDE>(tile, pixel, first), 4).1,
+                    1 => (product::<V, 1, 1, PACKED>(tile, pixel, first), 1).1,
+                    2 => (product::<V, 2, 1, PACKED>(tile, pixel, first), 2).1,
+                    3 => (product::<V, 3, 1, PACKED>(tile, pixel, first), 3).1,
+                    _ => (product::<V, 4, 1, PACKED>(tile, pixel, first), 4).1,
                 }
             };
         }
@@ -181,7 +205,7 @@ dispatch! {
     fn compute<V>(tile: &Tile<'_>, count: usize) {
         // SAFETY: the caller's.
         unsafe {
-            if tile.along == 1 { pixels::<V, false>(tile, count) } else { pixels::<V, true>(tile, count) }
+            if tile.packed { pixels::<V, true>(tile, count) } else { pixels::<V, false>(tile, count) }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Matrix products of any layout: what does not lie in the order of its tiles is packed once, then
-//! both sides are multiplied tile by tile.
+//! Matrix products of any layout: what does not lie in the order of its tiles is packed, then both
+//! sides are multiplied tile by tile.
 //!
 //! The blocks are those of Goto and van de Geijn 2008: a strip of the left side stays in the
 //! second-level cache while panels of the right side pass by. Each entry is summed by one thread in
@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::{
     Parts, TASKS,
-    pack::{TILE, pack_left, pack_right, pack_turned},
-    panel::{MOST, PANEL, Tile, compute},
+    pack::{pack_left, pack_right, pack_turned},
+    panel::{Ahead, MOST, PANEL, TILE, Tile, compute},
 };
 
 /// A matrix in memory: entry (i, j) lies at `i·row + j·column`.
@@ -66,8 +66,6 @@ const DEPTH: usize = 768;
 const STRIP: usize = 38;
 /// Panels of a task.
 const PANELS: usize = 6;
-/// Rows side by side that lie further apart than this in memory are packed.
-const FAR: usize = 1024;
 
 /// Packed sides, kept from product to product.
 #[derive(Default)]
@@ -84,21 +82,13 @@ struct Sides<'a> {
     m: usize,
     k: usize,
     n: usize,
-    left: Left<'a>,
+    /// `[tiles][k][TILE]`.
+    left: &'a [f32],
     /// `[panels][k][PANEL]`.
     right: &'a [f32],
     bias: &'a [f32],
     out: Parts,
     in_panels: bool,
-}
-
-/// Rows whose entries of a term lie side by side.
-#[derive(Clone, Copy)]
-struct Left<'a> {
-    values: &'a [f32],
-    /// Floats from tile to tile and from term to term.
-    tile: usize,
-    along: usize,
 }
 
 impl Product {
@@ -128,12 +118,7 @@ impl Product {
         self.bias.clear();
         self.bias.extend_from_slice(bias.unwrap_or(&[]));
         self.bias.resize(panels * PANEL, 0.0);
-        let left = if k > 0 && left.row == 1 && left.column <= FAR {
-            Left { values: left.values, tile: MOST, along: left.column }
-        } else {
-            pack_left(left, m, k, &mut self.left);
-            Left { values: &self.left, tile: k * TILE, along: TILE }
-        };
+        pack_left(left, m, k, &mut self.left);
         let right = match right {
             Right::Panels(right) => right,
             Right::Matrix(right) => {
@@ -147,7 +132,7 @@ impl Product {
         };
         assert!(right.len() >= panels * k * PANEL, "[{k}][{n}] in panels has fewer floats");
         let out = Parts(out.as_mut_ptr());
-        let sides = Sides { m, k, n, left, right, bias: &self.bias, out, in_panels };
+        let sides = Sides { m, k, n, left: &self.left, right, bias: &self.bias, out, in_panels };
         // How the result is split decides no sum.
         let wanted = if rayon::current_num_threads() > 1 { TASKS } else { 1 };
         let groups = panels.div_ceil(PANELS).max(wanted.min(panels));
@@ -165,12 +150,18 @@ impl Product {
 impl Sides<'_> {
     /// Some tiles times some panels.
     fn block(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
-        let Self { m, k, n, left, .. } = *self;
+        let Self { m, k, n, .. } = *self;
         let zeros = [0.0_f32; PANEL];
         let pitch = if self.in_panels { PANEL } else { n };
         // Also of sums without terms, which are the bias.
         for first in (0..k.max(1)).step_by(DEPTH) {
+            let depth = DEPTH.min(k - first);
             for panel in panels.clone() {
+                let next = if panel + 1 < panels.end {
+                    &self.right[((panel + 1) * k + first) * PANEL..][..depth * PANEL]
+                } else {
+                    &[]
+                };
                 for tile in tiles.clone() {
                     let to = if self.in_panels {
                         (panel * m + tile * MOST) * PANEL
@@ -181,13 +172,12 @@ impl Sides<'_> {
                     let to = unsafe { self.out.at(to) };
                     let begins = first == 0;
                     let tile_of = Tile {
-                        from: left.values[tile * left.tile + first * left.along..].as_ptr(),
+                        from: self.left[(tile * k + first) * TILE..].as_ptr(),
                         step: 1,
-                        along: left.along,
+                        packed: true,
                         segments: &[0],
-                        run: DEPTH.min(k - first),
+                        run: depth,
                         weights: self.right[(panel * k + first) * PANEL..].as_ptr(),
-                        weights_along: PANEL,
                         bias: if begins {
                             self.bias[panel * PANEL..].as_ptr()
                         } else {
@@ -199,8 +189,9 @@ impl Sides<'_> {
                         pitch,
                         channels: (n - panel * PANEL).min(PANEL),
                         bounds: (f32::NEG_INFINITY, f32::INFINITY),
+                        ahead: Ahead::of(next, tile - tiles.start, tiles.len(), depth),
                     };
-                    // SAFETY: the terms lie in their matrices or are packed as `Product` says; these
+                    // SAFETY: both sides are packed as `Product` says; these
                     // rows and columns are this task's.
                     unsafe { compute(&tile_of, (m - tile * MOST).min(MOST)) };
                 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::rows::softmax;
 use crate::kernels::{
     Parts, cpu_storage, floats,
-    panel::{MOST, PANEL, Tile, compute},
+    panel::{Ahead, MOST, PANEL, Tile, compute},
 };
 
 /// `softmax(queries · keysᵀ + bias) · values` of rows `[rows][tokens][3·width]`, whose last axis holds
@@ -122,11 +122,10 @@ impl Rows<'_> {
                 let tile = Tile {
                     from: queries[first * wide..].as_ptr(),
                     step: wide,
-                    along: 1,
+                    packed: false,
                     segments: &[0],
                     run: len,
                     weights: keys[panel * len * PANEL..].as_ptr(),
-                    weights_along: PANEL,
                     bias: zeros.as_ptr(),
                     residual: bias.map_or(std::ptr::null(), |it| {
                         it[first * tokens + panel * PANEL..].as_ptr()
@@ -136,6 +135,7 @@ impl Rows<'_> {
                     pitch,
                     channels: (tokens - panel * PANEL).min(PANEL),
                     bounds: (f32::NEG_INFINITY, f32::INFINITY),
+                    ahead: Ahead::NOTHING,
                 };
                 // SAFETY: the tile's tokens lie in the row, its keys are packed, and `before` has
                 // 14 rows.
@@ -149,11 +149,10 @@ impl Rows<'_> {
                 let tile = Tile {
                     from: after.as_ptr(),
                     step: pitch,
-                    along: 1,
+                    packed: false,
                     segments: &[0],
                     run: tokens,
                     weights: values[panel * tokens * PANEL..].as_ptr(),
-                    weights_along: PANEL,
                     bias: zeros.as_ptr(),
                     residual: std::ptr::null(),
                     residual_pitch: 0,
@@ -162,6 +161,7 @@ impl Rows<'_> {
                     pitch: width,
                     channels: (len - channel).min(PANEL),
                     bounds: (f32::NEG_INFINITY, f32::INFINITY),
+                    ahead: Ahead::NOTHING,
                 };
                 // SAFETY: as above; the values of all tokens are packed.
                 unsafe { compute(&tile, count) };

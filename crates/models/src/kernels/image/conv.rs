@@ -13,7 +13,7 @@ use super::{
 };
 use crate::kernels::{
     Parts, cpu_storage,
-    panel::{MOST, PANEL, Tile, compute},
+    panel::{Ahead, MOST, PANEL, Tile, compute},
 };
 
 /// Tasks a thread should find, so that none waits long for another.
@@ -213,10 +213,16 @@ impl Conv {
         for panel in panels.clone() {
             let (group, within) = (panel / each, panel % each * PANEL);
             let channel = group * outputs + within;
+            let next = if panel + 1 < panels.end {
+                &self.weights[(panel + 1) * k * PANEL..][..k * PANEL]
+            } else {
+                &[]
+            };
             for index in 0..lines {
                 let line = line(index);
+                let all = line.pixels.div_ceil(MOST);
                 let mut done = 0;
-                let mut tiles = line.pixels.div_ceil(MOST);
+                let mut tiles = all;
                 while tiles > 0 {
                     // Of even widths: a narrow last tile would waste registers.
                     let count = (line.pixels - done).div_ceil(tiles);
@@ -225,11 +231,10 @@ impl Conv {
                         // SAFETY: the caller's; a group's channels lie `group · inputs` on.
                         from: unsafe { line.from.add(done * line.step + group * inputs) },
                         step: line.step,
-                        along: 1,
+                        packed: false,
                         segments,
                         run: k / segments.len(),
                         weights: self.weights[panel * k * PANEL..].as_ptr(),
-                        weights_along: PANEL,
                         bias: self.bias[panel * PANEL..].as_ptr(),
                         residual: residual.map_or(std::ptr::null(), |it| {
                             it.values[first * it.pitch + channel..].as_ptr()
@@ -240,6 +245,7 @@ impl Conv {
                         pitch: output,
                         channels: (outputs - within).min(PANEL),
                         bounds,
+                        ahead: Ahead::of(next, index * all + all - tiles, lines * all, k),
                     };
                     // SAFETY: the caller's.
                     unsafe { compute(&tile, count) };
