@@ -61,7 +61,7 @@ pub fn drive(
     meter: &Meter,
     interrupt: &Interrupt,
 ) -> Result<(), DriveError> {
-    let done: Vec<_> = records.all().iter().filter(|it| plan.owns(&it.spec)).collect();
+    let done: Vec<_> = records.all().iter().filter(|it| plan.owns_record(it)).collect();
     let mut progress = Progress::new(title(plan.experiment()), plan.total(), &done);
     let mut pending: Vec<(RunSpec, SpanEnergy)> = Vec::new();
     loop {

@@ -1,12 +1,17 @@
 //! RQ1: search strategies.
 
+use std::collections::{HashMap, HashSet};
+
 use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
 use record::{
-    Adam, DataSpec, Experiment, NetworkKind, Outcome, RunRecord, RunSpec, SamplerKind,
-    StudyNetwork, Task, TrainTask, Trial, TuningSpace,
+    Adam, DataSpec, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork, Task,
+    TrainTask, Trial, TuningSpace,
 };
 
-use super::{Plan, PlanError, Records};
+use super::{
+    Brief, Plan, PlanError, Records,
+    records::{Tried, search_of},
+};
 use crate::{
     config::TuningConfig,
     seed::{derive, shuffle},
@@ -19,23 +24,34 @@ use crate::{
 pub struct Tuning {
     config: TuningConfig,
     seed: u64,
+    studies: Vec<Study>,
+    /// Which study a search is.
+    by_search: HashMap<RunId, usize>,
 }
 
 /// One search.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Study {
     data: DataSpec,
     network: NetworkKind,
     space: TuningSpace,
     sampler: SamplerKind,
     repetition: u32,
+    /// With the trials before, it determines a trial's parameters.
+    search_seed: u64,
+    /// As [`search_of`] its trials' specs.
+    search: Option<RunId>,
 }
 
 impl Tuning {
     /// Everything follows from the configuration, a seed and the records.
     #[must_use]
     pub fn new(config: TuningConfig, seed: u64) -> Self {
-        Self { config, seed }
+        let mut this = Self { config, seed, studies: Vec::new(), by_search: HashMap::new() };
+        this.studies = this.studies();
+        let searches = this.studies.iter().enumerate();
+        this.by_search = searches.filter_map(|(at, it)| Some((it.search.clone()?, at))).collect();
+        this
     }
 
     fn studies(&self) -> Vec<Study> {
@@ -45,21 +61,26 @@ impl Tuning {
                 for &network in &self.config.networks {
                     for &space in &self.config.spaces {
                         for &sampler in &self.config.samplers {
-                            let data = data.clone();
-                            studies.push(Study { data, network, space, sampler, repetition });
+                            let name = &data.name;
+                            let purpose =
+                                format!("{name} {network:?} {space:?} {sampler:?} {repetition}");
+                            let mut study = Study {
+                                data: data.clone(),
+                                network,
+                                space,
+                                sampler,
+                                repetition,
+                                search_seed: derive(self.seed, &purpose),
+                                search: None,
+                            };
+                            study.search = search_of(&self.spec(&study, 0, Adam::default()));
+                            studies.push(study);
                         }
                     }
                 }
             }
         }
         studies
-    }
-
-    /// The seed of a study's search.
-    fn search_seed(&self, study: &Study) -> u64 {
-        let Study { data, network, space, sampler, repetition } = study;
-        let name = &data.name;
-        derive(self.seed, &format!("{name} {network:?} {space:?} {sampler:?} {repetition}"))
     }
 
     fn spec(&self, study: &Study, number: u32, optimizer: Adam) -> RunSpec {
@@ -83,27 +104,36 @@ impl Tuning {
                     sampler: study.sampler,
                     space: study.space,
                     number,
-                    search_seed: self.search_seed(study),
+                    search_seed: study.search_seed,
                 }),
             }),
         }
     }
 
-    /// The study and the trial that a spec belongs to, if it is one of ours.
-    fn place(&self, spec: &RunSpec) -> Option<(Study, u32, Adam)> {
-        let Task::Train(task) = &spec.task else { return None };
-        let trial = task.trial?;
-        let study = Study {
-            data: task.data.clone(),
-            network: task.network.kind,
-            space: trial.space,
-            sampler: trial.sampler,
-            repetition: spec.repetition,
+    /// The trials of a study so far.
+    fn tried<'a>(&self, study: &Study, records: &'a Records) -> impl Iterator<Item = &'a Tried> {
+        let log = study.search.as_ref().and_then(|it| records.search(it));
+        let trials = self.config.trials;
+        log.into_iter().flat_map(|it| &it.trials).filter(move |it| it.number < trials)
+    }
+
+    /// How many there are.
+    fn count(&self, study: &Study, records: &Records) -> usize {
+        match study.search.as_ref().and_then(|it| records.search(it)) {
+            // The usual case, without looking at each.
+            Some(log) if log.highest < self.config.trials => log.trials.len(),
+            _ => self.tried(study, records).count(),
+        }
+    }
+
+    /// Whether a trial of that search and number is one of ours.
+    fn is_ours(&self, search: Option<&RunId>, spec: &RunSpec) -> bool {
+        let number = match &spec.task {
+            Task::Train(task) => task.trial.map(|it| it.number),
+            _ => None,
         };
-        // Whatever its parameters, the rest of the spec must be what we would ask for.
-        let ours = self.spec(&study, trial.number, task.optimizer) == *spec
-            && trial.number < self.config.trials;
-        ours.then_some((study, trial.number, task.optimizer))
+        search.is_some_and(|it| self.by_search.contains_key(it))
+            && number.is_some_and(|it| it < self.config.trials)
     }
 }
 
@@ -163,25 +193,21 @@ fn sampler(kind: SamplerKind) -> Sampler {
     }
 }
 
-/// What a strategy is told: the validation accuracy, also of a training that diverged.
-fn value(record: &RunRecord) -> Option<f64> {
-    match &record.outcome {
-        Outcome::Trained(outcome) => outcome.validation_accuracy,
-        _ => None,
-    }
-}
-
 impl Plan for Tuning {
     fn experiment(&self) -> Experiment {
         Experiment::Tuning
     }
 
     fn total(&self) -> usize {
-        self.studies().len() * self.config.trials as usize
+        self.studies.len() * self.config.trials as usize
     }
 
     fn owns(&self, spec: &RunSpec) -> bool {
-        self.place(spec).is_some()
+        self.is_ours(search_of(spec).as_ref(), spec)
+    }
+
+    fn owns_record(&self, record: &Brief) -> bool {
+        self.is_ours(record.search.as_ref(), &record.spec)
     }
 
     fn next(
@@ -190,38 +216,42 @@ impl Plan for Tuning {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError> {
-        let studies = self.studies();
-        let mut done: Vec<Vec<hpo::Trial>> = vec![Vec::new(); studies.len()];
-        for record in records.all() {
-            let Some((study, number, adam)) = self.place(&record.spec) else { continue };
-            let Some(at) = studies.iter().position(|it| *it == study) else { continue };
-            let parameters = point(&adam, space(study.space).dimensions());
-            done[at].push(hpo::Trial { number, parameters, value: value(record), cost: None });
-        }
+        let studies = &self.studies;
+        let done: Vec<usize> = studies.iter().map(|it| self.count(it, records)).collect();
         // A study whose trial is under way waits for it: its next one depends on the answer.
-        let waiting: Vec<Study> = pending.iter().filter_map(|it| Some(self.place(it)?.0)).collect();
-        let mut order: Vec<usize> = (0..studies.len())
-            .filter(|it| (done[*it].len() as u32) < self.config.trials)
-            .filter(|it| !waiting.contains(&studies[*it]))
+        let waiting: HashSet<usize> = pending
+            .iter()
+            .filter_map(|it| self.by_search.get(&search_of(it)?).copied())
             .collect();
-        if let Some(round) = order.iter().map(|it| done[*it].len()).min() {
-            order.retain(|it| done[*it].len() == round);
+        let mut order: Vec<usize> = (0..studies.len())
+            .filter(|it| done[*it] < self.config.trials as usize && !waiting.contains(it))
+            .collect();
+        if let Some(round) = order.iter().map(|it| done[*it]).min() {
+            order.retain(|it| done[*it] == round);
             // A fixed order of all studies for the round; those that are done have left it.
             let mut all: Vec<usize> = (0..studies.len()).collect();
             shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
-            order.sort_by_key(|it| all.iter().position(|other| other == it));
+            let mut place = vec![0; all.len()];
+            all.into_iter().enumerate().for_each(|(at, study)| place[study] = at);
+            order.sort_unstable_by_key(|it| place[*it]);
         }
         order
             .into_iter()
             .take(limit)
             .map(|at| {
-                let (study, number) = (&studies[at], done[at].len() as u32);
-                let history = History::new(std::mem::take(&mut done[at]), Vec::new());
-                let seed = self.search_seed(study);
+                let (study, number) = (&studies[at], done[at] as u32);
+                let space = space(study.space);
+                let trials = self.tried(study, records).map(|it| hpo::Trial {
+                    number: it.number,
+                    parameters: point(&it.optimizer, space.dimensions()),
+                    value: it.value,
+                    cost: None,
+                });
+                let history = History::new(trials.collect(), Vec::new());
                 let suggestion = hpo::suggest(
-                    &space(study.space),
+                    &space,
                     sampler(study.sampler),
-                    seed,
+                    study.search_seed,
                     number,
                     &history,
                 );
@@ -237,7 +267,7 @@ impl Plan for Tuning {
 
     fn kinds(&self) -> Vec<(RunSpec, usize)> {
         let mut kinds: Vec<(RunSpec, usize)> = Vec::new();
-        let studies = self.studies();
+        let studies = &self.studies;
         let each = studies.len() * self.config.trials as usize
             / (self.config.data.len() * self.config.networks.len());
         for data in &self.config.data {
