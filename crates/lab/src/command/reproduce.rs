@@ -1,7 +1,6 @@
 //! `wattlab reproduce`: run the experiments, test the claims, write the report.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +8,7 @@ use std::{
 use ::report::Target;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use record::{Journal, Results};
+use record::{Journal, Results, create_folder, scan_journal};
 
 use crate::{
     Failure, Interrupt,
@@ -18,7 +17,7 @@ use crate::{
     drive::{DriveError, drive, title},
     estimate::{Estimate, estimate},
     executor::Local,
-    experiment::{Plan, Records, plans, questions},
+    experiment::{Brief, Plan, Records, plans, questions},
     output, progress,
     work::{RunError, Worker, meter},
 };
@@ -122,8 +121,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         drive(plan, &mut records, &mut journal, &mut executor, &meter, &interrupt)
             .map_err(failure)?;
     }
-    let results = output::write_report(records.all(), &args.out, args.target.unwrap_or_default())
-        .map_err(Failure::run_time)?;
+    let results = output::write_report(&args.out, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
@@ -173,24 +171,29 @@ fn existing_records(out: &Path) -> Result<Records, Failure> {
     if !path.exists() {
         return Ok(Records::default());
     }
-    record::read_journal(&path).map(Records::new).map_err(Failure::bad_input)
+    let mut records = Records::default();
+    let state = scan_journal(&path, Brief::from, |_, it| records.push(it));
+    state.and_then(|it| it.undamaged(&path)).map_err(Failure::bad_input)?;
+    Ok(records)
 }
 
 fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Records), Failure> {
-    fs::create_dir_all(&args.out)
+    create_folder(&args.out)
         .with_context(|| {
             format!("failed to create folder `{}`; choose another by `--out`", args.out.display())
         })
         .map_err(Failure::BadInput)?;
     let path = args.out.join("journal.jsonl");
-    let (journal, records, torn) = Journal::open(&path).map_err(Failure::bad_input)?;
+    let (journal, records, torn) =
+        Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
             "journal: cut off an unfinished last line of {} bytes; its run will be done again",
             torn.bytes
         ));
     }
-    let foreign = records.iter().filter(|it| !plans.iter().any(|plan| plan.owns(&it.spec))).count();
+    let foreign =
+        records.iter().filter(|it| !plans.iter().any(|plan| plan.owns_record(it))).count();
     if foreign > 0 {
         return Err(Failure::BadInput(anyhow!(
             "journal `{}` holds {foreign} runs that this profile and seed do not ask for, and the \

@@ -219,10 +219,8 @@ impl Plan for Tuning {
         let studies = &self.studies;
         let done: Vec<usize> = studies.iter().map(|it| self.count(it, records)).collect();
         // A study whose trial is under way waits for it: its next one depends on the answer.
-        let waiting: HashSet<usize> = pending
-            .iter()
-            .filter_map(|it| self.by_search.get(&search_of(it)?).copied())
-            .collect();
+        let waiting: HashSet<usize> =
+            pending.iter().filter_map(|it| self.by_search.get(&search_of(it)?).copied()).collect();
         let mut order: Vec<usize> = (0..studies.len())
             .filter(|it| done[*it] < self.config.trials as usize && !waiting.contains(it))
             .collect();
