@@ -46,6 +46,9 @@ pub struct Args {
     /// Runs at once.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Move damaged lines of the journal aside first; their runs are done again.
+    #[arg(long)]
+    repair: bool,
     /// In place of the profile's seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -184,6 +187,9 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         })
         .map_err(Failure::BadInput)?;
     let path = args.out.join("journal.jsonl");
+    if args.repair {
+        super::journal::repaired(&path)?;
+    }
     let (journal, records, torn) =
         Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
