@@ -9,6 +9,7 @@ mod outcome;
 mod quantity;
 mod run;
 mod spec;
+mod summary;
 mod timing;
 mod warning;
 
@@ -18,7 +19,7 @@ pub use crate::{
     finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
     journal::{
         Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair, Torn,
-        create_folder, read_journal, repair_journal, scan_journal,
+        create_folder, last_record, read_journal, repair_journal, scan_journal, summarize_journal,
     },
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     quantity::{Joules, Seconds, Watts},
@@ -27,6 +28,7 @@ pub use crate::{
         Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
         SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
     },
+    summary::{EnergySummary, RunSummary},
     timing::{BatchTimes, Serving, Timing},
     warning::{Warning, WarningKind},
 };

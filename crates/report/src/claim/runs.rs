@@ -1,6 +1,6 @@
 //! What a report needs of all runs: rows, and what they have in common.
 
-use record::{Energy, Environment, Outcome, RunRecord};
+use record::{Energy, Environment, Outcome, RunRecord, RunSummary};
 
 use super::rows::{Row, Rows, is_sound, sound_energy};
 
@@ -11,7 +11,7 @@ pub struct Runs {
     pub rows: Rows,
     /// How many runs there are.
     pub count: usize,
-    /// Of the newest run.
+    /// Of the newest run; not part of a [`Run`].
     pub environment: Option<Environment>,
     /// Time of all runs, in seconds.
     pub seconds: f64,
@@ -25,15 +25,14 @@ pub struct Runs {
 #[derive(Debug)]
 pub struct Run {
     row: Row,
-    environment: Environment,
     seconds: f64,
     energy: Option<Energy>,
     /// Name and the beginning of the checksum.
     data: Option<(String, String)>,
 }
 
-impl From<RunRecord> for Run {
-    fn from(record: RunRecord) -> Self {
+impl From<RunSummary> for Run {
+    fn from(record: RunSummary) -> Self {
         let data = match &record.outcome {
             Outcome::Trained(it) => {
                 let sha256 = it.data.sha256.get(..12).unwrap_or("").to_owned();
@@ -46,7 +45,6 @@ impl From<RunRecord> for Run {
             seconds: record.timing.duration.0,
             energy: sound_energy(&record),
             data,
-            environment: record.environment,
         }
     }
 }
@@ -56,7 +54,8 @@ impl Runs {
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut runs = Self::default();
-        records.iter().for_each(|it| runs.push(it.clone().into()));
+        records.iter().for_each(|it| runs.push(RunSummary::from(it.clone()).into()));
+        runs.environment = records.last().map(|it| it.environment.clone());
         runs
     }
 
@@ -74,6 +73,5 @@ impl Runs {
                 self.data.push(text);
             }
         }
-        self.environment = Some(run.environment);
     }
 }
