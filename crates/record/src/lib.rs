@@ -9,6 +9,7 @@ mod outcome;
 mod quantity;
 mod run;
 mod spec;
+mod surroundings;
 mod timing;
 mod warning;
 
@@ -24,6 +25,7 @@ pub use crate::{
         Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
         SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
     },
+    surroundings::Surroundings,
     timing::{BatchTimes, Serving, Timing},
     warning::{Warning, WarningKind},
 };

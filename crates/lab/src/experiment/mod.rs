@@ -61,6 +61,11 @@ pub trait Plan {
     /// Whether a run is one of this experiment's.
     fn owns(&self, spec: &RunSpec) -> bool;
 
+    /// Whether its runs are known beforehand: no record changes what it asks for.
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     /// The next runs, at most `limit`; none if every run is done, or waits for a running one.
     ///
     /// `pending` are runs that were handed out and are not yet in the records.

@@ -37,6 +37,7 @@ fn record(spec: &RunSpec) -> RunRecord {
             main_cpu: None,
             order: 0,
             serving: None,
+            surroundings: None,
         },
         environment: environment(vec![]),
         warnings: vec![],

@@ -184,6 +184,10 @@ impl Plan for Tuning {
         self.place(spec).is_some()
     }
 
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
     fn next(
         &self,
         records: &Records,

@@ -14,7 +14,6 @@ use record::{Energy, Origin, Seconds, Watts};
 
 use super::{
     network::{self, Network},
-    others::Others,
     photographs::Images,
 };
 use crate::{Failure, Interrupt, config::unknown_key, output, progress};
