@@ -49,7 +49,7 @@ pub fn estimate(
     records: &Records,
     worker: &mut Worker,
 ) -> Result<Estimate, RunError> {
-    let done = records.all().iter().filter(|it| plan.owns(&it.spec)).count();
+    let done = plan.done(records);
     let runs = plan.total();
     let left = runs.saturating_sub(done);
     let mut whole = Cost { duration: Seconds(0.0), energy: None };

@@ -8,6 +8,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{Energy, RunRecord};
 
+use crate::experiment::Brief;
+
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
@@ -27,7 +29,7 @@ pub struct Progress {
 impl Progress {
     /// Of an experiment with `total` runs, of which `done` were found in the journal.
     #[must_use]
-    pub fn new(title: &'static str, total: usize, done: &[&RunRecord]) -> Self {
+    pub fn new(title: &'static str, total: usize, done: &[&Brief]) -> Self {
         let plain = !stderr().is_terminal();
         let target =
             if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -37,7 +39,7 @@ impl Progress {
         bar.set_prefix(title);
         bar.set_position(done.len() as u64);
         bar.enable_steady_tick(Duration::from_millis(500));
-        let joules = Energy::total(done.iter().filter_map(|it| it.energy.total));
+        let joules = Energy::total(done.iter().filter_map(|it| it.energy));
         let this =
             Self { bar, plain, title, started: Instant::now(), fresh: 0, last_line: None, joules };
         this.show();

@@ -17,7 +17,10 @@ pub use crate::{
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
     environment::{Code, Environment, Machine, ProbeUse},
     finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
-    journal::{Journal, JournalError, Torn, read_journal},
+    journal::{
+        Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair, Torn,
+        create_folder, read_journal, repair_journal, scan_journal,
+    },
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     quantity::{Joules, Seconds, Watts},
     run::{RECORD_SCHEMA, RunId, RunRecord},
