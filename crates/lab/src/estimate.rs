@@ -60,7 +60,7 @@ pub fn estimate(
             let record = match pieces.iter().find(|(done, _)| *done == piece) {
                 Some((_, record)) => record.clone(),
                 None => {
-                    let record = worker.run(&piece)?;
+                    let record = worker.trial(&piece)?;
                     pieces.push((piece, record.clone()));
                     record
                 }

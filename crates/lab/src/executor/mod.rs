@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     folder::{Failed, FolderError, Settings, Taken, WorkFolder},
     here::Here,
-    processes::Processes,
-    processors::{pin, shares},
+    processes::{Place, Processes},
+    processors::{allowed, pin, shares},
 };
 use crate::work::RunError;
 

@@ -191,10 +191,19 @@ impl Worker {
             }
             record.warnings.extend(self.isolation.warnings(&surroundings));
             record.timing.surroundings = Some(surroundings);
-            let before = |it| SpanEnergy { start: it.start - whole.start, ..it };
+            let before = |it: SpanEnergy| SpanEnergy { start: it.start - whole.start, ..it };
             record.energy.spans.splice(0..0, discarded.into_iter().map(before));
             return Ok(record);
         }
+    }
+
+    /// Does a run once, whatever others do: to find out what it costs.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be finished, or on interruption.
+    pub fn trial(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+        self.once(spec).map(|it| it.0)
     }
 
     /// Does a run once: its record, and the span around all of it.
