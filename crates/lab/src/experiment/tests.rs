@@ -1,5 +1,6 @@
 use record::{
-    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, Seconds, Task, Timing, Trained,
+    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, RunRecord, Seconds, Task, Timing,
+    Trained,
 };
 
 use super::*;

@@ -127,9 +127,7 @@ pub(super) fn undamaged(path: &Path, survey: Survey) -> Result<Survey, JournalEr
         _ => None,
     });
     match newer {
-        Some((line, found)) => {
-            Err(JournalError::Schema { path: path.to_owned(), line, found })
-        }
+        Some((line, found)) => Err(JournalError::Schema { path: path.to_owned(), line, found }),
         None if survey.damage.is_empty() => Ok(survey),
         None => Err(JournalError::Damaged { path: path.to_owned(), damage: survey.damage }),
     }

@@ -141,7 +141,9 @@ fn every_damaged_line_is_named_with_its_fault() {
     let (doubled, seal, unsealed) = (Fault::Doubled { first: 4 }, Fault::Seal, Fault::Unsealed);
     assert_eq!(rest, [(3, &seal), (5, &doubled), (6, &unsealed)]);
     let error = Journal::open(&path).unwrap_err().to_string();
-    for words in ["line 2: no record (", "line 3: its bytes", "line 5: its run is already in line 4"] {
+    for words in
+        ["line 2: no record (", "line 3: its bytes", "line 5: its run is already in line 4"]
+    {
         assert!(error.contains(words), "{error}");
     }
 }

@@ -7,6 +7,7 @@ mod layers;
 mod published;
 mod resample;
 mod rows;
+mod runs;
 mod timeline;
 mod tuning;
 mod verdict;
@@ -14,13 +15,14 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use crate::document::fixed;
-use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
+use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
 
 pub use self::{
     difference::{Difference, FolderComparison, VerdictChange, compare_folders},
     effects::{EffectShare, OurEffect, effect_shares},
     published::{Published, PublishedClaim, PublishedNetwork},
     rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
+    runs::{Run, Runs},
     timeline::network_means,
     tuning::{Search, searches},
     verdict::Estimate,
@@ -29,17 +31,16 @@ pub(crate) use self::{
     effects::study_cautions,
     layers::{Block, blocks, contrast},
     resample::{estimate, mean},
-    rows::{is_sound, sound_energy},
     tuning::measured as search_figures,
 };
 
-/// Tests every claim on the records; the content of `results.json`.
+/// Tests every claim on the runs; the content of `results.json`.
 #[must_use]
-pub fn results(records: &[RunRecord], published: &Published) -> Results {
+pub fn results(runs: &Runs, published: &Published) -> Results {
     Results {
         schema: RESULTS_SCHEMA.to_owned(),
-        environment: records.last().map(|it| it.environment.clone()),
-        claims: findings(&Rows::of(records), published),
+        environment: runs.environment.clone(),
+        claims: findings(&runs.rows, published),
     }
 }
 

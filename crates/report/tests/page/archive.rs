@@ -9,7 +9,7 @@ use parquet::{
 use record::RunRecord;
 use serde_json::Value;
 use wattlab_report::{
-    emissions_csv, latex, pdf, records_csv, records_parquet, write, write_records,
+    Runs, emissions_csv, latex, pdf, records_csv, records_parquet, write, write_records,
 };
 
 use crate::fixture;
@@ -127,7 +127,7 @@ fn emissions_as_codecarbon_has_them() {
 fn the_crate_lists_every_file() {
     let folder = tempfile::tempdir().unwrap();
     let files = write(&fixture::document(), folder.path()).unwrap();
-    let more = write_records(&[run()], &files, folder.path()).unwrap();
+    let more = write_records(&[run()][..], &Runs::of(&[run()]), &files, folder.path()).unwrap();
     let metadata = fs::read_to_string(folder.path().join("ro-crate-metadata.json")).unwrap();
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
     let graph = metadata["@graph"].as_array().unwrap();

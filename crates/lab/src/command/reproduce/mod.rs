@@ -4,14 +4,13 @@ mod estimates;
 mod spread;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
 };
 
 use ::report::Target;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use record::{Journal, Results};
+use record::{Journal, Results, create_folder, scan_journal};
 
 use crate::{
     Failure, Interrupt,
@@ -19,7 +18,7 @@ use crate::{
     data::DataFolder,
     drive::{DriveError, Study},
     executor::{ExecuteError, slurm::SlurmError},
-    experiment::{Plan, Records, plans, questions},
+    experiment::{Brief, Plan, Records, plans, questions},
     output,
     progress::{self, Progress, Sinks, StudyState, StudyStatus},
     work::{RunError, Worker, meter},
@@ -156,8 +155,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     });
     ended.map_err(failure)?;
     drop(executor);
-    let results = output::write_report(records.all(), &args.out, args.target.unwrap_or_default())
-        .map_err(Failure::run_time)?;
+    let results = output::write_report(&args.out, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
@@ -193,24 +191,29 @@ fn existing_records(out: &Path) -> Result<Records, Failure> {
     if !path.exists() {
         return Ok(Records::default());
     }
-    record::read_journal(&path).map(Records::new).map_err(Failure::bad_input)
+    let mut records = Records::default();
+    let state = scan_journal(&path, Brief::from, |_, it| records.push(it));
+    state.and_then(|it| it.undamaged(&path)).map_err(Failure::bad_input)?;
+    Ok(records)
 }
 
 fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Records), Failure> {
-    fs::create_dir_all(&args.out)
+    create_folder(&args.out)
         .with_context(|| {
             format!("failed to create folder `{}`; choose another by `--out`", args.out.display())
         })
         .map_err(Failure::BadInput)?;
     let path = args.out.join("journal.jsonl");
-    let (journal, records, torn) = Journal::open(&path).map_err(Failure::bad_input)?;
+    let (journal, records, torn) =
+        Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
             "journal: cut off an unfinished last line of {} bytes; its run will be done again",
             torn.bytes
         ));
     }
-    let foreign = records.iter().filter(|it| !plans.iter().any(|plan| plan.owns(&it.spec))).count();
+    let foreign =
+        records.iter().filter(|it| !plans.iter().any(|plan| plan.owns_record(it))).count();
     if foreign > 0 {
         return Err(Failure::BadInput(anyhow!(
             "journal `{}` holds {foreign} runs that this profile and seed do not ask for, and the \

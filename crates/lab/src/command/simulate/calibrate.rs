@@ -16,7 +16,7 @@ use super::{
     network::{self, Network},
     photographs::Images,
 };
-use crate::{Failure, Interrupt, config::unknown_key, output, progress};
+use crate::{Failure, Interrupt, config::unknown_key, others::Others, output, progress};
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
