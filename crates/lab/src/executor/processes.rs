@@ -68,7 +68,7 @@ struct Hand {
 #[derive(Debug)]
 enum Word {
     /// A run ended.
-    Said(String),
+    Said,
     /// The worker ended.
     Gone,
 }
@@ -140,9 +140,11 @@ impl Processes {
         let (tell, from) = (self.tell.clone(), name.to_owned());
         thread::Builder::new().name("wattlab-worker".to_owned()).spawn(move || {
             for line in said.into_iter().flat_map(|it| BufReader::new(it).lines()) {
-                let Ok(line) = line else { break };
+                if line.is_err() {
+                    break;
+                }
                 // Nobody listens any more.
-                if tell.send((from.clone(), Word::Said(line))).is_err() {
+                if tell.send((from.clone(), Word::Said)).is_err() {
                     return;
                 }
             }
@@ -166,7 +168,7 @@ impl Processes {
 
     fn hear(&mut self, worker: &str, word: &Word) -> Result<(), ExecuteError> {
         match word {
-            Word::Said(_) => {
+            Word::Said => {
                 self.futile = 0;
                 if let Some(hand) = self.hands.iter_mut().find(|it| it.name == worker) {
                     hand.busy = false;

@@ -13,6 +13,7 @@ mod tuning;
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use rayon::prelude::*;
@@ -64,6 +65,11 @@ pub trait Plan: Sync {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError>;
+
+    /// Time that choosing all its runs takes.
+    fn asking(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// One run of each kind whose cost differs, with the number of such runs: what an estimate of
     /// the whole is made of.
@@ -166,3 +172,5 @@ impl FixedRuns {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::record_of;

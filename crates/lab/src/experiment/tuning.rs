@@ -1,6 +1,9 @@
 //! RQ1: search strategies.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
 use record::{
@@ -124,6 +127,23 @@ impl Tuning {
             Some(log) if log.highest < self.config.trials => log.trials.len(),
             _ => self.tried(study, records).count(),
         }
+    }
+
+    /// Time to choose that trial from the answers of a smooth function.
+    fn time_to_choose(&self, study: &Study, number: u32) -> Duration {
+        let space = space(study.space);
+        let seed = study.search_seed;
+        let answered = |number: u32| {
+            let nothing = History::new(Vec::new(), Vec::new());
+            let parameters = hpo::suggest(&space, Sampler::Random, seed, number, &nothing).ok()?;
+            let rate: f64 = parameters.first()?.log10();
+            let value = Some(1.0 / (1.0 + (rate + 3.0).abs()));
+            Some(hpo::Trial { number, parameters, value, cost: None })
+        };
+        let history = History::new((0..number).filter_map(answered).collect(), Vec::new());
+        let start = Instant::now();
+        drop(hpo::suggest(&space, sampler(study.sampler), seed, number, &history));
+        start.elapsed()
     }
 
     /// The study of a trial under way, and the trial.
@@ -301,6 +321,21 @@ impl Plan for Tuning {
             }
         }
         Ok(given)
+    }
+
+    /// Each strategy chooses one trial from half as many made-up answers as a search has in the end.
+    fn asking(&self) -> Duration {
+        let half = self.config.trials / 2;
+        let mut each = Vec::new();
+        let mut all = Duration::ZERO;
+        for study in &self.studies {
+            let key = (study.sampler, study.space);
+            if !each.iter().any(|(it, _)| *it == key) {
+                each.push((key, self.time_to_choose(study, half)));
+            }
+            all += each.iter().find(|it| it.0 == key).map_or(Duration::ZERO, |it| it.1);
+        }
+        all * self.config.trials
     }
 
     fn kinds(&self) -> Vec<(RunSpec, usize)> {

@@ -76,6 +76,10 @@ impl Isolation {
         (&self.sysfs, &self.cpus)
     }
 
+    pub(super) fn resting(&self) -> Duration {
+        Duration::from_secs_f64(self.config.rest_s)
+    }
+
     /// Lets the machine cool down.
     pub(super) fn rest(&self, interrupt: &Interrupt) -> Result<(), RunError> {
         let end = Instant::now() + Duration::from_secs_f64(self.config.rest_s);

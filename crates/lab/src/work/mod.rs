@@ -197,6 +197,18 @@ impl Worker {
         }
     }
 
+    /// The rest before each run.
+    #[must_use]
+    pub fn rest(&self) -> std::time::Duration {
+        self.isolation.resting()
+    }
+
+    /// Whether vision networks of so many parameters in all are kept from run to run.
+    #[must_use]
+    pub fn keeps(parameters: usize) -> bool {
+        parameters <= KEPT_PARAMETERS
+    }
+
     /// Does a run once, whatever others do: to find out what it costs.
     ///
     /// # Errors

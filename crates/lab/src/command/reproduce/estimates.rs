@@ -36,12 +36,11 @@ pub(super) fn say(profile: &Profile, estimates: &[Estimate], spread: &Spread) {
         progress::line(&format!("profile {}: every run is done", profile.name));
         return;
     }
-    let duration: Duration = estimates.iter().map(|it| it.duration).sum();
     progress::line(&format!(
-        "profile {}: {left} runs to do, about {} on this machine (Ctrl-C is safe: the next call \
-         goes on)",
+        "profile {}: {left} runs to do, about {} {} (Ctrl-C is safe: the next call goes on)",
         profile.name,
-        progress::human(duration),
+        progress::human(in_all(estimates, spread)),
+        spread.place(),
     ));
 }
 
@@ -57,6 +56,10 @@ pub(super) fn show(
             "schema": "wattlab.plan/1",
             "profile": profile.name,
             "experiments": estimates,
+            "total": {
+                "duration_s": in_all(estimates, spread).as_secs_f64(),
+                "energy": Energy::total(estimates.iter().filter_map(|it| it.energy)),
+            },
         }));
     }
     output::print(&format!(
@@ -76,11 +79,19 @@ pub(super) fn show(
             progress::human(it.duration),
         ));
     }
-    let total: Duration = estimates.iter().map(|it| it.duration).sum();
-    output::print(&format!("in all, about {}", progress::human(total)));
+    output::print(&format!(
+        "in all, about {} {}",
+        progress::human(in_all(estimates, spread)),
+        spread.place()
+    ));
     Ok(())
 }
 
+/// Time of everything that is left.
+fn in_all(estimates: &[Estimate], spread: &Spread) -> Duration {
+    let alone: Duration = estimates.iter().map(|it| it.duration).sum();
+    alone / u32::try_from(spread.speedup()).unwrap_or(u32::MAX)
+}
 
 /// Where each experiment stands, for the progress.
 pub(super) fn starts(plans: &[&dyn Plan], records: &Records, estimates: &[Estimate]) -> Vec<Start> {

@@ -138,7 +138,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let status = StudyStatus::of(&profile.name, &spread.words());
     let starts = estimates::starts(&selected, &records, &estimates);
-    let mut progress = Progress::new(status, &starts, spread.workers(), sinks);
+    let mut progress = Progress::new(status, &starts, spread.speedup(), sinks);
     let mut study = Study {
         plans: &selected,
         records: &mut records,

@@ -65,12 +65,22 @@ impl Spread {
         }
     }
 
-    /// How many runs there are at once, at most.
-    pub(super) fn workers(&self) -> usize {
+    /// By how much it is faster than this machine, at best. Workers on this machine share what one
+    /// would have.
+    pub(super) fn speedup(&self) -> usize {
         match self {
-            Self::Here => 1,
-            Self::Processes(places, _) => places.len(),
+            Self::Here | Self::Processes(..) => 1,
             Self::Slurm(config, _) => config.jobs,
+        }
+    }
+
+    /// Where time is told for, in words.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Here | Self::Processes(..) => "on this machine".to_owned(),
+            Self::Slurm(config, _) => {
+                format!("on {} nodes like this one, without waiting in the queue", config.jobs)
+            }
         }
     }
 
