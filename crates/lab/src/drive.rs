@@ -82,19 +82,21 @@ impl Study<'_> {
     /// If a run or the journal fails, or on interruption. What workers finished meanwhile is kept.
     pub fn run(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {
         let ended = self.drive(executor);
-        if let Err(error) = &ended {
-            let now = matches!(error, DriveError::Interrupted);
-            if now {
-                self.progress.stopping();
-            }
-            // A journal that cannot be written keeps nothing: records wait where they are.
-            if !matches!(error, DriveError::Journal(_)) {
-                for record in executor.stop(now)? {
+        let now = matches!(ended, Err(DriveError::Interrupted));
+        if now {
+            self.progress.stopping();
+        }
+        let left = executor.stop(now);
+        match &ended {
+            // It keeps nothing any more: records wait where they are.
+            Err(DriveError::Journal(_)) => ended,
+            _ => {
+                for record in left? {
                     self.keep(record, executor)?;
                 }
+                ended
             }
         }
-        ended
     }
 
     fn drive(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {

@@ -156,7 +156,7 @@ impl Processes {
     /// Tells idle workers to begin what waits.
     fn dispatch(&mut self) -> Result<(), ExecuteError> {
         let told = self.hands.iter().filter(|it| it.busy).count();
-        let mut left = self.open.len().saturating_sub(told + self.ready.len());
+        let mut left = self.open.len().saturating_sub(told);
         for hand in self.hands.iter_mut().filter(|it| !it.busy) {
             let Some(words) = hand.words.as_mut().filter(|_| left > 0) else { continue };
             // If it is gone, its thread says so.
@@ -173,7 +173,8 @@ impl Processes {
                 if let Some(hand) = self.hands.iter_mut().find(|it| it.name == worker) {
                     hand.busy = false;
                 }
-                self.look()
+                self.look()?;
+                self.dispatch()
             }
             Word::Gone => self.gone(worker),
         }
@@ -288,7 +289,7 @@ impl Executor for Processes {
             if now {
                 let pid = i32::try_from(hand.child.id()).ok().and_then(Pid::from_raw);
                 // One that is gone already needs no signal.
-                drop(pid.map(|it| kill_process(it, Signal::TERM)));
+                let _ = pid.map(|it| kill_process(it, Signal::TERM));
             }
         }
         let deadline = Instant::now() + PATIENCE;

@@ -64,6 +64,7 @@ pub struct Slurm {
     looked: Option<Instant>,
     /// Said to the user last: that Slurm is silent, or why jobs wait.
     said: String,
+    stopping: bool,
 }
 
 impl Slurm {
@@ -111,6 +112,7 @@ impl Slurm {
             look: LOOK,
             looked: None,
             said: String::new(),
+            stopping: false,
         })
     }
 
@@ -229,7 +231,7 @@ impl Slurm {
             remove(&self.folder.path().join(format!("jobs/{}.json", task.0)))?;
         }
         self.look = LOOK;
-        if empty && !state.is_some_and(TaskState::is_completed) {
+        if empty && !self.stopping && !state.is_some_and(TaskState::is_completed) {
             self.futile += 1;
             if self.futile >= self.config.tries as usize * self.config.jobs {
                 let log = Some(self.folder.log(&worker));
@@ -394,6 +396,7 @@ impl Executor for Slurm {
     }
 
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
+        self.stopping = true;
         // Those that have begun end with the run they are at.
         self.folder.clear(|_| false)?;
         let jobs: BTreeSet<u64> = self.tasks.keys().map(|it| it.0).collect();
