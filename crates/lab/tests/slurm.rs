@@ -18,39 +18,40 @@ use std::{
 
 use record::{Outcome, RunId, read_journal};
 
-/// A study of about fifty runs of a second or less.
+/// A study of about fifty runs of a second or so.
 const STUDY: &str = r#"
 name = "two-nodes"
 seed = 4
 
 [tuning]
-data        = [{ name = "shapes-28", train = 1024, validation = 64, test = 64 }]
+data        = [{ name = "shapes-28", train = 2048, validation = 64, test = 64 }]
 networks    = ["dense-poly"]
 spaces      = ["three"]
 samplers    = ["random", "gp"]
 trials      = 8
 repetitions = 1
-epochs      = 2
+epochs      = 4
 minibatch   = 32
 
 [layers]
-data        = [{ name = "shapes-28", train = 1024, validation = 0, test = 64 }]
+data        = [{ name = "shapes-28", train = 2048, validation = 0, test = 64 }]
 conv        = [1, 4]
 linear      = [3, 7]
 relu        = [false, true]
 settings    = 1
 repetitions = 4
-epochs      = 2
+epochs      = 4
 minibatch   = 32
 
 [slurm]
 partition   = "main"
 time        = "00:10:00"
 jobs        = 2
+runs_per_job = 8
 poll_s      = 2.0
 "#;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Slurm's programs, wherever Debian puts them.
 fn program(name: &str) -> Option<PathBuf> {
@@ -399,6 +400,7 @@ fn a_study_survives_nodes_controllers_and_hands() {
         let left = fs::read_dir(folder.join("spread/work").join(part)).unwrap().count();
         assert_eq!(left, 0, "{part}");
     }
+    assert_eq!(cluster.ask("squeue", &["-h"]), "", "jobs are left");
 }
 
 #[test]

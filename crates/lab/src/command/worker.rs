@@ -3,6 +3,8 @@
 use std::{
     io::{self, BufRead, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
@@ -90,10 +92,28 @@ impl Here<'_> {
             return Ok(());
         }
         let mut left = self.settings.runs.unwrap_or(u32::MAX);
-        while left > 0 && self.turn()?.is_some() {
-            left -= 1;
+        while left > 0 {
+            match self.turn()? {
+                Some(_) => left -= 1,
+                None if self.linger() => {}
+                None => break,
+            }
         }
         Ok(())
+    }
+
+    /// Waits for something to do; whether there is.
+    fn linger(&self) -> bool {
+        let end = Instant::now() + Duration::from_secs_f64(self.settings.linger_s);
+        let mut pause = Duration::from_millis(20);
+        while Instant::now() < end && !self.interrupt.is_set() && !self.folder.is_closed() {
+            if self.folder.waiting().is_ok_and(|it| it > 0) {
+                return true;
+            }
+            thread::sleep(pause);
+            pause = pause.mul_f64(1.5).min(Duration::from_secs(1));
+        }
+        false
     }
 
     /// Does the next run, if there is one.

@@ -34,6 +34,9 @@ pub struct SlurmConfig {
     pub jobs: usize,
     /// Runs that one job does at most; absent: as many as there are.
     pub runs_per_job: Option<u32>,
+    /// A job that finds nothing to do waits so long for more, in seconds: a search asks for its next
+    /// trial when the one before has ended.
+    pub linger_s: f64,
     /// How often a run is started at most if its jobs are lost.
     pub tries: u32,
     /// Longest time between two looks at the queue, in seconds.
@@ -56,6 +59,7 @@ impl Default for SlurmConfig {
             setup: Vec::new(),
             jobs: 16,
             runs_per_job: None,
+            linger_s: 15.0,
             tries: 3,
             poll_s: 30.0,
         }
@@ -94,6 +98,9 @@ impl SlurmConfig {
         check.positive("slurm.runs_per_job", u64::from(self.runs_per_job.unwrap_or(1)));
         if !(0.1..=3600.0).contains(&self.poll_s) {
             check.fail("slurm.poll_s", &self.poll_s.to_string(), "0.1 to 3600 seconds");
+        }
+        if !(0.0..=3600.0).contains(&self.linger_s) {
+            check.fail("slurm.linger_s", &self.linger_s.to_string(), "0 to 3600 seconds");
         }
         for (key, lines) in [("slurm.options", &self.options), ("slurm.setup", &self.setup)] {
             for line in lines.iter().filter(|it| it.contains('\n')) {

@@ -10,6 +10,7 @@
 //!      jobs/<job>.json            jobs that were submitted
 //!      logs/                      what workers said
 //!      bin-<sha256>               the program that works
+//!      closed                     nothing more will come
 //! ```
 //!
 //! Every step is one rename. A worker puts the record into `done` before its assignment leaves
@@ -68,6 +69,8 @@ pub struct Settings {
     pub together: bool,
     /// Runs that a worker does at most.
     pub runs: Option<u32>,
+    /// A worker that finds nothing to do waits so long for more, in seconds.
+    pub linger_s: f64,
 }
 
 /// Why a run cannot be done.
@@ -146,6 +149,25 @@ impl WorkFolder {
     /// If it did not, or the file is damaged.
     pub fn settings(&self) -> Result<Settings, FolderError> {
         read(&self.path.join("settings.json"))
+    }
+
+    /// Says whether more runs may come.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn close(&self, closed: bool) -> Result<(), FolderError> {
+        let path = self.path.join("closed");
+        if closed {
+            return fs::write(&path, b"").map_err(fail("write", &path));
+        }
+        remove(&path)
+    }
+
+    /// Whether nothing more will come.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.path.join("closed").exists()
     }
 
     /// Hands out a run as number `order`; those with lower numbers are begun first.

@@ -187,6 +187,7 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
         isolation: profile.isolation,
         together,
         runs: profile.slurm.runs_per_job,
+        linger_s: profile.slurm.linger_s,
     }
 }
 

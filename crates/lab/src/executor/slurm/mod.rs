@@ -79,6 +79,7 @@ impl Slurm {
         config: SlurmConfig,
         program: &Path,
     ) -> Result<Self, ExecuteError> {
+        folder.close(false)?;
         let (program, sha256) = script::copy(&folder, program, "bin", "")?;
         let script = folder.path().join("job.sh");
         let fail = |source| FolderError::Io { action: "write", path: script.clone(), source };
@@ -187,6 +188,7 @@ impl Slurm {
 
     fn review(&mut self) -> Result<(), ExecuteError> {
         if self.tasks.is_empty() {
+            self.running = 0;
             return self.orphans();
         }
         let jobs: BTreeSet<u64> = self.tasks.keys().map(|it| it.0).collect();
@@ -281,7 +283,9 @@ impl Slurm {
         let waiting = self.folder.waiting()?;
         let pending = self.tasks.values().filter(|it| it.is_pending()).count();
         let room = self.config.jobs.saturating_sub(self.tasks.len());
-        let wanted = waiting.saturating_sub(pending).min(room);
+        // Jobs that wait for their start, or for something to do.
+        let free = self.tasks.len().saturating_sub(self.running);
+        let wanted = waiting.saturating_sub(free).min(room);
         if let (Some(first), true) = (self.tasks.values().next(), pending == self.tasks.len()) {
             if !matches!(first.reason.as_str(), "" | "None" | "Priority" | "Resources") {
                 let text = format!("{pending} jobs wait: {}", first.reason);
@@ -397,6 +401,7 @@ impl Executor for Slurm {
 
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
         self.stopping = true;
+        self.folder.close(true)?;
         // Those that have begun end with the run they are at.
         self.folder.clear(|_| false)?;
         let jobs: BTreeSet<u64> = self.tasks.keys().map(|it| it.0).collect();
