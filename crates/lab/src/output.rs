@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use record::{JournalError, Results, RunRecord, scan_journal};
+use record::{Experiment, JournalError, Results, RunRecord, scan_journal};
 use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
 use serde::Serialize;
 
@@ -20,12 +20,42 @@ use crate::Failure;
 ///
 /// If the folder cannot be written.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, content)?;
-    fs::File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, path)
+    let mut file = Whole::create(path)?;
+    file.write_all(content)?;
+    file.finish()
+}
+
+/// A file under a temporary name until it is whole.
+pub(crate) struct Whole {
+    file: fs::File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Whole {
+    /// Begins it.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".part");
+        let temporary = PathBuf::from(temporary);
+        Ok(Self { file: fs::File::create(&temporary)?, temporary, path: path.to_owned() })
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Prints the one JSON document of `--json`.
@@ -79,7 +109,7 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
 ///
 /// If there is no readable journal, or the folder cannot be written.
 pub(crate) fn write_report(folder: &Path, target: Target) -> Result<Results, Failure> {
-    let source = JournalFile(folder.join("journal.jsonl"));
+    let source = JournalFile::of(folder);
     let runs = source.runs().map_err(Failure::bad_input)?;
     written(&source, &runs, folder, target).map_err(Failure::run_time)
 }
@@ -104,14 +134,24 @@ fn written(
 }
 
 /// A journal whose records are read some at a time.
-pub(crate) struct JournalFile(pub(crate) PathBuf);
+pub(crate) struct JournalFile {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Only the runs of this experiment.
+    pub(crate) only: Option<Experiment>,
+}
 
 impl JournalFile {
+    /// That of a reproduction's folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { path: folder.join("journal.jsonl"), only: None }
+    }
+
     /// Its runs as a report needs them.
     pub(crate) fn runs(&self) -> Result<Runs, JournalError> {
         let mut runs = Runs::default();
-        let state = scan_journal(&self.0, Run::from, |_, run| runs.push(run))?;
-        state.undamaged(&self.0)?;
+        let state = scan_journal(&self.path, Run::from, |_, run| runs.push(run))?;
+        state.undamaged(&self.path)?;
         Ok(runs)
     }
 }
@@ -121,10 +161,10 @@ impl RecordSource for JournalFile {
         let mut some = Vec::with_capacity(RECORDS_AT_ONCE);
         let mut kept = Ok(());
         let state = scan_journal(
-            &self.0,
-            |it| it,
+            &self.path,
+            |it| self.only.is_none_or(|only| only == it.spec.experiment).then_some(it),
             |_, record| {
-                some.push(record);
+                some.extend(record);
                 if some.len() == RECORDS_AT_ONCE && kept.is_ok() {
                     kept = sink(&some);
                     some.clear();
@@ -133,6 +173,6 @@ impl RecordSource for JournalFile {
         );
         kept?;
         sink(&some)?;
-        state.and_then(|it| it.undamaged(&self.0)).map_err(io::Error::other)
+        state.and_then(|it| it.undamaged(&self.path)).map_err(io::Error::other)
     }
 }

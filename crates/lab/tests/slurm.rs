@@ -39,7 +39,7 @@ conv        = [1, 4]
 linear      = [3, 7]
 relu        = [false, true]
 settings    = 1
-repetitions = 4
+repetitions = 6
 epochs      = 4
 minibatch   = 32
 
@@ -66,6 +66,8 @@ static TURN: Mutex<()> = Mutex::new(());
 struct Cluster {
     folder: tempfile::TempDir,
     processes: BTreeMap<&'static str, Child>,
+    /// What the study says.
+    scratch: tempfile::TempDir,
 }
 
 impl Cluster {
@@ -86,7 +88,8 @@ impl Cluster {
         }
         // Not a system's folder of private temporary files: the daemons must see it.
         let folder = tempfile::Builder::new().prefix("wattlab-slurm-").tempdir().unwrap();
-        let mut this = Self { folder, processes: BTreeMap::new() };
+        let scratch = tempfile::tempdir().unwrap();
+        let mut this = Self { folder, processes: BTreeMap::new(), scratch };
         this.write_configuration();
         this.munge();
         this.controller();
@@ -132,9 +135,10 @@ impl Cluster {
              SelectTypeParameters=CR_Core\n\
              SchedulerType=sched/backfill\n\
              SchedulerParameters=sched_interval=1,bf_interval=2,batch_sched_delay=0\n\
-             SlurmdTimeout=5\n\
+             SlurmdTimeout=4\n\
              ReturnToService=2\n\
              KillWait=5\n\
+             MessageTimeout=4\n\
              SlurmdParameters=config_overrides\n\
              MpiDefault=none\n\
              JobAcctGatherType=jobacct_gather/none\n\
@@ -257,7 +261,9 @@ impl Cluster {
 
     /// What the daemons said last.
     fn tell(&self) {
-        for entry in fs::read_dir(self.path("log")).unwrap().flatten() {
+        let logs = [self.path("log"), self.scratch.path().to_owned()];
+        let entries = logs.iter().flat_map(|it| fs::read_dir(it).unwrap().flatten());
+        for entry in entries.filter(|it| it.path().extension().is_some_and(|it| it == "log")) {
             let text = fs::read_to_string(entry.path()).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let last = lines[lines.len().saturating_sub(25)..].join("\n");
@@ -317,8 +323,8 @@ fn a_study_survives_nodes_controllers_and_hands() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mut cluster) = Cluster::start() else { return };
     println!("{}", cluster.ask("sinfo", &["--version"]).trim());
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path();
+    let folder = cluster.scratch.path().to_owned();
+    let folder = folder.as_path();
     fs::write(folder.join("study.toml"), STUDY).unwrap();
     let start = |cluster: &Cluster, log: &str| {
         let args = ["reproduce", "--profile", "study.toml", "--out", "spread"];
@@ -407,8 +413,7 @@ fn a_study_survives_nodes_controllers_and_hands() {
 fn a_run_that_cannot_be_done_names_its_log() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(cluster) = Cluster::start() else { return };
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path();
+    let folder = cluster.scratch.path();
     // What the login node can do and its compute nodes cannot: the program is changed on the way.
     fs::write(folder.join("study.toml"), STUDY).unwrap();
     let args = ["reproduce", "--profile", "study.toml", "--out", "bad", "--rq", "1"];

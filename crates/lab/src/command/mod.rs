@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod datasets;
+pub mod journal;
 pub mod measure;
 pub mod meter;
 pub mod model;

@@ -19,9 +19,9 @@ pub(super) fn run(
     as_json: bool,
 ) -> Result<(), Failure> {
     let reference = RawStudy::read(folder_of_raw).map_err(Failure::bad_input)?;
-    let journal = out.join("journal.jsonl");
-    let ours = if journal.exists() {
-        output::JournalFile(journal).runs().map_err(Failure::bad_input)?.rows.layers
+    let journal = output::JournalFile::of(out);
+    let ours = if journal.path.exists() {
+        journal.runs().map_err(Failure::bad_input)?.rows.layers
     } else {
         Vec::new()
     };

@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn rows(folder: &Path) -> Result<Rows, Failure> {
-    let runs = output::JournalFile(folder.join("journal.jsonl")).runs();
+    let runs = output::JournalFile::of(folder).runs();
     runs.map(|it| it.rows).map_err(Failure::bad_input)
 }
 

@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod compare;
+mod crash;
+mod journal;
 mod measure;
 mod model;
 mod pipe;

@@ -16,7 +16,7 @@ pub use self::{
 use record::{ClaimId, Energy, Origin, Results};
 
 use crate::{
-    claim::{Published, Runs},
+    claim::{Published, Runs, factorials},
     document::{Banner, Document, Section, grouped, significant},
 };
 
@@ -25,10 +25,11 @@ use crate::{
 #[must_use]
 pub fn document(runs: &Runs, results: &Results, published: &Published, target: Target) -> Document {
     let rows = &runs.rows;
+    let sets = factorials(&rows.layers);
     let sections = [
         tuning::section(&rows.trials, target),
-        layers::costs(&rows.layers),
-        layers::complexity(&rows.layers),
+        layers::costs(&rows.layers, &sets),
+        layers::complexity(&rows.layers, &sets),
         batching::section(&rows.queues),
         timeline::section(&rows.infers, published),
     ];

@@ -3,6 +3,7 @@
 mod batching;
 mod difference;
 mod effects;
+mod factorial;
 mod layers;
 mod published;
 mod resample;
@@ -12,7 +13,10 @@ mod timeline;
 mod tuning;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::Hash,
+};
 
 use crate::document::fixed;
 use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
@@ -29,8 +33,8 @@ pub use self::{
 };
 pub(crate) use self::{
     effects::study_cautions,
-    layers::{Block, blocks, contrast},
-    resample::{estimate, mean},
+    factorial::{Block, Factorial, Response, factorials},
+    resample::{Sums, estimate, mean},
     tuning::measured as search_figures,
 };
 
@@ -47,11 +51,12 @@ pub fn results(runs: &Runs, published: &Published) -> Results {
 /// Tests every claim on the rows, in the order of [`ClaimId::ALL`].
 #[must_use]
 pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
+    let sets = factorials(&rows.layers);
     let answers = [
         tuning::bayesian_dominates(&rows.trials),
-        layers::conv_dominates(&rows.layers),
-        layers::halved_by_smaller_network(&rows.layers),
-        layers::diminishing_returns(&rows.layers),
+        layers::conv_dominates(&rows.layers, &sets),
+        layers::halved_by_smaller_network(&rows.layers, &sets),
+        layers::diminishing_returns(&rows.layers, &sets),
         batching::batching_matters(&rows.queues),
         batching::model_dependent(&rows.queues),
         timeline::energy_rises(&rows.infers, published),
@@ -137,7 +142,13 @@ fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, 
         .collect()
 }
 
-/// Distinct values in order of first appearance.
+/// Distinct values in order of first appearance, of which there may be many.
+pub(crate) fn unique<T: Eq + Hash + Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    values.into_iter().filter(|it| seen.insert(it.clone())).collect()
+}
+
+/// Distinct values in order of first appearance, of which there are few.
 pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {

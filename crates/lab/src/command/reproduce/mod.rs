@@ -48,6 +48,9 @@ pub struct Args {
     /// Runs at once: processes on this machine, each on processors of its own, or jobs.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
+    /// Move damaged lines of the journal aside first; their runs are done again.
+    #[arg(long)]
+    repair: bool,
     /// In place of the profile's seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -204,6 +207,9 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         })
         .map_err(Failure::BadInput)?;
     let path = args.out.join("journal.jsonl");
+    if args.repair {
+        super::journal::repaired(&path)?;
+    }
     let (journal, records, torn) =
         Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {

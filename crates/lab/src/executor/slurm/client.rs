@@ -4,8 +4,16 @@ use std::{
     collections::BTreeMap,
     io,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::mpsc::channel,
+    thread,
+    time::Duration,
 };
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A command that takes longer is left: the controller is away or very busy.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why Slurm could not be asked or did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -124,11 +132,29 @@ const SILENT: &[&str] = &[
     "Slurm backup controller in standby",
 ];
 
+/// Runs a command, for so long at most: while the controller is away they wait for minutes.
 fn run(command: &'static str, arguments: &[&str]) -> Result<Output, SlurmError> {
-    Command::new(command)
+    let missing = |source| SlurmError::Missing { command, source };
+    let child = Command::new(command)
         .args(arguments)
-        .output()
-        .map_err(|source| SlurmError::Missing { command, source })
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(missing)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (tell, ended) = channel();
+    let wait = move || drop(tell.send(child.wait_with_output()));
+    thread::Builder::new().name("wattlab-slurm".to_owned()).spawn(wait).map_err(missing)?;
+    ended.recv_timeout(PATIENCE).map_or_else(
+        |_| {
+            // It is still ours: nobody has waited for it.
+            let _ = pid.map(|it| kill_process(it, Signal::KILL));
+            let message = format!("no answer within {} s", PATIENCE.as_secs());
+            Err(SlurmError::Silent { command, message })
+        },
+        |output| output.map_err(missing),
+    )
 }
 
 fn answer(command: &'static str, arguments: &[&str]) -> Result<String, SlurmError> {
