@@ -240,3 +240,32 @@ fn sensors_that_see_all_runs_allow_one_at_a_time_unless_the_profile_says_so() {
     let page = fs::read_to_string(folder.join("allowed/report/report.md")).unwrap();
     assert!(page.contains("while other runs used the same sensors"), "{page}");
 }
+
+#[test]
+fn a_run_is_done_again_while_others_use_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = TINY.replace("train = 96, validation = 0", "train = 1024, validation = 0")
+        + "\n[isolation]\nmax_outside_load = 0.01\nrepeats = 1\n";
+    fs::write(folder.join("busy.toml"), text).unwrap();
+    let mut other = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let output = run(folder, &["reproduce", "--profile", "busy.toml", "--rq", "2", "--out", "busy"]);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let again: Vec<RunRecord> = records(folder, "busy")
+        .into_iter()
+        .filter(|it| it.timing.surroundings.as_ref().unwrap().repeats == 1)
+        .collect();
+    assert!(!again.is_empty(), "no run was done again");
+    for record in again {
+        // What was not kept has cost joules, before the run that was.
+        let discarded = record.energy.span_named("discarded").unwrap();
+        assert!(discarded.energy.unwrap().joules.0 > 0.0 && discarded.start.0 < 0.0);
+        let share = record.timing.surroundings.unwrap().others_share.unwrap();
+        let told = record.warnings.iter().any(|it| it.kind == record::WarningKind::OutsideLoad);
+        assert_eq!(told, share > 0.01, "{share}");
+    }
+    let page = fs::read_to_string(folder.join("busy/report/report.md")).unwrap();
+    assert!(page.contains("while others used the machine"), "{page}");
+}
