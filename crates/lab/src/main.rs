@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use wattlab::command::{
     check, datasets, journal, measure, meter, model, plugin, probes, report, reproduce, simulate,
-    stats, tune,
+    stats, status, tune, worker,
 };
 
 /// What does an accuracy point cost in joules?
@@ -49,9 +49,14 @@ enum Command {
     Stats(stats::Command),
     /// Simulate a queue of inference requests: waits, responses, joules.
     Simulate(simulate::Args),
+    /// How a study stands, from another terminal.
+    Status(status::Args),
     /// Tune anything: ask for parameters, tell what they gave.
     #[command(subcommand)]
     Tune(tune::Command),
+    /// Do the runs of a work folder; started by `reproduce`.
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -68,7 +73,9 @@ fn main() -> ExitCode {
         Command::Probes(args) => probes::run(&args),
         Command::Stats(command) => stats::run(&command),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Tune(command) => tune::run(&command),
+        Command::Worker(args) => worker::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
 }

@@ -10,6 +10,7 @@ mod quantity;
 mod run;
 mod spec;
 mod summary;
+mod surroundings;
 mod timing;
 mod warning;
 
@@ -29,6 +30,7 @@ pub use crate::{
         SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
     },
     summary::{EnergySummary, RunSummary},
+    surroundings::Surroundings,
     timing::{BatchTimes, Serving, Timing},
     warning::{Warning, WarningKind},
 };

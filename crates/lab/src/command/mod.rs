@@ -13,4 +13,6 @@ pub mod report;
 pub mod reproduce;
 pub mod simulate;
 pub mod stats;
+pub mod status;
 pub mod tune;
+pub mod worker;

@@ -13,6 +13,7 @@ mod tuning;
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use rayon::prelude::*;
@@ -41,6 +42,11 @@ pub trait Plan: Sync {
     /// The same of a record, whose identity is known.
     fn owns_record(&self, record: &Brief) -> bool;
 
+    /// Whether its runs are known beforehand: no record changes what it asks for.
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     /// How many of its runs are done.
     fn done(&self, records: &Records) -> usize {
         records.all().par_iter().filter(|it| self.owns_record(it)).count()
@@ -59,6 +65,11 @@ pub trait Plan: Sync {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError>;
+
+    /// Time that choosing all its runs takes.
+    fn asking(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// One run of each kind whose cost differs, with the number of such runs: what an estimate of
     /// the whole is made of.
@@ -161,3 +172,5 @@ impl FixedRuns {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::record_of;

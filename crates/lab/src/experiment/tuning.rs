@@ -1,6 +1,9 @@
 //! RQ1: search strategies.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
 use record::{
@@ -126,6 +129,78 @@ impl Tuning {
         }
     }
 
+    /// Time to choose that trial from the answers of a smooth function.
+    fn time_to_choose(&self, study: &Study, number: u32) -> Duration {
+        let space = space(study.space);
+        let seed = study.search_seed;
+        let answered = |number: u32| {
+            let nothing = History::new(Vec::new(), Vec::new());
+            let parameters = hpo::suggest(&space, Sampler::Random, seed, number, &nothing).ok()?;
+            let rate: f64 = parameters.first()?.log10();
+            let value = Some(1.0 / (1.0 + (rate + 3.0).abs()));
+            Some(hpo::Trial { number, parameters, value, cost: None })
+        };
+        let history = History::new((0..number).filter_map(answered).collect(), Vec::new());
+        let start = Instant::now();
+        drop(hpo::suggest(&space, sampler(study.sampler), seed, number, &history));
+        start.elapsed()
+    }
+
+    /// The study of a trial under way, and the trial.
+    fn under_way(&self, spec: &RunSpec) -> Option<(usize, (u32, Adam))> {
+        let Task::Train(task) = &spec.task else { return None };
+        let at = *self.by_search.get(&search_of(spec)?)?;
+        Some((at, (task.trial?.number, task.optimizer)))
+    }
+
+    /// Whether a study may have another trial while so many are under way: one of a strategy that
+    /// learns waits for their answers.
+    fn goes_on(&self, study: &Study, under_way: usize) -> bool {
+        matches!(study.sampler, SamplerKind::Grid | SamplerKind::Random)
+            || under_way < self.config.parallel
+    }
+
+    /// A fixed random order of all studies for a round.
+    fn order(&self, round: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.studies.len()).collect();
+        shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
+        all
+    }
+
+    /// The next trial of a study.
+    fn propose(
+        &self,
+        study: &Study,
+        records: &Records,
+        under_way: &[(u32, Adam)],
+    ) -> Result<RunSpec, PlanError> {
+        let space = space(study.space);
+        let trials: Vec<hpo::Trial> = self
+            .tried(study, records)
+            .map(|it| hpo::Trial {
+                number: it.number,
+                parameters: point(&it.optimizer, space.dimensions()),
+                value: it.value,
+                cost: None,
+            })
+            .collect();
+        // The lowest that is free: one whose worker never came back is asked for again.
+        let taken: HashSet<u32> =
+            trials.iter().map(|it| it.number).chain(under_way.iter().map(|it| it.0)).collect();
+        let number = (0..).find(|it| !taken.contains(it)).unwrap_or_default();
+        // By number: the order in which they were handed out, whoever tells of them.
+        let mut under_way = under_way.to_vec();
+        under_way.sort_by_key(|it| it.0);
+        let pending = under_way.iter().map(|it| point(&it.1, space.dimensions())).collect();
+        let history = History::new(trials, pending);
+        let sampler = sampler(study.sampler);
+        let suggestion =
+            hpo::suggest(&space, sampler, study.search_seed, number, &history).map_err(
+                |source| PlanError::Search { sampler: study.sampler.title(), number, source },
+            )?;
+        Ok(self.spec(study, number, optimizer(&suggestion)))
+    }
+
     /// Whether a trial of that search and number is one of ours.
     fn is_ours(&self, search: Option<&RunId>, spec: &RunSpec) -> bool {
         let number = match &spec.task {
@@ -210,57 +285,58 @@ impl Plan for Tuning {
         self.is_ours(record.search.as_ref(), &record.spec)
     }
 
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
     fn next(
         &self,
         records: &Records,
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError> {
-        let studies = &self.studies;
-        let done: Vec<usize> = studies.iter().map(|it| self.count(it, records)).collect();
-        // A study whose trial is under way waits for it: its next one depends on the answer.
-        let waiting: HashSet<usize> =
-            pending.iter().filter_map(|it| self.by_search.get(&search_of(it)?).copied()).collect();
-        let mut order: Vec<usize> = (0..studies.len())
-            .filter(|it| done[*it] < self.config.trials as usize && !waiting.contains(it))
-            .collect();
-        if let Some(round) = order.iter().map(|it| done[*it]).min() {
-            order.retain(|it| done[*it] == round);
-            // A fixed order of all studies for the round; those that are done have left it.
-            let mut all: Vec<usize> = (0..studies.len()).collect();
-            shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
-            let mut place = vec![0; all.len()];
-            all.into_iter().enumerate().for_each(|(at, study)| place[study] = at);
-            order.sort_unstable_by_key(|it| place[*it]);
+        let done: Vec<usize> = self.studies.iter().map(|it| self.count(it, records)).collect();
+        // Trials under way, by study.
+        let mut under_way: Vec<Vec<(u32, Adam)>> = vec![Vec::new(); self.studies.len()];
+        for (at, trial) in pending.iter().filter_map(|it| self.under_way(it)) {
+            under_way[at].push(trial);
         }
-        order
-            .into_iter()
-            .take(limit)
-            .map(|at| {
-                let (study, number) = (&studies[at], done[at] as u32);
-                let space = space(study.space);
-                let trials = self.tried(study, records).map(|it| hpo::Trial {
-                    number: it.number,
-                    parameters: point(&it.optimizer, space.dimensions()),
-                    value: it.value,
-                    cost: None,
-                });
-                let history = History::new(trials.collect(), Vec::new());
-                let suggestion = hpo::suggest(
-                    &space,
-                    sampler(study.sampler),
-                    study.search_seed,
-                    number,
-                    &history,
-                );
-                let suggestion = suggestion.map_err(|source| PlanError::Search {
-                    sampler: study.sampler.title(),
-                    number,
-                    source,
-                })?;
-                Ok(self.spec(study, number, optimizer(&suggestion)))
-            })
-            .collect()
+        let mut given = Vec::new();
+        while given.len() < limit {
+            let open: Vec<usize> = (0..self.studies.len())
+                .filter(|it| done[*it] + under_way[*it].len() < self.config.trials as usize)
+                .filter(|it| self.goes_on(&self.studies[*it], under_way[*it].len()))
+                .collect();
+            let round = |it: &usize| done[*it] + under_way[*it].len();
+            let Some(round) = open.iter().map(round).min() else { break };
+            let in_round = |it: &usize| done[*it] + under_way[*it].len() == round;
+            let order: Vec<usize> = self
+                .order(round)
+                .into_iter()
+                .filter(|it| open.contains(it) && in_round(it))
+                .collect();
+            for at in order.into_iter().take(limit - given.len()) {
+                let spec = self.propose(&self.studies[at], records, &under_way[at])?;
+                under_way[at].extend(self.under_way(&spec).map(|it| it.1));
+                given.push(spec);
+            }
+        }
+        Ok(given)
+    }
+
+    /// Each strategy chooses one trial from half as many made-up answers as a search has in the end.
+    fn asking(&self) -> Duration {
+        let half = self.config.trials / 2;
+        let mut each = Vec::new();
+        let mut all = Duration::ZERO;
+        for study in &self.studies {
+            let key = (study.sampler, study.space);
+            if !each.iter().any(|(it, _)| *it == key) {
+                each.push((key, self.time_to_choose(study, half)));
+            }
+            all += each.iter().find(|it| it.0 == key).map_or(Duration::ZERO, |it| it.1);
+        }
+        all * self.config.trials
     }
 
     fn kinds(&self) -> Vec<(RunSpec, usize)> {

@@ -16,10 +16,11 @@ use wattlab::{
     Interrupt,
     config::Profile,
     data::DataFolder,
-    drive::drive,
-    executor::{Executor, Local},
-    experiment::{Brief, Records, plans},
-    work::{RunError, Worker, meter},
+    drive,
+    executor::{Assignment, Event, ExecuteError, Executor, Here, Standing},
+    experiment::{Brief, Plan, Records, plans},
+    progress::{Progress, Sinks, StudyStatus},
+    work::{Worker, meter},
 };
 
 use super::{run, stderr, wattlab};
@@ -67,39 +68,38 @@ const TORN: usize = 100;
 const CHILD: &str = "WATTLAB_CRASH_TEST_FOLDER";
 const LIMIT: &str = "WATTLAB_CRASH_TEST_BYTES";
 
-/// Says what becomes of each run: `done` when it is executed, `kept` when the driver asks for the
-/// next, that is, when the journal has acknowledged it.
-struct Telling<'a> {
-    inner: Local<'a>,
-    done: Option<RunId>,
-}
-
-impl Telling<'_> {
-    fn kept(&mut self) {
-        if let Some(id) = self.done.take() {
-            println!("\nkept {id}");
-        }
-    }
-}
+/// Says what becomes of each run: `done` when it is executed, `kept` when the journal has
+/// acknowledged it.
+struct Telling<'a>(Here<'a>);
 
 impl Executor for Telling<'_> {
     fn capacity(&self) -> usize {
-        self.inner.capacity()
+        self.0.capacity()
     }
 
-    fn start(&mut self, spec: RunSpec) {
-        self.kept();
-        self.inner.start(spec);
+    fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError> {
+        self.0.start(runs)
     }
 
-    fn finished(&mut self) -> Option<Result<RunRecord, RunError>> {
-        self.kept();
-        let result = self.inner.finished();
-        if let Some(Ok(record)) = &result {
+    fn wait(&mut self) -> Result<Event, ExecuteError> {
+        let event = self.0.wait()?;
+        if let Event::Record(record) = &event {
             println!("\ndone {}", record.id);
-            self.done = Some(record.id.clone());
         }
-        result
+        Ok(event)
+    }
+
+    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError> {
+        println!("\nkept {id}");
+        self.0.kept(id)
+    }
+
+    fn standing(&self) -> Standing {
+        self.0.standing()
+    }
+
+    fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
+        self.0.stop(now)
     }
 }
 
@@ -122,10 +122,17 @@ fn child() {
     let interrupt = Interrupt::default();
     let meter = meter(Some(&folder.join("none")), &[], None).unwrap();
     let mut worker = Worker::new(meter.clone(), DataFolder::new(None), interrupt.clone());
-    for plan in &plans {
-        let mut executor = Telling { inner: Local::new(&mut worker), done: None };
-        drive(&**plan, &mut records, &mut journal, &mut executor, &meter, &interrupt).unwrap();
-    }
+    let plans: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).collect();
+    let status = StudyStatus::of("crash", "local");
+    let mut study = drive::Study {
+        plans: &plans,
+        records: &mut records,
+        journal: &mut journal,
+        meter: &meter,
+        interrupt: &interrupt,
+        progress: &mut Progress::new(status, &[], 1, Sinks::default()),
+    };
+    study.run(&mut Telling(Here::new(&mut worker))).unwrap();
     println!("\nend");
 }
 

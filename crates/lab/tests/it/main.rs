@@ -15,6 +15,7 @@ mod simulate;
 mod stats;
 mod tune;
 mod vision;
+mod workers;
 
 use std::{
     path::Path,

@@ -123,6 +123,27 @@ fn facts(runs: &Runs) -> Vec<(String, String)> {
             ),
         ),
     ];
+    if runs.hosts.len() > 1 {
+        let names: Vec<&str> = runs.hosts.iter().map(String::as_str).take(8).collect();
+        let more = if runs.hosts.len() > names.len() { ", …" } else { "" };
+        facts.push(("machines", format!("{}: {}{more}", runs.hosts.len(), names.join(", "))));
+    }
+    if runs.shared > 0 {
+        let text = format!(
+            "{} runs were measured while other runs used the same sensors: their joules are an upper \
+             bound",
+            runs.shared
+        );
+        facts.push(("warning", text));
+    }
+    if runs.disturbed > 0 {
+        let text = format!(
+            "{} runs were measured while others used the machine: times are longer, and measured \
+             joules include theirs",
+            runs.disturbed
+        );
+        facts.push(("warning", text));
+    }
     if unsound > 0 {
         let text = format!(
             "{unsound} runs with a figure that cannot be: not a number, negative, or nothing done"

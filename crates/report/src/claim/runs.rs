@@ -1,6 +1,8 @@
 //! What a report needs of all runs: rows, and what they have in common.
 
-use record::{Energy, Environment, Outcome, RunRecord, RunSummary};
+use std::collections::BTreeSet;
+
+use record::{Energy, Environment, Outcome, RunRecord, RunSummary, WarningKind};
 
 use super::rows::{Row, Rows, is_sound, sound_energy};
 
@@ -19,6 +21,12 @@ pub struct Runs {
     pub energy: Option<Energy>,
     /// The images of the trainings, in words.
     pub data: Vec<String>,
+    /// Names of the machines that did the runs, as far as records tell.
+    pub hosts: BTreeSet<String>,
+    /// Runs that were measured while sensors saw others too.
+    pub shared: usize,
+    /// Runs during which others used the machine.
+    pub disturbed: usize,
 }
 
 /// What a report needs of one run.
@@ -29,6 +37,9 @@ pub struct Run {
     energy: Option<Energy>,
     /// Name and the beginning of the checksum.
     data: Option<(String, String)>,
+    host: Option<String>,
+    shared: bool,
+    disturbed: bool,
 }
 
 impl From<RunSummary> for Run {
@@ -40,8 +51,12 @@ impl From<RunSummary> for Run {
             }
             _ => None,
         };
+        let warned = |kind| record.warnings.contains(&kind);
         Self {
             row: Row::of(&record),
+            shared: warned(WarningKind::SharedDomain),
+            disturbed: warned(WarningKind::OutsideLoad),
+            host: record.timing.surroundings.as_ref().and_then(|it| it.host.clone()),
             seconds: record.timing.duration.0,
             energy: sound_energy(&record),
             data,
@@ -73,5 +88,8 @@ impl Runs {
                 self.data.push(text);
             }
         }
+        self.hosts.extend(run.host);
+        self.shared += usize::from(run.shared);
+        self.disturbed += usize::from(run.disturbed);
     }
 }
