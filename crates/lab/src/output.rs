@@ -11,7 +11,7 @@ use anyhow::Context;
 use record::{
     Experiment, JournalError, Results, RunRecord, last_record, scan_journal, summarize_journal,
 };
-use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
+use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target, WholeFile};
 use serde::Serialize;
 
 use crate::Failure;
@@ -22,42 +22,9 @@ use crate::Failure;
 ///
 /// If the folder cannot be written.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = Whole::create(path)?;
+    let mut file = WholeFile::create(path)?;
     file.write_all(content)?;
     file.finish()
-}
-
-/// A file under a temporary name until it is whole.
-pub(crate) struct Whole {
-    file: fs::File,
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl Whole {
-    /// Begins it.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".part");
-        let temporary = PathBuf::from(temporary);
-        Ok(Self { file: fs::File::create(&temporary)?, temporary, path: path.to_owned() })
-    }
-
-    /// Puts it in its place.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)
-    }
-}
-
-impl Write for Whole {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// Prints the one JSON document of `--json`.

@@ -21,8 +21,8 @@ pub use crate::{
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{
-        MOST_RECORDS, RECORDS_AT_ONCE, RecordSource, STUDIES_BIB, csv, emissions_csv, latex,
-        markdown, pdf, records_csv, records_parquet, ro_crate, write, write_records,
+        MOST_RECORDS, RECORDS_AT_ONCE, RecordSource, STUDIES_BIB, WholeFile, csv, emissions_csv,
+        latex, markdown, pdf, records_csv, records_parquet, ro_crate, write, write_records,
         write_records_csv, write_records_parquet,
     },
     page::html,

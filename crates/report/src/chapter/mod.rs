@@ -18,6 +18,7 @@ use record::{ClaimId, Energy, Origin, Results};
 use crate::{
     claim::{Published, Runs, factorials},
     document::{Banner, Document, Section, grouped, significant},
+    export::MOST_RECORDS,
 };
 
 /// The report of some runs and what they say about the claims; `target` is the accuracy whose
@@ -143,6 +144,10 @@ fn facts(runs: &Runs) -> Vec<(String, String)> {
             runs.disturbed
         );
         facts.push(("warning", text));
+    }
+    if runs.count > MOST_RECORDS {
+        let text = "in the journal; `wattlab journal export` writes them as a table";
+        facts.push(("single records", text.to_owned()));
     }
     if unsound > 0 {
         let text = format!(

@@ -100,7 +100,7 @@ fn write_tables(
 ) -> io::Result<()> {
     let columns = Columns::of(source)?;
     let begun = |path: &PathBuf| {
-        let file = Whole::create(path).map_err(|error| naming(path, &error))?;
+        let file = WholeFile::create(path).map_err(|error| naming(path, &error))?;
         Ok::<_, io::Error>(io::BufWriter::new(file))
     };
     let (mut of_csv, mut of_parquet, mut of_emissions) =
@@ -135,33 +135,44 @@ fn save(folder: &Path, files: Vec<(PathBuf, Vec<u8>)>) -> io::Result<Vec<PathBuf
 }
 
 fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = Whole::create(path)?;
+    let mut file = WholeFile::create(path)?;
     file.write_all(content)?;
     file.finish()
 }
 
 /// A file under a temporary name until it is whole.
-struct Whole {
+#[derive(Debug)]
+pub struct WholeFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
 }
 
-impl Whole {
-    fn create(path: &Path) -> io::Result<Self> {
+impl WholeFile {
+    /// Begins it.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn create(path: &Path) -> io::Result<Self> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".part");
         let temporary = PathBuf::from(temporary);
         Ok(Self { file: File::create(&temporary)?, temporary, path: path.to_owned() })
     }
 
-    fn finish(self) -> io::Result<()> {
+    /// Puts it in its place. A file of that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn finish(self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.temporary, &self.path)
     }
 }
 
-impl Write for Whole {
+impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }

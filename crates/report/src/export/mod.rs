@@ -16,7 +16,7 @@ pub use self::{
     archive::{STUDIES_BIB, ro_crate},
     csv::csv,
     emissions::emissions_csv,
-    files::{MOST_RECORDS, write, write_records},
+    files::{MOST_RECORDS, WholeFile, write, write_records},
     latex::latex,
     markdown::markdown,
     parquet::{records_parquet, write_records_parquet},

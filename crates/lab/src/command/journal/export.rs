@@ -9,13 +9,13 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use record::RunRecord;
-use report::{RecordSource, write_records_csv, write_records_parquet};
+use report::{RecordSource, WholeFile, write_records_csv, write_records_parquet};
 use serde_json::json;
 
 use super::{Only, file};
 use crate::{
     Failure,
-    output::{self, JournalFile, Whole},
+    output::{self, JournalFile},
 };
 
 /// Arguments of `wattlab journal export`.
@@ -90,7 +90,7 @@ fn format(args: &Args) -> Result<Format, Failure> {
 }
 
 fn written(source: &Counted, format: Format, to: &Path) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, Whole::create(to)?);
+    let mut file = BufWriter::with_capacity(1 << 20, WholeFile::create(to)?);
     match format {
         Format::Csv => write_records_csv(source, &mut file)?,
         Format::Parquet => write_records_parquet(source, &mut file)?,
