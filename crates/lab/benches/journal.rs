@@ -16,7 +16,7 @@ use record::{
     BatchTimes, Code, DataUse, Domain, DomainEnergy, Energy, EnergyReport, Environment,
     EpochOutcome, Inferred, Joules, Journal, Machine, Method, NewJournal, Origin, Outcome,
     ProbeUse, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Served, Serving, SpanEnergy, Task,
-    Timing, Trained, Warning, WarningKind, Watts, scan_journal,
+    Timing, Trained, Warning, WarningKind, Watts, last_record, scan_journal, summarize_journal,
 };
 use report::{Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
 use wattlab::{
@@ -307,7 +307,8 @@ impl RecordSource for Source {
 
 fn runs(path: &Path) -> Runs {
     let mut runs = Runs::default();
-    scan_journal(path, Run::from, |_, it| runs.push(it)).unwrap().undamaged(path).unwrap();
+    summarize_journal(path, Run::from, |_, it| runs.push(it)).unwrap().undamaged(path).unwrap();
+    runs.environment = last_record(path).unwrap().map(|it| it.environment);
     runs
 }
 

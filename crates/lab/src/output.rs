@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::Context;
-use record::{Experiment, JournalError, Results, RunRecord, scan_journal};
+use record::{
+    Experiment, JournalError, Results, RunRecord, last_record, scan_journal, summarize_journal,
+};
 use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
 use serde::Serialize;
 
@@ -150,8 +152,9 @@ impl JournalFile {
     /// Its runs as a report needs them.
     pub(crate) fn runs(&self) -> Result<Runs, JournalError> {
         let mut runs = Runs::default();
-        let state = scan_journal(&self.path, Run::from, |_, run| runs.push(run))?;
+        let state = summarize_journal(&self.path, Run::from, |_, run| runs.push(run))?;
         state.undamaged(&self.path)?;
+        runs.environment = last_record(&self.path)?.map(|it| it.environment);
         Ok(runs)
     }
 }

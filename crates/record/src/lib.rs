@@ -9,6 +9,7 @@ mod outcome;
 mod quantity;
 mod run;
 mod spec;
+mod summary;
 mod surroundings;
 mod timing;
 mod warning;
@@ -19,7 +20,7 @@ pub use crate::{
     finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
     journal::{
         Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair, Torn,
-        create_folder, read_journal, repair_journal, scan_journal,
+        create_folder, last_record, read_journal, repair_journal, scan_journal, summarize_journal,
     },
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     quantity::{Joules, Seconds, Watts},
@@ -28,6 +29,7 @@ pub use crate::{
         Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
         SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
     },
+    summary::{EnergySummary, RunSummary},
     surroundings::Surroundings,
     timing::{BatchTimes, Serving, Timing},
     warning::{Warning, WarningKind},

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use record::{Adam, Energy, Outcome, RunId, RunRecord, RunSpec, Task};
+use record::{Adam, Energy, Outcome, RunId, RunRecord, RunSpec, RunSummary, Task};
 
 /// What plans, estimates and progress need of a record: a million of them fit into memory.
 #[derive(Clone, Debug)]
@@ -24,6 +24,12 @@ pub struct Brief {
 
 impl From<RunRecord> for Brief {
     fn from(record: RunRecord) -> Self {
+        RunSummary::from(record).into()
+    }
+}
+
+impl From<RunSummary> for Brief {
+    fn from(record: RunSummary) -> Self {
         let value = match &record.outcome {
             Outcome::Trained(outcome) => outcome.validation_accuracy,
             _ => None,

@@ -18,7 +18,7 @@ use models::{
 };
 use record::{
     EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Surroundings, Task, Timing, Warning,
+    Surroundings, Task, Timing, Warning, WarningKind,
 };
 
 pub use self::isolation::shared_domains;
@@ -189,7 +189,11 @@ impl Worker {
                 discarded.push(SpanEnergy { name: "discarded".to_owned(), ..(&whole).into() });
                 continue;
             }
-            record.warnings.extend(self.isolation.warnings(&surroundings));
+            let warnings = self.isolation.warnings(&surroundings);
+            let warned = |kind| warnings.iter().any(|it| it.kind == kind);
+            surroundings.shared_domains = warned(WarningKind::SharedDomain);
+            surroundings.disturbed = warned(WarningKind::OutsideLoad);
+            record.warnings.extend(warnings);
             record.timing.surroundings = Some(surroundings);
             let before = |it: SpanEnergy| SpanEnergy { start: it.start - whole.start, ..it };
             record.energy.spans.splice(0..0, discarded.into_iter().map(before));

@@ -74,7 +74,7 @@ impl Lines {
 
     pub(super) fn open_with<T: Send>(
         path: &Path,
-        parse: impl Fn(&[u8]) -> Result<T, Fault> + Sync,
+        parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
         sink: impl FnMut(u64, T) -> Result<(), Fault>,
     ) -> Result<(Self, Option<Torn>), JournalError> {
         let mut file = locked(path)?;
@@ -116,7 +116,7 @@ pub(super) fn sealed_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn value<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
+fn value<T: DeserializeOwned>(json: &[u8], _: bool) -> Result<T, Fault> {
     serde_json::from_slice(json).map_err(|it| Fault::json(&it))
 }
 

@@ -9,7 +9,12 @@ mod seal;
 mod upgrade;
 mod write;
 
-use std::{collections::HashMap, fs::File, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
 
 pub use self::{
     fault::{Damage, Fault, JournalError},
@@ -21,7 +26,7 @@ use self::{
     lines::{failed, undamaged},
     scan::scan,
 };
-use crate::{RunId, RunRecord};
+use crate::{RunId, RunRecord, RunSummary};
 
 /// A journal open for writing; holds a lock until dropped or until the process dies.
 #[derive(Debug)]
@@ -35,22 +40,29 @@ impl Journal {
     /// If the file cannot be created, is locked by another process, or has a whole line that is
     /// damaged or of a later version.
     pub fn open(path: &Path) -> Result<(Self, Vec<RunRecord>, Option<Torn>), JournalError> {
-        Self::open_with(path, |it| it)
+        Self::open_by(path, |json, _| upgrade::record(json).map(|it| (it.id.clone(), it)))
     }
 
-    /// The same with what a function makes of each record, on all processors: a million records
-    /// need more memory than what is needed of them.
+    /// The same with what a function makes of each record's summary, on all processors: a million
+    /// records need more memory than what is needed of them.
     ///
     /// # Errors
     ///
     /// As [`Journal::open`].
     pub fn open_with<T: Send>(
         path: &Path,
-        of: impl Fn(RunRecord) -> T + Sync,
+        of: impl Fn(RunSummary) -> T + Sync,
+    ) -> Result<(Self, Vec<T>, Option<Torn>), JournalError> {
+        Self::open_by(path, summaries(of))
+    }
+
+    fn open_by<T: Send>(
+        path: &Path,
+        parse: impl Fn(&[u8], bool) -> Result<(RunId, T), Fault> + Sync,
     ) -> Result<(Self, Vec<T>, Option<Torn>), JournalError> {
         let mut seen = Seen::default();
         let mut found = Vec::new();
-        let (lines, torn) = Lines::open_with(path, with_id(of), |line, (id, it)| {
+        let (lines, torn) = Lines::open_with(path, parse, |line, (id, it)| {
             seen.first(line, &id)?;
             found.push(it);
             Ok(())
@@ -120,11 +132,32 @@ impl JournalState {
 pub fn scan_journal<T: Send>(
     path: &Path,
     of: impl Fn(RunRecord) -> T + Sync,
+    sink: impl FnMut(u64, T),
+) -> Result<JournalState, JournalError> {
+    scan_by(path, |json, _| upgrade::record(json).map(|it| (it.id.clone(), of(it))), sink)
+}
+
+/// The same of summaries, which takes a third of the time.
+///
+/// # Errors
+///
+/// As [`scan_journal`].
+pub fn summarize_journal<T: Send>(
+    path: &Path,
+    of: impl Fn(RunSummary) -> T + Sync,
+    sink: impl FnMut(u64, T),
+) -> Result<JournalState, JournalError> {
+    scan_by(path, summaries(of), sink)
+}
+
+fn scan_by<T: Send>(
+    path: &Path,
+    parse: impl Fn(&[u8], bool) -> Result<(RunId, T), Fault> + Sync,
     mut sink: impl FnMut(u64, T),
 ) -> Result<JournalState, JournalError> {
     let file = File::open(path).map_err(failed("read", path))?;
     let mut seen = Seen::default();
-    let survey = scan(file, with_id(of), |line, (id, it)| {
+    let survey = scan(file, parse, |line, (id, it)| {
         seen.first(line, &id)?;
         sink(line, it);
         Ok(())
@@ -142,10 +175,51 @@ pub fn scan_journal<T: Send>(
     })
 }
 
-fn with_id<T>(
-    of: impl Fn(RunRecord) -> T + Sync,
-) -> impl Fn(&[u8]) -> Result<(RunId, T), Fault> + Sync {
-    move |json| upgrade::record(json).map(|it| (it.id.clone(), of(it)))
+fn summaries<T>(
+    of: impl Fn(RunSummary) -> T + Sync,
+) -> impl Fn(&[u8], bool) -> Result<(RunId, T), Fault> + Sync {
+    move |json, is_sealed| upgrade::summary(json, is_sealed).map(|it| (it.id.clone(), of(it)))
+}
+
+/// The newest record of a journal that is not damaged; `None` of an empty one.
+///
+/// # Errors
+///
+/// If the file cannot be read, or its last whole line is no record.
+pub fn last_record(path: &Path) -> Result<Option<RunRecord>, JournalError> {
+    let mut file = File::open(path).map_err(failed("read", path))?;
+    let line = last_line(&mut file).map_err(failed("read", path))?;
+    let mut record = None;
+    let survey = scan(
+        &line[..],
+        |json, _| upgrade::record(json),
+        |_, it| {
+            record = Some(it);
+            Ok(())
+        },
+    );
+    undamaged(path, survey.map_err(failed("read", path))?)?;
+    Ok(record)
+}
+
+/// The last whole line that is not empty, with its end.
+fn last_line(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut length = 1 << 16;
+    loop {
+        let end = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(end.saturating_sub(length)))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
+        let line = text[..whole].trim_ascii_end();
+        let start = line.iter().rposition(|it| *it == b'\n');
+        if start.is_some() || length >= end {
+            let mut line = line[start.map_or(0, |it| it + 1)..].to_vec();
+            line.push(b'\n');
+            return Ok(line);
+        }
+        length *= 8;
+    }
 }
 
 /// The runs seen so far, with their lines.

@@ -44,7 +44,7 @@ pub fn repair_journal(path: &Path) -> Result<Repair, JournalError> {
     File::open(path).map_err(failed("read", path))?;
     let mut file = locked(path)?;
     let mut seen = Seen::default();
-    let survey = scan(&file, upgrade::record, |line, it| seen.first(line, &it.id));
+    let survey = scan(&file, |json, _| upgrade::record(json), |line, it| seen.first(line, &it.id));
     let mut survey = survey.map_err(failed("read", path))?;
     if survey.damage.iter().any(|it| matches!(it.fault, Fault::Newer(_))) {
         undamaged(path, std::mem::take(&mut survey))?;

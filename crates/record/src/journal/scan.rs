@@ -27,7 +27,7 @@ pub(super) struct Survey {
     pub(super) unsealed: u64,
 }
 
-/// Reads all lines in order; `parse` gets each object without its seal, `sink` what came of it with
+/// Reads all lines in order; `parse` gets each object without its seal and whether it had one, `sink` what came of it with
 /// the number of its line.
 ///
 /// # Errors
@@ -35,7 +35,7 @@ pub(super) struct Survey {
 /// If the reader fails. What is wrong with a line is in the survey.
 pub(super) fn scan<T: Send>(
     reader: impl Read + Send,
-    parse: impl Fn(&[u8]) -> Result<T, Fault> + Sync,
+    parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
     mut sink: impl FnMut(u64, T) -> Result<(), Fault>,
 ) -> io::Result<Survey> {
     let mut survey = Survey::default();
@@ -75,7 +75,7 @@ type Parsed<T> = (Option<bool>, Result<T, Fault>);
 /// Every line of a chunk; `None` for an empty one.
 fn parsed<T: Send>(
     text: &[u8],
-    parse: &(impl Fn(&[u8]) -> Result<T, Fault> + Sync),
+    parse: &(impl Fn(&[u8], bool) -> Result<T, Fault> + Sync),
 ) -> Vec<Option<Parsed<T>>> {
     let lines: Vec<&[u8]> = text.strip_suffix(b"\n").unwrap_or(text).split(is_end).collect();
     let one = |scratch: &mut Vec<u8>, line: &&[u8]| {
@@ -84,12 +84,12 @@ fn parsed<T: Send>(
         }
         Some(match check(line) {
             Seal::Broken => (None, Err(Fault::Seal)),
-            Seal::Absent => (Some(false), parse(line)),
+            Seal::Absent => (Some(false), parse(line, false)),
             Seal::Whole(body) => {
                 scratch.clear();
                 scratch.extend_from_slice(body);
                 scratch.push(b'}');
-                (Some(true), parse(scratch))
+                (Some(true), parse(scratch, true))
             }
         })
     };

@@ -2,10 +2,11 @@ use std::{fs, io::Write, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use wattlab_record::{
-    Adam, Code, Damage, DataSpec, DataUse, EnergyReport, Environment, EpochOutcome, Experiment,
-    Fault, Journal, JournalError, Lines, Machine, NetworkKind, NewJournal, Outcome, RECORD_SCHEMA,
-    RunRecord, RunSpec, Seconds, StudyNetwork, Task, Timing, Torn, TrainTask, Trained,
-    read_journal, repair_journal, scan_journal,
+    Adam, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Environment, EpochOutcome,
+    Experiment, Fault, Joules, Journal, JournalError, Lines, Machine, NetworkKind, NewJournal,
+    Origin, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, RunSummary, Seconds, SpanEnergy,
+    StudyNetwork, Task, Timing, Torn, TrainTask, Trained, last_record, read_journal,
+    repair_journal, scan_journal, summarize_journal,
 };
 
 fn record(seed: u64) -> RunRecord {
@@ -238,6 +239,54 @@ fn a_new_journal_is_there_when_it_is_finished() {
     assert!(!path.exists());
     new.finish().unwrap();
     assert_eq!(read_journal(&path).unwrap(), [record(0)]);
+}
+
+#[test]
+fn a_summary_is_the_record_without_its_surroundings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let span = |name: &str, joules| SpanEnergy {
+        name: name.into(),
+        start: Seconds(0.5),
+        duration: Seconds(1.5),
+        energy: Some(Energy {
+            joules: Joules(joules),
+            uncertainty: Joules(0.25),
+            origin: Origin::Measured,
+        }),
+    };
+    let mut with_spans = record(1);
+    with_spans.energy.total = span("fit", 7.0).energy;
+    with_spans.energy.spans = vec![span("load", 1.0), span("plan", 2.0), span("plan", 3.0)];
+    let mut without_energy = record(2);
+    without_energy.energy.spans = vec![SpanEnergy { energy: None, ..span("plan", 0.0) }];
+    let records = [record(0), with_spans, without_energy];
+    let expected: Vec<RunSummary> = records.iter().map(|it| it.clone().into()).collect();
+    assert_eq!(expected[1].energy.plan, records[1].energy.spans[1].energy);
+
+    let mut new = NewJournal::create(&path).unwrap();
+    records.iter().for_each(|it| new.push(it).unwrap());
+    new.finish().unwrap();
+    let old = folder.path().join("old.jsonl");
+    fs::write(&old, records.iter().map(unsealed).collect::<String>()).unwrap();
+    for path in [&path, &old] {
+        let mut found = Vec::new();
+        summarize_journal(path, |it| it, |_, it| found.push(it)).unwrap();
+        assert_eq!(found, expected);
+        assert_eq!(last_record(path).unwrap().as_ref(), Some(&records[2]));
+    }
+    fs::write(&old, "").unwrap();
+    assert_eq!(last_record(&old).unwrap(), None);
+
+    // A writer that seals a record whose id is not its own is found out all the same.
+    let mut wrong = record(3);
+    wrong.spec.repetition = 9;
+    let mut new = NewJournal::create(&path).unwrap();
+    new.push(&wrong).unwrap();
+    new.finish().unwrap();
+    assert!(matches!(damage(&path)[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
+    let state = summarize_journal(&path, |it| it, |_, _| ()).unwrap();
+    assert!(matches!(state.damage[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
 }
 
 /// Other logs keep their own values by the same rules.

@@ -1,8 +1,8 @@
 //! Records as rows of observations: what each question looks at.
 
 use record::{
-    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, SamplerKind, StudyNetwork, Task,
-    TuningSpace,
+    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
+    StudyNetwork, Task, TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -123,7 +123,7 @@ pub(crate) fn is_sound(value: f64) -> bool {
 }
 
 /// The energy of a run's main span, unless it cannot be.
-pub(crate) fn sound_energy(record: &RunRecord) -> Option<Energy> {
+pub(crate) fn sound_energy(record: &RunSummary) -> Option<Energy> {
     sound(record.energy.total)
 }
 
@@ -151,7 +151,7 @@ impl Rows {
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut rows = Self::default();
-        records.iter().for_each(|it| rows.push(Row::of(it)));
+        records.iter().for_each(|it| rows.push(Row::of(&it.clone().into())));
         rows
     }
 
@@ -169,7 +169,7 @@ impl Rows {
 
 impl Row {
     /// Of a record.
-    pub(crate) fn of(record: &RunRecord) -> Self {
+    pub(crate) fn of(record: &RunSummary) -> Self {
         if !is_plausible(record) {
             return Self::Unsound;
         }
@@ -184,7 +184,7 @@ impl Row {
                     repetition: record.spec.repetition,
                     number: trial.number,
                     energy,
-                    plan: record.energy.span_named("plan").and_then(|it| sound(it.energy)),
+                    plan: sound(record.energy.plan),
                     validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
                     test: outcome.test_accuracy,
                     diverged: outcome.diverged_in_epoch.is_some(),
@@ -245,7 +245,7 @@ impl Row {
 }
 
 /// Whether every figure that a row is made of can be.
-fn is_plausible(record: &RunRecord) -> bool {
+fn is_plausible(record: &RunSummary) -> bool {
     let share = |it: f64| (0.0..=1.0).contains(&it);
     let of_outcome = match &record.outcome {
         Outcome::Trained(it) => share(it.test_accuracy) && it.validation_accuracy.is_none_or(share),

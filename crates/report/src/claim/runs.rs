@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use record::{Energy, Environment, Outcome, RunRecord, WarningKind};
+use record::{Energy, Environment, Outcome, RunRecord, RunSummary};
 
 use super::rows::{Row, Rows, is_sound, sound_energy};
 
@@ -13,7 +13,7 @@ pub struct Runs {
     pub rows: Rows,
     /// How many runs there are.
     pub count: usize,
-    /// Of the newest run.
+    /// Of the newest run; not part of a [`Run`].
     pub environment: Option<Environment>,
     /// Time of all runs, in seconds.
     pub seconds: f64,
@@ -33,7 +33,6 @@ pub struct Runs {
 #[derive(Debug)]
 pub struct Run {
     row: Row,
-    environment: Environment,
     seconds: f64,
     energy: Option<Energy>,
     /// Name and the beginning of the checksum.
@@ -43,8 +42,8 @@ pub struct Run {
     disturbed: bool,
 }
 
-impl From<RunRecord> for Run {
-    fn from(record: RunRecord) -> Self {
+impl From<RunSummary> for Run {
+    fn from(record: RunSummary) -> Self {
         let data = match &record.outcome {
             Outcome::Trained(it) => {
                 let sha256 = it.data.sha256.get(..12).unwrap_or("").to_owned();
@@ -52,16 +51,15 @@ impl From<RunRecord> for Run {
             }
             _ => None,
         };
-        let warned = |kind| record.warnings.iter().any(|it| it.kind == kind);
+        let surroundings = record.timing.surroundings.as_ref();
         Self {
             row: Row::of(&record),
-            shared: warned(WarningKind::SharedDomain),
-            disturbed: warned(WarningKind::OutsideLoad),
-            host: record.timing.surroundings.as_ref().and_then(|it| it.host.clone()),
+            shared: surroundings.is_some_and(|it| it.shared_domains),
+            disturbed: surroundings.is_some_and(|it| it.disturbed),
+            host: surroundings.and_then(|it| it.host.clone()),
             seconds: record.timing.duration.0,
             energy: sound_energy(&record),
             data,
-            environment: record.environment,
         }
     }
 }
@@ -71,7 +69,8 @@ impl Runs {
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut runs = Self::default();
-        records.iter().for_each(|it| runs.push(it.clone().into()));
+        records.iter().for_each(|it| runs.push(RunSummary::from(it.clone()).into()));
+        runs.environment = records.last().map(|it| it.environment.clone());
         runs
     }
 
@@ -92,6 +91,5 @@ impl Runs {
         self.hosts.extend(run.host);
         self.shared += usize::from(run.shared);
         self.disturbed += usize::from(run.disturbed);
-        self.environment = Some(run.environment);
     }
 }

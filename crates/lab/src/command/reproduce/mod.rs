@@ -10,7 +10,7 @@ use std::{
 use ::report::Target;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use record::{Journal, Results, create_folder, scan_journal};
+use record::{Journal, Results, create_folder, summarize_journal};
 
 use crate::{
     Failure, Interrupt,
@@ -195,7 +195,7 @@ fn existing_records(out: &Path) -> Result<Records, Failure> {
         return Ok(Records::default());
     }
     let mut records = Records::default();
-    let state = scan_journal(&path, Brief::from, |_, it| records.push(it));
+    let state = summarize_journal(&path, Brief::from, |_, it| records.push(it));
     state.and_then(|it| it.undamaged(&path)).map_err(Failure::bad_input)?;
     Ok(records)
 }
