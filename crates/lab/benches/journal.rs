@@ -167,6 +167,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
             main_cpu: Some(main * 1.57),
             order,
             serving,
+            surroundings: None,
         },
         environment: Environment {
             code: Code {

@@ -154,7 +154,11 @@ impl Study<'_> {
     }
 
     /// Puts a record into the journal, unless it is there.
-    fn keep(&mut self, mut record: RunRecord, executor: &mut dyn Executor) -> Result<(), DriveError> {
+    fn keep(
+        &mut self,
+        mut record: RunRecord,
+        executor: &mut dyn Executor,
+    ) -> Result<(), DriveError> {
         if !self.records.contains(&record.spec) {
             record.timing.order = self.records.all().len() as u64;
             self.journal.append(&record)?;

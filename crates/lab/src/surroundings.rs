@@ -51,9 +51,9 @@ fn temperature(sysfs: &Path) -> Option<f64> {
         let drivers = ["coretemp", "k10temp", "zenpower", "cpu_thermal"];
         text(&it.join("name")).is_some_and(|it| drivers.contains(&it.as_str()))
     });
-    let inputs = hwmon.flat_map(|it| folders(&it, "temp")).filter(|it| {
-        it.file_name().is_some_and(|it| it.to_string_lossy().ends_with("_input"))
-    });
+    let inputs = hwmon
+        .flat_map(|it| folders(&it, "temp"))
+        .filter(|it| it.file_name().is_some_and(|it| it.to_string_lossy().ends_with("_input")));
     let hottest = |files: &mut dyn Iterator<Item = std::path::PathBuf>| {
         let degrees = files.filter_map(|it| Some(number(&it)? / 1000.0));
         degrees.filter(|it| (-50.0..150.0).contains(it)).max_by(f64::total_cmp)

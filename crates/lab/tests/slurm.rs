@@ -95,7 +95,9 @@ impl Cluster {
         this.controller();
         this.node("n1");
         this.node("n2");
-        this.wait("two idle nodes", |it| it.ask("sinfo", &["-h", "-N", "-o", "%T"]) == "idle\nidle\n");
+        this.wait("two idle nodes", |it| {
+            it.ask("sinfo", &["-h", "-N", "-o", "%T"]) == "idle\nidle\n"
+        });
         Some(this)
     }
 
@@ -371,7 +373,9 @@ fn a_study_survives_nodes_controllers_and_hands() {
     cluster.wait("jobs to work on alone", |_| fs::read_dir(&done).unwrap().count() >= 2);
     println!("reproduce is killed at {at} records, its jobs go on");
     let mut study = start(&cluster, "second.log");
-    cluster.wait("what they left to be taken up", |_| said("second.log").contains("in the journal now"));
+    cluster.wait("what they left to be taken up", |_| {
+        said("second.log").contains("in the journal now")
+    });
     println!("{}", said("second.log").lines().find(|it| it.contains("in the journal")).unwrap());
 
     // Interrupted: its jobs are cancelled.
@@ -389,7 +393,8 @@ fn a_study_survives_nodes_controllers_and_hands() {
         cluster.tell();
         panic!("{}", said("third.log"));
     }
-    let mut local = wattlab(&cluster, folder, &["reproduce", "--profile", "study.toml", "--out", "local"]);
+    let mut local =
+        wattlab(&cluster, folder, &["reproduce", "--profile", "study.toml", "--out", "local"]);
     let local = local.output().unwrap();
     assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
     let (spread, local) = (outcomes(&folder.join("spread")), outcomes(&folder.join("local")));
@@ -399,7 +404,11 @@ fn a_study_survives_nodes_controllers_and_hands() {
     let worker = |it: &record::RunRecord| it.timing.surroundings.clone().unwrap().worker.unwrap();
     let workers: BTreeSet<String> = records.iter().map(worker).collect();
     assert!(workers.len() >= 4 && workers.iter().all(|it| it.starts_with("slurm-")), "{workers:?}");
-    println!("done by {} jobs: {}", workers.len(), workers.into_iter().collect::<Vec<_>>().join(", "));
+    println!(
+        "done by {} jobs: {}",
+        workers.len(),
+        workers.into_iter().collect::<Vec<_>>().join(", ")
+    );
     let metrics = fs::read_to_string(folder.join("study.prom")).unwrap();
     assert!(metrics.contains("wattlab_study_up 0"), "{metrics}");
     for part in ["todo", "taken", "done", "failed", "jobs"] {

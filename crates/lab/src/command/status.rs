@@ -104,7 +104,10 @@ fn show(status: &StudyStatus) {
     };
     let place = match &status.host {
         Some(host) => {
-            format!(": profile {}, {}, process {} on {host}", status.profile, status.executor, status.pid)
+            format!(
+                ": profile {}, {}, process {} on {host}",
+                status.profile, status.executor, status.pid
+            )
         }
         None => String::new(),
     };

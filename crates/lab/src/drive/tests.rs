@@ -142,9 +142,9 @@ fn the_same_seeds_and_the_same_order_of_ends_give_the_same_trials() {
     // Another order of ends is another search: the trials under way are taken into account.
     assert_ne!(first, given(8));
     let learns = |it: &&RunSpec| match &it.task {
-        Task::Train(task) => {
-            task.trial.is_some_and(|it| matches!(it.sampler, SamplerKind::Gp | SamplerKind::PaperPi))
-        }
+        Task::Train(task) => task
+            .trial
+            .is_some_and(|it| matches!(it.sampler, SamplerKind::Gp | SamplerKind::PaperPi)),
         _ => false,
     };
     let learned: Vec<&RunSpec> = first.iter().filter(learns).collect();

@@ -112,7 +112,8 @@ impl Pieces<'_> {
             }
             Task::Infer(task) => {
                 let load = self.load(spec, &task.network, kinds)?;
-                let (duration, energy) = self.batch(spec, &task.network, task.image_side, task.batch)?;
+                let (duration, energy) =
+                    self.batch(spec, &task.network, task.image_side, task.batch)?;
                 Ok(Cost {
                     duration: load + duration * f64::from(task.batches + task.warmup_batches),
                     energy: energy.map(|it| times(it, f64::from(task.batches))),

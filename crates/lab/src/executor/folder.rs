@@ -371,7 +371,9 @@ impl WorkFolder {
         let folder = self.path.join("taken").join(worker);
         remove(&folder.join("alive"))?;
         match fs::remove_dir(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(fail("remove", &folder)(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(fail("remove", &folder)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -472,10 +474,8 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
 
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
     let text = fs::read(path).map_err(fail("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| FolderError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(&text)
+        .map_err(|error| FolderError::Damaged { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {

@@ -194,12 +194,10 @@ impl Tuning {
         let pending = under_way.iter().map(|it| point(&it.1, space.dimensions())).collect();
         let history = History::new(trials, pending);
         let sampler = sampler(study.sampler);
-        let suggestion = hpo::suggest(&space, sampler, study.search_seed, number, &history)
-            .map_err(|source| PlanError::Search {
-                sampler: study.sampler.title(),
-                number,
-                source,
-            })?;
+        let suggestion =
+            hpo::suggest(&space, sampler, study.search_seed, number, &history).map_err(
+                |source| PlanError::Search { sampler: study.sampler.title(), number, source },
+            )?;
         Ok(self.spec(study, number, optimizer(&suggestion)))
     }
 
@@ -312,8 +310,11 @@ impl Plan for Tuning {
             let round = |it: &usize| done[*it] + under_way[*it].len();
             let Some(round) = open.iter().map(round).min() else { break };
             let in_round = |it: &usize| done[*it] + under_way[*it].len() == round;
-            let order: Vec<usize> =
-                self.order(round).into_iter().filter(|it| open.contains(it) && in_round(it)).collect();
+            let order: Vec<usize> = self
+                .order(round)
+                .into_iter()
+                .filter(|it| open.contains(it) && in_round(it))
+                .collect();
             for at in order.into_iter().take(limit - given.len()) {
                 let spec = self.propose(&self.studies[at], records, &under_way[at])?;
                 under_way[at].extend(self.under_way(&spec).map(|it| it.1));

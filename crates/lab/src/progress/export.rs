@@ -122,7 +122,9 @@ fn otlp(status: &StudyStatus) -> Value {
                 .map(|(labels, value)| {
                     let attributes: Vec<Value> = labels
                         .iter()
-                        .map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } }))
+                        .map(
+                            |(key, value)| json!({ "key": key, "value": { "stringValue": value } }),
+                        )
                         .collect();
                     json!({
                         "attributes": attributes,
@@ -170,11 +172,8 @@ mod tests {
     use crate::executor::Standing;
 
     fn status() -> StudyStatus {
-        let joules = Energy {
-            joules: Joules(12.5),
-            uncertainty: Joules(1.0),
-            origin: Origin::Estimated,
-        };
+        let joules =
+            Energy { joules: Joules(12.5), uncertainty: Joules(1.0), origin: Origin::Estimated };
         StudyStatus {
             experiments: vec![ExperimentStatus {
                 experiment: Experiment::Tuning,

@@ -116,7 +116,8 @@ impl Progress {
 
     /// Another run ended.
     pub fn finished(&mut self, record: &RunRecord) {
-        let Some(at) = self.rows.iter().position(|it| it.start.experiment == record.spec.experiment)
+        let Some(at) =
+            self.rows.iter().position(|it| it.start.experiment == record.spec.experiment)
         else {
             return;
         };

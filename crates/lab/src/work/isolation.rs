@@ -123,7 +123,8 @@ impl Isolation {
             );
             warnings.push(Warning::new(WarningKind::SharedDomain, text));
         }
-        if let Some(load) = self.load(surroundings).filter(|it| *it > self.limit().unwrap_or(TOLD)) {
+        if let Some(load) = self.load(surroundings).filter(|it| *it > self.limit().unwrap_or(TOLD))
+        {
             let consequence = if self.seen.is_empty() {
                 "times are longer; joules are estimated from the run's own CPU time"
             } else {

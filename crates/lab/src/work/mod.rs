@@ -21,8 +21,8 @@ use record::{
     Surroundings, Task, Timing, Warning, WarningKind,
 };
 
-pub use self::isolation::shared_domains;
 use self::isolation::Isolation;
+pub use self::isolation::shared_domains;
 use crate::{
     Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
     surroundings::Watch,

@@ -20,7 +20,10 @@ fn profile(folder: &Path) -> String {
     let text = TINY
         .replace(r#"samplers    = ["grid", "random", "paper-pi", "gp"]"#, searches)
         .replace("trials      = 8", "trials      = 4")
-        .replace(r#"networks    = ["dense-poly", "simple-cnn"]"#, r#"networks    = ["dense-poly"]"#);
+        .replace(
+            r#"networks    = ["dense-poly", "simple-cnn"]"#,
+            r#"networks    = ["dense-poly"]"#,
+        );
     fs::write(&path, text).unwrap();
     path.to_string_lossy().into_owned()
 }
@@ -249,7 +252,8 @@ fn a_run_is_done_again_while_others_use_the_machine() {
         + "\n[isolation]\nmax_outside_load = 0.01\nrepeats = 1\n";
     fs::write(folder.join("busy.toml"), text).unwrap();
     let mut other = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-    let output = run(folder, &["reproduce", "--profile", "busy.toml", "--rq", "2", "--out", "busy"]);
+    let output =
+        run(folder, &["reproduce", "--profile", "busy.toml", "--rq", "2", "--out", "busy"]);
     other.kill().unwrap();
     other.wait().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

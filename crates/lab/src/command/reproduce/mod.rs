@@ -3,9 +3,7 @@
 mod estimates;
 mod spread;
 
-use std::{
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ::report::Target;
 use anyhow::{Context, anyhow};

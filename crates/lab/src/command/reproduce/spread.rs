@@ -10,7 +10,9 @@ use super::{Args, ExecutorKind, executing};
 use crate::{
     Failure, Interrupt,
     config::{IsolationConfig, Profile, SlurmConfig},
-    executor::{Executor, Here, Place, Processes, Settings, WorkFolder, allowed, shares, slurm::Slurm},
+    executor::{
+        Executor, Here, Place, Processes, Settings, WorkFolder, allowed, shares, slurm::Slurm,
+    },
     experiment::{Plan, Records},
     progress::line,
     work::{RunError, Worker, shared_domains},
@@ -157,11 +159,7 @@ impl Spread {
 }
 
 /// Runs at once need sensors that can tell them apart.
-fn check_domains(
-    workers: usize,
-    isolation: IsolationConfig,
-    meter: &Meter,
-) -> Result<(), Failure> {
+fn check_domains(workers: usize, isolation: IsolationConfig, meter: &Meter) -> Result<(), Failure> {
     let shared = shared_domains(meter);
     if shared.is_empty() || isolation.shared_domains {
         return Ok(());
@@ -179,7 +177,8 @@ fn gpus(meter: &Meter) -> Vec<String> {
 
 fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
     // Workers may stand in another folder.
-    let whole = |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let whole =
+        |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     Settings {
         data_dir: args.data_dir.as_ref().map(whole),
         sysfs: args.sysfs.as_ref().map(whole),

@@ -124,9 +124,8 @@ impl Slurm {
     /// If it cannot be read or the folder not be written.
     pub fn bring(folder: &WorkFolder, plugin: &Path) -> Result<PathBuf, FolderError> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
-        let end = plugin.extension().map_or_else(String::new, |it| {
-            format!(".{}", it.to_string_lossy())
-        });
+        let end =
+            plugin.extension().map_or_else(String::new, |it| format!(".{}", it.to_string_lossy()));
         Ok(script::copy(folder, plugin, &stem, &end)?.0)
     }
 
@@ -218,10 +217,8 @@ impl Slurm {
         let worker = worker(task);
         // Before anything else: what it finished counts.
         self.collect()?;
-        let reason = state.map_or_else(
-            || "Slurm does not know it any more".to_owned(),
-            TaskState::words,
-        );
+        let reason =
+            state.map_or_else(|| "Slurm does not know it any more".to_owned(), TaskState::words);
         self.tasks.remove(&task);
         let mut empty = true;
         for taken in self.folder.taken()?.into_iter().filter(|it| it.worker == worker) {
@@ -271,7 +268,9 @@ impl Slurm {
                     let state = TaskState { state: "RUNNING".into(), reason: String::new() };
                     self.tasks.insert(task, state);
                 }
-                None if !self.folder.lives(&taken.worker) => self.folder.give_back(&taken, false)?,
+                None if !self.folder.lives(&taken.worker) => {
+                    self.folder.give_back(&taken, false)?
+                }
                 None => {}
             }
         }
@@ -286,11 +285,11 @@ impl Slurm {
         // Jobs that wait for their start, or for something to do.
         let free = self.tasks.len().saturating_sub(self.running);
         let wanted = waiting.saturating_sub(free).min(room);
-        if let (Some(first), true) = (self.tasks.values().next(), pending == self.tasks.len()) {
-            if !matches!(first.reason.as_str(), "" | "None" | "Priority" | "Resources") {
-                let text = format!("{pending} jobs wait: {}", first.reason);
-                self.tell(text);
-            }
+        let usual = ["", "None", "Priority", "Resources"];
+        let odd = self.tasks.values().find(|it| !usual.contains(&it.reason.as_str()));
+        if let Some(odd) = odd.filter(|_| pending == self.tasks.len()) {
+            let text = format!("{pending} jobs wait: {}", odd.reason);
+            self.tell(text);
         }
         if wanted == 0 {
             return Ok(());
@@ -354,8 +353,7 @@ impl Executor for Slurm {
     }
 
     fn under_way(&self) -> Result<Vec<RunSpec>, ExecuteError> {
-        let mut runs: Vec<RunSpec> =
-            self.folder.todo()?.into_iter().map(|it| it.1.spec).collect();
+        let mut runs: Vec<RunSpec> = self.folder.todo()?.into_iter().map(|it| it.1.spec).collect();
         runs.extend(self.folder.taken()?.into_iter().map(|it| it.run.spec));
         Ok(runs)
     }

@@ -8,7 +8,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{config::SlurmConfig, executor::{FolderError, WorkFolder}};
+use crate::{
+    config::SlurmConfig,
+    executor::{FolderError, WorkFolder},
+};
 
 /// Copies a file into the work folder as `<stem>-<sha256><end>`, so that what runs does not change
 /// under way; the copy and its checksum.
