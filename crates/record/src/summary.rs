@@ -7,9 +7,9 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{Energy, Outcome, RunId, RunRecord, RunSpec, Timing};
+use crate::{Energy, Outcome, RunId, RunRecord, RunSpec, Timing, WarningKind};
 
-/// A record without its environment, its domains, its warnings and most of its spans: what plans and
+/// A record without its environment, its domains, the words of its warnings and most of its spans: what plans and
 /// reports need, read in a third of the time that a whole record takes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct RunSummary {
@@ -25,6 +25,9 @@ pub struct RunSummary {
     pub energy: EnergySummary,
     /// How long it took.
     pub timing: Timing,
+    /// What its doubts are about.
+    #[serde(deserialize_with = "kinds_of_warnings")]
+    pub warnings: Vec<WarningKind>,
 }
 
 /// The energies that a question asks for.
@@ -47,8 +50,20 @@ impl From<RunRecord> for RunSummary {
             outcome: record.outcome,
             energy: EnergySummary { total: record.energy.total, plan },
             timing: record.timing,
+            warnings: record.warnings.into_iter().map(|it| it.kind).collect(),
         }
     }
+}
+
+/// Warnings without their words.
+fn kinds_of_warnings<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<WarningKind>, D::Error> {
+    #[derive(Deserialize)]
+    struct Only {
+        kind: WarningKind,
+    }
+
+    let list = Vec::<Only>::deserialize(list)?;
+    Ok(list.into_iter().map(|it| it.kind).collect())
 }
 
 /// The energy of the first span named `plan`; the numbers of the others are not even parsed.

@@ -21,12 +21,6 @@ pub struct Surroundings {
     /// The same of the processors the run was pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub others_on_own_cpus: Option<f64>,
-    /// Whether that was too much: the warning `outside-load`.
-    #[serde(skip_serializing_if = "is_false")]
-    pub disturbed: bool,
-    /// Whether sensors may have seen other runs too: the warning `shared-domain`.
-    #[serde(skip_serializing_if = "is_false")]
-    pub shared_domains: bool,
     /// Times the run was done before and not kept, because others used the machine; what those
     /// cost are the spans `discarded`.
     #[serde(skip_serializing_if = "is_zero")]
@@ -41,8 +35,4 @@ pub struct Surroundings {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-fn is_false(it: &bool) -> bool {
-    !*it
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow};
-use record::{Energy, Experiment, RunRecord};
+use record::{Energy, Experiment, RunSummary};
 
 use crate::{
     Failure,
@@ -71,9 +71,10 @@ fn status(args: &Args) -> Result<StudyStatus, Failure> {
 
 /// Counts what is in the journal: the status may be older.
 fn count(status: &mut StudyStatus, journal: &std::path::Path) -> Result<(), Failure> {
-    let brief = |it: RunRecord| (it.spec.experiment, it.energy.total);
+    let brief = |it: RunSummary| (it.spec.experiment, it.energy.total);
     let mut found: Vec<(Experiment, Option<Energy>)> = Vec::new();
-    record::scan_journal(journal, brief, |_, it| found.push(it)).map_err(Failure::bad_input)?;
+    record::summarize_journal(journal, brief, |_, it| found.push(it))
+        .map_err(Failure::bad_input)?;
     for row in &mut status.experiments {
         (row.done, row.joules) = (0, None);
     }

@@ -18,7 +18,7 @@ use models::{
 };
 use record::{
     EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Surroundings, Task, Timing, Warning, WarningKind,
+    Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
@@ -189,11 +189,7 @@ impl Worker {
                 discarded.push(SpanEnergy { name: "discarded".to_owned(), ..(&whole).into() });
                 continue;
             }
-            let warnings = self.isolation.warnings(&surroundings);
-            let warned = |kind| warnings.iter().any(|it| it.kind == kind);
-            surroundings.shared_domains = warned(WarningKind::SharedDomain);
-            surroundings.disturbed = warned(WarningKind::OutsideLoad);
-            record.warnings.extend(warnings);
+            record.warnings.extend(self.isolation.warnings(&surroundings));
             record.timing.surroundings = Some(surroundings);
             let before = |it: SpanEnergy| SpanEnergy { start: it.start - whole.start, ..it };
             record.energy.spans.splice(0..0, discarded.into_iter().map(before));

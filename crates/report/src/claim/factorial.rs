@@ -236,7 +236,7 @@ mod tests {
     fn shares_of_sums_are_those_of_the_analysis_of_variance() {
         let rows = rows(20);
         let found = factorials(&rows);
-        let shares = found[0].eta_squares(&found[0].sums.estimate_input()).unwrap();
+        let shares = found[0].eta_squares(found[0].sums.whole()).unwrap();
         let factor =
             |name, level: fn(&LayerRow) -> String| stats::Factor::new(name, rows.iter().map(level));
         let factors = [

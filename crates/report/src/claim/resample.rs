@@ -63,9 +63,8 @@ impl Sums {
     }
 
     /// The sums over all units, once each.
-    #[cfg(test)]
-    pub(crate) fn estimate_input(&self) -> Vec<f64> {
-        self.whole.clone()
+    pub(crate) fn whole(&self) -> &[f64] {
+        &self.whole
     }
 
     /// How many units there are.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use record::{Energy, Environment, Outcome, RunRecord, RunSummary};
+use record::{Energy, Environment, Outcome, RunRecord, RunSummary, WarningKind};
 
 use super::rows::{Row, Rows, is_sound, sound_energy};
 
@@ -51,12 +51,12 @@ impl From<RunSummary> for Run {
             }
             _ => None,
         };
-        let surroundings = record.timing.surroundings.as_ref();
+        let warned = |kind| record.warnings.contains(&kind);
         Self {
             row: Row::of(&record),
-            shared: surroundings.is_some_and(|it| it.shared_domains),
-            disturbed: surroundings.is_some_and(|it| it.disturbed),
-            host: surroundings.and_then(|it| it.host.clone()),
+            shared: warned(WarningKind::SharedDomain),
+            disturbed: warned(WarningKind::OutsideLoad),
+            host: record.timing.surroundings.as_ref().and_then(|it| it.host.clone()),
             seconds: record.timing.duration.0,
             energy: sound_energy(&record),
             data,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use record::{NewJournal, RunId, RunRecord, create_folder, scan_journal};
+use record::{NewJournal, RunId, RunSummary, create_folder, scan_journal, summarize_journal};
 use serde_json::json;
 
 use super::file;
@@ -86,12 +86,12 @@ impl Runs {
         let path = &paths[at];
         let mut taken = 0;
         let mut conflict = None;
-        let of = |it: RunRecord| {
+        let of = |it: RunSummary| {
             let mut hasher = DefaultHasher::new();
             serde_json::to_vec(&it.outcome).unwrap_or_default().hash(&mut hasher);
             (it.id, hasher.finish())
         };
-        let state = scan_journal(path, of, |line, (id, outcome)| match self.first.entry(id) {
+        let state = summarize_journal(path, of, |line, (id, outcome)| match self.first.entry(id) {
             Entry::Vacant(place) => {
                 place.insert(First { journal: at, line, outcome });
                 taken += 1;
