@@ -86,17 +86,15 @@ impl Study<'_> {
         if now {
             self.progress.stopping();
         }
-        let left = executor.stop(now);
-        match &ended {
-            // It keeps nothing any more: records wait where they are.
-            Err(DriveError::Journal(_)) => ended,
-            _ => {
-                for record in left? {
-                    self.keep(record, executor)?;
-                }
-                ended
+        let left = executor.stop(now).map_err(DriveError::from).and_then(|records| {
+            // A journal that failed keeps nothing any more: records wait where they are.
+            if matches!(ended, Err(DriveError::Journal(_))) {
+                return Ok(());
             }
-        }
+            records.into_iter().try_for_each(|it| self.keep(it, executor))
+        });
+        // What came first is the reason.
+        ended.and(left)
     }
 
     fn drive(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {

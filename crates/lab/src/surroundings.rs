@@ -30,13 +30,12 @@ impl<'a> Watch<'a> {
         let both = |before: Option<f64>, after: Option<f64>| Some([before?, after?]);
         Surroundings {
             host: host(),
-            worker: None,
             cpus: (!self.cpus.is_empty()).then(|| self.cpus.to_vec()),
             others_share,
             others_on_own_cpus: own,
-            repeats: 0,
             temperature_c: both(self.temperature, temperature(self.sysfs)),
             clock_hz: both(self.clock, clock(self.sysfs, self.cpus)),
+            ..Surroundings::default()
         }
     }
 }

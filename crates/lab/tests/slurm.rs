@@ -372,6 +372,9 @@ fn a_study_survives_nodes_controllers_and_hands() {
     let done = folder.join("spread/work/done");
     cluster.wait("jobs to work on alone", |_| fs::read_dir(&done).unwrap().count() >= 2);
     println!("reproduce is killed at {at} records, its jobs go on");
+    let status = wattlab(&cluster, folder, &["status", "spread", "--json"]).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains(r#""state": "killed""#), "{status}");
     let mut study = start(&cluster, "second.log");
     cluster.wait("what they left to be taken up", |_| {
         said("second.log").contains("in the journal now")

@@ -8,6 +8,7 @@ use record::{Energy, Experiment, RunSummary};
 use crate::{
     Failure,
     drive::title,
+    executor::WorkFolder,
     output,
     progress::{self, ExperimentStatus, StudyState, StudyStatus},
 };
@@ -62,6 +63,11 @@ fn status(args: &Args) -> Result<StudyStatus, Failure> {
     if status.is_orphan() {
         status.state = StudyState::Killed;
         (status.left_s, status.ends_unix_s) = (None, None);
+    }
+    // Jobs go on without the process that submitted them.
+    if status.state != StudyState::Running {
+        let work = WorkFolder::glance(&args.folder.join("work")).map_err(Failure::bad_input)?;
+        (status.standing.queued, status.standing.running) = work;
     }
     if journal.exists() {
         count(&mut status, &journal)?;

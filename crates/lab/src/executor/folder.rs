@@ -217,6 +217,18 @@ impl WorkFolder {
         Ok(orders.max().map_or(0, |it| it + 1))
     }
 
+    /// How many runs of a folder nobody has begun, and how many are being done; for those who only
+    /// look.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn glance(path: &Path) -> Result<(usize, usize), FolderError> {
+        let folder = Self { path: path.to_owned() };
+        let taken = if path.join("taken").is_dir() { folder.taken()?.len() } else { 0 };
+        Ok((folder.waiting()?, taken))
+    }
+
     /// Takes back what nobody has begun, but for what is to be kept.
     ///
     /// # Errors

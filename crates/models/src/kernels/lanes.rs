@@ -29,6 +29,11 @@ pub(super) trait Lanes: Copy {
     -> (Self, Self);
     /// Sum of the lanes, always in the same order.
     unsafe fn sum(self) -> f32;
+    /// Has the memory at an address, which need not be anybody's, brought near the core, if the
+    /// processor can.
+    unsafe fn prefetch(address: *const f32);
+    /// Rows of lanes as columns.
+    unsafe fn turned(rows: [Self; 16]) -> [Self; 16];
 }
 
 /// Portable lanes; with `FMA` the compiler may use fused instructions.
@@ -119,6 +124,12 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         }
         lanes[0]
     }
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+    #[inline(always)]
+    unsafe fn turned(rows: [Self; 16]) -> [Self; 16] {
+        std::array::from_fn(|lane| Self(rows.map(|row| row.0[lane])))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -200,6 +211,43 @@ mod avx512 {
         unsafe fn sum(self) -> f32 {
             unsafe { _mm512_reduce_add_ps(self.0) }
         }
+        #[inline(always)]
+        unsafe fn prefetch(address: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn turned(rows: [Self; 16]) -> [Self; 16] {
+            let mut a = rows.map(|it| it.0);
+            // Pairs, then fours within each quarter of a register, then the quarters.
+            unsafe {
+                let mut b = a;
+                for i in 0..8 {
+                    b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+                    b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+                }
+                for i in 0..4 {
+                    for half in 0..2 {
+                        let low = _mm512_castps_pd(b[4 * i + half]);
+                        let high = _mm512_castps_pd(b[4 * i + 2 + half]);
+                        a[4 * i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+                        a[4 * i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+                    }
+                }
+                for i in 0..4 {
+                    b[i] = _mm512_shuffle_f32x4::<0x88>(a[i], a[4 + i]);
+                    b[4 + i] = _mm512_shuffle_f32x4::<0xdd>(a[i], a[4 + i]);
+                    b[8 + i] = _mm512_shuffle_f32x4::<0x88>(a[8 + i], a[12 + i]);
+                    b[12 + i] = _mm512_shuffle_f32x4::<0xdd>(a[8 + i], a[12 + i]);
+                }
+                for i in 0..4 {
+                    a[i] = _mm512_shuffle_f32x4::<0x88>(b[i], b[8 + i]);
+                    a[8 + i] = _mm512_shuffle_f32x4::<0xdd>(b[i], b[8 + i]);
+                    a[4 + i] = _mm512_shuffle_f32x4::<0x88>(b[4 + i], b[12 + i]);
+                    a[12 + i] = _mm512_shuffle_f32x4::<0xdd>(b[4 + i], b[12 + i]);
+                }
+            }
+            a.map(Self)
+        }
     }
 }
 
@@ -276,6 +324,8 @@ mod tests {
                 keep(left);
                 keep(V::splat(a.sum()));
                 keep(a.mul_add(b, V::splat(0.5)));
+                let rows = std::array::from_fn(|row| a.mul(V::splat(row as f32)));
+                V::turned(rows).into_iter().for_each(keep);
             }
             out
         }

@@ -2,9 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::{Matrix, Product};
+use super::{
+    Matrix, Product,
+    product::{Out, Right, in_panels, place_in_panels},
+};
 
 /// A layer `[n][input] → [n][output]` with the buffers of its passes, kept from step to step.
+///
+/// Its weights and their gradient lie as products read them, in panels of outputs
+/// `[⌈output/32⌉][input][32]`: a step packs neither.
 pub(crate) struct Linear {
     input: usize,
     output: usize,
@@ -12,7 +18,7 @@ pub(crate) struct Linear {
     pub(crate) out: Vec<f32>,
     /// The gradient of the input, `[n][input]`.
     pub(crate) input_gradient: Vec<f32>,
-    /// `[output][input]`.
+    /// In panels, as the weights.
     pub(crate) weight_gradient: Vec<f32>,
     /// `[output]`.
     pub(crate) bias_gradient: Vec<f32>,
@@ -28,7 +34,23 @@ impl Linear {
         Self { input, output, out, input_gradient, weight_gradient, bias_gradient }
     }
 
-    /// `x · weightᵀ + bias` of x `[n][input]`, weight `[output][input]`.
+    /// Weights `[output][input]` in panels.
+    pub(crate) fn pack(&self, weight: &[f32]) -> Vec<f32> {
+        let mut packed = vec![0.0; in_panels(self.input, self.output)];
+        for (index, value) in weight.iter().enumerate() {
+            let (output, input) = (index / self.input, index % self.input);
+            packed[place_in_panels(self.input, input, output)] = *value;
+        }
+        packed
+    }
+
+    /// Weights or their gradient as `[output][input]`.
+    pub(crate) fn unpack(&self, packed: &[f32]) -> Vec<f32> {
+        let place = |at| place_in_panels(self.input, at % self.input, at / self.input);
+        (0..self.output * self.input).map(|at| packed[place(at)]).collect()
+    }
+
+    /// `x · weightᵀ + bias` of x `[n][input]`.
     pub(crate) fn forward(
         &mut self,
         x: &[f32],
@@ -39,8 +61,8 @@ impl Linear {
         let Self { input, output, .. } = *self;
         let n = x.len() / input;
         self.out.resize(n * output, 0.0);
-        let (left, right) = (Matrix::rows(x, input), Matrix::rows(weight, input).transposed());
-        product.compute((n, input, output), left, right, Some(bias), &mut self.out);
+        let (left, out) = (Matrix::rows(x, input), Out::Rows(&mut self.out));
+        product.compute((n, input, output), left, Right::Panels(weight), Some(bias), out);
     }
 
     /// All gradients, given that of the output, `[n][output]`; that of the input only if somebody
@@ -56,13 +78,14 @@ impl Linear {
         let Self { input, output, .. } = *self;
         let n = x.len() / input;
         let rows = Matrix::rows(gradient, output);
-        self.weight_gradient.resize(output * input, 0.0);
-        let (left, right) = (rows.transposed(), Matrix::rows(x, input));
-        product.compute((output, n, input), left, right, None, &mut self.weight_gradient);
+        self.weight_gradient.resize(in_panels(input, output), 0.0);
+        let (left, right) = (Matrix::rows(x, input).transposed(), Right::Matrix(rows));
+        let out = Out::Panels(&mut self.weight_gradient);
+        product.compute((input, n, output), left, right, None, out);
         if needs_input_gradient {
             self.input_gradient.resize(n * input, 0.0);
-            let right = Matrix::rows(weight, input);
-            product.compute((n, output, input), rows, right, None, &mut self.input_gradient);
+            let out = Out::Rows(&mut self.input_gradient);
+            product.compute((n, output, input), rows, Right::Turned(weight), None, out);
         }
         self.bias_gradient.clear();
         self.bias_gradient.resize(output, 0.0);

@@ -16,6 +16,7 @@ pub(crate) mod image;
 mod lanes;
 mod linear;
 mod loss;
+mod pack;
 mod panel;
 mod product;
 #[cfg(test)]

@@ -8,8 +8,11 @@ pub(super) const PANEL: usize = 32;
 /// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
 pub(super) const MOST: usize = 14;
 
+/// Floats between two terms of packed pixels: a register's.
+pub(super) const TILE: usize = 16;
+
 /// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
-/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][MOST]` at `from`.
+/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][TILE]` at `from`.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
     pub(super) step: usize,
@@ -30,6 +33,27 @@ pub(super) struct Tile<'a> {
     pub(super) channels: usize,
     /// Results are kept within.
     pub(super) bounds: (f32, f32),
+    pub(super) ahead: Ahead,
+}
+
+/// Weights that are fetched while a tile is computed. Those of the next panel come from far away,
+/// and the first tile of that panel would wait for every line of them.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    from: *const f32,
+    /// Floats for every [`UNROLL`] terms.
+    step: usize,
+}
+
+impl Ahead {
+    pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
+
+    /// The part of `weights` that is the turn of tile `index` of so many, each of that many terms.
+    pub(super) fn of(weights: &[f32], index: usize, tiles: usize, terms: usize) -> Self {
+        let part = weights.len().div_ceil(tiles.max(1));
+        let Some(weights) = weights.get(index * part..) else { return Self::NOTHING };
+        Self { from: weights.as_ptr(), step: part.div_ceil((terms / UNROLL).max(1)) }
+    }
 }
 
 /// Terms that are added between two steps of the pointers.
@@ -42,12 +66,13 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     pixel: usize,
     first: usize,
 ) {
-    let (step, along) = if PACKED { (1, MOST) } else { (tile.step, 1) };
+    let (step, along) = if PACKED { (1, TILE) } else { (tile.step, 1) };
     // SAFETY: the caller's pointers hold what `Tile` says.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
         let from = tile.from.add(pixel * step);
         let mut weights = tile.weights.add(first);
+        let mut ahead = tile.ahead.from;
         for segment in tile.segments {
             let mut at = from.add(*segment);
             for _ in 0..tile.run / UNROLL {
@@ -59,6 +84,8 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                         weights.add(term * PANEL),
                     );
                 }
+                V::prefetch(ahead);
+                ahead = ahead.wrapping_add(tile.ahead.step);
                 weights = weights.add(UNROLL * PANEL);
                 at = at.add(UNROLL * along);
             }

@@ -1,4 +1,5 @@
-//! Matrix products of any layout: both sides are packed once, then multiplied tile by tile.
+//! Matrix products of any layout: what does not lie in the order of its tiles is packed, then both
+//! sides are multiplied tile by tile.
 //!
 //! The blocks are those of Goto and van de Geijn 2008: a strip of the left side stays in the
 //! second-level cache while panels of the right side pass by. Each entry is summed by one thread in
@@ -7,8 +8,9 @@
 use rayon::prelude::*;
 
 use super::{
-    Parts,
-    panel::{MOST, PANEL, Tile, compute},
+    Parts, TASKS,
+    pack::{pack_left, pack_right, pack_turned},
+    panel::{Ahead, MOST, PANEL, TILE, Tile, compute},
 };
 
 /// A matrix in memory: entry (i, j) lies at `i·row + j·column`.
@@ -31,22 +33,62 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// A right side `[k][n]`.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a> {
+    Matrix(Matrix<'a>),
+    /// Packed as `[panels of n][k][PANEL]`: how a linear layer keeps its weights.
+    Panels(&'a [f32]),
+    /// The transposed of a side that is packed as `[panels of k][n][PANEL]`.
+    Turned(&'a [f32]),
+}
+
+/// Where a result `[m][n]` goes.
+pub(crate) enum Out<'a> {
+    Rows(&'a mut [f32]),
+    /// As `[panels of n][m][PANEL]`; lanes without a column keep what they have.
+    Panels(&'a mut [f32]),
+}
+
+/// Floats of a matrix of so many rows and columns that is packed in panels of its columns.
+pub(crate) fn in_panels(rows: usize, columns: usize) -> usize {
+    columns.div_ceil(PANEL) * rows * PANEL
+}
+
+/// Where entry (row, column) of a matrix of so many rows lies that is packed in panels of its columns.
+pub(crate) fn place_in_panels(rows: usize, row: usize, column: usize) -> usize {
+    (column / PANEL * rows + row) * PANEL + column % PANEL
+}
+
 /// Terms of a sum that are added in registers before the result goes to memory.
 const DEPTH: usize = 768;
-/// Rows of a strip, a batch of 512 among them: with [`DEPTH`] terms 1.6 MB, of the 2 MB that the
-/// second-level cache of a server's core has.
-const STRIP: usize = 38 * MOST;
+/// Tiles of a strip, a batch of 512 rows among them, which a core's second-level cache holds.
+const STRIP: usize = 38;
 /// Panels of a task.
 const PANELS: usize = 6;
 
 /// Packed sides, kept from product to product.
 #[derive(Default)]
 pub(crate) struct Product {
-    /// `[blocks of depth][tiles][depth][MOST]`.
+    /// `[tiles][k][TILE]`.
     left: Vec<f32>,
-    /// `[blocks of depth][panels][depth][PANEL]`.
+    /// `[panels][k][PANEL]`.
     right: Vec<f32>,
     bias: Vec<f32>,
+}
+
+/// A product under way.
+struct Sides<'a> {
+    m: usize,
+    k: usize,
+    n: usize,
+    /// `[tiles][k][TILE]`.
+    left: &'a [f32],
+    /// `[panels][k][PANEL]`.
+    right: &'a [f32],
+    bias: &'a [f32],
+    out: Parts,
+    in_panels: bool,
 }
 
 impl Product {
@@ -55,124 +97,105 @@ impl Product {
         &mut self,
         (m, k, n): (usize, usize, usize),
         left: Matrix<'_>,
-        right: Matrix<'_>,
+        right: Right<'_>,
         bias: Option<&[f32]>,
-        out: &mut [f32],
+        out: Out<'_>,
     ) {
-        assert_eq!(out.len(), m * n, "the result of [{m}][{k}] · [{k}][{n}]");
+        let (out, in_panels) = match out {
+            Out::Rows(out) => {
+                assert_eq!(out.len(), m * n, "the result of [{m}][{k}] · [{k}][{n}]");
+                (out, false)
+            }
+            Out::Panels(out) => {
+                assert_eq!(out.len(), in_panels(m, n), "panels of [{m}][{k}] · [{k}][{n}]");
+                (out, true)
+            }
+        };
         if m * n == 0 {
             return;
         }
         let (tiles, panels) = (m.div_ceil(MOST), n.div_ceil(PANEL));
-        self.left.resize(tiles * MOST * k, 0.0);
-        self.right.resize(panels * PANEL * k, 0.0);
         self.bias.clear();
         self.bias.extend_from_slice(bias.unwrap_or(&[]));
         self.bias.resize(panels * PANEL, 0.0);
-        pack::<MOST>(left, m, k, &mut self.left);
-        pack::<PANEL>(right.transposed(), n, k, &mut self.right);
-
-        let parts = Parts(out.as_mut_ptr());
-        let (strips, groups) = (m.div_ceil(STRIP), panels.div_ceil(PANELS));
+        pack_left(left, m, k, &mut self.left);
+        let right = match right {
+            Right::Panels(right) => right,
+            Right::Matrix(right) => {
+                pack_right(right, k, n, &mut self.right);
+                &self.right
+            }
+            Right::Turned(right) => {
+                pack_turned(right, n, k, &mut self.right);
+                &self.right
+            }
+        };
+        assert!(right.len() >= panels * k * PANEL, "[{k}][{n}] in panels has fewer floats");
+        let out = Parts(out.as_mut_ptr());
+        let sides = Sides { m, k, n, left: &self.left, right, bias: &self.bias, out, in_panels };
+        // How the result is split decides no sum.
+        let wanted = if rayon::current_num_threads() > 1 { TASKS } else { 1 };
+        let groups = panels.div_ceil(PANELS).max(wanted.min(panels));
+        let strips = tiles.div_ceil(STRIP).max(wanted.div_ceil(groups).min(tiles));
+        let part = |all: usize, parts: usize, index: usize| {
+            all * index / parts..all * (index + 1) / parts
+        };
         (0..strips * groups).into_par_iter().for_each(|task| {
             let (strip, group) = (task / groups, task % groups);
-            let tiles = strip * (STRIP / MOST)..((strip + 1) * (STRIP / MOST)).min(tiles);
-            let panels = group * PANELS..((group + 1) * PANELS).min(panels);
-            self.block((m, k, n), tiles, panels, parts);
+            sides.block(part(tiles, strips, strip), part(panels, groups, group));
         });
     }
+}
 
+impl Sides<'_> {
     /// Some tiles times some panels.
-    fn block(
-        &self,
-        (m, k, n): (usize, usize, usize),
-        tiles: std::ops::Range<usize>,
-        panels: std::ops::Range<usize>,
-        out: Parts,
-    ) {
-        let (all_tiles, all_panels) = (m.div_ceil(MOST), n.div_ceil(PANEL));
+    fn block(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
+        let Self { m, k, n, .. } = *self;
         let zeros = [0.0_f32; PANEL];
+        let pitch = if self.in_panels { PANEL } else { n };
         // Also of sums without terms, which are the bias.
         for first in (0..k.max(1)).step_by(DEPTH) {
             let depth = DEPTH.min(k - first);
             for panel in panels.clone() {
-                let weights = &self.right[(first * all_panels + panel * depth) * PANEL..];
+                let next = if panel + 1 < panels.end {
+                    &self.right[((panel + 1) * k + first) * PANEL..][..depth * PANEL]
+                } else {
+                    &[]
+                };
                 for tile in tiles.clone() {
-                    let from = &self.left[(first * all_tiles + tile * depth) * MOST..];
-                    // SAFETY: the tile's rows lie in the result, which has n columns.
-                    let to = unsafe { out.at(tile * MOST * n + panel * PANEL) };
+                    let to = if self.in_panels {
+                        (panel * m + tile * MOST) * PANEL
+                    } else {
+                        tile * MOST * n + panel * PANEL
+                    };
+                    // SAFETY: the tile's rows and the panel's columns lie in the result.
+                    let to = unsafe { self.out.at(to) };
                     let begins = first == 0;
                     let tile_of = Tile {
-                        from: from.as_ptr(),
+                        from: self.left[(tile * k + first) * TILE..].as_ptr(),
                         step: 1,
                         packed: true,
                         segments: &[0],
                         run: depth,
-                        weights: weights.as_ptr(),
+                        weights: self.right[(panel * k + first) * PANEL..].as_ptr(),
                         bias: if begins {
                             self.bias[panel * PANEL..].as_ptr()
                         } else {
                             zeros.as_ptr()
                         },
                         residual: if begins { std::ptr::null() } else { to },
-                        residual_pitch: n,
+                        residual_pitch: pitch,
                         to,
-                        pitch: n,
+                        pitch,
                         channels: (n - panel * PANEL).min(PANEL),
                         bounds: (f32::NEG_INFINITY, f32::INFINITY),
+                        ahead: Ahead::of(next, tile - tiles.start, tiles.len(), depth),
                     };
-                    // SAFETY: packed as `Product` says; these rows and columns are this task's.
+                    // SAFETY: both sides are packed as `Product` says; these
+                    // rows and columns are this task's.
                     unsafe { compute(&tile_of, (m - tile * MOST).min(MOST)) };
                 }
             }
         }
     }
-}
-
-/// Packs `[rows][k]` as `[blocks of depth][groups][depth][W]`, W rows side by side; those of the last
-/// group that do not exist keep what they had, and are never read into a result.
-fn pack<const W: usize>(from: Matrix<'_>, rows: usize, k: usize, to: &mut [f32]) {
-    let groups = rows.div_ceil(W);
-    let mut rest = to;
-    let mut blocks = Vec::new();
-    for first in (0..k).step_by(DEPTH) {
-        let depth = DEPTH.min(k - first);
-        let (block, others) = rest.split_at_mut(groups * depth * W);
-        rest = others;
-        blocks.extend(
-            block.chunks_exact_mut(depth * W).enumerate().map(|(group, it)| (first, group, it)),
-        );
-    }
-    blocks.into_par_iter().for_each(|(first, group, to)| {
-        let start = group * W;
-        let count = W.min(rows - start);
-        if from.row == 1 {
-            for (term, to) in to.as_chunks_mut::<W>().0.iter_mut().enumerate() {
-                let at = (first + term) * from.column + start;
-                if count == W {
-                    to.copy_from_slice(&from.values[at..at + W]);
-                } else {
-                    to[..count].copy_from_slice(&from.values[at..at + count]);
-                }
-            }
-            return;
-        }
-        // A few terms of every row at a time, so that what is written stays near.
-        const AT_ONCE: usize = 16;
-        for (chunk, to) in to.chunks_mut(AT_ONCE * W).enumerate() {
-            let terms = to.len() / W;
-            for row in 0..count {
-                let at = (start + row) * from.row + (first + chunk * AT_ONCE) * from.column;
-                if from.column == 1 {
-                    for (term, value) in from.values[at..at + terms].iter().enumerate() {
-                        to[term * W + row] = *value;
-                    }
-                } else {
-                    for term in 0..terms {
-                        to[term * W + row] = from.values[at + term * from.column];
-                    }
-                }
-            }
-        }
-    });
 }

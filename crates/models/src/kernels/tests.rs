@@ -4,7 +4,10 @@ use candle_core::{Device, Result, Tensor, Var};
 use proptest::prelude::*;
 use record::Adam;
 
-use super::*;
+use super::{
+    product::{Out, Right, in_panels, place_in_panels},
+    *,
+};
 use crate::study::Stream;
 
 /// Values in ±`bound`.
@@ -82,6 +85,15 @@ fn weighted(y: &Tensor) -> Result<Tensor> {
     (y * random("factors", y.dims(), 1.0))?.sum_all()
 }
 
+/// A matrix in panels of its columns.
+fn panels(matrix: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let mut packed = vec![0.0; in_panels(rows, columns)];
+    for (index, value) in matrix.iter().enumerate() {
+        packed[place_in_panels(rows, index / columns, index % columns)] = *value;
+    }
+    packed
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -121,13 +133,16 @@ proptest! {
         let slow = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
         let slow_gradients = weighted(&slow).unwrap().backward().unwrap();
         let (mut layer, mut product) = (Linear::new(k, m), Product::default());
-        layer.forward(&values(&x), &values(&weight), &values(&bias), &mut product);
+        let packed = layer.pack(&values(&weight));
+        prop_assert_eq!(layer.unpack(&packed), values(&weight));
+        layer.forward(&values(&x), &packed, &values(&bias), &mut product);
         close("output", &tensor(&layer.out, &[n, m]), &slow, 1e-5)?;
         let g = values(&random("factors", &[n, m], 1.0));
-        layer.backward(&values(&x), &g, &values(&weight), true, &mut product);
+        layer.backward(&values(&x), &g, &packed, true, &mut product);
         let of = |var: &Var| slow_gradients.get(var).unwrap().clone();
         close("x", &tensor(&layer.input_gradient, &[n, k]), &of(&x), 1e-5)?;
-        close("weight", &tensor(&layer.weight_gradient, &[m, k]), &of(&weight), 1e-5)?;
+        let found = layer.unpack(&layer.weight_gradient);
+        close("weight", &tensor(&found, &[m, k]), &of(&weight), 1e-5)?;
         close("bias", &tensor(&layer.bias_gradient, &[m]), &of(&bias), 1e-5)?;
     }
 
@@ -141,15 +156,25 @@ proptest! {
         let mut product = Product::default();
         let (left, right) = (values(&a.contiguous().unwrap()), values(&b.contiguous().unwrap()));
         let turned = values(&a.t().unwrap().contiguous().unwrap());
-        let right = Matrix::rows(&right, n);
-        let mut run = |left, threads: usize| {
+        let side = panels(&right, [k, n]);
+        let other = values(&b.t().unwrap().contiguous().unwrap());
+        let other = panels(&other, [n, k]);
+        let right = Right::Matrix(Matrix::rows(&right, n));
+        let mut run = |left, right, threads: usize| {
             let mut out = vec![f32::NAN; m * n];
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| product.compute((m, k, n), left, right, None, &mut out));
+            let to = Out::Rows(&mut out);
+            pool.install(|| product.compute((m, k, n), left, right, None, to));
+            let mut packed = vec![0.0; in_panels(m, n)];
+            product.compute((m, k, n), left, right, None, Out::Panels(&mut packed));
+            assert_eq!(packed, panels(&out, [m, n]));
             out
         };
-        let found = run(Matrix::rows(&left, k), threads);
-        prop_assert_eq!(&found, &run(Matrix::rows(&turned, m).transposed(), 1));
+        let rows = Matrix::rows(&left, k);
+        let found = run(rows, right, threads);
+        prop_assert_eq!(&found, &run(Matrix::rows(&turned, m).transposed(), right, 1));
+        prop_assert_eq!(&found, &run(rows, Right::Panels(&side), 1));
+        prop_assert_eq!(&found, &run(rows, Right::Turned(&other), 1));
         if k > 0 {
             let expected = a.contiguous().unwrap().matmul(&b.contiguous().unwrap()).unwrap();
             close("product", &tensor(&found, &[m, n]), &expected, 1e-5)?;

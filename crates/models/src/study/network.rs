@@ -77,9 +77,9 @@ pub(super) struct Block {
 
 pub(super) struct Dense {
     pub(super) operation: Linear,
-    /// Rows and columns of the weight.
+    /// Outputs and inputs.
     pub(super) shape: [usize; 2],
-    /// `[out][in]`.
+    /// In the operation's panels.
     pub(super) weight: Vec<f32>,
     /// `[out]`.
     pub(super) bias: Vec<f32>,
@@ -146,10 +146,11 @@ impl Network {
                 Stream::new(seed, &format!("layers.{module}.{part}"))
                     .uniform(count, bound(features))
             };
+            let operation = Linear::new(features, out);
             dense.push(Dense {
-                operation: Linear::new(features, out),
                 shape: [out, features],
-                weight: draw("weight", out * features),
+                weight: operation.pack(&draw("weight", out * features)),
+                operation,
                 bias: draw("bias", out),
                 module,
             });
@@ -174,7 +175,7 @@ impl Network {
         let blocks = self.blocks.iter();
         blocks
             .map(|it| it.weight.len() + it.affine.len() + it.bias.len())
-            .chain(self.dense.iter().map(|it| it.weight.len() + it.bias.len()))
+            .chain(self.dense.iter().map(|it| it.shape[0] * it.shape[1] + it.bias.len()))
             .sum()
     }
 
@@ -282,7 +283,8 @@ impl Network {
         }
         for layer in &mut self.dense {
             let name = format!("layers.{}", layer.module);
-            layer.weight = find(state, &format!("{name}.weight"), &layer.shape)?;
+            let weight = find(state, &format!("{name}.weight"), &layer.shape)?;
+            layer.weight = layer.operation.pack(&weight);
             layer.bias = find(state, &format!("{name}.bias"), &layer.shape[..1])?;
         }
         Ok(())
@@ -313,7 +315,8 @@ impl Network {
             keep(norm, "running_var", variance, &[cout])?;
         }
         for layer in &self.dense {
-            keep(layer.module, "weight", &layer.weight, &layer.shape)?;
+            let weight = layer.operation.unpack(&layer.weight);
+            keep(layer.module, "weight", &weight, &layer.shape)?;
             keep(layer.module, "bias", &layer.bias, &layer.shape[..1])?;
         }
         Ok(state)

@@ -232,6 +232,11 @@ impl Training {
 
     /// One optimizer step on a batch; its loss before it.
     fn step(&mut self, batch: usize) -> Entropy {
+        // On a thread of the pool: from outside, each parallel part would first wake one up.
+        rayon::scope(|_| self.step_here(batch))
+    }
+
+    fn step_here(&mut self, batch: usize) -> Entropy {
         let Batch { images, labels } = &self.batches[batch];
         let classes = self.network.classes();
         let logits = self.network.forward(images, labels.len(), true);
@@ -265,7 +270,8 @@ impl Training {
         let mut correct = 0;
         for (images, labels) in rows.zip(split.labels.chunks(EVALUATED)) {
             let batch = self.network.batch(images);
-            let rows = self.network.forward(&batch, labels.len(), false).chunks_exact(classes);
+            let logits = rayon::scope(|_| self.network.forward(&batch, labels.len(), false));
+            let rows = logits.chunks_exact(classes);
             correct +=
                 rows.zip(labels).filter(|(row, label)| largest(row) == **label as usize).count();
         }

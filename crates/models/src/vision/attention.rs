@@ -10,7 +10,7 @@ use super::{
     },
     weights::{Weights, linear},
 };
-use crate::kernels::image::Softmax;
+use crate::kernels::image::Attend;
 
 /// Attention of every token to every other of its row, in several heads.
 pub(super) struct Attention {
@@ -48,20 +48,11 @@ impl Attention {
         (2 * rows * tokens * (4 * width * width + 2 * tokens * width)) as f64
     }
 
-    /// Of rows of tokens `[rows][tokens][width]`; `bias` is added to the products of queries and
-    /// keys, `[1 or rows][heads][tokens][tokens]`.
+    /// Of rows of tokens `[rows][tokens][width]`; `bias` `[b][heads][tokens][tokens]` is added to the
+    /// products of queries and keys, row i taking the one at i modulo b.
     pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let (rows, tokens, width) = x.dims3()?;
-        let parts =
-            self.project.forward(x)?.reshape((rows, tokens, 3, self.heads, width / self.heads))?;
-        let part = |index: usize| parts.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2);
-        let (q, k, v) = (part(0)?.contiguous()?, part(1)?, part(2)?.contiguous()?);
-        let mut scores = q.matmul(&k.transpose(2, 3)?.contiguous()?)?;
-        if let Some(bias) = bias {
-            scores = scores.broadcast_add(bias)?;
-        }
-        let mixed = scores.apply_op1_no_bwd(&Softmax)?.matmul(&v)?;
-        self.combine.forward(&mixed.transpose(1, 2)?.contiguous()?.reshape((rows, tokens, width))?)
+        let parts = self.project.forward(x)?;
+        self.combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
     }
 }
 

@@ -172,7 +172,8 @@ impl VisionNetwork {
         // networks take more images at a time.
         let most = if self.parameters < MANY { 1 } else { 4 };
         let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
-        Ok(self.layer.forward_by_parts(&images, most.min(each.max(1)))?)
+        // On a thread of the pool: from outside, each parallel part would first wake one up.
+        Ok(rayon::scope(|_| self.layer.forward_by_parts(&images, most.min(each.max(1))))?)
     }
 
     /// The images as the layers take them, `[n][h][w][c]`, if the network does.

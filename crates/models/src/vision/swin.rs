@@ -180,8 +180,6 @@ impl Special for Windows {
             self.attention.forward(&windows, Some(&self.bias))?
         } else {
             let mask = self.masked(rows, columns, shifts)?;
-            let all = (n, down * across, mask.dim(1)?, tokens, tokens);
-            let mask = mask.unsqueeze(0)?.broadcast_as(all)?.flatten(0, 1)?;
             self.attention.forward(&windows, Some(&mask))?
         };
         let mixed = mixed

@@ -285,11 +285,11 @@ impl Slurm {
         // Jobs that wait for their start, or for something to do.
         let free = self.tasks.len().saturating_sub(self.running);
         let wanted = waiting.saturating_sub(free).min(room);
-        if let (Some(first), true) = (self.tasks.values().next(), pending == self.tasks.len()) {
-            if !matches!(first.reason.as_str(), "" | "None" | "Priority" | "Resources") {
-                let text = format!("{pending} jobs wait: {}", first.reason);
-                self.tell(text);
-            }
+        let usual = ["", "None", "Priority", "Resources"];
+        let odd = self.tasks.values().find(|it| !usual.contains(&it.reason.as_str()));
+        if let Some(odd) = odd.filter(|_| pending == self.tasks.len()) {
+            let text = format!("{pending} jobs wait: {}", odd.reason);
+            self.tell(text);
         }
         if wanted == 0 {
             return Ok(());

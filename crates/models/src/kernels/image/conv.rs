@@ -13,7 +13,7 @@ use super::{
 };
 use crate::kernels::{
     Parts, cpu_storage,
-    panel::{MOST, PANEL, Tile, compute},
+    panel::{Ahead, MOST, PANEL, Tile, compute},
 };
 
 /// Tasks a thread should find, so that none waits long for another.
@@ -213,10 +213,16 @@ impl Conv {
         for panel in panels.clone() {
             let (group, within) = (panel / each, panel % each * PANEL);
             let channel = group * outputs + within;
+            let next = if panel + 1 < panels.end {
+                &self.weights[(panel + 1) * k * PANEL..][..k * PANEL]
+            } else {
+                &[]
+            };
             for index in 0..lines {
                 let line = line(index);
+                let all = line.pixels.div_ceil(MOST);
                 let mut done = 0;
-                let mut tiles = line.pixels.div_ceil(MOST);
+                let mut tiles = all;
                 while tiles > 0 {
                     // Of even widths: a narrow last tile would waste registers.
                     let count = (line.pixels - done).div_ceil(tiles);
@@ -239,6 +245,7 @@ impl Conv {
                         pitch: output,
                         channels: (outputs - within).min(PANEL),
                         bounds,
+                        ahead: Ahead::of(next, index * all + all - tiles, lines * all, k),
                     };
                     // SAFETY: the caller's.
                     unsafe { compute(&tile, count) };

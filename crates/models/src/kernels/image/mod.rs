@@ -6,6 +6,7 @@
 //! of threads nor on the rest of the batch.
 
 mod activation;
+mod attention;
 mod conv;
 mod depthwise;
 mod pool;
@@ -18,10 +19,11 @@ use candle_core::{CpuStorage, Layout, Result, bail};
 
 pub(crate) use self::{
     activation::Activation,
+    attention::Attend,
     conv::Conv,
     depthwise::Depthwise,
     pool::{AveragePool, GlobalAverage, MaxPool},
-    rows::{Gate, Interleave, LayerNorm, ScaleShift, Softmax},
+    rows::{Gate, Interleave, LayerNorm, ScaleShift},
 };
 
 /// A convolution's shape.

@@ -148,26 +148,12 @@ dispatch! {
     }
 }
 
-/// Softmax over the last axis.
-pub(crate) struct Softmax;
-
-impl CustomOp1 for Softmax {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        each_pixel(storage, layout, |to, from| {
-            // SAFETY: as many floats each.
-            unsafe { softmax(to.as_mut_ptr(), from.as_ptr(), to.len()) };
-        })
-    }
-}
-
 dispatch! {
+    /// Softmax.
+    ///
     /// # Safety
     ///
-    /// Both hold `len` floats.
+    /// Both hold `len` floats and do not overlap.
     fn softmax<V>(to: *mut f32, from: *const f32, len: usize) {
         // SAFETY: the caller's.
         let (to, from) = unsafe {

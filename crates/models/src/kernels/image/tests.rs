@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn norms_and_softmax_are_their_formulas(rows in 1..9_usize, c in 1..70_usize) {
+    fn layer_norms_are_their_formula(rows in 1..9_usize, c in 1..70_usize) {
         let x = (random("x", &[rows, c]) * 5.0).unwrap();
         let (gamma, beta) = (random("gamma", &[c]), random("beta", &[c]));
         let norm = LayerNorm { gamma: values(&gamma), beta: values(&beta), epsilon: 1e-5 };
@@ -135,10 +135,34 @@ proptest! {
         let expected = centered.broadcast_div(&(variance + 1e-5).unwrap().sqrt().unwrap()).unwrap();
         let expected = expected.broadcast_mul(&gamma).unwrap().broadcast_add(&beta).unwrap();
         close(&x.apply_op1_no_bwd(&norm).unwrap(), &expected)?;
-        let exponentials = x.exp().unwrap();
-        let sums = exponentials.sum_keepdim(1).unwrap();
-        let expected = exponentials.broadcast_div(&sums).unwrap();
-        close(&x.apply_op1_no_bwd(&Softmax).unwrap(), &expected)?;
+    }
+
+    /// Against products and a softmax of candle's.
+    #[test]
+    fn attention_is_its_formula(
+        rows in 1..5_usize, tokens in 1..70_usize, heads in 1..4_usize, head in 1..70_usize,
+        biases in 0..3_usize,
+    ) {
+        let width = heads * head;
+        let x = (random("x", &[rows, tokens, 3 * width]) * 2.0).unwrap();
+        let bias = random("bias", &[biases.max(1), heads, tokens, tokens]);
+        let parts = x.reshape((rows, tokens, 3, heads, head)).unwrap();
+        let part = |it: usize| {
+            parts.narrow(2, it, 1).unwrap().squeeze(2).unwrap().transpose(1, 2).unwrap().contiguous().unwrap()
+        };
+        let mut scores = part(0).matmul(&part(1).t().unwrap().contiguous().unwrap()).unwrap();
+        if biases > 0 {
+            let index: Vec<u32> = (0..rows).map(|it| (it % biases) as u32).collect();
+            let index = Tensor::from_vec(index, rows, &Device::Cpu).unwrap();
+            scores = (scores + bias.index_select(&index, 0).unwrap()).unwrap();
+        }
+        let exponentials = scores.exp().unwrap();
+        let sums = exponentials.sum_keepdim(3).unwrap();
+        let weights = exponentials.broadcast_div(&sums).unwrap();
+        let expected = weights.matmul(&part(2)).unwrap().transpose(1, 2).unwrap();
+        let expected = expected.contiguous().unwrap().reshape((rows, tokens, width)).unwrap();
+        let attend = Attend { heads, bias: (biases > 0).then_some(&bias) };
+        close(&x.apply_op1_no_bwd(&attend).unwrap(), &expected)?;
     }
 
     #[test]
