@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::client::{SlurmError, Task, TaskState};
 use super::{
     Assignment, Event, ExecuteError, Executor, FolderError, Standing, WorkFolder,
-    folder::{names, read, remove},
+    folder::{names, read, remove, write},
 };
 use crate::{config::SlurmConfig, progress::line};
 
@@ -298,7 +298,7 @@ impl Slurm {
         let job = client::submit(&self.script, &log, wanted)?;
         let path = self.folder.path().join(format!("jobs/{job}.json"));
         let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
-        self.folder.write(&path, &Job { job, tasks })?;
+        write(&path, &Job { job, tasks })?;
         let state = TaskState { state: "PENDING".into(), reason: String::new() };
         self.tasks.extend((0..tasks).map(|it| ((job, it), state.clone())));
         self.look = LOOK;
