@@ -1,7 +1,6 @@
 //! Files that are whole or not there, and the one JSON document on standard output.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
