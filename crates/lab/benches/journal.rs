@@ -101,6 +101,14 @@ fn every_trial(spec: RunSpec, trials: u32) -> Vec<RunSpec> {
     (0..trials).map(of).collect()
 }
 
+/// Whether a run is the first trial of a search, or no trial at all.
+fn is_first(spec: &RunSpec) -> bool {
+    match &spec.task {
+        Task::Train(task) => task.trial.is_none_or(|it| it.number == 0),
+        _ => true,
+    }
+}
+
 /// A record as a run of the quick profile leaves it: as many spans, as many digits.
 fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
     let scale = match &spec.task {
@@ -269,8 +277,9 @@ fn generate(folder: &Path, records: usize) {
     let mut order = 0;
     for plan in plans_of(folder) {
         let specs = plan.next(&Records::default(), &[], usize::MAX).unwrap();
-        let mut specs: Vec<RunSpec> =
-            specs.into_iter().flat_map(|it| every_trial(it, 64)).collect();
+        // Searches that do not learn are told all their trials at once.
+        let first = specs.into_iter().filter(is_first);
+        let mut specs: Vec<RunSpec> = first.flat_map(|it| every_trial(it, 64)).collect();
         specs.pop();
         for spec in specs {
             journal.push(&record_of(&spec, order)).unwrap();

@@ -137,9 +137,8 @@ impl Product {
         let wanted = if rayon::current_num_threads() > 1 { TASKS } else { 1 };
         let groups = panels.div_ceil(PANELS).max(wanted.min(panels));
         let strips = tiles.div_ceil(STRIP).max(wanted.div_ceil(groups).min(tiles));
-        let part = |all: usize, parts: usize, index: usize| {
-            all * index / parts..all * (index + 1) / parts
-        };
+        let part =
+            |all: usize, parts: usize, index: usize| all * index / parts..all * (index + 1) / parts;
         (0..strips * groups).into_par_iter().for_each(|task| {
             let (strip, group) = (task / groups, task % groups);
             sides.block(part(tiles, strips, strip), part(panels, groups, group));

@@ -72,7 +72,7 @@ fn split(file: &File, path: &Path, moved: &[Damage]) -> io::Result<PathBuf> {
     let mut chunks = Chunks::new(file);
     let mut number = 0;
     let mut left = moved.iter().peekable();
-    while let Some(text) = chunks.next()? {
+    while let Some(text) = chunks.next(Vec::new())? {
         for line in text.split_inclusive(|it| *it == b'\n') {
             number += 1;
             if left.next_if(|it| it.line == number).is_some() {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use memchr::{memchr_iter, memrchr};
 use rayon::prelude::*;
 
 use super::{
@@ -42,11 +43,12 @@ pub(super) fn scan<T: Send>(
     let mut chunks = Chunks::new(reader);
     let mut number = 0;
     let mut sealed = false;
-    let mut chunk = chunks.next()?;
+    let mut spare = Vec::new();
+    let mut chunk = chunks.next(Vec::new())?;
     while let Some(text) = chunk {
         survey.whole += text.len() as u64;
         // The next chunk is read while this one is parsed.
-        let (next, lines) = rayon::join(|| chunks.next(), || parsed(&text, &parse));
+        let (next, lines) = rayon::join(|| chunks.next(spare), || parsed(&text, &parse));
         for line in lines {
             number += 1;
             let Some((has_seal, found)) = line else { continue };
@@ -63,6 +65,7 @@ pub(super) fn scan<T: Send>(
                 Err(fault) => survey.damage.push(Damage { line: number, fault }),
             }
         }
+        spare = text;
         chunk = next?;
     }
     survey.torn = chunks.rest.len() as u64;
@@ -77,7 +80,9 @@ fn parsed<T: Send>(
     text: &[u8],
     parse: &(impl Fn(&[u8], bool) -> Result<T, Fault> + Sync),
 ) -> Vec<Option<Parsed<T>>> {
-    let lines: Vec<&[u8]> = text.strip_suffix(b"\n").unwrap_or(text).split(is_end).collect();
+    let mut start = 0;
+    let line = |end: usize| &text[std::mem::replace(&mut start, end + 1)..end];
+    let lines: Vec<&[u8]> = memchr_iter(b'\n', text).map(line).collect();
     let one = |scratch: &mut Vec<u8>, line: &&[u8]| {
         if line.is_empty() {
             return None;
@@ -96,10 +101,6 @@ fn parsed<T: Send>(
     lines.par_iter().with_min_len(16).map_init(Vec::new, one).collect()
 }
 
-fn is_end(byte: &u8) -> bool {
-    *byte == b'\n'
-}
-
 /// Whole lines of a reader, some at a time.
 pub(super) struct Chunks<R> {
     reader: R,
@@ -113,16 +114,19 @@ impl<R: Read> Chunks<R> {
         Self { reader, rest: Vec::new(), ended: false }
     }
 
-    /// The next lines, each with its end; `None` when there is no whole one left.
-    pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut text = std::mem::take(&mut self.rest);
+    /// The next lines, each with its end, in a buffer that is no longer needed; `None` when there is
+    /// no whole one left.
+    pub(super) fn next(&mut self, mut text: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        text.clear();
+        text.append(&mut self.rest);
         while !self.ended {
             let before = text.len();
+            text.reserve(CHUNK);
             let read = self.reader.by_ref().take(CHUNK as u64).read_to_end(&mut text)?;
             self.ended = read < CHUNK;
-            let end = text[before..].iter().rposition(is_end);
-            if let Some(end) = end.map(|it| before + it + 1) {
-                self.rest = text.split_off(end);
+            if let Some(end) = memrchr(b'\n', &text[before..]).map(|it| before + it + 1) {
+                self.rest.extend_from_slice(&text[end..]);
+                text.truncate(end);
                 return Ok(Some(text));
             }
         }
