@@ -7,7 +7,7 @@ use crate::{
     executor::{Assignment, Event, ExecuteError, Executor},
     experiment::{Plan, PlanError, Records},
     interrupt::Interrupt,
-    progress::Progress,
+    progress::{Progress, line},
 };
 
 /// Why a study stopped before its end. What was finished is in the journal.
@@ -93,6 +93,9 @@ impl Study<'_> {
             }
             records.into_iter().try_for_each(|it| self.keep(it, executor))
         });
+        if let (Err(_), Err(error)) = (&ended, &left) {
+            line(&format!("while stopping: {error}"));
+        }
         // What came first is the reason.
         ended.and(left)
     }

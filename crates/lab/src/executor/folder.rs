@@ -17,41 +17,23 @@
 //! `taken`, and the writer removes a record only after it is in the journal; so at any moment a run
 //! that cost joules is in the journal, in `done`, or being done.
 
+mod files;
+
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use record::{RunId, RunRecord};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+
+pub use self::files::FolderError;
+use self::files::{fail, read_if_there};
+pub(super) use self::files::{names, read, remove, write};
 
 use super::Assignment;
 use crate::config::IsolationConfig;
-
-/// Why a work folder cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FolderError {
-    /// The file system said no.
-    #[error("failed to {action} `{}`; check that the folder can be written and is not full", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// A file is not what it must be.
-    #[error("`{}` is damaged: {reason}; remove it, and its run is done again", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The parser's reason.
-        reason: String,
-    },
-}
 
 /// What every worker must know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,7 +121,7 @@ impl WorkFolder {
     ///
     /// If it cannot be written.
     pub fn set(&self, settings: &Settings) -> Result<(), FolderError> {
-        self.write(&self.path.join("settings.json"), settings)
+        write(&self.path.join("settings.json"), settings)
     }
 
     /// What the writer told.
@@ -177,7 +159,7 @@ impl WorkFolder {
     /// If it cannot be written.
     pub fn put(&self, order: u64, run: &Assignment) -> Result<(), FolderError> {
         let name = format!("{order:010}-{}.json", run.spec.id());
-        self.write(&self.path.join("todo").join(name), run)
+        write(&self.path.join("todo").join(name), run)
     }
 
     /// Assignments that nobody has begun, in order.
@@ -345,7 +327,7 @@ impl WorkFolder {
         }
         if lost {
             let run = Assignment { lost: taken.run.lost + 1, ..taken.run.clone() };
-            self.write(&todo, &run)?;
+            write(&todo, &run)?;
             remove(&aside)?;
         }
         Ok(())
@@ -357,7 +339,7 @@ impl WorkFolder {
     ///
     /// If it cannot be written; the assignment is then still taken.
     pub fn deliver(&self, taken: &Taken, record: &RunRecord) -> Result<(), FolderError> {
-        self.write(&self.path.join("done").join(format!("{}.json", record.id)), record)?;
+        write(&self.path.join("done").join(format!("{}.json", record.id)), record)?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
 
@@ -370,7 +352,7 @@ impl WorkFolder {
         let (id, worker) = (taken.run.spec.id(), taken.worker.clone());
         let path = self.path.join("failed").join(format!("{id}.json"));
         let (host, reason) = (host.to_owned(), reason.to_owned());
-        self.write(&path, &Failed { id, worker, host, reason })?;
+        write(&path, &Failed { id, worker, host, reason })?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
 
@@ -441,66 +423,6 @@ impl WorkFolder {
             remove(&folder.join(&name))?;
         }
         Ok(found)
-    }
-
-    /// Writes a whole file: another name, sync, rename, sync of the folder.
-    pub(super) fn write(&self, path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
-        let json = serde_json::to_vec(value).map_err(io::Error::other);
-        // Two workers may write one name.
-        let part = path.with_extension(format!("part-{}", std::process::id()));
-        let written = json.and_then(|json| {
-            let mut file = File::create(&part)?;
-            file.write_all(&json)?;
-            file.sync_all()?;
-            fs::rename(&part, path)?;
-            path.parent().map_or(Ok(()), |it| File::open(it)?.sync_all())
-        });
-        if written.is_err() {
-            // Best effort: what is not named `.json` is never read.
-            drop(fs::remove_file(&part));
-        }
-        written.map_err(fail("write", path))
-    }
-}
-
-fn fail<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> FolderError + 'a {
-    move |source| FolderError::Io { action, path: path.to_owned(), source }
-}
-
-/// Names of whole files, in order.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(fail("list", folder))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(fail("list", folder))?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
-    let text = fs::read(path).map_err(fail("read", path))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| FolderError::Damaged { path: path.to_owned(), reason: error.to_string() })
-}
-
-fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {
-    match read(path) {
-        Err(FolderError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
-        result => result.map(Some),
-    }
-}
-
-pub(super) fn remove(path: &Path) -> Result<(), FolderError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        result => result.map_err(fail("remove", path)),
     }
 }
 

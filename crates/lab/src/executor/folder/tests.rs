@@ -75,12 +75,12 @@ fn what_was_delivered_is_not_handed_out_again() {
     record.timing.duration = Seconds(2.0);
     folder.deliver(&taken, &record).unwrap();
     // As if the worker had died before it let go of the run.
-    folder.write(&folder.begun("a", &taken.name), &taken.run).unwrap();
+    write(&folder.begun("a", &taken.name), &taken.run).unwrap();
     folder.give_back(&taken, true).unwrap();
     assert_eq!((folder.waiting().unwrap(), folder.taken().unwrap().len()), (0, 0));
     assert_eq!(folder.done().unwrap(), [record.clone()]);
     // Or after the record had gone into the journal.
-    folder.write(&folder.begun("a", &taken.name), &taken.run).unwrap();
+    write(&folder.begun("a", &taken.name), &taken.run).unwrap();
     folder.kept(&record.id).unwrap();
     folder.give_back(&taken, true).unwrap();
     assert_eq!((folder.waiting().unwrap(), folder.done().unwrap().len()), (0, 0));

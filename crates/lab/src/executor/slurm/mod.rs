@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::client::{SlurmError, Task, TaskState};
 use super::{
     Assignment, Event, ExecuteError, Executor, FolderError, Standing, WorkFolder,
-    folder::{names, read, remove},
+    folder::{names, read, remove, write},
 };
 use crate::{config::SlurmConfig, progress::line};
 
@@ -31,6 +31,8 @@ use crate::{config::SlurmConfig, progress::line};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// First time between two looks at the queue.
 const LOOK: Duration = Duration::from_millis(500);
+/// What Slurm refuses so often in a row it does not want; once may be a controller that dies.
+const REFUSALS: u32 = 3;
 /// Cancelled jobs get so long to end.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -64,6 +66,8 @@ pub struct Slurm {
     looked: Option<Instant>,
     /// Said to the user last: that Slurm is silent, or why jobs wait.
     said: String,
+    /// How often in a row Slurm refused something.
+    refused: u32,
     stopping: bool,
 }
 
@@ -113,6 +117,7 @@ impl Slurm {
             look: LOOK,
             looked: None,
             said: String::new(),
+            refused: 0,
             stopping: false,
         })
     }
@@ -172,6 +177,14 @@ impl Slurm {
         match outcome {
             Err(ExecuteError::Slurm(error @ SlurmError::Silent { .. })) => {
                 self.tell(format!("{error}; waiting for it"));
+                Ok(())
+            }
+            Err(ExecuteError::Slurm(SlurmError::Refused { .. })) if self.refused + 1 < REFUSALS => {
+                self.refused += 1;
+                Ok(())
+            }
+            Ok(()) => {
+                self.refused = 0;
                 Ok(())
             }
             outcome => outcome,
@@ -298,7 +311,7 @@ impl Slurm {
         let job = client::submit(&self.script, &log, wanted)?;
         let path = self.folder.path().join(format!("jobs/{job}.json"));
         let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
-        self.folder.write(&path, &Job { job, tasks })?;
+        write(&path, &Job { job, tasks })?;
         let state = TaskState { state: "PENDING".into(), reason: String::new() };
         self.tasks.extend((0..tasks).map(|it| ((job, it), state.clone())));
         self.look = LOOK;
