@@ -1,7 +1,8 @@
 //! How journal, plans and report grow: journals of 10⁴, 10⁵ and 10⁶ records are opened, resumed,
 //! analyzed and rendered, each in a process of its own, for its time and its highest memory.
 //!
-//! `cargo xtask bench journal` runs this and writes the table into `docs/scale.md`.
+//! `cargo xtask bench journal` runs this and writes the table into `docs/scale.md`. The journals are
+//! made where `TMPDIR` says.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -404,7 +405,7 @@ fn apart(args: &[&str]) -> (f64, f64, String) {
 
 fn table(args: &[&str]) {
     let sizes = if args.is_empty() { vec!["10000", "100000", "1000000"] } else { args.to_vec() };
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     println!("| records | journal | open | resume | of that, the next specs | analyze | render |");
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     for size in sizes {

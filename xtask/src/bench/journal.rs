@@ -12,7 +12,8 @@ use crate::process::root;
 const BEGIN: &str = "<!-- measured by `cargo xtask bench journal` -->\n";
 const END: &str = "<!-- end -->";
 
-/// Journals of so many records; of 10⁴, 10⁵ and 10⁶ without any. Needs 5 GB under the target folder.
+/// Journals of so many records; of 10⁴, 10⁵ and 10⁶ without any. Needs 5 GB where
+/// `TMPDIR` says.
 pub(crate) fn run(sizes: &[&str]) -> anyhow::Result<u8> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
