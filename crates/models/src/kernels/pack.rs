@@ -17,6 +17,32 @@ pub(super) fn pack_left(from: Matrix<'_>, rows: usize, k: usize, to: &mut Vec<f3
     });
 }
 
+/// Packs so many rows of floats, `step` apart, as `[terms][TILE]`.
+///
+/// # Safety
+///
+/// `terms` floats of each of the `rows`, at most [`TILE`], can be read; `to` holds `terms · TILE`.
+pub(super) unsafe fn pack_tile(
+    from: *const f32,
+    step: usize,
+    rows: usize,
+    terms: usize,
+    to: &mut [f32],
+) {
+    let whole = terms / 16 * 16;
+    for first in (0..whole).step_by(16) {
+        let to = to[first * TILE..][..16 * TILE].as_mut_ptr();
+        // SAFETY: the caller's.
+        unsafe { turn(from.add(first), step, rows, to, TILE, 16) };
+    }
+    for row in 0..rows {
+        for term in whole..terms {
+            // SAFETY: the caller's.
+            to[term * TILE + row] = unsafe { *from.add(row * step + term) };
+        }
+    }
+}
+
 /// Packs the right side `[k][columns]` as `[panels][k][PANEL]`.
 pub(super) fn pack_right(from: Matrix<'_>, k: usize, columns: usize, to: &mut Vec<f32>) {
     to.resize(columns.div_ceil(PANEL) * k * PANEL, 0.0);
