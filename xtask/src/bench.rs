@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: an ability beside its peers, in one run.
 
+mod journal;
 mod meter;
 mod models;
 mod sim;
@@ -10,6 +11,7 @@ use crate::process::cargo;
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     match args {
+        ["journal", sizes @ ..] => journal::run(sizes),
         ["meter"] => cargo(&["bench", "-p", "wattlab-meter"], &[]),
         ["meter", "--peers"] => meter::run(),
         ["models", "--peer", "torch"] => models::run(None),
@@ -33,7 +35,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             cargo(&command, &[])
         }
         _ => bail!(
-            "usage: cargo xtask bench hpo [flags] | meter [--peers] | models --peer torch [--python FILE] | sim [--live]"
+            "usage: cargo xtask bench hpo [flags] | journal [RECORDS]... | meter [--peers] | models --peer torch [--python FILE] | sim [--live]"
         ),
     }
 }

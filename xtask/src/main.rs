@@ -19,7 +19,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   new-probe NAME               a new probe in plugins/NAME that works, to be filled
   bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
   bench sim [--live]           the simulator beside SimPy, Ciw and nexosim; beside live queues
+  bench journal [RECORDS]...   how journal, plans and report grow; into docs/scale.md
   bench hpo [flags]            the optimizer against its peers
+  slurm                        a study on a real Slurm of two nodes on this machine (needs slurm-wlm, munge, root)
   ci                           everything that must be green before a change lands";
 
 fn main() -> ExitCode {
@@ -30,6 +32,10 @@ fn main() -> ExitCode {
         Some((&"datasets", rest)) => datasets::run(rest),
         Some((&"new-probe", rest)) => new_probe::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"slurm", [])) => process::cargo(
+            &["test", "-p", "wattlab", "--test", "slurm", "--", "--nocapture", "--test-threads=1"],
+            &[],
+        ),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");

@@ -1,14 +1,13 @@
 //! Drives experiments to their end: asks for the next runs, has them executed, keeps their records.
 
 use meter::Meter;
-use record::{Experiment, Journal, JournalError, RunId, RunSpec, SpanEnergy};
+use record::{Energy, Experiment, Journal, JournalError, RunRecord, RunSpec, Seconds, SpanEnergy};
 
 use crate::{
-    executor::Executor,
+    executor::{Assignment, Event, ExecuteError, Executor},
     experiment::{Plan, PlanError, Records},
     interrupt::Interrupt,
-    progress::Progress,
-    work::RunError,
+    progress::{Progress, line},
 };
 
 /// Why a study stopped before its end. What was finished is in the journal.
@@ -25,13 +24,17 @@ pub enum DriveError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A run failed.
-    #[error("run {id} failed")]
-    Run {
-        /// Which.
-        id: RunId,
-        /// Why.
-        source: RunError,
-    },
+    #[error(transparent)]
+    Execute(ExecuteError),
+}
+
+impl From<ExecuteError> for DriveError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Interrupted => Self::Interrupted,
+            error => Self::Execute(error),
+        }
+    }
 }
 
 /// A short name of an experiment for the terminal.
@@ -45,51 +48,146 @@ pub fn title(experiment: Experiment) -> &'static str {
     }
 }
 
-/// Runs an experiment until none of its runs is left.
-///
-/// Each record is on disk before the next spec is asked for. What it cost to choose a spec is
-/// measured too and goes into its record as the span `plan`.
-///
-/// # Errors
-///
-/// If a run or the journal fails, or on interruption.
-pub fn drive(
-    plan: &dyn Plan,
-    records: &mut Records,
-    journal: &mut Journal,
-    executor: &mut dyn Executor,
-    meter: &Meter,
-    interrupt: &Interrupt,
-) -> Result<(), DriveError> {
-    let done: Vec<_> = records.all().iter().filter(|it| plan.owns(&it.spec)).collect();
-    let mut progress = Progress::new(title(plan.experiment()), plan.total(), &done);
-    let mut pending: Vec<(RunSpec, SpanEnergy)> = Vec::new();
-    loop {
-        if interrupt.is_set() {
-            return Err(DriveError::Interrupted);
-        }
-        while pending.len() < executor.capacity() {
-            let running: Vec<RunSpec> = pending.iter().map(|(spec, _)| spec.clone()).collect();
-            let span = meter.span("plan");
-            let next = plan.next(records, &running, 1)?.pop();
-            let cost = SpanEnergy::from(&span.end());
-            let Some(spec) = next else { break };
-            executor.start(spec.clone());
-            pending.push((spec, cost));
-        }
-        let Some(result) = executor.finished() else { break };
-        let mut record = result.map_err(|source| match (source, pending.first()) {
-            (RunError::Interrupted, _) | (_, None) => DriveError::Interrupted,
-            (source, Some((spec, _))) => DriveError::Run { id: spec.id(), source },
-        })?;
-        if let Some(at) = pending.iter().position(|(spec, _)| *spec == record.spec) {
-            record.energy.spans.insert(0, pending.remove(at).1);
-        }
-        record.timing.order = records.all().len() as u64;
-        journal.append(&record)?;
-        progress.finished(&record);
-        records.push(record);
-    }
-    progress.end();
-    Ok(())
+/// What a study is made of while it runs.
+pub struct Study<'a> {
+    /// Its experiments, in the order in which they are asked for runs.
+    pub plans: &'a [&'a dyn Plan],
+    /// What is done.
+    pub records: &'a mut Records,
+    /// Where it is kept.
+    pub journal: &'a mut Journal,
+    /// Measures what it costs to choose runs.
+    pub meter: &'a Meter,
+    /// Whether somebody asked for an end.
+    pub interrupt: &'a Interrupt,
+    /// What people see.
+    pub progress: &'a mut Progress,
 }
+
+/// An experiment under way.
+struct Asked<'a> {
+    plan: &'a dyn Plan,
+    /// Whether it may have runs to hand out that it did not have when it was asked last.
+    fresh: bool,
+}
+
+impl Study<'_> {
+    /// Runs the experiments until none of their runs is left.
+    ///
+    /// Each record is on disk before the next spec is asked for. What it cost to choose a spec is
+    /// measured too and goes into its record as the span `plan`.
+    ///
+    /// # Errors
+    ///
+    /// If a run or the journal fails, or on interruption. What workers finished meanwhile is kept.
+    pub fn run(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {
+        let ended = self.drive(executor);
+        let now = matches!(ended, Err(DriveError::Interrupted));
+        if now {
+            self.progress.stopping();
+        }
+        let left = executor.stop(now).map_err(DriveError::from).and_then(|records| {
+            // A journal that failed keeps nothing any more: records wait where they are.
+            if matches!(ended, Err(DriveError::Journal(_))) {
+                return Ok(());
+            }
+            records.into_iter().try_for_each(|it| self.keep(it, executor))
+        });
+        if let (Err(_), Err(error)) = (&ended, &left) {
+            line(&format!("while stopping: {error}"));
+        }
+        // What came first is the reason.
+        ended.and(left)
+    }
+
+    fn drive(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {
+        let mut pending: Vec<RunSpec> = executor.under_way()?;
+        pending.retain(|it| !self.records.contains(it));
+        let mut plans: Vec<Asked<'_>> =
+            self.plans.iter().map(|plan| Asked { plan: *plan, fresh: true }).collect();
+        loop {
+            if self.interrupt.is_set() {
+                return Err(DriveError::Interrupted);
+            }
+            for asked in &mut plans {
+                let room = executor.capacity().saturating_sub(pending.len());
+                if room == 0 {
+                    break;
+                }
+                if !asked.fresh {
+                    continue;
+                }
+                let runs = self.ask(asked.plan, &pending, room)?;
+                // One that had fewer has more only after another record of its own, if at all.
+                asked.fresh = runs.len() == room;
+                pending.extend(runs.iter().map(|it| it.spec.clone()));
+                if !runs.is_empty() {
+                    executor.start(runs)?;
+                }
+            }
+            self.progress.standing(executor.standing());
+            match executor.wait()? {
+                Event::Idle => return Ok(()),
+                Event::Waiting => {}
+                Event::Record(record) => {
+                    pending.retain(|it| *it != record.spec);
+                    for asked in &mut plans {
+                        asked.fresh |= !asked.plan.is_fixed() && asked.plan.owns(&record.spec);
+                    }
+                    self.keep(*record, executor)?;
+                }
+            }
+        }
+    }
+
+    /// Asks a plan for its next runs, and measures what that costs.
+    fn ask(
+        &self,
+        plan: &dyn Plan,
+        pending: &[RunSpec],
+        room: usize,
+    ) -> Result<Vec<Assignment>, PlanError> {
+        let span = self.meter.span("plan");
+        let specs = plan.next(self.records, pending, room)?;
+        let cost = share(&SpanEnergy::from(&span.end()), specs.len());
+        let run = |spec| Assignment { spec, plan: Some(cost.clone()), lost: 0 };
+        Ok(specs.into_iter().map(run).collect())
+    }
+
+    /// Puts a record into the journal, unless it is there.
+    fn keep(
+        &mut self,
+        mut record: RunRecord,
+        executor: &mut dyn Executor,
+    ) -> Result<(), DriveError> {
+        if !self.records.contains(&record.spec) {
+            record.timing.order = self.records.all().len() as u64;
+            self.journal.append(&record)?;
+            self.progress.standing(executor.standing());
+            self.progress.finished(&record);
+        }
+        executor.kept(&record.id)?;
+        if !self.records.contains(&record.spec) {
+            self.records.push(record);
+        }
+        Ok(())
+    }
+}
+
+/// What was spent for several runs at once, for each of them.
+fn share(span: &SpanEnergy, runs: usize) -> SpanEnergy {
+    let part = 1.0 / runs.max(1) as f64;
+    SpanEnergy {
+        name: span.name.clone(),
+        start: span.start,
+        duration: Seconds(span.duration.0 * part),
+        energy: span.energy.map(|it| Energy {
+            joules: it.joules * part,
+            uncertainty: it.uncertainty * part,
+            ..it
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

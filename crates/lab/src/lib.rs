@@ -12,10 +12,12 @@ pub mod executor;
 pub mod experiment;
 mod failure;
 mod interrupt;
+mod others;
 pub mod output;
 pub mod progress;
 pub mod seed;
 pub mod sensing;
+mod surroundings;
 pub mod work;
 
 pub use crate::{failure::Failure, interrupt::Interrupt};

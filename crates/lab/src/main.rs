@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wattlab::command::{
-    check, datasets, measure, meter, model, plugin, probes, report, reproduce, simulate, stats,
-    tune,
+    check, datasets, journal, measure, meter, model, plugin, probes, report, reproduce, simulate,
+    stats, status, tune, worker,
 };
 
 /// What does an accuracy point cost in joules?
@@ -28,6 +28,9 @@ enum Command {
     /// List the data sets, or fetch one and verify it.
     #[command(subcommand)]
     Datasets(datasets::Command),
+    /// What is in a journal, whether it is whole, and what can be done about it.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Measure the energy of a command while it runs.
     Measure(measure::Args),
     /// The meter itself.
@@ -46,9 +49,14 @@ enum Command {
     Stats(stats::Command),
     /// Simulate a queue of inference requests: waits, responses, joules.
     Simulate(simulate::Args),
+    /// How a study stands, from another terminal.
+    Status(status::Args),
     /// Tune anything: ask for parameters, tell what they gave.
     #[command(subcommand)]
     Tune(tune::Command),
+    /// Do the runs of a work folder; started by `reproduce`.
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,13 +66,16 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Datasets(command) => datasets::run(&command),
+        Command::Journal(command) => journal::run(&command),
         Command::Meter(command) => meter::run(&command),
         Command::Model(command) => model::run(&command),
         Command::Plugin(command) => plugin::run(&command),
         Command::Probes(args) => probes::run(&args),
         Command::Stats(command) => stats::run(&command),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Tune(command) => tune::run(&command),
+        Command::Worker(args) => worker::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
 }

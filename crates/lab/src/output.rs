@@ -1,15 +1,16 @@
 //! Files that are whole or not there, and the one JSON document on standard output.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
-use record::Results;
-use report::{Document, Published, Target};
+use record::{
+    Experiment, JournalError, Results, RunRecord, last_record, scan_journal, summarize_journal,
+};
+use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target, WholeFile};
 use serde::Serialize;
 
 use crate::Failure;
@@ -20,12 +21,9 @@ use crate::Failure;
 ///
 /// If the folder cannot be written.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, content)?;
-    fs::File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, path)
+    let mut file = WholeFile::create(path)?;
+    file.write_all(content)?;
+    file.finish()
 }
 
 /// Prints the one JSON document of `--json`.
@@ -72,26 +70,78 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
     }
 }
 
-/// Computes findings from records and writes `results.json` and `report/` into a folder; `target` is
-/// the accuracy whose price in joules is shown.
+/// Computes findings from a journal's records and writes `results.json` and `report/` into its
+/// folder; `target` is the accuracy whose price in joules is shown.
 ///
 /// # Errors
 ///
-/// If the folder cannot be written.
-pub(crate) fn write_report(
-    records: &[record::RunRecord],
+/// If there is no readable journal, or the folder cannot be written.
+pub(crate) fn write_report(folder: &Path, target: Target) -> Result<Results, Failure> {
+    let source = JournalFile::of(folder);
+    let runs = source.runs().map_err(Failure::bad_input)?;
+    written(&source, &runs, folder, target).map_err(Failure::run_time)
+}
+
+fn written(
+    source: &JournalFile,
+    runs: &Runs,
     folder: &Path,
     target: Target,
 ) -> Result<Results, anyhow::Error> {
     let published = Published::built_in();
-    let results = report::results(records, &published);
-    let document: Document = report::document(records, &results, &published, target);
+    let results = report::results(runs, &published);
+    let document: Document = report::document(runs, &results, &published, target);
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');
     write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
     let report = folder.join("report");
     let files = report::write(&document, &report)?;
-    report::write_records(records, &files, &report)?;
+    report::write_records(source, runs, &files, &report)?;
     Ok(results)
+}
+
+/// A journal whose records are read some at a time.
+pub(crate) struct JournalFile {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Only the runs of this experiment.
+    pub(crate) only: Option<Experiment>,
+}
+
+impl JournalFile {
+    /// That of a reproduction's folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { path: folder.join("journal.jsonl"), only: None }
+    }
+
+    /// Its runs as a report needs them.
+    pub(crate) fn runs(&self) -> Result<Runs, JournalError> {
+        let mut runs = Runs::default();
+        let state = summarize_journal(&self.path, Run::from, |_, run| runs.push(run))?;
+        state.undamaged(&self.path)?;
+        runs.environment = last_record(&self.path)?.map(|it| it.environment);
+        Ok(runs)
+    }
+}
+
+impl RecordSource for JournalFile {
+    fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()> {
+        let mut some = Vec::with_capacity(RECORDS_AT_ONCE);
+        let mut kept = Ok(());
+        let state = scan_journal(
+            &self.path,
+            |it| self.only.is_none_or(|only| only == it.spec.experiment).then_some(it),
+            |_, record| {
+                some.extend(record);
+                if some.len() == RECORDS_AT_ONCE && kept.is_ok() {
+                    kept = sink(&some);
+                    some.clear();
+                }
+            },
+        );
+        kept?;
+        sink(&some)?;
+        state.and_then(|it| it.undamaged(&self.path)).map_err(io::Error::other)
+    }
 }

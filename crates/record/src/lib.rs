@@ -9,6 +9,8 @@ mod outcome;
 mod quantity;
 mod run;
 mod spec;
+mod summary;
+mod surroundings;
 mod timing;
 mod warning;
 
@@ -16,7 +18,10 @@ pub use crate::{
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
     environment::{Code, Environment, Machine, ProbeUse},
     finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
-    journal::{Journal, JournalError, Torn, read_journal},
+    journal::{
+        Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair, Torn,
+        create_folder, last_record, read_journal, repair_journal, scan_journal, summarize_journal,
+    },
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     quantity::{Joules, Seconds, Watts},
     run::{RECORD_SCHEMA, RunId, RunRecord},
@@ -24,6 +29,8 @@ pub use crate::{
         Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
         SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
     },
+    summary::{EnergySummary, RunSummary},
+    surroundings::Surroundings,
     timing::{BatchTimes, Serving, Timing},
     warning::{Warning, WarningKind},
 };

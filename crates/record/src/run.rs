@@ -11,13 +11,36 @@ use crate::{EnergyReport, Environment, Outcome, RunSpec, Timing, Warning};
 pub const RECORD_SCHEMA: &str = "wattlab.record/1";
 
 /// Identity of a run, from its spec alone: the first 16 hex digits of the SHA-256 of its JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RunId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(u64);
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = text.len() == 16
+            && text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it));
+        let value = plain.then(|| u64::from_str_radix(&text, 16).ok()).flatten();
+        value.map(Self).ok_or_else(|| format!("`{text}` is no id of a run (16 hex digits)"))
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RunId({self})")
     }
 }
 
@@ -31,7 +54,7 @@ impl RunSpec {
     pub fn id(&self) -> RunId {
         let json = serde_json::to_vec(self).expect("a spec is plain data with string keys");
         let digest = Sha256::digest(json);
-        RunId(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        RunId(digest.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
     }
 }
 

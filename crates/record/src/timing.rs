@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Seconds;
+use crate::{Seconds, Surroundings};
 
 /// The times of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Timing {
     pub order: u64,
     /// Of a served queue.
     pub serving: Option<Serving>,
+    /// What went on around the main span; records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
 }
 
 /// The times of a served queue, since the start of the main span.

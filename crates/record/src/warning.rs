@@ -39,6 +39,8 @@ pub enum WarningKind {
     BelowResolution,
     /// Others used the machine meanwhile.
     OutsideLoad,
+    /// Another run was measured at the same time, and the sensor saw both.
+    SharedDomain,
     /// The training's loss stopped being a number.
     Diverged,
     /// Requests came faster than they could be served.

@@ -15,14 +15,15 @@ pub use crate::{
     chapter::{Target, document, reference_document, reference_findings},
     claim::{
         Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
-        Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Search, TrialRow,
+        Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Run, Runs, Search, TrialRow,
         VerdictChange, compare_folders, effect_shares, findings, network_means, origin_of,
         policy_title, results, searches,
     },
     document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
     export::{
-        STUDIES_BIB, csv, emissions_csv, latex, markdown, pdf, records_csv, records_parquet,
-        ro_crate, write, write_records,
+        MOST_RECORDS, RECORDS_AT_ONCE, RecordSource, STUDIES_BIB, WholeFile, csv, emissions_csv,
+        latex, markdown, pdf, records_csv, records_parquet, ro_crate, write, write_records,
+        write_records_csv, write_records_parquet,
     },
     page::html,
     pareto::{Frontier, Trade},

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod datasets;
+pub mod journal;
 pub mod measure;
 pub mod meter;
 pub mod model;
@@ -12,4 +13,6 @@ pub mod report;
 pub mod reproduce;
 pub mod simulate;
 pub mod stats;
+pub mod status;
 pub mod tune;
+pub mod worker;

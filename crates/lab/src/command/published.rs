@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::report::{Published, RawStudy, Rows, Target};
+use ::report::{Published, RawStudy, Target};
 use serde_json::json;
 
 use crate::{Failure, output, progress};
@@ -19,13 +19,12 @@ pub(super) fn run(
     as_json: bool,
 ) -> Result<(), Failure> {
     let reference = RawStudy::read(folder_of_raw).map_err(Failure::bad_input)?;
-    let journal = out.join("journal.jsonl");
-    let records = if journal.exists() {
-        record::read_journal(&journal).map_err(Failure::bad_input)?
+    let journal = output::JournalFile::of(out);
+    let ours = if journal.path.exists() {
+        journal.runs().map_err(Failure::bad_input)?.rows.layers
     } else {
         Vec::new()
     };
-    let ours = Rows::of(&records).layers;
     let published = Published::built_in();
     let unfit = |error| {
         let place = format!("the trainings in `{}/rq2_*.csv`", folder_of_raw.display());

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ::report::Target;
-use anyhow::anyhow;
-use record::RunRecord;
-
 use crate::{Failure, output, progress};
+use ::report::{Rows, Target};
+use anyhow::anyhow;
 
 /// Arguments of `wattlab report`.
 #[derive(Debug, clap::Args)]
@@ -58,9 +56,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return compare(args);
     }
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
-    let records = journal(folder)?;
-    let results = output::write_report(&records, folder, args.target.unwrap_or_default())
-        .map_err(Failure::bad_input)?;
+    let results = output::write_report(folder, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
@@ -68,8 +64,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn journal(folder: &Path) -> Result<Vec<RunRecord>, Failure> {
-    record::read_journal(&folder.join("journal.jsonl")).map_err(Failure::bad_input)
+fn rows(folder: &Path) -> Result<Rows, Failure> {
+    let runs = output::JournalFile::of(folder).runs();
+    runs.map(|it| it.rows).map_err(Failure::bad_input)
 }
 
 fn compare(args: &Compare) -> Result<(), Failure> {
@@ -78,7 +75,7 @@ fn compare(args: &Compare) -> Result<(), Failure> {
             "flag `--threshold` is {threshold}, expected a share from 0, such as 0.1 for 10 %"
         )));
     }
-    let (a, b) = (journal(&args.a)?, journal(&args.b)?);
+    let (a, b) = (rows(&args.a)?, rows(&args.b)?);
     let found = report::compare_folders(&a, &b, &report::Published::built_in());
     if found.differences.is_empty() {
         return Err(Failure::BadInput(anyhow!(

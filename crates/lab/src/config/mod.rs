@@ -1,5 +1,7 @@
 //! Profiles: what to run, as a commented TOML file.
 
+mod isolation;
+mod slurm;
 pub(crate) mod unknown_key;
 
 use std::{
@@ -7,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::{isolation::IsolationConfig, slurm::SlurmConfig};
 use record::{BatchPolicy, DataSpec, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 
@@ -33,6 +36,12 @@ pub struct Profile {
     pub batching: Option<BatchingConfig>,
     /// RQ5.
     pub timeline: Option<TimelineConfig>,
+    /// How measurements are kept apart.
+    #[serde(default)]
+    pub isolation: IsolationConfig,
+    /// How runs are spread over a Slurm cluster.
+    #[serde(default)]
+    pub slurm: SlurmConfig,
 }
 
 /// RQ1: search strategies.
@@ -55,6 +64,16 @@ pub struct TuningConfig {
     pub epochs: u32,
     /// Images per step.
     pub minibatch: usize,
+    /// Trials of one Bayesian search that may be under way at once. With 1, the default, trials do
+    /// not depend on the number of workers; with more, those under way are taken into account, and
+    /// trials depend on the order in which runs end.
+    #[serde(default = "one")]
+    pub parallel: usize,
+}
+
+/// The default of [`TuningConfig::parallel`].
+fn one() -> usize {
+    1
 }
 
 /// RQ2 and RQ3: the layer factorial.
@@ -235,6 +254,7 @@ impl Profile {
             check.positive("tuning.repetitions", u64::from(it.repetitions));
             check.positive("tuning.epochs", u64::from(it.epochs));
             check.positive("tuning.minibatch", it.minibatch as u64);
+            check.positive("tuning.parallel", it.parallel as u64);
             for (index, data) in it.data.iter().enumerate() {
                 if data.validation == 0 {
                     check.fail(
@@ -285,6 +305,8 @@ impl Profile {
             check.positive("timeline.batches", u64::from(it.batches));
             check.positive("timeline.repetitions", u64::from(it.repetitions));
         }
+        self.isolation.check(&mut check);
+        self.slurm.check(&mut check);
         check.error.map_or(Ok(()), Err)
     }
 }

@@ -2,7 +2,7 @@
 
 use record::{Arrivals, Experiment, RunSpec, ServeTask, Task};
 
-use super::{FixedRuns, Plan, PlanError, Records};
+use super::{Brief, FixedRuns, Plan, PlanError, Records};
 use crate::{
     config::BatchingConfig,
     seed::{derive, shuffle},
@@ -66,7 +66,11 @@ impl Plan for Batching {
     }
 
     fn owns(&self, spec: &RunSpec) -> bool {
-        self.runs.owns(spec)
+        self.runs.owns(&spec.id())
+    }
+
+    fn owns_record(&self, record: &Brief) -> bool {
+        self.runs.owns(&record.id)
     }
 
     fn next(

@@ -2,7 +2,7 @@
 
 use record::{Adam, Experiment, NetworkKind, RunSpec, StudyNetwork, Task, TrainTask};
 
-use super::{FixedRuns, Plan, PlanError, Records};
+use super::{Brief, FixedRuns, Plan, PlanError, Records};
 use crate::{
     config::LayersConfig,
     seed::{derive, shuffle, unit},
@@ -93,7 +93,11 @@ impl Plan for Layers {
     }
 
     fn owns(&self, spec: &RunSpec) -> bool {
-        self.runs.owns(spec)
+        self.runs.owns(&spec.id())
+    }
+
+    fn owns_record(&self, record: &Brief) -> bool {
+        self.runs.owns(&record.id)
     }
 
     fn next(

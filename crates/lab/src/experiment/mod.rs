@@ -6,52 +6,30 @@
 
 mod batching;
 mod layers;
+mod records;
 mod timeline;
 mod tuning;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
-use record::{Experiment, RunId, RunRecord, RunSpec};
+use rayon::prelude::*;
+use record::{Experiment, RunId, RunSpec};
 
-pub use self::{batching::Batching, layers::Layers, timeline::Timeline, tuning::Tuning};
+pub use self::{
+    batching::Batching,
+    layers::Layers,
+    records::{Brief, Records},
+    timeline::Timeline,
+    tuning::Tuning,
+};
 use crate::{config::Profile, seed::derive};
 
-/// The records of a journal, found by id.
-#[derive(Debug, Default)]
-pub struct Records {
-    list: Vec<RunRecord>,
-    by_id: HashMap<RunId, usize>,
-}
-
-impl Records {
-    /// Of a journal's records, in its order.
-    #[must_use]
-    pub fn new(list: Vec<RunRecord>) -> Self {
-        let by_id = list.iter().enumerate().map(|(at, record)| (record.id.clone(), at)).collect();
-        Self { list, by_id }
-    }
-
-    /// Adds the newest record.
-    pub fn push(&mut self, record: RunRecord) {
-        self.by_id.insert(record.id.clone(), self.list.len());
-        self.list.push(record);
-    }
-
-    /// All of them, in the order they were made.
-    #[must_use]
-    pub fn all(&self) -> &[RunRecord] {
-        &self.list
-    }
-
-    /// Whether a run is done.
-    #[must_use]
-    pub fn contains(&self, spec: &RunSpec) -> bool {
-        self.by_id.contains_key(&spec.id())
-    }
-}
-
 /// An experiment of a study: which runs it wants, given those it has.
-pub trait Plan {
+pub trait Plan: Sync {
     /// Which experiment this is.
     fn experiment(&self) -> Experiment;
 
@@ -60,6 +38,19 @@ pub trait Plan {
 
     /// Whether a run is one of this experiment's.
     fn owns(&self, spec: &RunSpec) -> bool;
+
+    /// The same of a record, whose identity is known.
+    fn owns_record(&self, record: &Brief) -> bool;
+
+    /// Whether its runs are known beforehand: no record changes what it asks for.
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
+    /// How many of its runs are done.
+    fn done(&self, records: &Records) -> usize {
+        records.all().par_iter().filter(|it| self.owns_record(it)).count()
+    }
 
     /// The next runs, at most `limit`; none if every run is done, or waits for a running one.
     ///
@@ -74,6 +65,11 @@ pub trait Plan {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError>;
+
+    /// Time that choosing all its runs takes.
+    fn asking(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// One run of each kind whose cost differs, with the number of such runs: what an estimate of
     /// the whole is made of.
@@ -131,25 +127,32 @@ pub fn questions(experiment: Experiment) -> &'static [u8] {
 #[derive(Debug)]
 struct FixedRuns {
     specs: Vec<RunSpec>,
-    ids: HashMap<RunId, usize>,
+    /// Of those, in their order.
+    ids: Vec<RunId>,
+    index: HashSet<RunId>,
+    /// Names this list.
+    key: u64,
 }
 
 impl FixedRuns {
     fn new(specs: Vec<RunSpec>) -> Self {
-        let ids = specs.iter().enumerate().map(|(at, spec)| (spec.id(), at)).collect();
-        Self { specs, ids }
+        let ids: Vec<RunId> = specs.par_iter().map(RunSpec::id).collect();
+        let mut hasher = DefaultHasher::new();
+        ids.hash(&mut hasher);
+        Self { specs, index: ids.iter().cloned().collect(), ids, key: hasher.finish() }
     }
 
-    fn owns(&self, spec: &RunSpec) -> bool {
-        self.ids.contains_key(&spec.id())
+    fn owns(&self, id: &RunId) -> bool {
+        self.index.contains(id)
     }
 
     fn next(&self, records: &Records, pending: &[RunSpec], limit: usize) -> Vec<RunSpec> {
-        self.specs
-            .iter()
-            .filter(|spec| !records.contains(spec) && !pending.contains(spec))
+        let pending: HashSet<RunId> = pending.iter().map(RunSpec::id).collect();
+        let front = records.front(self.key, &self.ids);
+        let open = self.specs[front..].iter().zip(&self.ids[front..]);
+        open.filter(|(_, id)| !records.contains_id(id) && !pending.contains(id))
             .take(limit)
-            .cloned()
+            .map(|(spec, _)| spec.clone())
             .collect()
     }
 
@@ -169,3 +172,5 @@ impl FixedRuns {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::record_of;

@@ -1,12 +1,13 @@
 use record::{
-    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, Seconds, Task, Timing, Trained,
+    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, RunRecord, Seconds, Task, Timing,
+    Trained,
 };
 
 use super::*;
 use crate::environment::environment;
 
 /// A record whose accuracies follow from its spec, as those of a training would.
-fn record(spec: &RunSpec) -> RunRecord {
+pub(crate) fn record_of(spec: &RunSpec) -> RunRecord {
     let accuracy = match &spec.task {
         Task::Train(task) => 1.0 / (1.0 + (task.optimizer.learning_rate.log10() + 3.0).abs()),
         _ => 0.0,
@@ -37,6 +38,7 @@ fn record(spec: &RunSpec) -> RunRecord {
             main_cpu: None,
             order: 0,
             serving: None,
+            surroundings: None,
         },
         environment: environment(vec![]),
         warnings: vec![],
@@ -52,7 +54,7 @@ fn play(plan: &dyn Plan, mut records: Records, stop_after: usize) -> (Vec<RunSpe
     let mut order = Vec::new();
     while order.len() < stop_after {
         let Some(spec) = plan.next(&records, &[], 1).unwrap().pop() else { break };
-        records.push(record(&spec));
+        records.push(record_of(&spec));
         order.push(spec);
     }
     (order, records)

@@ -2,7 +2,7 @@
 
 use record::{Experiment, InferTask, RunSpec, Task};
 
-use super::{FixedRuns, Plan, PlanError, Records};
+use super::{Brief, FixedRuns, Plan, PlanError, Records};
 use crate::{
     config::TimelineConfig,
     seed::{derive, shuffle},
@@ -53,7 +53,11 @@ impl Plan for Timeline {
     }
 
     fn owns(&self, spec: &RunSpec) -> bool {
-        self.runs.owns(spec)
+        self.runs.owns(&spec.id())
+    }
+
+    fn owns_record(&self, record: &Brief) -> bool {
+        self.runs.owns(&record.id)
     }
 
     fn next(

@@ -1,12 +1,20 @@
 //! RQ1: search strategies.
 
-use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
-use record::{
-    Adam, DataSpec, Experiment, NetworkKind, Outcome, RunRecord, RunSpec, SamplerKind,
-    StudyNetwork, Task, TrainTask, Trial, TuningSpace,
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
 };
 
-use super::{Plan, PlanError, Records};
+use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
+use record::{
+    Adam, DataSpec, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork, Task,
+    TrainTask, Trial, TuningSpace,
+};
+
+use super::{
+    Brief, Plan, PlanError, Records,
+    records::{Tried, search_of},
+};
 use crate::{
     config::TuningConfig,
     seed::{derive, shuffle},
@@ -19,23 +27,34 @@ use crate::{
 pub struct Tuning {
     config: TuningConfig,
     seed: u64,
+    studies: Vec<Study>,
+    /// Which study a search is.
+    by_search: HashMap<RunId, usize>,
 }
 
 /// One search.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Study {
     data: DataSpec,
     network: NetworkKind,
     space: TuningSpace,
     sampler: SamplerKind,
     repetition: u32,
+    /// With the trials before, it determines a trial's parameters.
+    search_seed: u64,
+    /// As [`search_of`] its trials' specs.
+    search: Option<RunId>,
 }
 
 impl Tuning {
     /// Everything follows from the configuration, a seed and the records.
     #[must_use]
     pub fn new(config: TuningConfig, seed: u64) -> Self {
-        Self { config, seed }
+        let mut this = Self { config, seed, studies: Vec::new(), by_search: HashMap::new() };
+        this.studies = this.studies();
+        let searches = this.studies.iter().enumerate();
+        this.by_search = searches.filter_map(|(at, it)| Some((it.search.clone()?, at))).collect();
+        this
     }
 
     fn studies(&self) -> Vec<Study> {
@@ -45,21 +64,26 @@ impl Tuning {
                 for &network in &self.config.networks {
                     for &space in &self.config.spaces {
                         for &sampler in &self.config.samplers {
-                            let data = data.clone();
-                            studies.push(Study { data, network, space, sampler, repetition });
+                            let name = &data.name;
+                            let purpose =
+                                format!("{name} {network:?} {space:?} {sampler:?} {repetition}");
+                            let mut study = Study {
+                                data: data.clone(),
+                                network,
+                                space,
+                                sampler,
+                                repetition,
+                                search_seed: derive(self.seed, &purpose),
+                                search: None,
+                            };
+                            study.search = search_of(&self.spec(&study, 0, Adam::default()));
+                            studies.push(study);
                         }
                     }
                 }
             }
         }
         studies
-    }
-
-    /// The seed of a study's search.
-    fn search_seed(&self, study: &Study) -> u64 {
-        let Study { data, network, space, sampler, repetition } = study;
-        let name = &data.name;
-        derive(self.seed, &format!("{name} {network:?} {space:?} {sampler:?} {repetition}"))
     }
 
     fn spec(&self, study: &Study, number: u32, optimizer: Adam) -> RunSpec {
@@ -83,27 +107,108 @@ impl Tuning {
                     sampler: study.sampler,
                     space: study.space,
                     number,
-                    search_seed: self.search_seed(study),
+                    search_seed: study.search_seed,
                 }),
             }),
         }
     }
 
-    /// The study and the trial that a spec belongs to, if it is one of ours.
-    fn place(&self, spec: &RunSpec) -> Option<(Study, u32, Adam)> {
-        let Task::Train(task) = &spec.task else { return None };
-        let trial = task.trial?;
-        let study = Study {
-            data: task.data.clone(),
-            network: task.network.kind,
-            space: trial.space,
-            sampler: trial.sampler,
-            repetition: spec.repetition,
+    /// The trials of a study so far.
+    fn tried<'a>(&self, study: &Study, records: &'a Records) -> impl Iterator<Item = &'a Tried> {
+        let log = study.search.as_ref().and_then(|it| records.search(it));
+        let trials = self.config.trials;
+        log.into_iter().flat_map(|it| &it.trials).filter(move |it| it.number < trials)
+    }
+
+    /// How many there are.
+    fn count(&self, study: &Study, records: &Records) -> usize {
+        match study.search.as_ref().and_then(|it| records.search(it)) {
+            // The usual case, without looking at each.
+            Some(log) if log.highest < self.config.trials => log.trials.len(),
+            _ => self.tried(study, records).count(),
+        }
+    }
+
+    /// Time to choose that trial from the answers of a smooth function.
+    fn time_to_choose(&self, study: &Study, number: u32) -> Duration {
+        let space = space(study.space);
+        let seed = study.search_seed;
+        let answered = |number: u32| {
+            let nothing = History::new(Vec::new(), Vec::new());
+            let parameters = hpo::suggest(&space, Sampler::Random, seed, number, &nothing).ok()?;
+            let rate: f64 = parameters.first()?.log10();
+            let value = Some(1.0 / (1.0 + (rate + 3.0).abs()));
+            Some(hpo::Trial { number, parameters, value, cost: None })
         };
-        // Whatever its parameters, the rest of the spec must be what we would ask for.
-        let ours = self.spec(&study, trial.number, task.optimizer) == *spec
-            && trial.number < self.config.trials;
-        ours.then_some((study, trial.number, task.optimizer))
+        let history = History::new((0..number).filter_map(answered).collect(), Vec::new());
+        let start = Instant::now();
+        drop(hpo::suggest(&space, sampler(study.sampler), seed, number, &history));
+        start.elapsed()
+    }
+
+    /// The study of a trial under way, and the trial.
+    fn under_way(&self, spec: &RunSpec) -> Option<(usize, (u32, Adam))> {
+        let Task::Train(task) = &spec.task else { return None };
+        let at = *self.by_search.get(&search_of(spec)?)?;
+        Some((at, (task.trial?.number, task.optimizer)))
+    }
+
+    /// Whether a study may have another trial while so many are under way: one of a strategy that
+    /// learns waits for their answers.
+    fn goes_on(&self, study: &Study, under_way: usize) -> bool {
+        matches!(study.sampler, SamplerKind::Grid | SamplerKind::Random)
+            || under_way < self.config.parallel
+    }
+
+    /// A fixed random order of all studies for a round.
+    fn order(&self, round: usize) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.studies.len()).collect();
+        shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
+        all
+    }
+
+    /// The next trial of a study.
+    fn propose(
+        &self,
+        study: &Study,
+        records: &Records,
+        under_way: &[(u32, Adam)],
+    ) -> Result<RunSpec, PlanError> {
+        let space = space(study.space);
+        let trials: Vec<hpo::Trial> = self
+            .tried(study, records)
+            .map(|it| hpo::Trial {
+                number: it.number,
+                parameters: point(&it.optimizer, space.dimensions()),
+                value: it.value,
+                cost: None,
+            })
+            .collect();
+        // The lowest that is free: one whose worker never came back is asked for again.
+        let taken: HashSet<u32> =
+            trials.iter().map(|it| it.number).chain(under_way.iter().map(|it| it.0)).collect();
+        let number = (0..).find(|it| !taken.contains(it)).unwrap_or_default();
+        // By number: the order in which they were handed out, whoever tells of them.
+        let mut under_way = under_way.to_vec();
+        under_way.sort_by_key(|it| it.0);
+        let pending = under_way.iter().map(|it| point(&it.1, space.dimensions())).collect();
+        let history = History::new(trials, pending);
+        let sampler = sampler(study.sampler);
+        let suggestion =
+            hpo::suggest(&space, sampler, study.search_seed, number, &history).map_err(
+                |source| PlanError::Search { sampler: study.sampler.title(), number, source },
+            )?;
+        Ok(self.spec(study, number, optimizer(&suggestion)))
+    }
+
+    /// Whether a trial of that search and number is one of ours.
+    fn is_ours(&self, search: Option<&RunId>, spec: &RunSpec) -> bool {
+        let number = match &spec.task {
+            Task::Train(task) => task.trial.map(|it| it.number),
+            _ => None,
+        };
+        search.is_some_and(|it| self.by_search.contains_key(it))
+            && number.is_some_and(|it| it < self.config.trials)
     }
 }
 
@@ -163,25 +268,25 @@ fn sampler(kind: SamplerKind) -> Sampler {
     }
 }
 
-/// What a strategy is told: the validation accuracy, also of a training that diverged.
-fn value(record: &RunRecord) -> Option<f64> {
-    match &record.outcome {
-        Outcome::Trained(outcome) => outcome.validation_accuracy,
-        _ => None,
-    }
-}
-
 impl Plan for Tuning {
     fn experiment(&self) -> Experiment {
         Experiment::Tuning
     }
 
     fn total(&self) -> usize {
-        self.studies().len() * self.config.trials as usize
+        self.studies.len() * self.config.trials as usize
     }
 
     fn owns(&self, spec: &RunSpec) -> bool {
-        self.place(spec).is_some()
+        self.is_ours(search_of(spec).as_ref(), spec)
+    }
+
+    fn owns_record(&self, record: &Brief) -> bool {
+        self.is_ours(record.search.as_ref(), &record.spec)
+    }
+
+    fn is_fixed(&self) -> bool {
+        false
     }
 
     fn next(
@@ -190,54 +295,53 @@ impl Plan for Tuning {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError> {
-        let studies = self.studies();
-        let mut done: Vec<Vec<hpo::Trial>> = vec![Vec::new(); studies.len()];
-        for record in records.all() {
-            let Some((study, number, adam)) = self.place(&record.spec) else { continue };
-            let Some(at) = studies.iter().position(|it| *it == study) else { continue };
-            let parameters = point(&adam, space(study.space).dimensions());
-            done[at].push(hpo::Trial { number, parameters, value: value(record), cost: None });
+        let done: Vec<usize> = self.studies.iter().map(|it| self.count(it, records)).collect();
+        // Trials under way, by study.
+        let mut under_way: Vec<Vec<(u32, Adam)>> = vec![Vec::new(); self.studies.len()];
+        for (at, trial) in pending.iter().filter_map(|it| self.under_way(it)) {
+            under_way[at].push(trial);
         }
-        // A study whose trial is under way waits for it: its next one depends on the answer.
-        let waiting: Vec<Study> = pending.iter().filter_map(|it| Some(self.place(it)?.0)).collect();
-        let mut order: Vec<usize> = (0..studies.len())
-            .filter(|it| (done[*it].len() as u32) < self.config.trials)
-            .filter(|it| !waiting.contains(&studies[*it]))
-            .collect();
-        if let Some(round) = order.iter().map(|it| done[*it].len()).min() {
-            order.retain(|it| done[*it].len() == round);
-            // A fixed order of all studies for the round; those that are done have left it.
-            let mut all: Vec<usize> = (0..studies.len()).collect();
-            shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
-            order.sort_by_key(|it| all.iter().position(|other| other == it));
+        let mut given = Vec::new();
+        while given.len() < limit {
+            let open: Vec<usize> = (0..self.studies.len())
+                .filter(|it| done[*it] + under_way[*it].len() < self.config.trials as usize)
+                .filter(|it| self.goes_on(&self.studies[*it], under_way[*it].len()))
+                .collect();
+            let round = |it: &usize| done[*it] + under_way[*it].len();
+            let Some(round) = open.iter().map(round).min() else { break };
+            let in_round = |it: &usize| done[*it] + under_way[*it].len() == round;
+            let order: Vec<usize> = self
+                .order(round)
+                .into_iter()
+                .filter(|it| open.contains(it) && in_round(it))
+                .collect();
+            for at in order.into_iter().take(limit - given.len()) {
+                let spec = self.propose(&self.studies[at], records, &under_way[at])?;
+                under_way[at].extend(self.under_way(&spec).map(|it| it.1));
+                given.push(spec);
+            }
         }
-        order
-            .into_iter()
-            .take(limit)
-            .map(|at| {
-                let (study, number) = (&studies[at], done[at].len() as u32);
-                let history = History::new(std::mem::take(&mut done[at]), Vec::new());
-                let seed = self.search_seed(study);
-                let suggestion = hpo::suggest(
-                    &space(study.space),
-                    sampler(study.sampler),
-                    seed,
-                    number,
-                    &history,
-                );
-                let suggestion = suggestion.map_err(|source| PlanError::Search {
-                    sampler: study.sampler.title(),
-                    number,
-                    source,
-                })?;
-                Ok(self.spec(study, number, optimizer(&suggestion)))
-            })
-            .collect()
+        Ok(given)
+    }
+
+    /// Each strategy chooses one trial from half as many made-up answers as a search has in the end.
+    fn asking(&self) -> Duration {
+        let half = self.config.trials / 2;
+        let mut each = Vec::new();
+        let mut all = Duration::ZERO;
+        for study in &self.studies {
+            let key = (study.sampler, study.space);
+            if !each.iter().any(|(it, _)| *it == key) {
+                each.push((key, self.time_to_choose(study, half)));
+            }
+            all += each.iter().find(|it| it.0 == key).map_or(Duration::ZERO, |it| it.1);
+        }
+        all * self.config.trials
     }
 
     fn kinds(&self) -> Vec<(RunSpec, usize)> {
         let mut kinds: Vec<(RunSpec, usize)> = Vec::new();
-        let studies = self.studies();
+        let studies = &self.studies;
         let each = studies.len() * self.config.trials as usize
             / (self.config.data.len() * self.config.networks.len());
         for data in &self.config.data {

@@ -24,7 +24,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Resu
         Ok(mean)
     };
     let (_, warmup) = worker.measured("warm-up", |_| forward(task.warmup_batches))?;
-    let (mean_logit, main) = worker.measured("infer", |_| forward(task.batches))?;
+    let (mean_logit, main) = worker.main("infer", |_| forward(task.batches))?;
     let parameters = network.parameters();
     worker.keep_network(network);
     Ok(Done {

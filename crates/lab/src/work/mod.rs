@@ -1,10 +1,12 @@
 //! Does the work of a spec under energy spans, and writes it down.
 
 mod infer;
+mod isolation;
 mod serve;
 mod train;
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -16,10 +18,15 @@ use models::{
 };
 use record::{
     EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Task, Timing, Warning,
+    Surroundings, Task, Timing, Warning,
 };
 
-use crate::{Interrupt, data::DataFolder, environment::environment};
+use self::isolation::Isolation;
+pub use self::isolation::shared_domains;
+use crate::{
+    Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
+    surroundings::Watch,
+};
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,17 @@ pub enum RunError {
     /// Its arrivals make no sense.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
+    /// Others may be measured at the same time by the same sensor.
+    #[error(
+        "several runs at once would be measured by the same sensors ({domains}), each with the \
+         joules of all; let one run at a time (without `--workers`, with `exclusive = true` in \
+         `[slurm]`), or set `shared_domains = true` in the profile's `[isolation]`, and each record \
+         carries a warning"
+    )]
+    SharedDomain {
+        /// Which, in words.
+        domains: String,
+    },
 }
 
 /// Starts a meter over what this machine has.
@@ -71,6 +89,9 @@ pub struct Worker {
     data: DataFolder,
     interrupt: Interrupt,
     environment: Environment,
+    isolation: Isolation,
+    /// What went on around the last main span.
+    surroundings: RefCell<Option<Surroundings>>,
     /// The vision networks used last: building one takes longer than running it.
     networks: Vec<VisionNetwork>,
 }
@@ -97,7 +118,39 @@ impl Worker {
     #[must_use]
     pub fn new(meter: Meter, data: DataFolder, interrupt: Interrupt) -> Self {
         let environment = environment(meter.probe_uses());
-        Self { meter, data, interrupt, environment, networks: Vec::new() }
+        let isolation = Isolation::alone(&meter);
+        Self {
+            meter,
+            data,
+            interrupt,
+            environment,
+            isolation,
+            surroundings: RefCell::default(),
+            networks: Vec::new(),
+        }
+    }
+
+    /// Keeps measurements apart as a profile says; `together`: others may be measured on this machine
+    /// at the same time. Temperature and clocks are read under `sysfs`.
+    ///
+    /// # Errors
+    ///
+    /// If sensors would see others' runs, and the profile does not allow it.
+    pub fn isolated(
+        mut self,
+        config: IsolationConfig,
+        together: bool,
+        sysfs: &Path,
+    ) -> Result<Self, RunError> {
+        self.isolation.set(config, together, sysfs)?;
+        Ok(self)
+    }
+
+    /// Says in records which worker this is, and to which processors it is pinned.
+    #[must_use]
+    pub fn named(mut self, name: &str, cpus: &[usize]) -> Self {
+        self.isolation.name(name, cpus);
+        self
     }
 
     /// Loads what a run of this kind needs, so that bad input is found before any work is done.
@@ -119,12 +172,54 @@ impl Worker {
         Ok(())
     }
 
-    /// Does a run.
+    /// Does a run; again, if others used the machine too much meanwhile.
     ///
     /// # Errors
     ///
     /// If it cannot be finished, or on interruption.
     pub fn run(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+        let mut discarded: Vec<SpanEnergy> = Vec::new();
+        loop {
+            self.isolation.rest(&self.interrupt)?;
+            let (mut record, whole) = self.once(spec)?;
+            let mut surroundings = self.surroundings.take().unwrap_or_default();
+            surroundings.worker = self.isolation.worker();
+            surroundings.repeats = discarded.len() as u32;
+            if self.isolation.repeats(&surroundings) {
+                discarded.push(SpanEnergy { name: "discarded".to_owned(), ..(&whole).into() });
+                continue;
+            }
+            record.warnings.extend(self.isolation.warnings(&surroundings));
+            record.timing.surroundings = Some(surroundings);
+            let before = |it: SpanEnergy| SpanEnergy { start: it.start - whole.start, ..it };
+            record.energy.spans.splice(0..0, discarded.into_iter().map(before));
+            return Ok(record);
+        }
+    }
+
+    /// The rest before each run.
+    #[must_use]
+    pub fn rest(&self) -> std::time::Duration {
+        self.isolation.resting()
+    }
+
+    /// Whether vision networks of so many parameters in all are kept from run to run.
+    #[must_use]
+    pub fn keeps(parameters: usize) -> bool {
+        parameters <= KEPT_PARAMETERS
+    }
+
+    /// Does a run once, whatever others do: to find out what it costs.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be finished, or on interruption.
+    pub fn trial(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+        self.once(spec).map(|it| it.0)
+    }
+
+    /// Does a run once: its record, and the span around all of it.
+    fn once(&mut self, spec: &RunSpec) -> Result<(RunRecord, SpanReport), RunError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let whole = self.meter.span("run");
         let done = match &spec.task {
@@ -141,7 +236,7 @@ impl Worker {
         // Starts count from that of the run.
         let spans =
             reports.iter().map(|it| SpanEnergy { start: it.start - whole.start, ..it.into() });
-        Ok(RunRecord {
+        let record = RunRecord {
             schema: RECORD_SCHEMA.to_owned(),
             id: spec.id(),
             spec: spec.clone(),
@@ -159,10 +254,25 @@ impl Worker {
                 main_cpu: Some(done.main.cpu),
                 order: 0,
                 serving: done.serving,
+                surroundings: None,
             },
             environment: self.environment.clone(),
             warnings,
-        })
+        };
+        Ok((record, whole))
+    }
+
+    /// Measures the main span, and what goes on around it.
+    fn main<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Span) -> Result<T, RunError>,
+    ) -> Result<(T, SpanReport), RunError> {
+        let (sysfs, cpus) = self.isolation.place();
+        let watch = Watch::start(sysfs, cpus);
+        let ended = self.measured(name, work)?;
+        self.surroundings.replace(Some(watch.end()));
+        Ok(ended)
     }
 
     /// Measures a piece of work as a span of the run.

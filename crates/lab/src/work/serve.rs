@@ -48,7 +48,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
         Ok(())
     })?;
     let mut policy = BatchingPolicy::try_from(task.policy)?;
-    let (serving, main) = worker.measured("serve", |_| {
+    let (serving, main) = worker.main("serve", |_| {
         let mut control =
             |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
         serve(&times, &mut policy, &mut server, &Real::start(), &mut control).map_err(|error| {

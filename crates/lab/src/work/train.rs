@@ -14,7 +14,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
     let mut training = training;
     let mut epochs = Vec::new();
     let interrupt = worker.interrupt.clone();
-    let (fit, main) = worker.measured("fit", |span| {
+    let (fit, main) = worker.main("fit", |span| {
         let mut open: Option<Span> = None;
         let fit = training.fit(task.epochs, &mut |event| {
             match event {

@@ -35,6 +35,14 @@ fn profiles_that_cannot_be_run() {
             TINY.replacen("minibatch   = 32", "minibatch   = 0", 1),
             vec!["`tuning.minibatch` is 0", "at least 1"],
         ),
+        (
+            format!("{TINY}\n[isolation]\nmax_outside_load = 10\n"),
+            vec!["isolation.max_outside_load", "such as 0.1"],
+        ),
+        (
+            format!("{TINY}\n[slurm]\noptions = [\"--array=0-9\"]\n"),
+            vec!["slurm.options", "which are ours"],
+        ),
         (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
         (
             TINY.replacen("shapes-28", "shape-28", 1),
@@ -51,8 +59,8 @@ fn profiles_that_cannot_be_run() {
         check(folder, &["reproduce", "--profile", &path], &words);
     }
     check(folder, &["reproduce", "--profile", "quikc"], &["did you mean `quick`?"]);
-    check(folder, &["reproduce", "--executor", "slurm"], &["--executor", "use `local`"]);
-    check(folder, &["reproduce", "--workers", "4"], &["--workers", "leave the flag out"]);
+    check(folder, &["reproduce", "--workers", "0"], &["--workers"]);
+    check(folder, &["reproduce", "--workers", "60000"], &["--workers", "processors of its own"]);
     check(folder, &["reproduce", "--rq", "6"], &["6"]);
     for target in ["85", "0", "-0.5", "NaN", "high"] {
         let flag = format!("--target={target}");

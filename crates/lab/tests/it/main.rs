@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod compare;
+mod crash;
+mod journal;
 mod measure;
 mod model;
 mod pipe;
@@ -13,6 +15,7 @@ mod simulate;
 mod stats;
 mod tune;
 mod vision;
+mod workers;
 
 use std::{
     path::Path,

@@ -129,3 +129,30 @@ fn every_joule_of_this_machine_says_where_it_is_from() {
     let csv = fs::read_to_string(out.join("report/tables/rq5-networks.csv")).unwrap();
     assert!(csv.contains("estimated"), "{csv}");
 }
+
+#[test]
+fn a_plan_tells_what_is_left_and_what_it_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = tiny(folder.path());
+    let plan = |more: &[&str]| {
+        let args = ["reproduce", "--profile", &profile, "--plan", "--json", "--out", "planned"];
+        let output = run(folder.path(), &[&args[..], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let all = plan(&[]);
+    let rows = all["experiments"].as_array().unwrap();
+    let runs: Vec<u64> = rows.iter().map(|it| it["runs"].as_u64().unwrap()).collect();
+    assert_eq!(runs, [64, 16, 2, 2]);
+    let sum: f64 = rows.iter().map(|it| it["duration_s"].as_f64().unwrap()).sum();
+    let total = all["total"]["duration_s"].as_f64().unwrap();
+    assert!(total > 0.0 && (total - sum).abs() < 1e-6 * sum, "{total} {sum}");
+    assert!(rows.iter().all(|it| it["energy"]["origin"].is_string()), "{all}");
+    // Nothing was written, and what is done is not left.
+    assert!(!folder.path().join("planned").exists());
+    let args = ["reproduce", "--profile", &profile, "--rq", "5", "--out", "planned"];
+    assert!(run(folder.path(), &args).status.success());
+    let left = plan(&["--rq", "5"]);
+    assert_eq!(left["experiments"][0]["left"], 0);
+    assert_eq!(left["total"]["duration_s"], 0.0);
+}

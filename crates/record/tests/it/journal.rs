@@ -1,10 +1,12 @@
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use wattlab_record::{
-    Adam, Code, DataSpec, DataUse, EnergyReport, Environment, EpochOutcome, Experiment, Journal,
-    JournalError, Machine, NetworkKind, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds,
-    StudyNetwork, Task, Timing, Torn, TrainTask, Trained, read_journal,
+    Adam, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Environment, EpochOutcome,
+    Experiment, Fault, Joules, Journal, JournalError, Lines, Machine, NetworkKind, NewJournal,
+    Origin, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, RunSummary, Seconds, SpanEnergy,
+    StudyNetwork, Task, Timing, Torn, TrainTask, Trained, last_record, read_journal,
+    repair_journal, scan_journal, summarize_journal,
 };
 
 fn record(seed: u64) -> RunRecord {
@@ -47,6 +49,7 @@ fn record(seed: u64) -> RunRecord {
             main_cpu: None,
             order: 0,
             serving: None,
+            surroundings: None,
         },
         environment: Environment {
             code: Code {
@@ -99,40 +102,208 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
     assert!(Journal::open(&path).is_ok());
 }
 
-#[test]
-fn damage_in_the_middle_is_named_by_its_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.jsonl");
-    journal_with(&path, 0..3);
-    let text = fs::read_to_string(&path).unwrap();
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines[1] = "{\"schema\":\"wattlab.record/1\",";
-    fs::write(&path, lines.join("\n") + "\n").unwrap();
-    let before = fs::read(&path).unwrap();
-    let error = Journal::open(&path).unwrap_err();
-    assert!(matches!(error, JournalError::Damaged { line: 2, .. }), "{error}");
-    assert_eq!(fs::read(&path).unwrap(), before, "a damaged journal is left as it is");
+/// The damage of a journal, as the error of opening it says, and that reading says the same.
+fn damage(path: &Path) -> Vec<Damage> {
+    let before = fs::read(path).unwrap();
+    let Err(JournalError::Damaged { damage, .. }) = Journal::open(path) else {
+        panic!("not damaged")
+    };
+    assert_eq!(fs::read(path).unwrap(), before, "a damaged journal is left as it is");
+    assert_eq!(scan_journal(path, |it| it, |_, _| ()).unwrap().damage, damage);
+    assert!(matches!(read_journal(path), Err(JournalError::Damaged { .. })));
+    damage
 }
 
+/// Journal lines, each with its end.
+fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    text.split_inclusive('\n').map(str::to_owned).collect()
+}
+
+/// A line as it was written before there were seals.
+fn unsealed(record: &RunRecord) -> String {
+    serde_json::to_string(record).unwrap() + "\n"
+}
+
+#[test]
+fn every_damaged_line_is_named_with_its_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    journal_with(&path, 0..7);
+    let mut lines = lines(&path);
+    lines[1] = "{\"schema\":\"wattlab.record/1\",\n".into();
+    lines[2] = lines[2].replace("\"accuracy\":0.1", "\"accuracy\":0.2");
+    lines[4] = lines[3].clone();
+    lines[5] = unsealed(&record(5));
+    fs::write(&path, lines.concat() + "torn").unwrap();
+    let damage = damage(&path);
+    assert!(matches!(damage[0].fault, Fault::Json(_)), "{:?}", damage[0]);
+    let rest: Vec<(u64, &Fault)> = damage[1..].iter().map(|it| (it.line, &it.fault)).collect();
+    let (doubled, seal, unsealed) = (Fault::Doubled { first: 4 }, Fault::Seal, Fault::Unsealed);
+    assert_eq!(rest, [(3, &seal), (5, &doubled), (6, &unsealed)]);
+    let error = Journal::open(&path).unwrap_err().to_string();
+    for words in
+        ["line 2: no record (", "line 3: its bytes", "line 5: its run is already in line 4"]
+    {
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// Lines from before there were seals: only their content can tell.
 #[test]
 fn a_record_whose_spec_was_edited_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
-    journal_with(&path, 0..1);
-    let text = fs::read_to_string(&path).unwrap().replace("\"minibatch\":16", "\"minibatch\":32");
-    fs::write(&path, text).unwrap();
-    assert!(matches!(read_journal(&path), Err(JournalError::Damaged { line: 1, .. })));
+    fs::write(&path, unsealed(&record(0)).replace("\"minibatch\":16", "\"minibatch\":32")).unwrap();
+    assert!(matches!(damage(&path)[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
+    fs::write(&path, unsealed(&record(0)).replace("record/1", "result/1")).unwrap();
+    assert!(matches!(&damage(&path)[0].fault, Fault::Schema(it) if it == "wattlab.result/1"));
+    fs::write(&path, unsealed(&record(0)).replace("\"seed\"", "\"sead\"")).unwrap();
+    let Fault::Json(reason) = &damage(&path)[0].fault else { panic!() };
+    assert!(reason.contains("unknown field `sead`") && reason.contains(" at byte "), "{reason}");
 }
 
 #[test]
-fn another_schema_is_refused_by_name() {
+fn a_later_schema_is_refused_by_name_and_not_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
-    journal_with(&path, 0..1);
-    let text = fs::read_to_string(&path).unwrap().replace("record/1", "record/9");
-    fs::write(&path, text).unwrap();
-    let error = read_journal(&path).unwrap_err();
-    assert!(error.to_string().contains("wattlab.record/9"), "{error}");
+    let text = unsealed(&record(0)).replace("record/1", "record/9").replace("seed", "grain");
+    fs::write(&path, &text).unwrap();
+    for error in [
+        read_journal(&path).unwrap_err(),
+        Journal::open(&path).unwrap_err(),
+        repair_journal(&path).unwrap_err(),
+    ] {
+        assert!(matches!(error, JournalError::Schema { line: 1, .. }));
+        assert!(error.to_string().contains("wattlab.record/9"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn an_old_journal_goes_on_with_sealed_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    fs::write(&path, unsealed(&record(0)) + &unsealed(&record(1))).unwrap();
+    journal_with(&path, 2..4);
+    assert_eq!(read_journal(&path).unwrap(), [record(0), record(1), record(2), record(3)]);
+    let state = scan_journal(&path, |it| it, |_, _| ()).unwrap();
+    assert_eq!((state.records, state.unsealed), (4, 2));
+}
+
+#[test]
+fn a_repair_moves_what_is_damaged_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    journal_with(&path, 0..5);
+    let whole = lines(&path);
+    let mut damaged = whole.clone();
+    damaged[1] = damaged[1].replace("\"threads\":1", "\"threads\":2");
+    damaged[3] = damaged[2].clone();
+    fs::write(&path, damaged.concat() + "torn").unwrap();
+
+    let done = repair_journal(&path).unwrap();
+    assert_eq!((done.records, done.torn), (3, Some(Torn { bytes: 4 })));
+    let aside = folder.path().join("journal.damaged-1.jsonl");
+    assert_eq!(done.aside.as_ref(), Some(&aside));
+    assert_eq!(done.moved.iter().map(|it| it.line).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(lines(&aside), [damaged[1].clone(), damaged[3].clone()]);
+    assert_eq!(lines(&path), [whole[0].clone(), whole[2].clone(), whole[4].clone()]);
+
+    // Their runs can be done again.
+    journal_with(&path, 1..2);
+    journal_with(&path, 3..4);
+    assert_eq!(read_journal(&path).unwrap().len(), 5);
+    let nothing = repair_journal(&path).unwrap();
+    assert_eq!((nothing.records, nothing.moved, nothing.aside), (5, vec![], None));
+
+    // The next repair takes the next name; a journal in use and one that is not there are left.
+    fs::write(&path, lines(&path).concat() + "{}\n").unwrap();
+    let open = fs::File::open(&path).unwrap();
+    open.lock().unwrap();
+    assert!(matches!(repair_journal(&path), Err(JournalError::Locked { .. })));
+    drop(open);
+    let next = repair_journal(&path).unwrap().aside.unwrap();
+    assert!(next.ends_with("journal.damaged-2.jsonl"), "{}", next.display());
+    let none = folder.path().join("none.jsonl");
+    assert!(matches!(repair_journal(&none), Err(JournalError::Io { .. })));
+    assert!(!none.exists());
+}
+
+#[test]
+fn a_new_journal_is_there_when_it_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut new = NewJournal::create(&path).unwrap();
+    new.push(&record(0)).unwrap();
+    assert!(!path.exists());
+    new.finish().unwrap();
+    assert_eq!(read_journal(&path).unwrap(), [record(0)]);
+}
+
+#[test]
+fn a_summary_is_the_record_without_its_surroundings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let span = |name: &str, joules| SpanEnergy {
+        name: name.into(),
+        start: Seconds(0.5),
+        duration: Seconds(1.5),
+        energy: Some(Energy {
+            joules: Joules(joules),
+            uncertainty: Joules(0.25),
+            origin: Origin::Measured,
+        }),
+    };
+    let mut with_spans = record(1);
+    with_spans.energy.total = span("fit", 7.0).energy;
+    with_spans.energy.spans = vec![span("load", 1.0), span("plan", 2.0), span("plan", 3.0)];
+    let mut without_energy = record(2);
+    without_energy.energy.spans = vec![SpanEnergy { energy: None, ..span("plan", 0.0) }];
+    let records = [record(0), with_spans, without_energy];
+    let expected: Vec<RunSummary> = records.iter().map(|it| it.clone().into()).collect();
+    assert_eq!(expected[1].energy.plan, records[1].energy.spans[1].energy);
+
+    let mut new = NewJournal::create(&path).unwrap();
+    records.iter().for_each(|it| new.push(it).unwrap());
+    new.finish().unwrap();
+    let old = folder.path().join("old.jsonl");
+    fs::write(&old, records.iter().map(unsealed).collect::<String>()).unwrap();
+    for path in [&path, &old] {
+        let mut found = Vec::new();
+        summarize_journal(path, |it| it, |_, it| found.push(it)).unwrap();
+        assert_eq!(found, expected);
+        assert_eq!(last_record(path).unwrap().as_ref(), Some(&records[2]));
+    }
+    fs::write(&old, "").unwrap();
+    assert_eq!(last_record(&old).unwrap(), None);
+
+    // A writer that seals a record whose id is not its own is found out all the same.
+    let mut wrong = record(3);
+    wrong.spec.repetition = 9;
+    let mut new = NewJournal::create(&path).unwrap();
+    new.push(&wrong).unwrap();
+    new.finish().unwrap();
+    assert!(matches!(damage(&path)[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
+    let state = summarize_journal(&path, |it| it, |_, _| ()).unwrap();
+    assert!(matches!(state.damage[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
+}
+
+/// Other logs keep their own values by the same rules.
+#[test]
+fn lines_of_other_values_are_sealed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("study.jsonl");
+    let value = |it: u32| serde_json::json!({"trial": it, "text": "a,\"seal\":\"b"});
+    let (mut file, values, _) = Lines::open::<serde_json::Value>(&path).unwrap();
+    assert!(values.is_empty());
+    (0..3).for_each(|it| file.append(&value(it)).unwrap());
+    assert!(file.append(&[1]).is_err(), "a list has no place for a seal");
+    drop(file);
+    assert_eq!(Lines::read::<serde_json::Value>(&path).unwrap(), [value(0), value(1), value(2)]);
+    fs::write(&path, fs::read_to_string(&path).unwrap().replacen(":1", ":7", 1)).unwrap();
+    let error = Lines::open::<serde_json::Value>(&path).unwrap_err();
+    assert!(error.to_string().contains("line 2: its bytes"), "{error}");
 }
 
 /// A journal of the first released schema. It must be readable for ever.
@@ -145,8 +316,53 @@ fn the_first_schema_stays_readable() {
     assert_eq!(read_journal(&path).unwrap(), [record(7)]);
 }
 
+/// Four sealed lines.
+static JOURNAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    journal_with(&path, 0..4);
+    fs::read(path).unwrap()
+});
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One byte of a journal becomes another: no reader takes what was not written. Either the
+    /// damage is named, or the last line has no end and is cut off.
+    #[test]
+    fn no_flipped_byte_goes_unnoticed(at in 0.0_f64..1.0, flip in 1_u8..=255) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut text = JOURNAL.clone();
+        let at = (at * text.len() as f64) as usize;
+        let line = 1 + text[..at].iter().filter(|it| **it == b'\n').count() as u64;
+        text[at] ^= flip;
+        fs::write(&path, &text).unwrap();
+        let mut records = Vec::new();
+        let state = scan_journal(&path, |it| it, |_, it| records.push(it)).unwrap();
+        if at + 1 == text.len() {
+            prop_assert!(state.torn.is_some() && state.damage.is_empty());
+        } else {
+            prop_assert!(state.damage.iter().any(|it| it.line == line), "{:?}", state.damage);
+        }
+        prop_assert!(records.len() < 4 && records.iter().all(|it| *it == record(it.spec.seed)));
+        // What a repair leaves is what was written.
+        repair_journal(&path).unwrap();
+        prop_assert_eq!(read_journal(&path).unwrap(), records);
+    }
+
+    /// Whatever is missing at the end, only the line that it cuts is lost.
+    #[test]
+    fn a_journal_cut_anywhere_loses_at_most_one_line(at in 0.0_f64..=1.0) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let text = &JOURNAL[..(at * JOURNAL.len() as f64) as usize];
+        fs::write(&path, text).unwrap();
+        let whole = text.iter().filter(|it| **it == b'\n').count() as u64;
+        let (_, records, torn) = Journal::open(&path).unwrap();
+        prop_assert_eq!(records, (0..whole).map(record).collect::<Vec<_>>());
+        prop_assert_eq!(torn.is_none(), text.is_empty() || text.ends_with(b"\n"));
+    }
 
     /// Whatever prefix of the last line reached the disk, the records before it survive and the
     /// next append continues cleanly.

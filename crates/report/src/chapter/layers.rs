@@ -7,13 +7,13 @@ use super::{
     not_run,
 };
 use crate::{
-    claim::{Block, LayerRow, blocks, contrast, distinct, estimate, mean, origin_of},
+    claim::{Block, Factorial, LayerRow, Response, origin_of},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, CategoryPlot, Mark, Plot, Point},
     stats,
 };
 
-pub(super) fn costs(rows: &[LayerRow]) -> Section {
+pub(super) fn costs(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
     let mut section = not_run(
         "rq2",
         "RQ2: layers",
@@ -21,11 +21,10 @@ pub(super) fn costs(rows: &[LayerRow]) -> Section {
         vec![ClaimId::Rq2ConvDominates],
     );
     let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
-    for data in distinct(rows.iter().map(|it| it.data.as_str())) {
-        let blocks = blocks(rows, data);
-        let cells = cells(&blocks);
+    for set in sets {
+        let (data, blocks, cells) = (set.data, &set.blocks, &set.cells);
         let marks = cells.iter().map(|cell| {
-            let energy = cell_mean(&blocks, *cell, |it| it.energy.joules.0)?;
+            let energy = set.cell_mean(*cell, Response::Energy)?;
             Some(Mark { value: energy.value, interval: energy.ci95 })
         });
         section.figures.push(Figure {
@@ -44,13 +43,13 @@ pub(super) fn costs(rows: &[LayerRow]) -> Section {
                 references: Vec::new(),
             }),
         });
-        section.tables.push(cell_table(&blocks, &cells, data));
-        section.tables.extend(anova_table(&blocks, data));
+        section.tables.push(cell_table(set));
+        section.tables.extend(anova_table(blocks, data));
     }
     section
 }
 
-pub(super) fn complexity(rows: &[LayerRow]) -> Section {
+pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
     let mut section = not_run(
         "rq3",
         "RQ3: complexity",
@@ -71,16 +70,16 @@ pub(super) fn complexity(rows: &[LayerRow]) -> Section {
             Column::number("elasticity of accuracy", ""),
         ],
     );
-    for data in distinct(rows.iter().map(|it| it.data.as_str())) {
-        let blocks = blocks(rows, data);
-        let points = cells(&blocks).into_iter().filter_map(|cell| {
-            let energy = cell_mean(&blocks, cell, |it| it.energy.joules.0)?;
-            let accuracy = cell_mean(&blocks, cell, |it| it.accuracy * 100.0)?;
+    for set in sets {
+        let (data, blocks) = (set.data, &set.blocks);
+        let points = set.cells.iter().filter_map(|&cell| {
+            let energy = set.cell_mean(cell, Response::Energy)?;
+            let accuracy = set.cell_mean(cell, Response::Accuracy)?;
             Some(Point {
                 x: energy.value,
-                y: accuracy.value,
+                y: accuracy.value * 100.0,
                 x_interval: energy.ci95,
-                y_interval: accuracy.ci95,
+                y_interval: accuracy.ci95.map(|it| it.map(|end| end * 100.0)),
                 label: title(cell),
             })
         });
@@ -104,7 +103,7 @@ pub(super) fn complexity(rows: &[LayerRow]) -> Section {
         );
         section.figures.push(figure);
         section.tables.push(prices);
-        if let Some(it) = contrast(&blocks) {
+        if let Some(it) = set.contrast() {
             let scaled = |it: crate::Estimate| {
                 Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
             };
@@ -121,29 +120,13 @@ pub(super) fn complexity(rows: &[LayerRow]) -> Section {
     section
 }
 
-fn cells(blocks: &[Block<'_>]) -> Vec<StudyNetwork> {
-    let mut cells = distinct(blocks.iter().flatten().map(|it| it.network));
-    cells.sort_by_key(|it| (it.conv, it.linear, it.relu));
-    cells
-}
-
 fn title(cell: StudyNetwork) -> String {
     let relu = if cell.relu { "ReLU" } else { "no ReLU" };
     format!("{} conv, {} linear, {relu}", cell.conv, cell.linear)
 }
 
-fn cell_mean(
-    blocks: &[Block<'_>],
-    cell: StudyNetwork,
-    value: impl Fn(&LayerRow) -> f64,
-) -> Option<crate::Estimate> {
-    estimate(blocks.len(), |units| {
-        let rows = units.iter().flat_map(|it| &blocks[*it]).filter(|it| it.network == cell);
-        mean(rows.map(|it| value(it)))
-    })
-}
-
-fn cell_table(blocks: &[Block<'_>], cells: &[StudyNetwork], data: &str) -> Table {
+fn cell_table(set: &Factorial<'_>) -> Table {
+    let data = set.data;
     let mut table = Table::new(
         format!("rq2-cells-{data}"),
         format!("Cells of the factorial on {data}, 95 % bootstrap intervals over blocks."),
@@ -156,10 +139,10 @@ fn cell_table(blocks: &[Block<'_>], cells: &[StudyNetwork], data: &str) -> Table
             Column::number("test accuracy", "%"),
         ],
     );
-    for &cell in cells {
-        let energy = cell_mean(blocks, cell, |it| it.energy.joules.0);
-        let accuracy = cell_mean(blocks, cell, |it| it.accuracy * 100.0);
-        let of = || blocks.iter().flatten().filter(|it| it.network == cell);
+    for &cell in &set.cells {
+        let energy = set.cell_mean(cell, Response::Energy);
+        let accuracy = set.cell_mean(cell, Response::Accuracy);
+        let of = || set.blocks.iter().flatten().filter(|it| it.network == cell);
         let origin = origin_of(of().map(|it| it.energy.origin));
         table.push([
             Cell::Integer(i64::from(cell.conv)),
@@ -169,7 +152,9 @@ fn cell_table(blocks: &[Block<'_>], cells: &[StudyNetwork], data: &str) -> Table
             Cell::or_missing(
                 energy.zip(origin).map(|(it, origin)| Cell::energy(it.value, it.ci95, 4, origin)),
             ),
-            Cell::or_missing(accuracy.map(|it| Cell::interval(it.value, it.ci95, 3))),
+            Cell::or_missing(accuracy.map(|it| {
+                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            })),
         ]);
     }
     table

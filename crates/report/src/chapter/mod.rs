@@ -13,27 +13,24 @@ pub use self::{
     reference::{reference_document, reference_findings},
 };
 
-use record::{ClaimId, Energy, Origin, Results, RunRecord};
+use record::{ClaimId, Energy, Origin, Results};
 
 use crate::{
-    claim::{Published, Rows, is_sound, sound_energy},
+    claim::{Published, Runs, factorials},
     document::{Banner, Document, Section, grouped, significant},
+    export::MOST_RECORDS,
 };
 
-/// The report of some records and what they say about the claims; `target` is the accuracy whose
+/// The report of some runs and what they say about the claims; `target` is the accuracy whose
 /// price in joules RQ1 shows.
 #[must_use]
-pub fn document(
-    records: &[RunRecord],
-    results: &Results,
-    published: &Published,
-    target: Target,
-) -> Document {
-    let rows = Rows::of(records);
+pub fn document(runs: &Runs, results: &Results, published: &Published, target: Target) -> Document {
+    let rows = &runs.rows;
+    let sets = factorials(&rows.layers);
     let sections = [
         tuning::section(&rows.trials, target),
-        layers::costs(&rows.layers),
-        layers::complexity(&rows.layers),
+        layers::costs(&rows.layers, &sets),
+        layers::complexity(&rows.layers, &sets),
         batching::section(&rows.queues),
         timeline::section(&rows.infers, published),
     ];
@@ -50,18 +47,17 @@ pub fn document(
              theirs where the caveats say so."
                 .to_owned(),
         ],
-        banner: banner(records),
+        banner: banner(runs),
         findings: results.claims.clone(),
-        facts: facts(records, rows.unsound),
+        facts: facts(runs),
         sections: sections.into(),
     }
 }
 
-fn banner(records: &[RunRecord]) -> Option<Banner> {
-    let origins = records.iter().filter_map(sound_energy).map(|it| it.origin);
-    let origin = origins.reduce(Origin::and);
+fn banner(runs: &Runs) -> Option<Banner> {
+    let origin = runs.energy.map(|it| it.origin);
     let models: Vec<&str> =
-        records.last()?.environment.probes.iter().filter_map(|it| it.model.as_deref()).collect();
+        runs.environment.as_ref()?.probes.iter().filter_map(|it| it.model.as_deref()).collect();
     let model = if models.is_empty() { "no model".to_owned() } else { models.join("; ") };
     let (headline, text) = match origin {
         Some(Origin::Measured) => return None,
@@ -96,34 +92,21 @@ fn in_words(energy: Energy) -> String {
     format!("{joules} ± {half} {unit}, {}", energy.origin.word())
 }
 
-fn facts(records: &[RunRecord], unsound: usize) -> Vec<(String, String)> {
-    let Some(last) = records.last() else {
+fn facts(runs: &Runs) -> Vec<(String, String)> {
+    let Some(environment) = &runs.environment else {
         return vec![("runs".to_owned(), "none".to_owned())];
     };
-    let environment = &last.environment;
     let (machine, code) = (&environment.machine, &environment.code);
-    let durations = records.iter().map(|it| it.timing.duration.0);
-    let seconds: f64 = durations.filter(|it| is_sound(*it)).sum();
-    let energy = Energy::total(records.iter().filter_map(sound_energy));
-    let mut data: Vec<String> = Vec::new();
-    for record in records {
-        if let record::Outcome::Trained(it) = &record.outcome {
-            let text =
-                format!("{} (SHA-256 {}…)", it.data.name, it.data.sha256.get(..12).unwrap_or(""));
-            if !data.contains(&text) {
-                data.push(text);
-            }
-        }
-    }
+    let unsound = runs.rows.unsound;
     let probes: Vec<String> = environment
         .probes
         .iter()
         .map(|it| format!("{}: {} ({})", it.probe, it.device, it.method.origin().word()))
         .collect();
     let mut facts = vec![
-        ("runs", grouped(records.len() as i64)),
-        ("time of all runs", format!("{:.1} min", seconds / 60.0)),
-        ("energy of all main spans", energy.map_or_else(|| "none".to_owned(), in_words)),
+        ("runs", grouped(runs.count as i64)),
+        ("time of all runs", format!("{:.1} min", runs.seconds / 60.0)),
+        ("energy of all main spans", runs.energy.map_or_else(|| "none".to_owned(), in_words)),
         ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
         ("device", machine.device.clone()),
         ("energy from", if probes.is_empty() { "nothing".to_owned() } else { probes.join(", ") }),
@@ -141,14 +124,39 @@ fn facts(records: &[RunRecord], unsound: usize) -> Vec<(String, String)> {
             ),
         ),
     ];
+    if runs.hosts.len() > 1 {
+        let names: Vec<&str> = runs.hosts.iter().map(String::as_str).take(8).collect();
+        let more = if runs.hosts.len() > names.len() { ", …" } else { "" };
+        facts.push(("machines", format!("{}: {}{more}", runs.hosts.len(), names.join(", "))));
+    }
+    if runs.shared > 0 {
+        let text = format!(
+            "{} runs were measured while other runs used the same sensors: their joules are an upper \
+             bound",
+            runs.shared
+        );
+        facts.push(("warning", text));
+    }
+    if runs.disturbed > 0 {
+        let text = format!(
+            "{} runs were measured while others used the machine: times are longer, and measured \
+             joules include theirs",
+            runs.disturbed
+        );
+        facts.push(("warning", text));
+    }
+    if runs.count > MOST_RECORDS {
+        let text = "in the journal; `wattlab journal export` writes them as a table";
+        facts.push(("single records", text.to_owned()));
+    }
     if unsound > 0 {
         let text = format!(
             "{unsound} runs with a figure that cannot be: not a number, negative, or nothing done"
         );
         facts.push(("left out", text));
     }
-    if !data.is_empty() {
-        facts.push(("trained on", data.join(", ")));
+    if !runs.data.is_empty() {
+        facts.push(("trained on", runs.data.join(", ")));
     }
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

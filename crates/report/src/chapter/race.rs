@@ -1,9 +1,11 @@
 //! RQ1, beyond the study: what searches waste, what a target accuracy costs, who ranks first.
 
-use record::{Origin, SamplerKind};
+use std::collections::HashMap;
+
+use record::{NetworkKind, Origin, SamplerKind};
 
 use crate::{
-    claim::{Search, distinct, estimate, mean},
+    claim::{Search, estimate, mean, unique},
     document::Figure,
     plot::{Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Shape},
     stats::{self, kaplan_meier},
@@ -77,17 +79,18 @@ pub(super) fn survival(
     origin: Origin,
     target: Target,
 ) -> Option<Figure> {
-    let best = |search: &Search<'_>| {
-        let same = of.iter().filter(|it| (it.data, it.network) == (search.data, search.network));
-        same.map(|it| it.best()).fold(0.0, f64::max)
-    };
+    let mut bests: HashMap<(&str, NetworkKind), f64> = HashMap::new();
+    for it in of {
+        let best = bests.entry((it.data, it.network)).or_insert(0.0);
+        *best = best.max(it.best());
+    }
     let line = |sampler: &SamplerKind| {
         let outcomes: Vec<(f64, bool)> = of
             .iter()
             .filter(|it| it.sampler == *sampler)
             .filter_map(|it| {
                 let target = match target {
-                    Target::OfBest(share) => share * best(it),
+                    Target::OfBest(share) => share * bests[&(it.data, it.network)],
                     Target::Accuracy(share) => share,
                 };
                 let joules = it.joules_so_far();
@@ -151,16 +154,16 @@ pub(super) fn ranks(
     id: &str,
     name: &str,
 ) -> Option<Figure> {
-    let blocks = distinct(of.iter().map(|it| (it.data, it.network, it.repetition)));
+    let blocks = unique(of.iter().map(|it| (it.data, it.network, it.repetition)));
+    let mut by_cell = HashMap::new();
+    for it in of {
+        let key = ((it.data, it.network, it.repetition), it.sampler);
+        by_cell.entry(key).or_insert_with(|| it.best());
+    }
     let rows: Vec<Vec<f64>> = blocks
         .into_iter()
         .filter_map(|block| {
-            let best = |sampler: &SamplerKind| {
-                let mut in_block = of.iter().filter(|it| {
-                    (it.data, it.network, it.repetition) == block && it.sampler == *sampler
-                });
-                in_block.next().map(|it| it.best())
-            };
+            let best = |sampler: &SamplerKind| by_cell.get(&(block, *sampler)).copied();
             samplers.iter().map(best).collect()
         })
         .collect();

@@ -6,8 +6,8 @@ use super::{layers, race::Target, tuning};
 use crate::{
     RawStudy,
     claim::{
-        EffectShare, LayerRow, Published, distinct, effect_shares, findings, search_figures,
-        searches, study_cautions,
+        EffectShare, LayerRow, Published, distinct, effect_shares, factorials, findings,
+        search_figures, searches, study_cautions,
     },
     document::{Cell, Column, Document, Section, Table},
     stats::StatsError,
@@ -76,7 +76,8 @@ pub fn reference_document(
     target: Target,
 ) -> Result<Document, StatsError> {
     let rows = reference.rows();
-    let mut costs = layers::costs(&rows.layers);
+    let sets = factorials(&rows.layers);
+    let mut costs = layers::costs(&rows.layers, &sets);
     let shares = effect_shares(reference, ours)?;
     let compared = distinct(shares.iter().map(|it| (it.data.as_str(), it.response.as_str())));
     for (at, (data, response)) in compared.into_iter().enumerate() {
@@ -90,7 +91,8 @@ pub fn reference_document(
         costs.caveats.extend(study_cautions(&rows)?.iter().map(|it| format!("{data}: {it}")));
     }
     let sections: Vec<Section> =
-        [tuning::section(&rows.trials, target), costs, layers::complexity(&rows.layers)].into();
+        [tuning::section(&rows.trials, target), costs, layers::complexity(&rows.layers, &sets)]
+            .into();
     Ok(Document {
         title: "The studies' raw data, analyzed again".to_owned(),
         lead: vec![

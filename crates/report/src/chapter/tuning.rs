@@ -7,7 +7,7 @@ use super::{
     race::{self, Target},
 };
 use crate::{
-    claim::{Search, TrialRow, distinct, estimate, mean, origin_of, searches},
+    claim::{Estimate, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
 };
@@ -27,6 +27,7 @@ pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
     for (data, space) in distinct(all.iter().map(|it| (it.data, it.space))) {
         let of: Vec<&Search<'_>> =
             all.iter().filter(|it| it.data == data && it.space == space).collect();
+        let progress = progress(&of);
         let networks = distinct(of.iter().map(|it| it.network.paper_name())).join(", ");
         let name = space_title(space);
         let axes = [
@@ -54,7 +55,7 @@ pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
                 plot: Plot::Lines(LinePlot {
                     x,
                     y: Axis::new("test accuracy", "%"),
-                    lines: lines(&of, kind == "joules"),
+                    lines: lines(&progress, kind == "joules"),
                     references: Vec::new(),
                 }),
             });
@@ -84,25 +85,49 @@ fn samplers(of: &[&Search<'_>]) -> Vec<SamplerKind> {
     samplers
 }
 
-fn lines(of: &[&Search<'_>], against_joules: bool) -> Vec<Line> {
-    let line = |sampler: SamplerKind| {
-        let runs: Vec<(Vec<f64>, Vec<f64>)> = of
-            .iter()
-            .filter(|it| it.sampler == sampler)
-            .map(|it| (it.best_so_far(), it.joules_so_far()))
-            .collect();
-        let length = runs.iter().map(|it| it.0.len()).min().unwrap_or(0);
-        let points = (0..length).filter_map(|trial| {
-            let best =
-                estimate(runs.len(), |units| mean(units.iter().map(|it| runs[*it].0[trial])))?;
-            let joules = mean(runs.iter().map(|it| it.1[trial]))?;
-            let x = if against_joules { joules } else { (trial + 1) as f64 };
-            let band = best.ci95.map(|it| it.map(|end| end * 100.0));
-            Some(LinePoint { x, y: best.value * 100.0, band })
-        });
-        Line { name: sampler.title().to_owned(), shape: Shape::Step, points: points.collect() }
+/// The mean of the best so far, strategy by strategy.
+struct Progress {
+    sampler: SamplerKind,
+    /// After each trial, in [0, 1].
+    best: Vec<Estimate>,
+    /// Mean joules up to each trial.
+    joules: Vec<f64>,
+}
+
+fn progress(of: &[&Search<'_>]) -> Vec<Progress> {
+    let one = |sampler: SamplerKind| {
+        let runs = || of.iter().filter(|it| it.sampler == sampler);
+        let length = runs().map(|it| it.trials.len()).min().unwrap_or(0);
+        let mut columns = Vec::new();
+        for run in runs() {
+            columns.extend_from_slice(&run.best_so_far()[..length]);
+        }
+        let mut spent = vec![0.0; length];
+        for run in runs() {
+            spent.iter_mut().zip(run.joules_so_far()).for_each(|(sum, it)| *sum += it);
+        }
+        let count = runs().count() as f64;
+        let sums = (length > 0).then(|| Sums::of(&columns, length));
+        Progress {
+            sampler,
+            best: (0..length).filter_map(|it| sums.as_ref()?.mean(it)).collect(),
+            joules: spent.into_iter().map(|it| it / count).collect(),
+        }
     };
-    samplers(of).into_iter().map(line).collect()
+    samplers(of).into_iter().map(one).collect()
+}
+
+fn lines(progress: &[Progress], against_joules: bool) -> Vec<Line> {
+    let line = |of: &Progress| {
+        let points = of.best.iter().zip(&of.joules).enumerate().map(|(trial, (best, joules))| {
+            let x = if against_joules { *joules } else { (trial + 1) as f64 };
+            let band = best.ci95.map(|it| it.map(|end| end * 100.0));
+            LinePoint { x, y: best.value * 100.0, band }
+        });
+        let name = of.sampler.title().to_owned();
+        Line { name, shape: Shape::Step, points: points.collect() }
+    };
+    progress.iter().map(line).collect()
 }
 
 fn summary(of: &[&Search<'_>]) -> String {

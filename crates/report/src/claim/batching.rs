@@ -1,9 +1,11 @@
 //! RQ4: does batching change energy and response time, and does it depend on the network?
 
+use std::collections::HashMap;
+
 use record::{BatchPolicy, Evidence, Verdict};
 
 use super::{
-    Answer, Estimate, distinct, estimate, figures, mean, origin_of, percent_interval, policy_title,
+    Answer, Estimate, Sums, distinct, figures, mean, origin_of, percent_interval, policy_title,
     rows::QueueRow,
 };
 use crate::stats;
@@ -37,42 +39,54 @@ fn joules_per_request(row: &QueueRow) -> f64 {
     row.energy.joules.0 / row.requests as f64
 }
 
-/// Mean joules per request of each policy for one network, over some repetitions.
-fn policy_means(rows: &[QueueRow], network: &str, repetitions: &[u32]) -> Vec<(BatchPolicy, f64)> {
-    distinct(rows.iter().map(|it| it.policy))
-        .into_iter()
-        .filter_map(|policy| {
-            let of_repetition = |repetition: &u32| {
-                rows.iter()
-                    .filter(|it| {
-                        it.network == network && it.policy == policy && it.repetition == *repetition
-                    })
-                    .map(joules_per_request)
-                    .collect::<Vec<_>>()
-            };
-            Some((policy, mean(repetitions.iter().flat_map(of_repetition))?))
-        })
-        .collect()
+/// Joules per request of every network under every policy, summed over repetitions.
+struct Policies<'a> {
+    networks: Vec<&'a str>,
+    policies: usize,
+    /// Of each network and policy the sum and the number of runs.
+    sums: Sums,
 }
 
-/// ln of dearest over cheapest policy for one network.
-fn log_range(rows: &[QueueRow], network: &str, repetitions: &[u32]) -> Option<f64> {
-    let means = policy_means(rows, network, repetitions);
-    let highest = means.iter().map(|it| it.1).fold(f64::NEG_INFINITY, f64::max);
-    let lowest = means.iter().map(|it| it.1).fold(f64::INFINITY, f64::min);
-    (means.len() > 1 && lowest > 0.0).then(|| (highest / lowest).ln())
+impl<'a> Policies<'a> {
+    fn of(rows: &'a [QueueRow]) -> Self {
+        let networks = distinct(rows.iter().map(|it| it.network.as_str()));
+        let policies = distinct(rows.iter().map(|it| it.policy));
+        let width = (2 * networks.len() * policies.len()).max(1);
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        let mut columns: Vec<f64> = Vec::new();
+        for row in rows {
+            let repetitions = places.len();
+            let unit = *places.entry(row.repetition).or_insert(repetitions);
+            columns.resize(columns.len().max((unit + 1) * width), 0.0);
+            let network = networks.iter().position(|it| *it == row.network).unwrap_or(0);
+            let policy = policies.iter().position(|it| *it == row.policy).unwrap_or(0);
+            let at = unit * width + 2 * (network * policies.len() + policy);
+            columns[at] += joules_per_request(row);
+            columns[at + 1] += 1.0;
+        }
+        Self { networks, policies: policies.len(), sums: Sums::of(&columns, width) }
+    }
+
+    /// ln of dearest over cheapest policy for a network, from sums over some repetitions.
+    fn log_range(&self, sums: &[f64], network: usize) -> Option<f64> {
+        let of_network = &sums[2 * network * self.policies..][..2 * self.policies];
+        let means = of_network.chunks_exact(2).filter(|it| it[1] > 0.0).map(|it| it[0] / it[1]);
+        let means: Vec<f64> = means.collect();
+        let highest = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let lowest = means.iter().copied().fold(f64::INFINITY, f64::min);
+        (means.len() > 1 && lowest > 0.0).then(|| (highest / lowest).ln())
+    }
+
+    /// The same of every network; `None` if one has no range.
+    fn log_ranges(&self, sums: &[f64]) -> Option<Vec<f64>> {
+        (0..self.networks.len()).map(|it| self.log_range(sums, it)).collect()
+    }
 }
 
 /// The share that dearest costs over cheapest, over networks, with its interval over repetitions.
 fn energy_range(rows: &[QueueRow]) -> Option<Estimate> {
-    let networks = distinct(rows.iter().map(|it| it.network.as_str()));
-    let repetitions = distinct(rows.iter().map(|it| it.repetition));
-    estimate(repetitions.len(), |units| {
-        let drawn: Vec<u32> = units.iter().map(|it| repetitions[*it]).collect();
-        let ranges: Option<Vec<f64>> =
-            networks.iter().map(|network| log_range(rows, network, &drawn)).collect();
-        Some(mean(ranges?)?.exp() - 1.0)
-    })
+    let policies = Policies::of(rows);
+    policies.sums.estimate(|it| Some(mean(policies.log_ranges(it)?)?.exp() - 1.0))
 }
 
 pub(super) fn batching_matters(rows: &[QueueRow]) -> Answer {
@@ -148,13 +162,9 @@ const MODEL_EFFECT: &str = "dearest over cheapest policy: the network with the w
      minus 1 (share)";
 
 pub(super) fn model_dependent(rows: &[QueueRow]) -> Answer {
-    let networks = distinct(rows.iter().map(|it| it.network.as_str()));
-    let repetitions = distinct(rows.iter().map(|it| it.repetition));
-    let spread = estimate(repetitions.len(), |units| {
-        let drawn: Vec<u32> = units.iter().map(|it| repetitions[*it]).collect();
-        let ranges: Option<Vec<f64>> =
-            networks.iter().map(|network| log_range(rows, network, &drawn)).collect();
-        let ranges = ranges?;
+    let policies = Policies::of(rows);
+    let spread = policies.sums.estimate(|it| {
+        let ranges = policies.log_ranges(it)?;
         let widest = ranges.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let narrowest = ranges.iter().copied().fold(f64::INFINITY, f64::min);
         (ranges.len() > 1).then(|| (widest - narrowest).exp() - 1.0)
@@ -170,10 +180,11 @@ pub(super) fn model_dependent(rows: &[QueueRow]) -> Answer {
         (true, _) => Verdict::Supported,
         (false, _) => Verdict::Inconclusive,
     };
-    let all = |network: &str| {
-        log_range(rows, network, &repetitions).map(|it| format!("{network} {:.2}×", it.exp()))
-    };
-    let ranges: Vec<String> = networks.iter().filter_map(|it| all(it)).collect();
+    let whole = policies.sums.whole();
+    let named = policies.networks.iter().enumerate();
+    let ranges: Vec<String> = named
+        .filter_map(|(at, it)| Some(format!("{it} {:.2}×", policies.log_range(whole, at)?.exp())))
+        .collect();
     Answer {
         criterion: MODEL_CRITERION.to_owned(),
         measured: figures([

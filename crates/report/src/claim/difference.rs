@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Finding, Origin, RunRecord, Verdict};
+use record::{Finding, Origin, Verdict};
 use serde::Serialize;
 
 use super::{Published, Rows, findings, origin_of, policy_title, searches};
@@ -75,17 +75,12 @@ struct Values {
     origins: Vec<Origin>,
 }
 
-/// Compares the records of two folders, cell by cell: energies and times by the ratio of their
+/// Compares the rows of two folders, cell by cell: energies and times by the ratio of their
 /// geometric means, accuracies by their difference; Welch's t test (on logarithms for ratios).
 #[must_use]
-pub fn compare_folders(
-    a: &[RunRecord],
-    b: &[RunRecord],
-    published: &Published,
-) -> FolderComparison {
-    let (rows_a, rows_b) = (Rows::of(a), Rows::of(b));
-    let cells_b: BTreeMap<String, Values> = cells(&rows_b).into_iter().collect();
-    let mut differences: Vec<Difference> = cells(&rows_a)
+pub fn compare_folders(a: &Rows, b: &Rows, published: &Published) -> FolderComparison {
+    let cells_b: BTreeMap<String, Values> = cells(b).into_iter().collect();
+    let mut differences: Vec<Difference> = cells(a)
         .into_iter()
         .filter_map(|(name, of_a)| difference(name.clone(), &of_a, cells_b.get(&name)?))
         .collect();
@@ -94,7 +89,7 @@ pub fn compare_folders(
     for it in differences.iter_mut().filter(|it| it.p.is_some()) {
         it.p = adjusted.next();
     }
-    let verdicts: [Vec<Finding>; 2] = [findings(&rows_a, published), findings(&rows_b, published)];
+    let verdicts: [Vec<Finding>; 2] = [findings(a, published), findings(b, published)];
     let changed = verdicts[0].iter().zip(&verdicts[1]).filter(|(a, b)| a.verdict != b.verdict);
     let verdicts = changed
         .map(|(a, b)| VerdictChange { claim: a.id.slug(), a: a.verdict, b: b.verdict })

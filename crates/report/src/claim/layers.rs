@@ -3,85 +3,13 @@
 use record::{Evidence, Verdict};
 
 use super::{
-    Answer, Estimate, distinct, estimate, figures, mean, origin_of, percent, percent_interval,
-    rows::LayerRow, signed, verdict,
+    Answer, distinct,
+    factorial::{Contrast, Factorial},
+    figures, origin_of, percent, percent_interval,
+    rows::LayerRow,
+    signed, verdict,
 };
 use crate::{document::fixed, stats};
-
-/// One complete block: every cell of the factorial once, trained from the same seed with the same
-/// setting of the optimizer.
-pub(crate) type Block<'a> = Vec<&'a LayerRow>;
-
-/// The complete blocks of a data set.
-pub(crate) fn blocks<'a>(rows: &'a [LayerRow], data: &str) -> Vec<Block<'a>> {
-    let rows: Vec<&LayerRow> = rows.iter().filter(|it| it.data == data).collect();
-    let cells = distinct(rows.iter().map(|it| it.network)).len();
-    distinct(rows.iter().map(|it| (it.repetition, it.setting.as_str())))
-        .into_iter()
-        .map(|key| {
-            rows.iter()
-                .copied()
-                .filter(|it| (it.repetition, it.setting.as_str()) == key)
-                .collect::<Block<'_>>()
-        })
-        .filter(|block| block.len() == cells)
-        .collect()
-}
-
-/// Mean of a value over the rows of some blocks that a condition picks.
-fn mean_where(
-    blocks: &[Block<'_>],
-    units: &[usize],
-    pick: impl Fn(&LayerRow) -> bool,
-    value: impl Fn(&LayerRow) -> f64,
-) -> Option<f64> {
-    let rows = units.iter().flat_map(|it| &blocks[*it]).filter(|it| pick(it));
-    mean(rows.map(|it| value(it)))
-}
-
-/// Convolution blocks of the smallest and the largest network.
-fn conv_range(blocks: &[Block<'_>]) -> Option<(u32, u32)> {
-    let levels = || blocks.iter().flatten().map(|it| it.network.conv);
-    Some((levels().min()?, levels().max()?)).filter(|(low, high)| low < high)
-}
-
-/// What the change from most to fewest convolution blocks does, averaged over the other factors.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Contrast {
-    /// Levels compared.
-    pub(crate) conv: (u32, u32),
-    /// Share of the energy that the smaller network saves.
-    pub(crate) saving: Estimate,
-    /// Accuracy that it costs, in [-1, 1]; negative if it gains.
-    pub(crate) accuracy_cost: Estimate,
-    /// Energy of the larger one over that of the smaller, minus 1.
-    pub(crate) increase: Estimate,
-    /// d ln accuracy / d ln energy between the two.
-    pub(crate) elasticity: Option<Estimate>,
-}
-
-/// The contrast over complete blocks; `None` without any.
-pub(crate) fn contrast(blocks: &[Block<'_>]) -> Option<Contrast> {
-    let (few, many) = conv_range(blocks)?;
-    let energy = |units: &[usize], conv| {
-        mean_where(blocks, units, |it| it.network.conv == conv, |it| it.energy.joules.0)
-            .filter(|it| *it > 0.0)
-    };
-    let accuracy = |units: &[usize], conv| {
-        mean_where(blocks, units, |it| it.network.conv == conv, |it| it.accuracy)
-    };
-    Some(Contrast {
-        conv: (few, many),
-        saving: estimate(blocks.len(), |it| Some(1.0 - energy(it, few)? / energy(it, many)?))?,
-        accuracy_cost: estimate(blocks.len(), |it| Some(accuracy(it, many)? - accuracy(it, few)?))?,
-        increase: estimate(blocks.len(), |it| Some(energy(it, many)? / energy(it, few)? - 1.0))?,
-        elasticity: estimate(blocks.len(), |it| {
-            let gain = (accuracy(it, many)? / accuracy(it, few)?).ln();
-            let cost = (energy(it, many)? / energy(it, few)?).ln();
-            (cost.abs() > 1e-9).then(|| gain / cost)
-        }),
-    })
-}
 
 const SHARES: &str = "η² of convolution blocks minus the larger η² of the other two factors";
 const CONV_CRITERION: &str = "Type III ANOVA of training energy over conv × linear × ReLU. \
@@ -89,13 +17,12 @@ const CONV_CRITERION: &str = "Type III ANOVA of training energy over conv × lin
     the larger of the other two lies above 0 in every data set; contradicted if one lies below 0; \
     otherwise inconclusive.";
 
-/// η² of the three main effects over some blocks, or why not.
-fn shares(blocks: &[Block<'_>], units: &[usize]) -> Option<(stats::Anova, [f64; 3])> {
-    let rows: Vec<&LayerRow> = units.iter().flat_map(|it| blocks[*it].iter().copied()).collect();
-    let response: Vec<f64> = rows.iter().map(|it| it.energy.joules.0).collect();
-    let factor = |name, level: fn(&LayerRow) -> String| {
-        stats::Factor::new(name, rows.iter().map(|it| level(it)))
-    };
+/// The analysis of variance over complete blocks, and η² of the three main effects.
+fn shares(factorial: &Factorial<'_>) -> Option<(stats::Anova, [f64; 3])> {
+    let rows = || factorial.blocks.iter().flatten();
+    let response: Vec<f64> = rows().map(|it| it.energy.joules.0).collect();
+    let factor =
+        |name, level: fn(&LayerRow) -> String| stats::Factor::new(name, rows().map(|it| level(it)));
     let factors = [
         factor("conv", |it| it.network.conv.to_string()),
         factor("linear", |it| it.network.linear.to_string()),
@@ -107,20 +34,11 @@ fn shares(blocks: &[Block<'_>], units: &[usize]) -> Option<(stats::Anova, [f64; 
     Some((anova, shares))
 }
 
-pub(super) fn conv_dominates(rows: &[LayerRow]) -> Answer {
-    let sets = distinct(rows.iter().map(|it| it.data.as_str()));
+pub(super) fn conv_dominates(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Answer {
     let mut parts = Vec::new();
-    for data in &sets {
-        let blocks = blocks(rows, data);
-        let all: Vec<usize> = (0..blocks.len()).collect();
-        let lead = |units: &[usize]| {
-            let (_, [conv, linear, relu]) = shares(&blocks, units)?;
-            Some(conv - linear.max(relu))
-        };
-        if let (Some((anova, shares)), Some(lead)) =
-            (shares(&blocks, &all), estimate(blocks.len(), lead))
-        {
-            parts.push((*data, anova, shares, lead, blocks.len()));
+    for it in sets {
+        if let (Some((anova, shares)), Some(lead)) = (shares(it), it.lead()) {
+            parts.push((it.data, anova, shares, lead, it.blocks.len()));
         }
     }
     let Some((_, anova, [conv, linear, relu], lead, _)) = parts.first() else {
@@ -167,8 +85,8 @@ const HALVED_CRITERION: &str = "Saving of the network with the fewest convolutio
     contradicted if one lies below; otherwise inconclusive.";
 const HALVED_EFFECT: &str = "training energy that fewer convolution blocks save (share)";
 
-pub(super) fn halved_by_smaller_network(rows: &[LayerRow]) -> Answer {
-    let parts = contrasts(rows);
+pub(super) fn halved_by_smaller_network(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Answer {
+    let parts = contrasts(sets);
     let Some((_, first, n)) = parts.first() else {
         let why = "no complete block of the factorial with energy was run";
         return Answer::too_little(HALVED_CRITERION, HALVED_EFFECT, rows.len(), why);
@@ -226,8 +144,8 @@ const RETURNS_CRITERION: &str = "Elasticity: percent of accuracy gained per perc
     data set; contradicted if one lies on the other side; otherwise inconclusive.";
 const RETURNS_EFFECT: &str = "elasticity: d ln accuracy / d ln energy";
 
-pub(super) fn diminishing_returns(rows: &[LayerRow]) -> Answer {
-    let parts = contrasts(rows);
+pub(super) fn diminishing_returns(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Answer {
+    let parts = contrasts(sets);
     let Some((_, first, n)) = parts.first() else {
         let why = "no complete block of the factorial with energy was run";
         return Answer::too_little(RETURNS_CRITERION, RETURNS_EFFECT, rows.len(), why);
@@ -276,14 +194,8 @@ pub(super) fn diminishing_returns(rows: &[LayerRow]) -> Answer {
 }
 
 /// The contrast of each data set that has one, with its number of blocks.
-fn contrasts(rows: &[LayerRow]) -> Vec<(&str, Contrast, usize)> {
-    distinct(rows.iter().map(|it| it.data.as_str()))
-        .into_iter()
-        .filter_map(|data| {
-            let blocks = blocks(rows, data);
-            Some((data, contrast(&blocks)?, blocks.len()))
-        })
-        .collect()
+fn contrasts<'a>(sets: &[Factorial<'a>]) -> Vec<(&'a str, Contrast, usize)> {
+    sets.iter().filter_map(|it| Some((it.data, it.contrast()?, it.blocks.len()))).collect()
 }
 
 fn interval(ci95: Option<[f64; 2]>) -> String {

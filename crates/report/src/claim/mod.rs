@@ -3,54 +3,60 @@
 mod batching;
 mod difference;
 mod effects;
+mod factorial;
 mod layers;
 mod published;
 mod resample;
 mod rows;
+mod runs;
 mod timeline;
 mod tuning;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::Hash,
+};
 
 use crate::document::fixed;
-use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, RunRecord, Verdict};
+use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
 
 pub use self::{
     difference::{Difference, FolderComparison, VerdictChange, compare_folders},
     effects::{EffectShare, OurEffect, effect_shares},
     published::{Published, PublishedClaim, PublishedNetwork},
     rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
+    runs::{Run, Runs},
     timeline::network_means,
     tuning::{Search, searches},
     verdict::Estimate,
 };
 pub(crate) use self::{
     effects::study_cautions,
-    layers::{Block, blocks, contrast},
-    resample::{estimate, mean},
-    rows::{is_sound, sound_energy},
+    factorial::{Block, Factorial, Response, factorials},
+    resample::{Sums, estimate, mean},
     tuning::measured as search_figures,
 };
 
-/// Tests every claim on the records; the content of `results.json`.
+/// Tests every claim on the runs; the content of `results.json`.
 #[must_use]
-pub fn results(records: &[RunRecord], published: &Published) -> Results {
+pub fn results(runs: &Runs, published: &Published) -> Results {
     Results {
         schema: RESULTS_SCHEMA.to_owned(),
-        environment: records.last().map(|it| it.environment.clone()),
-        claims: findings(&Rows::of(records), published),
+        environment: runs.environment.clone(),
+        claims: findings(&runs.rows, published),
     }
 }
 
 /// Tests every claim on the rows, in the order of [`ClaimId::ALL`].
 #[must_use]
 pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
+    let sets = factorials(&rows.layers);
     let answers = [
         tuning::bayesian_dominates(&rows.trials),
-        layers::conv_dominates(&rows.layers),
-        layers::halved_by_smaller_network(&rows.layers),
-        layers::diminishing_returns(&rows.layers),
+        layers::conv_dominates(&rows.layers, &sets),
+        layers::halved_by_smaller_network(&rows.layers, &sets),
+        layers::diminishing_returns(&rows.layers, &sets),
         batching::batching_matters(&rows.queues),
         batching::model_dependent(&rows.queues),
         timeline::energy_rises(&rows.infers, published),
@@ -136,7 +142,13 @@ fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, 
         .collect()
 }
 
-/// Distinct values in order of first appearance.
+/// Distinct values in order of first appearance, of which there may be many.
+pub(crate) fn unique<T: Eq + Hash + Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    values.into_iter().filter(|it| seen.insert(it.clone())).collect()
+}
+
+/// Distinct values in order of first appearance, of which there are few.
 pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {

@@ -36,6 +36,57 @@ pub(crate) fn estimate(
     Some(Estimate { value, ci95: found.map(|it| [it.interval.low, it.interval.high]) })
 }
 
+/// Sums over units and over their resamples: all statistics that are functions of sums share one
+/// resampling, which is what makes a million runs bearable.
+#[derive(Clone, Debug)]
+pub(crate) struct Sums {
+    units: usize,
+    whole: Vec<f64>,
+    /// None with fewer units than allow an interval.
+    resampled: Vec<Vec<f64>>,
+}
+
+impl Sums {
+    /// Of `width` values a unit, unit after unit.
+    pub(crate) fn of(columns: &[f64], width: usize) -> Self {
+        let mut whole = vec![0.0; width];
+        for unit in columns.chunks_exact(width) {
+            whole.iter_mut().zip(unit).for_each(|(sum, value)| *sum += value);
+        }
+        let units = columns.len() / width;
+        let resampled = if units < FEWEST_UNITS {
+            Vec::new()
+        } else {
+            BOOTSTRAP.sums(columns, width).unwrap_or_default()
+        };
+        Self { units, whole, resampled }
+    }
+
+    /// The sums over all units, once each.
+    pub(crate) fn whole(&self) -> &[f64] {
+        &self.whole
+    }
+
+    /// How many units there are.
+    pub(crate) fn units(&self) -> usize {
+        self.units
+    }
+
+    /// As [`estimate()`], of a statistic of the sums.
+    pub(crate) fn estimate(&self, statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<Estimate> {
+        let value = statistic(&self.whole).filter(|it| it.is_finite())?;
+        let found = BOOTSTRAP.interval_of_sums(&self.whole, &self.resampled, statistic).ok();
+        let ci95 = found.filter(|_| !self.resampled.is_empty());
+        Some(Estimate { value, ci95: ci95.map(|it| [it.interval.low, it.interval.high]) })
+    }
+
+    /// Of the mean of a column over the units.
+    pub(crate) fn mean(&self, column: usize) -> Option<Estimate> {
+        let units = self.units as f64;
+        self.estimate(|it| (units > 0.0).then(|| it[column] / units))
+    }
+}
+
 /// The mean of some numbers; `None` of none.
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.into_iter().fold((0.0, 0_u32), |(sum, n), it| (sum + it, n + 1));
@@ -59,6 +110,18 @@ mod tests {
             Some(found),
             "the same data, the same interval"
         );
+    }
+
+    #[test]
+    fn shared_resamples_give_the_same_interval() {
+        let values: Vec<f64> = (0..50).map(|it| f64::from(it % 20)).collect();
+        let pairs: Vec<f64> = values.iter().flat_map(|it| [*it, 1.0]).collect();
+        let sums = Sums::of(&pairs, 2);
+        let expected = estimate(50, |units| mean(units.iter().map(|it| values[*it])));
+        assert_eq!(sums.mean(0), expected);
+        assert_eq!(sums.estimate(|it| Some(it[0] / it[1])), expected);
+        assert_eq!(Sums::of(&pairs[..8], 2).mean(0).unwrap().ci95, None);
+        assert_eq!(Sums::of(&[], 2).mean(0), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Records as rows of observations: what each question looks at.
 
 use record::{
-    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, SamplerKind, StudyNetwork, Task,
-    TuningSpace,
+    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
+    StudyNetwork, Task, TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -123,12 +123,25 @@ pub(crate) fn is_sound(value: f64) -> bool {
 }
 
 /// The energy of a run's main span, unless it cannot be.
-pub(crate) fn sound_energy(record: &RunRecord) -> Option<Energy> {
+pub(crate) fn sound_energy(record: &RunSummary) -> Option<Energy> {
     sound(record.energy.total)
 }
 
 fn sound(energy: Option<Energy>) -> Option<Energy> {
     energy.filter(|it| is_sound(it.joules.0) && is_sound(it.uncertainty.0))
+}
+
+/// A row of any question.
+#[derive(Clone, Debug)]
+pub(crate) enum Row {
+    Trial(TrialRow),
+    Layer(LayerRow),
+    Queue(QueueRow),
+    Infer(InferRow),
+    /// The run answers no question: the energy that its question asks for is missing.
+    None,
+    /// A figure of the run cannot be.
+    Unsound,
 }
 
 impl Rows {
@@ -138,21 +151,32 @@ impl Rows {
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut rows = Self::default();
-        for record in records {
-            if is_plausible(record) {
-                rows.add(record);
-            } else {
-                rows.unsound += 1;
-            }
-        }
+        records.iter().for_each(|it| rows.push(Row::of(&it.clone().into())));
         rows
     }
 
-    fn add(&mut self, record: &RunRecord) {
+    pub(crate) fn push(&mut self, row: Row) {
+        match row {
+            Row::Trial(row) => self.trials.push(row),
+            Row::Layer(row) => self.layers.push(row),
+            Row::Queue(row) => self.queues.push(row),
+            Row::Infer(row) => self.infers.push(row),
+            Row::None => {}
+            Row::Unsound => self.unsound += 1,
+        }
+    }
+}
+
+impl Row {
+    /// Of a record.
+    pub(crate) fn of(record: &RunSummary) -> Self {
+        if !is_plausible(record) {
+            return Self::Unsound;
+        }
         let energy = sound_energy(record);
         match (&record.spec.task, &record.outcome) {
             (Task::Train(task), Outcome::Trained(outcome)) => match (task.trial, energy) {
-                (Some(trial), energy) => self.trials.push(TrialRow {
+                (Some(trial), energy) => Self::Trial(TrialRow {
                     data: task.data.name.clone(),
                     network: task.network.kind,
                     space: trial.space,
@@ -160,12 +184,12 @@ impl Rows {
                     repetition: record.spec.repetition,
                     number: trial.number,
                     energy,
-                    plan: record.energy.span_named("plan").and_then(|it| sound(it.energy)),
+                    plan: sound(record.energy.plan),
                     validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
                     test: outcome.test_accuracy,
                     diverged: outcome.diverged_in_epoch.is_some(),
                 }),
-                (None, Some(energy)) => self.layers.push(LayerRow {
+                (None, Some(energy)) => Self::Layer(LayerRow {
                     data: task.data.name.clone(),
                     network: task.network,
                     setting: setting(&task.optimizer),
@@ -174,19 +198,19 @@ impl Rows {
                     energy,
                     accuracy: outcome.test_accuracy,
                 }),
-                (None, None) => {}
+                (None, None) => Self::None,
             },
             (Task::Serve(task), Outcome::Served(outcome)) => {
                 let (Some(energy), Some(serving)) = (energy, &record.timing.serving) else {
-                    return;
+                    return Self::None;
                 };
-                let Some(makespan) = serving.makespan() else { return };
+                let Some(makespan) = serving.makespan() else { return Self::None };
                 let mut responses: Vec<f64> = serving.responses().collect();
                 responses.sort_by(f64::total_cmp);
                 let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
                 let waits: Vec<f64> = serving.waits().collect();
                 let busy: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
-                self.queues.push(QueueRow {
+                Self::Queue(QueueRow {
                     network: task.network.clone(),
                     rate: task.arrivals.rate,
                     policy: task.policy,
@@ -199,11 +223,10 @@ impl Rows {
                     makespan_s: makespan.0,
                     mean_batch: outcome.requests as f64 / serving.batches.len() as f64,
                     utilization: busy / makespan.0,
-                });
+                })
             }
-            (Task::Infer(task), Outcome::Inferred(outcome)) => {
-                let Some(energy) = energy else { return };
-                self.infers.push(InferRow {
+            (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
+                Some(energy) => Self::Infer(InferRow {
                     network: task.network.clone(),
                     repetition: record.spec.repetition,
                     image_side: task.image_side,
@@ -211,17 +234,18 @@ impl Rows {
                     joules_per_image: energy.joules.0 / outcome.images as f64,
                     origin: energy.origin,
                     seconds_per_image: record.timing.main.0 / outcome.images as f64,
-                });
-            }
+                }),
+                None => Self::None,
+            },
             // A journal whose outcome is not of its task would be a bug of the writer; such a line
             // answers no question.
-            _ => {}
+            _ => Self::None,
         }
     }
 }
 
 /// Whether every figure that a row is made of can be.
-fn is_plausible(record: &RunRecord) -> bool {
+fn is_plausible(record: &RunSummary) -> bool {
     let share = |it: f64| (0.0..=1.0).contains(&it);
     let of_outcome = match &record.outcome {
         Outcome::Trained(it) => share(it.test_accuracy) && it.validation_accuracy.is_none_or(share),

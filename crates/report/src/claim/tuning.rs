@@ -1,10 +1,12 @@
 //! RQ1: does Bayesian search dominate grid and random search?
 
+use std::collections::HashMap;
+
 use record::{Evidence, NetworkKind, SamplerKind, TuningSpace};
 
 use super::{
     Answer, Estimate, distinct, estimate, figures, mean, origin_of, percent, percent_interval,
-    rows::TrialRow, verdict,
+    rows::TrialRow, unique, verdict,
 };
 use crate::stats;
 
@@ -88,26 +90,22 @@ impl Search<'_> {
 /// Groups trials into searches, in order of first appearance.
 #[must_use]
 pub fn searches(trials: &[TrialRow]) -> Vec<Search<'_>> {
+    let mut places: HashMap<_, usize> = HashMap::new();
     let mut searches: Vec<Search<'_>> = Vec::new();
     for trial in trials {
-        let found = searches.iter_mut().find(|it| {
-            it.data == trial.data
-                && it.network == trial.network
-                && it.space == trial.space
-                && it.sampler == trial.sampler
-                && it.repetition == trial.repetition
-        });
-        match found {
-            Some(search) => search.trials.push(trial),
-            None => searches.push(Search {
+        let key = (&*trial.data, trial.network, trial.space, trial.sampler, trial.repetition);
+        let at = *places.entry(key).or_insert_with(|| {
+            searches.push(Search {
                 data: &trial.data,
                 network: trial.network,
                 space: trial.space,
                 sampler: trial.sampler,
                 repetition: trial.repetition,
-                trials: vec![trial],
-            }),
-        }
+                trials: Vec::new(),
+            });
+            searches.len() - 1
+        });
+        searches[at].trials.push(trial);
     }
     searches.iter_mut().for_each(|it| it.trials.sort_by_key(|trial| trial.number));
     searches
@@ -135,16 +133,15 @@ pub(super) fn bayesian_dominates(trials: &[TrialRow]) -> Answer {
         return Answer::too_little(CRITERION, EFFECT, 0, "no searches were run");
     };
     let all: Vec<Search<'_>> = all.into_iter().filter(|it| it.space == space).collect();
-    let blocks = distinct(all.iter().map(|it| (it.data, it.network, it.repetition)));
+    let blocks = unique(all.iter().map(|it| (it.data, it.network, it.repetition)));
+    let mut by_cell = HashMap::new();
+    for it in &all {
+        by_cell.entry((it.data, it.network, it.repetition, it.sampler)).or_insert(it);
+    }
     let differences: Vec<Difference> = blocks
         .iter()
-        .filter_map(|(data, network, repetition)| {
-            let of = |sampler| {
-                all.iter().find(|it| {
-                    (it.data, it.network, it.repetition) == (*data, *network, *repetition)
-                        && it.sampler == sampler
-                })
-            };
+        .filter_map(|&(data, network, repetition)| {
+            let of = |sampler| by_cell.get(&(data, network, repetition, sampler));
             let (bayesian, grid, random) =
                 (of(SamplerKind::PaperPi)?, of(SamplerKind::Grid)?, of(SamplerKind::Random)?);
             let length = bayesian.trials.len();

@@ -1,7 +1,8 @@
 //! A run as an archive understands it: what the files are, from which code, after which studies.
 
-use record::RunRecord;
 use serde_json::{Value, json};
+
+use crate::claim::Runs;
 
 /// The studies that are reproduced, as BibTeX.
 pub const STUDIES_BIB: &str = include_str!("../../data/studies.bib");
@@ -9,7 +10,7 @@ pub const STUDIES_BIB: &str = include_str!("../../data/studies.bib");
 /// `ro-crate-metadata.json` (RO-Crate 1.1) for the folder of a report: its files, the code that made
 /// them, and the studies they are about. `files` are relative to the folder.
 #[must_use]
-pub fn ro_crate(records: &[RunRecord], files: &[String]) -> String {
+pub fn ro_crate(runs: &Runs, files: &[String]) -> String {
     let id = |it: &str| json!({"@id": it});
     let mut graph = vec![json!({
         "@id": "ro-crate-metadata.json",
@@ -25,13 +26,13 @@ pub fn ro_crate(records: &[RunRecord], files: &[String]) -> String {
         "description": format!(
             "Report of {} runs: findings on two studies of energy in deep learning, with figures, \
              tables and every record.",
-            records.len()
+            runs.count
         ),
         "hasPart": parts,
         "citation": [id(STUDIES[0].0), id(STUDIES[1].0)],
     });
-    if let Some(last) = records.last() {
-        let code = &last.environment.code;
+    if let Some(environment) = &runs.environment {
+        let code = &environment.code;
         let mut software = json!({
             "@id": "#wattlab",
             "@type": "SoftwareApplication",

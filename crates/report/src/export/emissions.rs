@@ -1,5 +1,7 @@
 //! `emissions.csv`, as CodeCarbon writes it.
 
+use std::io::{self, Write};
+
 use record::{Domain, DomainEnergy, RunRecord};
 
 /// CodeCarbon's columns (version 3).
@@ -47,13 +49,29 @@ const JOULES_PER_KWH: f64 = 3.6e6;
 /// process or a whole machine is in `energy_consumed` only.
 #[must_use]
 pub fn emissions_csv(records: &[RunRecord]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS).expect("memory takes a header");
-    for record in records {
-        writer.write_record(row(record)).expect("memory takes records of equal length");
-    }
-    let bytes = writer.into_inner().expect("memory can be flushed");
+    let mut bytes = Vec::new();
+    let mut table = Emissions::new(&mut bytes).expect("memory takes a header");
+    table.push(records).and_then(|()| table.finish()).expect("memory takes a table");
     String::from_utf8(bytes).expect("fields are text")
+}
+
+/// `emissions.csv` being written.
+pub(super) struct Emissions<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Emissions<W> {
+    pub(super) fn new(out: W) -> io::Result<Self> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(COLUMNS)?;
+        Ok(Self(writer))
+    }
+
+    pub(super) fn push(&mut self, records: &[RunRecord]) -> io::Result<()> {
+        Ok(records.iter().try_for_each(|it| self.0.write_record(row(it)))?)
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn row(record: &RunRecord) -> Vec<String> {

@@ -6,12 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::RunRecord;
-
 use super::{
-    STUDIES_BIB, csv, emissions_csv, latex, markdown, pdf, records_csv, records_parquet, ro_crate,
+    STUDIES_BIB, csv,
+    emissions::Emissions,
+    latex, markdown,
+    parquet::Parquet,
+    pdf,
+    records::{Columns, Csv, RecordSource},
+    ro_crate,
 };
 use crate::{
+    claim::Runs,
     document::{Document, slug},
     page::html,
     plot::svg,
@@ -50,31 +55,72 @@ pub fn write(document: &Document, folder: &Path) -> io::Result<Vec<PathBuf>> {
     save(folder, files)
 }
 
+/// Records up to which a report has them as tables, too: beyond, the tables take longer than all the
+/// rest, and `wattlab journal export` writes them.
+pub const MOST_RECORDS: usize = 100_000;
+
 /// Writes what belongs to a report beside its page, into the same folder: every record as
-/// `records.csv` and `records.parquet`, `emissions.csv` as CodeCarbon has it, `studies.bib`, and `ro-crate-metadata.json`,
-/// which lists `report` (the paths that [`write()`] returned) and these. Returns their paths.
+/// `records.csv` and `records.parquet`, `emissions.csv` as CodeCarbon has it (up to [`MOST_RECORDS`]),
+/// `studies.bib`, and `ro-crate-metadata.json`, which lists `report` (the paths that [`write()`]
+/// returned) and these. Returns their paths.
 ///
 /// # Errors
 ///
-/// As [`write()`].
+/// As [`write()`], or if the records cannot be read.
 pub fn write_records(
-    records: &[RunRecord],
+    source: &(impl RecordSource + ?Sized),
+    runs: &Runs,
     report: &[PathBuf],
     folder: &Path,
 ) -> io::Result<Vec<PathBuf>> {
-    let mut files = vec![
-        (PathBuf::from("records.csv"), records_csv(records).into_bytes()),
-        (PathBuf::from("records.parquet"), records_parquet(records)?),
-        (PathBuf::from("emissions.csv"), emissions_csv(records).into_bytes()),
-        (PathBuf::from("studies.bib"), STUDIES_BIB.as_bytes().to_vec()),
-    ];
-    let own = files.iter().map(|it| it.0.as_path());
-    let others = report.iter().filter_map(|it| it.strip_prefix(folder).ok());
-    let names: Vec<String> =
-        others.chain(own).map(|it| it.to_string_lossy().into_owned()).collect();
-    let crate_of = ro_crate(records, &names).into_bytes();
-    files.push((PathBuf::from("ro-crate-metadata.json"), crate_of));
-    save(folder, files)
+    let tables = ["records.csv", "records.parquet", "emissions.csv"].map(|it| folder.join(it));
+    let mut paths = Vec::new();
+    if runs.count <= MOST_RECORDS {
+        write_tables(source, &tables)?;
+        paths.extend(tables);
+    } else {
+        // Those of an earlier report with fewer runs would not belong to this one.
+        for path in tables.iter().filter(|it| it.exists()) {
+            fs::remove_file(path).map_err(|error| naming(path, &error))?;
+        }
+    }
+    let bib = (PathBuf::from("studies.bib"), STUDIES_BIB.as_bytes().to_vec());
+    paths.extend(save(folder, vec![bib])?);
+    let listed = report.iter().chain(&paths).filter_map(|it| it.strip_prefix(folder).ok());
+    let names: Vec<String> = listed.map(|it| it.to_string_lossy().into_owned()).collect();
+    let crate_of = ro_crate(runs, &names).into_bytes();
+    paths.extend(save(folder, vec![(PathBuf::from("ro-crate-metadata.json"), crate_of)])?);
+    Ok(paths)
+}
+
+/// All tables in one go through the records, after one for their columns.
+fn write_tables(
+    source: &(impl RecordSource + ?Sized),
+    [csv, parquet, emissions]: &[PathBuf; 3],
+) -> io::Result<()> {
+    let columns = Columns::of(source)?;
+    let begun = |path: &PathBuf| {
+        let file = WholeFile::create(path).map_err(|error| naming(path, &error))?;
+        Ok::<_, io::Error>(io::BufWriter::new(file))
+    };
+    let (mut of_csv, mut of_parquet, mut of_emissions) =
+        (begun(csv)?, begun(parquet)?, begun(emissions)?);
+    let mut csv = Csv::new(&columns, &mut of_csv)?;
+    let mut parquet = Parquet::new(&columns, &mut of_parquet)?;
+    let mut emissions = Emissions::new(&mut of_emissions)?;
+    source.each(&mut |records| {
+        let rows = columns.rows(records);
+        csv.push(&rows)?;
+        parquet.push(&rows)?;
+        emissions.push(records)
+    })?;
+    csv.finish()?;
+    parquet.finish()?;
+    emissions.finish()?;
+    for file in [of_csv, of_parquet, of_emissions] {
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+    }
+    Ok(())
 }
 
 fn save(folder: &Path, files: Vec<(PathBuf, Vec<u8>)>) -> io::Result<Vec<PathBuf>> {
@@ -89,13 +135,51 @@ fn save(folder: &Path, files: Vec<(PathBuf, Vec<u8>)>) -> io::Result<Vec<PathBuf
 }
 
 fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = PathBuf::from(temporary);
-    let mut file = File::create(&temporary)?;
+    let mut file = WholeFile::create(path)?;
     file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
+    file.finish()
+}
+
+/// A file under a temporary name until it is whole.
+#[derive(Debug)]
+pub struct WholeFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl WholeFile {
+    /// Begins it.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".part");
+        let temporary = PathBuf::from(temporary);
+        Ok(Self { file: File::create(&temporary)?, temporary, path: path.to_owned() })
+    }
+
+    /// Puts it in its place. A file of that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn naming(path: &Path, error: &io::Error) -> io::Error {

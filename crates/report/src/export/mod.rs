@@ -16,12 +16,12 @@ pub use self::{
     archive::{STUDIES_BIB, ro_crate},
     csv::csv,
     emissions::emissions_csv,
-    files::{write, write_records},
+    files::{MOST_RECORDS, WholeFile, write, write_records},
     latex::latex,
     markdown::markdown,
-    parquet::records_parquet,
+    parquet::{records_parquet, write_records_parquet},
     pdf::pdf,
-    records::records_csv,
+    records::{RECORDS_AT_ONCE, RecordSource, records_csv, write_records_csv},
 };
 use crate::document::{Cell, Number, origin_mark, p_value, with_interval};
 

@@ -1,6 +1,9 @@
 //! Every record as a row of Apache Parquet, for data frames.
 
-use std::sync::Arc;
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use ::parquet::{
     basic::{Compression, LogicalType, Repetition, Type as Physical},
@@ -13,7 +16,7 @@ use ::parquet::{
 use record::RunRecord;
 use serde_json::Value;
 
-use super::records::Rows;
+use super::records::{Columns, Kinds, RecordSource, Row};
 
 /// All records as one table, the bytes of a Parquet file: the columns of
 /// [`records_csv`](super::records_csv) as numbers, truth values or text, and lists (losses, times of
@@ -22,45 +25,83 @@ use super::records::Rows;
 /// # Errors
 ///
 /// If the records cannot be encoded.
-pub fn records_parquet(records: &[RunRecord]) -> std::io::Result<Vec<u8>> {
-    encode(records).map_err(std::io::Error::other)
+pub fn records_parquet(records: &[RunRecord]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_records_parquet(records, &mut bytes)?;
+    Ok(bytes)
 }
 
-fn encode(records: &[RunRecord]) -> Result<Vec<u8>, ParquetError> {
-    let rows = Rows::of(records);
-    let columns: Vec<(&str, Kind)> =
-        rows.columns().map(|it| (it, Kind::of(rows.values(it).flatten()))).collect();
-    let fields = columns.iter().map(|(name, kind)| {
-        let field = Type::primitive_type_builder(name, kind.physical());
-        let field = field.with_repetition(Repetition::OPTIONAL).with_logical_type(kind.logical());
-        field.build().map(Arc::new)
-    });
-    let fields = fields.collect::<Result<Vec<_>, _>>()?;
-    let schema = Arc::new(Type::group_type_builder("record").with_fields(fields).build()?);
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    for (name, kind) in &columns {
-        let Some(mut column) = group.next_column()? else { break };
-        let values = || rows.values(name);
-        match kind {
-            Kind::Truth => write(column.typed::<BoolType>(), values(), Value::as_bool)?,
-            Kind::Integer => write(column.typed::<Int64Type>(), values(), Value::as_i64)?,
-            Kind::Unsigned => write(column.typed::<Int64Type>(), values(), |it| {
-                it.as_u64().map(u64::cast_signed) // the logical type says so
-            })?,
-            Kind::Number => write(column.typed::<DoubleType>(), values(), Value::as_f64)?,
-            Kind::Text => write(column.typed::<ByteArrayType>(), values(), |it| {
-                Some(it.as_str().map_or_else(|| it.to_string(), str::to_owned).as_str().into())
-            })?,
-            Kind::Json => write(column.typed::<ByteArrayType>(), values(), |it| {
-                Some(ByteArray::from(it.to_string().into_bytes()))
-            })?,
-        }
-        column.close()?;
+/// The same, some records at a time.
+///
+/// # Errors
+///
+/// If the records cannot be read or the table cannot be written.
+pub fn write_records_parquet(
+    source: &(impl RecordSource + ?Sized),
+    out: &mut (impl Write + Send),
+) -> io::Result<()> {
+    let columns = Columns::of(source)?;
+    let mut writer = Parquet::new(&columns, out)?;
+    source.each(&mut |records| writer.push(&columns.rows(records)))?;
+    writer.finish()
+}
+
+/// A Parquet file being written.
+pub(super) struct Parquet<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    kinds: Vec<Kind>,
+}
+
+impl<W: Write + Send> Parquet<W> {
+    pub(super) fn new(columns: &Columns, out: W) -> io::Result<Self> {
+        let kinds: Vec<Kind> = columns.list.iter().map(|it| Kind::of(it.kinds)).collect();
+        let fields = columns.list.iter().zip(&kinds).map(|(column, kind)| {
+            let field = Type::primitive_type_builder(&column.name, kind.physical());
+            let field =
+                field.with_repetition(Repetition::OPTIONAL).with_logical_type(kind.logical());
+            field.build().map(Arc::new)
+        });
+        let fields = fields.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
+        let schema = Type::group_type_builder("record").with_fields(fields).build();
+        let schema = Arc::new(schema.map_err(io::Error::other)?);
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties));
+        Ok(Self { writer: writer.map_err(io::Error::other)?, kinds })
     }
-    group.close()?;
-    writer.into_inner()
+
+    /// Adds rows, as a row group.
+    pub(super) fn push(&mut self, rows: &[Row]) -> io::Result<()> {
+        self.group(rows).map_err(io::Error::other)
+    }
+
+    fn group(&mut self, rows: &[Row]) -> Result<(), ParquetError> {
+        let mut group = self.writer.next_row_group()?;
+        for (at, kind) in self.kinds.iter().enumerate() {
+            let Some(mut column) = group.next_column()? else { break };
+            let values = rows.iter().map(|it| it[at].as_ref());
+            match kind {
+                Kind::Truth => write(column.typed::<BoolType>(), values, Value::as_bool)?,
+                Kind::Integer => write(column.typed::<Int64Type>(), values, Value::as_i64)?,
+                Kind::Unsigned => write(column.typed::<Int64Type>(), values, |it| {
+                    it.as_u64().map(u64::cast_signed) // the logical type says so
+                })?,
+                Kind::Number => write(column.typed::<DoubleType>(), values, Value::as_f64)?,
+                Kind::Text => write(column.typed::<ByteArrayType>(), values, |it| {
+                    Some(it.as_str().map_or_else(|| it.to_string(), str::to_owned).as_str().into())
+                })?,
+                Kind::Json => write(column.typed::<ByteArrayType>(), values, |it| {
+                    Some(ByteArray::from(it.to_string().into_bytes()))
+                })?,
+            }
+            column.close()?;
+        }
+        group.close().map(drop)
+    }
+
+    pub(super) fn finish(self) -> io::Result<()> {
+        let mut out = self.writer.into_inner().map_err(io::Error::other)?;
+        out.flush()
+    }
 }
 
 /// Writes a column; what is absent is null.
@@ -89,14 +130,13 @@ enum Kind {
 
 impl Kind {
     /// The narrowest that holds all values.
-    fn of<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> Self {
-        let all = |is: fn(&Value) -> bool| values.clone().all(is);
+    fn of(all: Kinds) -> Self {
         match () {
-            () if all(Value::is_boolean) => Self::Truth,
-            () if all(Value::is_i64) => Self::Integer,
-            () if all(Value::is_u64) => Self::Unsigned,
-            () if all(Value::is_number) => Self::Number,
-            () if values.clone().any(Value::is_array) => Self::Json,
+            () if all.truth => Self::Truth,
+            () if all.integer => Self::Integer,
+            () if all.unsigned => Self::Unsigned,
+            () if all.number => Self::Number,
+            () if all.array => Self::Json,
             () => Self::Text,
         }
     }

@@ -1,9 +1,32 @@
 //! Every record as a row, for other programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
+use rayon::prelude::*;
 use record::RunRecord;
 use serde_json::Value;
+
+/// Records some at a time, as often as they are asked for: a journal's need not fit into memory.
+pub trait RecordSource {
+    /// Hands out all records, in order.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read, or as `sink` says.
+    fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()>;
+}
+
+/// Records that are looked at together.
+pub const RECORDS_AT_ONCE: usize = 4096;
+
+impl RecordSource for [RunRecord] {
+    fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()> {
+        self.chunks(RECORDS_AT_ONCE).try_for_each(sink)
+    }
+}
 
 /// Writes all records as one CSV table: every single value of a record in a column named by its path
 /// in the journal, such as `spec.task.train.epochs` or `energy.total.joules`. Lists (losses, times
@@ -11,71 +34,147 @@ use serde_json::Value;
 /// journal; an absent value is an empty field.
 #[must_use]
 pub fn records_csv(records: &[RunRecord]) -> String {
-    let rows = Rows::of(records);
-    let columns: Vec<&str> = rows.columns().filter(|it| !rows.is_list(it)).collect();
-    if columns.is_empty() {
-        return String::new();
-    }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&columns).expect("memory takes a header");
-    for row in 0..records.len() {
-        let fields = columns.iter().map(|column| match rows.value(row, column) {
-            None => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        });
-        writer.write_record(fields).expect("memory takes records of equal length");
-    }
-    let bytes = writer.into_inner().expect("memory can be flushed");
+    let mut bytes = Vec::new();
+    write_records_csv(records, &mut bytes).expect("memory takes a table");
     String::from_utf8(bytes).expect("fields are text")
 }
 
-/// Records as a table: a column for each path.
-pub(super) struct Rows {
-    /// In order of first appearance.
-    columns: Vec<String>,
-    /// What a record has, without what is absent.
-    values: Vec<BTreeMap<String, Value>>,
+/// The same, some records at a time.
+///
+/// # Errors
+///
+/// If the records cannot be read or the table cannot be written.
+pub fn write_records_csv(
+    source: &(impl RecordSource + ?Sized),
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let columns = Columns::of(source)?;
+    let mut writer = Csv::new(&columns, out)?;
+    source.each(&mut |records| writer.push(&columns.rows(records)))?;
+    writer.finish()
 }
 
-impl Rows {
-    pub(super) fn of(records: &[RunRecord]) -> Self {
-        let (mut columns, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut values = Vec::with_capacity(records.len());
-        for record in records {
-            let mut fields = Vec::new();
-            let value = serde_json::to_value(record).expect("a record is plain data");
-            flatten(String::new(), value, &mut fields);
-            for (name, _) in &fields {
-                if seen.insert(name.clone()) {
-                    columns.push(name.clone());
+/// A CSV table being written.
+pub(super) struct Csv<W: Write> {
+    writer: csv::Writer<W>,
+    /// Columns that are no lists.
+    shown: Vec<usize>,
+}
+
+impl<W: Write> Csv<W> {
+    pub(super) fn new(columns: &Columns, out: W) -> io::Result<Self> {
+        let list = columns.list.iter().enumerate();
+        let shown: Vec<usize> = list.filter(|it| !it.1.kinds.array).map(|it| it.0).collect();
+        let mut writer = csv::Writer::from_writer(out);
+        if !shown.is_empty() {
+            writer.write_record(shown.iter().map(|it| &columns.list[*it].name))?;
+        }
+        Ok(Self { writer, shown })
+    }
+
+    pub(super) fn push(&mut self, rows: &[Row]) -> io::Result<()> {
+        for row in rows {
+            let fields = self.shown.iter().map(|it| match &row[*it] {
+                None => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            });
+            self.writer.write_record(fields)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The columns of a table of records.
+pub(super) struct Columns {
+    /// In order of first appearance.
+    pub(super) list: Vec<Column>,
+    places: HashMap<String, usize>,
+}
+
+/// A path in a record, and what was seen there.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kinds: Kinds,
+}
+
+/// Of which kinds all values of a column are.
+#[derive(Clone, Copy)]
+pub(super) struct Kinds {
+    pub(super) truth: bool,
+    pub(super) integer: bool,
+    pub(super) unsigned: bool,
+    pub(super) number: bool,
+    /// Whether any is a list.
+    pub(super) array: bool,
+}
+
+/// A record's values, one a column.
+pub(super) type Row = Vec<Option<Value>>;
+
+impl Columns {
+    /// Those that any record has.
+    pub(super) fn of(source: &(impl RecordSource + ?Sized)) -> io::Result<Self> {
+        let mut this = Self { list: Vec::new(), places: HashMap::new() };
+        source.each(&mut |records| {
+            let records: Vec<_> = records.par_iter().map(fields).collect();
+            records.into_iter().flatten().for_each(|(name, value)| this.see(name, &value));
+            Ok(())
+        })?;
+        Ok(this)
+    }
+
+    fn see(&mut self, name: String, value: &Value) {
+        let at = match self.places.get(&name) {
+            Some(at) => *at,
+            None => {
+                let none = Kinds {
+                    truth: true,
+                    integer: true,
+                    unsigned: true,
+                    number: true,
+                    array: false,
+                };
+                self.list.push(Column { name: name.clone(), kinds: none });
+                self.places.insert(name, self.list.len() - 1);
+                self.list.len() - 1
+            }
+        };
+        if value.is_null() {
+            return;
+        }
+        let kinds = &mut self.list[at].kinds;
+        kinds.truth &= value.is_boolean();
+        kinds.integer &= value.is_i64();
+        kinds.unsigned &= value.is_u64();
+        kinds.number &= value.is_number();
+        kinds.array |= value.is_array();
+    }
+
+    /// Records as rows of these columns; what is absent is `None`.
+    pub(super) fn rows(&self, records: &[RunRecord]) -> Vec<Row> {
+        let row = |record| {
+            let mut row = vec![None; self.list.len()];
+            for (name, value) in fields(record) {
+                if let (Some(at), false) = (self.places.get(&name), value.is_null()) {
+                    row[*at] = Some(value);
                 }
             }
-            values.push(fields.into_iter().filter(|it| !it.1.is_null()).collect());
-        }
-        Self { columns, values }
+            row
+        };
+        records.par_iter().map(row).collect()
     }
+}
 
-    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(String::as_str)
-    }
-
-    /// What record `row` has in a column, if anything.
-    pub(super) fn value(&self, row: usize, column: &str) -> Option<&Value> {
-        self.values[row].get(column)
-    }
-
-    /// What there is in a column, record by record.
-    pub(super) fn values<'a>(
-        &'a self,
-        column: &'a str,
-    ) -> impl Iterator<Item = Option<&'a Value>> + Clone {
-        self.values.iter().map(move |it| it.get(column))
-    }
-
-    fn is_list(&self, column: &str) -> bool {
-        self.values(column).flatten().any(Value::is_array)
-    }
+fn fields(record: &RunRecord) -> Vec<(String, Value)> {
+    let mut fields = Vec::new();
+    let value = serde_json::to_value(record).expect("a record is plain data");
+    flatten(String::new(), value, &mut fields);
+    fields
 }
 
 /// The single values and lists of a record by their paths.

@@ -2,6 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::{
     Interval, StatsError,
@@ -133,18 +134,82 @@ impl Bootstrap {
         check_confidence(self.confidence)?;
         check_count("units", units.rows.len(), 2)?;
         check_count("resamples", self.resamples, 100)?;
-        // Squares of a value must be numbers too.
-        let value = |rows: &[usize]| statistic(rows).filter(|it| it.abs() < 1e150);
+        let value = |rows: &[usize]| statistic(rows).filter(|it| is_usable(*it));
         let whole = StatsError::Undefined { undefined: 1, resamples: 1 };
         let estimate = value(&units.all()).ok_or(whole)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut drawn = Vec::new();
-        let mut values: Vec<f64> = (0..self.resamples)
+        let values: Vec<f64> = (0..self.resamples)
             .filter_map(|_| {
                 units.draw(&mut random, &mut drawn);
                 value(&drawn)
             })
             .collect();
+        self.limits(estimate, values, || acceleration(units, value))
+    }
+
+    /// Sums of some columns over the rows of each resample: what statistics need that are functions
+    /// of sums, such as means and their ratios. `columns` has `width` values a row, row after row.
+    ///
+    /// The resamples are those of [`Bootstrap::interval`] over [`Units::rows`]; all statistics of
+    /// the same rows can share them.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer than 2 rows or 100 resamples.
+    pub fn sums(&self, columns: &[f64], width: usize) -> Result<Vec<Vec<f64>>, StatsError> {
+        /// Resamples that are drawn before they are summed, on all processors.
+        const AT_ONCE: usize = 32;
+        let rows = columns.len() / width.max(1);
+        check_count("units", rows, 2)?;
+        check_count("resamples", self.resamples, 100)?;
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut sums = Vec::with_capacity(self.resamples);
+        while sums.len() < self.resamples {
+            let drawn: Vec<Vec<usize>> = (sums.len()..self.resamples)
+                .take(AT_ONCE)
+                .map(|_| (0..rows).map(|_| random.random_range(0..rows)).collect())
+                .collect();
+            let sum = |drawn: &Vec<usize>| {
+                let mut sum = vec![0.0; width];
+                for row in drawn {
+                    let values = &columns[row * width..][..width];
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+                sum
+            };
+            sums.par_extend(drawn.par_iter().map(sum));
+        }
+        Ok(sums)
+    }
+
+    /// The interval of a statistic of such sums, by percentiles.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bootstrap::interval`]; `whole` has the sums over the data themselves.
+    pub fn interval_of_sums(
+        &self,
+        whole: &[f64],
+        sums: &[Vec<f64>],
+        statistic: impl Fn(&[f64]) -> Option<f64>,
+    ) -> Result<BootstrapInterval, StatsError> {
+        check_confidence(self.confidence)?;
+        let value = |sums: &[f64]| statistic(sums).filter(|it| is_usable(*it));
+        let undefined = StatsError::Undefined { undefined: 1, resamples: 1 };
+        let estimate = value(whole).ok_or(undefined)?;
+        let values = sums.iter().filter_map(|it| value(it)).collect();
+        let percentiles = Self { method: BootstrapMethod::Percentile, ..*self };
+        percentiles.limits(estimate, values, || Ok(0.0))
+    }
+
+    /// The limits that follow from resampled statistics.
+    fn limits(
+        &self,
+        estimate: f64,
+        mut values: Vec<f64>,
+        acceleration: impl Fn() -> Result<f64, StatsError>,
+    ) -> Result<BootstrapInterval, StatsError> {
         let undefined = self.resamples - values.len();
         if undefined * 10 > self.resamples {
             return Err(StatsError::Undefined { undefined, resamples: self.resamples });
@@ -153,10 +218,7 @@ impl Bootstrap {
         let tail = (1.0 - self.confidence) / 2.0;
         let shares = match self.method {
             BootstrapMethod::Percentile => [tail, 1.0 - tail],
-            BootstrapMethod::Bca => {
-                let acceleration = acceleration(units, value)?;
-                bca_shares(&values, estimate, acceleration, tail)
-            }
+            BootstrapMethod::Bca => bca_shares(&values, estimate, acceleration()?, tail),
         };
         let [low, high] = shares.map(|share| type_7(&values, share));
         Ok(BootstrapInterval {
@@ -205,6 +267,11 @@ impl Bootstrap {
             statistic(&pick(&both, of_a), &pick(&both, of_b))
         })
     }
+}
+
+/// Squares of a value must be numbers too.
+fn is_usable(value: f64) -> bool {
+    value.abs() < 1e150
 }
 
 fn pick(values: &[f64], rows: &[usize]) -> Vec<f64> {
@@ -280,6 +347,27 @@ mod tests {
         let sorted: Vec<f64> = (0..1000).map(f64::from).collect();
         let [low, high] = bca_shares(&sorted, 499.5, 0.0, 0.025);
         assert!((low - 0.025).abs() < 1e-12 && (high - 0.975).abs() < 1e-12, "{low} {high}");
+    }
+
+    #[test]
+    fn sums_are_those_of_the_same_resamples() {
+        let bootstrap = Bootstrap {
+            resamples: 500,
+            confidence: 0.95,
+            seed: 3,
+            method: BootstrapMethod::Percentile,
+        };
+        // Small integers: sums do not depend on their order.
+        let columns: Vec<f64> = (0..80).map(|it| f64::from(it * it % 17)).collect();
+        let ratio = |rows: &[usize]| {
+            let sum = |at: usize| rows.iter().map(|row| columns[row * 2 + at]).sum::<f64>();
+            Some(sum(0) / sum(1))
+        };
+        let expected = bootstrap.interval(&Units::rows(40), ratio).unwrap();
+        let whole: Vec<f64> = (0..2).map(|at| columns.iter().skip(at).step_by(2).sum()).collect();
+        let sums = bootstrap.sums(&columns, 2).unwrap();
+        let found = bootstrap.interval_of_sums(&whole, &sums, |it| Some(it[0] / it[1])).unwrap();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use parquet::{
 use record::RunRecord;
 use serde_json::Value;
 use wattlab_report::{
-    emissions_csv, latex, pdf, records_csv, records_parquet, write, write_records,
+    MOST_RECORDS, Published, Runs, Target, document, emissions_csv, latex, pdf, records_csv,
+    records_parquet, results, write, write_records,
 };
 
 use crate::fixture;
@@ -127,7 +128,7 @@ fn emissions_as_codecarbon_has_them() {
 fn the_crate_lists_every_file() {
     let folder = tempfile::tempdir().unwrap();
     let files = write(&fixture::document(), folder.path()).unwrap();
-    let more = write_records(&[run()], &files, folder.path()).unwrap();
+    let more = write_records(&[run()][..], &Runs::of(&[run()]), &files, folder.path()).unwrap();
     let metadata = fs::read_to_string(folder.path().join("ro-crate-metadata.json")).unwrap();
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
     let graph = metadata["@graph"].as_array().unwrap();
@@ -145,4 +146,21 @@ fn the_crate_lists_every_file() {
     let bib = fs::read_to_string(folder.path().join("studies.bib")).unwrap();
     assert!(bib.contains("2303.13972") && bib.contains("2307.11434"));
     assert_eq!(bib.matches('{').count(), bib.matches('}').count());
+}
+
+#[test]
+fn so_many_records_are_left_to_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let runs = Runs::of(&[run()]);
+    let few = write_records(&[run()][..], &runs, &[], folder).unwrap();
+    let many = Runs { count: MOST_RECORDS + 1, ..runs };
+    let left = write_records(&[run()][..], &many, &[], folder).unwrap();
+    assert_eq!(few.len(), left.len() + 3);
+    assert!(!folder.join("records.csv").exists(), "it would not be of these records");
+    let metadata = fs::read_to_string(folder.join("ro-crate-metadata.json")).unwrap();
+    assert!(!metadata.contains("records."), "{metadata}");
+    let published = Published::built_in();
+    let found = document(&many, &results(&many, &published), &published, Target::default());
+    assert!(found.facts.iter().any(|it| it.1.contains("`wattlab journal export`")));
 }

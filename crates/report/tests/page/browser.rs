@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use wattlab_report::{Published, html, results};
+use wattlab_report::{Published, Runs, html, results};
 
 use crate::{fixture, paper};
 
@@ -216,7 +216,7 @@ fn a_real_browser_shows_it() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut browser) = Browser::open(&folder.path().join("profile")) else { return };
     let mut document = fixture::document();
-    document.findings = results(&[], &Published::built_in()).claims;
+    document.findings = results(&Runs::default(), &Published::built_in()).claims;
     let page = folder.path().join("page.html");
     std::fs::write(&page, html(&document)).unwrap();
 

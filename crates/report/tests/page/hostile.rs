@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use record::{Energy, Joules, Origin, Outcome, Results, RunRecord, Seconds};
 use wattlab_report::{
-    Document, Published, Target, compare_folders, csv, document, emissions_csv, html, latex,
+    Document, Published, Runs, Target, compare_folders, csv, document, emissions_csv, html, latex,
     markdown, records_csv, results, svg,
 };
 
@@ -26,20 +26,21 @@ pub(crate) fn check(what: &str, text: &str) {
 /// Every output of some records.
 fn check_all(records: &[RunRecord]) {
     let published = Published::built_in();
-    let results = results(records, &published);
+    let runs = Runs::of(records);
+    let results = results(&runs, &published);
     assert_eq!(results.claims.len(), 9);
     let json = serde_json::to_string(&results).unwrap();
     let read: Results = serde_json::from_str(&json).unwrap();
     assert_eq!(read.claims.len(), 9, "what is written can be read");
     check("results.json", &json);
-    let document = document(records, &results, &published, Target::Accuracy(0.8));
+    let document = document(&runs, &results, &published, Target::Accuracy(0.8));
     check_document(&document);
     let values: Vec<serde_json::Value> =
         records.iter().map(|it| serde_json::to_value(it).unwrap()).collect();
     assert_eq!(values.len(), records.len());
     check("records.csv", &records_csv(records));
     check("emissions.csv", &emissions_csv(records));
-    let compared = compare_folders(records, records, &published);
+    let compared = compare_folders(&runs.rows, &runs.rows, &published);
     check("compare", &serde_json::to_string(&compared).unwrap());
     for it in &compared.differences {
         assert!(it.change.is_finite() && it.a.is_finite() && it.b.is_finite(), "{it:?}");
@@ -215,17 +216,17 @@ fn too_few_records() {
 #[test]
 fn mixed_origins_are_said() {
     let mut records = records(SMALL, Origin::Measured);
-    let measured = results(&records, &Published::built_in());
+    let measured = results(&Runs::of(&records), &Published::built_in());
     for it in records.iter_mut().skip(1).step_by(2) {
         it.energy.total.as_mut().unwrap().origin = Origin::Estimated;
     }
     let published = Published::built_in();
-    let mixed = results(&records, &published);
+    let mixed = results(&Runs::of(&records), &published);
     for (before, after) in measured.claims.iter().zip(&mixed.claims) {
         assert_eq!(before.energy_origin.map(|_| Origin::Measured), before.energy_origin);
         assert_eq!(before.energy_origin.map(|_| Origin::Mixed), after.energy_origin);
     }
-    let page = html(&document(&records, &mixed, &published, Target::default()));
+    let page = html(&document(&Runs::of(&records), &mixed, &published, Target::default()));
     assert!(page.contains("Some joules in this report are estimated"));
     assert!(page.contains("origin-mixed"));
     check_all(&records);

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use record::{Origin, Verdict};
-use wattlab_report::{Document, Published, Target, document, html, markdown, results, svg};
+use wattlab_report::{Document, Published, Runs, Target, document, html, markdown, results, svg};
 
 use crate::{
     hostile::check,
@@ -15,7 +15,8 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let records = records(PAPER, Origin::Estimated);
     assert_eq!(records.len(), 9216 + 6144 + 45 + 110, "as `configs/paper.toml`");
     let published = Published::built_in();
-    document(&records, &results(&records, &published), &published, Target::default())
+    let runs = Runs::of(&records);
+    document(&runs, &results(&runs, &published), &published, Target::default())
 });
 
 #[test]

@@ -14,10 +14,9 @@ use record::{Energy, Origin, Seconds, Watts};
 
 use super::{
     network::{self, Network},
-    others::Others,
     photographs::Images,
 };
-use crate::{Failure, Interrupt, config::unknown_key, output, progress};
+use crate::{Failure, Interrupt, config::unknown_key, others::Others, output, progress};
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]

@@ -15,10 +15,13 @@ use serde::Serialize;
 use super::{
     description,
     network::{Network, Part},
-    others::{DISTURBED, Others},
     photographs::Images,
 };
-use crate::{Failure, Interrupt, output, progress};
+use crate::{
+    Failure, Interrupt,
+    others::{DISTURBED, Others},
+    output, progress,
+};
 
 /// Arguments of `wattlab simulate live`.
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,6 @@ mod description;
 mod live;
 mod mlperf;
 mod network;
-mod others;
 mod photographs;
 mod replay;
 mod table;

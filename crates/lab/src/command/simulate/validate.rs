@@ -12,8 +12,8 @@ use meter::Meter;
 use record::{Origin, ProbeUse};
 use serde::{Deserialize, Serialize};
 
-use super::{calibrate, description, live, network::Network, others::DISTURBED};
-use crate::{Failure, Interrupt, output, progress};
+use super::{calibrate, description, live, network::Network};
+use crate::{Failure, Interrupt, others::DISTURBED, output, progress};
 
 /// Arguments of `wattlab simulate validate`.
 #[derive(Debug, clap::Args)]

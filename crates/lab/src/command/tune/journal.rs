@@ -1,16 +1,13 @@
 //! A study's journal: a line for what was opened, asked and told, in the order of arrival.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::anyhow;
+use record::{JournalError, Lines};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{request::StudySpec, spent::Spent};
+use crate::progress;
 
 /// A line.
 #[derive(Debug, Deserialize, Serialize, PartialEq)]
@@ -47,62 +44,46 @@ pub(super) enum Event {
     },
 }
 
-/// A journal open for appending.
+/// A journal open for appending: sealed lines, one writer, each line on the disk before the answer.
 #[derive(Debug)]
-pub(super) struct Journal {
-    path: PathBuf,
-    file: File,
-}
+pub(super) struct Journal(Lines);
 
 impl Journal {
     /// What a journal holds, but for a line that was cut off.
     pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Event>> {
-        let text =
-            fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-        let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
-        events(path, &text[..whole])
+        Lines::read(path).map_err(of_a_study)
     }
 
     /// Opens or creates a journal; what it holds so far. A last line that was cut off by a kill is
     /// dropped.
     pub(super) fn open(path: &Path) -> anyhow::Result<(Self, Vec<Event>)> {
-        let shown = path.display();
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(|| format!("failed to read `{shown}`")),
-        };
-        let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
-        let events = events(path, &text[..whole])?;
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.with_context(|| format!("failed to open `{shown}`"))?;
-        file.set_len(whole as u64).with_context(|| format!("failed to write `{shown}`"))?;
-        Ok((Self { path: path.to_owned(), file }, events))
+        let (lines, events, torn) = Lines::open(path).map_err(of_a_study)?;
+        if let Some(torn) = torn {
+            progress::line(&format!(
+                "journal: cut off an unfinished last line of {} bytes",
+                torn.bytes
+            ));
+        }
+        Ok((Self(lines), events))
     }
 
     /// Appends a line and waits until it is on the disk.
     pub(super) fn append(&mut self, event: &Event) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-            .with_context(|| format!("failed to write `{}`", self.path.display()))
+        Ok(self.0.append(event)?)
     }
 }
 
-fn events(path: &Path, text: &[u8]) -> anyhow::Result<Vec<Event>> {
-    let mut events = Vec::new();
-    for (index, line) in String::from_utf8_lossy(text).lines().enumerate() {
-        let event: Value = serde_json::from_str(line).unwrap_or(Value::Null);
-        match serde_json::from_value(event) {
-            Ok(event) => events.push(event),
-            Err(error) => bail!(
-                "`{}` line {} is no line of a study's journal ({error}); name another file",
+/// A study is replayed line by line: one that is damaged cannot be moved aside.
+fn of_a_study(error: JournalError) -> anyhow::Error {
+    match error {
+        JournalError::Damaged { path, damage } => {
+            let lines = damage.iter().map(|it| format!("line {}: {}", it.line, it.fault));
+            anyhow!(
+                "`{}` is no study's journal, or a damaged one ({}); name another file",
                 path.display(),
-                index + 1
-            ),
+                lines.collect::<Vec<_>>().join("; ")
+            )
         }
+        other => other.into(),
     }
-    Ok(events)
 }

@@ -1,25 +1,24 @@
 //! `wattlab reproduce`: run the experiments, test the claims, write the report.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod estimates;
+mod spread;
+
+use std::path::{Path, PathBuf};
 
 use ::report::Target;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use record::{Journal, Results};
+use record::{Journal, Results, create_folder, summarize_journal};
 
 use crate::{
     Failure, Interrupt,
     config::Profile,
     data::DataFolder,
-    drive::{DriveError, drive, title},
-    estimate::{Estimate, estimate},
-    executor::Local,
-    experiment::{Plan, Records, plans, questions},
-    output, progress,
+    drive::{DriveError, Study},
+    executor::{ExecuteError, slurm::SlurmError},
+    experiment::{Brief, Plan, Records, plans, questions},
+    output,
+    progress::{self, Progress, Sinks, StudyState, StudyStatus},
     work::{RunError, Worker, meter},
 };
 
@@ -44,9 +43,12 @@ pub struct Args {
     /// Where runs are executed.
     #[arg(long, default_value = "local")]
     executor: ExecutorKind,
-    /// Runs at once.
-    #[arg(long, default_value_t = 1)]
-    workers: usize,
+    /// Runs at once: processes on this machine, each on processors of its own, or jobs.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+    /// Move damaged lines of the journal aside first; their runs are done again.
+    #[arg(long)]
+    repair: bool,
     /// In place of the profile's seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -59,6 +61,13 @@ pub struct Args {
     /// Load a probe from a shared library.
     #[arg(long, value_name = "FILE")]
     plugin: Vec<PathBuf>,
+    /// Write the study's figures into this file again and again, in OpenMetrics' format (for a textfile
+    /// collector).
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Send the study's figures to an OpenTelemetry collector: `http://HOST:4318/v1/metrics`.
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
     /// Analyze the studies' own raw files instead, and set them beside the runs in `--out`.
     #[arg(long, requires = "reference")]
     published: bool,
@@ -96,53 +105,63 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.json,
         );
     }
-    check_executor(args)?;
     let profile = profile(args)?;
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let meter = meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input)?;
     let data = DataFolder::new(args.data_dir.clone());
-    let mut worker = Worker::new(meter.clone(), data, interrupt.clone());
+    let sysfs = args.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
+    let mut worker = Worker::new(meter.clone(), data, interrupt.clone())
+        .isolated(profile.isolation, false, &sysfs)
+        .map_err(Failure::bad_input)?;
     // Bad data is found before the first joule is spent.
     for spec in selected.iter().flat_map(|plan| plan.kinds()) {
         worker.prepare(&spec.0).map_err(Failure::bad_input)?;
     }
+    let spread = spread::Spread::of(args, &profile, &meter, &sysfs)?;
 
     if args.plan {
         let records = existing_records(&args.out)?;
-        let estimates = estimates(&selected, &records, &mut worker)?;
-        return show_plan(&profile, &estimates, args.json);
+        let estimates = estimates::of(&selected, &records, &mut worker)?;
+        return estimates::show(&profile, &estimates, &spread, args.json);
     }
 
     let (mut journal, mut records) = open_journal(args, &plans)?;
-    say_beforehand(&profile, &estimates(&selected, &records, &mut worker)?);
-    for plan in selected {
-        let mut executor = Local::new(&mut worker);
-        drive(plan, &mut records, &mut journal, &mut executor, &meter, &interrupt)
-            .map_err(failure)?;
-    }
-    let results = output::write_report(records.all(), &args.out, args.target.unwrap_or_default())
-        .map_err(Failure::run_time)?;
+    let folder = spread.folder(args, &plans, &mut journal, &mut records, &interrupt)?;
+    let estimates = estimates::of(&selected, &records, &mut worker)?;
+    estimates::say(&profile, &estimates, &spread);
+    let mut executor = spread.executor(folder, &mut worker)?;
+    let sinks = Sinks {
+        folder: Some(args.out.clone()),
+        metrics: args.metrics.clone(),
+        otlp: args.otlp.clone(),
+    };
+    let status = StudyStatus::of(&profile.name, &spread.words());
+    let starts = estimates::starts(&selected, &records, &estimates);
+    let mut progress = Progress::new(status, &starts, spread.speedup(), sinks);
+    let mut study = Study {
+        plans: &selected,
+        records: &mut records,
+        journal: &mut journal,
+        meter: &meter,
+        interrupt: &interrupt,
+        progress: &mut progress,
+    };
+    let ended = study.run(&mut *executor);
+    progress.end(match &ended {
+        Ok(()) => StudyState::Finished,
+        Err(DriveError::Interrupted) => StudyState::Interrupted,
+        Err(_) => StudyState::Failed,
+    });
+    ended.map_err(failure)?;
+    drop(executor);
+    let results = output::write_report(&args.out, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
     show_verdicts(&results, &args.out);
     Ok(())
-}
-
-fn check_executor(args: &Args) -> Result<(), Failure> {
-    match (args.executor, args.workers) {
-        (ExecutorKind::Local, 1) => Ok(()),
-        (ExecutorKind::Local, workers) => Err(Failure::BadInput(anyhow!(
-            "flag `--workers` is {workers}, expected 1: this version runs one measurement at a \
-             time, so that runs do not disturb each other; leave the flag out"
-        ))),
-        (ExecutorKind::Slurm, _) => Err(Failure::BadInput(anyhow!(
-            "flag `--executor` is `slurm`, which this version cannot do yet; use `local` (inside \
-             one Slurm job, if you like: the journal goes on where it stopped)"
-        ))),
-    }
 }
 
 fn profile(args: &Args) -> Result<Profile, Failure> {
@@ -173,24 +192,32 @@ fn existing_records(out: &Path) -> Result<Records, Failure> {
     if !path.exists() {
         return Ok(Records::default());
     }
-    record::read_journal(&path).map(Records::new).map_err(Failure::bad_input)
+    let mut records = Records::default();
+    let state = summarize_journal(&path, Brief::from, |_, it| records.push(it));
+    state.and_then(|it| it.undamaged(&path)).map_err(Failure::bad_input)?;
+    Ok(records)
 }
 
 fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Records), Failure> {
-    fs::create_dir_all(&args.out)
+    create_folder(&args.out)
         .with_context(|| {
             format!("failed to create folder `{}`; choose another by `--out`", args.out.display())
         })
         .map_err(Failure::BadInput)?;
     let path = args.out.join("journal.jsonl");
-    let (journal, records, torn) = Journal::open(&path).map_err(Failure::bad_input)?;
+    if args.repair {
+        super::journal::repaired(&path)?;
+    }
+    let (journal, records, torn) =
+        Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
             "journal: cut off an unfinished last line of {} bytes; its run will be done again",
             torn.bytes
         ));
     }
-    let foreign = records.iter().filter(|it| !plans.iter().any(|plan| plan.owns(&it.spec))).count();
+    let foreign =
+        records.iter().filter(|it| !plans.iter().any(|plan| plan.owns_record(it))).count();
     if foreign > 0 {
         return Err(Failure::BadInput(anyhow!(
             "journal `{}` holds {foreign} runs that this profile and seed do not ask for, and the \
@@ -200,18 +227,6 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         )));
     }
     Ok((journal, Records::new(records)))
-}
-
-fn estimates(
-    plans: &[&dyn Plan],
-    records: &Records,
-    worker: &mut Worker,
-) -> Result<Vec<Estimate>, Failure> {
-    plans
-        .iter()
-        .map(|plan| estimate(*plan, records, worker))
-        .collect::<Result<_, RunError>>()
-        .map_err(run_failure)
 }
 
 fn run_failure(error: RunError) -> Failure {
@@ -224,53 +239,20 @@ fn run_failure(error: RunError) -> Failure {
 fn failure(error: DriveError) -> Failure {
     match error {
         DriveError::Interrupted => Failure::Interrupted,
+        DriveError::Execute(error) => executing(error),
         error => Failure::run_time(error),
     }
 }
 
-fn say_beforehand(profile: &Profile, estimates: &[Estimate]) {
-    let left: usize = estimates.iter().map(|it| it.left).sum();
-    if left == 0 {
-        progress::line(&format!("profile {}: every run is done", profile.name));
-        return;
+/// What the profile can mend is bad input.
+fn executing(error: ExecuteError) -> Failure {
+    match error {
+        ExecuteError::Interrupted => Failure::Interrupted,
+        ExecuteError::Slurm(SlurmError::Missing { .. } | SlurmError::Refused { .. }) => {
+            Failure::bad_input(error)
+        }
+        error => Failure::run_time(error),
     }
-    let duration: Duration = estimates.iter().map(|it| it.duration).sum();
-    progress::line(&format!(
-        "profile {}: {left} runs to do, about {} on this machine (Ctrl-C is safe: the next call \
-         goes on)",
-        profile.name,
-        progress::human(duration),
-    ));
-}
-
-fn show_plan(profile: &Profile, estimates: &[Estimate], json: bool) -> Result<(), Failure> {
-    if json {
-        return output::print_json(&serde_json::json!({
-            "schema": "wattlab.plan/1",
-            "profile": profile.name,
-            "experiments": estimates,
-        }));
-    }
-    output::print(&format!(
-        "{:<16} {:>7} {:>7} {:>14} {:>12}",
-        "experiment", "runs", "to do", "time", "energy"
-    ));
-    for it in estimates {
-        let energy = it.energy.map_or_else(
-            || "unknown".to_owned(),
-            |it| format!("{:.1} kJ {}", it.joules.0 / 1e3, it.origin.word()),
-        );
-        output::print(&format!(
-            "{:<16} {:>7} {:>7} {:>14} {energy:>12}",
-            title(it.experiment),
-            it.runs,
-            it.left,
-            progress::human(it.duration),
-        ));
-    }
-    let total: Duration = estimates.iter().map(|it| it.duration).sum();
-    output::print(&format!("in all, about {}", progress::human(total)));
-    Ok(())
 }
 
 fn show_verdicts(results: &Results, out: &Path) {

@@ -1,0 +1,120 @@
+//! `wattlab journal export`: the records for other programs.
+
+use std::{
+    ffi::OsStr,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+use record::RunRecord;
+use report::{RecordSource, WholeFile, write_records_csv, write_records_parquet};
+use serde_json::json;
+
+use super::{Only, file};
+use crate::{
+    Failure,
+    output::{self, JournalFile},
+};
+
+/// Arguments of `wattlab journal export`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Journal, or the folder of a reproduction.
+    path: PathBuf,
+    /// Where to; a file of that name is replaced.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// By default what the file's name ends with.
+    #[arg(long)]
+    format: Option<Format>,
+    /// Only the runs of this experiment.
+    #[arg(long)]
+    experiment: Option<Only>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A column for each single value; without lists.
+    Csv,
+    /// The same as a data frame, lists included.
+    Parquet,
+    /// A record a line, without seals.
+    Jsonl,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let format = format(args)?;
+    let path = file(&args.path);
+    let source = Counted {
+        journal: JournalFile { path: path.clone(), only: args.experiment.map(Into::into) },
+        count: 0.into(),
+    };
+    // Bad input is found before a file is begun.
+    source.each(&mut |_| Ok(())).map_err(Failure::bad_input)?;
+    source.count.set(0);
+    written(&source, format, &args.to)
+        .with_context(|| format!("failed to write `{}`", args.to.display()))
+        .map_err(Failure::RunTime)?;
+    // CSV and Parquet look at the records twice.
+    let passes = if format == Format::Jsonl { 1 } else { 2 };
+    let count = source.count.get() / passes;
+    if args.json {
+        return output::print_json(&json!({
+            "schema": "wattlab.export/1", "file": args.to, "records": count,
+        }));
+    }
+    output::print(&format!("{}: {count} records", args.to.display()));
+    Ok(())
+}
+
+fn format(args: &Args) -> Result<Format, Failure> {
+    let by_name = match args.to.extension().and_then(OsStr::to_str) {
+        Some("csv") => Some(Format::Csv),
+        Some("parquet") => Some(Format::Parquet),
+        Some("jsonl") => Some(Format::Jsonl),
+        _ => None,
+    };
+    args.format.or(by_name).ok_or_else(|| {
+        Failure::BadInput(anyhow!(
+            "flag `--to` is `{}`, expected a name that ends with .csv, .parquet or .jsonl; or say \
+             which by `--format`",
+            args.to.display()
+        ))
+    })
+}
+
+fn written(source: &Counted, format: Format, to: &Path) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, WholeFile::create(to)?);
+    match format {
+        Format::Csv => write_records_csv(source, &mut file)?,
+        Format::Parquet => write_records_parquet(source, &mut file)?,
+        Format::Jsonl => source.each(&mut |records| {
+            records.iter().try_for_each(|it| {
+                serde_json::to_writer(&mut file, it)?;
+                file.write_all(b"\n")
+            })
+        })?,
+    }
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
+}
+
+/// Counts what is handed out.
+struct Counted {
+    journal: JournalFile,
+    count: std::cell::Cell<usize>,
+}
+
+impl RecordSource for Counted {
+    fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()> {
+        self.journal.each(&mut |records| {
+            self.count.set(self.count.get() + records.len());
+            sink(records)
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! `wattlab journal verify`: is it whole?
+
+use std::path::PathBuf;
+
+use record::{Damage, Energy, Experiment, scan_journal};
+use serde_json::{Value, json};
+
+use super::file;
+use crate::{Failure, drive::title, output};
+
+/// Arguments of `wattlab journal verify`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Journal, or the folder of a reproduction.
+    path: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXPERIMENTS: [Experiment; 4] =
+    [Experiment::Tuning, Experiment::Layers, Experiment::Batching, Experiment::Timeline];
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let path = file(&args.path);
+    let mut runs = [0_u64; EXPERIMENTS.len()];
+    let mut energy: Option<Energy> = None;
+    let state = scan_journal(
+        &path,
+        |it| (it.spec.experiment, it.energy.total),
+        |_, (experiment, joules)| {
+            runs[EXPERIMENTS.iter().position(|it| *it == experiment).unwrap_or(0)] += 1;
+            energy = Energy::total(energy.into_iter().chain(joules));
+        },
+    );
+    let state = state.map_err(Failure::bad_input)?;
+    if args.json {
+        let experiments: Value = EXPERIMENTS
+            .iter()
+            .zip(runs)
+            .map(|(it, runs)| (format!("{it:?}").to_lowercase(), json!(runs)))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        output::print_json(&json!({
+            "schema": "wattlab.journal/1",
+            "file": path,
+            "bytes": state.bytes,
+            "records": state.records,
+            "experiments": experiments,
+            "energy": energy,
+            "unsealed": state.unsealed,
+            "torn_bytes": state.torn.map(|it| it.bytes),
+            "damage": state.damage.iter().map(as_json).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        let joules = energy.map_or_else(
+            || "no joules".to_owned(),
+            |it| format!("{:.0} {}", it.joules, it.origin.word()),
+        );
+        output::print(&format!(
+            "{}: {} records, {} bytes, {joules}",
+            path.display(),
+            state.records,
+            state.bytes
+        ));
+        for (experiment, runs) in EXPERIMENTS.iter().zip(runs).filter(|it| it.1 > 0) {
+            output::print(&format!("{:<16} {runs:>8} runs", title(*experiment)));
+        }
+        if state.unsealed > 0 {
+            output::print(&format!("{} lines are from before lines were sealed", state.unsealed));
+        }
+        if let Some(torn) = state.torn {
+            output::print(&format!(
+                "the last line is unfinished ({} bytes): written right now, or cut off by a crash; \
+                 the next `wattlab reproduce` removes it and does its run again",
+                torn.bytes
+            ));
+        }
+        for it in &state.damage {
+            output::print(&format!("line {}: {}", it.line, it.fault));
+        }
+    }
+    state.undamaged(&path).map_err(Failure::bad_input)
+}
+
+/// A damaged line as `--json` has it.
+pub(super) fn as_json(damage: &Damage) -> Value {
+    json!({
+        "line": damage.line,
+        "fault": damage.fault.word(),
+        "text": damage.fault.to_string(),
+    })
+}

@@ -1,0 +1,122 @@
+//! `[slurm]`: how runs are spread over a Slurm cluster.
+
+use serde::Deserialize;
+
+use super::Check;
+
+/// How jobs are asked for. Everything that is absent is left to the cluster's defaults.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlurmConfig {
+    /// `#SBATCH --partition`.
+    pub partition: Option<String>,
+    /// `#SBATCH --account`.
+    pub account: Option<String>,
+    /// `#SBATCH --qos`.
+    pub qos: Option<String>,
+    /// `#SBATCH --time` of one job, such as `"04:00:00"`; a job does one run after the other.
+    pub time: Option<String>,
+    /// `#SBATCH --cpus-per-task`.
+    pub cpus_per_task: Option<u32>,
+    /// `#SBATCH --mem`, such as `"8G"`.
+    pub memory: Option<String>,
+    /// `#SBATCH --gres`, such as `"gpu:1"`.
+    pub gres: Option<String>,
+    /// `#SBATCH --constraint`: joules of different processors are not comparable.
+    pub constraint: Option<String>,
+    /// `#SBATCH --exclusive`: nobody else on the node while we measure.
+    pub exclusive: bool,
+    /// More options, without `#SBATCH`, such as `"--mail-type=FAIL"`.
+    pub options: Vec<String>,
+    /// Shell lines before the work, such as `"module load gcc"`.
+    pub setup: Vec<String>,
+    /// Jobs queued or running at once, at most.
+    pub jobs: usize,
+    /// Runs that one job does at most; absent: as many as there are.
+    pub runs_per_job: Option<u32>,
+    /// A job that finds nothing to do waits so long for more, in seconds: a search asks for its next
+    /// trial when the one before has ended.
+    pub linger_s: f64,
+    /// How often a run is started at most if its jobs are lost.
+    pub tries: u32,
+    /// Longest time between two looks at the queue, in seconds.
+    pub poll_s: f64,
+}
+
+impl Default for SlurmConfig {
+    fn default() -> Self {
+        Self {
+            partition: None,
+            account: None,
+            qos: None,
+            time: None,
+            cpus_per_task: None,
+            memory: None,
+            gres: None,
+            constraint: None,
+            exclusive: true,
+            options: Vec::new(),
+            setup: Vec::new(),
+            jobs: 16,
+            runs_per_job: None,
+            linger_s: 15.0,
+            tries: 3,
+            poll_s: 30.0,
+        }
+    }
+}
+
+impl SlurmConfig {
+    /// The options of a job, without `#SBATCH`.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let text = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("--{name}={value}"))
+        };
+        let mut options: Vec<String> = [
+            text("partition", &self.partition),
+            text("account", &self.account),
+            text("qos", &self.qos),
+            text("time", &self.time),
+            self.cpus_per_task.map(|it| format!("--cpus-per-task={it}")),
+            text("mem", &self.memory),
+            text("gres", &self.gres),
+            text("constraint", &self.constraint),
+            self.exclusive.then(|| "--exclusive".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        options.extend(self.options.iter().cloned());
+        options
+    }
+
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.positive("slurm.jobs", self.jobs as u64);
+        check.positive("slurm.tries", u64::from(self.tries));
+        check.positive("slurm.cpus_per_task", u64::from(self.cpus_per_task.unwrap_or(1)));
+        check.positive("slurm.runs_per_job", u64::from(self.runs_per_job.unwrap_or(1)));
+        if !(0.1..=3600.0).contains(&self.poll_s) {
+            check.fail("slurm.poll_s", &self.poll_s.to_string(), "0.1 to 3600 seconds");
+        }
+        if !(0.0..=3600.0).contains(&self.linger_s) {
+            check.fail("slurm.linger_s", &self.linger_s.to_string(), "0 to 3600 seconds");
+        }
+        for (key, lines) in [("slurm.options", &self.options), ("slurm.setup", &self.setup)] {
+            for line in lines.iter().filter(|it| it.contains('\n')) {
+                check.fail(key, &format!("`{}`", line.escape_debug()), "one line each");
+            }
+        }
+        for option in self.options.iter().filter(|it| !it.starts_with('-')) {
+            let expected = "options of sbatch, such as `--mail-type=FAIL`";
+            check.fail("slurm.options", &format!("`{option}`"), expected);
+        }
+        let own = ["--array", "--output", "--error", "--requeue"];
+        for option in &self.options {
+            if own.iter().any(|it| option.split('=').next() == Some(it)) {
+                let expected = "without --array, --output, --error and --requeue, which are ours";
+                check.fail("slurm.options", &format!("`{option}`"), expected);
+            }
+        }
+    }
+}

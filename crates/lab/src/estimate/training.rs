@@ -1,0 +1,47 @@
+//! What a training costs.
+
+use record::{RunSpec, Seconds, Task, TrainTask};
+
+use super::{Cost, Pieces, SHORT, times};
+use crate::work::RunError;
+
+/// Steps of the smallest piece.
+const STEPS: usize = 4;
+
+/// From two epochs over a part of the images; the second one is warm.
+pub(super) fn cost(
+    pieces: &mut Pieces<'_>,
+    spec: &RunSpec,
+    whole: &TrainTask,
+) -> Result<Cost, RunError> {
+    let mut train = STEPS * whole.minibatch;
+    loop {
+        let mut data = whole.data.clone();
+        data.train = data.train.min(train);
+        data.validation = data.validation.min(256);
+        data.test = data.test.min(256);
+        let part = TrainTask { data, epochs: 2, trial: None, ..whole.clone() };
+        // Seeds do not change what a step costs.
+        let task = Task::Train(part.clone());
+        let piece = pieces.run(&RunSpec { task, seed: 1, repetition: 0, ..spec.clone() })?;
+        let span = |name: &str| piece.energy.span_named(name);
+        let time = |name: &str| span(name).map_or(Seconds(0.0), |it| it.duration);
+        let warm = time("fit/epoch-1");
+        if warm < SHORT && part.data.train < whole.data.train {
+            // As many images as last long enough, if there are.
+            let factor = (1.2 * SHORT.0 / warm.0.max(1e-4)).clamp(2.0, 16.0);
+            train = (part.data.train as f64 * factor).ceil() as usize;
+            continue;
+        }
+        let each = 1.0 / part.data.train as f64;
+        let images = whole.data.train as f64 * f64::from(whole.epochs);
+        let evaluated = (whole.data.validation + whole.data.test) as f64
+            / (part.data.validation + part.data.test) as f64;
+        let load = time("load") * (whole.data.train as f64 * each);
+        let energy = span("fit/epoch-1").and_then(|it| it.energy);
+        return Ok(Cost {
+            duration: load + warm * (images * each) + time("evaluate") * evaluated,
+            energy: energy.map(|it| times(it, images * each)),
+        });
+    }
+}

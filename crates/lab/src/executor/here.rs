@@ -1,0 +1,57 @@
+//! One run at a time, in this process.
+
+use std::collections::VecDeque;
+
+use record::{RunId, RunRecord};
+
+use super::{Assignment, Event, ExecuteError, Executor, Standing};
+use crate::work::{RunError, Worker};
+
+/// One run at a time, in this process: nothing disturbs the measurement.
+pub struct Here<'a> {
+    worker: &'a mut Worker,
+    waiting: VecDeque<Assignment>,
+}
+
+impl<'a> Here<'a> {
+    /// Runs with that worker.
+    pub fn new(worker: &'a mut Worker) -> Self {
+        Self { worker, waiting: VecDeque::new() }
+    }
+}
+
+impl Executor for Here<'_> {
+    fn capacity(&self) -> usize {
+        1
+    }
+
+    fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError> {
+        self.waiting.extend(runs);
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<Event, ExecuteError> {
+        let Some(run) = self.waiting.pop_front() else { return Ok(Event::Idle) };
+        match self.worker.run(&run.spec) {
+            Ok(mut record) => {
+                record.energy.spans.splice(0..0, run.plan);
+                Ok(Event::Record(Box::new(record)))
+            }
+            Err(RunError::Interrupted) => Err(ExecuteError::Interrupted),
+            Err(source) => Err(ExecuteError::Run { id: run.spec.id(), source }),
+        }
+    }
+
+    fn kept(&mut self, _: &RunId) -> Result<(), ExecuteError> {
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        Standing { running: self.waiting.len(), ..Standing::default() }
+    }
+
+    fn stop(&mut self, _: bool) -> Result<Vec<RunRecord>, ExecuteError> {
+        self.waiting.clear();
+        Ok(Vec::new())
+    }
+}

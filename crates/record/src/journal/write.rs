@@ -1,0 +1,58 @@
+//! A whole journal at once.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::lines::{failed, sealed_line, sync_folder_of};
+use crate::{JournalError, RunRecord};
+
+/// A new journal that appears when it is finished, whole.
+#[derive(Debug)]
+pub struct NewJournal {
+    file: BufWriter<File>,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl NewJournal {
+    /// Begins it. A journal of that name is replaced by [`NewJournal::finish`].
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        let temporary = path.with_extension("jsonl.part");
+        let file = File::create(&temporary).map_err(failed("create", path))?;
+        Ok(Self { file: BufWriter::with_capacity(1 << 20, file), temporary, path: path.to_owned() })
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn push(&mut self, record: &RunRecord) -> Result<(), JournalError> {
+        let written = sealed_line(record).and_then(|line| self.file.write_all(&line));
+        written.map_err(failed("write", &self.path))
+    }
+
+    /// Puts it in its place. When this returns, it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn finish(self) -> Result<(), JournalError> {
+        let Self { file, temporary, path } = self;
+        let done = synced(file)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| sync_folder_of(&path));
+        done.map_err(failed("write", &path))
+    }
+}
+
+pub(super) fn synced(file: BufWriter<File>) -> io::Result<()> {
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
