@@ -1,6 +1,6 @@
 //! What a training costs.
 
-use record::{RunSpec, Seconds, Task, TrainTask};
+use record::{Energy, Joules, RunSpec, Seconds, Task, TrainTask};
 
 use super::{Cost, Pieces, SHORT, times};
 use crate::work::RunError;
@@ -8,7 +8,8 @@ use crate::work::RunError;
 /// Steps of the smallest piece.
 const STEPS: usize = 4;
 
-/// From two epochs over a part of the images; the second one is warm.
+/// From two epochs over a part of the images: the second one is warm, what the first one takes longer
+/// is taken once a run.
 pub(super) fn cost(
     pieces: &mut Pieces<'_>,
     spec: &RunSpec,
@@ -38,10 +39,20 @@ pub(super) fn cost(
         let evaluated = (whole.data.validation + whole.data.test) as f64
             / (part.data.validation + part.data.test) as f64;
         let load = time("load") * (whole.data.train as f64 * each);
-        let energy = span("fit/epoch-1").and_then(|it| it.energy);
+        let joules = |name: &str| span(name).and_then(|it| it.energy);
+        let begin = (time("fit/epoch-0").0 - warm.0).max(0.0);
+        let energy = joules("fit/epoch-1").map(|warm| {
+            let whole = times(warm, images * each);
+            let first = joules("fit/epoch-0").map_or(0.0, |it| it.joules.0);
+            let begin = (first - warm.joules.0).max(0.0);
+            Energy { joules: Joules(whole.joules.0 + begin), ..whole }
+        });
         return Ok(Cost {
-            duration: load + warm * (images * each) + time("evaluate") * evaluated,
-            energy: energy.map(|it| times(it, images * each)),
+            duration: load
+                + Seconds(begin)
+                + warm * (images * each)
+                + time("evaluate") * evaluated,
+            energy,
         });
     }
 }

@@ -26,6 +26,13 @@ pub(super) struct Factors {
     decay: f32,
 }
 
+/// The value, or 0 for one that is too small for a normal number: where pixels are 0 in most images,
+/// moments fade into such numbers, which processors take a hundred times as long to add.
+#[inline(always)]
+fn flushed(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
+}
+
 /// One step of Adam (Kingma and Ba 2015, algorithm 1), counted from 1, with PyTorch's semantics:
 /// weight decay is added to the gradient, ε is added to the root of the corrected second moment.
 pub(crate) fn adam_step(
@@ -79,8 +86,8 @@ dispatch! {
             let Factors { size, root, keep, take, epsilon, decay } = factors;
             for i in 0..len {
                 let gradient = gradient[i] + decay * values[i];
-                first[i] = keep[0] * first[i] + take[0] * gradient;
-                second[i] = keep[1] * second[i] + take[1] * gradient * gradient;
+                first[i] = flushed(keep[0] * first[i] + take[0] * gradient);
+                second[i] = flushed(keep[1] * second[i] + take[1] * gradient * gradient);
                 values[i] -= size * first[i] / (second[i].sqrt() * root + epsilon);
             }
         }
