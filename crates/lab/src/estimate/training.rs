@@ -48,10 +48,7 @@ pub(super) fn cost(
             Energy { joules: Joules(whole.joules.0 + begin), ..whole }
         });
         return Ok(Cost {
-            duration: load
-                + Seconds(begin)
-                + warm * (images * each)
-                + time("evaluate") * evaluated,
+            duration: load + Seconds(begin) + warm * (images * each) + time("evaluate") * evaluated,
             energy,
         });
     }

@@ -26,6 +26,11 @@ fn log_sum_exp(row: &[f32]) -> f64 {
     top + row.iter().map(|it| (f64::from(*it) - top).exp()).sum::<f64>().ln()
 }
 
+/// A gradient below this is 0: products with it would be too small for normal numbers, which
+/// processors take a hundred times as long to add, and Adam, whose ε is added to the root of the square
+/// that single precision no longer has, would not move by it.
+const FAINT: f64 = 1e-24;
+
 /// The loss of logits `[n][classes]` for labels `[n]` below `classes`; its gradient
 /// `(softmax − target) / n` goes to `gradient` `[n][classes]`.
 pub(crate) fn cross_entropy(
@@ -44,7 +49,8 @@ pub(crate) fn cross_entropy(
         correct += usize::from(largest(row) == label);
         gradient.extend(row.iter().enumerate().map(|(class, it)| {
             let target = if class == label { 1.0 } else { 0.0 };
-            (((f64::from(*it) - total).exp() - target) / n) as f32
+            let slope = ((f64::from(*it) - total).exp() - target) / n;
+            if slope.abs() < FAINT { 0.0 } else { slope as f32 }
         }));
     }
     Entropy { mean: (sum / n) as f32, correct }
@@ -53,6 +59,16 @@ pub(crate) fn cross_entropy(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sure_answer_leaves_no_number_that_is_not_normal() {
+        let mut gradient = Vec::new();
+        let entropy =
+            cross_entropy(&[0.0, -60.0, -95.0, 0.0, -5.0, -99.0], 3, &[0, 1], &mut gradient);
+        assert!(entropy.mean > 2.0);
+        assert!(gradient.iter().all(|it| *it == 0.0 || it.abs() > 1e-25), "{gradient:?}");
+        assert!(gradient[1] > 0.0, "e⁻⁶⁰ counts: {gradient:?}");
+    }
 
     #[test]
     fn the_largest_is_the_first_of_equals_and_not_nan() {
