@@ -64,10 +64,10 @@ mod tests {
     fn a_sure_answer_leaves_no_number_that_is_not_normal() {
         let mut gradient = Vec::new();
         let entropy =
-            cross_entropy(&[0.0, -60.0, -95.0, 0.0, -5.0, -99.0], 3, &[0, 1], &mut gradient);
+            cross_entropy(&[0.0, -50.0, -95.0, 0.0, -5.0, -99.0], 3, &[0, 1], &mut gradient);
         assert!(entropy.mean > 2.0);
         assert!(gradient.iter().all(|it| *it == 0.0 || it.abs() > 1e-25), "{gradient:?}");
-        assert!(gradient[1] > 0.0, "e⁻⁶⁰ counts: {gradient:?}");
+        assert!(gradient[1] > 0.0, "e⁻⁵⁰ counts: {gradient:?}");
     }
 
     #[test]
