@@ -33,17 +33,15 @@ fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
-/// One step of Adam (Kingma and Ba 2015, algorithm 1), counted from 1, with PyTorch's semantics:
-/// weight decay is added to the gradient, ε is added to the root of the corrected second moment.
-pub(crate) fn adam_step(
+/// One step of Adam (Kingma and Ba 2015, algorithm 1) on all tensors, each with its gradient, counted
+/// from 1, with PyTorch's semantics: weight decay is added to the gradient, ε is added to the root of
+/// the corrected second moment.
+pub(crate) fn adam_step<'a>(
     settings: &Adam,
     step: u32,
-    values: &mut [f32],
-    gradient: &[f32],
-    moments: &mut Moments,
+    tensors: impl IntoIterator<Item = (&'a mut [f32], &'a [f32])>,
+    moments: &'a mut [Moments],
 ) {
-    moments.first.resize(values.len(), 0.0);
-    moments.second.resize(values.len(), 0.0);
     let Adam { learning_rate, beta1, beta2, epsilon, weight_decay } = *settings;
     let corrected = |beta: f64| 1.0 - beta.powf(f64::from(step));
     // In double precision as PyTorch; β = 1 makes these infinite, and the loss shows it.
@@ -55,18 +53,26 @@ pub(crate) fn adam_step(
         epsilon: epsilon as f32,
         decay: weight_decay as f32,
     };
-    values
-        .par_chunks_mut(CHUNK)
-        .zip(moments.first.par_chunks_mut(CHUNK))
-        .zip(moments.second.par_chunks_mut(CHUNK))
-        .zip(gradient.par_chunks(CHUNK))
-        .for_each(|(((values, first), second), gradient)| {
-            let len = values.len();
-            let (values, first, second) =
-                (values.as_mut_ptr(), first.as_mut_ptr(), second.as_mut_ptr());
-            // SAFETY: chunks of one length.
-            unsafe { update(values, first, second, gradient.as_ptr(), len, factors) };
-        });
+    let mut chunks = Vec::new();
+    for ((values, gradient), moments) in tensors.into_iter().zip(moments) {
+        moments.first.resize(values.len(), 0.0);
+        moments.second.resize(values.len(), 0.0);
+        chunks.extend(
+            values
+                .chunks_mut(CHUNK)
+                .zip(moments.first.chunks_mut(CHUNK))
+                .zip(moments.second.chunks_mut(CHUNK))
+                .zip(gradient.chunks(CHUNK)),
+        );
+    }
+    // All tensors at once: each parallel part begins with waking the other threads.
+    chunks.into_par_iter().for_each(|(((values, first), second), gradient)| {
+        let len = values.len();
+        let (values, first, second) =
+            (values.as_mut_ptr(), first.as_mut_ptr(), second.as_mut_ptr());
+        // SAFETY: chunks of one length.
+        unsafe { update(values, first, second, gradient.as_ptr(), len, factors) };
+    });
 }
 
 dispatch! {

@@ -118,18 +118,16 @@ impl Product {
         self.bias.clear();
         self.bias.extend_from_slice(bias.unwrap_or(&[]));
         self.bias.resize(panels * PANEL, 0.0);
-        pack_left(left, m, k, &mut self.left);
-        let right = match right {
-            Right::Panels(right) => right,
-            Right::Matrix(right) => {
-                pack_right(right, k, n, &mut self.right);
-                &self.right
-            }
-            Right::Turned(right) => {
-                pack_turned(right, n, k, &mut self.right);
-                &self.right
-            }
-        };
+        let (to_left, to_right) = (&mut self.left, &mut self.right);
+        rayon::join(
+            || pack_left(left, m, k, to_left),
+            || match right {
+                Right::Panels(_) => {}
+                Right::Matrix(right) => pack_right(right, k, n, to_right),
+                Right::Turned(right) => pack_turned(right, n, k, to_right),
+            },
+        );
+        let right = if let Right::Panels(right) = right { right } else { &self.right };
         assert!(right.len() >= panels * k * PANEL, "[{k}][{n}] in panels has fewer floats");
         let out = Parts(out.as_mut_ptr());
         let sides = Sides { m, k, n, left: &self.left, right, bias: &self.bias, out, in_panels };

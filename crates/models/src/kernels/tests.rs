@@ -212,11 +212,12 @@ proptest! {
         let start = random("values", &[len], 1.0);
         let mut expected: Vec<f64> = values(&start).into_iter().map(f64::from).collect();
         let mut found = values(&start);
-        let mut moments = Moments::default();
+        let mut moments = [Moments::default()];
         let (mut first, mut second) = (vec![0.0; len], vec![0.0; len]);
         for step in 1..=steps {
             let gradient = random(&format!("gradient {step}"), &[len], 1.0);
-            adam_step(&settings, step, &mut found, &values(&gradient), &mut moments);
+            let of = values(&gradient);
+            adam_step(&settings, step, [(&mut found[..], &of[..])], &mut moments);
             for (i, g) in values(&gradient).into_iter().enumerate() {
                 let g = f64::from(g) + decay * expected[i];
                 first[i] = 0.9 * first[i] + 0.1 * g;

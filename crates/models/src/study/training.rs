@@ -243,11 +243,7 @@ impl Training {
         let entropy = cross_entropy(logits, classes, labels, &mut self.gradient);
         self.network.backward(images, &self.gradient);
         self.steps += 1;
-        for ((values, gradient), moments) in
-            self.network.trained().into_iter().zip(&mut self.moments)
-        {
-            adam_step(&self.settings, self.steps, values, gradient, moments);
-        }
+        adam_step(&self.settings, self.steps, self.network.trained(), &mut self.moments);
         entropy
     }
 
