@@ -98,5 +98,6 @@ pub enum Variant {
     Without,
 }
 
-/// Who measures: told of each pass, with what performs it.
-pub type Observer<'a> = dyn FnMut(&Work, &mut dyn FnMut(Variant)) -> Control + 'a;
+/// Who measures: told of each pass, with what performs it. It is called on a thread of rayon's pool,
+/// where steps and forward passes run too: from outside, each parallel part would first wake one up.
+pub type Observer<'a> = dyn FnMut(&Work, &mut dyn FnMut(Variant)) -> Control + Send + 'a;

@@ -9,7 +9,10 @@ mod processes;
 mod processors;
 pub mod slurm;
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    path::PathBuf,
+};
 
 use record::{RunId, RunRecord, RunSpec, SpanEnergy};
 use serde::{Deserialize, Serialize};
@@ -128,6 +131,31 @@ pub enum ExecuteError {
 
 fn log_words(log: Option<&PathBuf>) -> String {
     log.map_or_else(String::new, |it| format!("; its log is `{}`", it.display()))
+}
+
+/// Takes the records that workers left since the last look; how many.
+fn gather(
+    folder: &WorkFolder,
+    open: &mut BTreeSet<RunId>,
+    ready: &mut VecDeque<RunRecord>,
+) -> Result<usize, FolderError> {
+    let before = ready.len();
+    for record in folder.done()? {
+        if !ready.iter().any(|it| it.id == record.id) {
+            open.remove(&record.id);
+            ready.push_back(record);
+        }
+    }
+    Ok(ready.len() - before)
+}
+
+/// A run that a worker could not do is an error, with the worker's log.
+fn check_failures(folder: &WorkFolder, open: &mut BTreeSet<RunId>) -> Result<(), ExecuteError> {
+    let Some(it) = folder.failures()?.pop() else { return Ok(()) };
+    open.remove(&it.id);
+    let log = Some(folder.log(&it.worker));
+    let (worker, host, reason) = (it.worker, it.host, it.reason);
+    Err(ExecuteError::Worker { id: it.id, worker, host, reason, log })
 }
 
 /// Where runs are executed.

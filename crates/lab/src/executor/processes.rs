@@ -15,7 +15,9 @@ use std::{
 use record::{RunId, RunRecord, RunSpec};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Assignment, Event, ExecuteError, Executor, Standing, WorkFolder};
+use super::{
+    Assignment, Event, ExecuteError, Executor, Standing, WorkFolder, check_failures, gather,
+};
 
 /// Between two looks for an interruption.
 const LOOK: Duration = Duration::from_millis(100);
@@ -182,21 +184,8 @@ impl Processes {
 
     /// Looks for what workers left.
     fn look(&mut self) -> Result<(), ExecuteError> {
-        for record in self.folder.done()? {
-            if !self.ready.iter().any(|it| it.id == record.id) {
-                self.open.remove(&record.id);
-                self.ready.push_back(record);
-            }
-        }
-        match self.folder.failures()?.pop() {
-            None => Ok(()),
-            Some(it) => {
-                self.open.remove(&it.id);
-                let log = Some(self.folder.log(&it.worker));
-                let (worker, host, reason) = (it.worker, it.host, it.reason);
-                Err(ExecuteError::Worker { id: it.id, worker, host, reason, log })
-            }
-        }
+        gather(&self.folder, &mut self.open, &mut self.ready)?;
+        check_failures(&self.folder, &mut self.open)
     }
 
     /// A worker ended: its run goes to another one.

@@ -30,6 +30,10 @@ impl Training {
     ///
     /// If the observer asks for an end.
     pub fn profile(&mut self, observe: &mut Observer<'_>) -> Result<(), TrainError> {
+        rayon::scope(|_| self.profile_here(observe))
+    }
+
+    fn profile_here(&mut self, observe: &mut Observer<'_>) -> Result<(), TrainError> {
         let (network, images, labels, gradient) = self.parts();
         let kept: Vec<_> = network.blocks.iter().map(|it| it.operation.norm.clone()).collect();
         // Every buffer is filled as a step leaves it.

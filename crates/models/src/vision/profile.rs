@@ -30,7 +30,7 @@ impl VisionNetwork {
     ) -> std::result::Result<bool, VisionError> {
         let images = self.taken(images)?;
         let mut profiler = Profiler { observe, steps: 0, stopped: false };
-        self.layer.forward(&images, &mut profiler)?;
+        rayon::scope(|_| self.layer.forward(&images, &mut profiler))?;
         Ok(!profiler.stopped)
     }
 }

@@ -112,7 +112,11 @@ fn table(args: &Args) -> Result<(), Failure> {
                 it.what,
                 it.result,
                 it.duration_s,
-                if it.warnings > 0 { format!("  {} warnings", it.warnings) } else { String::new() },
+                match it.warnings {
+                    0 => String::new(),
+                    1 => "  1 warning".to_owned(),
+                    more => format!("  {more} warnings"),
+                },
             ));
         }
     }
@@ -126,11 +130,15 @@ fn line(record: &RunRecord) -> Line {
             let trial = task.trial.map_or_else(String::new, |it| {
                 format!(", {} trial {}", it.sampler.title(), it.number)
             });
-            let relu = if network.relu { "ReLU" } else { "no ReLU" };
+            // Dense networks have neither.
+            let blocks = match (network.conv, network.relu) {
+                (0, _) => String::new(),
+                (conv, true) => format!("{conv} conv with ReLU, "),
+                (conv, false) => format!("{conv} conv without ReLU, "),
+            };
             format!(
-                "{} {} conv, {} linear, {relu}, {}{trial}",
+                "{} {blocks}{} linear, {}{trial}",
                 network.kind.paper_name(),
-                network.conv,
                 network.linear,
                 task.data.name
             )

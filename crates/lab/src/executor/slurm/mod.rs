@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::client::{SlurmError, Task, TaskState};
 use super::{
-    Assignment, Event, ExecuteError, Executor, FolderError, Standing, WorkFolder,
+    Assignment, Event, ExecuteError, Executor, FolderError, Standing, WorkFolder, check_failures,
     folder::{names, read, remove, write},
+    gather,
 };
 use crate::{config::SlurmConfig, progress::line};
 
@@ -150,23 +151,11 @@ impl Slurm {
 
     /// Looks for what workers left.
     fn collect(&mut self) -> Result<(), ExecuteError> {
-        for record in self.folder.done()? {
-            if !self.ready.iter().any(|it| it.id == record.id) {
-                self.open.remove(&record.id);
-                self.ready.push_back(record);
-                self.futile = 0;
-                self.pause = PAUSES.0;
-            }
+        if gather(&self.folder, &mut self.open, &mut self.ready)? > 0 {
+            self.futile = 0;
+            self.pause = PAUSES.0;
         }
-        match self.folder.failures()?.pop() {
-            None => Ok(()),
-            Some(it) => {
-                self.open.remove(&it.id);
-                let log = Some(self.folder.log(&it.worker));
-                let (worker, host, reason) = (it.worker, it.host, it.reason);
-                Err(ExecuteError::Worker { id: it.id, worker, host, reason, log })
-            }
-        }
+        check_failures(&self.folder, &mut self.open)
     }
 
     /// Looks at the queue: what vanished is handed to others, what waits gets jobs.

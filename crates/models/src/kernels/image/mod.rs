@@ -1,9 +1,9 @@
 //! Operations of inference on images whose channels lie side by side, `[n][h][w][c]`.
 //!
-//! A pixel's channels are contiguous, so that a convolution is a matrix product whose left side is
-//! read where it lies: a 1×1 convolution needs no copy, and a row of a larger kernel is one run of
-//! memory. Each output is summed by one thread in one order, so results depend neither on the number
-//! of threads nor on the rest of the batch.
+//! A pixel's channels are contiguous, so that a convolution is a matrix product whose left side is the
+//! image: read where it lies where few panels of outputs pass by, packed otherwise (`packed.rs`). A row
+//! of a larger kernel is one run of memory. Each output is summed by one thread in one order, so results
+//! depend neither on the number of threads nor on the rest of the batch.
 
 mod activation;
 mod attention;
