@@ -176,6 +176,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
             main_cpu: Some(main * 1.57),
             order,
             serving,
+            preparing: None,
             surroundings: None,
         },
         environment: Environment {
@@ -251,7 +252,12 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
                 arrivals_s: (0..requests).map(|it| it as f64 * gap).collect(),
                 batches: (0..requests).step_by(size).map(batch).collect(),
             };
-            let outcome = Served { requests, parameters: 61_100_840, arrivals_sha256: sha256 };
+            let outcome = Served {
+                requests,
+                parameters: 61_100_840,
+                arrivals_sha256: sha256,
+                photographs_sha256: None,
+            };
             (Outcome::Served(outcome), Some(serving))
         }
         Task::Infer(task) => {

@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod executor;
 pub mod experiment;
 mod failure;
+mod images;
 mod interrupt;
 mod others;
 pub mod output;
@@ -20,4 +21,4 @@ pub mod sensing;
 mod surroundings;
 pub mod work;
 
-pub use crate::{failure::Failure, interrupt::Interrupt};
+pub use crate::{failure::Failure, images::PhotographsError, interrupt::Interrupt};

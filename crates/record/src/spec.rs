@@ -217,6 +217,11 @@ pub struct ServeTask {
     pub policy: BatchPolicy,
     /// Batches served before the clock starts.
     pub warmup_batches: u32,
+    /// Folder of photographs, below the folder of data sets, that the requests ask for in turns:
+    /// reading, decoding and preprocessing them is a part of the service. `None`: random images
+    /// that lie ready in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photographs: Option<String>,
 }
 
 /// The study's arrival process: the time between two requests is `1/rate · U(1-jitter, 1+jitter)`.

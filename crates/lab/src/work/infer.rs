@@ -36,6 +36,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Resu
         main,
         spans: vec![load, warmup],
         serving: None,
+        preparing: None,
         warnings: Vec::new(),
     })
 }

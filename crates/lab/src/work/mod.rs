@@ -17,15 +17,15 @@ use models::{
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
+    SpanEnergy, Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
 pub use self::isolation::shared_domains;
 use crate::{
     Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
-    surroundings::Watch,
+    images::PhotographsError, surroundings::Watch,
 };
 
 /// Why a run could not be finished.
@@ -44,6 +44,9 @@ pub enum RunError {
     /// Its vision network cannot be built or run.
     #[error(transparent)]
     Vision(#[from] VisionError),
+    /// The photographs it serves cannot be had.
+    #[error(transparent)]
+    Photographs(#[from] PhotographsError),
     /// Its arrivals make no sense.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
@@ -110,6 +113,7 @@ struct Done {
     /// Of the other spans, in order of their start.
     spans: Vec<SpanReport>,
     serving: Option<Serving>,
+    preparing: Option<Seconds>,
     warnings: Vec<Warning>,
 }
 
@@ -166,7 +170,10 @@ impl Worker {
                 models::Network::new(&task.network, channels, side, data.classes, spec.seed)
                     .map_err(TrainError::from)?;
             }
-            Task::Serve(task) => check_side(&task.network, task.image_side)?,
+            Task::Serve(task) => {
+                check_side(&task.network, task.image_side)?;
+                serve::images(&self.data, spec, task)?;
+            }
             Task::Infer(task) => check_side(&task.network, task.image_side)?,
         }
         Ok(())
@@ -254,6 +261,7 @@ impl Worker {
                 main_cpu: Some(done.main.cpu),
                 order: 0,
                 serving: done.serving,
+                preparing: done.preparing,
                 surroundings: None,
             },
             environment: self.environment.clone(),

@@ -62,6 +62,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
         main,
         spans,
         serving: None,
+        preparing: None,
         warnings,
     })
 }

@@ -14,7 +14,7 @@ use record::{Energy, Origin, Seconds, Watts};
 
 use super::{
     network::{self, Network},
-    photographs::Images,
+    photographs::Photographs,
 };
 use crate::{Failure, Interrupt, config::unknown_key, others::Others, output, progress};
 
@@ -53,7 +53,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     pub(super) side: usize,
     #[command(flatten)]
-    pub(super) images: Images,
+    pub(super) images: Photographs,
     /// Threads that run the network, as many as processors if left out.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,

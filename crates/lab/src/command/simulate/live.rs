@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{
     description,
     network::{Network, Part},
-    photographs::Images,
+    photographs::Photographs,
 };
 use crate::{
     Failure, Interrupt,
@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "STUDY")]
     compat: Option<Compat>,
     #[command(flatten)]
-    images: Images,
+    images: Photographs,
     /// Batches of the largest size before the first request; the study served 256 of 32.
     #[arg(long, value_name = "N", default_value_t = WARMUP)]
     warmup: usize,
