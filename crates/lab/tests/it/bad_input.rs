@@ -45,6 +45,14 @@ fn profiles_that_cannot_be_run() {
         ),
         (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
         (
+            TINY.replacen("[batching]", "[batching]\nphotographs = \"../photographs\"", 1),
+            vec!["batching.photographs", "`../photographs`", "without `..`"],
+        ),
+        (
+            TINY.replacen("[batching]", "[batching]\nphotographs = \"nowhere\"", 1),
+            vec!["photographs `nowhere`", "--data-dir"],
+        ),
+        (
             TINY.replacen("shapes-28", "shape-28", 1),
             vec!["`shape-28`", "did you mean `shapes-28`?"],
         ),
