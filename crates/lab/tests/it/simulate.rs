@@ -489,6 +489,8 @@ fn a_validation_is_taken_up_where_it_was_left() {
         "1",
         "--seconds",
         "0.02",
+        "--rounds",
+        "2",
         "--loads",
         "0.2",
         "--duration",
@@ -502,15 +504,16 @@ fn a_validation_is_taken_up_where_it_was_left() {
         let output = run(folder, &args);
         assert!(output.status.success(), "{}", stderr(&output));
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["means"].as_array().unwrap().len(), 3);
         document["cells"].clone()
     };
     let first = cells();
-    assert_eq!(first.as_array().unwrap().len(), 3);
+    assert_eq!(first.as_array().unwrap().len(), 6);
     let lines = fs::read_to_string(folder.join("v/cells.jsonl")).unwrap();
     let kept: String = lines.lines().take(2).map(|it| format!("{it}\n")).collect();
     fs::write(folder.join("v/cells.jsonl"), kept).unwrap();
     let second = cells();
     assert_eq!(first[0], second[0]);
     assert_eq!(first[1], second[1]);
-    assert_eq!(second.as_array().unwrap().len(), 3);
+    assert_eq!(second.as_array().unwrap().len(), 6);
 }

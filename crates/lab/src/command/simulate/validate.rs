@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -24,9 +25,13 @@ pub(super) struct Args {
     /// Loads: shares of what the largest batches can serve. Each gives a frequency.
     #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
     loads: Vec<f64>,
-    /// Seconds over which the requests of a cell arrive.
+    /// Seconds over which the requests of a cell arrive, in each round.
     #[arg(long, value_name = "S", default_value_t = 15.0)]
     duration: f64,
+    /// How often all is calibrated, simulated and served; the table has means. A machine whose
+    /// speed drifts, as a shared one's does, is seen at several times.
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    rounds: NonZeroU32,
     #[command(flatten)]
     plan: calibrate::Plan,
     /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
@@ -46,6 +51,9 @@ struct Cell {
     network: String,
     policy: String,
     load: f64,
+    /// From 0.
+    #[serde(default)]
+    round: u32,
     rate_rps: f64,
     requests: usize,
     live_mean_batch: f64,
@@ -64,7 +72,10 @@ struct Cell {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     schema: &'static str,
+    /// As measured, round by round.
     cells: &'a [Cell],
+    /// Over the rounds.
+    means: Vec<Cell>,
     /// What the joules were read from, here and now.
     probes: Vec<ProbeUse>,
     /// The largest relative distances of live from simulated.
@@ -97,8 +108,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
     let cells = cells(args, &meter)?;
+    let means = means(&cells);
     let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
-        cells.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
+        means.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
     };
     let document = Document {
         schema: "wattlab.simulate-validate/1",
@@ -106,6 +118,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         probes: meter.probe_uses(),
         worst_response: worst(&Cell::response),
         worst_energy: worst(&Cell::energy),
+        means,
     };
     if args.json {
         return output::print_json(&document);
@@ -146,13 +159,18 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
         .with_context(wrong)
         .map_err(Failure::BadInput)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    for arch in &args.arch {
-        let path = args.out.join(format!("{arch}.toml"));
+    let each = (0..args.rounds.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
+    for (round, arch) in each {
+        let path = args.out.join(match round {
+            0 => format!("{arch}.toml"),
+            _ => format!("{arch}-{}.toml", round + 1),
+        });
         let mut network = None;
         for &load in &args.loads {
             for kind in [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window] {
                 let known = |it: &&Cell| {
-                    it.network == *arch && it.load == load && it.policy.starts_with(word(kind))
+                    let same = it.network == *arch && it.load == load && it.round == round;
+                    same && it.policy.starts_with(word(kind))
                 };
                 if cells.iter().any(|it| known(&it)) {
                     continue;
@@ -163,7 +181,9 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
                 };
                 let mut config = description::read(&path).map_err(Failure::bad_input)?;
                 prepare(&mut config, load, args.duration, kind);
-                let cell = cell(&config, load, &path, network, meter, &interrupt)?;
+                config.seed = config.seed.wrapping_add(u64::from(round));
+                let mut cell = cell(&config, load, &path, network, meter, &interrupt)?;
+                cell.round = round;
                 if let Some(share) = cell.others_share.filter(|&it| it > DISTURBED && !args.busy) {
                     progress::line(&format!(
                         "{arch}, {}, load {load}: left out, because others used {:.0} % of the \
@@ -242,6 +262,7 @@ fn cell(
         network: config.calibration.as_ref().map_or_else(String::new, |it| it.network.clone()),
         policy: format!("{} {size}", word(config.batching.policy)),
         load,
+        round: 0,
         rate_rps: config.arrivals.rate.unwrap_or_default(),
         requests: config.requests,
         live_mean_batch: found.live.mean_batch,
@@ -255,6 +276,44 @@ fn cell(
     })
 }
 
+/// Each cell's means over its rounds, in order of their first ones; of the requests the sum.
+fn means(cells: &[Cell]) -> Vec<Cell> {
+    let mut groups: Vec<Vec<&Cell>> = Vec::new();
+    for cell in cells {
+        let same = |it: &&mut Vec<&Cell>| {
+            let other = it[0];
+            (&other.network, &other.policy, other.load) == (&cell.network, &cell.policy, cell.load)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(cell),
+            None => groups.push(vec![cell]),
+        }
+    }
+    let mean = |group: &[&Cell]| {
+        let n = group.len() as f64;
+        let of = |value: fn(&Cell) -> f64| group.iter().map(|it| value(it)).sum::<f64>() / n;
+        // Where one has none, the mean has none.
+        let some = |value: fn(&Cell) -> Option<f64>| {
+            let all: Option<Vec<f64>> = group.iter().map(|it| value(it)).collect();
+            all.map(|it| it.iter().sum::<f64>() / n)
+        };
+        Cell {
+            requests: group.iter().map(|it| it.requests).sum(),
+            rate_rps: of(|it| it.rate_rps),
+            live_mean_batch: of(|it| it.live_mean_batch),
+            simulated_mean_batch: of(|it| it.simulated_mean_batch),
+            live_response_s: of(|it| it.live_response_s),
+            simulated_response_s: some(|it| it.simulated_response_s),
+            live_j_per_request: some(|it| it.live_j_per_request),
+            simulated_j_per_request: some(|it| it.simulated_j_per_request),
+            energy_origin: group.iter().filter_map(|it| it.energy_origin).reduce(Origin::and),
+            others_share: some(|it| it.others_share),
+            ..group[0].clone()
+        }
+    };
+    groups.iter().map(|group| mean(group)).collect()
+}
+
 /// In Markdown.
 fn table(document: &Document<'_>) -> String {
     let mut lines = vec![
@@ -263,7 +322,7 @@ fn table(document: &Document<'_>) -> String {
             .to_owned(),
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for it in document.cells {
+    for it in &document.means {
         let number =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
         let ratio =
