@@ -59,7 +59,7 @@ pub(super) struct Plan {
     pub(super) threads: Option<NonZeroUsize>,
     /// Measurements of each size, in turns.
     #[arg(long, default_value_t = 5)]
-    repetitions: u32,
+    pub(super) repetitions: u32,
     /// Least busy time of a measurement: small batches are repeated in it.
     #[arg(long, value_name = "S", default_value_t = 0.3)]
     seconds: f64,
@@ -150,56 +150,72 @@ impl Plan {
         meter: &Meter,
         interrupt: &Interrupt,
     ) -> Result<SimulationConfig, Failure> {
-        let mut observations = Vec::new();
-        let mut origins = Vec::new();
-        let idle = idle(meter, interrupt)?;
-        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
-        let mut disturbed = 0;
-        let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
-        pauses.sort_by(f64::total_cmp);
-        pauses.dedup();
+        let mut measured = Measured::begin(meter, interrupt)?;
         for repetition in 0..self.repetitions {
-            // To and fro, so that drift does not pass for an effect of the size.
-            let mut sizes = self.batches.clone();
-            if repetition % 2 == 1 {
-                sizes.reverse();
-            }
-            for (size, &pause) in
-                sizes.into_iter().flat_map(|it| pauses.iter().map(move |p| (it, p)))
-            {
-                batches.serve(size)?;
-                // Whatever else runs on the machine makes a batch slower: it is measured again.
-                const TRIES: usize = 6;
-                let mut tries = 0;
-                let Found { service, cv, energy } = loop {
-                    let others = Others::watch();
-                    let found = batches.repeat(size, self.seconds, pause)?;
-                    tries += 1;
-                    if !others.disturbed() {
-                        break found;
-                    }
-                    if tries == TRIES {
-                        disturbed += 1;
-                        break found;
-                    }
-                };
-                origins.extend(energy.map(|it| it.origin));
-                let energy = energy.map(|it| it.joules);
-                observations.push(Observation { size, pause: Seconds(pause), service, cv, energy });
-            }
+            self.once_more(network, meter, interrupt, &mut measured)?;
             progress::line(&format!(
                 "calibrate {arch}: {} of {} rounds",
                 repetition + 1,
                 self.repetitions
             ));
         }
-        if disturbed > 0 {
-            progress::line(&format!(
-                "warning: {disturbed} of {} measurements of {arch} were disturbed by others, who \
-                 used more than 5 % of the processors: end them and calibrate again",
-                observations.len()
-            ));
+        measured.warn(arch);
+        self.describe(arch, meter, &measured)
+    }
+
+    /// Measures every size once more.
+    pub(super) fn once_more(
+        &self,
+        network: &mut Network,
+        meter: &Meter,
+        interrupt: &Interrupt,
+        measured: &mut Measured,
+    ) -> Result<(), Failure> {
+        let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
+        pauses.sort_by(f64::total_cmp);
+        pauses.dedup();
+        // To and fro, so that drift does not pass for an effect of the size.
+        let mut sizes = self.batches.clone();
+        if measured.rounds % 2 == 1 {
+            sizes.reverse();
         }
+        measured.rounds += 1;
+        let idle = measured.idle;
+        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
+        for (size, &pause) in sizes.into_iter().flat_map(|it| pauses.iter().map(move |p| (it, p))) {
+            batches.serve(size)?;
+            // Whatever else runs on the machine makes a batch slower: it is measured again.
+            const TRIES: usize = 6;
+            let mut tries = 0;
+            let Found { service, cv, energy } = loop {
+                let others = Others::watch();
+                let found = batches.repeat(size, self.seconds, pause)?;
+                tries += 1;
+                if !others.disturbed() {
+                    break found;
+                }
+                if tries == TRIES {
+                    measured.disturbed += 1;
+                    break found;
+                }
+            };
+            let origin = energy.map(|it| it.origin);
+            measured.origin = measured.origin.into_iter().chain(origin).reduce(Origin::and);
+            let energy = energy.map(|it| it.joules);
+            let pause = Seconds(pause);
+            measured.observations.push(Observation { size, pause, service, cv, energy });
+        }
+        Ok(())
+    }
+
+    /// The queue before what was measured.
+    pub(super) fn describe(
+        &self,
+        arch: &str,
+        meter: &Meter,
+        measured: &Measured,
+    ) -> Result<SimulationConfig, Failure> {
+        let observations = &measured.observations;
         let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {
             let at_once = observations.iter().filter(|it| it.pause.0 == 0.0);
             let each = at_once.filter_map(|it| Some((it.size as f64, value(it)?)));
@@ -220,12 +236,43 @@ impl Plan {
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
             machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
-            energy_origin: origins.into_iter().reduce(Origin::and),
+            energy_origin: measured.origin,
             time,
             energy: Fit::new(&points(&|it| Some(it.energy?.0))),
-            sizes: size_rows(&observations),
+            sizes: size_rows(observations),
         };
-        Ok(calibration.describe(idle))
+        Ok(calibration.describe(measured.idle))
+    }
+}
+
+/// What was measured so far.
+pub(super) struct Measured {
+    observations: Vec<Observation>,
+    origin: Option<Origin>,
+    /// Before the first.
+    idle: Option<Watts>,
+    /// Measurements during which others used the machine.
+    disturbed: usize,
+    rounds: u32,
+}
+
+impl Measured {
+    /// Nothing but the idle power.
+    pub(super) fn begin(meter: &Meter, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let idle = idle(meter, interrupt)?;
+        Ok(Self { observations: Vec::new(), origin: None, idle, disturbed: 0, rounds: 0 })
+    }
+
+    /// Says how much of it cannot be trusted.
+    pub(super) fn warn(&self, arch: &str) {
+        if self.disturbed > 0 {
+            progress::line(&format!(
+                "warning: {} of {} measurements of {arch} were disturbed by others, who used more \
+                 than 5 % of the processors: end them and calibrate again",
+                self.disturbed,
+                self.observations.len()
+            ));
+        }
     }
 }
 

@@ -67,9 +67,9 @@ impl Network {
         self.images.count()
     }
 
-    /// Measures every batch from now on.
-    pub(super) fn metered(&mut self, meter: &Meter) {
-        self.meter = Some(meter.clone());
+    /// Measures every batch from now on, or no longer.
+    pub(super) fn metered(&mut self, meter: Option<&Meter>) {
+        self.meter = meter.cloned();
     }
 
     /// The batches since the last call, or the first.
