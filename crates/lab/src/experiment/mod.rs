@@ -26,6 +26,7 @@ pub use self::{
     timeline::Timeline,
     tuning::Tuning,
 };
+pub(crate) use self::tuning::{point, space};
 use crate::{config::Profile, seed::derive};
 
 /// An experiment of a study: which runs it wants, given those it has.

@@ -18,8 +18,8 @@ mod words;
 pub use self::{
     axis::{Axis, Quantity, Scale},
     marks::{
-        CategoryPlot, Line, LinePlot, LinePoint, Mark, Point, PointPlot, PointSeries, Reference,
-        Shape, StripGroup, StripPlot,
+        CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Point,
+        PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
     },
     svg::svg,
 };
@@ -43,6 +43,8 @@ pub enum Plot {
     Bars(CategoryPlot),
     /// Every observation, with a box of quartiles, a row for each group.
     Strip(StripPlot),
+    /// An axis for each quantity, a line for each observation.
+    Coordinates(CoordinatePlot),
 }
 
 impl Plot {

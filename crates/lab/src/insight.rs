@@ -1,0 +1,163 @@
+//! What searches say about their parameters: a pure function of their trials, computed by `hpo` and
+//! handed to `report` as plain data.
+
+use std::collections::HashMap;
+
+use hpo::{Parameter, Scale, Space, importance, partial_dependence};
+use rayon::prelude::*;
+use record::{NetworkKind, TuningSpace};
+use report::{
+    Axis, Dependence, Importance, Landscape, SearchInsight, SearchParameter, Share, Subject,
+    TrialRow, Tried, origin_of,
+};
+
+use crate::{
+    experiment::{point, space},
+    seed::{derive, shuffle},
+};
+
+/// Trials of RQ1 that are looked at for one function, drawn by lot: more of them take seconds.
+const SEEN: usize = 128;
+/// Places that a dependence on a number is known at.
+const PLACES: usize = 17;
+/// Trials for each parameter, and at least, below which nothing is said: a leaf of the forest holds
+/// three.
+const PER_PARAMETER: usize = 5;
+const LEAST: usize = 10;
+
+/// What the searches say, a landscape for each data set and space, with a subject for each network.
+///
+/// Trials of all strategies and repetitions count together: they are values of one function.
+#[must_use]
+pub(crate) fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
+    type Function<'a> = (&'a str, TuningSpace, NetworkKind);
+    let mut places: HashMap<Function<'_>, usize> = HashMap::new();
+    let mut functions: Vec<(Function<'_>, Vec<&TrialRow>)> = Vec::new();
+    for trial in trials {
+        let key = (trial.data.as_str(), trial.space, trial.network);
+        let at = *places.entry(key).or_insert_with(|| {
+            functions.push((key, Vec::new()));
+            functions.len() - 1
+        });
+        functions[at].1.push(trial);
+    }
+    let found: Vec<(Function<'_>, Subject)> =
+        functions.into_par_iter().map(|(key, trials)| (key, of_function(key, trials))).collect();
+    let mut insights: Vec<SearchInsight> = Vec::new();
+    for ((data, space, _), subject) in found {
+        match insights.iter_mut().find(|it| it.data == data && it.space == space) {
+            Some(it) => it.landscape.subjects.push(subject),
+            None => insights.push(SearchInsight {
+                data: data.to_owned(),
+                space,
+                landscape: landscape(data, space, subject, trials),
+            }),
+        }
+    }
+    insights
+}
+
+fn landscape(
+    data: &str,
+    kind: TuningSpace,
+    subject: Subject,
+    trials: &[TrialRow],
+) -> Landscape {
+    let of = trials.iter().filter(|it| it.data == data && it.space == kind);
+    let origin = origin_of(of.filter_map(|it| it.energy).map(|it| it.origin));
+    Landscape {
+        id: format!("rq1-{data}-{kind:?}").to_lowercase(),
+        name: format!("{data}, {}", kind.title()),
+        parameters: space(kind)
+            .parameters()
+            .iter()
+            .map(|it| {
+                let name = it.name.replace('_', " ").replace("beta", "β").replace("epsilon", "ε");
+                parameter(it, name, Vec::new())
+            })
+            .collect(),
+        value: Axis::new("validation accuracy", "%"),
+        bounds: Some([0.0, 100.0]),
+        is_minimized: false,
+        cost: origin.map(|it| Axis::energy("energy of a training", "J", it)),
+        subjects: vec![subject],
+    }
+}
+
+fn of_function(
+    (_, kind, network): (&str, TuningSpace, NetworkKind),
+    mut trials: Vec<&TrialRow>,
+) -> Subject {
+    let count = trials.len();
+    // By chance, as any rule would meet the rhythm of the searches.
+    shuffle(derive(0, "trials that insight looks at"), &mut trials);
+    trials.truncate(SEEN);
+    trials.sort_by_key(|it| (it.sampler, it.repetition, it.number));
+    let space = space(kind);
+    let tried: Vec<Tried> = trials
+        .iter()
+        .filter_map(|it| {
+            Some(Tried {
+                name: format!(
+                    "{}, search {}, trial {}",
+                    it.sampler.title(),
+                    it.repetition + 1,
+                    it.number + 1
+                ),
+                parameters: point(&it.optimizer?, space.dimensions()),
+                cost: it.energy.map(|it| it.joules.0),
+                value: 100.0 * it.validation,
+            })
+        })
+        .collect();
+    subject(network.paper_name(), count, tried, &space, 0, PLACES)
+}
+
+/// What some of `count` trials say about one function; with too few of them, why nothing.
+pub(crate) fn subject(
+    name: &str,
+    count: usize,
+    trials: Vec<Tried>,
+    space: &Space,
+    seed: u64,
+    places: usize,
+) -> Subject {
+    let mut subject = Subject { name: name.to_owned(), count, trials, ..Subject::default() };
+    let least = LEAST.max(PER_PARAMETER * space.dimensions());
+    let seen = subject.trials.len();
+    if seen < least {
+        subject.silence = Some(format!(
+            "{seen} trials with a value and all parameters; {least} are the least for {} parameters",
+            space.dimensions()
+        ));
+        return subject;
+    }
+    let points: Vec<Vec<f64>> = subject.trials.iter().map(|it| it.parameters.clone()).collect();
+    let values: Vec<f64> = subject.trials.iter().map(|it| it.value).collect();
+    let Some(found) = importance(space, &points, &values, seed) else {
+        subject.silence = Some(format!("all {seen} trials gave the same value"));
+        return subject;
+    };
+    let share = |it: &hpo::Share| Share { mean: it.mean, deviation: it.deviation };
+    subject.importance = Some(Importance {
+        alone: found.alone.iter().map(share).collect(),
+        pairs: found.pairs.iter().map(|(a, b, it)| (*a, *b, share(it))).collect(),
+    });
+    let dependence = partial_dependence(space, &points, &values, places).unwrap_or_default();
+    let each = dependence.into_iter();
+    subject.dependence = each
+        .map(|it| Dependence { at: it.at, mean: it.mean, deviation: it.deviation })
+        .collect();
+    subject
+}
+
+/// A parameter as figures show it.
+pub(crate) fn parameter(of: &Parameter, name: String, choices: Vec<String>) -> SearchParameter {
+    SearchParameter {
+        name,
+        low: of.low,
+        high: of.high,
+        is_log: matches!(of.scale, Scale::Log),
+        choices,
+    }
+}
