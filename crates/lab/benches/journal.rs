@@ -357,7 +357,9 @@ fn step(name: &str, folder: &Path) -> String {
         "render" => {
             let (runs, published) = (runs(&path), Published::built_in());
             let results = report::results(&runs, &published);
-            let document = report::document(&runs, &results, &published, Target::default(), &[]);
+            let insights = wattlab::insight::of_searches(&runs.rows.trials);
+            let document =
+                report::document(&runs, &results, &published, Target::default(), &insights);
             let folder = folder.join("report");
             let files = report::write(&document, &folder).unwrap();
             report::write_records(&Source(path), &runs, &files, &folder).unwrap();

@@ -29,7 +29,7 @@ const LEAST: usize = 10;
 ///
 /// Trials of all strategies and repetitions count together: they are values of one function.
 #[must_use]
-pub(crate) fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
+pub fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
     type Function<'a> = (&'a str, TuningSpace, NetworkKind);
     let mut places: HashMap<Function<'_>, usize> = HashMap::new();
     let mut functions: Vec<(Function<'_>, Vec<&TrialRow>)> = Vec::new();
@@ -159,5 +159,93 @@ pub(crate) fn parameter(of: &Parameter, name: String, choices: Vec<String>) -> S
         high: of.high,
         is_log: matches!(of.scale, Scale::Log),
         choices,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Adam, Energy, Joules, Origin, SamplerKind};
+
+    use super::*;
+
+    /// Trials of two searches of one network: the learning rate decides, in a curve, β1 does not.
+    fn trials(network: NetworkKind, count: u32) -> Vec<TrialRow> {
+        (0..count)
+            .map(|number| {
+                let share = |step: u32| f64::from(number * step % count) / f64::from(count);
+                let rate = 1e-5 + 0.0999 * share(7);
+                let accuracy = 0.9 - 60.0 * (rate - 0.04).powi(2);
+                let energy = Energy {
+                    joules: Joules(100.0),
+                    uncertainty: Joules(5.0),
+                    origin: Origin::Estimated,
+                };
+                TrialRow {
+                    data: "shapes-28".to_owned(),
+                    network,
+                    space: TuningSpace::ThreeAsRun,
+                    sampler: SamplerKind::Random,
+                    repetition: number % 2,
+                    number: number / 2,
+                    optimizer: Some(Adam {
+                        learning_rate: rate,
+                        beta1: 0.1 + 0.89 * share(3),
+                        ..Adam::default()
+                    }),
+                    energy: Some(energy),
+                    plan: None,
+                    validation: accuracy,
+                    test: accuracy,
+                    diverged: false,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_decides_is_found_and_more_trials_than_needed_are_drawn_by_lot() {
+        let mut rows = trials(NetworkKind::SimpleCnn, 50);
+        rows.extend(trials(NetworkKind::DensePoly, 301));
+        let found = of_searches(&rows);
+        assert_eq!(found, of_searches(&rows), "a function of the trials alone");
+        let [SearchInsight { landscape, .. }] = &found[..] else { panic!("one space") };
+        let names: Vec<&str> = landscape.parameters.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["learning rate", "β1"]);
+        let counts = landscape.subjects.iter().map(|it| (it.count, it.trials.len()));
+        assert_eq!(counts.collect::<Vec<_>>(), [(50, 50), (301, SEEN)]);
+        for subject in &landscape.subjects {
+            let importance = subject.importance.as_ref().unwrap();
+            assert!(importance.alone[0].mean > 0.8, "{importance:?}");
+            assert!(importance.alone[1].mean < 0.1, "{importance:?}");
+            let rate = &subject.dependence[0];
+            assert_eq!(rate.at.len(), PLACES);
+            let best = rate.mean.iter().copied().fold(0.0, f64::max);
+            let at = rate.at[rate.mean.iter().position(|it| *it == best).unwrap()];
+            assert!((0.03..0.05).contains(&at) && (85.0..95.0).contains(&best), "{at}: {best}");
+        }
+        assert_eq!(
+            landscape.cost.as_ref().unwrap().heading(),
+            "energy of a training (J, estimated)"
+        );
+    }
+
+    #[test]
+    fn too_little_is_said_to_be_too_little() {
+        let why = |rows: &[TrialRow]| {
+            let found = of_searches(rows);
+            let subject = &found[0].landscape.subjects[0];
+            assert!(subject.importance.is_none() && subject.dependence.is_empty());
+            assert_eq!(found[0].landscape.figures(), []);
+            subject.silence.clone().unwrap()
+        };
+        let few = trials(NetworkKind::SimpleCnn, 9);
+        assert!(why(&few).contains("10 are the least for 2 parameters"), "{}", why(&few));
+        let mut same = trials(NetworkKind::SimpleCnn, 40);
+        same.iter_mut().for_each(|it| it.validation = 0.1);
+        assert!(why(&same).contains("same value"), "{}", why(&same));
+        let mut unsaid = trials(NetworkKind::SimpleCnn, 40);
+        unsaid.iter_mut().for_each(|it| it.optimizer = None);
+        assert!(why(&unsaid).contains("0 trials"), "{}", why(&unsaid));
+        assert_eq!(of_searches(&[]), []);
     }
 }

@@ -11,7 +11,7 @@ pub mod estimate;
 pub mod executor;
 pub mod experiment;
 mod failure;
-mod insight;
+pub mod insight;
 mod interrupt;
 mod others;
 pub mod output;

@@ -166,7 +166,7 @@ impl Landscape {
             },
             title: self.titled("Trials in parallel coordinates", &subject.name),
             caption: format!(
-                "An axis a parameter, a line a trial: the better its {}, the darker.{part} Best: {best}.",
+                "An axis a parameter, a line a trial: the better its {}, the stronger.{part} Best: {best}.",
                 self.value.title
             ),
             alt: format!("Lines of {} through {} axes.", subject.trials_in_words(), axes.len()),

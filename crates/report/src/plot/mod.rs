@@ -13,6 +13,7 @@ mod marks;
 mod style;
 mod svg;
 mod ticks;
+mod values;
 mod words;
 
 pub use self::{
@@ -27,6 +28,7 @@ pub(crate) use self::{
     frame::Width,
     style::{DARK, LIGHT, css},
     svg::inline,
+    values::values,
     words::in_words,
 };
 

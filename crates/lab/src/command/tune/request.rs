@@ -1,11 +1,16 @@
 //! What a client may say.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use hpo::{Constraint, Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::config::unknown_key;
 
 /// A line of standard input.
 #[derive(Debug, Deserialize)]
@@ -36,15 +41,28 @@ pub(super) enum Request {
     Pareto {},
 }
 
+/// What a request may be, as its errors say it.
+const OPS: [&str; 7] = ["study", "ask", "tell", "report", "should_stop", "best", "pareto"];
+
 impl Request {
     pub(super) fn parse(line: &str) -> anyhow::Result<Self> {
-        let parsed = serde_json::from_str(line);
+        let parsed = serde_json::from_str::<Value>(line);
         // Python and others write numbers that JSON lacks; they mean a failed trial.
         let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
-        parsed.context(
-            "this is no request; send one JSON object a line with `op` study, ask, tell, report, \
-             should_stop, best or pareto",
-        )
+        let none = "this is no request; send one JSON object a line with `op` study, ask, tell, \
+                    report, should_stop, best or pareto";
+        let request = parsed.context(none)?;
+        let op = request.get("op").and_then(Value::as_str).map(str::to_owned);
+        let known = op.filter(|it| OPS.contains(&it.as_str()));
+        serde_json::from_value(request).map_err(|error| {
+            let message = error.to_string();
+            let near = unknown_key::suggestion(&message);
+            let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            match known {
+                Some(op) => anyhow!("the request `{op}` cannot be read: {message}{near}"),
+                None => anyhow!("{none}: {message}{near}"),
+            }
+        })
     }
 }
 
@@ -101,7 +119,10 @@ pub(super) struct StudySpec {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "`direction` is neither `minimize` nor `maximize`, nor a list of these, one an objective"
+)]
 pub(super) enum Direction {
     #[default]
     #[serde(skip)]
@@ -124,7 +145,12 @@ pub(super) enum Sense {
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    tag = "kind",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table with the strategy's name, say { kind = \"gp\" }"
+)]
 pub(super) enum SamplerSpec {
     /// `values` for each real parameter; `paper`: the study's grid, without the upper bounds.
     Grid {
@@ -250,6 +276,11 @@ impl ParameterSpec {
                 format!("parameter `{name}` is categorical and needs `choices`, a list")
             })?;
             ensure!(self.step.is_none(), "parameter `{name}` is categorical and has no `step`");
+            ensure!(!choices.is_empty(), "parameter `{name}` needs at least one choice in `choices`");
+            let mut seen = HashSet::new();
+            if let Some(twice) = choices.iter().find(|it| !seen.insert(it.to_string())) {
+                bail!("parameter `{name}` has the choice {twice} twice; name it once");
+            }
             return Ok(Parameter::categorical(name, choices.len()));
         }
         ensure!(
@@ -294,6 +325,17 @@ impl StudySpec {
             self.constraints.iter().map(|it| Constraint::parse(it)).collect();
         let space = Space::new(parameters?)?;
         Ok(if self.constraints.is_empty() { space } else { space.constrained(constraints?)? })
+    }
+
+    /// Whether what may be spent makes sense.
+    pub(super) fn check_budget(&self) -> anyhow::Result<()> {
+        let unfit = self.budget_j.filter(|it| !(*it > 0.0 && it.is_finite()));
+        ensure!(
+            unfit.is_none(),
+            "`budget_j` is {}; give joules above 0, or leave it out",
+            unfit.unwrap_or_default()
+        );
+        Ok(())
     }
 
     pub(super) fn sampler(&self) -> anyhow::Result<Sampler> {

@@ -41,24 +41,22 @@ fn standing(plot: &CoordinatePlot, total: f64) -> Drawing {
     let bottom = top + STANDING;
     let maps: Vec<Map> =
         (0..plot.axes.len()).map(|at| map(plot, at, (bottom, top), 5)).collect();
-    let left = plot.axes.first().zip(maps.first()).map_or(0.0, |(axis, map)| room(axis, map));
-    let left = left.min(0.25 * total);
-    let step = (total - 14.0 - left) / plot.axes.len().saturating_sub(1).max(1) as f64;
+    // Titles are centered on their axes: half of the outer ones needs room beside these.
+    let half = |at: Option<&Coordinate>| at.map_or(0.0, |it| 0.5 * frame::text_width(&it.axis.title));
+    let names = plot.axes.first().zip(maps.first()).map_or(0.0, |(axis, map)| room(axis, map));
+    let left = half(plot.axes.first()).max(names).min(0.15 * total);
+    let right = total - half(plot.axes.last()).clamp(14.0, 0.12 * total);
+    let step = (right - left) / plot.axes.len().saturating_sub(1).max(1) as f64;
     let x = |at: usize| left + step * at as f64;
-    let last = plot.axes.len().saturating_sub(1);
     let content = html! {
         @for trace in &plot.traces {
             (line(plot, trace, |at, value| (x(at), maps[at].at(value))))
         }
         @for (at, (it, map)) in plot.axes.iter().zip(&maps).enumerate() {
-            @let (anchor, edge) = match at {
-                0 => ("start", 0.0),
-                _ if at == last => ("end", total),
-                _ => ("middle", x(at)),
-            };
             path class="spine" d=(format!("M{} {}V{}", px(x(at)), px(top), px(bottom))) {}
-            text x=(px(edge)) y=(px(LINE)) text-anchor=(anchor) { (fitted(&it.axis.title, step - 10.0)) }
-            (unit(&it.axis, edge, 2.0 * LINE, anchor))
+            @let wide = (step - 10.0).min(2.0 * x(at)).min(2.0 * (total - x(at)));
+            text x=(px(x(at))) y=(px(LINE)) text-anchor="middle" { (fitted(&it.axis.title, wide)) }
+            (unit(&it.axis, x(at), 2.0 * LINE))
             @for tick in &map.range.ticks {
                 @let y = map.at(tick.value);
                 path class="spine" d=(format!("M{} {}h4", px(x(at) - 4.0), px(y))) {}
@@ -151,15 +149,15 @@ fn room(of: &Coordinate, map: &Map) -> f64 {
 }
 
 /// The unit below a title, with the origin of its joules in bold.
-fn unit(axis: &Axis, x: f64, y: f64, anchor: &str) -> Markup {
+fn unit(axis: &Axis, x: f64, y: f64) -> Markup {
     html! {
         @match &axis.quantity {
             Quantity::Plain { unit } if unit.is_empty() => {}
             Quantity::Plain { unit } => {
-                text class="muted" x=(px(x)) y=(px(y)) text-anchor=(anchor) { "(" (unit) ")" }
+                text class="muted" x=(px(x)) y=(px(y)) text-anchor="middle" { "(" (unit) ")" }
             }
             Quantity::Energy { unit, origin } => {
-                text class="muted" x=(px(x)) y=(px(y)) text-anchor=(anchor) {
+                text class="muted" x=(px(x)) y=(px(y)) text-anchor="middle" {
                     "(" (unit) ", " tspan class="origin" { (origin.word()) } ")"
                 }
             }

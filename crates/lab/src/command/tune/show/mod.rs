@@ -111,10 +111,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let insight = Insight::of(&open);
     let enough = || -> anyhow::Result<()> {
         ensure!(
-            insight.trials.len() >= 2,
-            "`{}` has {} trials with a value; two are the least that says anything",
+            !insight.trials.is_empty(),
+            "`{}` has no trial with a value yet; tell some first",
             args.journal.display(),
-            insight.trials.len()
         );
         Ok(())
     };
