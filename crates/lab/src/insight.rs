@@ -57,12 +57,7 @@ pub fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
     insights
 }
 
-fn landscape(
-    data: &str,
-    kind: TuningSpace,
-    subject: Subject,
-    trials: &[TrialRow],
-) -> Landscape {
+fn landscape(data: &str, kind: TuningSpace, subject: Subject, trials: &[TrialRow]) -> Landscape {
     let of = trials.iter().filter(|it| it.data == data && it.space == kind);
     let origin = origin_of(of.filter_map(|it| it.energy).map(|it| it.origin));
     Landscape {
@@ -145,9 +140,8 @@ pub(crate) fn subject(
     });
     let dependence = partial_dependence(space, &points, &values, places).unwrap_or_default();
     let each = dependence.into_iter();
-    subject.dependence = each
-        .map(|it| Dependence { at: it.at, mean: it.mean, deviation: it.deviation })
-        .collect();
+    subject.dependence =
+        each.map(|it| Dependence { at: it.at, mean: it.mean, deviation: it.deviation }).collect();
     subject
 }
 

@@ -31,9 +31,8 @@ pub(super) fn run(
         Failure::BadInput(anyhow::Error::new(error).context(place))
     };
     let insights = insight::of_searches(&reference.trials);
-    let document =
-        ::report::reference_document(&reference, &ours, &published, target, &insights)
-            .map_err(unfit)?;
+    let document = ::report::reference_document(&reference, &ours, &published, target, &insights)
+        .map_err(unfit)?;
     let effects = ::report::effect_shares(&reference, &ours).map_err(unfit)?;
     let folder = out.join("published");
     ::report::write(&document, &folder).map_err(Failure::run_time)?;

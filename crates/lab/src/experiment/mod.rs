@@ -19,6 +19,7 @@ use std::{
 use rayon::prelude::*;
 use record::{Experiment, RunId, RunSpec};
 
+pub(crate) use self::tuning::{point, space};
 pub use self::{
     batching::Batching,
     layers::Layers,
@@ -26,7 +27,6 @@ pub use self::{
     timeline::Timeline,
     tuning::Tuning,
 };
-pub(crate) use self::tuning::{point, space};
 use crate::{config::Profile, seed::derive};
 
 /// An experiment of a study: which runs it wants, given those it has.

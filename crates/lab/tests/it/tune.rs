@@ -130,7 +130,10 @@ fn errors_leave_the_study_open() {
         (json!([{ "name": "x", "kind": "float", "low": 1.0 }]), "`high`"),
         (json!([{ "name": "x", "kind": "int", "low": 0.5, "high": 2.0 }]), "whole"),
         (json!([{ "name": "x", "kind": "categorical", "choices": [] }]), "at least one choice"),
-        (json!([{ "name": "x", "kind": "categorical", "choices": ["a", "b", "a"] }]), "\"a\" twice"),
+        (
+            json!([{ "name": "x", "kind": "categorical", "choices": ["a", "b", "a"] }]),
+            "\"a\" twice",
+        ),
         (json!([{ "name": "", "kind": "float", "low": 0.0, "high": 1.0 }]), "have a name"),
         (json!([{ "name": "x", "kind": "float", "low": -1e308, "high": 1e308 }]), "narrow it"),
         (json!([{ "name": "x", "kind": "float", "low": 0.0, "hihg": 1.0 }]), "did you mean `high`"),
@@ -210,7 +213,10 @@ fn the_pytorch_example_runs() {
     let args = ["tune", "show", "tune-pytorch/study.jsonl", "--json"];
     let shown: Value = serde_json::from_slice(&run(folder.path(), &args).stdout).unwrap();
     let history = shown["history"].as_array().unwrap();
-    assert!(!history.is_empty() && shown["silence"].as_str().unwrap().contains("the least"), "{shown}");
+    assert!(
+        !history.is_empty() && shown["silence"].as_str().unwrap().contains("the least"),
+        "{shown}"
+    );
     // Where nothing tells joules, none are told.
     assert!(history.iter().all(|it| it["cost"].as_f64().is_none_or(|it| it >= 0.0)), "{shown}");
 }

@@ -9,8 +9,8 @@ use crate::{
         EffectShare, LayerRow, Published, distinct, effect_shares, factorials, findings,
         search_figures, searches, study_cautions,
     },
-    insight::SearchInsight,
     document::{Cell, Column, Document, Section, Table},
+    insight::SearchInsight,
     stats::StatsError,
 };
 
@@ -93,9 +93,12 @@ pub fn reference_document(
         let rows: Vec<&LayerRow> = reference.layers.iter().filter(|it| it.data == data).collect();
         costs.caveats.extend(study_cautions(&rows)?.iter().map(|it| format!("{data}: {it}")));
     }
-    let sections: Vec<Section> =
-        [tuning::section(&rows.trials, target, insights), costs, layers::complexity(&rows.layers, &sets)]
-            .into();
+    let sections: Vec<Section> = [
+        tuning::section(&rows.trials, target, insights),
+        costs,
+        layers::complexity(&rows.layers, &sets),
+    ]
+    .into();
     Ok(Document {
         title: "The studies' raw data, analyzed again".to_owned(),
         lead: vec![

@@ -13,11 +13,7 @@ use crate::{
     plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
 };
 
-pub(super) fn section(
-    trials: &[TrialRow],
-    target: Target,
-    insights: &[SearchInsight],
-) -> Section {
+pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchInsight]) -> Section {
     let mut section = not_run(
         "rq1",
         "RQ1: tuning",

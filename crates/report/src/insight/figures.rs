@@ -2,7 +2,7 @@
 
 use super::{Dependence, Importance, Landscape, SearchParameter, Share, Subject, Tried};
 use crate::{
-    document::Figure,
+    document::{Figure, significant},
     plot::{
         Axis, CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Plot,
         Reference, Scale, Shape, Trace,
@@ -29,15 +29,20 @@ impl Landscape {
         let known = || self.told().filter_map(|it| Some((it, it.importance.as_ref()?)));
         let series: Vec<(String, Vec<Option<Mark>>)> = known()
             .map(|(subject, it)| {
-                let mut marks: Vec<Option<Mark>> = it.alone.iter().map(|it| Some(mark(*it))).collect();
+                let mut marks: Vec<Option<Mark>> =
+                    it.alone.iter().map(|it| Some(mark(*it))).collect();
                 marks.push(Some(Mark { value: 100.0 * together(it), interval: None }));
-                (if subject.name.is_empty() { "share".to_owned() } else { subject.name.clone() }, marks)
+                (
+                    if subject.name.is_empty() { "share".to_owned() } else { subject.name.clone() },
+                    marks,
+                )
             })
             .collect();
         if series.is_empty() {
             return None;
         }
-        let mut categories: Vec<String> = self.parameters.iter().map(|it| it.name.clone()).collect();
+        let mut categories: Vec<String> =
+            self.parameters.iter().map(|it| it.name.clone()).collect();
         categories.push("two together".to_owned());
         Some(Figure {
             id: self.id("importance"),
@@ -80,7 +85,10 @@ impl Landscape {
             let line = |(subject, it): &(&Subject, &Dependence)| Line {
                 name: line_name(subject),
                 shape: Shape::Straight,
-                points: self.along(it).map(|(x, y, band)| LinePoint { x, y, band: Some(band) }).collect(),
+                points: self
+                    .along(it)
+                    .map(|(x, y, band)| LinePoint { x, y, band: Some(band) })
+                    .collect(),
             };
             Plot::Lines(LinePlot {
                 x: parameter.axis(),
@@ -92,7 +100,9 @@ impl Landscape {
             let choice = |it: f64| parameter.choices.get(it as usize).cloned().unwrap_or_default();
             let places = of.first().map_or(&[][..], |it| it.1.at.as_slice());
             let marks = |(subject, it): &(&Subject, &Dependence)| {
-                let marks = self.along(it).map(|(_, value, band)| Some(Mark { value, interval: Some(band) }));
+                let marks = self
+                    .along(it)
+                    .map(|(_, value, band)| Some(Mark { value, interval: Some(band) }));
                 (line_name(subject), marks.collect())
             };
             Plot::Dots(CategoryPlot {
@@ -117,9 +127,31 @@ impl Landscape {
                 self.value.title,
                 self.basis()
             ),
-            alt: format!("Expected {} against {name}.", self.value.title),
+            alt: format!(
+                "Expected {} against {name}: {}.",
+                self.value.title,
+                self.extremes(parameter, &of)
+            ),
             plot,
         })
+    }
+
+    /// Where each subject is expected to be best, in words.
+    fn extremes(&self, parameter: &SearchParameter, of: &[(&Subject, &Dependence)]) -> String {
+        let each = of.iter().filter_map(|(subject, it)| {
+            let sign = if self.is_minimized { -1.0 } else { 1.0 };
+            let places = it.at.iter().zip(&it.mean);
+            let (at, _) = places.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))?;
+            let name = parameter.choices.get(*at as usize).cloned();
+            let at = name.unwrap_or_else(|| significant(*at, 3));
+            let of = if subject.name.is_empty() {
+                String::new()
+            } else {
+                format!(" of {}", subject.name)
+            };
+            Some(format!("best{of} at {at}"))
+        });
+        each.collect::<Vec<_>>().join("; ")
     }
 
     /// Places, expected values and bands, within the bounds.
@@ -148,12 +180,18 @@ impl Landscape {
             let weight = (rank + 1) as f64 / order.len() as f64;
             Trace { name: it.name.clone(), values, weight }
         };
-        let plain = |axis: &Axis| Coordinate { axis: axis.clone(), choices: Vec::new(), ends: None };
-        let mut axes: Vec<Coordinate> = self.parameters.iter().map(SearchParameter::coordinate).collect();
+        let plain =
+            |axis: &Axis| Coordinate { axis: axis.clone(), choices: Vec::new(), ends: None };
+        let mut axes: Vec<Coordinate> =
+            self.parameters.iter().map(SearchParameter::coordinate).collect();
         axes.extend(cost.map(plain));
         axes.push(plain(&self.value));
         let part = if shown.len() < order.len() {
-            format!(" Every so many by rank: {} of {}, the best and the worst among them.", shown.len(), order.len())
+            format!(
+                " Every so many by rank: {} of {}, the best and the worst among them.",
+                shown.len(),
+                order.len()
+            )
         } else {
             String::new()
         };
@@ -170,7 +208,10 @@ impl Landscape {
                 self.value.title
             ),
             alt: format!("Lines of {} through {} axes.", subject.trials_in_words(), axes.len()),
-            plot: Plot::Coordinates(CoordinatePlot { axes, traces: shown.iter().map(trace).collect() }),
+            plot: Plot::Coordinates(CoordinatePlot {
+                axes,
+                traces: shown.iter().map(trace).collect(),
+            }),
         }
     }
 }

@@ -165,27 +165,26 @@ impl Landscape {
     #[must_use]
     pub fn in_words(&self) -> Vec<String> {
         let sentence = |it: &Subject| {
-            let of = match it.name.as_str() {
-                "" => String::new(),
-                name => format!(" of {name}"),
+            let name = it.name.as_str();
+            let Some(importance) = &it.importance else {
+                let of = if name.is_empty() { String::new() } else { format!(" of {name}") };
+                let why = it.silence.as_ref()?;
+                return Some(format!("Nothing is said about the parameters{of}: {why}."));
             };
-            if let Some(importance) = &it.importance {
-                let ranked = self.ranked(importance);
-                let (name, share) = ranked.first()?;
-                return Some(format!(
-                    "What the {}{of} says about its parameters ({}): {name} explains {:.0} % of the variance over the \
-                     space{}.",
-                    self.value.title,
-                    it.trials_in_words(),
-                    100.0 * share.mean,
-                    ranked.get(1).map_or_else(String::new, |(name, share)| format!(
-                        ", then {name} with {:.0} %",
-                        100.0 * share.mean
-                    )),
-                ));
-            }
-            let why = it.silence.as_ref()?;
-            Some(format!("Nothing is said about the parameters{of}: {why}."))
+            let of = match name {
+                "" => it.trials_in_words(),
+                name => format!("{name} ({})", it.trials_in_words()),
+            };
+            let ranked = self.ranked(importance);
+            let (first, share) = ranked.first()?;
+            let second = ranked.get(1).map_or_else(String::new, |(name, share)| {
+                format!(", then {name} with {:.0} %", 100.0 * share.mean)
+            });
+            Some(format!(
+                "{of}: {first} explains {:.0} % of the variance of the {} over the space{second}.",
+                100.0 * share.mean,
+                self.value.title
+            ))
         };
         self.subjects.iter().filter_map(sentence).collect()
     }

@@ -178,11 +178,8 @@ fn any_plot() -> impl Strategy<Value = Plot> {
             choices: (0..choices).map(|it| format!("choice {it}")).collect(),
             ends,
         });
-        let traces = traces.into_iter().map(|(values, weight)| Trace {
-            name: "t".into(),
-            values,
-            weight,
-        });
+        let traces =
+            traces.into_iter().map(|(values, weight)| Trace { name: "t".into(), values, weight });
         Plot::Coordinates(CoordinatePlot { axes: axes.collect(), traces: traces.collect() })
     });
     prop_oneof![lines, points, categories, strip, coordinates]

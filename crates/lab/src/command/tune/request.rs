@@ -276,7 +276,10 @@ impl ParameterSpec {
                 format!("parameter `{name}` is categorical and needs `choices`, a list")
             })?;
             ensure!(self.step.is_none(), "parameter `{name}` is categorical and has no `step`");
-            ensure!(!choices.is_empty(), "parameter `{name}` needs at least one choice in `choices`");
+            ensure!(
+                !choices.is_empty(),
+                "parameter `{name}` needs at least one choice in `choices`"
+            );
             let mut seen = HashSet::new();
             if let Some(twice) = choices.iter().find(|it| !seen.insert(it.to_string())) {
                 bail!("parameter `{name}` has the choice {twice} twice; name it once");
