@@ -58,6 +58,10 @@ class Study:
 
 def drive(args):
     """Asks for legs, has them trained and measured, tells what they gave."""
+    if args.data_dir is not None:
+        # Found to be missing here, and not by every trial.
+        for name in ["images-idx3", "labels-idx1"]:
+            file_of(args.data_dir, name)
     args.out.mkdir(parents=True, exist_ok=True)
     study = Study(
         args.wattlab,
@@ -77,8 +81,11 @@ def drive(args):
         print(f"trial {leg['trial']}, epochs {leg['from'] + 1} to {leg['until']}: {cost}", flush=True)
         if args.joules and spent >= args.joules:
             break
-    best = study.request(op="best")
-    print(f"best: trial {best['trial']}, loss {best['value']:.4f}, {best['params']}")
+    try:
+        best = study.request(op="best")
+        print(f"best: trial {best['trial']}, loss {best['value']:.4f}, {best['params']}")
+    except RuntimeError as error:
+        print(f"best: {error}")
     return study.close()
 
 
@@ -100,6 +107,7 @@ def run_leg(args, study, leg):
     joules = energy.get("joules")
     if process.returncode != 0 or told is None:
         # Failed trials count, and so do their joules.
+        print(f"trial {trial} failed; why is in `{log.name}`", flush=True)
         study.request(op="tell", trial=trial, value=None, cost_j=joules)
     else:
         study.request(op="report", trial=trial, cost_j=joules, **told)
@@ -182,11 +190,16 @@ def data(torch, folder):
     return inputs[:16000], labels[:16000], inputs[16000:], labels[16000:]
 
 
-def idx(torch, folder, name):
-    """A file of MNIST's format, such as `train-images-idx3-ubyte`, plain or packed."""
+def file_of(folder, name):
     path = next(iter(sorted(folder.glob(f"train-{name}-ubyte*"))), None)
     if path is None:
-        sys.exit(f"`{folder}` has no `train-{name}-ubyte` or `.gz`; leave --data-dir out")
+        sys.exit(f"`{folder}` has no `train-{name}-ubyte` or `.gz`; name another --data-dir, or none")
+    return path
+
+
+def idx(torch, folder, name):
+    """A file of MNIST's format, such as `train-images-idx3-ubyte`, plain or packed."""
+    path = file_of(folder, name)
     content = path.read_bytes()
     content = gzip.decompress(content) if path.suffix == ".gz" else content
     dimensions = content[3]
