@@ -58,7 +58,7 @@ def main():
             {"name": "hidden", "kind": "int", "low": 16, "high": 1024, "log": True},
             {"name": "activation", "kind": "categorical", "choices": ["relu", "gelu"]},
         ],
-        journal="study.jsonl",  # run again, and the study goes on
+        journal="tune-serve.jsonl",  # run again, and the study goes on
     )
     for _ in range(30):
         asked = study.request(op="ask")

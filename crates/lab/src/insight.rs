@@ -22,7 +22,7 @@ const SEEN: usize = 128;
 const PLACES: usize = 17;
 /// Trials for each parameter, and at least, below which nothing is said: a leaf of the forest holds
 /// three.
-const PER_PARAMETER: usize = 5;
+const PER_PARAMETER: usize = 4;
 const LEAST: usize = 10;
 
 /// What the searches say, a landscape for each data set and space, with a subject for each network.
