@@ -13,7 +13,7 @@ pub(crate) fn subject(name: &str, seen: usize, count: usize) -> Subject {
         Tried {
             name: format!("gp, search 1, trial {}", it + 1),
             parameters: vec![rate, 0.1 + 0.9 * share(3), (it % 2) as f64],
-            cost: (it % 3 > 0).then(|| 300.0 + it as f64),
+            cost: (!it.is_multiple_of(3)).then_some(300.0 + it as f64),
             value: 90.0 - 20.0 * (rate.log10() + 3.0).powi(2),
         }
     };
@@ -107,7 +107,7 @@ fn a_landscape_is_told_in_figures_words_and_a_table() {
     assert_eq!((lines.axes.len(), lines.traces.len()), (5, 96));
     let values = lines.traces.iter().map(|it| it.values[4].unwrap());
     let all: Vec<f64> = of.subjects[0].trials.iter().map(|it| it.value).collect();
-    assert_eq!(values.clone().last(), all.iter().copied().reduce(f64::max));
+    assert_eq!(values.clone().next_back(), all.iter().copied().reduce(f64::max));
     assert_eq!(values.clone().next(), all.iter().copied().reduce(f64::min));
 }
 
