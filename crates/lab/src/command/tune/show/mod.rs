@@ -37,7 +37,7 @@ struct Insight {
 /// Places that a dependence is shown at.
 const PLACES: usize = 33;
 /// Choices that have names in a figure; more are numbered.
-const NAMED: usize = 1000;
+const NAMED: u64 = 100;
 
 impl Insight {
     fn of(open: &Open) -> Self {
@@ -80,10 +80,10 @@ fn landscape(open: &Open, trials: &[Seen]) -> Landscape {
     let (space, seed) = (open.space(), open.spec.seed);
     let parameters = open.spec.space.iter().zip(space.parameters()).map(|(spec, it)| {
         let cells = match it.kind {
-            Kind::Categorical => it.cells().map_or(0, |it| (it as usize).min(NAMED)),
+            Kind::Categorical => it.cells().filter(|it| *it <= NAMED).unwrap_or(0),
             _ => 0,
         };
-        let choice = |at: usize| match spec.value(at as f64) {
+        let choice = |at: u64| match spec.value(at as f64) {
             Value::String(text) => text,
             other => other.to_string(),
         };
