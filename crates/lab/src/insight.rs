@@ -89,35 +89,47 @@ fn of_function(
     trials.truncate(SEEN);
     trials.sort_by_key(|it| (it.sampler, it.repetition, it.number));
     let space = space(kind);
-    let tried: Vec<Tried> = trials
+    let (points, tried): (Vec<Vec<f64>>, Vec<Tried>) = trials
         .iter()
         .filter_map(|it| {
-            Some(Tried {
+            let point = point(&it.optimizer?, space.dimensions());
+            let tried = Tried {
                 name: format!(
                     "{}, search {}, trial {}",
                     it.sampler.title(),
                     it.repetition + 1,
                     it.number + 1
                 ),
-                parameters: point(&it.optimizer?, space.dimensions()),
+                parameters: point.iter().copied().map(Some).collect(),
                 cost: it.energy.map(|it| it.joules.0),
                 value: 100.0 * it.validation,
-            })
+            };
+            Some((point, tried))
         })
-        .collect();
-    subject(network.paper_name(), count, tried, &space, 0, PLACES)
+        .unzip();
+    let trials = Trials { count, points, tried };
+    subject(network.paper_name(), trials, &space, 0, PLACES)
 }
 
-/// What some of `count` trials say about one function; with too few of them, why nothing.
+/// Trials of one function that gave a value.
+pub(crate) struct Trials {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// Parameters of those that are looked at, as numbers also where they do not matter.
+    pub(crate) points: Vec<Vec<f64>>,
+    /// The same ones, as they are shown.
+    pub(crate) tried: Vec<Tried>,
+}
+
+/// What trials say about one function; with too few of them, why nothing.
 pub(crate) fn subject(
     name: &str,
-    count: usize,
-    trials: Vec<Tried>,
+    Trials { count, points, tried }: Trials,
     space: &Space,
     seed: u64,
     places: usize,
 ) -> Subject {
-    let mut subject = Subject { name: name.to_owned(), count, trials, ..Subject::default() };
+    let mut subject = Subject { name: name.to_owned(), count, trials: tried, ..Subject::default() };
     let least = LEAST.max(PER_PARAMETER * space.dimensions());
     let seen = subject.trials.len();
     if seen < least {
@@ -127,7 +139,6 @@ pub(crate) fn subject(
         ));
         return subject;
     }
-    let points: Vec<Vec<f64>> = subject.trials.iter().map(|it| it.parameters.clone()).collect();
     let values: Vec<f64> = subject.trials.iter().map(|it| it.value).collect();
     let Some(found) = importance(space, &points, &values, seed) else {
         subject.silence = Some(format!("all {seen} trials gave the same value"));

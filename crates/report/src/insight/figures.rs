@@ -174,7 +174,7 @@ impl Landscape {
         let cost = self.cost.as_ref().filter(|_| known);
         let trace = |rank: &usize| {
             let it = order[*rank];
-            let mut values: Vec<Option<f64>> = it.parameters.iter().map(|it| Some(*it)).collect();
+            let mut values = it.parameters.clone();
             values.extend(cost.map(|_| it.cost));
             values.push(Some(it.value));
             let weight = (rank + 1) as f64 / order.len() as f64;

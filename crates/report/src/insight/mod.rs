@@ -60,8 +60,8 @@ pub struct Dependence {
 pub struct Tried {
     /// Such as `gp, search 2, trial 14`.
     pub name: String,
-    /// Its parameters, in their order; choices by index.
-    pub parameters: Vec<f64>,
+    /// Its parameters, in their order; choices by index, and `None` where one does not matter.
+    pub parameters: Vec<Option<f64>>,
     /// What it cost, if that is known.
     pub cost: Option<f64>,
     /// What it gave.

@@ -12,7 +12,7 @@ pub(crate) fn subject(name: &str, seen: usize, count: usize) -> Subject {
         let rate = 10f64.powf(-5.0 + 4.0 * share(7));
         Tried {
             name: format!("gp, search 1, trial {}", it + 1),
-            parameters: vec![rate, 0.1 + 0.9 * share(3), (it % 2) as f64],
+            parameters: vec![Some(rate), Some(0.1 + 0.9 * share(3)), Some((it % 2) as f64)],
             cost: (!it.is_multiple_of(3)).then_some(300.0 + it as f64),
             value: 90.0 - 20.0 * (rate.log10() + 3.0).powi(2),
         }

@@ -41,8 +41,9 @@ fn standing(plot: &CoordinatePlot, total: f64) -> Drawing {
     let bottom = top + STANDING;
     let maps: Vec<Map> = (0..plot.axes.len()).map(|at| map(plot, at, (bottom, top), 5)).collect();
     // Titles are centered on their axes: half of the outer ones needs room beside these.
-    let half =
-        |at: Option<&Coordinate>| at.map_or(0.0, |it| 0.5 * frame::text_width(&it.axis.title));
+    let half = |at: Option<&Coordinate>| {
+        at.map_or(0.0, |it| 0.5 * frame::text_width(&it.axis.title) + 4.0)
+    };
     let names = plot.axes.first().zip(maps.first()).map_or(0.0, |(axis, map)| room(axis, map));
     let left = half(plot.axes.first()).max(names).min(0.15 * total);
     let right = total - half(plot.axes.last()).clamp(14.0, 0.12 * total);

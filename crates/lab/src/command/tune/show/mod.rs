@@ -10,7 +10,11 @@ use report::{Axis, Importance, Landscape, Subject, Tried};
 use serde_json::{Value, json};
 
 use super::{engine::Seen, open::Open};
-use crate::{Failure, insight, output};
+use crate::{
+    Failure,
+    insight::{self, Trials},
+    output,
+};
 
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]
@@ -74,9 +78,18 @@ impl Insight {
 
 fn landscape(open: &Open, trials: &[Seen]) -> Landscape {
     let tried = trials.iter().filter_map(|it| {
-        let (name, parameters) = (format!("trial {}", it.trial), it.parameters.clone());
-        Some(Tried { name, parameters, cost: it.cost, value: it.first()? })
+        let matters = open.space().active(&it.parameters);
+        let parameters = it.parameters.iter().zip(matters);
+        let tried = Tried {
+            name: format!("trial {}", it.trial),
+            parameters: parameters.map(|(value, matters)| matters.then_some(*value)).collect(),
+            cost: it.cost,
+            value: it.first()?,
+        };
+        Some((it.parameters.clone(), tried))
     });
+    let (points, tried): (Vec<Vec<f64>>, Vec<Tried>) = tried.unzip();
+    let seen = Trials { count: trials.len(), points, tried };
     let (space, seed) = (open.space(), open.spec.seed);
     let parameters = open.spec.space.iter().zip(space.parameters()).map(|(spec, it)| {
         let cells = match it.kind {
@@ -97,7 +110,7 @@ fn landscape(open: &Open, trials: &[Seen]) -> Landscape {
         bounds: None,
         is_minimized: open.minimizes(),
         cost: Some(figures::cost(open, "a trial")),
-        subjects: vec![insight::subject("", trials.len(), tried.collect(), space, seed, PLACES)],
+        subjects: vec![insight::subject("", seen, space, seed, PLACES)],
     }
 }
 
