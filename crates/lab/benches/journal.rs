@@ -363,12 +363,16 @@ fn step(name: &str, folder: &Path) -> String {
         "render" => {
             let (runs, published) = (runs(&path), Published::built_in());
             let results = report::results(&runs, &published);
-            let document = report::document(&runs, &results, &published, Target::default());
+            let begun = Instant::now();
+            let insights = wattlab::insight::of_searches(&runs.rows.trials);
+            let insight = begun.elapsed().as_secs_f64();
+            let document =
+                report::document(&runs, &results, &published, Target::default(), &insights);
             let folder = folder.join("report");
             let files = report::write(&document, &folder).unwrap();
             report::write_records(&Source(path), &runs, &files, &folder).unwrap();
             let page = fs::metadata(folder.join("index.html")).unwrap().len();
-            format!("{page}")
+            format!("{page} bytes, {insight:.2} s of it what searches say about parameters")
         }
         other => panic!("no step `{other}`"),
     }

@@ -12,6 +12,7 @@ pub mod executor;
 pub mod experiment;
 mod failure;
 mod images;
+pub mod insight;
 mod interrupt;
 mod others;
 pub mod output;

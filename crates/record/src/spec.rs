@@ -203,6 +203,19 @@ pub enum TuningSpace {
     Five,
 }
 
+impl TuningSpace {
+    /// The name in tables and plots.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Three => "3 parameters, linear as published",
+            Self::ThreeAsRun => "3 parameters as the study's code ran them, β2 fixed",
+            Self::ThreeLog => "3 parameters, learning rate on a log scale",
+            Self::Five => "5 parameters, linear as published",
+        }
+    }
+}
+
 /// Serve a queue of requests with a vision network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

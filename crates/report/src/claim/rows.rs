@@ -1,7 +1,7 @@
 //! Records as rows of observations: what each question looks at.
 
 use record::{
-    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
+    Adam, BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
     StudyNetwork, Task, TuningSpace,
 };
 
@@ -20,6 +20,8 @@ pub struct TrialRow {
     pub repetition: u32,
     /// Which trial of it.
     pub number: u32,
+    /// What was tried; `None` where a file of the study does not say.
+    pub optimizer: Option<Adam>,
     /// Energy of the training; `None` where nothing was read.
     pub energy: Option<Energy>,
     /// Energy of choosing the trial's parameters.
@@ -185,6 +187,7 @@ impl Row {
                     sampler: trial.sampler,
                     repetition: record.spec.repetition,
                     number: trial.number,
+                    optimizer: Some(task.optimizer),
                     energy,
                     plan: sound(record.energy.plan),
                     validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
