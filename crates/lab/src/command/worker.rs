@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use models::Device;
 
 use crate::{
     Failure, Interrupt,
@@ -149,6 +150,7 @@ impl Here<'_> {
                 let data = DataFolder::new(settings.data_dir.clone());
                 let sysfs = settings.sysfs.as_deref().unwrap_or(Path::new("/sys"));
                 let worker = Worker::new(meter, data, self.interrupt.clone())
+                    .on(Device::named(&settings.device).map_err(RunError::from)?)
                     .isolated(settings.isolation, settings.together, sysfs)?
                     .named(&self.args.name, &self.args.cpus);
                 none.insert(worker)

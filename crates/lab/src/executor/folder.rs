@@ -43,6 +43,9 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// In place of `/sys`.
     pub sysfs: Option<PathBuf>,
+    /// Where networks run.
+    #[serde(default = "cpu")]
+    pub device: String,
     /// Probes to load.
     pub plugins: Vec<PathBuf>,
     /// How measurements are kept apart.
@@ -53,6 +56,10 @@ pub struct Settings {
     pub runs: Option<u32>,
     /// A worker that finds nothing to do waits so long for more, in seconds.
     pub linger_s: f64,
+}
+
+fn cpu() -> String {
+    "cpu".to_owned()
 }
 
 /// Why a run cannot be done.

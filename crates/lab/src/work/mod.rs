@@ -13,19 +13,19 @@ use std::{
 
 use meter::{Meter, MeterError, Span, SpanReport};
 use models::{
-    DataError, TrainError,
+    DataError, Device, DeviceError, TrainError,
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, InferTask, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, ServeTask,
+    Serving, SpanEnergy, Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
 pub use self::isolation::shared_domains;
 use crate::{
-    Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
-    surroundings::Watch,
+    Interrupt, config::IsolationConfig, data::DataFolder, device::cpu_only,
+    environment::environment, surroundings::Watch,
 };
 
 /// Why a run could not be finished.
@@ -41,6 +41,9 @@ pub enum RunError {
     /// Its network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Its device cannot do it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Its vision network cannot be built or run.
     #[error(transparent)]
     Vision(#[from] VisionError),
@@ -89,6 +92,8 @@ pub struct Worker {
     data: DataFolder,
     interrupt: Interrupt,
     environment: Environment,
+    /// Where networks run.
+    device: Device,
     isolation: Isolation,
     /// What went on around the last main span.
     surroundings: RefCell<Option<Surroundings>>,
@@ -124,10 +129,22 @@ impl Worker {
             data,
             interrupt,
             environment,
+            device: Device::cpu(),
             isolation,
             surroundings: RefCell::default(),
             networks: Vec::new(),
         }
+    }
+
+    /// Runs networks on a device, and says so in records.
+    #[must_use]
+    pub fn on(mut self, device: Device) -> Self {
+        self.environment.machine.device = match device.about() {
+            Some(about) => format!("{} ({about})", device.name()),
+            None => device.name().to_owned(),
+        };
+        self.device = device;
+        self
     }
 
     /// Keeps measurements apart as a profile says; `together`: others may be measured on this machine
@@ -166,8 +183,13 @@ impl Worker {
                 models::Network::new(&task.network, channels, side, data.classes, spec.seed)
                     .map_err(TrainError::from)?;
             }
-            Task::Serve(task) => check_side(&task.network, task.image_side)?,
-            Task::Infer(task) => check_side(&task.network, task.image_side)?,
+            Task::Serve(ServeTask { network, image_side, .. })
+            | Task::Infer(InferTask { network, image_side, .. }) => {
+                if self.device.name() != "cpu" {
+                    return Err(cpu_only("inference of vision networks", &self.device).into());
+                }
+                check_side(network, *image_side)?;
+            }
         }
         Ok(())
     }

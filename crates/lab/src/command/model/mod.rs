@@ -7,7 +7,6 @@ mod profile;
 mod train;
 mod weights;
 
-use anyhow::anyhow;
 use models::vision::{Pretrained, architectures};
 use serde_json::json;
 
@@ -80,14 +79,4 @@ fn list(json: bool) -> Result<(), Failure> {
 /// What torchvision publishes of a network.
 fn published(name: &str) -> impl Iterator<Item = &'static Pretrained> + use<'_> {
     Pretrained::all().iter().filter(move |it| it.architecture == name)
-}
-
-/// The device that was asked for; there is only one kind in this build.
-fn device(name: &str) -> Result<(), Failure> {
-    match name {
-        "cpu" => Ok(()),
-        other => Err(Failure::bad_input(anyhow!(
-            "--device `{other}`: this build has the device `cpu` only"
-        ))),
-    }
 }

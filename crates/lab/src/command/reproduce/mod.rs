@@ -14,6 +14,7 @@ use crate::{
     Failure, Interrupt,
     config::Profile,
     data::DataFolder,
+    device::device,
     drive::{DriveError, Study},
     executor::{ExecuteError, slurm::SlurmError},
     experiment::{Brief, Plan, Records, plans, questions},
@@ -55,6 +56,9 @@ pub struct Args {
     /// Print what would run and what it would cost, and stop.
     #[arg(long)]
     plan: bool,
+    /// Where networks are trained: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    device: String,
     /// Read this folder in place of `/sys`.
     #[arg(long, value_name = "DIR")]
     sysfs: Option<PathBuf>,
@@ -109,10 +113,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    // Before the meter: what a driver that is open needs is no run's.
+    let device = device(&args.device)?;
     let meter = meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input)?;
     let data = DataFolder::new(args.data_dir.clone());
     let sysfs = args.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
     let mut worker = Worker::new(meter.clone(), data, interrupt.clone())
+        .on(device)
         .isolated(profile.isolation, false, &sysfs)
         .map_err(Failure::bad_input)?;
     // Bad data is found before the first joule is spent.

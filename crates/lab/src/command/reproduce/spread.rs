@@ -182,6 +182,7 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
     Settings {
         data_dir: args.data_dir.as_ref().map(whole),
         sysfs: args.sysfs.as_ref().map(whole),
+        device: args.device.clone(),
         plugins: args.plugin.iter().map(whole).collect(),
         isolation: profile.isolation,
         together,

@@ -1,0 +1,176 @@
+//! The kernels on the processor, for tests: the same source, compiled as C++.
+
+use std::{
+    ffi::{CString, c_char, c_int, c_void},
+    fmt::Write,
+    fs,
+    process::Command,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Product, Recorded};
+
+type Launch = unsafe extern "C" fn(*const c_char, *const c_int, *mut *mut c_void) -> c_int;
+
+#[derive(Clone)]
+enum Step {
+    Launch(&'static str, [usize; 3], Vec<Argument>),
+    Product(Product),
+}
+
+pub(super) struct Emulated {
+    launch: Launch,
+    /// What is being recorded.
+    recording: Mutex<Option<Vec<Step>>>,
+    memory: Mutex<Vec<Box<[u64]>>>,
+}
+
+/// Kernels use static memory: one at a time, whatever tests run.
+static ONE: Mutex<()> = Mutex::new(());
+
+fn one() -> std::sync::MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Emulated {
+    /// Nothing where there is no C++ compiler.
+    pub(super) fn new() -> Option<Arc<Self>> {
+        static LIBRARY: OnceLock<Option<libloading::Library>> = OnceLock::new();
+        let library = LIBRARY.get_or_init(compile).as_ref()?;
+        // SAFETY: it has that signature.
+        let launch = unsafe { *library.get::<Launch>(b"launch_named\0").unwrap() };
+        Some(Arc::new(Self { launch, recording: Mutex::default(), memory: Mutex::default() }))
+    }
+
+    fn perform(&self, step: &Step) {
+        match step {
+            Step::Launch(kernel, grid, arguments) => {
+                let name = CString::new(*kernel).unwrap();
+                let grid = grid.map(|it| c_int::try_from(it).unwrap());
+                let mut pointers: Vec<*mut c_void> = arguments
+                    .iter()
+                    .map(|it| match it {
+                        Argument::Address(value) => std::ptr::from_ref(value).cast_mut().cast(),
+                        Argument::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
+                        Argument::Double(value) => std::ptr::from_ref(value).cast_mut().cast(),
+                    })
+                    .collect();
+                let _one = one();
+                // SAFETY: the arguments are the kernel's; that is what is tested.
+                let known =
+                    unsafe { (self.launch)(name.as_ptr(), grid.as_ptr(), pointers.as_mut_ptr()) };
+                assert_eq!(known, 1, "no kernel {kernel}");
+            }
+            Step::Product(Product { size: [m, k, n], left, right, to }) => {
+                let value = |it: &Matrix, row: usize, column: usize| {
+                    let (row, column) = if it.transposed { (column, row) } else { (row, column) };
+                    // SAFETY: it lies in the matrix.
+                    unsafe { *(it.address as *const f32).add(row * it.columns + column) }
+                };
+                for row in 0..*m {
+                    for column in 0..*n {
+                        let terms = (0..*k).map(|i| value(left, row, i) * value(right, i, column));
+                        let sum: f32 = terms.sum();
+                        // SAFETY: as above.
+                        unsafe { *(*to as *mut f32).add(row * n + column) = sum };
+                    }
+                }
+            }
+        }
+    }
+
+    fn told(&self, step: Step) {
+        match &mut *self.recording.lock().unwrap() {
+            Some(steps) => steps.push(step),
+            None => self.perform(&step),
+        }
+    }
+}
+
+fn compile() -> Option<libloading::Library> {
+    let folder = tempfile::tempdir().unwrap();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/device");
+    let mut text = format!("#include \"{source}/emulated.hpp\"\n#include \"{source}/study.cu\"\n");
+    text +=
+        "extern \"C\" int launch_named(const char* name, const int* grid, void** arguments) {\n";
+    text += "gridDim = {grid[0], grid[1], grid[2]};\n";
+    for kernel in KERNELS {
+        let call = format!("return launch({kernel}, arguments), 1");
+        writeln!(text, "if (!strcmp(name, \"{kernel}\")) {call};").unwrap();
+    }
+    text += "return 0;\n}\n";
+    let (file, library) = (folder.path().join("study.cpp"), folder.path().join("libstudy.so"));
+    fs::write(&file, text).unwrap();
+    let compiled = Command::new("c++")
+        .args(["-std=c++17", "-O2", "-fPIC", "-shared", "-o"])
+        .args([&library, &file])
+        .output();
+    match compiled {
+        Err(_) => None,
+        Ok(it) => {
+            assert!(it.status.success(), "{}", String::from_utf8_lossy(&it.stderr));
+            // SAFETY: just compiled; it has no initializers but its own.
+            Some(unsafe { libloading::Library::new(library) }.unwrap())
+        }
+    }
+}
+
+struct Recording(Arc<Emulated>, Vec<Step>);
+
+impl Recorded for Recording {
+    fn replay(&self) -> Result<(), DeviceError> {
+        self.1.iter().for_each(|it| self.0.perform(it));
+        Ok(())
+    }
+}
+
+impl Backend for Arc<Emulated> {
+    fn allocate(&self, bytes: usize) -> Result<u64, DeviceError> {
+        let mut memory = vec![0_u64; bytes.div_ceil(8)].into_boxed_slice();
+        let address = memory.as_mut_ptr() as u64;
+        self.memory.lock().unwrap().push(memory);
+        Ok(address)
+    }
+
+    fn free(&self, address: u64) {
+        self.memory.lock().unwrap().retain(|it| it.as_ptr() as u64 != address);
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        // SAFETY: the caller's buffer has that room.
+        unsafe { std::ptr::copy(bytes.as_ptr(), address as *mut u8, bytes.len()) };
+        Ok(())
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        // SAFETY: as above.
+        unsafe { std::ptr::copy(address as *const u8, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    fn launch(
+        &self,
+        kernel: &'static str,
+        grid: [usize; 3],
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
+        self.told(Step::Launch(kernel, grid, arguments.to_vec()));
+        Ok(())
+    }
+
+    fn product(&self, product: Product) -> Result<(), DeviceError> {
+        self.told(Step::Product(product));
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        steps: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Box<dyn Recorded>, DeviceError> {
+        *self.recording.lock().unwrap() = Some(Vec::new());
+        let outcome = steps();
+        let recorded = self.recording.lock().unwrap().take();
+        outcome?;
+        Ok(Box::new(Recording(self.clone(), recorded.unwrap_or_default())))
+    }
+}
