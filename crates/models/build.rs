@@ -1,4 +1,4 @@
-//! Compiles the kernels of `src/device/study.cu`, with the feature `cuda`.
+//! Compiles the kernels of `src/device`, with the feature `cuda`.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ const TARGETS: [&str; 3] =
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/device/study.cu");
+    println!("cargo::rerun-if-changed=src/device");
     println!("cargo::rerun-if-env-changed=CUDA_HOME");
     if env::var_os("CARGO_FEATURE_CUDA").is_none() {
         return;
@@ -23,7 +23,7 @@ fn main() {
         nvcc.args(["-gencode", target]);
     }
     nvcc.args(["-O3", "-std=c++17", "-fatbin", "-o"]);
-    nvcc.arg(Path::new(&out).join("study.fatbin")).arg("src/device/study.cu");
+    nvcc.arg(Path::new(&out).join("kernels.fatbin")).arg("src/device/kernels.cu");
     let failed = match nvcc.output() {
         Ok(it) if it.status.success() => return,
         Ok(it) => String::from_utf8_lossy(&it.stderr).into_owned(),

@@ -13,7 +13,7 @@ use std::{
 
 use meter::{Meter, MeterError, Span, SpanReport};
 use models::{
-    DataError, Device, DeviceError, TrainError,
+    DataError, Device, DeviceError, Precision, TrainError,
     vision::{VisionError, VisionNetwork},
 };
 use record::{
@@ -24,8 +24,8 @@ use record::{
 use self::isolation::Isolation;
 pub use self::isolation::shared_domains;
 use crate::{
-    Interrupt, config::IsolationConfig, data::DataFolder, device::cpu_only,
-    environment::environment, surroundings::Watch,
+    Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
+    surroundings::Watch,
 };
 
 /// Why a run could not be finished.
@@ -185,9 +185,6 @@ impl Worker {
             }
             Task::Serve(ServeTask { network, image_side, .. })
             | Task::Infer(InferTask { network, image_side, .. }) => {
-                if self.device.name() != "cpu" {
-                    return Err(cpu_only("inference of vision networks", &self.device).into());
-                }
                 check_side(network, *image_side)?;
             }
         }
@@ -312,7 +309,10 @@ impl Worker {
     fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
         match self.networks.iter().position(|it| it.architecture().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
-            None => Ok(VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?),
+            None => {
+                let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
+                Ok(network.on(&self.device, Precision::default()))
+            }
         }
     }
 

@@ -1,8 +1,7 @@
 //! Serves a queue of requests with a vision network, on the real clock.
 
-use candle_core::Tensor;
 use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
-use models::vision::{VisionError, VisionNetwork, random_images};
+use models::vision::{Images, VisionError, VisionNetwork, random_images};
 use record::{BatchPolicy, Outcome, RunSpec, ServeTask, Served, Warning, WarningKind};
 use sha2::{Digest, Sha256};
 
@@ -14,19 +13,16 @@ const POOL: usize = 64;
 /// A network that answers requests.
 struct Server<'a> {
     network: &'a VisionNetwork,
-    /// `[POOL][3][side][side]`.
-    pool: Tensor,
+    /// `POOL` of them.
+    pool: Images,
 }
 
 impl Executor for Server<'_> {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
-        let images: Vec<Tensor> = requests
-            .iter()
-            .map(|it| self.pool.narrow(0, it % POOL, 1))
-            .collect::<Result<_, _>>()?;
-        self.network.forward(&Tensor::cat(&images, 0)?)?;
+        let numbers: Vec<usize> = requests.iter().map(|it| it % POOL).collect();
+        self.network.run(&self.pool, Some(&numbers))?;
         Ok(())
     }
 }
@@ -35,7 +31,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     let span = worker.meter.span("load");
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = worker.take_network(&task.network)?;
-    let pool = random_images(POOL, task.image_side, spec.seed)?;
+    let pool = network.keep(&random_images(POOL, task.image_side, spec.seed)?)?;
     let mut server = Server { network: &network, pool };
     let load = span.end();
     let interrupt = worker.interrupt.clone();

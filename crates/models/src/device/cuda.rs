@@ -2,19 +2,24 @@
 
 use std::{
     collections::HashMap,
-    ffi::{CString, c_int, c_void},
+    ffi::{CString, c_int, c_longlong, c_void},
     sync::Arc,
 };
 
 use cudarc::{
-    cublas::{self, sys::cublasOperation_t as Operation},
+    cublas::{
+        self,
+        sys::{
+            cublasComputeType_t as Compute, cublasOperation_t as Operation, cudaDataType as Kind,
+        },
+    },
     driver::{CudaContext, CudaGraph, CudaStream, result, sys},
 };
 
-use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Product, Recorded};
+use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Precision, Product, Recorded};
 
 /// The kernels for the GPUs that the build names, and as code that newer drivers translate.
-static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/study.fatbin"));
+static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
 
 /// Memory that cuBLAS may use for products split over their sums, what its makers advise for Hopper.
 const WORKSPACE: usize = 32 << 20;
@@ -181,6 +186,7 @@ impl Backend for Cuda {
             .map(|it| match it {
                 Argument::Address(value) => std::ptr::from_ref(value).cast_mut().cast(),
                 Argument::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
+                Argument::Long(value) => std::ptr::from_ref(value).cast_mut().cast(),
                 Argument::Double(value) => std::ptr::from_ref(value).cast_mut().cast(),
             })
             .collect();
@@ -199,30 +205,47 @@ impl Backend for Cuda {
 
     fn product(&self, product: Product) -> Result<(), DeviceError> {
         self.bind()?;
-        let Product { size: [m, k, n], left, right, to } = product;
+        let Product { size: [m, k, n], left, right, to, columns, precision, count, steps } =
+            product;
         // cuBLAS counts columns first, so that our rows are its columns: toᵀ = rightᵀ · leftᵀ.
         let operation = |it: Matrix| {
             if it.transposed { Operation::CUBLAS_OP_T } else { Operation::CUBLAS_OP_N }
         };
-        let [m, k, n, left_columns, right_columns] =
-            [m, k, n, left.columns, right.columns].map(|it| it as c_int);
+        let (kind, compute) = match precision {
+            Precision::Single => (Kind::CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F),
+            Precision::Tf32 => (Kind::CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F_FAST_TF32),
+            Precision::Bf16 => (Kind::CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F),
+        };
+        let [m, k, n, left_columns, right_columns, columns, count] =
+            [m, k, n, left.columns, right.columns, columns, count].map(|it| it as c_int);
+        let [left_step, right_step, step] = steps.map(|it| it as c_longlong);
+        let (one, zero) = (1.0_f32, 0.0_f32);
         // SAFETY: the matrices are the caller's and have these sizes; factors are read at once.
         let multiplied = unsafe {
-            cublas::result::sgemm(
+            cublas::result::gemm_strided_batched_ex(
                 *self.blas.handle(),
                 operation(right),
                 operation(left),
                 n,
                 m,
                 k,
-                &1.0,
-                right.address as *const f32,
+                std::ptr::from_ref(&one).cast(),
+                right.address as *const c_void,
+                kind,
                 right_columns,
-                left.address as *const f32,
+                right_step,
+                left.address as *const c_void,
+                kind,
                 left_columns,
-                &0.0,
-                to as *mut f32,
-                n,
+                left_step,
+                std::ptr::from_ref(&zero).cast(),
+                to as *mut c_void,
+                kind,
+                columns,
+                step,
+                count,
+                compute,
+                cublas::sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
             )
         };
         library("a matrix product", multiplied)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <tuple>
@@ -24,6 +25,22 @@ struct float4 {
     float x, y, z, w;
 };
 
+// Half of a single, rounded to the nearest, ties to even.
+struct __nv_bfloat16 {
+    uint16_t bits;
+};
+static float __bfloat162float(__nv_bfloat16 value) {
+    const uint32_t bits = (uint32_t)value.bits << 16;
+    float single;
+    memcpy(&single, &bits, 4);
+    return single;
+}
+static __nv_bfloat16 __float2bfloat16(float single) {
+    uint32_t bits;
+    memcpy(&bits, &single, 4);
+    return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
 static Place threadIdx, blockIdx, gridDim;
 static constexpr int FIBERS = 256, STACK = 64 * 1024;
 static ucontext_t scheduler, fibers[FIBERS];
@@ -31,8 +48,12 @@ static std::vector<char> stacks;
 static bool done[FIBERS];
 static int running;
 static std::function<void()> body;
+// Whether a barrier was met, and whether there may be one: a kernel whose first block meets none is a loop.
+static bool met, together;
 
 static void __syncthreads() {
+    met = true;
+    if (!together) abort();
     const int self = running;
     swapcontext(&fibers[self], &scheduler);
     threadIdx.x = self;
@@ -47,9 +68,15 @@ template <class... A, size_t... I>
 static void start(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
     body = [=] { kernel(*(A*)arguments[I]...); };
     stacks.resize((size_t)FIBERS * STACK);
+    met = false;
+    together = true;
     for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
             for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {
+                if (!together) {
+                    for (threadIdx.x = 0; threadIdx.x < FIBERS; threadIdx.x++) body();
+                    continue;
+                }
                 for (int i = 0; i < FIBERS; i++) {
                     done[i] = false;
                     getcontext(&fibers[i]);
@@ -67,6 +94,7 @@ static void start(void (*kernel)(A...), void** arguments, std::index_sequence<I.
                         left |= !done[running];
                     }
                 }
+                together = met;
             }
 }
 

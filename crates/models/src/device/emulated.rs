@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Product, Recorded};
+use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Precision, Product, Recorded};
 
 type Launch = unsafe extern "C" fn(*const c_char, *const c_int, *mut *mut c_void) -> c_int;
 
@@ -52,6 +52,7 @@ impl Emulated {
                     .map(|it| match it {
                         Argument::Address(value) => std::ptr::from_ref(value).cast_mut().cast(),
                         Argument::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
+                        Argument::Long(value) => std::ptr::from_ref(value).cast_mut().cast(),
                         Argument::Double(value) => std::ptr::from_ref(value).cast_mut().cast(),
                     })
                     .collect();
@@ -61,21 +62,7 @@ impl Emulated {
                     unsafe { (self.launch)(name.as_ptr(), grid.as_ptr(), pointers.as_mut_ptr()) };
                 assert_eq!(known, 1, "no kernel {kernel}");
             }
-            Step::Product(Product { size: [m, k, n], left, right, to }) => {
-                let value = |it: &Matrix, row: usize, column: usize| {
-                    let (row, column) = if it.transposed { (column, row) } else { (row, column) };
-                    // SAFETY: it lies in the matrix.
-                    unsafe { *(it.address as *const f32).add(row * it.columns + column) }
-                };
-                for row in 0..*m {
-                    for column in 0..*n {
-                        let terms = (0..*k).map(|i| value(left, row, i) * value(right, i, column));
-                        let sum: f32 = terms.sum();
-                        // SAFETY: as above.
-                        unsafe { *(*to as *mut f32).add(row * n + column) = sum };
-                    }
-                }
-            }
+            Step::Product(it) => (0..it.count).for_each(|index| multiply(it, index)),
         }
     }
 
@@ -87,10 +74,57 @@ impl Emulated {
     }
 }
 
+/// One of a product's matrices.
+fn multiply(product: &Product, index: usize) {
+    let Product { size: [m, k, n], left, right, to, columns, precision, steps, .. } = *product;
+    let half = precision == Precision::Bf16;
+    let width = if half { 2 } else { 4 };
+    // SAFETY, of both: the value lies in the matrix.
+    let value = |address: u64, at: usize| unsafe {
+        if half {
+            f32::from_bits(u32::from(*(address as *const u16).add(at)) << 16)
+        } else {
+            *(address as *const f32).add(at)
+        }
+    };
+    // Rows of terms on both sides.
+    let rows = |it: Matrix, step: usize, rows: usize, by_row: bool| -> Vec<f32> {
+        let address = it.address + (index * step * width) as u64;
+        let at = |row: usize, term: usize| {
+            if by_row { row * it.columns + term } else { term * it.columns + row }
+        };
+        (0..rows * k).map(|place| value(address, at(place / k, place % k))).collect()
+    };
+    let left = rows(left, steps[0], m, !left.transposed);
+    let right = rows(right, steps[1], n, right.transposed);
+    for row in 0..m {
+        for column in 0..n {
+            let (a, b) = (&left[row * k..][..k], &right[column * k..][..k]);
+            let mut lanes = [0.0_f32; 16];
+            for (a, b) in a.chunks(16).zip(b.chunks(16)) {
+                lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+            }
+            let sum: f32 = lanes.iter().sum();
+            let at = index * steps[2] + row * columns + column;
+            // SAFETY: as above.
+            unsafe {
+                if half {
+                    let bits = sum.to_bits();
+                    let rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+                    *(to as *mut u16).add(at) = rounded as u16;
+                } else {
+                    *(to as *mut f32).add(at) = sum;
+                }
+            }
+        }
+    }
+}
+
 fn compile() -> Option<libloading::Library> {
     let folder = tempfile::tempdir().unwrap();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/device");
-    let mut text = format!("#include \"{source}/emulated.hpp\"\n#include \"{source}/study.cu\"\n");
+    let mut text =
+        format!("#include \"{source}/emulated.hpp\"\n#include \"{source}/kernels.cu\"\n");
     text +=
         "extern \"C\" int launch_named(const char* name, const int* grid, void** arguments) {\n";
     text += "gridDim = {grid[0], grid[1], grid[2]};\n";

@@ -171,6 +171,7 @@ fn gpu(name: &str, _: usize) -> Result<Device, DeviceError> {
 pub(crate) enum Argument {
     Address(u64),
     Int(i32),
+    Long(i64),
     Double(f64),
 }
 
@@ -193,7 +194,20 @@ impl From<f64> for Argument {
     }
 }
 
-/// A matrix `[rows][columns]` of floats in the device's memory, row by row.
+/// How values lie in memory and how products are summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision throughout.
+    #[default]
+    Single,
+    /// Single precision, whose factors products round to 11 bits (NVIDIA's TF32): what PyTorch does in
+    /// convolutions unless told otherwise.
+    Tf32,
+    /// bfloat16, summed in single precision.
+    Bf16,
+}
+
+/// A matrix of values in the device's memory, row by row, rows that many columns apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix {
     pub(crate) address: u64,
@@ -201,7 +215,8 @@ pub(crate) struct Matrix {
     pub(crate) transposed: bool,
 }
 
-/// `to [m][n] = left · right`, each transposed first if it says so.
+/// `to [m][n] = left · right`, each transposed first if it says so; several of them, each so many values
+/// further on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
     /// Rows of the result, terms of a sum, columns of the result.
@@ -209,6 +224,19 @@ pub(crate) struct Product {
     pub(crate) left: Matrix,
     pub(crate) right: Matrix,
     pub(crate) to: u64,
+    /// Values from row to row of the result.
+    pub(crate) columns: usize,
+    pub(crate) precision: Precision,
+    pub(crate) count: usize,
+    pub(crate) steps: [usize; 3],
+}
+
+impl Product {
+    /// One, of single precision, with nothing between rows.
+    pub(crate) fn single(size: [usize; 3], left: Matrix, right: Matrix, to: u64) -> Self {
+        let (precision, count, steps) = (Precision::Single, 1, [0; 3]);
+        Self { size, left, right, to, columns: size[2], precision, count, steps }
+    }
 }
 
 /// Steps that were recorded.
@@ -238,7 +266,7 @@ pub(crate) trait Backend: Send + Sync {
     ) -> Result<Box<dyn Recorded>, DeviceError>;
 }
 
-/// The kernels by name, as `study.cu` has them.
+/// The kernels by name, as `kernels.cu` has them.
 #[cfg(any(test, feature = "cuda"))]
 const KERNELS: &[&str] = &[
     "adam",
@@ -266,6 +294,42 @@ const KERNELS: &[&str] = &[
     "sum_parts",
     "take_batch",
     "unpool",
+    "add_bf16",
+    "add_f32",
+    "add_table_bf16",
+    "add_table_f32",
+    "attend_bf16",
+    "attend_f32",
+    "channels_first_bf16",
+    "channels_first_f32",
+    "depthwise_bf16",
+    "depthwise_f32",
+    "finish_bf16",
+    "finish_f32",
+    "gate_bf16",
+    "gate_f32",
+    "global_mean_bf16",
+    "global_mean_f32",
+    "interleave_bf16",
+    "interleave_f32",
+    "largest_of_bf16",
+    "largest_of_f32",
+    "layer_norm_bf16",
+    "layer_norm_f32",
+    "mean_of_bf16",
+    "mean_of_f32",
+    "patches_bf16",
+    "patches_f32",
+    "place_bf16",
+    "place_f32",
+    "scale_shift_bf16",
+    "scale_shift_f32",
+    "take_images_bf16",
+    "take_images_f32",
+    "take_pixels_bf16",
+    "take_pixels_f32",
+    "widen_bf16",
+    "widen_f32",
 ];
 
 /// Memory on a device; freed with it.
@@ -298,12 +362,16 @@ impl Buffer {
 impl Place {
     /// Room for so many 4-byte numbers, all zero.
     pub(crate) fn zeros(&self, len: usize) -> Result<Buffer, DeviceError> {
-        let address = self.backend.allocate(4 * len.max(1))?;
+        self.room(4 * len)
+    }
+
+    fn room(&self, bytes: usize) -> Result<Buffer, DeviceError> {
+        let address = self.backend.allocate(bytes.max(4))?;
         Ok(Buffer { backend: self.backend.clone(), address })
     }
 
     pub(crate) fn upload<T: Plain>(&self, values: &[T]) -> Result<Buffer, DeviceError> {
-        let buffer = self.zeros(values.len())?;
+        let buffer = self.room(size_of_val(values))?;
         buffer.write(values)?;
         Ok(buffer)
     }
@@ -344,14 +412,16 @@ impl Place {
     }
 }
 
-/// Numbers of four bytes without padding, any bits of which are a number.
+/// Numbers without padding, any bits of which are a number.
 ///
 /// # Safety
 ///
 /// Just that.
 pub(crate) unsafe trait Plain: Copy {}
-// SAFETY: four bytes, any bits are a value.
+// SAFETY: any bits are a value.
 unsafe impl Plain for f32 {}
+// SAFETY: as above.
+unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
 // SAFETY: as above.
@@ -368,7 +438,12 @@ fn bytes_mut<T: Plain>(values: &mut [T]) -> &mut [u8] {
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn emulated() -> Option<Device> {
-    let backend = Arc::new(emulated::Emulated::new()?);
+    let Some(backend) = emulated::Emulated::new() else {
+        eprintln!("skipped: no C++ compiler (`c++`) to compile the kernels with");
+        return None;
+    };
+    let backend = Arc::new(backend);
     Some(Device::new("emulated".to_owned(), "the tests' own".to_owned(), backend))
 }

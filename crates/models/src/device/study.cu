@@ -9,10 +9,13 @@
 
 constexpr int THREADS = 256;
 
-// Where the batches are and how many steps were made: what a recorded step reads instead of arguments.
+// Where the batches are, how many steps were made, and what Adam multiplies by because of that: what a
+// recorded step reads instead of arguments.
 struct Counters {
     int batch;
     int steps;
+    float size;
+    float root;
 };
 
 static __device__ float no_less_than_zero(float value) {
@@ -421,9 +424,9 @@ static __device__ int largest(const float* row, int classes) {
 }
 
 // Cross-entropy of logits `[n][classes]`, its gradient, and the batch's loss and right answers to their
-// place; counts the batch and the step. Grid: 1.
+// place; counts the batch and the step, for Adam, too. Grid: 1.
 KERNEL entropy(const float* logits, const unsigned* labels, float* gradient, float* losses, int* correct,
-               Counters* counters, int n, int classes) {
+               Counters* counters, int n, int classes, double rate, double beta1, double beta2) {
     double loss = 0.0, right = 0.0;
     for (int i = threadIdx.x; i < n; i += THREADS) {
         const float* row = logits + (size_t)i * classes;
@@ -449,6 +452,8 @@ KERNEL entropy(const float* logits, const unsigned* labels, float* gradient, flo
     correct[counters->batch] = (int)right;
     counters->batch += 1;
     counters->steps += 1;
+    counters->size = (float)(rate / (1.0 - pow(beta1, (double)counters->steps)));
+    counters->root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)counters->steps)));
 }
 
 // Adds the number of rows whose label has the largest logit. Grid: 1.
@@ -465,14 +470,7 @@ static __device__ float flushed(float value) { return fabsf(value) < 1.17549435e
 
 // One step of Adam on all parameters at once, PyTorch's semantics. Grid: len / 256.
 KERNEL adam(float* values, const float* gradients, float* first, float* second, const Counters* counters,
-            int len, double rate, double beta1, double beta2, double epsilon, double decay) {
-    __shared__ float factors[2];
-    if (threadIdx.x == 0) {
-        const double steps = counters->steps;
-        factors[0] = (float)(rate / (1.0 - pow(beta1, steps)));
-        factors[1] = (float)(1.0 / sqrt(1.0 - pow(beta2, steps)));
-    }
-    __syncthreads();
+            int len, double beta1, double beta2, double epsilon, double decay) {
     const int at = blockIdx.x * THREADS + threadIdx.x;
     if (at >= len) return;
     const float gradient = gradients[at] + (float)decay * values[at];
@@ -480,5 +478,5 @@ KERNEL adam(float* values, const float* gradients, float* first, float* second, 
     const float v = flushed((float)beta2 * second[at] + (float)(1.0 - beta2) * gradient * gradient);
     first[at] = m;
     second[at] = v;
-    values[at] -= factors[0] * m / (sqrtf(v) * factors[1] + (float)epsilon);
+    values[at] -= counters->size * m / (sqrtf(v) * counters->root + (float)epsilon);
 }

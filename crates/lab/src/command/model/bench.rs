@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use models::{
-    Control, Device, Split, TrainEvent, Training,
+    Control, Device, Precision, Split, TrainEvent, Training,
     vision::{VisionNetwork, random_images},
 };
 use serde_json::json;
 
 use super::net::{ADAM, Kind, Named, Subject, at_least_one};
-use crate::{Failure, device::cpu_only, output};
+use crate::{Failure, output};
 
 /// Arguments of `wattlab model bench`.
 #[derive(Debug, clap::Args)]
@@ -20,12 +20,36 @@ pub struct Args {
     /// Steps that are timed.
     #[arg(long, default_value_t = 20)]
     steps: usize,
+    /// Values and products of a vision network on a device.
+    #[arg(long, default_value = "f32")]
+    precision: Type,
     /// Inference only.
     #[arg(long)]
     forward_only: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+/// Of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Type {
+    /// Single precision.
+    F32,
+    /// Single precision whose products are of NVIDIA's TF32.
+    Tf32,
+    /// bfloat16.
+    Bf16,
+}
+
+impl From<Type> for Precision {
+    fn from(it: Type) -> Self {
+        match it {
+            Type::F32 => Self::Single,
+            Type::Tf32 => Self::Tf32,
+            Type::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// Steps before the clock counts.
@@ -119,12 +143,16 @@ fn evaluate(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Ti
 }
 
 fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
-    if device.name() != "cpu" {
-        return Err(Failure::bad_input(cpu_only("inference of vision networks", device)));
+    if device.name() == "cpu" && args.precision != Type::F32 {
+        let text = "--precision: the CPU computes in single precision only, `f32`";
+        return Err(Failure::bad_input(anyhow!(text)));
     }
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
+    let network = network.on(device, args.precision.into());
     let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
-    timed(args.steps, || network.forward(&images).map(|_| ()).map_err(Failure::run_time))
+    let images = network.keep(&images).map_err(Failure::run_time)?;
+    let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
+    Ok(Times { recorded: network.recorded(), ..timed(args.steps, run)? })
 }
 
 /// The most memory that this process had at once, where the system tells (Linux).

@@ -1,5 +1,6 @@
 //! `wattlab model`: the networks by themselves.
 
+mod agree;
 mod bench;
 mod forward;
 mod net;
@@ -27,6 +28,8 @@ pub enum Command {
     Train(train::Args),
     /// Time training or inference on random data.
     Bench(bench::Args),
+    /// Compute the same on a device and on the CPU, and compare.
+    Agree(agree::Args),
     /// Measure each layer's time and energy on random data.
     Profile(profile::Args),
 }
@@ -42,6 +45,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Forward(args) => forward::run(args),
         Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Agree(args) => agree::run(args),
         Command::Profile(args) => profile::run(args),
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::net::{ADAM, Kind, Named, Subject};
-use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
+use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
