@@ -186,7 +186,6 @@ impl Backend for Cuda {
             .map(|it| match it {
                 Argument::Address(value) => std::ptr::from_ref(value).cast_mut().cast(),
                 Argument::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
-                Argument::Long(value) => std::ptr::from_ref(value).cast_mut().cast(),
                 Argument::Double(value) => std::ptr::from_ref(value).cast_mut().cast(),
             })
             .collect();

@@ -171,7 +171,6 @@ fn gpu(name: &str, _: usize) -> Result<Device, DeviceError> {
 pub(crate) enum Argument {
     Address(u64),
     Int(i32),
-    Long(i64),
     Double(f64),
 }
 
@@ -306,6 +305,8 @@ const KERNELS: &[&str] = &[
     "depthwise_f32",
     "finish_bf16",
     "finish_f32",
+    "finish_wide_bf16",
+    "finish_wide_f32",
     "gate_bf16",
     "gate_f32",
     "global_mean_bf16",
@@ -320,6 +321,8 @@ const KERNELS: &[&str] = &[
     "mean_of_f32",
     "patches_bf16",
     "patches_f32",
+    "patches_wide_bf16",
+    "patches_wide_f32",
     "place_bf16",
     "place_f32",
     "scale_shift_bf16",

@@ -2,7 +2,7 @@
 //
 // Images are `[n][h][w][c]`; their pixels may lie `pitch` values apart. Values are single or bfloat16,
 // sums are single. Most kernels have a thread for each value of their result: `len` of them in all, grid
-// len / 256.
+// len / 256. Those that move most also come in a wide form, with a thread for 16 bytes.
 #ifndef EMULATED
 #include <cuda_bf16.h>
 #endif
@@ -29,7 +29,15 @@ static __device__ float activate(float x, int activation) {
     }
 }
 
-static __device__ long long place_in_grid() { return (long long)blockIdx.x * THREADS + threadIdx.x; }
+// Nothing has 2³¹ values: division is cheap in 32 bits and dear in 64.
+static __device__ unsigned place_in_grid() { return blockIdx.x * THREADS + threadIdx.x; }
+
+// Sixteen bytes that are read or written at once.
+template <class T>
+struct __align__(16) Pack {
+    static constexpr int LEN = 16 / sizeof(T);
+    T values[LEN];
+};
 
 // A kernel for both types.
 namespace as_f32 { typedef float T; }
@@ -49,18 +57,18 @@ BOTH(take_images, (pool, numbers, to, len), const T* pool, const unsigned* numbe
 // The pixels under a convolution's kernel as rows, `[groups][pixels][depth]`, by tap and channel, then zeros.
 template <class T>
 static __device__ void patches(const T* x, T* to, int pitch, int h, int w, int c, int kh, int kw, int stride,
-                               int ph, int pw, int rows, int columns, int groups, int depth, long long len) {
-    const long long at = place_in_grid();
+                               int ph, int pw, int rows, int columns, int groups, int depth, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int k = at % depth, each = c / groups;
-    const long long pixels = len / depth / groups;
+    const unsigned pixels = len / depth / groups;
     const int group = at / depth / pixels;
-    const long long pixel = at / depth - group * pixels;
+    const unsigned pixel = at / depth - group * pixels;
     float value = 0.0f;
     if (k < kh * kw * each) {
         const int tap = k / each, channel = group * each + k % each;
         const int column = pixel % columns, row = pixel / columns % rows;
-        const long long image = pixel / columns / rows;
+        const unsigned image = pixel / columns / rows;
         const int y = row * stride + tap / kw - ph, z = column * stride + tap % kw - pw;
         if (y >= 0 && y < h && z >= 0 && z < w) value = number(x[((image * h + y) * w + z) * pitch + channel]);
     }
@@ -68,13 +76,38 @@ static __device__ void patches(const T* x, T* to, int pitch, int h, int w, int c
 }
 BOTH(patches, (x, to, pitch, h, w, c, kh, kw, stride, ph, pw, rows, columns, groups, depth, len), const T* x, T* to,
      int pitch, int h, int w, int c, int kh, int kw, int stride, int ph, int pw, int rows, int columns, int groups,
-     int depth, long long len)
+     int depth, unsigned len)
+
+template <class T>
+static __device__ void patches_wide(const T* x, T* to, int pitch, int h, int w, int c, int kh, int kw, int stride,
+                                    int ph, int pw, int rows, int columns, int groups, int depth, unsigned len) {
+    constexpr unsigned LEN = Pack<T>::LEN;
+    const unsigned at = place_in_grid() * LEN;
+    if (at >= len) return;
+    const unsigned k = at % depth, each = c / groups;
+    const unsigned pixels = len / depth / groups;
+    const unsigned group = at / depth / pixels, pixel = at / depth - group * pixels;
+    const int tap = k / each, channel = group * each + k % each;
+    const int column = pixel % columns, row = pixel / columns % rows;
+    const unsigned image = pixel / columns / rows;
+    const int y = row * stride + tap / kw - ph, z = column * stride + tap % kw - pw;
+    Pack<T> values;
+    if (y >= 0 && y < h && z >= 0 && z < w) {
+        values = *(const Pack<T>*)(x + ((image * h + y) * w + z) * pitch + channel);
+    } else {
+        for (unsigned i = 0; i < LEN; i++) put(values.values + i, 0.0f);
+    }
+    *(Pack<T>*)(to + at) = values;
+}
+BOTH(patches_wide, (x, to, pitch, h, w, c, kh, kw, stride, ph, pw, rows, columns, groups, depth, len), const T* x,
+     T* to, int pitch, int h, int w, int c, int kh, int kw, int stride, int ph, int pw, int rows, int columns,
+     int groups, int depth, unsigned len)
 
 // Bias, residual if any, activation, in place.
 template <class T>
 static __device__ void finish(T* values, const float* bias, const T* residual, int pitch, int c, int activation,
-                              long long len) {
-    const long long at = place_in_grid();
+                              unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     float value = number(values[at]) + bias[channel];
@@ -82,19 +115,38 @@ static __device__ void finish(T* values, const float* bias, const T* residual, i
     put(values + at, activate(value, activation));
 }
 BOTH(finish, (values, bias, residual, pitch, c, activation, len), T* values, const float* bias, const T* residual,
-     int pitch, int c, int activation, long long len)
+     int pitch, int c, int activation, unsigned len)
+
+template <class T>
+static __device__ void finish_wide(T* values, const float* bias, const T* residual, int pitch, int c, int activation,
+                                   unsigned len) {
+    constexpr unsigned LEN = Pack<T>::LEN;
+    const unsigned at = place_in_grid() * LEN;
+    if (at >= len) return;
+    const unsigned channel = at % c;
+    Pack<T> own = *(const Pack<T>*)(values + at), other;
+    if (residual) other = *(const Pack<T>*)(residual + at / c * pitch + channel);
+    for (unsigned i = 0; i < LEN; i++) {
+        float value = number(own.values[i]) + bias[channel + i];
+        if (residual) value += number(other.values[i]);
+        put(own.values + i, activate(value, activation));
+    }
+    *(Pack<T>*)(values + at) = own;
+}
+BOTH(finish_wide, (values, bias, residual, pitch, c, activation, len), T* values, const float* bias,
+     const T* residual, int pitch, int c, int activation, unsigned len)
 
 // A depthwise convolution, weights `[taps][c]`.
 template <class T>
 static __device__ void depthwise(const T* x, const float* weights, const float* bias, T* to, int pitch, int h, int w,
                                  int c, int kh, int kw, int stride, int ph, int pw, int rows, int columns,
-                                 int activation, long long len) {
-    const long long at = place_in_grid();
+                                 int activation, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
-    const long long pixel = at / c;
+    const unsigned pixel = at / c;
     const int column = pixel % columns, row = pixel / columns % rows;
-    const long long image = pixel / columns / rows;
+    const unsigned image = pixel / columns / rows;
     float sum = bias[channel];
     for (int i = 0; i < kh; i++) {
         const int y = row * stride + i - ph;
@@ -109,19 +161,19 @@ static __device__ void depthwise(const T* x, const float* weights, const float* 
 }
 BOTH(depthwise, (x, weights, bias, to, pitch, h, w, c, kh, kw, stride, ph, pw, rows, columns, activation, len),
      const T* x, const float* weights, const float* bias, T* to, int pitch, int h, int w, int c, int kh, int kw,
-     int stride, int ph, int pw, int rows, int columns, int activation, long long len)
+     int stride, int ph, int pw, int rows, int columns, int activation, unsigned len)
 
 // Batch norm and ReLU.
 template <class T>
 static __device__ void scale_shift(const T* x, const float* scale, const float* shift, T* to, int pitch, int c,
-                                   long long len) {
-    const long long at = place_in_grid();
+                                   unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     put(to + at, fmaxf(number(x[at / c * pitch + channel]) * scale[channel] + shift[channel], 0.0f));
 }
 BOTH(scale_shift, (x, scale, shift, to, pitch, c, len), const T* x, const float* scale, const float* shift, T* to,
-     int pitch, int c, long long len)
+     int pitch, int c, unsigned len)
 
 // Layer norm over the channels of each pixel. Grid: pixels / 8.
 template <class T>
@@ -129,9 +181,9 @@ static __device__ void layer_norm(const T* x, const float* gamma, const float* b
                                   int pixels, double epsilon) {
     __shared__ float sums[8][32];
     const int lane = threadIdx.x % 32, member = threadIdx.x / 32;
-    const long long pixel = (long long)blockIdx.x * 8 + member;
-    const bool there = pixel < pixels;
-    const T* from = x + pixel * pitch;
+    const unsigned pixel = blockIdx.x * 8 + member;
+    const bool there = pixel < (unsigned)pixels;
+    const T* from = x + (size_t)pixel * pitch;
     float totals[2] = {0.0f, 0.0f};
     for (int pass = 0; pass < 2; pass++) {
         // The mean, then the squares of distances from it.
@@ -151,7 +203,7 @@ static __device__ void layer_norm(const T* x, const float* gamma, const float* b
     }
     const float mean = totals[0] / c, inverse = 1.0f / sqrtf(totals[1] / c + (float)epsilon);
     for (int i = lane; there && i < c; i += 32) {
-        put(to + pixel * c + i, (number(from[i]) - mean) * inverse * gamma[i] + beta[i]);
+        put(to + (size_t)pixel * c + i, (number(from[i]) - mean) * inverse * gamma[i] + beta[i]);
     }
 }
 BOTH(layer_norm, (x, gamma, beta, to, pitch, c, pixels, epsilon), const T* x, const float* gamma, const float* beta,
@@ -159,13 +211,13 @@ BOTH(layer_norm, (x, gamma, beta, to, pitch, c, pixels, epsilon), const T* x, co
 
 template <class T>
 static __device__ void largest_of(const T* x, T* to, int pitch, int h, int w, int c, int rows, int columns,
-                                  int kernel, int stride, int padding, long long len) {
-    const long long at = place_in_grid();
+                                  int kernel, int stride, int padding, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
-    const long long pixel = at / c;
+    const unsigned pixel = at / c;
     const int column = pixel % columns, row = pixel / columns % rows;
-    const long long image = pixel / columns / rows;
+    const unsigned image = pixel / columns / rows;
     float best = -INFINITY;
     for (int y = row * stride - padding; y < row * stride - padding + kernel; y++) {
         for (int z = column * stride - padding; z < column * stride - padding + kernel; z++) {
@@ -176,18 +228,18 @@ static __device__ void largest_of(const T* x, T* to, int pitch, int h, int w, in
     put(to + at, best);
 }
 BOTH(largest_of, (x, to, pitch, h, w, c, rows, columns, kernel, stride, padding, len), const T* x, T* to, int pitch,
-     int h, int w, int c, int rows, int columns, int kernel, int stride, int padding, long long len)
+     int h, int w, int c, int rows, int columns, int kernel, int stride, int padding, unsigned len)
 
 // Means of windows, zeros around counted in; with a kernel of 0 of as many parts as there are outputs.
 template <class T>
 static __device__ void mean_of(const T* x, T* to, int pitch, int h, int w, int c, int rows, int columns, int kernel,
-                               int stride, int padding, long long len) {
-    const long long at = place_in_grid();
+                               int stride, int padding, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
-    const long long pixel = at / c;
+    const unsigned pixel = at / c;
     const int column = pixel % columns, row = pixel / columns % rows;
-    const long long image = pixel / columns / rows;
+    const unsigned image = pixel / columns / rows;
     int top = row * stride - padding, bottom = top + kernel;
     int left = column * stride - padding, right = left + kernel;
     int count = kernel * kernel;
@@ -205,7 +257,7 @@ static __device__ void mean_of(const T* x, T* to, int pitch, int h, int w, int c
     put(to + at, sum / count);
 }
 BOTH(mean_of, (x, to, pitch, h, w, c, rows, columns, kernel, stride, padding, len), const T* x, T* to, int pitch,
-     int h, int w, int c, int rows, int columns, int kernel, int stride, int padding, long long len)
+     int h, int w, int c, int rows, int columns, int kernel, int stride, int padding, unsigned len)
 
 // The mean of each channel over an image, `[n][c]`. Grid: c / 32, n.
 template <class T>
@@ -216,7 +268,7 @@ static __device__ void global_mean(const T* x, T* to, int pitch, int pixels, int
     float sum = 0.0f;
     if (channel < c) {
         for (int pixel = member; pixel < pixels; pixel += 8) {
-            sum += number(x[((long long)blockIdx.y * pixels + pixel) * pitch + channel]);
+            sum += number(x[((size_t)blockIdx.y * pixels + pixel) * pitch + channel]);
         }
     }
     sums[member][lane] = sum;
@@ -230,76 +282,76 @@ BOTH(global_mean, (x, to, pitch, pixels, c), const T* x, T* to, int pitch, int p
 
 // To `[n][c][pixels]`.
 template <class T>
-static __device__ void channels_first(const T* x, T* to, int pitch, int pixels, int c, long long len) {
-    const long long at = place_in_grid();
+static __device__ void channels_first(const T* x, T* to, int pitch, int pixels, int c, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int pixel = at % pixels, channel = at / pixels % c;
-    const long long image = at / pixels / c;
+    const unsigned image = at / pixels / c;
     to[at] = x[(image * pixels + pixel) * pitch + channel];
 }
-BOTH(channels_first, (x, to, pitch, pixels, c, len), const T* x, T* to, int pitch, int pixels, int c, long long len)
+BOTH(channels_first, (x, to, pitch, pixels, c, len), const T* x, T* to, int pitch, int pixels, int c, unsigned len)
 
 // Channels to a place among others.
 template <class T>
-static __device__ void place(const T* x, T* to, int pitch, int to_pitch, int c, long long len) {
-    const long long at = place_in_grid();
+static __device__ void place(const T* x, T* to, int pitch, int to_pitch, int c, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at < len) to[at / c * to_pitch + at % c] = x[at / c * pitch + at % c];
 }
-BOTH(place, (x, to, pitch, to_pitch, c, len), const T* x, T* to, int pitch, int to_pitch, int c, long long len)
+BOTH(place, (x, to, pitch, to_pitch, c, len), const T* x, T* to, int pitch, int to_pitch, int c, unsigned len)
 
 // A channel of the one, a channel of the other, c of each.
 template <class T>
-static __device__ void interleave(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, long long len) {
-    const long long at = place_in_grid();
+static __device__ void interleave(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
-    const long long pixel = at / (2 * c);
+    const unsigned pixel = at / (2 * c);
     const int channel = at % (2 * c) / 2;
     to[at] = at % 2 == 0 ? a[pixel * a_pitch + channel] : b[pixel * b_pitch + channel];
 }
 BOTH(interleave, (a, b, to, a_pitch, b_pitch, c, len), const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c,
-     long long len)
+     unsigned len)
 
 // Times a factor for each channel of each image.
 template <class T>
-static __device__ void gate(const T* x, const T* factors, T* to, int pitch, int pixels, int c, long long len) {
-    const long long at = place_in_grid();
+static __device__ void gate(const T* x, const T* factors, T* to, int pitch, int pixels, int c, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const float factor = number(factors[at / c / pixels * c + channel]);
     put(to + at, number(x[at / c * pitch + channel]) * factor);
 }
 BOTH(gate, (x, factors, to, pitch, pixels, c, len), const T* x, const T* factors, T* to, int pitch, int pixels, int c,
-     long long len)
+     unsigned len)
 
 template <class T>
-static __device__ void add(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, int relu, long long len) {
-    const long long at = place_in_grid();
+static __device__ void add(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, int relu, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const float sum = number(a[at / c * a_pitch + channel]) + number(b[at / c * b_pitch + channel]);
     put(to + at, relu ? fmaxf(sum, 0.0f) : sum);
 }
 BOTH(add, (a, b, to, a_pitch, b_pitch, c, relu, len), const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c,
-     int relu, long long len)
+     int relu, unsigned len)
 
 // Pixels by their numbers; zeros for a number below 0.
 template <class T>
-static __device__ void take_pixels(const T* x, const int* numbers, T* to, int pitch, int c, long long len) {
-    const long long at = place_in_grid();
+static __device__ void take_pixels(const T* x, const int* numbers, T* to, int pitch, int c, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at >= len) return;
-    const long long from = numbers[at / c];
-    put(to + at, from < 0 ? 0.0f : number(x[from * pitch + at % c]));
+    const int from = numbers[at / c];
+    put(to + at, from < 0 ? 0.0f : number(x[(size_t)from * pitch + at % c]));
 }
 BOTH(take_pixels, (x, numbers, to, pitch, c, len), const T* x, const int* numbers, T* to, int pitch, int c,
-     long long len)
+     unsigned len)
 
 // Plus a table that is repeated, in place.
 template <class T>
-static __device__ void add_table(T* values, const float* table, int period, long long len) {
-    const long long at = place_in_grid();
+static __device__ void add_table(T* values, const float* table, int period, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at < len) put(values + at, number(values[at]) + table[at % period]);
 }
-BOTH(add_table, (values, table, period, len), T* values, const float* table, int period, long long len)
+BOTH(add_table, (values, table, period, len), T* values, const float* table, int period, unsigned len)
 
 constexpr int QUERIES = 16, TOKENS = 512, HEAD = 128;
 
@@ -357,8 +409,8 @@ BOTH(attend, (x, bias, to, count, tokens, heads, width), const T* x, const float
      int heads, int width)
 
 template <class T>
-static __device__ void widen(const T* x, float* to, long long len) {
-    const long long at = place_in_grid();
+static __device__ void widen(const T* x, float* to, unsigned len) {
+    const unsigned at = place_in_grid();
     if (at < len) to[at] = number(x[at]);
 }
-BOTH(widen, (x, to, len), const T* x, float* to, long long len)
+BOTH(widen, (x, to, len), const T* x, float* to, unsigned len)

@@ -293,8 +293,22 @@ impl Walk<'_> {
 
     /// A kernel with a thread for each of so many values, which it is told last.
     fn values(&self, names: Names, len: usize, arguments: &[Argument]) -> Result<()> {
-        let arguments = [arguments, &[Argument::Long(len as i64)]].concat();
+        Place::fits(len)?;
+        let arguments = [arguments, &[len.into()]].concat();
         self.launch(names, [len.div_ceil(256), 1, 1], &arguments)
+    }
+
+    /// A kernel with a thread for 16 bytes, which lie so in all that it reads and writes.
+    fn packs(&self, names: Names, len: usize, arguments: &[Argument]) -> Result<()> {
+        Place::fits(len)?;
+        let arguments = [arguments, &[len.into()]].concat();
+        self.launch(names, [(len * self.width()).div_ceil(16 * 256), 1, 1], &arguments)
+    }
+
+    /// Whether that many channels of pixels are whole packs of 16 bytes.
+    fn packed(&self, x: (u64, usize), channels: usize) -> bool {
+        let len = 16 / self.width();
+        x.0.is_multiple_of(16) && x.1.is_multiple_of(len) && channels.is_multiple_of(len)
     }
 
     /// Something of a layer, brought over the first time.
@@ -585,7 +599,13 @@ impl Walk<'_> {
             let sizes = [x.pitch, h, w, c, kh, kw, stride, ph, pw, rows, columns, groups, depth];
             let mut arguments = vec![Argument::Address(from), self.of(&gathered)];
             arguments.extend(sizes.map(Argument::from));
-            self.values(("patches_f32", "patches_bf16"), count * image, &arguments)?;
+            let whole = depth == conv.terms() && self.packed((from, x.pitch), c / groups);
+            if whole {
+                let names = ("patches_wide_f32", "patches_wide_bf16");
+                self.packs(names, count * image, &arguments)?;
+            } else {
+                self.values(("patches_f32", "patches_bf16"), count * image, &arguments)?;
+            }
             let matrix = Matrix { address: gathered.address, columns: depth, transposed: false };
             let before = first * rows * columns * output;
             self.product(conv, matrix, (pixels, depth), groups, (&out, before))?;
@@ -648,7 +668,11 @@ impl Walk<'_> {
             c.into(),
             (conv.activation() as usize).into(),
         ];
-        self.values(("finish_f32", "finish_bf16"), out.pixels() * c, &arguments)
+        let len = out.pixels() * c;
+        if self.packed((out.address, out.pitch), c) && self.packed((residual, pitch), c) {
+            return self.packs(("finish_wide_f32", "finish_wide_bf16"), len, &arguments);
+        }
+        self.values(("finish_f32", "finish_bf16"), len, &arguments)
     }
 
     /// Rows `[rows][tokens][3][width]` of queries, keys and values; `bias` `[count][heads][tokens][tokens]`
