@@ -272,8 +272,13 @@ impl VisionNetwork {
     ///
     /// If the images are too small for this network, or not of that shape.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
-        if self.resident.is_some() {
-            return self.run(&self.keep(images)?, None);
+        if let Some(resident) = &self.resident {
+            let images = self.taken(images)?;
+            let (n, h, w, _) = images.dims4()?;
+            let values = images.flatten_all()?.to_vec1::<f32>()?;
+            let mut resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
+            let (logits, classes) = resident.forward_once(&self.layer, &values, n, [h, w])?;
+            return Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?);
         }
         let images = self.taken(images)?;
         // A part's images lie near while weights that are re-read for each part do not: heavier

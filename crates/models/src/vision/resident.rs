@@ -44,6 +44,8 @@ pub(super) struct Resident {
     /// By where a layer lies in this process, and what of it.
     kept: RefCell<HashMap<(usize, usize), Buffer>>,
     memory: Option<(Buffer, usize)>,
+    /// Images that come for one pass, at one address: how many there is room for.
+    staged: Option<(Pool, usize)>,
     numbers: Option<(Buffer, usize)>,
     logits: Option<(Buffer, usize)>,
     /// By images, their size and where they lie.
@@ -145,7 +147,33 @@ pub(super) struct Walk<'a> {
 impl Resident {
     pub(super) fn new(place: Arc<Place>, precision: Precision) -> Self {
         let (kept, passes) = (RefCell::default(), HashMap::new());
-        Self { place, precision, kept, memory: None, numbers: None, logits: None, passes }
+        let (memory, staged, numbers, logits) = (None, None, None, None);
+        Self { place, precision, kept, memory, staged, numbers, logits, passes }
+    }
+
+    /// Logits of images `[n][h][w][c]` that come for this pass, and how many each has.
+    pub(super) fn forward_once(
+        &mut self,
+        layer: &Layer,
+        values: &[f32],
+        n: usize,
+        side: [usize; 2],
+    ) -> Result<(Vec<f32>, usize)> {
+        let (pool, room) = match self.staged.take() {
+            Some((pool, room)) if room >= n && pool.side == side => {
+                (Pool { count: n, ..pool }, room)
+            }
+            _ => (self.keep(values, n, side)?, n),
+        };
+        if self.precision == Precision::Bf16 {
+            pool.buffer.write(&values.iter().map(|it| bf16(*it)).collect::<Vec<_>>())?;
+        } else {
+            pool.buffer.write(values)?;
+        }
+        let numbers: Vec<u32> = (0..n as u32).collect();
+        let logits = self.forward(layer, &pool, &numbers);
+        self.staged = Some((pool, room));
+        logits
     }
 
     /// Images `[n][h][w][c]`, given as such.
@@ -772,6 +800,14 @@ mod tests {
             worst = far.fold(worst, |worst, it| if it > worst || it.is_nan() { it } else { worst });
         }
         assert_eq!(there.recorded(), Some(true));
+        // Images that come for one pass.
+        let images = random_images(2, side, 6).unwrap();
+        let logits = |it: &VisionNetwork| it.forward(&images).unwrap().to_vec2::<f32>().unwrap();
+        let (ours, theirs) = (logits(&there), logits(&here));
+        let top = theirs.concat().iter().fold(0.0_f32, |top, it| top.max(it.abs()));
+        for (a, b) in ours.concat().iter().zip(theirs.concat()) {
+            worst = if (a - b).abs() / top > worst { (a - b).abs() / top } else { worst };
+        }
         Some(worst)
     }
 
