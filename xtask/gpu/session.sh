@@ -5,21 +5,27 @@
 #   session.sh PART...       parts: check nvml speed rq23 rq1 rq4 rq5 report (all: every one, in this order)
 #
 # DEVICE  where networks run, `cuda` unless said otherwise (`cpu` tries the script out)
-# OUT     folder for what comes out, `out` unless said otherwise
-# STUDY   folder of the journal, to go on with; `OUT/study` unless said otherwise
+# OUT     folder for what comes out, `out` unless said otherwise: summary.txt, logs.tar.xz, study.tar.xz,
+#         renewed after each part
+# WORK    folder to work in; a temporary one unless said otherwise
 # SCALE   factor of every time limit (1)
 # SIZE    `tiny`: sizes to try the script out
+#
+# A study beside this script (`study`, as study.tar.xz unpacks) is gone on with.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=${DEVICE:-cuda}
 out=${OUT:-out}
-study=${STUDY:-$out/study}
+work=${WORK:-$(mktemp -d)}
 scale=${SCALE:-1}
 wattlab=$here/wattlab
 probe=$here/libwattlab_probe_nvml.so
 python=${PYTHON:-python3}
-mkdir -p "$out"
+mkdir -p "$out" "$work"
 out=$(cd "$out" && pwd)
+work=$(cd "$work" && pwd)
+study=$work/study
+[ -d "$here/study" ] && [ ! -d "$study" ] && cp -r "$here/study" "$study"
 failed=0
 
 # cuBLAS: beside the program, on the system, or in Python's packages.
@@ -40,7 +46,7 @@ within() {
     seconds=$(awk "BEGIN { print int($1 * $scale + 0.5) }") name=$2 start=$(date +%s)
     shift 2
     echo "== $name: at most $seconds s: $*"
-    timeout --kill-after=20 --signal=INT "$seconds" "$@" > >(tee "$out/$name.txt") 2> >(tee "$out/$name.log" >&2)
+    timeout --kill-after=20 --signal=INT "$seconds" "$@" > >(tee "$work/$name.txt") 2> >(tee "$work/$name.log" >&2)
     code=$?
     echo "== $name: ended with $code after $(($(date +%s) - start)) s"
     # 124: the time is over; 130: interrupted by us, what was finished is kept.
@@ -52,6 +58,8 @@ question() {
     local profile=$here/gpu.toml
     [ "${SIZE:-}" = tiny ] && profile=quick
     local flags=(--profile "$profile" --rq "$2" --device "$device" --out "$study" --plugin "$probe")
+    # The GPU's counter alone, where nothing measures the processor.
+    [ "$device" != cpu ] && flags+=(--measured)
     [ -d "$here/data" ] && flags+=(--data-dir "$here/data")
     within "$1" "rq$2" "$wattlab" reproduce "${flags[@]}"
 }
@@ -63,8 +71,8 @@ bench() {
 part() {
     case $1 in
     check)
-        { uname -a; nvidia-smi; nproc; "$wattlab" --version; } > "$out/machine.txt" 2>&1
-        cat "$out/machine.txt"
+        { uname -a; nvidia-smi; nproc; "$wattlab" --version; } > "$work/machine.txt" 2>&1
+        cat "$work/machine.txt"
         within 60 probes "$wattlab" probes --plugin "$probe"
         within 120 agree "$wattlab" model agree --device "$device"
         within 30 first "$wattlab" model bench --device "$device" --net simple_cnn --steps 200
@@ -103,15 +111,19 @@ part() {
     esac
 }
 
+# Few files, whatever was written.
+pack() {
+    if [ -f "$study/journal.jsonl" ]; then
+        cp "$here/gpu.toml" "$study/profile.toml"
+        tar -C "$work" -cJf "$work/study.tar.xz" study && mv "$work/study.tar.xz" "$out"
+    fi
+    (cd "$work" && tail -n +1 ./*.txt > "$out/summary.txt" && tar -cJf logs.tar.xz ./*.txt ./*.log && mv logs.tar.xz "$out")
+}
+
 [ "$*" = all ] && set -- check nvml speed rq23 rq1 rq4 rq5 report
 [ $# -eq 0 ] && set -- ""
-for it in "$@"; do part "$it"; done
-
-# Few files, whatever the folder holds.
-if [ -d "$study" ]; then
-    cp "$here/gpu.toml" "$study/profile.toml"
-    tar -C "$(dirname "$study")" -cJf "$out/study.tar.xz" "$(basename "$study")"
-fi
-(cd "$out" && tar -cJf logs.tar.xz ./*.txt ./*.log)
-[ -z "${KEEP_LOGS:-}" ] && rm -f "$out"/*.log
+for it in "$@"; do
+    part "$it"
+    pack
+done
 exit $failed

@@ -16,7 +16,7 @@ use crate::{
     executor::{Settings, Taken, WorkFolder, pin},
     progress::line,
     surroundings,
-    work::{RunError, Worker, meter},
+    work::{RunError, Worker, meter, sensors},
 };
 
 /// Arguments of `wattlab worker`.
@@ -145,8 +145,13 @@ impl Here<'_> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             none => {
-                let meter = meter(settings.sysfs.as_deref(), &settings.plugins, None)
-                    .map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
+                let (sysfs, plugins) = (settings.sysfs.as_deref(), &settings.plugins);
+                let meter = if settings.measured {
+                    sensors(sysfs, plugins)
+                } else {
+                    meter(sysfs, plugins, None)
+                };
+                let meter = meter.map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
                 let data = DataFolder::new(settings.data_dir.clone());
                 let sysfs = settings.sysfs.as_deref().unwrap_or(Path::new("/sys"));
                 let worker = Worker::new(meter, data, self.interrupt.clone())

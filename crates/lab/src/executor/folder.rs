@@ -48,6 +48,9 @@ pub struct Settings {
     pub device: String,
     /// Probes to load.
     pub plugins: Vec<PathBuf>,
+    /// Whether only sensors count.
+    #[serde(default)]
+    pub measured: bool,
     /// How measurements are kept apart.
     pub isolation: IsolationConfig,
     /// Whether other runs may be measured on a worker's machine at the same time.

@@ -73,17 +73,29 @@ pub fn meter(
     plugins: &[PathBuf],
     plugin_folder: Option<&Path>,
 ) -> Result<Meter, MeterError> {
-    let mut builder = Meter::builder();
-    if let Some(sysfs) = sysfs {
-        builder = builder.sysfs(sysfs);
-    }
-    for plugin in plugins {
-        builder = builder.plugin(plugin);
-    }
+    let mut builder = builder(sysfs, plugins);
     if let Some(folder) = plugin_folder {
         builder = builder.plugin_dir(folder);
     }
     builder.start()
+}
+
+/// The same without a model of what no sensor sees: its joules are measured, all of them, and of fewer
+/// parts.
+///
+/// # Errors
+///
+/// If a plugin cannot be loaded.
+pub fn sensors(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
+    builder(sysfs, plugins).estimator(None).start()
+}
+
+fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
+    let mut builder = Meter::builder();
+    if let Some(sysfs) = sysfs {
+        builder = builder.sysfs(sysfs);
+    }
+    plugins.iter().fold(builder, |builder, it| builder.plugin(it))
 }
 
 /// Does runs, one after the other.

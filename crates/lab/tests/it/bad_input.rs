@@ -141,6 +141,9 @@ fn devices_that_cannot_be_had() {
         let args = with(device);
         check(folder, &args.each_ref().map(String::as_str), words);
     };
+    let dark = folder.join("empty");
+    let args = ["reproduce", "--profile", &path, "--measured", "--sysfs", &dark.to_string_lossy()];
+    self::check(folder, &args, &["--measured: no sensor", "wattlab probes"]);
     check("tpu", &["no device `tpu`", "`cuda:N`"]);
     check("cuda:x", &["no device `cuda:x`"]);
     // Without the feature; with it, on a machine without that many GPUs, it is the driver that is missing

@@ -184,6 +184,7 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
         sysfs: args.sysfs.as_ref().map(whole),
         device: args.device.clone(),
         plugins: args.plugin.iter().map(whole).collect(),
+        measured: args.measured,
         isolation: profile.isolation,
         together,
         runs: profile.slurm.runs_per_job,
