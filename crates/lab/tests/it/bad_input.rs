@@ -141,8 +141,8 @@ fn devices_that_cannot_be_had() {
         let args = with(device);
         check(folder, &args.each_ref().map(String::as_str), words);
     };
-    let dark = folder.join("empty");
-    let args = ["reproduce", "--profile", &path, "--measured", "--sysfs", &dark.to_string_lossy()];
+    let dark = folder.join("empty").display().to_string();
+    let args = ["reproduce", "--profile", &path, "--measured", "--sysfs", &dark];
     self::check(folder, &args, &["--measured: no sensor", "wattlab probes"]);
     check("tpu", &["no device `tpu`", "`cuda:N`"]);
     check("cuda:x", &["no device `cuda:x`"]);

@@ -152,7 +152,8 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
     let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
     let images = network.keep(&images).map_err(Failure::run_time)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
-    Ok(Times { recorded: network.recorded(), ..timed(args.steps, run)? })
+    let Times { times, .. } = timed(args.steps, run)?;
+    Ok(Times { times, recorded: network.recorded() })
 }
 
 /// The most memory that this process had at once, where the system tells (Linux).
