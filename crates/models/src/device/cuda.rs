@@ -154,7 +154,7 @@ impl Backend for Cuda {
         // What fails here fails because the context is gone, and the memory with it.
         if self.bind().is_ok() {
             // SAFETY: of `allocate`; the driver waits for work that uses it.
-            drop(unsafe { result::free_sync(address) });
+            let _ = unsafe { result::free_sync(address) };
         }
     }
 

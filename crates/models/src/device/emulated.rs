@@ -78,12 +78,13 @@ fn multiply(product: &Product, index: usize) {
     let Product { size: [m, k, n], left, right, to, columns, precision, steps, .. } = *product;
     let half = precision == Precision::Bf16;
     let width = if half { 2 } else { 4 };
-    // SAFETY, of both: the value lies in the matrix.
-    let value = |address: u64, at: usize| unsafe {
+    let value = |address: u64, at: usize| {
         if half {
-            f32::from_bits(u32::from(*(address as *const u16).add(at)) << 16)
+            // SAFETY: the value lies in the matrix.
+            f32::from_bits(u32::from(unsafe { *(address as *const u16).add(at) }) << 16)
         } else {
-            *(address as *const f32).add(at)
+            // SAFETY: as above.
+            unsafe { *(address as *const f32).add(at) }
         }
     };
     // Rows of terms on both sides.

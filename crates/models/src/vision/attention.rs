@@ -65,10 +65,10 @@ impl Attention {
         x: Image,
         bias: Option<(Argument, usize)>,
     ) -> std::result::Result<Image, VisionError> {
-        let parts = walk.linear(&self.project.0, x, None)?;
+        let parts = walk.linear(&self.project.0, x, Option::None)?;
         let mixed = walk.attend(&parts, self.heads, bias)?;
         drop(parts);
-        walk.linear(&self.combine.0, mixed, None)
+        walk.linear(&self.combine.0, mixed, Option::None)
     }
 }
 

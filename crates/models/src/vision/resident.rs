@@ -101,6 +101,7 @@ impl Drop for Piece {
 /// Images or rows in the device's memory, channels last.
 #[derive(Clone)]
 pub(super) struct Image {
+    #[expect(dead_code, reason = "holds the memory until the last one goes")]
     piece: Rc<Piece>,
     address: u64,
     pub(super) dims: Vec<usize>,
@@ -123,11 +124,6 @@ impl Image {
             [n, h, w, c] => Ok([n, h, w, c]),
             _ => Err(shape(format!("{:?} is no batch of images", self.dims))),
         }
-    }
-
-    /// The same values in other dimensions.
-    pub(super) fn reshaped(&self, dims: &[usize]) -> Self {
-        Self { dims: dims.to_vec(), ..self.clone() }
     }
 }
 
