@@ -125,6 +125,7 @@ fn compile() -> Option<libloading::Library> {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/device");
     let mut text =
         format!("#include \"{source}/emulated.hpp\"\n#include \"{source}/kernels.cu\"\n");
+    text += "using namespace as_f32;\nusing namespace as_bf16;\n";
     text +=
         "extern \"C\" int launch_named(const char* name, const int* grid, void** arguments) {\n";
     text += "gridDim = {grid[0], grid[1], grid[2]};\n";
