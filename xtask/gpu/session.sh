@@ -95,7 +95,7 @@ part() {
             bash -c 'while :; do "$@" --steps 2000; sleep 0.3; done' bash "${work[@]}"
         ;;
     speed)
-        local seconds=1
+        local seconds=0.5
         [ "${SIZE:-}" = tiny ] && seconds=0.05
         within 240 speed "$python" "$here/peer_gpu.py" "$wattlab" "$device" "$seconds"
         ;;

@@ -16,7 +16,7 @@ use crate::process::{cargo, release_folder, root};
 const MOST: u64 = 64 << 20;
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
-    let (mut data, mut features) = (None, vec!["--features", "cuda"]);
+    let (mut data, mut features) = (None, vec!["--features", "wattlab/cuda"]);
     let mut rest = args;
     loop {
         match rest {

@@ -1,6 +1,6 @@
 """Our networks on a GPU beside PyTorch's, on the same GPU in the same run.
 
-The two sides take turns, three times each; a turn is the median of its stretches of steps, a figure the
+The two sides take turns, three times each (inference twice); a turn is the median of its stretches of steps, a figure the
 median of its turns. Data stays on the device; a stretch is 20 steps, told and then waited for, on both
 sides. Training is forward, cross-entropy, backward and Adam on one batch in float32 (PyTorch's
 convolutions may use TF32, as they do unless told otherwise; ours do not). PyTorch is shown as it is
@@ -106,14 +106,14 @@ def graphed(step):
         return None
 
 
-def turns(flags, *steps):
+def turns(flags, *steps, count=TURNS):
     """Medians of ours and of each other step; `None` where there is none."""
     told = ours(flags, SECONDS / TOGETHER)
     if told is None:
         return None
     guess = told["step_s"]["median"]
     mine, theirs = [], [[] for _ in steps]
-    for _ in range(TURNS):
+    for _ in range(count):
         told = ours(flags, guess)
         mine.append(told["step_s"]["median"])
         for step, times in zip(steps, theirs):
@@ -173,7 +173,7 @@ def inference():
         for word, dtype in (("tf32", torch.float32), ("bf16", torch.bfloat16)):
             torch.backends.cuda.matmul.allow_tf32 = True
             model = torchvision.models.get_model(arch, weights=None).eval().to(DEVICE, dtype)
-            for batch in (1, 32, 256):
+            for batch in (1, 64):
                 images = torch.randn(batch, 3, 224, 224, device=DEVICE, dtype=dtype)
 
                 def step():
@@ -181,7 +181,7 @@ def inference():
                         model(images)
 
                 flags = ["--arch", arch, "--batch", str(batch), "--precision", word]
-                measured = turns(flags, step, graphed(step))
+                measured = turns(flags, step, graphed(step), count=2)
                 if measured is None:
                     return
                 _, mine, theirs = measured
@@ -195,7 +195,7 @@ def main():
     print("# The networks on a GPU beside PyTorch\n")
     print(
         f"{wattlab.stdout.strip()}, PyTorch {torch.__version__}, torchvision {torchvision.__version__}; {where}. "
-        f"Medians of {TURNS} turns of {SECONDS:g} s, the two sides in turns.\n"
+        f"Medians of {TURNS} turns (inference: 2) of {SECONDS:g} s, the two sides in turns.\n"
     )
     training()
     inference()
