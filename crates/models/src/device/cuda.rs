@@ -16,7 +16,7 @@ use cudarc::{
     driver::{CudaContext, CudaGraph, CudaStream, result, sys},
 };
 
-use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Precision, Product, Recorded};
+use super::{Argument, Backend, DeviceError, Matrix, Precision, Product, Recorded, names::KERNELS};
 
 /// The kernels for the GPUs that the build names, and as code that newer drivers translate.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use super::{Argument, Backend, DeviceError, KERNELS, Matrix, Precision, Product, Recorded};
+use super::{Argument, Backend, DeviceError, Matrix, Precision, Product, Recorded, names::KERNELS};
 
 type Launch = unsafe extern "C" fn(*const c_char, *const c_int, *mut *mut c_void) -> c_int;
 

@@ -14,6 +14,8 @@
 mod cuda;
 #[cfg(test)]
 mod emulated;
+#[cfg(any(test, feature = "cuda"))]
+mod names;
 
 use std::sync::{Arc, Mutex};
 
@@ -264,76 +266,6 @@ pub(crate) trait Backend: Send + Sync {
         steps: &mut dyn FnMut() -> Result<(), DeviceError>,
     ) -> Result<Box<dyn Recorded>, DeviceError>;
 }
-
-/// The kernels by name, as `kernels.cu` has them.
-#[cfg(any(test, feature = "cuda"))]
-const KERNELS: &[&str] = &[
-    "adam",
-    "add_bias",
-    "begin_epoch",
-    "column_sums",
-    "conv_4",
-    "conv_16",
-    "conv_32",
-    "conv_64",
-    "conv_back_4",
-    "conv_back_16",
-    "conv_back_32",
-    "conv_back_64",
-    "conv_weights_4",
-    "conv_weights_16",
-    "conv_weights_64",
-    "count_correct",
-    "entropy",
-    "norm_batch",
-    "norm_gradient",
-    "norm_running",
-    "pool",
-    "pool_sums",
-    "sum_parts",
-    "take_batch",
-    "unpool",
-    "add_bf16",
-    "add_f32",
-    "add_table_bf16",
-    "add_table_f32",
-    "attend_bf16",
-    "attend_f32",
-    "channels_first_bf16",
-    "channels_first_f32",
-    "depthwise_bf16",
-    "depthwise_f32",
-    "finish_bf16",
-    "finish_f32",
-    "finish_wide_bf16",
-    "finish_wide_f32",
-    "gate_bf16",
-    "gate_f32",
-    "global_mean_bf16",
-    "global_mean_f32",
-    "interleave_bf16",
-    "interleave_f32",
-    "largest_of_bf16",
-    "largest_of_f32",
-    "layer_norm_bf16",
-    "layer_norm_f32",
-    "mean_of_bf16",
-    "mean_of_f32",
-    "patches_bf16",
-    "patches_f32",
-    "patches_wide_bf16",
-    "patches_wide_f32",
-    "place_bf16",
-    "place_f32",
-    "scale_shift_bf16",
-    "scale_shift_f32",
-    "take_images_bf16",
-    "take_images_f32",
-    "take_pixels_bf16",
-    "take_pixels_f32",
-    "widen_bf16",
-    "widen_f32",
-];
 
 /// Memory on a device; freed with it.
 pub(crate) struct Buffer {
