@@ -28,16 +28,26 @@ study=$work/study
 [ -d "$here/study" ] && [ ! -d "$study" ] && cp -r "$here/study" "$study"
 failed=0
 
-# cuBLAS: beside the program, on the system, or in Python's packages.
-if [ "$device" != cpu ] && ! ldconfig -p 2>/dev/null | grep -q libcublas.so.13; then
-    for folder in "$here/lib" /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
-        $("$python" -c 'import sys, glob; print(*(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")))' 2>/dev/null); do
-        if [ -e "$folder/libcublas.so.13" ]; then
+# The driver's libraries where the system does not know them; cuBLAS beside the program, on the system or in
+# Python's packages.
+find_library() {
+    local name=$1 folder
+    shift
+    ldconfig -p 2>/dev/null | grep -q "$name" && return
+    for folder in "$@"; do
+        if [ -e "$folder/$name" ]; then
             export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-            echo "cuBLAS: $folder"
-            break
+            echo "$name: $folder"
+            return
         fi
     done
+    echo "$name: not found"
+}
+if [ "$device" != cpu ]; then
+    find_library libcuda.so.1 /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/local/cuda/compat
+    find_library libnvidia-ml.so.1 /usr/local/nvidia/lib64 /usr/local/nvidia/lib
+    find_library libcublas.so.13 "$here/lib" /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
+        $("$python" -c 'import sys, glob; print(*(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")))' 2>/dev/null)
 fi
 
 # seconds NAME COMMAND...: at most so long (then as by Ctrl-C), with a log.
