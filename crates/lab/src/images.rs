@@ -106,6 +106,14 @@ impl Images {
         Ok(Tensor::cat(&images, 0)?)
     }
 
+    /// The images that lie ready, [`POOL`] of them.
+    pub(crate) fn pool(&self) -> Option<&Tensor> {
+        match self {
+            Self::Random(pool) => Some(pool),
+            Self::Photographs(_) => None,
+        }
+    }
+
     /// How many photographs there are; 0 if the images are random.
     pub(crate) fn count(&self) -> usize {
         match self {

@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config;
 pub mod data;
+pub mod device;
 mod download;
 pub mod drive;
 pub mod environment;

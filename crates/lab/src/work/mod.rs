@@ -13,12 +13,12 @@ use std::{
 
 use meter::{Meter, MeterError, Span, SpanReport};
 use models::{
-    DataError, TrainError,
+    DataError, Device, DeviceError, Precision, TrainError,
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
-    SpanEnergy, Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, InferTask, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds,
+    Serving, SpanEnergy, Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
@@ -41,6 +41,9 @@ pub enum RunError {
     /// Its network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Its device cannot do it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Its vision network cannot be built or run.
     #[error(transparent)]
     Vision(#[from] VisionError),
@@ -73,17 +76,29 @@ pub fn meter(
     plugins: &[PathBuf],
     plugin_folder: Option<&Path>,
 ) -> Result<Meter, MeterError> {
-    let mut builder = Meter::builder();
-    if let Some(sysfs) = sysfs {
-        builder = builder.sysfs(sysfs);
-    }
-    for plugin in plugins {
-        builder = builder.plugin(plugin);
-    }
+    let mut builder = builder(sysfs, plugins);
     if let Some(folder) = plugin_folder {
         builder = builder.plugin_dir(folder);
     }
     builder.start()
+}
+
+/// The same without a model of what no sensor sees: its joules are measured, all of them, and of fewer
+/// parts.
+///
+/// # Errors
+///
+/// If a plugin cannot be loaded.
+pub fn sensors(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
+    builder(sysfs, plugins).estimator(None).start()
+}
+
+fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
+    let mut builder = Meter::builder();
+    if let Some(sysfs) = sysfs {
+        builder = builder.sysfs(sysfs);
+    }
+    plugins.iter().fold(builder, |builder, it| builder.plugin(it))
 }
 
 /// Does runs, one after the other.
@@ -92,6 +107,8 @@ pub struct Worker {
     data: DataFolder,
     interrupt: Interrupt,
     environment: Environment,
+    /// Where networks run.
+    device: Device,
     isolation: Isolation,
     /// What went on around the last main span.
     surroundings: RefCell<Option<Surroundings>>,
@@ -128,10 +145,22 @@ impl Worker {
             data,
             interrupt,
             environment,
+            device: Device::cpu(),
             isolation,
             surroundings: RefCell::default(),
             networks: Vec::new(),
         }
+    }
+
+    /// Runs networks on a device, and says so in records.
+    #[must_use]
+    pub fn on(mut self, device: Device) -> Self {
+        self.environment.machine.device = match device.about() {
+            Some(about) => format!("{} ({about})", device.name()),
+            None => device.name().to_owned(),
+        };
+        self.device = device;
+        self
     }
 
     /// Keeps measurements apart as a profile says; `together`: others may be measured on this machine
@@ -298,7 +327,10 @@ impl Worker {
     fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
         match self.networks.iter().position(|it| it.architecture().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
-            None => Ok(VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?),
+            None => {
+                let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
+                Ok(network.on(&self.device, Precision::default()))
+            }
         }
     }
 

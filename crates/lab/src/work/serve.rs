@@ -3,17 +3,22 @@
 use std::time::Instant;
 
 use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
-use models::vision::{VisionError, VisionNetwork};
+use models::vision::{self, VisionError, VisionNetwork};
 use record::{BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind};
 use sha2::{Digest, Sha256};
 
 use super::{Done, RunError, Worker};
-use crate::{data::DataFolder, images::Images};
+use crate::{
+    data::DataFolder,
+    images::{Images, POOL},
+};
 
 /// A network that answers requests.
 struct Server<'a> {
     network: &'a VisionNetwork,
     images: Images,
+    /// Of those that lie ready, where the network runs.
+    pool: Option<vision::Images>,
     /// What went by before the network ran, so far.
     preparing: Seconds,
 }
@@ -22,6 +27,11 @@ impl Executor for Server<'_> {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
+        if let Some(pool) = &self.pool {
+            let numbers: Vec<usize> = requests.iter().map(|it| it % POOL).collect();
+            self.network.run(pool, Some(&numbers))?;
+            return Ok(());
+        }
         let start = Instant::now();
         let images = self.images.batch(requests)?;
         self.preparing += Seconds(start.elapsed().as_secs_f64());
@@ -50,7 +60,8 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = worker.take_network(&task.network)?;
     let images = images(&worker.data, spec, task)?;
-    let mut server = Server { network: &network, images, preparing: Seconds(0.0) };
+    let pool = images.pool().map(|it| network.keep(it)).transpose()?;
+    let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
     let interrupt = worker.interrupt.clone();
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
