@@ -17,8 +17,8 @@ use models::{
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, InferTask, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds,
-    Serving, SpanEnergy, Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
+    SpanEnergy, Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
