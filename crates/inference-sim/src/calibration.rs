@@ -152,6 +152,9 @@ impl Fit {
     }
 }
 
+/// Batch sizes with a value each.
+type Table = Vec<(usize, f64)>;
+
 impl Calibration {
     /// A queue before the calibrated server, to be edited: Poisson arrivals at half of what it can
     /// serve, greedy batches up to the largest size measured.
@@ -184,10 +187,7 @@ impl Calibration {
     }
 
     /// Rows without a pause, and those after pauses; `None` if a value is missing.
-    fn tables(
-        &self,
-        value: impl Fn(&SizeRow) -> Option<f64>,
-    ) -> Option<(Vec<(usize, f64)>, Vec<AfterPause>)> {
+    fn tables(&self, value: impl Fn(&SizeRow) -> Option<f64>) -> Option<(Table, Vec<AfterPause>)> {
         let mut at_once = Vec::new();
         let mut after: Vec<AfterPause> = Vec::new();
         for row in &self.sizes {
