@@ -135,6 +135,10 @@ fn run(family: Family, sampler: Sampler, pruner: Pruner, seed: u64) -> f64 {
             })
             .collect();
         study.tell(leg.number, Some(&values)).expect("asked just now");
+        if std::env::var_os("TRACE").is_some() {
+            let b = study.best().map_or(-1, |it| it.number as i64);
+            eprintln!("T {seed} {:4} #{} {:?} {}..{} u {:.2} b1 {:.3} b2 {:.3} y {:.4} true27 {:.4} of opt {:.4} best #{b}", study.epochs(), leg.number, pruner, leg.from, leg.until, leg.parameters[0].log10(), leg.parameters[1], leg.parameters[2], values.last().unwrap()[0], family.accuracy(&leg.parameters, MOST), optimum);
+        }
         let best = study.best().map(|it| family.accuracy(&it.parameters, MOST));
         if best.is_some_and(|it| it >= 0.99 * optimum) {
             return study.epochs() as f64;

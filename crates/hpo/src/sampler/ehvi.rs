@@ -68,8 +68,7 @@ pub(crate) fn suggest(
     believed.extend(pending.iter().map(|it| space.places(it)));
     for (process, mut warped, floor) in fitted {
         warped.values.extend(believed[points.len()..].iter().map(|it| process.at(it).0));
-        let observations = crate::gp::Observations::new(&believed, &warped.values, &unordered);
-        let Some(process) = process.with(observations) else {
+        let Some(process) = process.with(&believed, &warped.values, &unordered) else {
             return uniform(space, seed, number);
         };
         processes.push(process);

@@ -37,6 +37,9 @@ pub struct Args {
     /// Images that accuracy is measured on.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     validation: usize,
+    /// Images that the chosen networks are judged on at the end.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    test: usize,
     /// Images a step.
     #[arg(long, value_name = "N", default_value_t = 128)]
     minibatch: usize,
@@ -49,6 +52,9 @@ pub struct Args {
     /// Comparisons of each network.
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
+    /// Seed of the first one.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    first_seed: u64,
     /// Write each comparison down; those that are there are not done again.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -81,12 +87,18 @@ struct Setting {
 struct Taken {
     /// Largest validation accuracy.
     best: f64,
+    /// Test accuracy of the network that had it; not part of the cost.
+    test: f64,
     trials: u32,
     epochs: u64,
     /// Of training, and of evaluating wherever a training pauses or ends.
     training_j: f64,
+    /// Half-width of the 95 % interval.
+    training_uncertainty_j: f64,
     /// Of choosing what to train.
     search_j: f64,
+    /// Half-width of the 95 % interval.
+    search_uncertainty_j: f64,
     seconds: f64,
 }
 
@@ -163,14 +175,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn settings(args: &Args) -> Vec<Setting> {
-    let each = (0..args.seeds).flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
+    let each = (args.first_seed..args.first_seed.saturating_add(args.seeds)).flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
     each.map(|(seed, network)| Setting {
         network,
         data: DataSpec {
             name: args.dataset.clone(),
             train: args.images,
             validation: args.validation,
-            test: 1,
+            test: args.test,
         },
         minibatch: args.minibatch,
         epochs: args.epochs,
@@ -205,23 +217,30 @@ fn line(it: &Comparison) -> String {
     let origin =
         it.origin.map_or_else(|| "unknown".to_owned(), |it| format!("{it:?}").to_lowercase());
     format!(
-        "{} seed {}: paper-pi {:.4} with {:.0} J ({:.0} J of search); ours {:.4} with {:.0} J ({:.0} J \
-         of search, {} trials, {} epochs); share {share}; joules {origin}",
+        "{} seed {}: paper-pi {:.4} (test {:.4}) with {:.0} J ({:.0} J of search); ours {:.4} (test \
+         {:.4}) with {:.0} J ({:.0} ± {:.0} J of search, {} trials, {} epochs); share {share}; joules \
+         {origin}",
         it.setting.network.paper_name(),
         it.setting.seed,
         it.paper_pi.best,
+        it.paper_pi.test,
         it.paper_pi.joules(),
         it.paper_pi.search_j,
         it.ours.best,
+        it.ours.test,
         it.ours.joules(),
         it.ours.search_j,
+        it.ours.search_uncertainty_j,
         it.ours.trials,
         it.ours.epochs,
     )
 }
 
 fn load(args: &Args) -> anyhow::Result<Vec<Comparison>> {
-    ensure!(args.trials > 0 && args.epochs > 0, "`--trials` and `--epochs` must be at least 1");
+    ensure!(
+        args.trials > 0 && args.epochs > 0 && args.test > 0,
+        "`--trials`, `--epochs` and `--test` must be at least 1"
+    );
     let shown = args.out.display();
     let text = match fs::read_to_string(&args.out) {
         Ok(text) => text,
