@@ -1,13 +1,13 @@
 //! A Gaussian process of learning curves: over the parameters and the length of training.
 
 use super::{
-    bayes::{Fitted, propose, thin},
+    bayes::{propose, thin},
     uniform,
 };
 use crate::{
     cost::CostModel,
-    fidelity::{Curve, history},
-    gp::{Process, fit_staged},
+    fidelity::{Curve, ahead, beaten, history, reach},
+    gp::{Process, Warped, fit_staged},
     pareto::dominated,
     space::Space,
 };
@@ -31,7 +31,7 @@ pub(crate) fn suggest_staged(
     if told.clone().count() < INITIAL {
         return space.spread(seed, "initial", number);
     }
-    let Some(fitted) = fit_curves(space, rungs, curves, 0) else {
+    let Some(Staged { process, points, warped, .. }) = fit_curves(space, rungs, curves, 0) else {
         return uniform(space, seed, number);
     };
     // A trial that was stopped is one under way whose end nobody waits for.
@@ -44,7 +44,7 @@ pub(crate) fn suggest_staged(
         each.filter_map(|it| Some((it.parameters.as_slice(), it.cost? / f64::from(it.epochs()))));
     let costs = (exponent > 0.0).then(|| CostModel::new(space, costs, exponent)).flatten();
     let believed = (believed.as_slice(), [1.0].as_slice());
-    propose(space, seed, number, &history, fitted, believed, costs.as_ref()).parameters
+    propose(space, seed, number, &history, (process, points, warped), believed, costs.as_ref()).parameters
 }
 
 /// The completed curve of the largest posterior mean: with noise, the largest value seen is a lucky
@@ -55,7 +55,7 @@ pub(crate) fn best_staged<'a>(
     curves: &'a [Curve],
 ) -> Option<&'a Curve> {
     let most = *rungs.last()?;
-    let (process, ..) = fit_curves(space, rungs, curves, 0)?;
+    let process = fit_curves(space, rungs, curves, 0)?.process;
     let whole = curves.iter().filter(|it| !it.failed && it.at(most).is_some());
     let means = whole.map(|it| (process.at(&at_end(space, it)).0, it));
     means.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|it| it.1)
@@ -67,28 +67,48 @@ const HOPE: f64 = 1.0;
 /// Numbers of the paused trials whose end, as far as the processes see (one an objective), is beaten
 /// by a completed one (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", with a kernel over
 /// the length instead of a family of curves).
+///
+/// Processes may err, above all where curves cross. A trial that is ahead of where the best was then
+/// is not given up, and where early values do not help to predict late ones, only those are that would
+/// have to rise more than any curve did.
 pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u32> {
-    let objectives = curves.iter().find_map(|it| it.values.first()).map_or(0, Vec::len);
-    let fitted = (0..objectives).map(|k| Some(fit_curves(space, rungs, curves, k)?.0));
-    let Some(processes) = fitted.collect::<Option<Vec<Process>>>() else { return Vec::new() };
     let most = rungs.last().copied().unwrap_or(1);
-    let at = |it: &Curve, hope: f64| -> Vec<f64> {
-        let place = at_end(space, it);
-        let each = processes.iter().map(|it| it.at(&place));
-        each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
-    };
-    let whole: Vec<Vec<f64>> = curves
+    let paused: Vec<&Curve> = curves
         .iter()
-        .filter(|it| !it.failed && it.at(most).is_some())
-        .map(|it| at(it, 0.0))
+        .filter(|it| !it.failed && it.until.is_none() && it.at(most).is_none())
         .collect();
-    let paused =
-        curves.iter().filter(|it| !it.failed && it.until.is_none() && it.at(most).is_none());
-    let gone = paused.filter(|it| {
-        let hoped = at(it, HOPE);
-        whole.iter().any(|other| dominated(&hoped, other))
-    });
-    gone.map(|it| it.number).collect()
+    let complete = |it: &&Curve| !it.failed && it.at(most).is_some();
+    if paused.is_empty() || !curves.iter().any(|it| complete(&it)) {
+        return Vec::new();
+    }
+    let objectives = curves.iter().find_map(|it| it.values.first()).map_or(0, Vec::len);
+    let fitted = (0..objectives).map(|k| fit_curves(space, rungs, curves, k));
+    let Some(fitted) = fitted.collect::<Option<Vec<Staged>>>() else { return Vec::new() };
+    let gone: Vec<&Curve> = if fitted.iter().all(|it| it.early) {
+        let at = |it: &Curve, hope: f64| -> Vec<f64> {
+            let place = at_end(space, it);
+            let each = fitted.iter().map(|it| it.process.at(&place));
+            each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
+        };
+        let whole: Vec<Vec<f64>> = curves.iter().filter(complete).map(|it| at(it, 0.0)).collect();
+        let beaten = |it: &&Curve| {
+            let hoped = at(it, HOPE);
+            whole.iter().any(|other| dominated(&hoped, other)) && !ahead(curves, it, most)
+        };
+        paused.into_iter().filter(beaten).collect()
+    } else {
+        paused.into_iter().filter(|it| beaten(curves, it, most)).collect()
+    };
+    gone.into_iter().map(|it| it.number).collect()
+}
+
+/// A process of learning curves.
+struct Staged {
+    process: Process,
+    points: Vec<Vec<f64>>,
+    warped: Warped,
+    /// Whether it saw values in the course of trainings.
+    early: bool,
 }
 
 /// Where a trial lies after the whole length.
@@ -99,14 +119,14 @@ fn at_end(space: &Space, curve: &Curve) -> Vec<f64> {
 }
 
 /// The process of an objective over parameters and the share of the logarithm of the length.
-fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) -> Option<Fitted> {
+fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) -> Option<Staged> {
     let most = rungs.last().map_or(1.0, |it| f64::from(*it)).max(2.0).ln();
     let told = curves.iter().filter(|it| !it.failed && !it.values.is_empty());
     let (mut whole, mut early) = (Vec::new(), Vec::new());
     for curve in told {
         for rung in rungs.iter().filter(|it| curve.at(**it).is_some()) {
             // The last ninth's mean has less noise than its last value.
-            let window = rung.div_ceil(9);
+            let window = rung.div_ceil(crate::gp::knob("WIN", 9.0) as u32);
             let values = (rung - window + 1..=*rung).filter_map(|it| curve.at(it)?.get(objective));
             let value = values.sum::<f64>() / f64::from(window);
             let mut place = space.places(&curve.parameters);
@@ -122,6 +142,14 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     let worst = whole.iter().chain(&early).map(|it| it.1).fold(f64::INFINITY, f64::min);
     let failed = curves.iter().filter(|it| it.failed && worst.is_finite());
     whole.extend(failed.map(|it| (at_end(space, it), worst)));
+    // What a beaten trial may reach is more than it would: where curves to the end are all that
+    // counts, its neighborhood is still to be left.
+    let most_epochs = rungs.last().copied().unwrap_or(1);
+    let stopped = curves.iter().filter(|it| !it.failed && it.at(most_epochs).is_none());
+    let stopped = stopped.filter(|it| crate::gp::knob("IMPUTE", 1.0) > 0.0 && beaten(curves, it, most_epochs));
+    whole.extend(stopped.filter_map(|it| {
+        Some((at_end(space, it), *reach(curves, it, most_epochs)?.get(objective)?))
+    }));
     for trials in [&mut whole, &mut early] {
         // Stable, so that equal values stay in the order of their numbers.
         trials.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -132,6 +160,7 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) = whole.into_iter().unzip();
     let (process, seen, warped) =
         fit_staged(&points, &values, count, &[space.unordered(), vec![false]].concat())?;
+    let early = seen > count;
     points.truncate(seen);
-    Some((process, points, warped))
+    Some(Staged { process, points, warped, early })
 }

@@ -3,9 +3,13 @@
 mod search;
 mod training;
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use record::{DataSpec, NetworkKind, Origin, StudyNetwork};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -58,6 +62,10 @@ pub struct Args {
     /// Write each comparison down; those that are there are not done again.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Take what the study's strategy took from the comparisons of this file, instead of training
+    /// for it again.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
     #[command(flatten)]
     sensing: Sensing,
     /// Print one JSON document on standard output at the end.
@@ -133,7 +141,10 @@ impl Comparison {
 ///
 /// On bad input, or if Ctrl-C was pressed; what was finished is in the file.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut done = load(args).map_err(Failure::bad_input)?;
+    ensure_sizes(args).map_err(Failure::bad_input)?;
+    let mut done = load(&args.out).map_err(Failure::bad_input)?;
+    let others = args.beside.as_deref().map_or(Ok(Vec::new()), load);
+    let others: Vec<Comparison> = others.map_err(Failure::bad_input)?;
     let mut folder = DataFolder::new(args.data_dir.clone());
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
@@ -144,7 +155,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let data = folder.load(&setting.data).map_err(Failure::bad_input)?;
         let trainer = Trainer::new(&setting, &data, &meter, &interrupt);
         let search_seed = derive(setting.seed, "search");
-        let (paper_pi, origin) = paper_pi(&trainer, setting.trials, search_seed)?;
+        let (paper_pi, origin) = match others.iter().find(|it| it.setting == setting) {
+            Some(known) => (known.paper_pi, known.origin),
+            None => paper_pi(&trainer, setting.trials, search_seed)?,
+        };
         let ours = until_as_good(&trainer, &paper_pi, search_seed)?;
         let comparison = Comparison { setting, origin, paper_pi, ours };
         append(args, &comparison).map_err(Failure::run_time)?;
@@ -236,13 +250,21 @@ fn line(it: &Comparison) -> String {
     )
 }
 
-fn load(args: &Args) -> anyhow::Result<Vec<Comparison>> {
+fn ensure_sizes(args: &Args) -> anyhow::Result<()> {
     ensure!(
         args.trials > 0 && args.epochs > 0 && args.test > 0,
         "`--trials`, `--epochs` and `--test` must be at least 1"
     );
-    let shown = args.out.display();
-    let text = match fs::read_to_string(&args.out) {
+    if let Some(file) = args.beside.as_deref().filter(|it| !it.exists()) {
+        bail!("`--beside {}` does not exist", file.display());
+    }
+    Ok(())
+}
+
+/// The comparisons of a file; none of one that is not there.
+fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
+    let shown = file.display();
+    let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("failed to read `{shown}`")),
