@@ -1,13 +1,13 @@
 //! A Gaussian process of learning curves: over the parameters and the length of training.
 
 use super::{
-    bayes::{propose, thin},
+    bayes::{Fitted, propose, thin},
     uniform,
 };
 use crate::{
     cost::CostModel,
     fidelity::{Curve, ahead, beaten, history, reach},
-    gp::{Process, Warped, fit_staged},
+    gp::fit_staged,
     pareto::dominated,
     space::Space,
 };
@@ -31,7 +31,7 @@ pub(crate) fn suggest_staged(
     if told.clone().count() < INITIAL {
         return space.spread(seed, "initial", number);
     }
-    let Some(Staged { process, points, warped, .. }) = fit_curves(space, rungs, curves, 0) else {
+    let Some(fitted) = fit_curves(space, rungs, curves, 0) else {
         return uniform(space, seed, number);
     };
     // A trial that was stopped is one under way whose end nobody waits for.
@@ -44,7 +44,7 @@ pub(crate) fn suggest_staged(
         each.filter_map(|it| Some((it.parameters.as_slice(), it.cost? / f64::from(it.epochs()))));
     let costs = (exponent > 0.0).then(|| CostModel::new(space, costs, exponent)).flatten();
     let believed = (believed.as_slice(), [1.0].as_slice());
-    propose(space, seed, number, &history, (process, points, warped), believed, costs.as_ref()).parameters
+    propose(space, seed, number, &history, fitted, believed, costs.as_ref()).parameters
 }
 
 /// The completed curve of the largest posterior mean: with noise, the largest value seen is a lucky
@@ -55,7 +55,7 @@ pub(crate) fn best_staged<'a>(
     curves: &'a [Curve],
 ) -> Option<&'a Curve> {
     let most = *rungs.last()?;
-    let process = fit_curves(space, rungs, curves, 0)?.process;
+    let (process, ..) = fit_curves(space, rungs, curves, 0)?;
     let whole = curves.iter().filter(|it| !it.failed && it.at(most).is_some());
     let means = whole.map(|it| (process.at(&at_end(space, it)).0, it));
     means.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|it| it.1)
@@ -68,9 +68,9 @@ const HOPE: f64 = 1.0;
 /// by a completed one (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", with a kernel over
 /// the length instead of a family of curves).
 ///
-/// Processes may err, above all where curves cross. A trial that is ahead of where the best was then
-/// is not given up, and where early values do not help to predict late ones, only those are that would
-/// have to rise more than any curve did.
+/// Processes may err, above all where curves cross, and may ignore early values there. So a trial that
+/// is ahead of where the best was then is not given up, and one that would have to rise more than any
+/// curve did is.
 pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u32> {
     let most = rungs.last().copied().unwrap_or(1);
     let paused: Vec<&Curve> = curves
@@ -83,32 +83,19 @@ pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u3
     }
     let objectives = curves.iter().find_map(|it| it.values.first()).map_or(0, Vec::len);
     let fitted = (0..objectives).map(|k| fit_curves(space, rungs, curves, k));
-    let Some(fitted) = fitted.collect::<Option<Vec<Staged>>>() else { return Vec::new() };
-    let gone: Vec<&Curve> = if fitted.iter().all(|it| it.early) {
-        let at = |it: &Curve, hope: f64| -> Vec<f64> {
-            let place = at_end(space, it);
-            let each = fitted.iter().map(|it| it.process.at(&place));
-            each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
-        };
-        let whole: Vec<Vec<f64>> = curves.iter().filter(complete).map(|it| at(it, 0.0)).collect();
-        let beaten = |it: &&Curve| {
-            let hoped = at(it, HOPE);
-            whole.iter().any(|other| dominated(&hoped, other)) && !ahead(curves, it, most)
-        };
-        paused.into_iter().filter(beaten).collect()
-    } else {
-        paused.into_iter().filter(|it| beaten(curves, it, most)).collect()
+    let Some(fitted) = fitted.collect::<Option<Vec<Fitted>>>() else { return Vec::new() };
+    let at = |it: &Curve, hope: f64| -> Vec<f64> {
+        let place = at_end(space, it);
+        let each = fitted.iter().map(|it| it.0.at(&place));
+        each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
     };
-    gone.into_iter().map(|it| it.number).collect()
-}
-
-/// A process of learning curves.
-struct Staged {
-    process: Process,
-    points: Vec<Vec<f64>>,
-    warped: Warped,
-    /// Whether it saw values in the course of trainings.
-    early: bool,
+    let whole: Vec<Vec<f64>> = curves.iter().filter(complete).map(|it| at(it, 0.0)).collect();
+    let gone = paused.into_iter().filter(|it| {
+        let hoped = at(it, HOPE);
+        let hopeless = whole.iter().any(|other| dominated(&hoped, other));
+        beaten(curves, it, most) || (hopeless && !ahead(curves, it, most))
+    });
+    gone.map(|it| it.number).collect()
 }
 
 /// Where a trial lies after the whole length.
@@ -119,7 +106,7 @@ fn at_end(space: &Space, curve: &Curve) -> Vec<f64> {
 }
 
 /// The process of an objective over parameters and the share of the logarithm of the length.
-fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) -> Option<Staged> {
+fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) -> Option<Fitted> {
     let most = rungs.last().map_or(1.0, |it| f64::from(*it)).max(2.0).ln();
     let told = curves.iter().filter(|it| !it.failed && !it.values.is_empty());
     let (mut whole, mut early) = (Vec::new(), Vec::new());
@@ -160,7 +147,6 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     let (mut points, values): (Vec<Vec<f64>>, Vec<f64>) = whole.into_iter().unzip();
     let (process, seen, warped) =
         fit_staged(&points, &values, count, &[space.unordered(), vec![false]].concat())?;
-    let early = seen > count;
     points.truncate(seen);
-    Some(Staged { process, points, warped, early })
+    Some((process, points, warped))
 }
