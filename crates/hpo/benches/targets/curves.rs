@@ -135,10 +135,6 @@ fn run(family: Family, sampler: Sampler, pruner: Pruner, seed: u64) -> f64 {
             })
             .collect();
         study.tell(leg.number, Some(&values)).expect("asked just now");
-        if std::env::var_os("TRACE").is_some() {
-            let b = study.best().map_or(-1, |it| it.number as i64);
-            eprintln!("T {seed} {:4} #{} {:?} {}..{} u {:.2} b1 {:.3} b2 {:.3} y {:.4} true27 {:.4} of opt {:.4} best #{b}", study.epochs(), leg.number, pruner, leg.from, leg.until, leg.parameters[0].log10(), leg.parameters[1], leg.parameters[2], values.last().unwrap()[0], family.accuracy(&leg.parameters, MOST), optimum);
-        }
         let best = study.best().map(|it| family.accuracy(&it.parameters, MOST));
         if best.is_some_and(|it| it >= 0.99 * optimum) {
             return study.epochs() as f64;
@@ -179,8 +175,7 @@ pub(crate) fn report(seeds: u64, from: u64, chosen: &[String]) -> String {
     let families = FAMILIES.map(|it| it.name);
     let strategies = STRATEGIES.map(|it| it.0);
     for family in FAMILIES.iter().filter(|it| chosen(&families, it.name)) {
-        for (name, sampler, pruner) in
-            STRATEGIES.into_iter().filter(|it| chosen(&strategies, it.0))
+        for (name, sampler, pruner) in STRATEGIES.into_iter().filter(|it| chosen(&strategies, it.0))
         {
             let epochs = parallel(seeds, |seed| run(*family, sampler, pruner, from + seed));
             let [low, median, high] = quartiles(epochs.iter().copied());
@@ -191,7 +186,9 @@ pub(crate) fn report(seeds: u64, from: u64, chosen: &[String]) -> String {
                 _ => early as u64 * 20 >= seeds * 19,
             };
             let target = match name.strip_prefix("**") {
-                Some(_) if !family.target.is_empty() => format!("{} {}", family.target, if met { "✓" } else { "✗" }),
+                Some(_) if !family.target.is_empty() => {
+                    format!("{} {}", family.target, if met { "✓" } else { "✗" })
+                }
                 _ => String::new(),
             };
             let line = format!(

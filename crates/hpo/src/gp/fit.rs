@@ -85,13 +85,13 @@ pub(crate) fn fit_staged(
     whole: usize,
     unordered: &[bool],
 ) -> Option<(Process, usize, Warped)> {
-    if whole < crate::gp::knob("CURVES", 4.0) as usize {
+    if whole < CURVES {
         let (process, warped) = explain(&HYPOTHESES, points, values, unordered, true)?;
         return Some((process, points.len(), warped));
     }
     let mut best: Option<(f64, Process, usize, Warped)> = None;
     for (index, seen) in [points.len(), whole].into_iter().enumerate() {
-        if index > 0 && (seen == points.len() || crate::gp::knob("WHOLE", 1.0) == 0.0) {
+        if index > 0 && seen == points.len() {
             break;
         }
         for (warp, additive) in HYPOTHESES {
@@ -99,7 +99,7 @@ pub(crate) fn fit_staged(
             let observations = Observations::staged(&points[..seen], &warped.values, unordered);
             let settings = settings_of_some(points, &warped.values, &observations, additive);
             let Some(process) = Process::new(observations, &settings) else { continue };
-            let score = process.leave_curves_out() + warped.jacobian - if index == 0 { crate::gp::knob("DOUBT", 0.0) } else { 0.0 };
+            let score = process.leave_curves_out() + warped.jacobian;
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
                 best = Some((score, process, seen, warped));
             }
@@ -159,10 +159,10 @@ fn settings_of_some(
 /// Of the largest posterior density near the priors' medians.
 fn settings(observations: &Observations, additive: f64) -> Settings {
     let lengths = observations.dimensions - usize::from(observations.staged);
-    let mut priors = vec![(LENGTH.0 + if observations.staged { crate::gp::knob("LEN", 0.0) } else { 0.0 } + 0.5 * (lengths as f64).ln(), LENGTH.1); lengths];
+    let mut priors = vec![(LENGTH.0 + 0.5 * (lengths as f64).ln(), LENGTH.1); lengths];
     let mut bounds = vec![LENGTH_BOUNDS; lengths];
     if observations.staged {
-        priors.push((crate::gp::knob("DRIFT", 0.0), crate::gp::knob("DRIFTD", 1.5)));
+        priors.push(DRIFT);
         bounds.push(DRIFT_BOUNDS);
     }
     priors.extend([SIGNAL, NOISE]);

@@ -112,7 +112,7 @@ impl Settings {
         let lengths = self.logs.len() - 2 - usize::from(staged);
         let inverse_squares = self.logs[..lengths].iter().map(|it| (-2.0 * it).exp()).collect();
         let drift = if staged { self.logs[lengths].exp() } else { 0.0 };
-        Kernel { inverse_squares, drift, common: knob("COMMON", 1.0), signal: self.signal(), additive: self.additive }
+        Kernel { inverse_squares, drift, signal: self.signal(), additive: self.additive }
     }
 
     fn signal(&self) -> f64 {
@@ -127,14 +127,7 @@ impl Settings {
 /// How much may still come of a training of which this share, on a logarithmic scale, is done: ever
 /// less, as curves flatten.
 fn open(share: f64) -> f64 {
-    (1.0 - share).max(0.0).powf(knob("POW", 2.0))
-}
-pub(crate) fn knob(name: &str, default: f64) -> f64 {
-    use std::{collections::HashMap, sync::{Mutex, OnceLock}};
-    static K: OnceLock<Mutex<HashMap<String, Option<f64>>>> = OnceLock::new();
-    thread_local! { static L: std::cell::RefCell<HashMap<String, Option<f64>>> = std::cell::RefCell::new(HashMap::new()); }
-    let _ = &K;
-    L.with(|it| *it.borrow_mut().entry(name.to_owned()).or_insert_with(|| std::env::var(name).ok().and_then(|it| it.parse().ok()))).unwrap_or(default)
+    (1.0 - share) * (1.0 - share)
 }
 
 /// The covariance of two points by their squared differences along each dimension.
@@ -148,7 +141,6 @@ struct Kernel {
     inverse_squares: Vec<f64>,
     /// Variance of what is to come relative to the signal's, where nothing is done yet.
     drift: f64,
-    common: f64,
     signal: f64,
     additive: f64,
 }
@@ -168,12 +160,12 @@ impl Kernel {
         }
         let alike = (1.0 - self.additive) * matern(all).0 + self.additive / d * sum;
         let open = squares.next().unwrap_or(0.0);
-        self.signal * (alike + self.drift * open * (alike + self.common))
+        self.signal * (alike + self.drift * open * (alike + COMMON))
     }
 
     /// That of a point with itself.
     fn variance(&self, open: f64) -> f64 {
-        self.signal * (1.0 + self.drift * open * (1.0 + self.common))
+        self.signal * (1.0 + self.drift * open * (1.0 + COMMON))
     }
 
     /// The covariance, and for each dimension −2 times the slope along its scaled square; of what is
@@ -199,7 +191,7 @@ impl Kernel {
             }
             alike = (1.0 - self.additive) * joint + self.additive / d * sum;
         }
-        let drift = self.signal * self.drift * (alike + self.common);
+        let drift = self.signal * self.drift * (alike + COMMON);
         slopes[lengths..].fill(drift);
         self.signal * alike + drift * open
     }
@@ -212,6 +204,8 @@ fn matern(squared: f64) -> (f64, f64) {
     ((1.0 + r + r * r / 3.0) * decay, 5.0 / 3.0 * (1.0 + r) * decay)
 }
 
+/// Variance of what is to come of all trainings, relative to that which varies.
+const COMMON: f64 = 1.0;
 /// The least noise, relative to standardized values: keeps the matrix regular.
 const JITTER: f64 = 1e-8;
 

@@ -113,7 +113,7 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     for curve in told {
         for rung in rungs.iter().filter(|it| curve.at(**it).is_some()) {
             // The last ninth's mean has less noise than its last value.
-            let window = rung.div_ceil(crate::gp::knob("WIN", 9.0) as u32);
+            let window = rung.div_ceil(9);
             let values = (rung - window + 1..=*rung).filter_map(|it| curve.at(it)?.get(objective));
             let value = values.sum::<f64>() / f64::from(window);
             let mut place = space.places(&curve.parameters);
@@ -133,7 +133,7 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     // counts, its neighborhood is still to be left.
     let most_epochs = rungs.last().copied().unwrap_or(1);
     let stopped = curves.iter().filter(|it| !it.failed && it.at(most_epochs).is_none());
-    let stopped = stopped.filter(|it| crate::gp::knob("IMPUTE", 1.0) > 0.0 && beaten(curves, it, most_epochs));
+    let stopped = stopped.filter(|it| beaten(curves, it, most_epochs));
     whole.extend(stopped.filter_map(|it| {
         Some((at_end(space, it), *reach(curves, it, most_epochs)?.get(objective)?))
     }));

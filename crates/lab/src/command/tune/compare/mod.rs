@@ -189,7 +189,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn settings(args: &Args) -> Vec<Setting> {
-    let each = (args.first_seed..args.first_seed.saturating_add(args.seeds)).flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
+    let each = (args.first_seed..args.first_seed.saturating_add(args.seeds))
+        .flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
     each.map(|(seed, network)| Setting {
         network,
         data: DataSpec {
