@@ -5,7 +5,7 @@ mod staged;
 mod trust;
 
 pub use self::staged::{Leg, Staged};
-pub(crate) use self::trust::{ahead, beaten, reach};
+pub(crate) use self::trust::{ahead, beaten};
 use crate::{
     history::{History, Trial},
     pareto::dominated,

@@ -44,7 +44,7 @@ pub(super) fn trusted(curves: &[Curve], epochs: u32, most: u32) -> bool {
 /// What a trial may reach at most: what it has, and the largest rise that any curve to the end had
 /// from there on, in each objective. Of n rises the largest is not the largest there is, so it counts
 /// (n + 2) / n times. None without such curves.
-pub(crate) fn reach(curves: &[Curve], it: &Curve, most: u32) -> Option<Vec<f64>> {
+fn reach(curves: &[Curve], it: &Curve, most: u32) -> Option<Vec<f64>> {
     let now = it.at(it.epochs())?;
     let whole: Vec<(&[f64], &[f64])> = curves
         .iter()

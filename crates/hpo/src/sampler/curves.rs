@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cost::CostModel,
-    fidelity::{Curve, ahead, beaten, history, reach},
+    fidelity::{Curve, ahead, beaten, history},
     gp::fit_staged,
     pareto::dominated,
     space::Space,
@@ -129,14 +129,6 @@ fn fit_curves(space: &Space, rungs: &[u32], curves: &[Curve], objective: usize) 
     let worst = whole.iter().chain(&early).map(|it| it.1).fold(f64::INFINITY, f64::min);
     let failed = curves.iter().filter(|it| it.failed && worst.is_finite());
     whole.extend(failed.map(|it| (at_end(space, it), worst)));
-    // What a beaten trial may reach is more than it would: where curves to the end are all that
-    // counts, its neighborhood is still to be left.
-    let most_epochs = rungs.last().copied().unwrap_or(1);
-    let stopped = curves.iter().filter(|it| !it.failed && it.at(most_epochs).is_none());
-    let stopped = stopped.filter(|it| beaten(curves, it, most_epochs));
-    whole.extend(stopped.filter_map(|it| {
-        Some((at_end(space, it), *reach(curves, it, most_epochs)?.get(objective)?))
-    }));
     for trials in [&mut whole, &mut early] {
         // Stable, so that equal values stay in the order of their numbers.
         trials.sort_by(|a, b| b.1.total_cmp(&a.1));
