@@ -5,7 +5,6 @@ mod staged;
 mod trust;
 
 pub use self::staged::{Leg, Staged};
-pub(crate) use self::trust::{ahead, beaten};
 use crate::{
     history::{History, Trial},
     pareto::dominated,
@@ -37,9 +36,9 @@ impl Rungs {
 
 /// Which trials go on.
 ///
-/// Those that rank trials among each other at a rung lose where curves cross. They are guarded: the
-/// first trials, and one in eight later, are trained to the end, and a rung whose ranks say too little
-/// about the last one's stops nobody but those that would have to rise more than any curve did.
+/// All rank trials among each other at a rung, and therefore lose where curves cross. They are
+/// guarded: the first trials, and one in eight later, are trained to the end, and a rung whose ranks
+/// say too little about the last one's stops nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pruner {
     /// Every trial is trained to the end.
@@ -168,11 +167,7 @@ pub(crate) fn goes_on(
         _ => lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most),
     };
     let between = pruner != Pruner::Median && !lengths.contains(&it.epochs());
-    let guarded = || {
-        pruner != Pruner::Posterior
-            && !trust::trusted(curves, it.epochs(), most)
-            && !beaten(curves, it, most)
-    };
+    let guarded = || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
     let good = || match pruner {
         Pruner::Never => true,
         Pruner::Posterior => !hopeless.contains(&it.number),

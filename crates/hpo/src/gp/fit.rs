@@ -13,16 +13,14 @@ type Prior = (f64, f64);
 /// Of a length, before the √d scaling (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
 /// great in high dimensions", with a shorter and narrower scale for small budgets).
 const LENGTH: Prior = (-0.9, 0.6);
-/// Of the variance of what a training may still bring, relative to the signal's: anything between
-/// curves that hardly rise and curves whose early values say nothing.
-const DRIFT: Prior = (0.0, 1.5);
+/// The deviation where the coordinate is the length of training: it has few values to fit to.
+const TRAINING: f64 = 0.2;
 /// Of the signal's variance; values are standardized.
 const SIGNAL: Prior = (0.0, 1.0);
 /// Of the noise variance: small, as trainings of one seed are, but wide.
 const NOISE: Prior = (-12.0, 2.5);
 /// Bounds of the logarithms.
 const LENGTH_BOUNDS: (f64, f64) = (-4.0, 3.5);
-const DRIFT_BOUNDS: (f64, f64) = (-5.0, 7.0);
 const SIGNAL_BOUNDS: (f64, f64) = (-4.0, 5.0);
 const NOISE_BOUNDS: (f64, f64) = (-18.0, 0.0);
 /// Warps, and shares of the signal that are sums over the dimensions; the first is the default.
@@ -96,8 +94,8 @@ pub(crate) fn fit_staged(
         }
         for (warp, additive) in HYPOTHESES {
             let warped = warp.apply_as(&values[..seen], whole);
-            let observations = Observations::staged(&points[..seen], &warped.values, unordered);
-            let settings = settings_of_some(points, &warped.values, &observations, additive);
+            let observations = Observations::new(&points[..seen], &warped.values, unordered);
+            let settings = settings_of_some(points, &warped.values, &observations, additive, true);
             let Some(process) = Process::new(observations, &settings) else { continue };
             let score = process.leave_curves_out() + warped.jacobian;
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
@@ -118,12 +116,8 @@ fn explain(
     let mut best: Option<(f64, Process, Warped)> = None;
     for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
         let warped = warp.apply(values);
-        let observations = if staged {
-            Observations::staged(points, &warped.values, unordered)
-        } else {
-            Observations::new(points, &warped.values, unordered)
-        };
-        let settings = settings_of_some(points, &warped.values, &observations, additive);
+        let observations = Observations::new(points, &warped.values, unordered);
+        let settings = settings_of_some(points, &warped.values, &observations, additive, staged);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
         let score = process.leave_one_out() + warped.jacobian - doubt;
@@ -141,31 +135,26 @@ fn settings_of_some(
     warped: &[f64],
     observations: &Observations,
     additive: f64,
+    staged: bool,
 ) -> Settings {
     if warped.len() <= FITTED {
-        return settings(observations, additive);
+        return settings(observations, additive, staged);
     }
     let pick = |i: usize| i * warped.len() / FITTED;
     let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
     let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-    let some = if observations.staged {
-        Observations::staged(&some, &some_values, &observations.unordered)
-    } else {
-        Observations::new(&some, &some_values, &observations.unordered)
-    };
-    settings(&some, additive)
+    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
 }
 
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64) -> Settings {
-    let lengths = observations.dimensions - usize::from(observations.staged);
-    let mut priors = vec![(LENGTH.0 + 0.5 * (lengths as f64).ln(), LENGTH.1); lengths];
-    let mut bounds = vec![LENGTH_BOUNDS; lengths];
-    if observations.staged {
-        priors.push(DRIFT);
-        bounds.push(DRIFT_BOUNDS);
+fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
+    let dimensions = observations.dimensions;
+    let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
+    if let (true, Some(last)) = (staged, priors.last_mut()) {
+        last.1 = TRAINING;
     }
     priors.extend([SIGNAL, NOISE]);
+    let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);
     let start: Vec<f64> = priors.iter().map(|it| it.0).collect();
     let likelihood = Likelihood::new(observations);
@@ -197,14 +186,11 @@ mod tests {
         points.push(points[3].clone());
         let values: Vec<f64> = (0..10).map(|i| (f64::from(i) * 1.7).sin()).collect();
         let observations = Observations::new(&points, &values, &[false, false, true]);
-        let staged = Observations::staged(&points, &values, &[false, false, false]);
+        let likelihood = Likelihood::new(&observations);
         let logs = vec![-1.0, -0.4, 0.2, 0.3, -3.0];
         let mut gradient = vec![0.0; 5];
         let mut unused = vec![0.0; 5];
-        for (observations, additive) in
-            [(&observations, 0.0), (&observations, 0.8), (&staged, 0.0), (&staged, 0.8)]
-        {
-            let likelihood = Likelihood::new(observations);
+        for additive in [0.0, 0.8] {
             likelihood.cost(&Settings { logs: logs.clone(), additive }, &mut gradient);
             for axis in 0..5 {
                 let mut at = |step: f64| {

@@ -17,6 +17,6 @@ pub(crate) use self::{
     fit::{fit, fit_from, fit_plain, fit_staged},
     lbfgs::minimize,
     posterior::Posterior,
-    process::Process,
+    process::{Observations, Process},
     warp::Warped,
 };

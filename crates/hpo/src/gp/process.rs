@@ -9,8 +9,6 @@ pub(crate) struct Observations {
     pub(crate) dimensions: usize,
     /// Dimensions without an order: two places are the same, or at distance 1.
     pub(crate) unordered: Vec<bool>,
-    /// Whether the last coordinate is the share of a training that was done.
-    pub(crate) staged: bool,
     /// Points of the unit cube, one after another.
     pub(crate) points: Vec<f64>,
     /// Mean of the values at each point.
@@ -24,17 +22,8 @@ pub(crate) struct Observations {
 impl Observations {
     /// Merges points that are the same into their mean.
     pub(crate) fn new(points: &[Vec<f64>], values: &[f64], unordered: &[bool]) -> Self {
-        Self::of(points, values, unordered, false)
-    }
-
-    /// The same of points that end with the share of a training that was done.
-    pub(crate) fn staged(points: &[Vec<f64>], values: &[f64], unordered: &[bool]) -> Self {
-        Self::of(points, values, unordered, true)
-    }
-
-    fn of(points: &[Vec<f64>], values: &[f64], unordered: &[bool], staged: bool) -> Self {
-        let (dimensions, unordered) = (unordered.len(), unordered.to_vec());
-        let mut all = Self { dimensions, unordered, staged, ..Self::default() };
+        let mut all =
+            Self { dimensions: unordered.len(), unordered: unordered.to_vec(), ..Self::default() };
         for (point, value) in points.iter().zip(values) {
             let same = (0..all.len())
                 .find(|i| all.point(*i).iter().zip(point).all(|(a, b)| (a - b).abs() < 1e-9));
@@ -61,28 +50,14 @@ impl Observations {
         &self.points[i * self.dimensions..(i + 1) * self.dimensions]
     }
 
-    /// Of two points, a number a dimension: squared differences, and last, of a staged one, what is
-    /// still open of both trainings.
     fn squared<'a>(
         &'a self,
         a: &'a [f64],
         b: &'a [f64],
     ) -> impl Iterator<Item = f64> + Clone + use<'a> {
-        let last = if self.staged { self.dimensions - 1 } else { self.dimensions };
-        a.iter().zip(b).zip(&self.unordered).enumerate().map(move |(k, ((a, b), unordered))| {
-            if k == last {
-                open(a.max(*b))
-            } else if *unordered {
-                f64::from(u8::from(a != b))
-            } else {
-                (a - b) * (a - b)
-            }
+        a.iter().zip(b).zip(&self.unordered).map(|((a, b), unordered)| {
+            if *unordered { f64::from(u8::from(a != b)) } else { (a - b) * (a - b) }
         })
-    }
-
-    /// What is still open of a point's training.
-    fn open(&self, point: &[f64]) -> f64 {
-        point.last().filter(|_| self.staged).map_or(0.0, |it| open(*it))
     }
 
     /// Squared differences of each pair i > j along each dimension.
@@ -108,11 +83,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    fn kernel(&self, staged: bool) -> Kernel {
-        let lengths = self.logs.len() - 2 - usize::from(staged);
-        let inverse_squares = self.logs[..lengths].iter().map(|it| (-2.0 * it).exp()).collect();
-        let drift = if staged { self.logs[lengths].exp() } else { 0.0 };
-        Kernel { inverse_squares, drift, signal: self.signal(), additive: self.additive }
+    fn kernel(&self) -> Kernel {
+        let inverse_squares = self.inverse_squares();
+        Kernel { inverse_squares, signal: self.signal(), additive: self.additive }
+    }
+
+    fn inverse_squares(&self) -> Vec<f64> {
+        self.logs[..self.logs.len() - 2].iter().map(|it| (-2.0 * it).exp()).collect()
     }
 
     fn signal(&self) -> f64 {
@@ -124,23 +101,10 @@ impl Settings {
     }
 }
 
-/// How much may still come of a training of which this share, on a logarithmic scale, is done: ever
-/// less, as curves flatten.
-fn open(share: f64) -> f64 {
-    (1.0 - share) * (1.0 - share)
-}
-
 /// The covariance of two points by their squared differences along each dimension.
-///
-/// A value in the course of a training is the one at its end less what is still to come: a random
-/// walk back from the end, whose steps are in part those of all trainings and in part vary over the
-/// parameters as the end does (an autoregressive process of fidelities, Kennedy and O'Hagan 2000,
-/// with continuous stages). The further it may drift, the less early values say.
 #[derive(Clone, Debug)]
 struct Kernel {
     inverse_squares: Vec<f64>,
-    /// Variance of what is to come relative to the signal's, where nothing is done yet.
-    drift: f64,
     signal: f64,
     additive: f64,
 }
@@ -149,8 +113,7 @@ impl Kernel {
     fn covariance(&self, squares: impl Iterator<Item = f64>) -> f64 {
         let d = self.inverse_squares.len() as f64;
         let (mut all, mut sum) = (0.0, 0.0);
-        let mut squares = squares;
-        for (square, inverse) in squares.by_ref().zip(&self.inverse_squares) {
+        for (square, inverse) in squares.zip(&self.inverse_squares) {
             let scaled = square * inverse;
             all += scaled;
             if self.additive > 0.0 {
@@ -158,42 +121,26 @@ impl Kernel {
                 sum += matern(scaled * d).0;
             }
         }
-        let alike = (1.0 - self.additive) * matern(all).0 + self.additive / d * sum;
-        let open = squares.next().unwrap_or(0.0);
-        self.signal * (alike + self.drift * open * (alike + COMMON))
+        self.signal * ((1.0 - self.additive) * matern(all).0 + self.additive / d * sum)
     }
 
-    /// That of a point with itself.
-    fn variance(&self, open: f64) -> f64 {
-        self.signal * (1.0 + self.drift * open * (1.0 + COMMON))
-    }
-
-    /// The covariance, and for each dimension −2 times the slope along its scaled square; of what is
-    /// open, the slope along it.
+    /// The same, and for each dimension −2 times the slope along its scaled square.
     fn slopes(&self, squares: impl Iterator<Item = f64> + Clone, slopes: &mut [f64]) -> f64 {
-        let lengths = self.inverse_squares.len();
-        let d = lengths as f64;
-        let scaled =
-            squares.clone().zip(&self.inverse_squares).map(|(square, inverse)| square * inverse);
-        let open = squares.clone().nth(lengths).unwrap_or(0.0);
-        let signal = self.signal * (1.0 + self.drift * open);
+        let d = self.inverse_squares.len() as f64;
+        let scaled = squares.zip(&self.inverse_squares).map(|(square, inverse)| square * inverse);
         let (joint, joint_slope) = matern(scaled.clone().sum());
-        let joint_slope = signal * (1.0 - self.additive) * joint_slope;
-        let mut alike = joint;
+        let joint_slope = self.signal * (1.0 - self.additive) * joint_slope;
         if self.additive == 0.0 {
-            slopes[..lengths].fill(joint_slope);
-        } else {
-            let mut sum = 0.0;
-            for (slope, scaled) in slopes.iter_mut().zip(scaled) {
-                let (alone, alone_slope) = matern(scaled * d);
-                sum += alone;
-                *slope = joint_slope + signal * self.additive * alone_slope;
-            }
-            alike = (1.0 - self.additive) * joint + self.additive / d * sum;
+            slopes.fill(joint_slope);
+            return self.signal * joint;
         }
-        let drift = self.signal * self.drift * (alike + COMMON);
-        slopes[lengths..].fill(drift);
-        self.signal * alike + drift * open
+        let mut sum = 0.0;
+        for (slope, scaled) in slopes.iter_mut().zip(scaled) {
+            let (alone, alone_slope) = matern(scaled * d);
+            sum += alone;
+            *slope = joint_slope + self.signal * self.additive * alone_slope;
+        }
+        self.signal * ((1.0 - self.additive) * joint + self.additive / d * sum)
     }
 }
 
@@ -204,8 +151,6 @@ fn matern(squared: f64) -> (f64, f64) {
     ((1.0 + r + r * r / 3.0) * decay, 5.0 / 3.0 * (1.0 + r) * decay)
 }
 
-/// Variance of what is to come of all trainings, relative to that which varies.
-const COMMON: f64 = 1.0;
 /// The least noise, relative to standardized values: keeps the matrix regular.
 const JITTER: f64 = 1e-8;
 
@@ -224,7 +169,7 @@ impl<'a> Likelihood<'a> {
     pub(crate) fn cost(&self, settings: &Settings, gradient: &mut [f64]) -> f64 {
         let it = self.observations;
         let (n, d) = (it.len(), it.dimensions);
-        let (kernel, noise) = (settings.kernel(it.staged), settings.noise());
+        let (kernel, signal, noise) = (settings.kernel(), settings.signal(), settings.noise());
         let mut lower = vec![0.0; n * n];
         let mut slopes = vec![0.0; self.squares.len()];
         let mut covariances = Vec::with_capacity(n * n / 2);
@@ -234,8 +179,7 @@ impl<'a> Likelihood<'a> {
                 *entry = kernel.slopes(squares.iter().copied(), slopes);
                 covariances.push(*entry);
             }
-            let variance = kernel.variance(it.open(it.point(i)));
-            lower[i * n + i] = variance + noise / it.repetitions[i] + JITTER;
+            lower[i * n + i] = signal + noise / it.repetitions[i] + JITTER;
         }
         if !cholesky(&mut lower, n) {
             return f64::INFINITY;
@@ -263,11 +207,7 @@ impl<'a> Likelihood<'a> {
             }
             let row = &upper[i * n + i..(i + 1) * n];
             let share = 0.5 * (dot(row, row) - weights[i] * weights[i]);
-            let variance = kernel.variance(it.open(it.point(i)));
-            rest[0] += share * variance;
-            if it.staged {
-                lengths[d - 1] += share * (variance - kernel.signal);
-            }
+            rest[0] += share * signal;
             rest[1] += share * noise / it.repetitions[i];
         }
         lengths.iter_mut().zip(&kernel.inverse_squares).for_each(|(it, inverse)| *it *= inverse);
@@ -296,7 +236,7 @@ impl Process {
         if n == 0 || observations.values.iter().any(|it| !it.is_finite()) {
             return None;
         }
-        let kernel = settings.kernel(observations.staged);
+        let (kernel, signal) = (settings.kernel(), settings.signal());
         let squares = observations.squares();
         let mut jitter = JITTER;
         loop {
@@ -306,9 +246,7 @@ impl Process {
                 for (entry, squares) in lower[i * n..i * n + i].iter_mut().zip(&mut pairs) {
                     *entry = kernel.covariance(squares.iter().copied());
                 }
-                let variance = kernel.variance(observations.open(observations.point(i)));
-                lower[i * n + i] =
-                    variance + settings.noise() / observations.repetitions[i] + jitter;
+                lower[i * n + i] = signal + settings.noise() / observations.repetitions[i] + jitter;
             }
             if cholesky(&mut lower, n) {
                 let upper = inverse_transposed(&lower, n);
@@ -326,14 +264,8 @@ impl Process {
     }
 
     /// The same settings after other observations.
-    pub(crate) fn with(
-        &self,
-        points: &[Vec<f64>],
-        values: &[f64],
-        unordered: &[bool],
-    ) -> Option<Self> {
-        let staged = self.observations.staged;
-        Self::new(Observations::of(points, values, unordered, staged), &self.settings)
+    pub(crate) fn with(&self, observations: Observations) -> Option<Self> {
+        Self::new(observations, &self.settings)
     }
 
     pub(crate) fn observations(&self) -> &Observations {
@@ -402,11 +334,10 @@ impl Process {
             self.squares(point).map(|it| self.kernel.covariance(it)).collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, n, &mut cross);
-        let variance = self.kernel.variance(self.observations.open(point));
-        (mean, (variance - dot(&cross, &cross)).max(1e-12))
+        (mean, (self.kernel.signal - dot(&cross, &cross)).max(1e-12))
     }
 
-    /// The same, with the gradients of both along the parameters.
+    /// The same, with the gradients of both.
     pub(crate) fn slope(
         &self,
         point: &[f64],
@@ -422,8 +353,7 @@ impl Process {
             .collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, it.len(), &mut cross);
-        let variance = self.kernel.variance(it.open(point));
-        let variance = (variance - dot(&cross, &cross)).max(1e-12);
+        let variance = (self.kernel.signal - dot(&cross, &cross)).max(1e-12);
         let solved = times_upper(&self.upper, it.len(), &cross);
         mean_slope.fill(0.0);
         variance_slope.fill(0.0);

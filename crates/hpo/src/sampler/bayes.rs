@@ -6,7 +6,7 @@ use super::{Suggestion, uniform};
 use crate::{
     cost::CostModel,
     gp::{
-        Process, Warped, expected_improvement, fit, log_expected_improvement,
+        Observations, Process, Warped, expected_improvement, fit, log_expected_improvement,
         log_expected_improvement_slope, minimize,
     },
     history::History,
@@ -82,7 +82,7 @@ pub(super) fn propose(
         points.push(place);
     }
     if !believed.is_empty()
-        && let Some(with) = process.with(&points, &warped.values, &unordered)
+        && let Some(with) = process.with(Observations::new(&points, &warped.values, &unordered))
     {
         process = with;
     }

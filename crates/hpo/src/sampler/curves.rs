@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     cost::CostModel,
-    fidelity::{Curve, ahead, beaten, history},
-    gp::fit_staged,
+    fidelity::{Curve, history},
+    gp::{Process, fit_staged},
     pareto::dominated,
     space::Space,
 };
@@ -67,33 +67,26 @@ const HOPE: f64 = 1.0;
 /// Numbers of the paused trials whose end, as far as the processes see (one an objective), is beaten
 /// by a completed one (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", with a kernel over
 /// the length instead of a family of curves).
-///
-/// Processes may err, above all where curves cross, and may ignore early values there. So a trial that
-/// is ahead of where the best was then is not given up, and one that would have to rise more than any
-/// curve did is.
 pub(crate) fn hopeless(space: &Space, rungs: &[u32], curves: &[Curve]) -> Vec<u32> {
-    let most = rungs.last().copied().unwrap_or(1);
-    let paused: Vec<&Curve> = curves
-        .iter()
-        .filter(|it| !it.failed && it.until.is_none() && it.at(most).is_none())
-        .collect();
-    let complete = |it: &&Curve| !it.failed && it.at(most).is_some();
-    if paused.is_empty() || !curves.iter().any(|it| complete(&it)) {
-        return Vec::new();
-    }
     let objectives = curves.iter().find_map(|it| it.values.first()).map_or(0, Vec::len);
-    let fitted = (0..objectives).map(|k| fit_curves(space, rungs, curves, k));
-    let Some(fitted) = fitted.collect::<Option<Vec<Fitted>>>() else { return Vec::new() };
+    let fitted = (0..objectives).map(|k| Some(fit_curves(space, rungs, curves, k)?.0));
+    let Some(processes) = fitted.collect::<Option<Vec<Process>>>() else { return Vec::new() };
+    let most = rungs.last().copied().unwrap_or(1);
     let at = |it: &Curve, hope: f64| -> Vec<f64> {
         let place = at_end(space, it);
-        let each = fitted.iter().map(|it| it.0.at(&place));
+        let each = processes.iter().map(|it| it.at(&place));
         each.map(|(mean, variance)| mean + hope * variance.sqrt()).collect()
     };
-    let whole: Vec<Vec<f64>> = curves.iter().filter(complete).map(|it| at(it, 0.0)).collect();
-    let gone = paused.into_iter().filter(|it| {
+    let whole: Vec<Vec<f64>> = curves
+        .iter()
+        .filter(|it| !it.failed && it.at(most).is_some())
+        .map(|it| at(it, 0.0))
+        .collect();
+    let paused =
+        curves.iter().filter(|it| !it.failed && it.until.is_none() && it.at(most).is_none());
+    let gone = paused.filter(|it| {
         let hoped = at(it, HOPE);
-        let hopeless = whole.iter().any(|other| dominated(&hoped, other));
-        beaten(curves, it, most) || (hopeless && !ahead(curves, it, most))
+        whole.iter().any(|other| dominated(&hoped, other))
     });
     gone.map(|it| it.number).collect()
 }

@@ -68,7 +68,8 @@ pub(crate) fn suggest(
     believed.extend(pending.iter().map(|it| space.places(it)));
     for (process, mut warped, floor) in fitted {
         warped.values.extend(believed[points.len()..].iter().map(|it| process.at(it).0));
-        let Some(process) = process.with(&believed, &warped.values, &unordered) else {
+        let observations = crate::gp::Observations::new(&believed, &warped.values, &unordered);
+        let Some(process) = process.with(observations) else {
             return uniform(space, seed, number);
         };
         processes.push(process);
