@@ -3,9 +3,8 @@
 
     python3 examples/tune_serve.py [WATTLAB]
 
-For a PyTorch script, replace `train`: build the model with `params["hidden"]`, the optimizer with
-`torch.optim.Adam(model.parameters(), lr=params["learning_rate"], betas=(params["beta1"], 0.999))`,
-and return the validation loss. A training that diverges returns NaN; raise nothing.
+Replace `train` by anything that gives a number; what fails gives NaN and raises nothing.
+`tune_pytorch.py` trains networks, measures them and stops bad trials early.
 """
 
 import json
@@ -59,7 +58,7 @@ def main():
             {"name": "hidden", "kind": "int", "low": 16, "high": 1024, "log": True},
             {"name": "activation", "kind": "categorical", "choices": ["relu", "gelu"]},
         ],
-        journal="study.jsonl",  # run again, and the study goes on
+        journal="tune-serve.jsonl",  # run again, and the study goes on
     )
     for _ in range(30):
         asked = study.request(op="ask")

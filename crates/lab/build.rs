@@ -20,4 +20,8 @@ fn main() {
     );
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
     println!("cargo:rustc-env=WATTLAB_MODIFIED={}", !changes.is_empty());
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        // cuBLAS may lie beside the program.
+        println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/lib");
+    }
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::print_stderr, reason = "a command talks to people")]
 
 mod bench;
+mod bundle;
 mod ci;
+mod cuda;
 mod datasets;
 mod new_probe;
 mod process;
@@ -21,6 +23,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench sim [--live]           the simulator beside SimPy, Ciw and nexosim; beside live queues
   bench journal [RECORDS]...   how journal, plans and report grow; into docs/scale.md
   bench hpo [flags]            the optimizer against its peers
+  bundle [--data DIR] [--cpu]  program, probe, scripts and data for a machine with a GPU, in target/bundle
+  cuda-toolkit [--check]       a CUDA 13.0 toolkit from PyPI in target/cuda, for --features cuda
   slurm                        a study on a real Slurm of two nodes on this machine (needs slurm-wlm, munge, root)
   ci                           everything that must be green before a change lands";
 
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
             &["test", "-p", "wattlab", "--test", "slurm", "--", "--nocapture", "--test-threads=1"],
             &[],
         ),
+        Some((&"bundle", rest)) => bundle::run(rest),
+        Some((&"cuda-toolkit", rest)) => cuda::run(rest),
         Some((&"ci", [])) => ci::run(),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");

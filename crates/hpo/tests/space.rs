@@ -181,6 +181,8 @@ fn what_makes_no_sense_is_said() {
     let rate = || Parameter::new("rate", 0.0, 1.0, Scale::Linear);
     let refused = |parameters: Vec<Parameter>| Space::new(parameters).unwrap_err().to_string();
     for (parameters, part) in [
+        (vec![Parameter::new("", 0.0, 1.0, Scale::Linear)], "must have a name"),
+        (vec![Parameter::new("x", -1e308, 1e308, Scale::Linear)], "wider than numbers go"),
         (vec![rate().stepped(0.0)], "step that is not above 0"),
         (vec![rate().stepped(f64::NAN)], "step that is not above 0"),
         (vec![Parameter::new("rate", 0.1, 1.0, Scale::Log).stepped(0.1)], "leave out one"),

@@ -5,9 +5,12 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use record::{Joules, Origin, Seconds, Watts};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    ArrivalConfig, BatchingConfig, PolicyKind, PowerConfig, QueueConfig, ServersConfig,
-    ServiceConfig, SimulationConfig, StatisticsConfig,
+use crate::{
+    config::{
+        ArrivalConfig, BatchingConfig, PolicyKind, PowerConfig, QueueConfig, ServersConfig,
+        ServiceConfig, SimulationConfig, StatisticsConfig,
+    },
+    pause::AfterPause,
 };
 
 /// One batch, or several alike that were measured together: their mean.
@@ -15,7 +18,9 @@ use crate::config::{
 pub struct Observation {
     /// Requests in the batch.
     pub size: usize,
-    /// What it took.
+    /// For how long the server had served nothing before; 0 right after another batch.
+    pub pause: Seconds,
+    /// What it took, from when it could begin: after a pause, waking up is a part of it.
     pub service: Seconds,
     /// Coefficient of variation of the times of single batches; `None` for one batch.
     pub cv: Option<f64>,
@@ -47,21 +52,24 @@ pub struct Calibration {
     /// Where the joules are from; `None` without joules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy_origin: Option<Origin>,
-    /// Seconds of a batch.
+    /// Seconds of a batch that follows another.
     pub time: Fit,
-    /// Joules of a batch; `None` without joules.
+    /// Joules of a batch that follows another; `None` without joules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Fit>,
-    /// Size by size, rising.
+    /// Pause by pause, and of each size by size, rising.
     pub sizes: Vec<SizeRow>,
 }
 
-/// What was measured of a batch size.
+/// What was measured of a batch size after a pause, or without one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SizeRow {
     /// Requests in the batch.
     pub size: usize,
+    /// For how long the server had served nothing before; 0 right after another batch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pause_s: f64,
     /// How often it was measured.
     pub measurements: usize,
     /// Mean time.
@@ -149,10 +157,11 @@ impl Calibration {
     /// serve, greedy batches up to the largest size measured.
     #[must_use]
     pub fn describe(self, idle: Option<Watts>) -> SimulationConfig {
-        let times: Vec<_> = self.sizes.iter().map(|row| (row.size, row.mean_s)).collect();
-        let joules: Option<Vec<_>> =
-            self.sizes.iter().map(|row| Some((row.size, row.mean_j?))).collect();
-        let largest = self.sizes.last().map_or(1, |row| row.size);
+        let (times, times_after) = self.tables(|row| Some(row.mean_s)).unwrap_or_default();
+        let power = idle.zip(self.tables(|row| row.mean_j)).map(|(idle, (rows, after_pause))| {
+            PowerConfig { after_pause, ..PowerConfig::table(idle, rows) }
+        });
+        let largest = self.sizes.iter().map(|row| row.size).max().unwrap_or(1);
         let fastest = times.iter().map(|&(size, time)| size as f64 / time).fold(0.0, f64::max);
         SimulationConfig {
             seed: 1,
@@ -161,37 +170,66 @@ impl Calibration {
             arrivals: ArrivalConfig::poisson(fastest / 2.0),
             service: ServiceConfig {
                 table_cv: root_mean_square(self.sizes.iter().filter_map(|it| it.cv)),
+                after_pause: times_after,
                 ..ServiceConfig::table(times)
             },
             batching: BatchingConfig::new(PolicyKind::Greedy, largest),
             servers: ServersConfig::default(),
-            power: idle.zip(joules).map(|(idle, rows)| PowerConfig::table(idle, rows)),
+            power,
             queue: QueueConfig::default(),
             models: Vec::new(),
             statistics: StatisticsConfig::default(),
             calibration: Some(self),
         }
     }
+
+    /// Rows without a pause, and those after pauses; `None` if a value is missing.
+    fn tables(
+        &self,
+        value: impl Fn(&SizeRow) -> Option<f64>,
+    ) -> Option<(Vec<(usize, f64)>, Vec<AfterPause>)> {
+        let mut at_once = Vec::new();
+        let mut after: Vec<AfterPause> = Vec::new();
+        for row in &self.sizes {
+            let found = (row.size, value(row)?);
+            if row.pause_s <= 0.0 {
+                at_once.push(found);
+                continue;
+            }
+            match after.last_mut().filter(|it| it.pause_s == row.pause_s) {
+                Some(it) => it.table.push(found),
+                None => after.push(AfterPause { pause_s: row.pause_s, table: vec![found] }),
+            }
+        }
+        Some((at_once, after))
+    }
 }
 
-/// Rows by size from observations in any order.
+/// Rows by pause and size from observations in any order.
 #[must_use]
 pub fn size_rows(observations: &[Observation]) -> Vec<SizeRow> {
-    let mut sizes: Vec<usize> = observations.iter().map(|it| it.size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let row = |size: usize| {
-        let of_size = || observations.iter().filter(move |it| it.size == size);
-        let times: Vec<f64> = of_size().map(|it| it.service.0).collect();
-        let joules: Vec<f64> = of_size().filter_map(|it| Some(it.energy?.0)).collect();
+    let mut groups: Vec<(f64, usize)> =
+        observations.iter().map(|it| (it.pause.0, it.size)).collect();
+    groups.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    groups.dedup();
+    let row = |(pause_s, size): (f64, usize)| {
+        let alike =
+            || observations.iter().filter(move |it| it.size == size && it.pause.0 == pause_s);
+        let times: Vec<f64> = alike().map(|it| it.service.0).collect();
+        let joules: Vec<f64> = alike().filter_map(|it| Some(it.energy?.0)).collect();
         let (mean_j, sd_j) =
             if joules.len() == times.len() { moments(&joules) } else { (None, None) };
         let (mean_s, sd_s) = moments(&times);
         let mean_s = mean_s.unwrap_or_default();
-        let cv = root_mean_square(of_size().filter_map(|it| it.cv));
-        SizeRow { size, measurements: times.len(), mean_s, cv, sd_s, mean_j, sd_j }
+        let cv = root_mean_square(alike().filter_map(|it| it.cv));
+        SizeRow { size, pause_s, measurements: times.len(), mean_s, cv, sd_s, mean_j, sd_j }
     };
-    sizes.into_iter().map(row).collect()
+    groups.into_iter().map(row).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn root_mean_square(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -241,6 +279,43 @@ mod tests {
                 t_975(degrees)
             );
         }
+    }
+
+    #[test]
+    fn a_description_has_what_was_measured_after_pauses() {
+        let observation = |size, pause, service, joules| Observation {
+            size,
+            pause: Seconds(pause),
+            service: Seconds(service),
+            cv: None,
+            energy: Some(Joules(joules)),
+        };
+        let sizes = size_rows(&[
+            observation(2, 0.1, 0.5, 5.0),
+            observation(1, 0.0, 0.1, 1.0),
+            observation(1, 0.1, 0.3, 3.0),
+            observation(1, 0.0, 0.2, 1.0),
+            observation(2, 0.0, 0.3, 3.0),
+        ]);
+        let fit = Fit::new(&[(1.0, 0.15), (2.0, 0.3)]).unwrap();
+        let calibration = Calibration {
+            network: "net".to_owned(),
+            image_side: 1,
+            images: None,
+            cache_images: false,
+            threads: None,
+            machine: String::new(),
+            energy_origin: Some(Origin::Measured),
+            time: fit,
+            energy: None,
+            sizes,
+        };
+        let config = calibration.describe(Some(Watts(1.0)));
+        let law = config.service.law().unwrap();
+        assert!((law.mean_s(1) - 0.15).abs() < 1e-12);
+        assert!((law.mean_after_s(2, 0.05) - 0.4).abs() < 1e-12);
+        assert_eq!(law.mean_rested_s(1), 0.3);
+        assert_eq!(config.power.unwrap().power().unwrap().batch.joules(2, 9.0, 0.1), 5.0);
     }
 
     #[test]

@@ -14,25 +14,34 @@ use crate::{
     service::ServiceLaw,
 };
 
+/// A batch under way, or one that was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Begun {
+    pub(crate) times: BatchTimes,
+    /// Seconds for which its server had served nothing; infinite for its first batch.
+    pub(crate) pause_s: f64,
+}
+
+impl Begun {
+    pub(crate) fn service_s(&self) -> f64 {
+        self.times.end_s - self.times.start_s
+    }
+}
+
 /// Watches a simulated queue. Requests are numbered from 0 in order of arrival.
 pub(crate) trait Observer {
     /// A request arrives, or will, at this time, when of all batches begun so far these are the
     /// servers' last. Told before any batch that starts at that time or later.
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>);
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>);
 
     /// No request arrives after those told; the next would have at this time.
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
         let _ = (time_s, latest);
     }
 
     /// A batch of a model is served whose requests have these numbers and arrived at these times;
     /// told in order of the batches' starts.
-    fn batch(
-        &mut self,
-        model: usize,
-        batch: &BatchTimes,
-        requests: impl Iterator<Item = (usize, f64)>,
-    );
+    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>);
 
     /// Nothing waits, is served or comes any more. Told by systems in which requests are lost: the
     /// last event need not be an answer.
@@ -77,7 +86,7 @@ impl Engine<'_> {
         let mut served = 0;
         while let Some(server) = servers.peek().copied() {
             if let Some(batch) = server.batch {
-                policy.served(batch.size, batch.end_s - batch.start_s);
+                policy.served(batch.times.size, batch.service_s());
             }
             now = now.max(server.free_s);
             if queue.is_empty() {
@@ -102,8 +111,9 @@ impl Engine<'_> {
                     Decision::Drop(_) => unreachable!("policies that drop are for the system"),
                 };
             };
-            let end_s = now + self.law.sample(size, &mut self.service_random);
-            let batch = BatchTimes { size, start_s: now, end_s };
+            let pause_s = server.batch.map_or(f64::INFINITY, |_| now - server.free_s);
+            let end_s = now + self.law.sample(size, pause_s, &mut self.service_random);
+            let batch = Begun { times: BatchTimes { size, start_s: now, end_s }, pause_s };
             observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {
@@ -143,7 +153,7 @@ impl Upcoming {
 struct Server {
     free_s: f64,
     /// What it serves until then.
-    batch: Option<BatchTimes>,
+    batch: Option<Begun>,
 }
 
 impl Ord for Server {

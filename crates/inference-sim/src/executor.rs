@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    clock::Virtual,
+    clock::{Clock, Virtual},
     random::{Stream, generator},
     service::ServiceLaw,
 };
@@ -31,13 +31,15 @@ pub struct Modeled<'c> {
     law: ServiceLaw,
     random: ChaCha8Rng,
     clock: &'c Virtual,
+    /// Seconds on the clock.
+    last_end_s: Option<f64>,
 }
 
 impl<'c> Modeled<'c> {
     /// A server with this law on this clock, whose random times follow from the seed.
     #[must_use]
     pub fn new(law: ServiceLaw, seed: u64, clock: &'c Virtual) -> Self {
-        Self { law, random: generator(seed, Stream::Service, 0), clock }
+        Self { law, random: generator(seed, Stream::Service, 0), clock, last_end_s: None }
     }
 }
 
@@ -45,7 +47,9 @@ impl Executor for Modeled<'_> {
     type Error = Infallible;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), Infallible> {
-        self.clock.advance(self.law.sample(requests.len(), &mut self.random));
+        let pause_s = self.last_end_s.map_or(f64::INFINITY, |it| self.clock.now() - it);
+        self.clock.advance(self.law.sample(requests.len(), pause_s, &mut self.random));
+        self.last_end_s = Some(self.clock.now());
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod executor;
 mod live;
 mod log;
 mod mlperf;
+mod pause;
 mod policy;
 mod power;
 mod random;
@@ -39,6 +40,7 @@ pub use crate::{
     live::{Control, LiveError, Progress, Served, serve, serve_limited},
     log::{LogError, request_log},
     mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
+    pause::AfterPause,
     policy::{
         Adaptive, BatchingPolicy, ControlLimit, Deadline, Decision, EnergyAware, Fixed, Greedy,
         MinMax, Policy, Queue, Window, control_limit,

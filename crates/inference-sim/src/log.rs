@@ -4,7 +4,12 @@ use std::io::{self, Write};
 
 use record::BatchTimes;
 
-use crate::{config::SimulationConfig, engine::Observer, error::ConfigError, simulation::observe};
+use crate::{
+    config::SimulationConfig,
+    engine::{Begun, Observer},
+    error::ConfigError,
+    simulation::observe,
+};
 
 /// Why a log could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -46,15 +51,10 @@ impl<W: Write> Log<W> {
 }
 
 impl<W: Write> Observer for Log<W> {
-    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = BatchTimes>) {}
+    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = Begun>) {}
 
-    fn batch(
-        &mut self,
-        model: usize,
-        batch: &BatchTimes,
-        requests: impl Iterator<Item = (usize, f64)>,
-    ) {
-        let BatchTimes { size, start_s, end_s } = batch;
+    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>) {
+        let BatchTimes { size, start_s, end_s } = &batch.times;
         for (number, arrival_s) in requests {
             self.line(format_args!("{number},{model},{arrival_s},{start_s},{end_s},{size},served"));
         }

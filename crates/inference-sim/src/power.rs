@@ -2,9 +2,11 @@
 
 use crate::{
     error::{ConfigError, non_negative},
-    service::interpolate,
+    pause::{AfterPause, Keys, Tables},
 };
 
+const TABLE: &str =
+    "rows of [requests, joules], requests from 1 and rising, joules finite and at least 0";
 const JOULES: &str = "a finite number, at least 0, in joules";
 
 /// Watts of a server in each of its states, and joules of its batches.
@@ -28,7 +30,7 @@ pub struct BatchEnergy(Kind);
 enum Kind {
     Power(f64),
     Affine { base_j: f64, per_item_j: f64 },
-    Table(Vec<(usize, f64)>),
+    Table(Tables),
 }
 
 impl BatchEnergy {
@@ -55,26 +57,37 @@ impl BatchEnergy {
     /// [`ConfigError::Invalid`] for no rows, sizes that do not rise from 1, or joules that are
     /// negative or not finite.
     pub fn table(rows: &[(usize, f64)]) -> Result<Self, ConfigError> {
-        let rising =
-            rows.first().is_some_and(|row| row.0 > 0) && rows.is_sorted_by(|a, b| a.0 < b.0);
-        if rising && rows.iter().all(|row| row.1.is_finite() && row.1 >= 0.0) {
-            return Ok(Self(Kind::Table(rows.to_vec())));
-        }
-        Err(ConfigError::Invalid {
-            key: "power.batch_table_j",
-            found: format!("{rows:?}"),
-            expected: "rows of [requests, joules], requests from 1 and rising, joules at least 0",
-        })
+        Self::table_by_pause(rows, &[])
     }
 
-    /// Joules of a batch of `size` requests that took so many seconds.
+    /// The same for batches that follow another, and joules measured after pauses, as
+    /// [`crate::ServiceLaw::table_by_pause`] has times.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] as [`BatchEnergy::table`], or for pauses that do not rise from above 0.
+    pub fn table_by_pause(
+        rows: &[(usize, f64)],
+        after: &[AfterPause],
+    ) -> Result<Self, ConfigError> {
+        const KEYS: Keys =
+            Keys { table: "power.batch_table_j", after: "power.after_pause", expected: TABLE };
+        Ok(Self(Kind::Table(Tables::new(rows, after, &KEYS)?)))
+    }
+
+    /// Whether a batch draws another energy after a pause.
+    pub(crate) fn knows_pauses(&self) -> bool {
+        matches!(&self.0, Kind::Table(tables) if tables.knows_pauses())
+    }
+
+    /// Joules of a batch of `size` requests that took so many seconds, after its server had paused
+    /// for so many.
     #[must_use]
     #[inline]
-    pub fn joules(&self, size: usize, service_s: f64) -> f64 {
+    pub fn joules(&self, size: usize, service_s: f64, pause_s: f64) -> f64 {
         match &self.0 {
             Kind::Power(watts) => watts * service_s,
             Kind::Affine { base_j, per_item_j } => base_j + size as f64 * per_item_j,
-            Kind::Table(rows) => interpolate(rows, size),
+            Kind::Table(tables) => tables.after(size, pause_s),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
 
-use crate::error::{ConfigError, non_negative, positive};
+use crate::{
+    error::{ConfigError, non_negative, positive},
+    pause::{AfterPause, Keys, Tables},
+};
 
 pub(crate) const BASE: &str = "a finite number, at least 0, in seconds";
 pub(crate) const CV: &str = "a finite number above 0 (for 0 take `law = \"deterministic\"`)";
@@ -23,7 +26,7 @@ pub struct ServiceLaw {
 #[derive(Clone, Debug)]
 enum Mean {
     Affine { base_s: f64, per_item_s: f64 },
-    Table(Vec<(usize, f64)>),
+    Table(Tables),
 }
 
 /// The distribution of a service time over its mean.
@@ -84,23 +87,22 @@ impl ServiceLaw {
     /// [`ConfigError::Invalid`] for no rows, sizes that do not rise from 1, or times that are
     /// negative or not finite.
     pub fn table(rows: &[(usize, f64)]) -> Result<Self, ConfigError> {
-        let invalid = |found: String| {
-            Err(ConfigError::Invalid { key: "service.table", found, expected: TABLE })
-        };
-        if rows.is_empty() {
-            return invalid("empty".to_owned());
-        }
-        let mut last = 0;
-        for &(size, time) in rows {
-            if size <= last {
-                return invalid(format!("a row for {size} requests after {last}"));
-            }
-            if !(time.is_finite() && time >= 0.0) {
-                return invalid(format!("{time} s for {size} requests"));
-            }
-            last = size;
-        }
-        Ok(Self { mean: Mean::Table(rows.to_vec()), spread: Spread::None })
+        Self::table_by_pause(rows, &[])
+    }
+
+    /// The same for batches that follow another, and what was measured after pauses: linear between
+    /// the pauses, and as after the longest one for longer ones and a server's first batch.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] as [`ServiceLaw::table`], or for pauses that do not rise from above 0.
+    pub fn table_by_pause(
+        rows: &[(usize, f64)],
+        after: &[AfterPause],
+    ) -> Result<Self, ConfigError> {
+        const KEYS: Keys =
+            Keys { table: "service.table", after: "service.after_pause", expected: TABLE };
+        let tables = Tables::new(rows, after, &KEYS)?;
+        Ok(Self { mean: Mean::Table(tables), spread: Spread::None })
     }
 
     /// The same means, but log-normal around them with this coefficient of variation; 0 for none.
@@ -123,14 +125,32 @@ impl ServiceLaw {
         Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread })
     }
 
-    /// The mean time of a batch of `size` requests, in seconds.
+    /// The mean time of a batch of `size` requests that follows another, in seconds.
     #[must_use]
     #[inline]
     pub fn mean_s(&self, size: usize) -> f64 {
+        self.mean_after_s(size, 0.0)
+    }
+
+    /// The mean time of a batch of `size` requests after its server had a pause, both in seconds.
+    #[must_use]
+    #[inline]
+    pub fn mean_after_s(&self, size: usize, pause_s: f64) -> f64 {
         match &self.mean {
             Mean::Affine { base_s, per_item_s } => base_s + size as f64 * per_item_s,
-            Mean::Table(rows) => interpolate(rows, size),
+            Mean::Table(tables) => tables.after(size, pause_s),
         }
+    }
+
+    /// The mean time of a batch of `size` requests after a long pause, in seconds.
+    #[must_use]
+    pub fn mean_rested_s(&self, size: usize) -> f64 {
+        self.mean_after_s(size, f64::INFINITY)
+    }
+
+    /// Whether a batch takes another time after a pause.
+    pub(crate) fn knows_pauses(&self) -> bool {
+        matches!(&self.mean, Mean::Table(tables) if tables.knows_pauses())
     }
 
     /// Whether a batch always takes its mean time.
@@ -138,10 +158,10 @@ impl ServiceLaw {
         matches!(self.spread, Spread::None)
     }
 
-    /// A time for a batch of `size` requests, in seconds.
+    /// A time for a batch of `size` requests after a pause, in seconds.
     #[inline]
-    pub(crate) fn sample(&self, size: usize, random: &mut ChaCha8Rng) -> f64 {
-        let mean = self.mean_s(size);
+    pub(crate) fn sample(&self, size: usize, pause_s: f64, random: &mut ChaCha8Rng) -> f64 {
+        let mean = self.mean_after_s(size, pause_s);
         match self.spread {
             Spread::None => mean,
             Spread::Exponential => {
@@ -162,12 +182,13 @@ impl ServiceLaw {
     #[must_use]
     pub fn capacity(&self, smallest: usize, largest: usize) -> f64 {
         // n / S(n) is monotonic where S is linear: it is largest at an end or at a row.
-        let rows: &[(usize, f64)] = match &self.mean {
-            Mean::Affine { .. } => &[],
-            Mean::Table(rows) => rows,
+        let tables = match &self.mean {
+            Mean::Affine { .. } => None,
+            Mean::Table(tables) => Some(tables),
         };
-        rows.iter()
-            .map(|&(size, _)| size)
+        tables
+            .into_iter()
+            .flat_map(Tables::sizes)
             .filter(|size| (smallest..=largest).contains(size))
             .chain([smallest, largest])
             .map(|size| size as f64 / self.mean_s(size))
@@ -199,30 +220,9 @@ impl PartialEq for Time {
 
 impl Eq for Time {}
 
-/// Linear between the rows, constant outside them.
-pub(crate) fn interpolate(rows: &[(usize, f64)], size: usize) -> f64 {
-    let above = rows.partition_point(|&(row, _)| row < size);
-    match (above.checked_sub(1).and_then(|below| rows.get(below)), rows.get(above)) {
-        (Some(&(below, low)), Some(&(above, high))) => {
-            low + (high - low) * (size - below) as f64 / (above - below) as f64
-        }
-        (Some(&(_, time)), None) | (None, Some(&(_, time))) => time,
-        (None, None) => 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_table_is_linear_between_its_rows_and_constant_outside() {
-        let law = ServiceLaw::table(&[(2, 0.2), (4, 0.3), (8, 0.9)]).unwrap();
-        let times = [1, 2, 3, 4, 6, 8, 100].map(|size| law.mean_s(size));
-        for (time, expected) in times.into_iter().zip([0.2, 0.2, 0.25, 0.3, 0.6, 0.9, 0.9]) {
-            assert!((time - expected).abs() < 1e-12, "{time} is not {expected}");
-        }
-    }
 
     #[test]
     fn the_fastest_batch_need_not_be_the_largest() {

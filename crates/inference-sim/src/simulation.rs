@@ -1,13 +1,13 @@
 //! A description in, a report out.
 
-use record::{BatchTimes, Serving};
+use record::Serving;
 
 use crate::{
     arrival::ArrivalProcess,
     config::{
         ArrivalConfig, BatchingConfig, Expected, QueueConfig, ServiceConfig, SimulationConfig,
     },
-    engine::{Engine, Observer},
+    engine::{Begun, Engine, Observer},
     error::ConfigError,
     policy::{BatchingPolicy, each},
     power::{BatchEnergy, Power},
@@ -109,7 +109,14 @@ impl Setup {
         let drops = |model: &Described| matches!(model.policy, BatchingPolicy::Deadline(_));
         let limited = |model: &Described| model.queue.limit.is_some() || drops(model);
         let sleeps = config.servers.sleep_after_s.is_some();
-        self.models.len() == 1 && !sleeps && !self.models.iter().any(limited)
+        // It matters which of several servers rests.
+        let energy = self.power.as_ref().is_some_and(|power| power.batch.knows_pauses());
+        let alike =
+            |model: &Described| config.servers.count == 1 || !(energy || model.law.knows_pauses());
+        self.models.len() == 1
+            && !sleeps
+            && !self.models.iter().any(limited)
+            && self.models.iter().all(alike)
     }
 
     fn outlook(&self, config: &SimulationConfig) -> Outlook {
@@ -205,16 +212,16 @@ fn describe(
 struct Path(Serving);
 
 impl Observer for Path {
-    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = BatchTimes>) {}
+    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = Begun>) {}
 
     fn batch(
         &mut self,
         _model: usize,
-        batch: &BatchTimes,
+        batch: &Begun,
         requests: impl Iterator<Item = (usize, f64)>,
     ) {
         self.0.arrivals_s.extend(requests.map(|(_, time)| time));
-        self.0.batches.push(*batch);
+        self.0.batches.push(batch.times);
     }
 }
 
@@ -225,22 +232,17 @@ struct Watched {
 }
 
 impl Observer for Watched {
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>) {
         self.all.arrival(number, time_s, latest);
     }
 
-    fn batch(
-        &mut self,
-        model: usize,
-        batch: &BatchTimes,
-        requests: impl Iterator<Item = (usize, f64)>,
-    ) {
+    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>) {
         let requests: Vec<_> = requests.collect();
         self.all.batch(model, batch, requests.iter().copied());
         self.models[model].batch(model, batch, requests.into_iter());
     }
 
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
         self.all.closes(time_s, latest);
     }
 

@@ -1,9 +1,11 @@
 //! What is kept of a simulated queue: sums, a sketch of the responses, and 20 blocks of both.
 
-use record::BatchTimes;
-
 use crate::{
-    config::StatisticsConfig, engine::Observer, power::BatchEnergy, report::Growth, sketch::Sketch,
+    config::StatisticsConfig,
+    engine::{Begun, Observer},
+    power::BatchEnergy,
+    report::Growth,
+    sketch::Sketch,
 };
 
 /// Blocks for confidence intervals by batch means.
@@ -170,21 +172,21 @@ impl Statistics {
     }
 
     #[inline]
-    fn joules(&self, batch: &BatchTimes) -> f64 {
-        let time = batch.end_s - batch.start_s;
-        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules(batch.size, time))
+    fn joules(&self, batch: &Begun) -> f64 {
+        let (size, time) = (batch.times.size, batch.service_s());
+        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules(size, time, batch.pause_s))
     }
 
     /// Adds what of a batch is inside the time the statistics are over.
-    fn add_busy(&mut self, batch: &BatchTimes) {
-        let inside = batch.end_s.min(self.close_s) - batch.start_s.max(self.start_s);
+    fn add_busy(&mut self, batch: &Begun) {
+        let inside = batch.times.end_s.min(self.close_s) - batch.times.start_s.max(self.start_s);
         self.add_part(batch, inside.max(0.0));
     }
 
-    fn add_part(&mut self, batch: &BatchTimes, seconds: f64) {
+    fn add_part(&mut self, batch: &Begun, seconds: f64) {
         if seconds != 0.0 {
             self.busy_s += seconds;
-            self.batch_j += self.joules(batch) * seconds / (batch.end_s - batch.start_s);
+            self.batch_j += self.joules(batch) * seconds / batch.service_s();
         }
     }
 
@@ -206,7 +208,7 @@ impl Statistics {
 
 impl Observer for Statistics {
     #[inline]
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>) {
         if number == self.warmup {
             self.start_s = time_s;
             // All batches so far have begun before, so this is what is left of them.
@@ -216,12 +218,12 @@ impl Observer for Statistics {
         }
     }
 
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = BatchTimes>) {
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
         if self.steady {
             self.close_s = time_s;
             for batch in latest {
                 // Its whole length has been added.
-                let after = batch.end_s - time_s.max(batch.start_s);
+                let after = batch.times.end_s - time_s.max(batch.times.start_s);
                 self.add_part(&batch, -after.max(0.0));
             }
         }
@@ -231,12 +233,13 @@ impl Observer for Statistics {
     fn batch(
         &mut self,
         _model: usize,
-        batch: &BatchTimes,
+        batch: &Begun,
         requests: impl Iterator<Item = (usize, f64)>,
     ) {
-        self.end_s = self.end_s.max(batch.end_s);
-        if batch.start_s >= self.start_s && batch.end_s <= self.close_s {
-            self.busy_s += batch.end_s - batch.start_s;
+        let times = &batch.times;
+        self.end_s = self.end_s.max(times.end_s);
+        if times.start_s >= self.start_s && times.end_s <= self.close_s {
+            self.busy_s += batch.service_s();
             self.batch_j += self.joules(batch);
         } else {
             self.add_busy(batch);
@@ -252,12 +255,12 @@ impl Observer for Statistics {
             if new {
                 new = false;
                 self.current.batches += 1;
-                self.current.batch_sizes += batch.size;
-                self.current.service_s += batch.end_s - batch.start_s;
+                self.current.batch_sizes += times.size;
+                self.current.service_s += batch.service_s();
                 self.current.batch_j += self.joules(batch);
             }
-            let wait = batch.start_s - arrival_s;
-            let response = batch.end_s - arrival_s;
+            let wait = times.start_s - arrival_s;
+            let response = times.end_s - arrival_s;
             self.current.requests += 1;
             self.current.waited += usize::from(wait > 0.0);
             self.current.wait_s += wait;

@@ -11,7 +11,7 @@ use record::BatchTimes;
 
 use crate::{
     arrival::ArrivalTimes,
-    engine::Observer,
+    engine::{Begun, Observer},
     policy::{BatchingPolicy, Decision, Policy, Queue},
     service::{ServiceLaw, Time},
 };
@@ -65,8 +65,14 @@ pub(crate) struct Asleep {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Server {
-    Idle { since_s: f64 },
-    Busy { model: usize, batch: BatchTimes },
+    /// From minus infinity if it has never served.
+    Idle {
+        since_s: f64,
+    },
+    Busy {
+        model: usize,
+        batch: Begun,
+    },
     Asleep,
     Waking,
 }
@@ -127,7 +133,7 @@ impl System {
         let mut state = State {
             waiting: models.iter_mut().map(waiting).collect(),
             models,
-            servers: vec![Server::Idle { since_s: 0.0 }; self.servers],
+            servers: vec![Server::Idle { since_s: f64::NEG_INFINITY }; self.servers],
             idle: (0..self.servers).rev().collect(),
             rested: (0..self.servers).collect(),
             asleep: Vec::new(),
@@ -184,7 +190,7 @@ impl<O: Observer> State<'_, O> {
     fn happens(&mut self, event: Event) {
         match (event, self.servers.get(event.server())) {
             (Event::Free(server), Some(&Server::Busy { model, batch })) => {
-                self.models[model].policy.served(batch.size, batch.end_s - batch.start_s);
+                self.models[model].policy.served(batch.times.size, batch.service_s());
                 self.rest(server);
             }
             (Event::Awake(server), Some(Server::Waking)) => {
@@ -307,8 +313,13 @@ impl<O: Observer> State<'_, O> {
 
     fn begin(&mut self, server: usize, model: usize, size: usize) {
         let Model { law, random, .. } = &mut self.models[model];
-        let end_s = self.now + law.sample(size, random);
-        let batch = BatchTimes { size, start_s: self.now, end_s };
+        // What wakes up is as ready as after a batch.
+        let pause_s = match self.servers[server] {
+            Server::Idle { since_s } => self.now - since_s,
+            _ => 0.0,
+        };
+        let end_s = self.now + law.sample(size, pause_s, random);
+        let batch = Begun { times: BatchTimes { size, start_s: self.now, end_s }, pause_s };
         self.observer.batch(model, &batch, self.waiting[model].queue.drain(..size));
         self.servers[server] = Server::Busy { model, batch };
         self.events.push(Reverse((Time(end_s), Event::Free(server))));

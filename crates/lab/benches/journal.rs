@@ -176,6 +176,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
             main_cpu: Some(main * 1.57),
             order,
             serving,
+            preparing: None,
             surroundings: None,
         },
         environment: Environment {
@@ -251,7 +252,12 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
                 arrivals_s: (0..requests).map(|it| it as f64 * gap).collect(),
                 batches: (0..requests).step_by(size).map(batch).collect(),
             };
-            let outcome = Served { requests, parameters: 61_100_840, arrivals_sha256: sha256 };
+            let outcome = Served {
+                requests,
+                parameters: 61_100_840,
+                arrivals_sha256: sha256,
+                photographs_sha256: None,
+            };
             (Outcome::Served(outcome), Some(serving))
         }
         Task::Infer(task) => {
@@ -357,12 +363,16 @@ fn step(name: &str, folder: &Path) -> String {
         "render" => {
             let (runs, published) = (runs(&path), Published::built_in());
             let results = report::results(&runs, &published);
-            let document = report::document(&runs, &results, &published, Target::default());
+            let begun = Instant::now();
+            let insights = wattlab::insight::of_searches(&runs.rows.trials);
+            let insight = begun.elapsed().as_secs_f64();
+            let document =
+                report::document(&runs, &results, &published, Target::default(), &insights);
             let folder = folder.join("report");
             let files = report::write(&document, &folder).unwrap();
             report::write_records(&Source(path), &runs, &files, &folder).unwrap();
             let page = fs::metadata(folder.join("index.html")).unwrap().len();
-            format!("{page}")
+            format!("{page} bytes, {insight:.2} s of it what searches say about parameters")
         }
         other => panic!("no step `{other}`"),
     }

@@ -5,6 +5,8 @@ use std::{path::PathBuf, rc::Rc};
 use models::{DataError, Dataset, Manifest, embedded_names, load_dataset};
 use record::DataSpec;
 
+use crate::images::PhotographsError;
+
 /// Names of every data set, embedded ones first.
 #[must_use]
 pub fn names() -> Vec<String> {
@@ -37,6 +39,20 @@ impl DataFolder {
     pub fn new(folder: Option<PathBuf>) -> Self {
         let folder = folder.or_else(|| default_folder().filter(|it| it.is_dir()));
         Self { folder, loaded: Vec::new() }
+    }
+
+    /// A folder of photographs in it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no folder of data sets, or none of that name in it.
+    pub fn photographs(&self, name: &str) -> Result<PathBuf, PhotographsError> {
+        let path = self.folder.as_ref().map(|it| it.join(name));
+        let missing = || PhotographsError::Missing {
+            name: name.to_owned(),
+            folder: self.folder.clone().unwrap_or_default(),
+        };
+        path.filter(|it| it.is_dir()).ok_or_else(missing)
     }
 
     /// The images that a spec asks for.

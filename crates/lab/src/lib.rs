@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config;
 pub mod data;
+pub mod device;
 mod download;
 pub mod drive;
 pub mod environment;
@@ -11,6 +12,8 @@ pub mod estimate;
 pub mod executor;
 pub mod experiment;
 mod failure;
+mod images;
+pub mod insight;
 mod interrupt;
 mod others;
 pub mod output;
@@ -20,4 +23,4 @@ pub mod sensing;
 mod surroundings;
 pub mod work;
 
-pub use crate::{failure::Failure, interrupt::Interrupt};
+pub use crate::{failure::Failure, images::PhotographsError, interrupt::Interrupt};

@@ -13,7 +13,7 @@ use record::{
 use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target, WholeFile};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{Failure, insight};
 
 /// Writes a file under a temporary name beside it, then renames it into place.
 ///
@@ -90,7 +90,8 @@ fn written(
 ) -> Result<Results, anyhow::Error> {
     let published = Published::built_in();
     let results = report::results(runs, &published);
-    let document: Document = report::document(runs, &results, &published, target);
+    let insights = insight::of_searches(&runs.rows.trials);
+    let document: Document = report::document(runs, &results, &published, target, &insights);
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');

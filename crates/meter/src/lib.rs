@@ -24,6 +24,7 @@ mod update;
 
 // What is asked beyond the amount.
 mod attribute;
+pub mod beside;
 pub mod carbon;
 pub mod export;
 mod idle;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod dataset;
+mod device;
 mod kernels;
 pub mod profile;
 mod study;
@@ -11,5 +12,6 @@ pub use crate::{
         Archive, DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split,
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
+    device::{Device, DeviceError, Precision},
     study::{Control, Fit, Network, NetworkError, TrainError, TrainEvent, Training},
 };

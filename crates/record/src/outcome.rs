@@ -68,6 +68,9 @@ pub struct Served {
     pub parameters: usize,
     /// SHA-256 over the intended arrival times, in hex.
     pub arrivals_sha256: String,
+    /// SHA-256 over the names and bytes of the photographs served, in hex; `None` if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photographs_sha256: Option<String>,
 }
 
 /// A network run forward.

@@ -203,6 +203,19 @@ pub enum TuningSpace {
     Five,
 }
 
+impl TuningSpace {
+    /// The name in tables and plots.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Three => "3 parameters, linear as published",
+            Self::ThreeAsRun => "3 parameters as the study's code ran them, β2 fixed",
+            Self::ThreeLog => "3 parameters, learning rate on a log scale",
+            Self::Five => "5 parameters, linear as published",
+        }
+    }
+}
+
 /// Serve a queue of requests with a vision network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,6 +230,11 @@ pub struct ServeTask {
     pub policy: BatchPolicy,
     /// Batches served before the clock starts.
     pub warmup_batches: u32,
+    /// Folder of photographs, below the folder of data sets, that the requests ask for in turns:
+    /// reading, decoding and preprocessing them is a part of the service. `None`: random images
+    /// that lie ready in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photographs: Option<String>,
 }
 
 /// The study's arrival process: the time between two requests is `1/rate · U(1-jitter, 1+jitter)`.

@@ -23,6 +23,10 @@ pub struct Timing {
     pub order: u64,
     /// Of a served queue.
     pub serving: Option<Serving>,
+    /// Of a queue of photographs: the part of all its batches' service that went by before the
+    /// network ran, reading, decoding and preprocessing.
+    #[serde(rename = "preparing_s", default, skip_serializing_if = "Option::is_none")]
+    pub preparing: Option<Seconds>,
     /// What went on around the main span; records of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surroundings: Option<Surroundings>,

@@ -5,6 +5,7 @@ mod chapter;
 mod claim;
 mod document;
 mod export;
+mod insight;
 mod page;
 mod pareto;
 mod plot;
@@ -25,11 +26,15 @@ pub use crate::{
         latex, markdown, pdf, records_csv, records_parquet, ro_crate, write, write_records,
         write_records_csv, write_records_parquet,
     },
+    insight::{
+        Dependence, Importance, Landscape, SearchInsight, SearchParameter, Share, Subject, Tried,
+    },
     page::html,
     pareto::{Frontier, Trade},
     plot::{
-        Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries,
-        Quantity, Reference, Scale, Shape, StripGroup, StripPlot, svg,
+        Axis, CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Plot,
+        Point, PointPlot, PointSeries, Quantity, Reference, Scale, Shape, StripGroup, StripPlot,
+        Trace, svg,
     },
     raw_study::{PublishedTerm, RawStudy, RawStudyError},
 };

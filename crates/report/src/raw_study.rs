@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Energy, Joules, NetworkKind, Origin, SamplerKind, StudyNetwork, TuningSpace};
+use record::{Adam, Energy, Joules, NetworkKind, Origin, SamplerKind, StudyNetwork, TuningSpace};
 use serde::Deserialize;
 
 use crate::claim::{LayerRow, Rows, TrialRow};
@@ -97,6 +97,11 @@ struct TrialLine {
     network: String,
     strategy: String,
     trial: u32,
+    lr: Option<f64>,
+    beta1: Option<f64>,
+    beta2: Option<f64>,
+    epsilon: Option<f64>,
+    weight_decay: Option<f64>,
     energy_j: f64,
     accuracy: f64,
 }
@@ -111,6 +116,20 @@ struct LayerLine {
     beta2: f64,
     energy_j: f64,
     accuracy: f64,
+}
+
+impl TrialLine {
+    /// With three parameters ε and the weight decay are Adam's own.
+    fn optimizer(&self) -> Option<Adam> {
+        let own = Adam::default();
+        Some(Adam {
+            learning_rate: self.lr?,
+            beta1: self.beta1?,
+            beta2: self.beta2?,
+            epsilon: self.epsilon.unwrap_or(own.epsilon),
+            weight_decay: self.weight_decay.unwrap_or(own.weight_decay),
+        })
+    }
 }
 
 impl RawStudy {
@@ -242,6 +261,7 @@ fn trials(path: &Path) -> Result<Vec<TrialRow>, RawStudyError> {
             },
             repetition: 0,
             number: it.trial,
+            optimizer: it.optimizer(),
             energy: Some(measured(checked(path, at, "energy_j", it.energy_j, f64::MAX)?)),
             plan: None,
             validation: accuracy,

@@ -24,6 +24,8 @@ struct Gpu {
 struct NvidiaGpus {
     nvml: Nvml,
     gpus: Vec<Gpu>,
+    /// GPUs whose power is shown beside their counter.
+    beside: Vec<usize>,
 }
 
 fn failure(error: &NvmlError) -> Failure {
@@ -74,7 +76,7 @@ impl NvidiaGpus {
                 Err(error) => last = failure(&error),
             }
         }
-        if gpus.is_empty() { Err(last) } else { Ok(Self { nvml, gpus }) }
+        if gpus.is_empty() { Err(last) } else { Ok(Self { nvml, gpus, beside: Vec::new() }) }
     }
 }
 
@@ -102,8 +104,12 @@ impl Gpu {
     }
 
     fn value(&self, nvml: &Nvml) -> Result<u64, NvmlError> {
+        self.value_of(nvml, self.kind)
+    }
+
+    fn value_of(&self, nvml: &Nvml, kind: Kind) -> Result<u64, NvmlError> {
         let device = nvml.device_by_index(self.index)?;
-        match self.kind {
+        match kind {
             Kind::Counter => device.total_energy_consumption(),
             Kind::Power => device.power_usage().map(u64::from),
         }
@@ -112,7 +118,7 @@ impl Gpu {
 
 impl Probe for NvidiaGpus {
     const NAME: &'static CStr = c"nvml";
-    const OPTIONS: &'static [&'static str] = &["library"];
+    const OPTIONS: &'static [&'static str] = &["library", "power"];
 
     fn open(options: &Options) -> Result<Self, Failure> {
         let load = |library: &str| Nvml::builder().lib_path(OsStr::new(library)).init();
@@ -123,7 +129,24 @@ impl Probe for NvidiaGpus {
                 other => Err(other),
             }),
         };
-        nvml.map_err(|error| failure(&error)).and_then(Self::find)
+        let mut found = nvml.map_err(|error| failure(&error)).and_then(Self::find)?;
+        match options.get("power") {
+            None => {}
+            Some("beside") => {
+                let gpus = found.gpus.iter().enumerate();
+                found.beside = gpus
+                    .filter(|(_, it)| matches!(it.kind, Kind::Counter))
+                    .map(|it| it.0)
+                    .collect();
+            }
+            Some(_) => {
+                return Err(Failure {
+                    code: -11,
+                    reason: "the option `power` takes `beside` only\nleave it out, or say `power=beside`",
+                });
+            }
+        }
+        Ok(found)
     }
 
     fn channels(&self, describe: &mut dyn FnMut(Channel<'_>)) {
@@ -139,11 +162,27 @@ impl Probe for NvidiaGpus {
                 ..Channel::new(gpu.kind, Domain::Gpu, &gpu.name, 1e-3)
             });
         }
+        for gpu in self.beside.iter().filter_map(|it| self.gpus.get(*it)) {
+            describe(Channel {
+                // One identity: the meter counts one of the two.
+                identity: &gpu.identity,
+                period_ns: 100_000_000,
+                relative_error: 0.05,
+                ..Channel::new(Kind::Power, Domain::Gpu, &gpu.name, 1e-3)
+            });
+        }
     }
 
     fn read(&mut self, channel: usize) -> Result<u64, Failure> {
-        let gpu = self.gpus.get(channel).ok_or(Failure { code: -6, reason: "no such channel" })?;
-        gpu.value(&self.nvml).map_err(|error| failure(&error))
+        let none = Failure { code: -6, reason: "no such channel" };
+        let value = match channel.checked_sub(self.gpus.len()) {
+            None => self.gpus[channel].value(&self.nvml),
+            Some(beside) => {
+                let gpu = self.beside.get(beside).and_then(|it| self.gpus.get(*it)).ok_or(none)?;
+                gpu.value_of(&self.nvml, Kind::Power)
+            }
+        };
+        value.map_err(|error| failure(&error))
     }
 }
 

@@ -71,16 +71,18 @@ pub(crate) fn live() -> anyhow::Result<u8> {
     let folder = root().join("target/bench-sim/live");
     let mut validate = with(&wattlab, "simulate");
     validate
-        .args(["validate", "--arch", &NETWORKS.join(","), "--threads", "1", "--out"])
+        .args(["validate", "--arch", &NETWORKS.join(","), "--threads", "1", "--rounds", "3"])
+        .args(["--batches", "1,2,4,8,16,32", "--repetitions", "4", "--duration", "6", "--out"])
         .arg(&folder);
     let cells = said(&mut validate)?;
     let mut text = format!(
         "# Simulated and served\n\nWritten by `cargo xtask bench sim --live`, on one machine whose \
          processors nobody else used (what was measured while others used more than 5 % was measured \
          again).\n\n## Calibrated against live\n\n`wattlab simulate validate`: each network's batches \
-         are measured once; then the same Poisson requests are simulated and served, at loads of 0.3 and \
-         0.6. One thread runs the networks: with two, a batch after a pause first waits for the other \
-         thread to wake up on a processor of its own, and its time no longer depends on its size alone.\n\n{cells}\n## Tuned\n\n`wattlab simulate tune --live`: the policy with the fewest \
+         are measured, those that follow another and those after pauses; the same Poisson requests \
+         are simulated and served, at loads of 0.3 and 0.6. The speed of a shared machine drifts: there are \
+         three rounds, over which the figures are means, and in each the batches are measured before, \
+         between and after the queues. One thread runs the networks.\n\n{cells}\n## Tuned\n\n`wattlab simulate tune --live`: the policy with the fewest \
          simulated joules whose p99 keeps to the objective, served in turns with single requests, at \
          {LOAD} of the rate that single requests can be served at, by as many threads as processors.\n\n"
     );
@@ -88,7 +90,7 @@ pub(crate) fn live() -> anyhow::Result<u8> {
         let description = folder.join(format!("{network}-tuned.toml"));
         if !description.exists() {
             let mut calibrate = with(&wattlab, "simulate");
-            calibrate.args(["calibrate", "--arch", network, "--repetitions", "4", "--out"]);
+            calibrate.args(["calibrate", "--arch", network, "--repetitions", "2", "--out"]);
             said(calibrate.arg(&description))?;
         }
         let kept = folder.join(format!("{network}-tuned.txt"));

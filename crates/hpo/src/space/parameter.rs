@@ -154,6 +154,10 @@ impl Parameter {
         let whole = |it: Option<f64>| it.is_none_or(|it| it.fract() == 0.0);
         if !(self.low.is_finite() && self.high.is_finite()) {
             Some("must have finite bounds")
+        } else if self.name.is_empty() {
+            Some("must have a name")
+        } else if !(self.high - self.low).is_finite() {
+            Some("is wider than numbers go; narrow it")
         } else if self.kind == Kind::Categorical && self.high < 0.0 {
             Some("needs at least one choice")
         } else if if self.continuous() { self.low >= self.high } else { self.low > self.high } {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{needed, unused};
 use crate::{
     error::{ConfigError, non_negative},
+    pause::AfterPause,
     power::{BatchEnergy, Power},
 };
 
@@ -31,6 +32,10 @@ pub struct PowerConfig {
     /// In place of `busy_w`: rows `[n, joules]`, linear between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_table_j: Option<Vec<(usize, f64)>>,
+    /// With `batch_table_j`, which is then of batches that follow another: joules after pauses,
+    /// rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_pause: Vec<AfterPause>,
     /// While it sleeps; 0 if left out.
     #[serde(rename = "sleep_w", default, skip_serializing_if = "Option::is_none")]
     pub sleep: Option<Watts>,
@@ -49,6 +54,7 @@ impl PowerConfig {
             batch_base_j: None,
             batch_per_item_j: None,
             batch_table_j: Some(rows),
+            after_pause: Vec::new(),
             sleep: None,
             wakeup: None,
         }
@@ -70,8 +76,14 @@ impl PowerConfig {
             self.batch_per_item_j.is_some(),
             "`batch_table_j`",
         )?;
+        unused(
+            "power.after_pause",
+            table,
+            !self.after_pause.is_empty(),
+            "batches without `batch_table_j`",
+        )?;
         let batch = if let Some(rows) = &self.batch_table_j {
-            BatchEnergy::table(rows)?
+            BatchEnergy::table_by_pause(rows, &self.after_pause)?
         } else if affine {
             let joules = |value: Option<f64>| value.unwrap_or_default();
             BatchEnergy::affine(joules(self.batch_base_j), joules(self.batch_per_item_j))?

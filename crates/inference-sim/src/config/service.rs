@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{needed, unused};
 use crate::{
     error::ConfigError,
+    pause::AfterPause,
     service::{self, ServiceLaw},
 };
 
@@ -30,6 +31,9 @@ pub struct ServiceConfig {
     /// Coefficient of variation of the times around the rows of `table`, log-normal; 0 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_cv: Option<f64>,
+    /// With `table`, which is then of batches that follow another: times after pauses, rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_pause: Vec<AfterPause>,
 }
 
 /// Kinds of service laws; see [`ServiceLaw`].
@@ -52,8 +56,15 @@ impl ServiceConfig {
     /// Rows of (requests, seconds).
     #[must_use]
     pub fn table(rows: Vec<(usize, f64)>) -> Self {
-        let law = LawKind::Table;
-        Self { law, base_s: None, per_item_s: None, cv: None, table: Some(rows), table_cv: None }
+        Self {
+            law: LawKind::Table,
+            base_s: None,
+            per_item_s: None,
+            cv: None,
+            table: Some(rows),
+            table_cv: None,
+            after_pause: Vec::new(),
+        }
     }
 
     /// The law.
@@ -74,6 +85,7 @@ impl ServiceConfig {
         unused("service.per_item_s", !table, self.per_item_s.is_some(), kind)?;
         unused("service.table", table, self.table.is_some(), kind)?;
         unused("service.table_cv", table, self.table_cv.is_some(), kind)?;
+        unused("service.after_pause", table, !self.after_pause.is_empty(), kind)?;
         if !table && self.base_s.is_none() {
             needed("service.per_item_s", self.per_item_s, kind, service::BASE)?;
         }
@@ -85,12 +97,10 @@ impl ServiceConfig {
             Kind::Deterministic => ServiceLaw::deterministic(base_s, per_item_s),
             Kind::Gamma => ServiceLaw::gamma(base_s, per_item_s, cv),
             Kind::Lognormal => ServiceLaw::lognormal(base_s, per_item_s, cv),
-            Kind::Table => ServiceLaw::table(needed(
-                "service.table",
-                self.table.as_deref(),
-                kind,
-                service::TABLE,
-            )?)?
+            Kind::Table => ServiceLaw::table_by_pause(
+                needed("service.table", self.table.as_deref(), kind, service::TABLE)?,
+                &self.after_pause,
+            )?
             .spreading(self.table_cv.unwrap_or_default()),
         }
     }

@@ -14,7 +14,8 @@ pub struct ControlLimit {
 /// The control limit that minimizes energy and waiting in the long run: serve min(waiting, `cap`)
 /// requests as soon as at least so many wait.
 ///
-/// One server, Poisson arrivals of `rate` per second, batches of the mean time of the law, drawing
+/// One server, Poisson arrivals of `rate` per second, batches of the mean time of the law (as if
+/// each followed another), drawing
 /// `idle_w` between them; a waiting or served request costs `waiting_w` joules per second. The
 /// semi-Markov decision problem of Xu et al. 2023 (SMDP-based dynamic batching for efficient
 /// inference on GPU-based platforms), by relative value iteration after Schweitzer's
@@ -94,7 +95,7 @@ impl Batch {
                 break;
             }
         }
-        Self { time_s, joules: energy.joules(size, time_s), arrivals }
+        Self { time_s, joules: energy.joules(size, time_s, 0.0), arrivals }
     }
 
     /// The expected value of the state after it, `left` requests having stayed behind.

@@ -17,7 +17,8 @@ pub(crate) const OBJECTIVE: &str = "a finite number above 0, in seconds from arr
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnergyAware {
     objective_s: f64,
-    /// Mean seconds of a batch of 1, 2, ... up to the cheapest.
+    /// Mean seconds of a batch of 1, 2, ... up to the cheapest, after a pause: whoever waits to the
+    /// last moment has one.
     times_s: Box<[f64]>,
 }
 
@@ -36,7 +37,7 @@ impl EnergyAware {
         let objective_s = positive("batching.objective_s", objective_s, OBJECTIVE)?;
         let sizes = 1..=at_least_one(size)?;
         let time = |size: &usize| law.mean_s(*size) / *size as f64;
-        let joules = |size: &usize| energy.joules(*size, law.mean_s(*size)) / *size as f64;
+        let joules = |size: &usize| energy.joules(*size, law.mean_s(*size), 0.0) / *size as f64;
         let feasible = |size: &usize| law.mean_s(*size) <= objective_s && time(size) * rate < 1.0;
         let best = sizes
             .clone()
@@ -44,7 +45,7 @@ impl EnergyAware {
             .min_by(|a, b| joules(a).total_cmp(&joules(b)))
             .or_else(|| sizes.min_by(|a, b| time(a).total_cmp(&time(b))))
             .unwrap_or(1);
-        Ok(Self { objective_s, times_s: (1..=best).map(|size| law.mean_s(size)).collect() })
+        Ok(Self { objective_s, times_s: (1..=best).map(|size| law.mean_rested_s(size)).collect() })
     }
 
     /// The batch it waits for.

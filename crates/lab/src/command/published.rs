@@ -5,7 +5,7 @@ use std::path::Path;
 use ::report::{Published, RawStudy, Target};
 use serde_json::json;
 
-use crate::{Failure, output, progress};
+use crate::{Failure, insight, output, progress};
 
 /// Analyzes a folder of raw files beside what a folder of ours holds, and writes `published/` into it.
 ///
@@ -30,8 +30,9 @@ pub(super) fn run(
         let place = format!("the trainings in `{}/rq2_*.csv`", folder_of_raw.display());
         Failure::BadInput(anyhow::Error::new(error).context(place))
     };
-    let document =
-        ::report::reference_document(&reference, &ours, &published, target).map_err(unfit)?;
+    let insights = insight::of_searches(&reference.trials);
+    let document = ::report::reference_document(&reference, &ours, &published, target, &insights)
+        .map_err(unfit)?;
     let effects = ::report::effect_shares(&reference, &ours).map_err(unfit)?;
     let folder = out.join("published");
     ::report::write(&document, &folder).map_err(Failure::run_time)?;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use models::Device;
 
 use crate::{
     Failure, Interrupt,
@@ -15,7 +16,7 @@ use crate::{
     executor::{Settings, Taken, WorkFolder, pin},
     progress::line,
     surroundings,
-    work::{RunError, Worker, meter},
+    work::{RunError, Worker, meter, sensors},
 };
 
 /// Arguments of `wattlab worker`.
@@ -144,11 +145,17 @@ impl Here<'_> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             none => {
-                let meter = meter(settings.sysfs.as_deref(), &settings.plugins, None)
-                    .map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
+                let (sysfs, plugins) = (settings.sysfs.as_deref(), &settings.plugins);
+                let meter = if settings.measured {
+                    sensors(sysfs, plugins)
+                } else {
+                    meter(sysfs, plugins, None)
+                };
+                let meter = meter.map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
                 let data = DataFolder::new(settings.data_dir.clone());
                 let sysfs = settings.sysfs.as_deref().unwrap_or(Path::new("/sys"));
                 let worker = Worker::new(meter, data, self.interrupt.clone())
+                    .on(Device::named(&settings.device).map_err(RunError::from)?)
                     .isolated(settings.isolation, settings.together, sysfs)?
                     .named(&self.args.name, &self.args.cpus);
                 none.insert(worker)

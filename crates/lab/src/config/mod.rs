@@ -118,6 +118,10 @@ pub struct BatchingConfig {
     pub warmup_batches: u32,
     /// Runs of each cell.
     pub repetitions: u32,
+    /// A folder of photographs, below that of data sets (`--data-dir`), that requests ask for in
+    /// turns, reading and decoding being a part of the service, as in the study. Random images that
+    /// lie ready in memory if left out.
+    pub photographs: Option<String>,
 }
 
 /// RQ5: a decade of vision networks.
@@ -297,6 +301,13 @@ impl Profile {
                 check.positive("batching.policies (batch size)", *size as u64);
             }
             check.positive("batching.repetitions", u64::from(it.repetitions));
+            if let Some(name) = it.photographs.as_ref().filter(|it| !is_folder_name(it)) {
+                check.fail(
+                    "batching.photographs",
+                    &format!("`{name}`"),
+                    "the name of a folder below that of the data sets, without `..`",
+                );
+            }
         }
         if let Some(it) = &self.timeline {
             check.networks("timeline.networks", &it.networks);
@@ -309,6 +320,12 @@ impl Profile {
         self.slurm.check(&mut check);
         check.error.map_or(Ok(()), Err)
     }
+}
+
+/// Whether it stays below the folder it is in.
+fn is_folder_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    !name.is_empty() && parts.all(|it| matches!(it, std::path::Component::Normal(_)))
 }
 
 /// Collects the first thing that is wrong.

@@ -5,7 +5,10 @@ mod training;
 
 use std::time::Duration;
 
-use record::{Energy, Experiment, InferTask, Outcome, RunRecord, RunSpec, Seconds, Task};
+use record::{
+    Arrivals, BatchPolicy, Energy, Experiment, InferTask, Outcome, RunRecord, RunSpec, Seconds,
+    ServeTask, Task,
+};
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -144,6 +147,31 @@ impl Pieces<'_> {
             record = self.run(&piece(batches))?;
         }
         let each = 1.0 / f64::from(batches);
+        Ok((record.timing.main * each, record.energy.total.map(|it| times(it, each))))
+    }
+
+    /// Time and energy of a batch of a queue, its photographs included, once warm.
+    fn served(
+        &mut self,
+        spec: &RunSpec,
+        task: &ServeTask,
+        batch: usize,
+    ) -> Result<(Seconds, Option<Energy>), RunError> {
+        let piece = |batches: usize| {
+            // All are there at once.
+            let arrivals = Arrivals { rate: 1e6, jitter: 0.0, requests: batches * batch };
+            let policy = BatchPolicy::Fixed(batch);
+            let task = ServeTask { arrivals, policy, warmup_batches: 1, ..task.clone() };
+            RunSpec { task: Task::Serve(task), seed: 1, repetition: 0, ..spec.clone() }
+        };
+        let mut batches = 1;
+        let mut record = self.run(&piece(batches))?;
+        if record.timing.main < SHORT {
+            let more = SHORT.0 / record.timing.main.0.max(1e-4);
+            batches = (more.ceil() as usize).clamp(2, 32);
+            record = self.run(&piece(batches))?;
+        }
+        let each = 1.0 / batches as f64;
         Ok((record.timing.main * each, record.energy.total.map(|it| times(it, each))))
     }
 

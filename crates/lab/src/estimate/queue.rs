@@ -18,7 +18,11 @@ pub(super) fn cost(
 ) -> Result<Cost, RunError> {
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
     let size = size.min(task.arrivals.requests).max(1);
-    let mut measure = |n: usize| pieces.batch(spec, &task.network, task.image_side, n);
+    let mut measure = |n: usize| match task.photographs {
+        // Preparing them is a part of the batch.
+        Some(_) => pieces.served(spec, task, n),
+        None => pieces.batch(spec, &task.network, task.image_side, n),
+    };
     let (one, many) = (measure(1)?, measure(LARGEST.min(size))?);
     let steps = (LARGEST.min(size).max(2) - 1) as f64;
     let line = |a: f64, b: f64, n: f64| {

@@ -43,8 +43,14 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// In place of `/sys`.
     pub sysfs: Option<PathBuf>,
+    /// Where networks run.
+    #[serde(default = "cpu")]
+    pub device: String,
     /// Probes to load.
     pub plugins: Vec<PathBuf>,
+    /// Whether only sensors count.
+    #[serde(default)]
+    pub measured: bool,
     /// How measurements are kept apart.
     pub isolation: IsolationConfig,
     /// Whether other runs may be measured on a worker's machine at the same time.
@@ -53,6 +59,10 @@ pub struct Settings {
     pub runs: Option<u32>,
     /// A worker that finds nothing to do waits so long for more, in seconds.
     pub linger_s: f64,
+}
+
+fn cpu() -> String {
+    "cpu".to_owned()
 }
 
 /// Why a run cannot be done.

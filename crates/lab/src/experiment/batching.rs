@@ -48,6 +48,7 @@ fn block(config: &BatchingConfig, seed: u64, repetition: u32) -> Vec<RunSpec> {
                         },
                         policy,
                         warmup_batches: config.warmup_batches,
+                        photographs: config.photographs.clone(),
                     }),
                 });
             }

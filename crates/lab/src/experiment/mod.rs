@@ -19,6 +19,7 @@ use std::{
 use rayon::prelude::*;
 use record::{Experiment, RunId, RunSpec};
 
+pub(crate) use self::tuning::{point, space};
 pub use self::{
     batching::Batching,
     layers::Layers,

@@ -38,6 +38,7 @@ pub(crate) fn record_of(spec: &RunSpec) -> RunRecord {
             main_cpu: None,
             order: 0,
             serving: None,
+            preparing: None,
             surroundings: None,
         },
         environment: environment(vec![]),

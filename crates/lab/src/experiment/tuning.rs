@@ -214,7 +214,7 @@ impl Tuning {
 
 /// The studies' spaces. β1 and β2 end just below 1, where Adam's bias correction divides by 0; the
 /// study's uniform draws never hit 1 either.
-fn space(kind: TuningSpace) -> Space {
+pub(crate) fn space(kind: TuningSpace) -> Space {
     let rate = |scale| Parameter::new("learning_rate", 1e-5, 1e-1, scale);
     let betas = || {
         let below_one = 1.0 - f64::EPSILON;
@@ -254,7 +254,7 @@ fn optimizer(point: &[f64]) -> Adam {
 }
 
 /// Adam's settings as a point of a space.
-fn point(adam: &Adam, dimensions: usize) -> Vec<f64> {
+pub(crate) fn point(adam: &Adam, dimensions: usize) -> Vec<f64> {
     [adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay][..dimensions]
         .to_vec()
 }

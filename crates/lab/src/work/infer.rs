@@ -8,7 +8,7 @@ use super::{Done, RunError, Worker};
 pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Result<Done, RunError> {
     let span = worker.meter.span("load");
     let network = worker.take_network(&task.network)?;
-    let images = random_images(task.batch, task.image_side, spec.seed)?;
+    let images = network.keep(&random_images(task.batch, task.image_side, spec.seed)?)?;
     let load = span.end();
     let interrupt = worker.interrupt.clone();
     let forward = |batches: u32| -> Result<f64, RunError> {
@@ -17,7 +17,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Resu
             if interrupt.is_set() {
                 return Err(RunError::Interrupted);
             }
-            let logits = network.forward(&images)?;
+            let logits = network.run(&images, None)?;
             let value = logits.mean_all().and_then(|it| it.to_scalar::<f32>());
             mean = f64::from(value.map_err(models::vision::VisionError::from)?);
         }
@@ -36,6 +36,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Resu
         main,
         spans: vec![load, warmup],
         serving: None,
+        preparing: None,
         warnings: Vec::new(),
     })
 }

@@ -13,19 +13,19 @@ use std::{
 
 use meter::{Meter, MeterError, Span, SpanReport};
 use models::{
-    DataError, TrainError,
+    DataError, Device, DeviceError, Precision, TrainError,
     vision::{VisionError, VisionNetwork},
 };
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Serving, SpanEnergy,
-    Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
+    SpanEnergy, Surroundings, Task, Timing, Warning,
 };
 
 use self::isolation::Isolation;
 pub use self::isolation::shared_domains;
 use crate::{
     Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
-    surroundings::Watch,
+    images::PhotographsError, surroundings::Watch,
 };
 
 /// Why a run could not be finished.
@@ -41,9 +41,15 @@ pub enum RunError {
     /// Its network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Its device cannot do it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Its vision network cannot be built or run.
     #[error(transparent)]
     Vision(#[from] VisionError),
+    /// The photographs it serves cannot be had.
+    #[error(transparent)]
+    Photographs(#[from] PhotographsError),
     /// Its arrivals make no sense.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
@@ -70,17 +76,29 @@ pub fn meter(
     plugins: &[PathBuf],
     plugin_folder: Option<&Path>,
 ) -> Result<Meter, MeterError> {
-    let mut builder = Meter::builder();
-    if let Some(sysfs) = sysfs {
-        builder = builder.sysfs(sysfs);
-    }
-    for plugin in plugins {
-        builder = builder.plugin(plugin);
-    }
+    let mut builder = builder(sysfs, plugins);
     if let Some(folder) = plugin_folder {
         builder = builder.plugin_dir(folder);
     }
     builder.start()
+}
+
+/// The same without a model of what no sensor sees: its joules are measured, all of them, and of fewer
+/// parts.
+///
+/// # Errors
+///
+/// If a plugin cannot be loaded.
+pub fn sensors(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
+    builder(sysfs, plugins).estimator(None).start()
+}
+
+fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
+    let mut builder = Meter::builder();
+    if let Some(sysfs) = sysfs {
+        builder = builder.sysfs(sysfs);
+    }
+    plugins.iter().fold(builder, |builder, it| builder.plugin(it))
 }
 
 /// Does runs, one after the other.
@@ -89,6 +107,8 @@ pub struct Worker {
     data: DataFolder,
     interrupt: Interrupt,
     environment: Environment,
+    /// Where networks run.
+    device: Device,
     isolation: Isolation,
     /// What went on around the last main span.
     surroundings: RefCell<Option<Surroundings>>,
@@ -110,6 +130,7 @@ struct Done {
     /// Of the other spans, in order of their start.
     spans: Vec<SpanReport>,
     serving: Option<Serving>,
+    preparing: Option<Seconds>,
     warnings: Vec<Warning>,
 }
 
@@ -124,10 +145,22 @@ impl Worker {
             data,
             interrupt,
             environment,
+            device: Device::cpu(),
             isolation,
             surroundings: RefCell::default(),
             networks: Vec::new(),
         }
+    }
+
+    /// Runs networks on a device, and says so in records.
+    #[must_use]
+    pub fn on(mut self, device: Device) -> Self {
+        self.environment.machine.device = match device.about() {
+            Some(about) => format!("{} ({about})", device.name()),
+            None => device.name().to_owned(),
+        };
+        self.device = device;
+        self
     }
 
     /// Keeps measurements apart as a profile says; `together`: others may be measured on this machine
@@ -166,7 +199,10 @@ impl Worker {
                 models::Network::new(&task.network, channels, side, data.classes, spec.seed)
                     .map_err(TrainError::from)?;
             }
-            Task::Serve(task) => check_side(&task.network, task.image_side)?,
+            Task::Serve(task) => {
+                check_side(&task.network, task.image_side)?;
+                serve::images(&self.data, spec, task)?;
+            }
             Task::Infer(task) => check_side(&task.network, task.image_side)?,
         }
         Ok(())
@@ -254,6 +290,7 @@ impl Worker {
                 main_cpu: Some(done.main.cpu),
                 order: 0,
                 serving: done.serving,
+                preparing: done.preparing,
                 surroundings: None,
             },
             environment: self.environment.clone(),
@@ -290,7 +327,10 @@ impl Worker {
     fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
         match self.networks.iter().position(|it| it.architecture().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
-            None => Ok(VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?),
+            None => {
+                let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
+                Ok(network.on(&self.device, Precision::default()))
+            }
         }
     }
 

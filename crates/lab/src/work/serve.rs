@@ -1,33 +1,57 @@
 //! Serves a queue of requests with a vision network, on the real clock.
 
-use candle_core::Tensor;
+use std::time::Instant;
+
 use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
-use models::vision::{VisionError, VisionNetwork, random_images};
-use record::{BatchPolicy, Outcome, RunSpec, ServeTask, Served, Warning, WarningKind};
+use models::vision::{self, VisionError, VisionNetwork};
+use record::{BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind};
 use sha2::{Digest, Sha256};
 
 use super::{Done, RunError, Worker};
-
-/// Different images; request i asks for image i modulo this.
-const POOL: usize = 64;
+use crate::{
+    data::DataFolder,
+    images::{Images, POOL},
+};
 
 /// A network that answers requests.
 struct Server<'a> {
     network: &'a VisionNetwork,
-    /// `[POOL][3][side][side]`.
-    pool: Tensor,
+    images: Images,
+    /// Of those that lie ready, where the network runs.
+    pool: Option<vision::Images>,
+    /// What went by before the network ran, so far.
+    preparing: Seconds,
 }
 
 impl Executor for Server<'_> {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
-        let images: Vec<Tensor> = requests
-            .iter()
-            .map(|it| self.pool.narrow(0, it % POOL, 1))
-            .collect::<Result<_, _>>()?;
-        self.network.forward(&Tensor::cat(&images, 0)?)?;
+        if let Some(pool) = &self.pool {
+            let numbers: Vec<usize> = requests.iter().map(|it| it % POOL).collect();
+            self.network.run(pool, Some(&numbers))?;
+            return Ok(());
+        }
+        let start = Instant::now();
+        let images = self.images.batch(requests)?;
+        self.preparing += Seconds(start.elapsed().as_secs_f64());
+        self.network.forward(&images)?;
         Ok(())
+    }
+}
+
+/// What the requests of a task ask for.
+pub(super) fn images(
+    data: &DataFolder,
+    spec: &RunSpec,
+    task: &ServeTask,
+) -> Result<Images, RunError> {
+    match &task.photographs {
+        Some(name) => {
+            let folder = data.photographs(name)?;
+            Ok(Images::photographs(&folder, false, &task.network, task.image_side)?)
+        }
+        None => Ok(Images::random(task.image_side, spec.seed)?),
     }
 }
 
@@ -35,8 +59,9 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     let span = worker.meter.span("load");
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = worker.take_network(&task.network)?;
-    let pool = random_images(POOL, task.image_side, spec.seed)?;
-    let mut server = Server { network: &network, pool };
+    let images = images(&worker.data, spec, task)?;
+    let pool = images.pool().map(|it| network.keep(it)).transpose()?;
+    let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
     let interrupt = worker.interrupt.clone();
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
@@ -47,6 +72,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
         }
         Ok(())
     })?;
+    server.preparing = Seconds(0.0);
     let mut policy = BatchingPolicy::try_from(task.policy)?;
     let (serving, main) = worker.main("serve", |_| {
         let mut control =
@@ -71,6 +97,8 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
             "requests came faster than they could be served: response times grow with their number",
         ));
     }
+    let photographs_sha256 = server.images.sha256().map(str::to_owned);
+    let preparing = photographs_sha256.is_some().then_some(server.preparing);
     let parameters = network.parameters();
     worker.keep_network(network);
     Ok(Done {
@@ -78,10 +106,12 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
             requests: times.len(),
             parameters,
             arrivals_sha256: hash.finalize().iter().map(|it| format!("{it:02x}")).collect(),
+            photographs_sha256,
         }),
         main,
         spans: vec![load, warmup],
         serving: Some(serving),
+        preparing,
         warnings,
     })
 }

@@ -9,7 +9,8 @@ use super::{Done, RunError, Worker};
 pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Result<Done, RunError> {
     let data = worker.data.load(&task.data)?;
     let (training, load) = worker.measured("load", |_| {
-        Ok(Training::new(&task.network, &task.optimizer, task.minibatch, &data, spec.seed)?)
+        let TrainTask { network, optimizer, minibatch, .. } = task;
+        Ok(Training::new_on(&worker.device, network, optimizer, *minibatch, &data, spec.seed)?)
     })?;
     let mut training = training;
     let mut epochs = Vec::new();
@@ -62,6 +63,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
         main,
         spans,
         serving: None,
+        preparing: None,
         warnings,
     })
 }

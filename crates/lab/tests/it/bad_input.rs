@@ -45,6 +45,14 @@ fn profiles_that_cannot_be_run() {
         ),
         (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
         (
+            TINY.replacen("[batching]", "[batching]\nphotographs = \"../photographs\"", 1),
+            vec!["batching.photographs", "`../photographs`", "without `..`"],
+        ),
+        (
+            TINY.replacen("[batching]", "[batching]\nphotographs = \"nowhere\"", 1),
+            vec!["photographs `nowhere`", "--data-dir"],
+        ),
+        (
             TINY.replacen("shapes-28", "shape-28", 1),
             vec!["`shape-28`", "did you mean `shapes-28`?"],
         ),
@@ -127,4 +135,28 @@ fn fetching_takes_verified_files_only() {
     let output = run(folder, &["datasets", "fetch", "fashion"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("`fashion-mnist`"), "{}", stderr(&output));
+}
+
+#[test]
+fn devices_that_cannot_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = profile(folder, TINY);
+    let with = |device: &'static str| {
+        ["reproduce", "--profile", &path, "--device", device].map(str::to_owned)
+    };
+    let check = |device, words: &[&str]| {
+        let args = with(device);
+        check(folder, &args.each_ref().map(String::as_str), words);
+    };
+    let dark = folder.join("empty").display().to_string();
+    let args = ["reproduce", "--profile", &path, "--measured", "--sysfs", &dark];
+    self::check(folder, &args, &["--measured: no sensor", "wattlab probes"]);
+    check("tpu", &["no device `tpu`", "`cuda:N`"]);
+    check("cuda:x", &["no device `cuda:x`"]);
+    // Without the feature; with it, on a machine without that many GPUs, it is the driver that is missing
+    // or has none.
+    let words: &[&str] =
+        if cfg!(feature = "cuda") { &["cuda:999"] } else { &["`cuda:999`", "--features cuda"] };
+    check("cuda:999", words);
 }

@@ -39,6 +39,23 @@ fn the_published_tables_are_confirmed() {
     assert!(!page.contains("NaN"));
     assert!(page.contains("95\u{202f}% of the best test accuracy"), "the usual target of RQ1");
 
+    // The study's code never applied β2, and its own trials show it: it explains next to nothing,
+    // the learning rate most.
+    let shares = folder.path().join("out/published/tables/rq1-fashion-mnist-three-importance.csv");
+    let shares = fs::read_to_string(shares).unwrap();
+    let of = |parameter: &str| -> Vec<f64> {
+        let lines = shares.lines().map(|it| it.split(',').collect::<Vec<_>>());
+        lines.filter(|it| it[1] == parameter).map(|it| it[2].parse().unwrap()).collect()
+    };
+    assert_eq!((of("learning rate").len(), of("β2").len()), (3, 3), "{shares}");
+    assert!(of("learning rate").iter().all(|it| *it > 60.0), "{shares}");
+    assert!(of("β2").iter().all(|it| *it < 3.0), "{shares}");
+    let drawn = folder
+        .path()
+        .join("out/published/figures/rq1-fashion-mnist-three-coordinates-simplecnn.csv");
+    let drawn = fs::read_to_string(drawn).unwrap();
+    assert!(drawn.starts_with("line,learning_rate,β1,β2,energy_of_a_training_j"), "{drawn}");
+
     let args = ["reproduce", "--published", "--reference", &reference, "--target", "0.7"];
     let output = run(folder.path(), &[&args[..], &["--out", "other"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));

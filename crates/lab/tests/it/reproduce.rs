@@ -130,6 +130,46 @@ fn every_joule_of_this_machine_says_where_it_is_from() {
     assert!(csv.contains("estimated"), "{csv}");
 }
 
+/// As in the study: what a request asks for is read and decoded within its service.
+#[test]
+fn a_queue_of_photographs_tells_what_preparing_them_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("data/pictures")).unwrap();
+    fs::write(folder.join("data/pictures/pixel.png"), super::vision::PIXEL).unwrap();
+    let text = "name = \"pictures\"\nseed = 1\n[batching]\nnetworks = [\"shufflenet_v2_x0_5\"]\n\
+                image_side = 32\nrates_per_s = [200.0]\njitter = 0.2\nrequests = 12\n\
+                policies = [{ fixed = 4 }, { greedy = 8 }]\nwarmup_batches = 1\nrepetitions = 2\n\
+                photographs = \"pictures\"\n";
+    fs::write(folder.join("pictures.toml"), text).unwrap();
+    let args = ["reproduce", "--profile", "pictures.toml", "--data-dir", "data", "--out", "out"];
+    let plan = run(folder, &[&args[..], &["--plan"]].concat());
+    assert!(plan.status.success(), "{}", stderr(&plan));
+    let output = run(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let records = read_journal(&folder.join("out/journal.jsonl")).unwrap();
+    assert_eq!(records.len(), 4);
+    for record in &records {
+        let Outcome::Served(served) = &record.outcome else { panic!("{:?}", record.outcome) };
+        assert_eq!(served.photographs_sha256.as_ref().unwrap().len(), 64);
+        let preparing = record.timing.preparing.unwrap();
+        let batches = &record.timing.serving.as_ref().unwrap().batches;
+        let busy: f64 = batches.iter().map(|it| it.end_s - it.start_s).sum();
+        assert!(preparing.0 > 0.0 && preparing.0 < busy, "{preparing} of {busy} s");
+    }
+    let table = fs::read_to_string(folder.join("out/report/tables/rq4-policies.csv")).unwrap();
+    assert!(table.lines().next().unwrap().contains("preparing"), "{table}");
+
+    // Other photographs are other work, which the spec does not tell but the outcome does.
+    let mut other = super::vision::PIXEL.to_vec();
+    other.push(0);
+    fs::write(folder.join("data/pictures/pixel.png"), other).unwrap();
+    let again = run(folder, &[&args[..5], &["--out", "other"]].concat());
+    assert!(again.status.success(), "{}", stderr(&again));
+    let changed = outcomes(&folder.join("other"));
+    assert!(outcomes(&folder.join("out")).iter().all(|(id, it)| changed[id] != *it));
+}
+
 #[test]
 fn a_plan_tells_what_is_left_and_what_it_costs() {
     let folder = tempfile::tempdir().unwrap();

@@ -170,6 +170,10 @@ fn mistakes_name_file_key_value_and_remedy() {
             vec!["`arrivals.jitter` is 1.5"],
         ),
         (changed(&[("cv = 1.0", "table_cv = 0.1")]), vec!["`service.table_cv`", "remove it"]),
+        (
+            changed(&[("cv = 1.0", "after_pause = [{ pause_s = 0.1, table = [[1, 1.0]] }]")]),
+            vec!["`service.after_pause`", "remove it"],
+        ),
         (changed(&[("[power]", "[pover]")]), vec!["`pover`", "did you mean `power`?"]),
         (
             changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]),
@@ -223,13 +227,21 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
         "0.02",
         "--threads",
         "1",
+        "--pauses",
+        "0.005",
         "--json",
     ];
     let output = run(folder, &calibrate);
     assert!(output.status.success(), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let sizes = document["calibration"]["sizes"].as_array().unwrap();
-    assert_eq!(sizes.iter().map(|it| it["size"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 4]);
+    let found: Vec<_> =
+        sizes.iter().map(|it| (it["pause_s"].as_f64(), it["size"].as_u64().unwrap())).collect();
+    let pause = Some(0.005);
+    assert_eq!(found, [(None, 1), (None, 2), (None, 4), (pause, 1), (pause, 2), (pause, 4)]);
+    let after = &document["service"]["after_pause"][0];
+    assert_eq!(after["pause_s"].as_f64(), pause);
+    assert_eq!(after["table"].as_array().unwrap().len(), 3);
     assert!(sizes.iter().all(|it| it["mean_s"].as_f64().unwrap() > 0.0));
     assert_eq!(document["calibration"]["threads"], 1);
     assert!(document["calibration"]["time"]["per_item"].as_f64().unwrap() > 0.0);
@@ -364,7 +376,7 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
             vec!["simulate", "tune", "dark.toml", "--p99", "1"],
             vec!["dark.toml", "`power` is missing"],
         ),
-        ([&calibrate[..], &["resnet18", "--load", "0"]].concat(), vec!["`--load` is 0"]),
+        ([&calibrate[..], &["resnet18", "--pauses=-1"]].concat(), vec!["`--pauses` has -1"]),
         (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
         (
             vec!["simulate", "validate", "--arch", "resnet18", "--out", "v", "--loads", "1.2"],
@@ -477,6 +489,8 @@ fn a_validation_is_taken_up_where_it_was_left() {
         "1",
         "--seconds",
         "0.02",
+        "--rounds",
+        "2",
         "--loads",
         "0.2",
         "--duration",
@@ -490,15 +504,16 @@ fn a_validation_is_taken_up_where_it_was_left() {
         let output = run(folder, &args);
         assert!(output.status.success(), "{}", stderr(&output));
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["means"].as_array().unwrap().len(), 3);
         document["cells"].clone()
     };
     let first = cells();
-    assert_eq!(first.as_array().unwrap().len(), 3);
+    assert_eq!(first.as_array().unwrap().len(), 6);
     let lines = fs::read_to_string(folder.join("v/cells.jsonl")).unwrap();
     let kept: String = lines.lines().take(2).map(|it| format!("{it}\n")).collect();
     fs::write(folder.join("v/cells.jsonl"), kept).unwrap();
     let second = cells();
     assert_eq!(first[0], second[0]);
     assert_eq!(first[1], second[1]);
-    assert_eq!(second.as_array().unwrap().len(), 3);
+    assert_eq!(second.as_array().unwrap().len(), 6);
 }

@@ -130,8 +130,24 @@ fn errors_leave_the_study_open() {
         (json!([{ "name": "x", "kind": "float", "low": 1.0 }]), "`high`"),
         (json!([{ "name": "x", "kind": "int", "low": 0.5, "high": 2.0 }]), "whole"),
         (json!([{ "name": "x", "kind": "categorical", "choices": [] }]), "at least one choice"),
+        (
+            json!([{ "name": "x", "kind": "categorical", "choices": ["a", "b", "a"] }]),
+            "\"a\" twice",
+        ),
+        (json!([{ "name": "", "kind": "float", "low": 0.0, "high": 1.0 }]), "have a name"),
+        (json!([{ "name": "x", "kind": "float", "low": -1e308, "high": 1e308 }]), "narrow it"),
+        (json!([{ "name": "x", "kind": "float", "low": 0.0, "hihg": 1.0 }]), "did you mean `high`"),
     ] {
         check(server.ask(&json!({ "op": "study", "space": space })), words);
+    }
+    for (key, value, words) in [
+        ("direction", json!("minimise"), "neither `minimize` nor `maximize`"),
+        ("budget_j", json!(-1.0), "`budget_j` is -1"),
+        ("sampler", json!({ "kind": "pt" }), "the request `study` cannot be read"),
+    ] {
+        let mut request = study(None);
+        request[key] = value;
+        check(server.ask(&request), words);
     }
     server.ask(&study(None));
     check(server.ask(&json!({ "op": "best" })), "no trial");
@@ -168,6 +184,41 @@ fn the_python_example_runs() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(shown.contains("best: trial"), "{shown}");
+}
+
+/// The example that trains PyTorch networks: in two calls, by the same journal.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn the_pytorch_example_runs() {
+    let python = std::env::var("WATTLAB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let found = std::process::Command::new(&python).args(["-c", "import torch"]).output();
+    if !found.is_ok_and(|it| it.status.success()) {
+        eprintln!("skipped: `{python}` has no PyTorch; name another by WATTLAB_PYTHON");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let call = |legs: &str| {
+        let output = std::process::Command::new(&python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/tune_pytorch.py"))
+            .args(["--wattlab", env!("CARGO_BIN_EXE_wattlab"), "--legs", legs])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let first = call("2");
+    assert!(first.contains("trial 0, epochs 1 to 1: ") && first.contains("best: "), "{first}");
+    call("1");
+    let args = ["tune", "show", "tune-pytorch/study.jsonl", "--json"];
+    let shown: Value = serde_json::from_slice(&run(folder.path(), &args).stdout).unwrap();
+    let history = shown["history"].as_array().unwrap();
+    assert!(
+        !history.is_empty() && shown["silence"].as_str().unwrap().contains("the least"),
+        "{shown}"
+    );
+    // Where nothing tells joules, none are told.
+    assert!(history.iter().all(|it| it["cost"].as_f64().is_none_or(|it| it >= 0.0)), "{shown}");
 }
 
 /// Conditions, steps, constraints and costs over the wire.
@@ -328,6 +379,13 @@ fn bad_descriptions_are_said_before_anything_runs() {
     refused(&full.replace("trials = 3", "joules = -1.0"), &["true"], "`budget.joules` is -1");
     refused(&full.replace("trials = 3", "grams = 1.0"), &["true"], "grams_per_kwh");
     refused(&full.replace("low", "lo"), &["true"], "low");
+    refused(&full.replace("trials = 3", "trials = 0"), &["true"], "`budget.trials` is 0");
+    refused(&format!("budget_j = 9.0\n{full}"), &["true"], "`budget = { joules");
+    refused(&format!("direction = \"up\"\n{full}"), &["true"], "neither `minimize` nor");
+    refused(&format!("sampler = \"gp\"\n{full}"), &["true"], "{ kind = \"gp\" }");
+    // Every error names its file.
+    refused(&full.replace("high = 1.0", "high = 0.0"), &["true"], "`bad.toml`: parameter `x`");
+    refused(&format!("{full}log = true\n"), &["true"], "`bad.toml`: parameter `x`");
     refused(&full, &["echo", "{y}"], "`{y}`");
     refused(&full, &["no-such-command-anywhere"], "failed to run `no-such-command-anywhere`");
     let output = run(folder.path(), &["tune", "show", "absent.jsonl"]);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use record::{Domain, Method};
-use wattlab_meter::{LoadError, Plugin, Source, conformance};
+use wattlab_meter::{LoadError, Plugin, Source, beside, conformance};
 
 use crate::plugin::{build, compile};
 
@@ -105,4 +105,22 @@ fn it_keeps_the_contract() {
     driver.show("2 ok power");
     let report = conformance::check(&build("wattlab-probe-nvml"), &driver.options());
     assert!(report.passed() && report.checks.len() == 9, "{report:#?}");
+}
+
+#[test]
+fn power_is_shown_beside_the_counter_where_it_is_asked_for() {
+    let Some(driver) = Driver::new("") else { return };
+    driver.show("3 ok power ok");
+    let library = build("wattlab-probe-nvml");
+    let [named] = driver.options();
+    let with = |power: &str| {
+        let options = [named.clone(), ("power".to_owned(), power.to_owned())];
+        Plugin::load_with(&library, &options)
+    };
+    let mut plugin = with("beside").unwrap();
+    assert_eq!(beside::pairs(plugin.channels()), [(0, 3), (2, 4)]);
+    assert_eq!((plugin.read(4), plugin.read(1)), (Ok(75_000), Ok(75_000)));
+    let before = plugin.read(2).unwrap();
+    assert_eq!(plugin.read(2).unwrap() - before, 1000);
+    assert!(matches!(with("only").unwrap_err(), LoadError::Open { code: -11, .. }));
 }

@@ -5,6 +5,7 @@ mod initial;
 pub(crate) use initial::Stream;
 mod network;
 mod profile;
+mod resident;
 mod training;
 
 pub use self::{

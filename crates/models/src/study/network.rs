@@ -63,11 +63,11 @@ pub enum NetworkError {
 /// A convolution block: `Conv2d(3×3, padding 1)`, `BatchNorm2d`, ReLU if any, `MaxPool2d(2)`.
 pub(super) struct Block {
     pub(super) operation: ConvBlock,
-    dims: Dims,
+    pub(super) dims: Dims,
     /// `[co][ci][3][3]`.
     pub(super) weight: Vec<f32>,
     /// γ and β, `[2][co]`.
-    affine: Vec<f32>,
+    pub(super) affine: Vec<f32>,
     /// `[co]`. Batch norm takes it off again, so it gets no gradient and keeps its value; it is here
     /// because it is one of the network's parameters.
     bias: Vec<f32>,

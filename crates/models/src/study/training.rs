@@ -5,9 +5,11 @@ use record::{Adam, EpochOutcome, StudyNetwork};
 use super::{
     initial::Stream,
     network::{Network, NetworkError},
+    resident::{Data, Resident},
 };
 use crate::{
     dataset::{Dataset, Split},
+    device::{Device, DeviceError},
     kernels::{Entropy, Moments, adam_step, cross_entropy, largest},
 };
 
@@ -48,6 +50,9 @@ pub enum TrainError {
         /// The network's.
         classes: usize,
     },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Somebody asked for an end.
     #[error("stopped")]
     Stopped,
@@ -95,8 +100,12 @@ pub struct Training {
     moments: Vec<Moments>,
     steps: u32,
     batches: Vec<Batch>,
+    /// An epoch takes each batch so many times.
+    times: usize,
     /// That of the logits.
     gradient: Vec<f32>,
+    /// The network where it is trained, if that is not the CPU.
+    resident: Option<Box<Resident>>,
 }
 
 impl Training {
@@ -114,6 +123,22 @@ impl Training {
         data: &Dataset,
         seed: u64,
     ) -> Result<Self, TrainError> {
+        Self::new_on(&Device::cpu(), spec, settings, minibatch, data, seed)
+    }
+
+    /// The same, on a device: there the network and its images stay, and no outcome depends on how.
+    ///
+    /// # Errors
+    ///
+    /// As [`Training::new`], or if the device fails.
+    pub fn new_on(
+        device: &Device,
+        spec: &StudyNetwork,
+        settings: &Adam,
+        minibatch: usize,
+        data: &Dataset,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
         if minibatch == 0 {
             return Err(TrainError::EmptyMinibatch);
         }
@@ -122,6 +147,18 @@ impl Training {
         }
         let network = Network::new(spec, data.channels, data.side, data.classes, seed)?;
         let order = Stream::new(seed, "batches").permutation(data.train.labels.len());
+        if let Some(place) = device.place() {
+            check_labels(&data.train.labels, network.classes())?;
+            let data = Data {
+                key: Some(&data.sha256),
+                images: &data.train.images,
+                labels: &data.train.labels,
+                order: order.into_iter().map(|it| it as u32).collect(),
+                minibatch,
+            };
+            let resident = Resident::new(place.clone(), &network, *settings, data)?;
+            return Ok(Self::of(network, *settings, Vec::new(), Some(resident)));
+        }
         let features = network.features();
         let batches = order
             .chunks(minibatch)
@@ -163,24 +200,79 @@ impl Training {
         Self::with_batches(network, *settings, vec![batch])
     }
 
+    /// The same on a device, the batch being taken so many times in an epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Training::on_one_batch`], or if the device fails.
+    pub fn on_one_batch_on(
+        device: &Device,
+        network: Network,
+        settings: &Adam,
+        images: &[f32],
+        labels: &[u32],
+        times: usize,
+    ) -> Result<Self, TrainError> {
+        let Some(place) = device.place() else {
+            let training = Self::on_one_batch(network, settings, images, labels)?;
+            return Ok(Self { times: times.max(1), ..training });
+        };
+        let features = network.features();
+        if labels.is_empty() || images.len() != labels.len() * features {
+            let (values, images) = (images.len(), labels.len());
+            return Err(TrainError::Misfit { values, images, features });
+        }
+        check_labels(labels, network.classes())?;
+        let order = (0..times.max(1)).flat_map(|_| 0..labels.len() as u32).collect();
+        let data = Data { key: None, images, labels, order, minibatch: labels.len() };
+        let resident = Resident::new(place.clone(), &network, *settings, data)?;
+        Ok(Self::of(network, *settings, Vec::new(), Some(resident)))
+    }
+
     fn with_batches(
-        mut network: Network,
+        network: Network,
         settings: Adam,
         batches: Vec<Batch>,
     ) -> Result<Self, TrainError> {
-        let classes = network.classes();
-        let mut labels = batches.iter().flat_map(|it| &it.labels);
-        if let Some(label) = labels.find(|it| **it as usize >= classes) {
-            return Err(TrainError::Label { label: *label, classes });
-        }
-        let moments = network.trained().iter().map(|_| Moments::default()).collect();
-        Ok(Self { network, settings, moments, steps: 0, batches, gradient: Vec::new() })
+        check_labels(batches.iter().flat_map(|it| &it.labels), network.classes())?;
+        Ok(Self::of(network, settings, batches, None))
     }
 
-    /// The network.
+    fn of(
+        mut network: Network,
+        settings: Adam,
+        batches: Vec<Batch>,
+        resident: Option<Resident>,
+    ) -> Self {
+        let moments = network.trained().iter().map(|_| Moments::default()).collect();
+        let resident = resident.map(Box::new);
+        let gradient = Vec::new();
+        Self { network, settings, moments, steps: 0, batches, times: 1, gradient, resident }
+    }
+
+    /// The network; on a device its weights are those of the last [`Training::fetch`].
     #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Brings the weights back from the device.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn fetch(&mut self) -> Result<(), TrainError> {
+        match &self.resident {
+            Some(resident) => Ok(resident.give(&mut self.network)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a device repeats steps as they were recorded, which spares it most of the waiting for
+    /// the processor; `None` on the CPU and before the second step.
+    #[must_use]
+    pub fn recorded(&self) -> Option<bool> {
+        self.resident.as_ref()?.recorded()
     }
 
     /// The network, its first batch and room for the gradient of the logits.
@@ -199,6 +291,9 @@ impl Training {
         epochs: u32,
         observe: &mut dyn FnMut(TrainEvent) -> Control,
     ) -> Result<Fit, TrainError> {
+        if let Some(resident) = &mut self.resident {
+            return resident.fit(epochs, observe);
+        }
         let mut tell = |event| match observe(event) {
             Control::Continue => Ok(()),
             Control::Stop => Err(TrainError::Stopped),
@@ -207,7 +302,8 @@ impl Training {
         for epoch in 0..epochs {
             tell(TrainEvent::EpochStarted(epoch))?;
             let (mut losses, mut correct, mut seen) = (Vec::new(), 0, 0);
-            for batch in 0..self.batches.len() {
+            for batch in 0..self.batches.len() * self.times {
+                let batch = batch % self.batches.len();
                 let Entropy { mean, correct: right } = self.step(batch);
                 losses.push(f64::from(mean));
                 correct += right;
@@ -262,6 +358,10 @@ impl Training {
             let (values, images) = (split.images.len(), split.labels.len());
             return Err(TrainError::Misfit { values, images, features });
         }
+        if let Some(resident) = &self.resident {
+            let correct = resident.count_correct(&split.images, &split.labels)?;
+            return Ok(Some(correct as f64 / split.labels.len() as f64));
+        }
         let rows = split.images.chunks(EVALUATED * features);
         let mut correct = 0;
         for (images, labels) in rows.zip(split.labels.chunks(EVALUATED)) {
@@ -272,5 +372,15 @@ impl Training {
                 rows.zip(labels).filter(|(row, label)| largest(row) == **label as usize).count();
         }
         Ok(Some(correct as f64 / split.labels.len() as f64))
+    }
+}
+
+fn check_labels<'a>(
+    labels: impl IntoIterator<Item = &'a u32>,
+    classes: usize,
+) -> Result<(), TrainError> {
+    match labels.into_iter().find(|it| **it as usize >= classes) {
+        Some(label) => Err(TrainError::Label { label: *label, classes }),
+        None => Ok(()),
     }
 }

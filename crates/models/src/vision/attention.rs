@@ -8,9 +8,10 @@ use super::{
         Activation::{Gelu, None},
         Layer, Linear,
     },
+    resident::{Image, Walk},
     weights::{Weights, linear},
 };
-use crate::kernels::image::Attend;
+use crate::{device::Argument, kernels::image::Attend};
 
 /// Attention of every token to every other of its row, in several heads.
 pub(super) struct Attention {
@@ -53,6 +54,21 @@ impl Attention {
     pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let parts = self.project.forward(x)?;
         self.combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
+    }
+}
+
+impl Attention {
+    /// The same on a device; so many biases go round the rows.
+    pub(super) fn resident(
+        &self,
+        walk: &Walk<'_>,
+        x: Image,
+        bias: Option<(Argument, usize)>,
+    ) -> std::result::Result<Image, VisionError> {
+        let parts = walk.linear(&self.project.0, x, Option::None)?;
+        let mixed = walk.attend(&parts, self.heads, bias)?;
+        drop(parts);
+        walk.linear(&self.combine.0, mixed, Option::None)
     }
 }
 

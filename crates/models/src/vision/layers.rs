@@ -3,6 +3,10 @@
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
+use super::{
+    VisionError,
+    resident::{Image, Walk},
+};
 pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
     AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool, ScaleShift,
@@ -47,6 +51,9 @@ pub(super) enum Layer {
 /// A layer that one family of networks alone has.
 pub(super) trait Special: Send + Sync {
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// The same on a device.
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError>;
 
     /// What it is, and its floating-point operations on x.
     fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64);

@@ -15,13 +15,18 @@ mod preprocess;
 mod pretrained;
 mod profile;
 mod regnet;
+mod resident;
 mod residual;
 mod resize;
 mod swin;
 mod transformer;
 mod weights;
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use candle_core::{Device, Tensor};
 
@@ -31,8 +36,16 @@ pub use self::{
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };
-use self::{layers::Layer, names::current_name, weights::Weights};
-use crate::study::Stream;
+use self::{
+    layers::Layer,
+    names::current_name,
+    resident::{Pool, Resident},
+    weights::Weights,
+};
+use crate::{
+    device::{DeviceError, Precision},
+    study::Stream,
+};
 
 /// Trained numbers of a network that takes more than one image at a time: 40 MB of weights.
 const MANY: usize = 10_000_000;
@@ -107,6 +120,9 @@ pub enum VisionError {
         /// As given.
         bytes: usize,
     },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The tensor library failed.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -117,6 +133,30 @@ pub struct VisionNetwork {
     architecture: &'static Architecture,
     layer: Layer,
     parameters: usize,
+    /// What it has where it runs, if that is not the CPU.
+    resident: Option<Mutex<Resident>>,
+}
+
+/// Images that lie where a network runs.
+pub struct Images(Lying);
+
+enum Lying {
+    Here(Tensor),
+    There(Pool),
+}
+
+impl Images {
+    /// How many.
+    ///
+    /// # Errors
+    ///
+    /// If they are no batch of images.
+    pub fn count(&self) -> Result<usize, VisionError> {
+        match &self.0 {
+            Lying::Here(images) => Ok(images.dim(0)?),
+            Lying::There(pool) => Ok(pool.count),
+        }
+    }
 }
 
 impl VisionNetwork {
@@ -146,7 +186,7 @@ impl VisionNetwork {
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
         let architecture = Architecture::named(name)?;
         let layer = (architecture.build)(&mut weights, classes)?;
-        Ok(Self { architecture, layer, parameters: weights.parameters() })
+        Ok(Self { architecture, layer, parameters: weights.parameters(), resident: None })
     }
 
     /// Which network this is.
@@ -161,12 +201,85 @@ impl VisionNetwork {
         self.parameters
     }
 
+    /// On a device from now on, its values as given there.
+    #[must_use]
+    pub fn on(self, device: &crate::Device, precision: Precision) -> Self {
+        let place = device.place().cloned();
+        Self { resident: place.map(|it| Mutex::new(Resident::new(it, precision))), ..self }
+    }
+
+    /// Brings images `[n][3][side][side]` to where the network runs.
+    ///
+    /// # Errors
+    ///
+    /// If the network does not take them, or the device fails.
+    pub fn keep(&self, images: &Tensor) -> Result<Images, VisionError> {
+        let Some(resident) = &self.resident else {
+            self.taken(images)?;
+            return Ok(Images(Lying::Here(images.clone())));
+        };
+        let images = self.taken(images)?;
+        let (n, h, w, _) = images.dims4()?;
+        let values = images.flatten_all()?.to_vec1::<f32>()?;
+        let resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Images(Lying::There(resident.keep(&values, n, [h, w])?)))
+    }
+
+    /// Logits `[n][classes]` of kept images, those with these numbers or all, on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such image, or the device fails; or if they were kept for another device.
+    pub fn run(&self, images: &Images, numbers: Option<&[usize]>) -> Result<Tensor, VisionError> {
+        let count = images.count()?;
+        if let Some(it) = numbers.into_iter().flatten().find(|it| **it >= count) {
+            let text = format!("no image {it} of {count}, counted from 0");
+            return Err(candle_core::Error::Msg(text).into());
+        }
+        match (&self.resident, &images.0, numbers) {
+            (None, Lying::Here(images), None) => self.forward(images),
+            (None, Lying::Here(images), Some(numbers)) => {
+                let taken: Vec<Tensor> =
+                    numbers.iter().map(|it| images.narrow(0, *it, 1)).collect::<Result<_, _>>()?;
+                self.forward(&Tensor::cat(&taken, 0)?)
+            }
+            (Some(resident), Lying::There(pool), _) => {
+                let numbers: Vec<u32> = match numbers {
+                    Some(numbers) => numbers.iter().map(|it| *it as u32).collect(),
+                    None => (0..count as u32).collect(),
+                };
+                let mut resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
+                let (logits, classes) = resident.forward(&self.layer, pool, &numbers)?;
+                Ok(Tensor::from_vec(logits, (numbers.len(), classes), &Device::Cpu)?)
+            }
+            _ => {
+                let text = "these images lie on another device than the network".to_owned();
+                Err(candle_core::Error::Msg(text).into())
+            }
+        }
+    }
+
+    /// Whether a device repeats passes as they were recorded; `None` on the CPU and before the first.
+    #[must_use]
+    pub fn recorded(&self) -> Option<bool> {
+        let resident = self.resident.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        resident.recorded()
+    }
+
     /// Logits `[n][classes]` of images `[n][3][side][side]`.
     ///
     /// # Errors
     ///
     /// If the images are too small for this network, or not of that shape.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        if let Some(resident) = &self.resident {
+            let images = self.taken(images)?;
+            let (n, h, w, _) = images.dims4()?;
+            let values = images.flatten_all()?.to_vec1::<f32>()?;
+            let mut resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
+            let (logits, classes) = resident.forward_once(&self.layer, &values, n, [h, w])?;
+            return Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?);
+        }
         let images = self.taken(images)?;
         // A part's images lie near while weights that are re-read for each part do not: heavier
         // networks take more images at a time.

@@ -7,9 +7,13 @@ use super::{
     attention::{Attention, perceptron, residual},
     convnext::patches,
     layers::{Activation::None, Layer, Special},
+    resident::{Image, Walk},
     weights::{Weights, linear},
 };
 use crate::profile::LayerKind;
+
+/// Where neighbors are kept on a device: no address of a layer.
+const NEIGHBORS: usize = 2;
 
 /// Of layer norm.
 const EPSILON: f32 = 1e-5;
@@ -81,6 +85,21 @@ impl Special for Neighbors {
             .permute(vec![0, 1, 3, 4, 2, 5])?
             .contiguous()?
             .reshape((n, rows, columns, 4 * c))
+    }
+
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+        let [n, h, w, c] = x.sizes()?;
+        let (rows, columns) = (h.div_ceil(2), w.div_ceil(2));
+        let number = |it: usize| {
+            let (part, column, row) = (it % 4, it / 4 % columns, it / 4 / columns % rows);
+            let (y, z) = (2 * row + part % 2, 2 * column + part / 2);
+            let image = it / 4 / columns / rows;
+            if y < h && z < w { ((image * h + y) * w + z) as i32 } else { -1 }
+        };
+        // It has no address of its own, and what it takes depends on these alone.
+        let part = (n << 16 | h) << 16 | w;
+        let numbers = || (0..n * rows * columns * 4).map(number).collect();
+        walk.take(&x, &[n, rows, columns, 4 * c], NEIGHBORS, part, numbers)
     }
 
     fn about(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
@@ -191,6 +210,45 @@ impl Special for Windows {
         let mixed = roll(&mixed, back(shifts[0], rows), 1)?;
         let mixed = roll(&mixed, back(shifts[1], columns), 2)?;
         mixed.narrow(1, 0, h)?.narrow(2, 0, w)?.contiguous()
+    }
+
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+        let [n, h, w, c] = x.sizes()?;
+        let (rows, columns) = (h.next_multiple_of(WINDOW), w.next_multiple_of(WINDOW));
+        let along = |size: usize| if size > WINDOW { self.shift } else { 0 };
+        let shifts = [along(rows), along(columns)];
+        let (down, across, tokens) = (rows / WINDOW, columns / WINDOW, WINDOW * WINDOW);
+        let of = std::ptr::from_ref(self) as usize;
+        let part = ((n << 16 | h) << 16 | w) << 2;
+        // Where a window's token comes from, and where a pixel goes.
+        let from = |it: usize| {
+            let (token, window) = (it % tokens, it / tokens);
+            let (image, top, left) =
+                (window / across / down, window / across % down, window % across);
+            let y = (top * WINDOW + token / WINDOW + shifts[0]) % rows;
+            let z = (left * WINDOW + token % WINDOW + shifts[1]) % columns;
+            if y < h && z < w { ((image * h + y) * w + z) as i32 } else { -1 }
+        };
+        let to = |it: usize| {
+            let (image, y, z) = (it / w / h, it / w % h, it % w);
+            let y = (y + rows - shifts[0]) % rows;
+            let z = (z + columns - shifts[1]) % columns;
+            let window = (image * down + y / WINDOW) * across + z / WINDOW;
+            (window * tokens + y % WINDOW * WINDOW + z % WINDOW) as i32
+        };
+        let count = n * down * across;
+        let windows = walk
+            .take(&x, &[count, tokens, c], of, part, || (0..count * tokens).map(from).collect())?;
+        drop(x);
+        let values = |it: &Tensor| Ok(it.flatten_all()?.to_vec1::<f32>()?);
+        let bias = if shifts == [0, 0] {
+            (walk.table(of, part | 1, || values(&self.bias))?, 1)
+        } else {
+            let masked = || values(&self.masked(rows, columns, shifts)?);
+            (walk.table(of, part | 1, masked)?, down * across)
+        };
+        let mixed = self.attention.resident(walk, windows, Some(bias))?;
+        walk.take(&mixed, &[n, h, w, c], of, part | 2, || (0..n * h * w).map(to).collect())
     }
 
     fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {

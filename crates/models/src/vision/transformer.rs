@@ -7,9 +7,13 @@ use super::{
     attention::{Attention, perceptron, residual},
     convnext::patches,
     layers::{Activation::None, Layer, Special},
+    resident::{Image, Walk},
     weights::Weights,
 };
 use crate::profile::LayerKind;
+
+/// Where firsts are kept on a device: no address of a layer.
+const FIRSTS: usize = 3;
 
 /// Of layer norm.
 const EPSILON: f32 = 1e-6;
@@ -62,6 +66,23 @@ impl Special for Tokens {
         Tensor::cat(&[class, x.reshape((n, h * w, c))?], 1)?.broadcast_add(&self.positions)
     }
 
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+        let [n, h, w, c] = x.sizes()?;
+        let (of, tokens) = (std::ptr::from_ref(self) as usize, h * w + 1);
+        // The learned token is no pixel: it comes with its position.
+        let number = |it: usize| match it % tokens {
+            0 => -1,
+            token => (it / tokens * h * w + token - 1) as i32,
+        };
+        let out =
+            walk.take(&x, &[n, tokens, c], of, n, || (0..n * tokens).map(number).collect())?;
+        let class = self.class.flatten_all()?.to_vec1::<f32>()?;
+        let mut table = self.positions.flatten_all()?.to_vec1::<f32>()?;
+        table.iter_mut().zip(class).for_each(|(to, it)| *to += it);
+        walk.add_table(&out, of, tokens * c, || table)?;
+        Ok(out)
+    }
+
     fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
         ("tokens with positions", LayerKind::Other, x.elem_count() as f64)
     }
@@ -73,6 +94,10 @@ struct Global(Attention);
 impl Special for Global {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.0.forward(x, Option::None)
+    }
+
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+        self.0.resident(walk, x, Option::None)
     }
 
     fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
@@ -87,6 +112,14 @@ struct First;
 impl Special for First {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()
+    }
+
+    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+        let [n, tokens, c] = x.dims[..] else { return Ok(x) };
+        // It has no address of its own, and what it takes depends on these alone.
+        let part = n << 16 | tokens;
+        let firsts = || (0..n).map(|it| (it * tokens) as i32).collect();
+        walk.take(&x, &[n, c], FIRSTS, part, firsts)
     }
 
     fn about(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {

@@ -49,6 +49,7 @@ fn record(seed: u64) -> RunRecord {
             main_cpu: None,
             order: 0,
             serving: None,
+            preparing: None,
             surroundings: None,
         },
         environment: Environment {

@@ -123,22 +123,28 @@ fn cell(
 }
 
 fn table(rows: &[QueueRow], networks: &[&str], policies: &[BatchPolicy]) -> Table {
-    let mut table = Table::new(
-        "rq4-policies",
-        "Means over runs. Wait: intended arrival to start of service; response: to its end.",
-        [
-            Column::text("network"),
-            Column::number("rate", "1/s"),
-            Column::text("policy"),
-            Column::number("runs", ""),
-            Column::energy("energy of a request", "J/request"),
-            Column::number("mean wait", "s"),
-            Column::number("mean response", "s"),
-            Column::number("99th percentile", "s"),
-            Column::number("mean batch", ""),
-            Column::number("server busy", "%"),
-        ],
-    );
+    let photographs = rows.iter().any(|it| it.preparing_share.is_some());
+    let mut columns = vec![
+        Column::text("network"),
+        Column::number("rate", "1/s"),
+        Column::text("policy"),
+        Column::number("runs", ""),
+        Column::energy("energy of a request", "J/request"),
+        Column::number("mean wait", "s"),
+        Column::number("mean response", "s"),
+        Column::number("99th percentile", "s"),
+        Column::number("mean batch", ""),
+        Column::number("server busy", "%"),
+    ];
+    let mut caption =
+        "Means over runs. Wait: intended arrival to start of service; response: to its end."
+            .to_owned();
+    if photographs {
+        columns.push(Column::number("preparing", "% of service"));
+        caption +=
+            " Preparing: reading, decoding and preprocessing photographs, a part of the service.";
+    }
+    let mut table = Table::new("rq4-policies", caption, columns);
     for network in networks {
         for rate in distinct(rows.iter().map(|it| it.rate)) {
             for policy in policies {
@@ -157,7 +163,7 @@ fn table(rows: &[QueueRow], networks: &[&str], policies: &[BatchPolicy]) -> Tabl
                 };
                 let energy =
                     cell(&runs, network, *policy, |it| it.energy.joules.0 / it.requests as f64);
-                table.push([
+                let mut cells = vec![
                     Cell::text(*network),
                     Cell::number(rate, 3),
                     Cell::text(policy_title(*policy)),
@@ -170,7 +176,18 @@ fn table(rows: &[QueueRow], networks: &[&str], policies: &[BatchPolicy]) -> Tabl
                     number(|it| it.p99_response_s),
                     number(|it| it.mean_batch),
                     number(|it| it.utilization * 100.0),
-                ]);
+                ];
+                if photographs {
+                    let prepared: Vec<&QueueRow> =
+                        runs.iter().copied().filter(|it| it.preparing_share.is_some()).collect();
+                    let share = cell(&prepared, network, *policy, |it| {
+                        it.preparing_share.unwrap_or_default() * 100.0
+                    });
+                    cells.push(Cell::or_missing(
+                        share.map(|it| Cell::interval(it.value, it.interval, 3)),
+                    ));
+                }
+                table.push(cells);
             }
         }
     }

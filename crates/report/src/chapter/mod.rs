@@ -19,16 +19,23 @@ use crate::{
     claim::{Published, Runs, factorials},
     document::{Banner, Document, Section, grouped, significant},
     export::MOST_RECORDS,
+    insight::SearchInsight,
 };
 
 /// The report of some runs and what they say about the claims; `target` is the accuracy whose
-/// price in joules RQ1 shows.
+/// price in joules RQ1 shows, `insights` what its searches say about their parameters.
 #[must_use]
-pub fn document(runs: &Runs, results: &Results, published: &Published, target: Target) -> Document {
+pub fn document(
+    runs: &Runs,
+    results: &Results,
+    published: &Published,
+    target: Target,
+    insights: &[SearchInsight],
+) -> Document {
     let rows = &runs.rows;
     let sets = factorials(&rows.layers);
     let sections = [
-        tuning::section(&rows.trials, target),
+        tuning::section(&rows.trials, target, insights),
         layers::costs(&rows.layers, &sets),
         layers::complexity(&rows.layers, &sets),
         batching::section(&rows.queues),

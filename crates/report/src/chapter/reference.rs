@@ -10,6 +10,7 @@ use crate::{
         search_figures, searches, study_cautions,
     },
     document::{Cell, Column, Document, Section, Table},
+    insight::SearchInsight,
     stats::StatsError,
 };
 
@@ -64,7 +65,8 @@ const CAVEATS_RQ2: [&str; 2] = [
 ];
 
 /// The report on the studies' raw data; `ours` are the trainings of our own factorial, if any, and
-/// `target` is the accuracy whose price in joules RQ1 shows.
+/// `target` is the accuracy whose price in joules RQ1 shows, `insights` what its searches say about
+/// their parameters.
 ///
 /// # Errors
 ///
@@ -74,6 +76,7 @@ pub fn reference_document(
     ours: &[LayerRow],
     published: &Published,
     target: Target,
+    insights: &[SearchInsight],
 ) -> Result<Document, StatsError> {
     let rows = reference.rows();
     let sets = factorials(&rows.layers);
@@ -90,9 +93,12 @@ pub fn reference_document(
         let rows: Vec<&LayerRow> = reference.layers.iter().filter(|it| it.data == data).collect();
         costs.caveats.extend(study_cautions(&rows)?.iter().map(|it| format!("{data}: {it}")));
     }
-    let sections: Vec<Section> =
-        [tuning::section(&rows.trials, target), costs, layers::complexity(&rows.layers, &sets)]
-            .into();
+    let sections: Vec<Section> = [
+        tuning::section(&rows.trials, target, insights),
+        costs,
+        layers::complexity(&rows.layers, &sets),
+    ]
+    .into();
     Ok(Document {
         title: "The studies' raw data, analyzed again".to_owned(),
         lead: vec![

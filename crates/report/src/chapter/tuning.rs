@@ -9,10 +9,11 @@ use super::{
 use crate::{
     claim::{Estimate, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches},
     document::{Cell, Column, Figure, Section, Table},
+    insight::SearchInsight,
     plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
 };
 
-pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
+pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchInsight]) -> Section {
     let mut section = not_run(
         "rq1",
         "RQ1: tuning",
@@ -29,7 +30,7 @@ pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
             all.iter().filter(|it| it.data == data && it.space == space).collect();
         let progress = progress(&of);
         let networks = distinct(of.iter().map(|it| it.network.paper_name())).join(", ");
-        let name = space_title(space);
+        let name = space.title();
         let axes = [
             (
                 "trials",
@@ -66,17 +67,13 @@ pub(super) fn section(trials: &[TrialRow], target: Target) -> Section {
         section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin, target));
         section.figures.extend(race::ranks(&of, &strategies, &id, &name_of));
         section.tables.push(table(&of, data, name, space));
+        for it in insights.iter().filter(|it| it.data == data && it.space == space) {
+            section.paragraphs.extend(it.landscape.in_words());
+            section.figures.extend(it.landscape.figures());
+            section.tables.extend(it.landscape.table());
+        }
     }
     section
-}
-
-fn space_title(space: TuningSpace) -> &'static str {
-    match space {
-        TuningSpace::Three => "3 parameters, linear as published",
-        TuningSpace::ThreeAsRun => "3 parameters as the study's code ran them, β2 fixed",
-        TuningSpace::ThreeLog => "3 parameters, learning rate on a log scale",
-        TuningSpace::Five => "5 parameters, linear as published",
-    }
 }
 
 fn samplers(of: &[&Search<'_>]) -> Vec<SamplerKind> {

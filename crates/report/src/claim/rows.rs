@@ -1,7 +1,7 @@
 //! Records as rows of observations: what each question looks at.
 
 use record::{
-    BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
+    Adam, BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
     StudyNetwork, Task, TuningSpace,
 };
 
@@ -20,6 +20,8 @@ pub struct TrialRow {
     pub repetition: u32,
     /// Which trial of it.
     pub number: u32,
+    /// What was tried; `None` where a file of the study does not say.
+    pub optimizer: Option<Adam>,
     /// Energy of the training; `None` where nothing was read.
     pub energy: Option<Energy>,
     /// Energy of choosing the trial's parameters.
@@ -78,6 +80,8 @@ pub struct QueueRow {
     pub mean_batch: f64,
     /// Share of the makespan in which the server was busy.
     pub utilization: f64,
+    /// Of photographs: the share of the service that goes by before the network runs.
+    pub preparing_share: Option<f64>,
 }
 
 /// A network run forward (RQ5).
@@ -183,6 +187,7 @@ impl Row {
                     sampler: trial.sampler,
                     repetition: record.spec.repetition,
                     number: trial.number,
+                    optimizer: Some(task.optimizer),
                     energy,
                     plan: sound(record.energy.plan),
                     validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
@@ -223,6 +228,7 @@ impl Row {
                     makespan_s: makespan.0,
                     mean_batch: outcome.requests as f64 / serving.batches.len() as f64,
                     utilization: busy / makespan.0,
+                    preparing_share: record.timing.preparing.map(|it| it.0 / busy),
                 })
             }
             (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
@@ -258,7 +264,11 @@ fn is_plausible(record: &RunSummary) -> bool {
             && it.responses().all(is_sound)
             && it.makespan().is_some_and(|it| it.0 > 0.0)
     });
-    record.energy.total.is_some() == sound_energy(record).is_some() && of_outcome && of_serving
+    let of_preparing = record.timing.preparing.is_none_or(|it| is_sound(it.0));
+    record.energy.total.is_some() == sound_energy(record).is_some()
+        && of_outcome
+        && of_serving
+        && of_preparing
 }
 
 /// Quantile of sorted, non-empty values by the nearest-rank definition.

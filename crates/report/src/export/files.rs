@@ -19,11 +19,11 @@ use crate::{
     claim::Runs,
     document::{Document, slug},
     page::html,
-    plot::svg,
+    plot::{svg, values},
 };
 
-/// Writes `index.html`, `report.md`, `figures/*.svg`, `figures/*.pdf`, `tables/*.csv` and
-/// `tables/*.tex` into a folder, which is made if it is not there, and returns their paths.
+/// Writes `index.html`, `report.md`, `figures/*.svg`, `figures/*.pdf`, `figures/*.csv` (what they
+/// draw), `tables/*.csv` and `tables/*.tex` into a folder, which is made if it is not there, and returns their paths.
 ///
 /// Each file is written under a temporary name first and renamed, so that it is whole or not there.
 /// Files of the same name are replaced; others are left alone.
@@ -41,6 +41,7 @@ pub fn write(document: &Document, folder: &Path) -> io::Result<Vec<PathBuf>> {
             let path = Path::new("figures").join(slug(&figure.id));
             files.push((path.with_extension("svg"), svg(figure).into_bytes()));
             files.push((path.with_extension("pdf"), pdf(figure)?));
+            files.push((path.with_extension("csv"), csv(&values(figure)).into_bytes()));
         }
         for table in &section.tables {
             let path = Path::new("tables").join(slug(&table.id));

@@ -1,6 +1,9 @@
 //! Drops what has no place on the axes, and counts it.
 
-use super::{Axis, CategoryPlot, Line, LinePlot, Mark, Plot, PointPlot, Scale, StripPlot, ticks};
+use super::{
+    Axis, CategoryPlot, CoordinatePlot, Line, LinePlot, Mark, Plot, PointPlot, Scale, StripPlot,
+    ticks,
+};
 
 /// The plot with only what can be drawn, and how many values were left out.
 pub(super) fn clean(plot: &Plot) -> (Plot, usize) {
@@ -11,6 +14,7 @@ pub(super) fn clean(plot: &Plot) -> (Plot, usize) {
         Plot::Points(it) => points(it, &mut omitted),
         Plot::Dots(it) | Plot::Bars(it) => categories(it, &mut omitted),
         Plot::Strip(it) => strip(it, &mut omitted),
+        Plot::Coordinates(it) => coordinates(it, &mut omitted),
     }
     (plot, omitted)
 }
@@ -89,4 +93,20 @@ fn strip(plot: &mut StripPlot, omitted: &mut usize) {
         retain(&mut group.values, omitted, |it| drawable(&plot.value, *it));
     }
     retain(&mut plot.references, omitted, |it| drawable(&plot.value, it.value));
+}
+
+fn coordinates(plot: &mut CoordinatePlot, omitted: &mut usize) {
+    for it in &mut plot.axes {
+        it.ends = it.ends.filter(|ends| ends.iter().all(|end| drawable(&it.axis, *end)));
+    }
+    for trace in &mut plot.traces {
+        trace.values.truncate(plot.axes.len());
+        for (slot, coordinate) in trace.values.iter_mut().zip(&plot.axes) {
+            if slot.is_some_and(|it| !drawable(&coordinate.axis, it)) {
+                *slot = None;
+                *omitted += 1;
+            }
+        }
+        trace.weight = if trace.weight.is_nan() { 0.0 } else { trace.weight.clamp(0.0, 1.0) };
+    }
 }

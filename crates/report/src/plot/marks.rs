@@ -117,6 +117,37 @@ pub struct CategoryPlot {
     pub references: Vec<Reference>,
 }
 
+/// An axis of parallel coordinates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coordinate {
+    /// Title, quantity and scale.
+    pub axis: Axis,
+    /// Names of the values 0, 1, 2, …; empty if its values are numbers.
+    pub choices: Vec<String>,
+    /// What the axis reaches at least, as a parameter's bounds.
+    pub ends: Option<[f64; 2]>,
+}
+
+/// A line through parallel coordinates: one observation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Shown on hovering.
+    pub name: String,
+    /// On each axis; a line has a gap where there is none.
+    pub values: Vec<Option<f64>>,
+    /// From 0, faint, to 1, which stands out.
+    pub weight: f64,
+}
+
+/// Parallel coordinates: an axis beside the other, a line an observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoordinatePlot {
+    /// From left to right, or from top to bottom where there is little room.
+    pub axes: Vec<Coordinate>,
+    /// In the order drawn.
+    pub traces: Vec<Trace>,
+}
+
 /// The observations of one group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StripGroup {

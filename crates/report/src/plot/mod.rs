@@ -13,13 +13,14 @@ mod marks;
 mod style;
 mod svg;
 mod ticks;
+mod values;
 mod words;
 
 pub use self::{
     axis::{Axis, Quantity, Scale},
     marks::{
-        CategoryPlot, Line, LinePlot, LinePoint, Mark, Point, PointPlot, PointSeries, Reference,
-        Shape, StripGroup, StripPlot,
+        CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Point,
+        PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
     },
     svg::svg,
 };
@@ -27,6 +28,7 @@ pub(crate) use self::{
     frame::Width,
     style::{DARK, LIGHT, css},
     svg::inline,
+    values::values,
     words::in_words,
 };
 
@@ -43,6 +45,8 @@ pub enum Plot {
     Bars(CategoryPlot),
     /// Every observation, with a box of quartiles, a row for each group.
     Strip(StripPlot),
+    /// An axis for each quantity, a line for each observation.
+    Coordinates(CoordinatePlot),
 }
 
 impl Plot {

@@ -64,6 +64,8 @@ pub(crate) fn css(standalone: bool) -> String {
          .plot .cloud{stroke:currentColor;stroke-width:3.6;stroke-opacity:.5;stroke-linecap:round;fill:none}\
          .plot .marker{fill:currentColor;stroke:var(--paper);stroke-width:1}\
          .plot .hollow{fill:var(--paper);stroke:currentColor;stroke-width:1.8}\
+         .plot .spine{stroke:var(--muted);stroke-width:1;fill:none}\
+         .plot .trace{stroke:currentColor;fill:none;stroke-linejoin:round}\
          .plot .target{fill:transparent;stroke:none}\
          .plot .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}",
     );

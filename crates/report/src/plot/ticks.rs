@@ -1,6 +1,6 @@
 //! Where an axis begins and ends, and which round values it names.
 
-use super::{Axis, Scale};
+use super::{Axis, Coordinate, Scale};
 use crate::document::{fixed, significant};
 
 /// Largest size of a value that can be drawn; the rest counts as not finite.
@@ -200,6 +200,14 @@ pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> Stri
         text.push_str(origin.word());
     }
     text
+}
+
+/// The same on an axis of parallel coordinates, where a value may have a name.
+pub(super) fn of_coordinate(of: &Coordinate, value: f64) -> String {
+    match of.choices.get(value as usize) {
+        Some(name) if value >= 0.0 => name.clone(),
+        _ => exact(&of.axis, value, None),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What a drawing shows, in words: for readers who cannot see it.
 
-use super::{Axis, CategoryPlot, LinePlot, Plot, PointPlot, StripPlot, clean::clean, ticks};
+use super::{
+    Axis, CategoryPlot, CoordinatePlot, LinePlot, Plot, PointPlot, StripPlot, Trace, clean::clean,
+    ticks,
+};
 
 /// Values that are told one by one; more are counted.
 const MOST: usize = 12;
@@ -12,6 +15,7 @@ pub(crate) fn in_words(plot: &Plot) -> String {
         Plot::Points(it) => points(&it),
         Plot::Dots(it) | Plot::Bars(it) => categories(&it),
         Plot::Strip(it) => strip(&it),
+        Plot::Coordinates(it) => coordinates(&it),
     }
 }
 
@@ -62,6 +66,28 @@ fn strip(plot: &StripPlot) -> String {
         Some(format!("{}: {count} values from {range}", group.name))
     });
     sentence(&plot.value, groups.collect())
+}
+
+/// The lines that stand out most, axis by axis.
+fn coordinates(plot: &CoordinatePlot) -> String {
+    /// Lines that are told; the others are counted.
+    const MOST: usize = 3;
+    let mut order: Vec<&Trace> = plot.traces.iter().collect();
+    order.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let told = order.iter().take(MOST).map(|trace| {
+        let values = trace.values.iter().zip(&plot.axes).filter_map(|(value, it)| {
+            Some(format!("{} {}", it.axis.title, ticks::of_coordinate(it, (*value)?)))
+        });
+        format!("{}: {}", trace.name, values.collect::<Vec<_>>().join(", "))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() || plot.axes.is_empty() {
+        return sentence(&Axis::new("", ""), Vec::new());
+    }
+    let titles: Vec<&str> = plot.axes.iter().map(|it| it.axis.title.as_str()).collect();
+    let left = order.len() - told.len();
+    let more = if left > 0 { format!("; and {left} more lines") } else { String::new() };
+    format!("Shown is a line through {}. {}{more}.", titles.join(", "), told.join("; "))
 }
 
 fn list(told: Vec<String>, all: usize) -> String {

@@ -161,6 +161,6 @@ fn so_many_records_are_left_to_the_journal() {
     let metadata = fs::read_to_string(folder.join("ro-crate-metadata.json")).unwrap();
     assert!(!metadata.contains("records."), "{metadata}");
     let published = Published::built_in();
-    let found = document(&many, &results(&many, &published), &published, Target::default());
+    let found = document(&many, &results(&many, &published), &published, Target::default(), &[]);
     assert!(found.facts.iter().any(|it| it.1.contains("`wattlab journal export`")));
 }

@@ -128,12 +128,18 @@ fn a_folder_gets_the_page_and_a_file_for_each_figure_and_table() {
                 "report.md",
                 "figures/cells-a.svg",
                 "figures/cells-a.pdf",
+                "figures/cells-a.csv",
                 "tables/cells.csv",
                 "tables/cells.tex"
             ]
         );
     }
     markup::elements(&fs::read_to_string(report.join("figures/cells-a.svg")).unwrap()).unwrap();
+    let values = fs::read_to_string(report.join("figures/cells-a.csv")).unwrap();
+    insta::assert_snapshot!(values.replace("\r\n", "\n"), @r"
+    group,energy_j,energy_origin
+    a,1,estimated
+    ");
     for folder in ["", "figures", "tables"] {
         for file in fs::read_dir(report.join(folder)).unwrap() {
             let name = file.unwrap().file_name();

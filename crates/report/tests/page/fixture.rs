@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
-    Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Line, LinePlot, LinePoint, Mark,
-    Plot, Point, PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table,
+    Axis, Banner, CategoryPlot, Cell, Column, Coordinate, CoordinatePlot, Document, Figure, Line,
+    LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Section, Shape,
+    StripGroup, StripPlot, Table, Trace,
 };
 
 /// A name that would run a script, close an attribute or a cell, if it were not escaped.
@@ -126,6 +127,24 @@ pub(crate) fn plots() -> Vec<Plot> {
                 StripGroup::default(),
             ],
             references: Vec::new(),
+        }),
+        Plot::Coordinates(CoordinatePlot {
+            axes: vec![
+                Coordinate { axis: energy().log(), choices: Vec::new(), ends: Some([1.0, 1e3]) },
+                Coordinate {
+                    axis: Axis::new(EVIL, ""),
+                    choices: vec![EVIL.into(), "b".into()],
+                    ends: None,
+                },
+                Coordinate { axis: energy(), choices: Vec::new(), ends: Some([0.0, f64::NAN]) },
+            ],
+            traces: [(2.0, 0.0), (-3.0, 1.0), (4.0, 7.0)]
+                .map(|(energy, choice)| Trace {
+                    name: EVIL.into(),
+                    values: vec![Some(energy), Some(choice), None, Some(1.0)],
+                    weight: energy,
+                })
+                .to_vec(),
         }),
     ]
 }

@@ -33,7 +33,7 @@ fn check_all(records: &[RunRecord]) {
     let read: Results = serde_json::from_str(&json).unwrap();
     assert_eq!(read.claims.len(), 9, "what is written can be read");
     check("results.json", &json);
-    let document = document(&runs, &results, &published, Target::Accuracy(0.8));
+    let document = document(&runs, &results, &published, Target::Accuracy(0.8), &[]);
     check_document(&document);
     let values: Vec<serde_json::Value> =
         records.iter().map(|it| serde_json::to_value(it).unwrap()).collect();
@@ -226,7 +226,7 @@ fn mixed_origins_are_said() {
         assert_eq!(before.energy_origin.map(|_| Origin::Measured), before.energy_origin);
         assert_eq!(before.energy_origin.map(|_| Origin::Mixed), after.energy_origin);
     }
-    let page = html(&document(&Runs::of(&records), &mixed, &published, Target::default()));
+    let page = html(&document(&Runs::of(&records), &mixed, &published, Target::default(), &[]));
     assert!(page.contains("Some joules in this report are estimated"));
     assert!(page.contains("origin-mixed"));
     check_all(&records);

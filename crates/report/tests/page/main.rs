@@ -11,6 +11,7 @@ mod export;
 mod fixture;
 mod hostile;
 mod html;
+mod insight;
 mod markup;
 mod paper;
 mod plots;

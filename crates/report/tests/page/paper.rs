@@ -2,11 +2,14 @@
 
 use std::sync::LazyLock;
 
-use record::{Origin, Verdict};
-use wattlab_report::{Document, Published, Runs, Target, document, html, markdown, results, svg};
+use record::{Origin, TuningSpace, Verdict};
+use wattlab_report::{
+    Document, Published, Runs, SearchInsight, Target, document, html, markdown, results, svg,
+};
 
 use crate::{
     hostile::check,
+    insight,
     synthetic::{PAPER, records},
 };
 
@@ -16,8 +19,20 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     assert_eq!(records.len(), 9216 + 6144 + 45 + 110, "as `configs/paper.toml`");
     let published = Published::built_in();
     let runs = Runs::of(&records);
-    document(&runs, &results(&runs, &published), &published, Target::default())
+    document(&runs, &results(&runs, &published), &published, Target::default(), &insights())
 });
+
+/// What the searches of two data sets say about three networks.
+fn insights() -> Vec<SearchInsight> {
+    let of = |data: &str| {
+        let networks = ["SimpleCNN", "DensePolyNN", "DenseLinearNN"];
+        let subjects = networks.map(|it| insight::subject(it, 128, 1536));
+        let mut landscape = insight::landscape(subjects.to_vec());
+        landscape.id = format!("rq1-{data}-three");
+        SearchInsight { data: data.to_owned(), space: TuningSpace::Three, landscape }
+    };
+    vec![of("fashion-mnist"), of("cifar-10")]
+}
 
 #[test]
 fn a_page_of_the_paper_profile_is_below_two_megabytes() {

@@ -244,11 +244,13 @@ impl Study {
                         arrivals: Arrivals { rate: 16.0, jitter: 0.2, requests },
                         policy,
                         warmup_batches: 1,
+                        photographs: None,
                     });
                     let outcome = Outcome::Served(Served {
                         requests,
                         parameters: 1_000_000,
                         arrivals_sha256: "0".repeat(64),
+                        photographs_sha256: None,
                     });
                     let each = 1.0 + at as f64 + 16.0 / size as f64;
                     let joules = requests as f64 * each * (1.0 + 0.02 * self.noise.next());

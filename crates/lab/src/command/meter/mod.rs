@@ -1,5 +1,6 @@
 //! `wattlab meter`: the meter itself.
 
+mod gpu;
 mod serve;
 mod validate;
 
@@ -8,6 +9,8 @@ use crate::Failure;
 /// Subcommands of `wattlab meter`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Watch a GPU's energy counter beside its power reading, at rest and under a load.
+    Gpu(gpu::Args),
     /// Serve energy and power to Prometheus (OpenMetrics), and send it to OpenTelemetry.
     Serve(serve::Args),
     /// Check the meter against simulated sensors whose energy is known; needs no hardware.
@@ -21,6 +24,7 @@ pub enum Command {
 /// If a check fails.
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Gpu(args) => gpu::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Validate(args) => validate::run(args),
     }

@@ -11,7 +11,11 @@ use models::vision::{Pretrained, VisionError, VisionNetwork, imagenet_class};
 use serde_json::{Value, json};
 
 use super::weights::Weights;
-use crate::{Failure, output};
+use crate::{
+    Failure,
+    device::{cpu_only, device},
+    output,
+};
 
 /// Arguments of `wattlab model forward`.
 #[derive(Debug, clap::Args)]
@@ -64,7 +68,10 @@ const TOLD: usize = 5;
 ///
 /// If a file cannot be read or does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    super::device(&args.device)?;
+    let device = device(&args.device)?;
+    if device.name() != "cpu" {
+        return Err(Failure::bad_input(cpu_only("inference with given weights", &device)));
+    }
     let (weights, published) = args.weights.read(&args.arch)?;
     let images = match &args.input {
         Some(path) => given(path, args)?,

@@ -1,5 +1,6 @@
 //! `wattlab model`: the networks by themselves.
 
+mod agree;
 mod bench;
 mod forward;
 mod net;
@@ -7,7 +8,6 @@ mod profile;
 mod train;
 mod weights;
 
-use anyhow::anyhow;
 use models::vision::{Pretrained, architectures};
 use serde_json::json;
 
@@ -28,6 +28,8 @@ pub enum Command {
     Train(train::Args),
     /// Time training or inference on random data.
     Bench(bench::Args),
+    /// Compute the same on a device and on the CPU, and compare.
+    Agree(agree::Args),
     /// Measure each layer's time and energy on random data.
     Profile(profile::Args),
 }
@@ -43,6 +45,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Forward(args) => forward::run(args),
         Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Agree(args) => agree::run(args),
         Command::Profile(args) => profile::run(args),
     }
 }
@@ -80,14 +83,4 @@ fn list(json: bool) -> Result<(), Failure> {
 /// What torchvision publishes of a network.
 fn published(name: &str) -> impl Iterator<Item = &'static Pretrained> + use<'_> {
     Pretrained::all().iter().filter(move |it| it.architecture == name)
-}
-
-/// The device that was asked for; there is only one kind in this build.
-fn device(name: &str) -> Result<(), Failure> {
-    match name {
-        "cpu" => Ok(()),
-        other => Err(Failure::bad_input(anyhow!(
-            "--device `{other}`: this build has the device `cpu` only"
-        ))),
-    }
 }

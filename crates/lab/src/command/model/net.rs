@@ -1,10 +1,10 @@
 //! The flags that name one of the study's networks.
 
 use anyhow::{Context, anyhow};
-use models::Network;
+use models::{Device, Network};
 use record::{Adam, NetworkKind, StudyNetwork};
 
-use crate::Failure;
+use crate::{Failure, device::device};
 
 /// Which network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -78,7 +78,7 @@ pub(super) struct Subject {
     /// Threads; all processors unless said otherwise.
     #[arg(long)]
     threads: Option<usize>,
-    /// Where to compute.
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -90,13 +90,13 @@ pub(super) enum Named<'a> {
 }
 
 impl Subject {
-    /// Checks the flags and starts the threads; the network and its batch.
+    /// Checks the flags and starts the threads; the network, its batch and its device.
     ///
     /// # Errors
     ///
     /// If a flag makes no sense.
-    pub(super) fn start(&self) -> Result<(Named<'_>, usize), Failure> {
-        super::device(&self.device)?;
+    pub(super) fn start(&self) -> Result<(Named<'_>, usize, Device), Failure> {
+        let device = device(&self.device)?;
         at_least_one("batch", self.batch)?;
         at_least_one("threads", self.threads)?;
         if let Some(threads) = self.threads {
@@ -107,8 +107,8 @@ impl Subject {
                 .map_err(Failure::run_time)?;
         }
         match (&self.net, &self.arch) {
-            (Some(kind), _) => Ok((Named::Study(*kind), self.batch.unwrap_or(512))),
-            (None, Some(arch)) => Ok((Named::Vision(arch), self.batch.unwrap_or(8))),
+            (Some(kind), _) => Ok((Named::Study(*kind), self.batch.unwrap_or(512), device)),
+            (None, Some(arch)) => Ok((Named::Vision(arch), self.batch.unwrap_or(8), device)),
             (None, None) => Err(Failure::bad_input(anyhow!("--net or --arch is needed"))),
         }
     }

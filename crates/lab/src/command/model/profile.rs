@@ -17,7 +17,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::net::{ADAM, Kind, Named, Subject};
-use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
+use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
@@ -117,7 +117,10 @@ struct Profile {
 /// If a size or a setting does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args).map_err(Failure::BadInput)?;
-    let (named, batch) = args.subject.start()?;
+    let (named, batch, device) = args.subject.start()?;
+    if device.name() != "cpu" {
+        return Err(Failure::bad_input(cpu_only("a profile of layers", &device)));
+    }
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut bench = Bench {

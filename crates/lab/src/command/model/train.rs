@@ -12,7 +12,7 @@ use super::{
     forward::tensors,
     net::{Kind, Shape},
 };
-use crate::{Failure, output};
+use crate::{Failure, device::device, output};
 
 /// Arguments of `wattlab model train`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub struct Args {
     /// L2 penalty.
     #[arg(long, default_value_t = 0.0)]
     weight_decay: f64,
-    /// Where to compute.
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Print one JSON document.
@@ -57,7 +57,7 @@ pub struct Args {
 ///
 /// If the fixture cannot be read or does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    super::device(&args.device)?;
+    let device = device(&args.device)?;
     let mut fixture = tensors(&args.fixture, "--fixture")?;
     let path = args.fixture.display().to_string();
     let mut take = |name: &str| {
@@ -107,8 +107,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         epsilon: args.epsilon,
         weight_decay: args.weight_decay,
     };
-    let mut training =
-        Training::on_one_batch(network, &adam, &images, &labels).map_err(Failure::bad_input)?;
+    let mut training = Training::on_one_batch_on(&device, network, &adam, &images, &labels, 1)
+        .map_err(Failure::bad_input)?;
     let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
     let losses: Vec<Option<f64>> = fit.epochs.iter().map(|it| it.loss).collect();
     if args.json {

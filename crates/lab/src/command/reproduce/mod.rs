@@ -5,6 +5,7 @@ mod spread;
 
 use std::path::{Path, PathBuf};
 
+use ::meter::Meter;
 use ::report::Target;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
@@ -14,12 +15,13 @@ use crate::{
     Failure, Interrupt,
     config::Profile,
     data::DataFolder,
+    device::device,
     drive::{DriveError, Study},
     executor::{ExecuteError, slurm::SlurmError},
     experiment::{Brief, Plan, Records, plans, questions},
     output,
     progress::{self, Progress, Sinks, StudyState, StudyStatus},
-    work::{RunError, Worker, meter},
+    work::{RunError, Worker, meter, sensors},
 };
 
 /// Arguments of `wattlab reproduce`.
@@ -55,12 +57,18 @@ pub struct Args {
     /// Print what would run and what it would cost, and stop.
     #[arg(long)]
     plan: bool,
+    /// Where networks are trained: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    device: String,
     /// Read this folder in place of `/sys`.
     #[arg(long, value_name = "DIR")]
     sysfs: Option<PathBuf>,
     /// Load a probe from a shared library.
     #[arg(long, value_name = "FILE")]
     plugin: Vec<PathBuf>,
+    /// Count what sensors see and nothing else: no model of a processor that has none.
+    #[arg(long)]
+    measured: bool,
     /// Write the study's figures into this file again and again, in OpenMetrics' format (for a textfile
     /// collector).
     #[arg(long, value_name = "FILE")]
@@ -109,10 +117,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let meter = meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input)?;
+    // Before the meter: what a driver that is open needs is no run's.
+    let device = device(&args.device)?;
+    let meter = metered(args)?;
     let data = DataFolder::new(args.data_dir.clone());
     let sysfs = args.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
     let mut worker = Worker::new(meter.clone(), data, interrupt.clone())
+        .on(device)
         .isolated(profile.isolation, false, &sysfs)
         .map_err(Failure::bad_input)?;
     // Bad data is found before the first joule is spent.
@@ -162,6 +173,20 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     show_verdicts(&results, &args.out);
     Ok(())
+}
+
+fn metered(args: &Args) -> Result<Meter, Failure> {
+    if !args.measured {
+        return meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input);
+    }
+    let meter = sensors(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input)?;
+    if meter.probe_uses().is_empty() {
+        return Err(Failure::bad_input(anyhow!(
+            "--measured: no sensor works here; `wattlab probes` says what to do about it, and \
+             without this flag energy is estimated"
+        )));
+    }
+    Ok(meter)
 }
 
 fn profile(args: &Args) -> Result<Profile, Failure> {

@@ -182,7 +182,9 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
     Settings {
         data_dir: args.data_dir.as_ref().map(whole),
         sysfs: args.sysfs.as_ref().map(whole),
+        device: args.device.clone(),
         plugins: args.plugin.iter().map(whole).collect(),
+        measured: args.measured,
         isolation: profile.isolation,
         together,
         runs: profile.slurm.runs_per_job,

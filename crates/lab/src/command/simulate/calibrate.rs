@@ -14,7 +14,7 @@ use record::{Energy, Origin, Seconds, Watts};
 
 use super::{
     network::{self, Network},
-    photographs::Images,
+    photographs::Photographs,
 };
 use crate::{Failure, Interrupt, config::unknown_key, others::Others, output, progress};
 
@@ -53,21 +53,20 @@ pub(super) struct Plan {
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
     pub(super) side: usize,
     #[command(flatten)]
-    pub(super) images: Images,
-    /// Threads that run the network, as many as processors if left out. A batch after a pause waits
-    /// for sleeping threads: with one, its time depends on its size alone.
+    pub(super) images: Photographs,
+    /// Threads that run the network, as many as processors if left out.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
     /// Measurements of each size, in turns.
     #[arg(long, default_value_t = 5)]
-    repetitions: u32,
+    pub(super) repetitions: u32,
     /// Least busy time of a measurement: small batches are repeated in it.
-    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    #[arg(long, value_name = "S", default_value_t = 0.3)]
     seconds: f64,
-    /// Share of the time that the server is busy meanwhile: a batch after a pause takes longer than
-    /// one after another. 1 measures them back to back.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    load: f64,
+    /// Pauses, in seconds, after which batches are measured too, besides those that follow another:
+    /// others use the processor meanwhile, and the next batch takes longer. 0 for none.
+    #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0.01,0.06")]
+    pauses: Vec<f64>,
 }
 
 /// Runs it.
@@ -138,8 +137,8 @@ impl Plan {
         if !(self.seconds.is_finite() && (0.0..=3600.0).contains(&self.seconds)) {
             return Err(anyhow!("`--seconds` is {}: expected 0 to 3600", self.seconds));
         }
-        if !(0.01..=1.0).contains(&self.load) {
-            return Err(anyhow!("`--load` is {}: expected 0.01 to 1", self.load));
+        if let Some(found) = self.pauses.iter().find(|it| !(0.0..=10.0).contains(*it)) {
+            return Err(anyhow!("`--pauses` has {found}: expected seconds from 0 to 10"));
         }
         Ok(())
     }
@@ -151,53 +150,75 @@ impl Plan {
         meter: &Meter,
         interrupt: &Interrupt,
     ) -> Result<SimulationConfig, Failure> {
-        let mut observations = Vec::new();
-        let mut origins = Vec::new();
-        let idle = idle(meter, interrupt)?;
-        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
-        let mut disturbed = 0;
+        let mut measured = Measured::begin(meter, interrupt)?;
         for repetition in 0..self.repetitions {
-            // To and fro, so that drift does not pass for an effect of the size.
-            let mut sizes = self.batches.clone();
-            if repetition % 2 == 1 {
-                sizes.reverse();
-            }
-            for size in sizes {
-                batches.serve(size)?;
-                // Whatever else runs on the machine makes a batch slower: it is measured again.
-                const TRIES: usize = 6;
-                let mut tries = 0;
-                let Found { service, cv, energy } = loop {
-                    let others = Others::watch();
-                    let found = batches.repeat(size, self.seconds, self.load)?;
-                    tries += 1;
-                    if !others.disturbed() {
-                        break found;
-                    }
-                    if tries == TRIES {
-                        disturbed += 1;
-                        break found;
-                    }
-                };
-                origins.extend(energy.map(|it| it.origin));
-                let energy = energy.map(|it| it.joules);
-                observations.push(Observation { size, service, cv, energy });
-            }
+            self.once_more(network, meter, interrupt, &mut measured)?;
             progress::line(&format!(
                 "calibrate {arch}: {} of {} rounds",
                 repetition + 1,
                 self.repetitions
             ));
         }
-        if disturbed > 0 {
-            progress::line(&format!(
-                "warning: {disturbed} of {} measurements of {arch} were disturbed by others, who \
-                 used more than 5 % of the processors: end them and calibrate again",
-                observations.len()
-            ));
+        measured.warn(arch);
+        self.describe(arch, meter, &measured)
+    }
+
+    /// Measures every size once more.
+    pub(super) fn once_more(
+        &self,
+        network: &mut Network,
+        meter: &Meter,
+        interrupt: &Interrupt,
+        measured: &mut Measured,
+    ) -> Result<(), Failure> {
+        let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
+        pauses.sort_by(f64::total_cmp);
+        pauses.dedup();
+        // To and fro, so that drift does not pass for an effect of the size.
+        let mut sizes = self.batches.clone();
+        if measured.rounds % 2 == 1 {
+            sizes.reverse();
         }
+        measured.rounds += 1;
+        let idle = measured.idle;
+        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
+        for (size, &pause) in sizes.into_iter().flat_map(|it| pauses.iter().map(move |p| (it, p))) {
+            batches.serve(size)?;
+            // Whatever else runs on the machine makes a batch slower: it is measured again.
+            const TRIES: usize = 6;
+            let mut tries = 0;
+            let Found { service, cv, energy } = loop {
+                let others = Others::watch();
+                let found = batches.repeat(size, self.seconds, pause)?;
+                tries += 1;
+                if !others.disturbed() {
+                    break found;
+                }
+                if tries == TRIES {
+                    measured.disturbed += 1;
+                    break found;
+                }
+            };
+            let origin = energy.map(|it| it.origin);
+            measured.origin = measured.origin.into_iter().chain(origin).reduce(Origin::and);
+            let energy = energy.map(|it| it.joules);
+            let pause = Seconds(pause);
+            measured.observations.push(Observation { size, pause, service, cv, energy });
+        }
+        Ok(())
+    }
+
+    /// The queue before what was measured.
+    pub(super) fn describe(
+        &self,
+        arch: &str,
+        meter: &Meter,
+        measured: &Measured,
+    ) -> Result<SimulationConfig, Failure> {
+        let observations = &measured.observations;
         let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {
-            let each = observations.iter().filter_map(|it| Some((it.size as f64, value(it)?)));
+            let at_once = observations.iter().filter(|it| it.pause.0 == 0.0);
+            let each = at_once.filter_map(|it| Some((it.size as f64, value(it)?)));
             each.filter(|point| point.1 > 0.0).collect()
         };
         let time = Fit::new(&points(&|it| Some(it.service.0)))
@@ -215,12 +236,43 @@ impl Plan {
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
             machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
-            energy_origin: origins.into_iter().reduce(Origin::and),
+            energy_origin: measured.origin,
             time,
             energy: Fit::new(&points(&|it| Some(it.energy?.0))),
-            sizes: size_rows(&observations),
+            sizes: size_rows(observations),
         };
-        Ok(calibration.describe(idle))
+        Ok(calibration.describe(measured.idle))
+    }
+}
+
+/// What was measured so far.
+pub(super) struct Measured {
+    observations: Vec<Observation>,
+    origin: Option<Origin>,
+    /// Before the first.
+    idle: Option<Watts>,
+    /// Measurements during which others used the machine.
+    disturbed: usize,
+    rounds: u32,
+}
+
+impl Measured {
+    /// Nothing but the idle power.
+    pub(super) fn begin(meter: &Meter, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let idle = idle(meter, interrupt)?;
+        Ok(Self { observations: Vec::new(), origin: None, idle, disturbed: 0, rounds: 0 })
+    }
+
+    /// Says how much of it cannot be trusted.
+    pub(super) fn warn(&self, arch: &str) {
+        if self.disturbed > 0 {
+            progress::line(&format!(
+                "warning: {} of {} measurements of {arch} were disturbed by others, who used more \
+                 than 5 % of the processors: end them and calibrate again",
+                self.disturbed,
+                self.observations.len()
+            ));
+        }
     }
 }
 
@@ -265,28 +317,38 @@ impl Batches<'_> {
         Ok(start.elapsed())
     }
 
-    /// Mean time and energy of batches that keep the server busy for so many seconds, and for such
-    /// a share of the time.
-    fn repeat(&mut self, size: usize, seconds: f64, load: f64) -> Result<Found, Failure> {
-        const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    /// Mean time and energy of batches that keep the server busy for so many seconds, or what it
+    /// does of that in the time of twice as many, each after a pause.
+    fn repeat(&mut self, size: usize, seconds: f64, pause_s: f64) -> Result<Found, Failure> {
+        let pause = Duration::from_secs_f64(pause_s);
         let span = self.meter.span("batches");
-        let mut busy = Duration::ZERO;
+        let started = Instant::now();
+        let (mut served, mut late) = (Duration::ZERO, Duration::ZERO);
         let mut squares = 0.0;
         let mut batches = 0_u32;
-        while batches == 0 || busy.as_secs_f64() < seconds {
+        while batches == 0
+            || (served.as_secs_f64() < seconds && started.elapsed().as_secs_f64() < 2.0 * seconds)
+        {
             if self.interrupt.is_set() {
                 return Err(Failure::Interrupted);
             }
+            let due = Instant::now() + pause;
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+            // The way out of sleep is a part of what a request waits for.
+            let woken = due.elapsed();
             let took = self.serve(size)?;
-            busy += took;
-            squares += took.as_secs_f64().powi(2);
+            served += took;
+            late += woken;
+            squares += (took + woken).as_secs_f64().powi(2);
             batches += 1;
-            std::thread::sleep(took.mul_f64(load.recip() - 1.0).min(LONGEST_PAUSE));
         }
         let span = span.end();
-        let busy = Seconds(busy.as_secs_f64());
         // The pauses drew the idle power.
-        let paused = self.idle.map(|it| it * Seconds((span.duration.0 - busy.0).max(0.0)));
+        let idle_s = (span.duration.0 - served.as_secs_f64()).max(0.0);
+        let paused = self.idle.map(|it| it * Seconds(idle_s));
+        let busy = Seconds((served + late).as_secs_f64());
         let energy = span.total.map(|mut it| {
             let paused = paused.map_or(0.0, |it| it.0);
             it.joules.0 = (it.joules.0 - paused).max(0.0) / f64::from(batches);
@@ -306,15 +368,18 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
         sd.map_or_else(String::new, |sd| format!(" ± {:.1} %", 100.0 * sd / mean))
     };
     let per_request = |joules: f64, size: usize| joules / size as f64;
-    let mut lines =
-        vec![format!("{:>6} {:>20} {:>24} {:>12}", "batch", "time", "energy", "J/request")];
+    let mut lines = vec![format!(
+        "{:>6} {:>8} {:>20} {:>24} {:>12}",
+        "batch", "pause", "time", "energy", "J/request"
+    )];
     for row in &calibration.sizes {
         let time = format!("{:.5} s{}", row.mean_s, spread(row.mean_s, row.sd_s));
         let energy = row.mean_j.map(|it| format!("{it:.4} J{}", spread(it, row.sd_j)));
         let each = row.mean_j.map(|it| format!("{:.4}", per_request(it, row.size)));
         let none = || "none".to_owned();
         let (energy, each) = (energy.unwrap_or_else(none), each.unwrap_or_else(none));
-        lines.push(format!("{:>6} {time:>20} {energy:>24} {each:>12}", row.size));
+        let pause = format!("{} s", row.pause_s);
+        lines.push(format!("{:>6} {pause:>8} {time:>20} {energy:>24} {each:>12}", row.size));
     }
     let fit = |fit: &Fit, unit: &str| {
         let interval = |it: Option<[f64; 2]>| {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{
     description,
     network::{Network, Part},
-    photographs::Images,
+    photographs::Photographs,
 };
 use crate::{
     Failure, Interrupt,
@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "STUDY")]
     compat: Option<Compat>,
     #[command(flatten)]
-    images: Images,
+    images: Photographs,
     /// Batches of the largest size before the first request; the study served 256 of 32.
     #[arg(long, value_name = "N", default_value_t = WARMUP)]
     warmup: usize,
@@ -219,7 +219,7 @@ pub(super) fn serve_beside(
     for _ in 0..warmup {
         network.serve(&largest).map_err(Failure::run_time)?;
     }
-    network.metered(meter);
+    network.metered(Some(meter));
     network.parts();
     let others = Others::watch();
     let span = meter.span("serve");
@@ -228,6 +228,7 @@ pub(super) fn serve_beside(
     let served = serve_limited(&times, limit, &mut policy, network, &Real::start(), &mut control);
     let others_share = others.share();
     let span = span.end();
+    network.metered(None);
     let served = served.map_err(|error| match error {
         LiveError::Stopped(_) => Failure::Interrupted,
         other => Failure::run_time(other),

@@ -3,31 +3,23 @@
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
 use anyhow::{Context, anyhow};
-use candle_core::Tensor;
 use inference_sim::{Calibration, Executor};
 use meter::Meter;
-use models::vision::{VisionError, VisionNetwork, random_images};
+use models::vision::{VisionError, VisionNetwork};
 use record::{Energy, Seconds};
 
-use super::photographs::{self, Images};
+use super::photographs::Photographs;
+use crate::images::{Images, POOL};
 
 /// Classes of the networks, and the seed of their random weights and images: neither changes time
 /// or energy.
 const CLASSES: usize = 1000;
 const SEED: u64 = 1;
-/// Different images; request i asks for image i modulo this.
-const POOL: usize = 64;
-
-/// The images of the requests with these numbers, as `[n][3][side][side]`: what a batch begins
-/// with, inside its service.
-pub(super) type Prepare = Box<dyn FnMut(&[usize]) -> Result<Tensor, VisionError>>;
 
 /// A network that answers requests: takes their images, puts them together, runs.
 pub(super) struct Network {
     network: VisionNetwork,
-    prepare: Prepare,
-    /// Photographs that are served in turns; 0 if the images are random.
-    photographs: usize,
+    images: Images,
     /// Measures every batch.
     meter: Option<Meter>,
     /// Those served since the last [`Network::parts`].
@@ -48,34 +40,36 @@ impl Network {
     pub(super) fn new(
         name: &str,
         side: usize,
-        images: &Images,
+        photographs: &Photographs,
         threads: Option<NonZeroUsize>,
     ) -> anyhow::Result<Self> {
         use_threads(threads)?;
         KEPT.call_once(keep_memory);
         fits(POOL, side)?;
         let network = VisionNetwork::random(name, CLASSES, SEED)?;
-        let (prepare, photographs) = match &images.folder {
-            Some(folder) => photographs::prepare(folder, images.cached, name, side)?,
-            None => (random(side)?, 0),
+        let images = match &photographs.folder {
+            Some(folder) => {
+                Images::photographs(folder, photographs.cached, name, side).context("--images")?
+            }
+            None => Images::random(side, SEED)?,
         };
-        Ok(Self { network, prepare, photographs, meter: None, parts: Vec::new() })
+        Ok(Self { network, images, meter: None, parts: Vec::new() })
     }
 
     /// The one that was calibrated, with the images it was calibrated with.
     pub(super) fn calibrated(it: &Calibration) -> anyhow::Result<Self> {
-        let images = Images { folder: it.images.clone(), cached: it.cache_images };
-        Self::new(&it.network, it.image_side, &images, it.threads).context("calibration")
+        let photographs = Photographs { folder: it.images.clone(), cached: it.cache_images };
+        Self::new(&it.network, it.image_side, &photographs, it.threads).context("calibration")
     }
 
     /// Photographs that are served in turns; 0 if the images are random.
     pub(super) fn photographs(&self) -> usize {
-        self.photographs
+        self.images.count()
     }
 
-    /// Measures every batch from now on.
-    pub(super) fn metered(&mut self, meter: &Meter) {
-        self.meter = Some(meter.clone());
+    /// Measures every batch from now on, or no longer.
+    pub(super) fn metered(&mut self, meter: Option<&Meter>) {
+        self.meter = meter.cloned();
     }
 
     /// The batches since the last call, or the first.
@@ -133,23 +127,13 @@ pub(super) fn fits(size: usize, side: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Random images, ready in memory.
-fn random(side: usize) -> Result<Prepare, VisionError> {
-    let pool = random_images(POOL, side, SEED)?;
-    Ok(Box::new(move |requests| {
-        let image = |it: &usize| pool.narrow(0, it % POOL, 1);
-        let images: Vec<Tensor> = requests.iter().map(image).collect::<Result<_, _>>()?;
-        Ok(Tensor::cat(&images, 0)?)
-    }))
-}
-
 impl Executor for Network {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
         let span = self.meter.as_ref().map(|it| it.span("batch"));
         let start = Instant::now();
-        let images = (self.prepare)(requests)?;
+        let images = self.images.batch(requests)?;
         let prepare = Seconds(start.elapsed().as_secs_f64());
         // On a thread of the pool, so that none of the layers' parallel parts has to wake one up.
         let network = &self.network;

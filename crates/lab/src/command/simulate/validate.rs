@@ -1,10 +1,6 @@
 //! `wattlab simulate validate`: calibrated simulations beside the real thing, cell by cell.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
 use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
@@ -12,7 +8,11 @@ use meter::Meter;
 use record::{Origin, ProbeUse};
 use serde::{Deserialize, Serialize};
 
-use super::{calibrate, description, live, network::Network};
+use super::{
+    calibrate::{self, Measured},
+    description, live,
+    network::Network,
+};
 use crate::{Failure, Interrupt, others::DISTURBED, output, progress};
 
 /// Arguments of `wattlab simulate validate`.
@@ -24,9 +24,13 @@ pub(super) struct Args {
     /// Loads: shares of what the largest batches can serve. Each gives a frequency.
     #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
     loads: Vec<f64>,
-    /// Seconds over which the requests of a cell arrive.
+    /// Seconds over which the requests of a cell arrive, in each round.
     #[arg(long, value_name = "S", default_value_t = 15.0)]
     duration: f64,
+    /// How often all is calibrated, simulated and served; the table has means. A machine whose
+    /// speed drifts, as a shared one's does, is seen at several times.
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    rounds: NonZeroU32,
     #[command(flatten)]
     plan: calibrate::Plan,
     /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
@@ -46,6 +50,9 @@ struct Cell {
     network: String,
     policy: String,
     load: f64,
+    /// From 0.
+    #[serde(default)]
+    round: u32,
     rate_rps: f64,
     requests: usize,
     live_mean_batch: f64,
@@ -64,7 +71,10 @@ struct Cell {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     schema: &'static str,
+    /// As measured, round by round.
     cells: &'a [Cell],
+    /// Over the rounds.
+    means: Vec<Cell>,
     /// What the joules were read from, here and now.
     probes: Vec<ProbeUse>,
     /// The largest relative distances of live from simulated.
@@ -97,8 +107,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
     let cells = cells(args, &meter)?;
+    let means = means(&cells);
     let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
-        cells.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
+        means.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
     };
     let document = Document {
         schema: "wattlab.simulate-validate/1",
@@ -106,6 +117,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         probes: meter.probe_uses(),
         worst_response: worst(&Cell::response),
         worst_energy: worst(&Cell::energy),
+        means,
     };
     if args.json {
         return output::print_json(&document);
@@ -146,60 +158,108 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
         .with_context(wrong)
         .map_err(Failure::BadInput)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    for arch in &args.arch {
-        let path = args.out.join(format!("{arch}.toml"));
-        let mut network = None;
-        for &load in &args.loads {
-            for kind in [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window] {
-                let known = |it: &&Cell| {
-                    it.network == *arch && it.load == load && it.policy.starts_with(word(kind))
-                };
-                if cells.iter().any(|it| known(&it)) {
-                    continue;
-                }
-                let network = match &mut network {
-                    Some(network) => network,
-                    none => none.insert(open(args, arch, &path, meter, &interrupt)?),
-                };
-                let mut config = description::read(&path).map_err(Failure::bad_input)?;
-                prepare(&mut config, load, args.duration, kind);
-                let cell = cell(&config, load, &path, network, meter, &interrupt)?;
-                if let Some(share) = cell.others_share.filter(|&it| it > DISTURBED && !args.busy) {
-                    progress::line(&format!(
-                        "{arch}, {}, load {load}: left out, because others used {:.0} % of the \
-                         processors; call again for it",
-                        cell.policy,
-                        100.0 * share
-                    ));
-                    continue;
-                }
-                let line = serde_json::to_string(&cell).map_err(Failure::run_time)?;
-                writeln!(file, "{line}").with_context(wrong).map_err(Failure::RunTime)?;
-                progress::line(&format!("{arch}, {}, load {load}: done", cell.policy));
-                cells.push(cell);
+    let each = (0..args.rounds.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
+    for (round, arch) in each {
+        let known = |&(load, kind): &(f64, PolicyKind)| {
+            cells.iter().any(|it| {
+                let same = it.network == *arch && it.load == load && it.round == round;
+                same && it.policy.starts_with(word(kind))
+            })
+        };
+        let kinds = [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window];
+        let queues = args.loads.iter().flat_map(|&load| kinds.map(|kind| (load, kind)));
+        let queues: Vec<_> = queues.filter(|it| !known(it)).collect();
+        if queues.is_empty() {
+            continue;
+        }
+        for cell in measure(args, arch, round, &queues, meter, &interrupt)? {
+            let share = cell.others_share.unwrap_or_default();
+            if share > DISTURBED && !args.busy {
+                progress::line(&format!(
+                    "{arch}, {}, load {}: left out, because others used {:.0} % of the \
+                     processors; call again for it",
+                    cell.policy,
+                    cell.load,
+                    100.0 * share
+                ));
+                continue;
             }
+            let line = serde_json::to_string(&cell).map_err(Failure::run_time)?;
+            writeln!(file, "{line}").with_context(wrong).map_err(Failure::RunTime)?;
+            cells.push(cell);
         }
     }
     Ok(cells)
 }
 
-/// The network, calibrated.
-fn open(
+/// Serves queues, two at a time, and calibrates before, between and after them, so that the tables are
+/// of the machine as it was meanwhile; then simulates the same queues.
+fn measure(
     args: &Args,
     arch: &str,
-    path: &Path,
+    round: u32,
+    queues: &[(f64, PolicyKind)],
     meter: &Meter,
     interrupt: &Interrupt,
-) -> Result<Network, Failure> {
-    if path.exists() {
-        let config = description::read(path).map_err(Failure::bad_input)?;
-        return live::network(&config, path);
+) -> Result<Vec<Cell>, Failure> {
+    let path = args.out.join(match round {
+        0 => format!("{arch}.toml"),
+        _ => format!("{arch}-{}.toml", round + 1),
+    });
+    let plan = &args.plan;
+    let mut network =
+        Network::new(arch, plan.side, &plan.images, plan.threads).map_err(Failure::BadInput)?;
+    let mut measured = Measured::begin(meter, interrupt)?;
+    let pairs = queues.chunks(2);
+    let sweeps = plan.repetitions.div_ceil(pairs.len() as u32 + 1);
+    let mut calibrate = |network: &mut Network| {
+        for _ in 0..sweeps {
+            plan.once_more(network, meter, interrupt, &mut measured)?;
+        }
+        plan.describe(arch, meter, &measured)
+    };
+    let mut calibrated = calibrate(&mut network)?;
+    // Rates follow from the first tables: all queues of a load have the same.
+    let first = calibrated.clone();
+    let by = live::By { meter, interrupt, warmup: live::WARMUP, compat: None };
+    let mut served = Vec::new();
+    for pair in pairs {
+        for &(load, kind) in pair {
+            let mut queue = first.clone();
+            prepare(&mut queue, load, args.duration, kind);
+            queue.seed = queue.seed.wrapping_add(u64::from(round));
+            let live = live::serve_beside(&queue, &path, &mut network, &by)?.live;
+            progress::line(&format!("round {}: {arch}, {}, load {load}", round + 1, word(kind)));
+            served.push((load, queue, live));
+        }
+        calibrated = calibrate(&mut network)?;
     }
-    let mut network = Network::new(arch, args.plan.side, &args.plan.images, args.plan.threads)
-        .map_err(Failure::BadInput)?;
-    let config = args.plan.measure(arch, &mut network, meter, interrupt)?;
-    calibrate::write(&config, path)?;
-    Ok(network)
+    measured.warn(arch);
+    calibrate::write(&calibrated, &path)?;
+    let cell = |(load, queue, live): (f64, SimulationConfig, live::Live)| {
+        let SimulationConfig { service, power, .. } = calibrated.clone();
+        let queue = SimulationConfig { service, power, ..queue };
+        let simulated = inference_sim::simulate(&queue)
+            .map_err(|error| Failure::bad_input(description::in_file(&path, error)))?;
+        let size = queue.batching.size.unwrap_or_default();
+        Ok(Cell {
+            network: arch.to_owned(),
+            policy: format!("{} {size}", word(queue.batching.policy)),
+            load,
+            round,
+            rate_rps: queue.arrivals.rate.unwrap_or_default(),
+            requests: queue.requests,
+            live_mean_batch: live.mean_batch,
+            simulated_mean_batch: simulated.mean_batch,
+            live_response_s: live.mean_response_s,
+            simulated_response_s: simulated.mean_response.map(|it| it.0),
+            live_j_per_request: live.energy_j_per_request,
+            simulated_j_per_request: simulated.energy_per_request.map(|it| it.0),
+            energy_origin: live.energy.map(|it| it.origin),
+            others_share: live.others_share,
+        })
+    };
+    served.into_iter().map(cell).collect()
 }
 
 /// Poisson arrivals of that load for so long, and a policy: full batches of 8, what waits up to 32,
@@ -227,32 +287,42 @@ fn word(kind: PolicyKind) -> &'static str {
     }
 }
 
-fn cell(
-    config: &SimulationConfig,
-    load: f64,
-    path: &Path,
-    network: &mut Network,
-    meter: &Meter,
-    interrupt: &Interrupt,
-) -> Result<Cell, Failure> {
-    let by = live::By { meter, interrupt, warmup: live::WARMUP, compat: None };
-    let found = live::serve_beside(config, path, network, &by)?;
-    let size = config.batching.size.unwrap_or_default();
-    Ok(Cell {
-        network: config.calibration.as_ref().map_or_else(String::new, |it| it.network.clone()),
-        policy: format!("{} {size}", word(config.batching.policy)),
-        load,
-        rate_rps: config.arrivals.rate.unwrap_or_default(),
-        requests: config.requests,
-        live_mean_batch: found.live.mean_batch,
-        simulated_mean_batch: found.simulated.mean_batch,
-        live_response_s: found.live.mean_response_s,
-        simulated_response_s: found.simulated.mean_response.map(|it| it.0),
-        live_j_per_request: found.live.energy_j_per_request,
-        simulated_j_per_request: found.simulated.energy_per_request.map(|it| it.0),
-        energy_origin: found.live.energy.map(|it| it.origin),
-        others_share: found.live.others_share,
-    })
+/// Each cell's means over its rounds, in order of their first ones; of the requests the sum.
+fn means(cells: &[Cell]) -> Vec<Cell> {
+    let mut groups: Vec<Vec<&Cell>> = Vec::new();
+    for cell in cells {
+        let same = |it: &&mut Vec<&Cell>| {
+            let other = it[0];
+            (&other.network, &other.policy, other.load) == (&cell.network, &cell.policy, cell.load)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(cell),
+            None => groups.push(vec![cell]),
+        }
+    }
+    let mean = |group: &[&Cell]| {
+        let n = group.len() as f64;
+        let of = |value: fn(&Cell) -> f64| group.iter().map(|it| value(it)).sum::<f64>() / n;
+        // Where one has none, the mean has none.
+        let some = |value: fn(&Cell) -> Option<f64>| {
+            let all: Option<Vec<f64>> = group.iter().map(|it| value(it)).collect();
+            all.map(|it| it.iter().sum::<f64>() / n)
+        };
+        Cell {
+            requests: group.iter().map(|it| it.requests).sum(),
+            rate_rps: of(|it| it.rate_rps),
+            live_mean_batch: of(|it| it.live_mean_batch),
+            simulated_mean_batch: of(|it| it.simulated_mean_batch),
+            live_response_s: of(|it| it.live_response_s),
+            simulated_response_s: some(|it| it.simulated_response_s),
+            live_j_per_request: some(|it| it.live_j_per_request),
+            simulated_j_per_request: some(|it| it.simulated_j_per_request),
+            energy_origin: group.iter().filter_map(|it| it.energy_origin).reduce(Origin::and),
+            others_share: some(|it| it.others_share),
+            ..group[0].clone()
+        }
+    };
+    groups.iter().map(|group| mean(group)).collect()
 }
 
 /// In Markdown.
@@ -263,7 +333,7 @@ fn table(document: &Document<'_>) -> String {
             .to_owned(),
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for it in document.cells {
+    for it in &document.means {
         let number =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
         let ratio =

@@ -4,6 +4,7 @@ mod compare;
 mod engine;
 mod journal;
 mod open;
+mod parameter;
 mod request;
 mod run;
 mod serve;

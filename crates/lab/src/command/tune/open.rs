@@ -33,6 +33,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(spec: StudySpec) -> anyhow::Result<Self> {
+        spec.check_budget()?;
         let (senses, engine) = (spec.senses(), Engine::new(&spec)?);
         let (costs, spent, unpaid) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let space = spec.space()?;

@@ -1,11 +1,14 @@
 //! What a client may say.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
-use hpo::{Constraint, Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Scale, Space};
+use anyhow::{Context, anyhow, bail, ensure};
+use hpo::{Constraint, Grid, Objectives, Parameter, Pruner, Rungs, Sampler, Space};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::parameter::ParameterSpec;
+use crate::config::unknown_key;
 
 /// A line of standard input.
 #[derive(Debug, Deserialize)]
@@ -36,15 +39,28 @@ pub(super) enum Request {
     Pareto {},
 }
 
+/// What a request may be, as its errors say it.
+const OPS: [&str; 7] = ["study", "ask", "tell", "report", "should_stop", "best", "pareto"];
+
 impl Request {
     pub(super) fn parse(line: &str) -> anyhow::Result<Self> {
-        let parsed = serde_json::from_str(line);
+        let parsed = serde_json::from_str::<Value>(line);
         // Python and others write numbers that JSON lacks; they mean a failed trial.
         let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
-        parsed.context(
-            "this is no request; send one JSON object a line with `op` study, ask, tell, report, \
-             should_stop, best or pareto",
-        )
+        let none = "this is no request; send one JSON object a line with `op` study, ask, tell, \
+                    report, should_stop, best or pareto";
+        let request = parsed.context(none)?;
+        let op = request.get("op").and_then(Value::as_str).map(str::to_owned);
+        let known = op.filter(|it| OPS.contains(&it.as_str()));
+        serde_json::from_value(request).map_err(|error| {
+            let message = error.to_string();
+            let near = unknown_key::suggestion(&message);
+            let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            match known {
+                Some(op) => anyhow!("the request `{op}` cannot be read: {message}{near}"),
+                None => anyhow!("{none}: {message}{near}"),
+            }
+        })
     }
 }
 
@@ -101,7 +117,10 @@ pub(super) struct StudySpec {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "`direction` is neither `minimize` nor `maximize`, nor a list of these, one an objective"
+)]
 pub(super) enum Direction {
     #[default]
     #[serde(skip)]
@@ -124,7 +143,12 @@ pub(super) enum Sense {
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    tag = "kind",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table with the strategy's name, say { kind = \"gp\" }"
+)]
 pub(super) enum SamplerSpec {
     /// `values` for each real parameter; `paper`: the study's grid, without the upper bounds.
     Grid {
@@ -178,113 +202,6 @@ fn five() -> usize {
     5
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ParameterSpec {
-    pub(super) name: String,
-    kind: KindSpec,
-    #[serde(default)]
-    low: Option<f64>,
-    #[serde(default)]
-    high: Option<f64>,
-    #[serde(default)]
-    log: bool,
-    #[serde(default)]
-    choices: Option<Vec<Value>>,
-    /// How far its values are apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<f64>,
-    /// An earlier parameter and its value, or values, for which this one matters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    only_if: Option<BTreeMap<String, Value>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum KindSpec {
-    Float,
-    Int,
-    Categorical,
-}
-
-impl ParameterSpec {
-    /// With those before it, which it may depend on.
-    fn parameter(&self, before: &[Self]) -> anyhow::Result<Parameter> {
-        let plain = self.alone()?;
-        let Some(only_if) = &self.only_if else { return Ok(plain) };
-        let name = &self.name;
-        let mut pairs = only_if.iter();
-        let (Some((parent, values)), None) = (pairs.next(), pairs.next()) else {
-            bail!("parameter `{name}` needs one parameter in `only_if`, with its value or a list");
-        };
-        let values = match values {
-            Value::Array(list) => list.as_slice(),
-            other => std::slice::from_ref(other),
-        };
-        let Some(spec) = before.iter().find(|it| it.name == *parent) else {
-            // The space says what is wrong.
-            return Ok(plain.only_if(parent, &[]));
-        };
-        let index = |value: &Value| {
-            let choice = |choices: &Vec<Value>| choices.iter().position(|it| same(it, value));
-            let found = match &spec.choices {
-                Some(choices) => choice(choices).map(|it| it as f64),
-                None => value.as_f64(),
-            };
-            found.with_context(|| {
-                format!(
-                    "parameter `{name}` matters only if `{parent}` is {value}, which it never is"
-                )
-            })
-        };
-        let values: anyhow::Result<Vec<f64>> = values.iter().map(index).collect();
-        Ok(plain.only_if(parent, &values?))
-    }
-
-    fn alone(&self) -> anyhow::Result<Parameter> {
-        let name = &self.name;
-        if self.kind == KindSpec::Categorical {
-            let bounds = self.low.is_some() || self.high.is_some() || self.log;
-            ensure!(!bounds, "parameter `{name}` is categorical and has no `low`, `high` or `log`");
-            let choices = self.choices.as_ref().with_context(|| {
-                format!("parameter `{name}` is categorical and needs `choices`, a list")
-            })?;
-            ensure!(self.step.is_none(), "parameter `{name}` is categorical and has no `step`");
-            return Ok(Parameter::categorical(name, choices.len()));
-        }
-        ensure!(
-            self.choices.is_none(),
-            "parameter `{name}` has `choices`: its kind is categorical"
-        );
-        let (Some(low), Some(high)) = (self.low, self.high) else {
-            bail!("parameter `{name}` needs `low` and `high`");
-        };
-        let scale = if self.log { Scale::Log } else { Scale::Linear };
-        if self.kind == KindSpec::Float {
-            let real = Parameter::new(name, low, high, scale);
-            return Ok(self.step.map_or(real.clone(), |step| real.stepped(step)));
-        }
-        let whole = low.fract() == 0.0 && high.fract() == 0.0;
-        ensure!(
-            whole,
-            "parameter `{name}` is an int of range {low} to {high}; its bounds must be whole"
-        );
-        let whole = Parameter::integer(name, low as i64, high as i64, scale);
-        Ok(self.step.map_or(whole.clone(), |step| whole.stepped(step)))
-    }
-
-    /// A value as the client knows it.
-    pub(super) fn value(&self, value: f64) -> Value {
-        match (self.kind, &self.choices) {
-            (KindSpec::Categorical, Some(choices)) => {
-                choices.get(value as usize).cloned().unwrap_or(Value::Null)
-            }
-            (KindSpec::Int, _) => json!(value as i64),
-            _ => json!(value),
-        }
-    }
-}
-
 impl StudySpec {
     pub(super) fn space(&self) -> anyhow::Result<Space> {
         let each = self.space.iter().enumerate();
@@ -294,6 +211,17 @@ impl StudySpec {
             self.constraints.iter().map(|it| Constraint::parse(it)).collect();
         let space = Space::new(parameters?)?;
         Ok(if self.constraints.is_empty() { space } else { space.constrained(constraints?)? })
+    }
+
+    /// Whether what may be spent makes sense.
+    pub(super) fn check_budget(&self) -> anyhow::Result<()> {
+        let unfit = self.budget_j.filter(|it| !(*it > 0.0 && it.is_finite()));
+        ensure!(
+            unfit.is_none(),
+            "`budget_j` is {}; give joules above 0, or leave it out",
+            unfit.unwrap_or_default()
+        );
+        Ok(())
     }
 
     pub(super) fn sampler(&self) -> anyhow::Result<Sampler> {
@@ -355,11 +283,6 @@ impl StudySpec {
             Direction::Many(senses) => senses.clone(),
         }
     }
-}
-
-/// Whether a value is a choice: 1 is 1.0.
-fn same(choice: &Value, value: &Value) -> bool {
-    choice == value || (choice.is_number() && choice.as_f64() == value.as_f64())
 }
 
 #[cfg(test)]

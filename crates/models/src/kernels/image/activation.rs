@@ -2,7 +2,7 @@
 
 use crate::kernels::lanes::dispatch;
 
-/// A function of each value.
+/// A function of each value, in the order in which `device/vision.cu` counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
     None,

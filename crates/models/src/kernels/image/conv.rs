@@ -71,6 +71,43 @@ impl Conv {
         self.activation
     }
 
+    /// Terms of an output's sum: kernel rows, columns and channels of its group.
+    pub(crate) fn terms(&self) -> usize {
+        let ConvShape { input, kernel: [kh, kw], groups, .. } = self.shape;
+        kh * kw * input / groups
+    }
+
+    /// The same with zeros behind, so that each row of so many halves begins where 16 bytes do.
+    pub(crate) fn depth(&self) -> usize {
+        self.terms().next_multiple_of(8)
+    }
+
+    /// The weights as rows `[co][depth]` of as many terms, zeros behind them.
+    pub(crate) fn rows(&self, depth: usize) -> Vec<f32> {
+        let (output, terms) = (self.shape.output, self.terms());
+        let mut rows = vec![0.0; output * depth];
+        for o in 0..output {
+            let (panel, lane) = self.place(o);
+            for term in 0..terms {
+                rows[o * depth + term] = self.weights[(panel * terms + term) * PANEL + lane];
+            }
+        }
+        rows
+    }
+
+    /// `[co]`.
+    pub(crate) fn biases(&self) -> Vec<f32> {
+        let of = |(panel, lane)| self.bias[panel * PANEL + lane];
+        (0..self.shape.output).map(|it| of(self.place(it))).collect()
+    }
+
+    /// The panel and the lane of an output.
+    fn place(&self, output: usize) -> (usize, usize) {
+        let outputs = self.shape.output / self.shape.groups;
+        let (group, channel) = (output / outputs, output % outputs);
+        (group * outputs.div_ceil(PANEL) + channel / PANEL, channel % PANEL)
+    }
+
     /// Whether a residual can be added before the activation, which is a ReLU or none.
     pub(crate) fn adds_before(&self, relu: bool) -> bool {
         self.activation == if relu { Activation::Relu } else { Activation::None }

@@ -39,6 +39,16 @@ impl Depthwise {
         self.activation
     }
 
+    /// `[kh·kw][c]`.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// `[c]`.
+    pub(crate) fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+
     /// From `weights` `[c][1][kh][kw]` and `bias` `[c]`.
     pub(crate) fn new(
         shape: ConvShape,

@@ -44,7 +44,7 @@ pub(crate) struct ConvShape {
 
 impl ConvShape {
     /// Rows and columns of the output.
-    fn size(&self, h: usize, w: usize) -> Result<(usize, usize)> {
+    pub(crate) fn size(&self, h: usize, w: usize) -> Result<(usize, usize)> {
         let along = |size: usize, axis: usize| {
             let padded = size + 2 * self.padding[axis];
             padded.checked_sub(self.kernel[axis]).map(|it| it / self.stride + 1)

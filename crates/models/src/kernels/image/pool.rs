@@ -19,7 +19,8 @@ pub(crate) struct MaxPool {
 impl MaxPool {
     /// Outputs along an axis, as PyTorch counts them: a window that begins in the far padding is left
     /// out, and one window may hang over an image that is smaller than it.
-    fn outputs(&self, size: usize) -> Result<usize> {
+    /// Rows or columns of the output.
+    pub(crate) fn outputs(&self, size: usize) -> Result<usize> {
         let hanging = if self.ceil { self.stride - 1 } else { 0 };
         let Some(room) = (size + 2 * self.padding + hanging).checked_sub(self.kernel) else {
             bail!("a pool of {} does not fit {size} pixels", self.kernel);
@@ -86,7 +87,7 @@ pub(crate) enum AveragePool {
 }
 
 impl AveragePool {
-    fn outputs(self, size: usize) -> Result<usize> {
+    pub(crate) fn outputs(self, size: usize) -> Result<usize> {
         match self {
             Self::Adaptive(outputs) => Ok(outputs),
             Self::Windows { kernel, stride, padding } => {

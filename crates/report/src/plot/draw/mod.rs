@@ -1,6 +1,7 @@
 //! A file for each kind of plot.
 
 mod categories;
+mod coordinates;
 mod lines;
 mod points;
 mod strip;
@@ -20,6 +21,7 @@ pub(super) fn draw(plot: &Plot, width: Width) -> Drawing {
         Plot::Dots(it) => categories::draw(it, categories::Style::Dots, width),
         Plot::Bars(it) => categories::draw(it, categories::Style::Bars, width),
         Plot::Strip(it) => strip::draw(it, width),
+        Plot::Coordinates(it) => coordinates::draw(it, width),
     }
 }
 

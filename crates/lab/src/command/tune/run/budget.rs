@@ -27,6 +27,7 @@ impl Budget {
         let any = self.trials.is_some()
             || [self.joules, self.seconds, self.grams].iter().any(Option::is_some);
         ensure!(any, "`budget` has no end; give `trials`, `joules`, `seconds` or `grams`");
+        ensure!(self.trials != Some(0), "`budget.trials` is 0; give at least 1");
         let all = [
             ("joules", self.joules),
             ("seconds", self.seconds),
@@ -92,7 +93,11 @@ impl Budget {
         ];
         let used = parts.into_iter().find(|(_, used, most)| most.is_some_and(|it| *used >= it));
         used.map(|(name, used, most)| {
-            format!("the budget's {name} are used up: {used:.6} of {}", most.unwrap_or_default())
+            let most = most.unwrap_or_default();
+            if name == "trials" {
+                return format!("the budget's trials are used up: {used} of {most}");
+            }
+            format!("the budget's {name} are used up: {used:.6} of {most}")
         })
     }
 }

@@ -37,6 +37,11 @@ impl Description {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let mut table: toml::Table = toml::from_str(text).map_err(|it| anyhow!("{it}"))?;
         ensure!(!table.contains_key("journal"), "`journal` is given by --journal FILE");
+        ensure!(
+            !table.contains_key("budget_j"),
+            "`budget_j` is of `wattlab tune serve`; here the budget is a table, say \
+             `budget = {{ joules = 5000.0 }}`"
+        );
         let metric = table.remove("metric").context(
             "`metric` is missing: the name before the number in the command's output, say \
              \"accuracy\"",
@@ -55,6 +60,11 @@ impl Description {
         let budget: Budget = budget.try_into().map_err(|it| better(&it, "`budget`: "))?;
         budget.check()?;
         let study: StudySpec = table.try_into().map_err(|it| better(&it, ""))?;
+        // What is wrong with the study is wrong with this file.
+        study.space()?;
+        study.sampler()?;
+        study.pruner()?;
+        study.objectives()?;
         ensure!(
             study.senses().len() == metrics.len(),
             "`metric` names {} and `direction` {} objectives; give one each",

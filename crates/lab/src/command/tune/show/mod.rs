@@ -1,16 +1,20 @@
 //! `wattlab tune show JOURNAL`: what a study has learned, as data and as figures.
 
-mod coordinates;
 mod figures;
 
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use hpo::{Dependence, Importance, Progress, importance, partial_dependence, progress};
+use hpo::{Kind, Progress, progress};
+use report::{Axis, Importance, Landscape, Subject, Tried};
 use serde_json::{Value, json};
 
 use super::{engine::Seen, open::Open};
-use crate::{Failure, output};
+use crate::{
+    Failure,
+    insight::{self, Trials},
+    output,
+};
 
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]
@@ -28,24 +32,22 @@ pub struct Args {
 
 /// What is known of the first objective.
 struct Insight {
-    names: Vec<String>,
     /// Trials with values, in the client's sign.
     trials: Vec<Seen>,
-    importance: Option<Importance>,
-    dependence: Vec<Dependence>,
+    landscape: Landscape,
     progress: Vec<Progress>,
 }
 
 /// Places that a dependence is shown at.
 const PLACES: usize = 33;
+/// Choices that have names in a figure; more are numbered.
+const NAMED: u64 = 100;
 
 impl Insight {
     fn of(open: &Open) -> Self {
         let all = open.seen();
         let given = |it: &&Seen| it.values.is_some();
         let trials: Vec<Seen> = all.iter().filter(given).cloned().collect();
-        let points: Vec<Vec<f64>> = trials.iter().map(|it| it.parameters.clone()).collect();
-        let values: Vec<f64> = trials.iter().filter_map(Seen::first).collect();
         // Best means least where less is better.
         let sign = if open.minimizes() { -1.0 } else { 1.0 };
         let history: Vec<hpo::Trial> = all
@@ -62,15 +64,53 @@ impl Insight {
             it.value = it.value.map(|it| it * sign);
             it.best = it.best.map(|it| it * sign);
         }
-        let seed = open.spec.seed;
-        Self {
-            names: open.spec.space.iter().map(|it| it.name.clone()).collect(),
-            importance: importance(open.space(), &points, &values, seed),
-            dependence: partial_dependence(open.space(), &points, &values, PLACES)
-                .unwrap_or_default(),
-            progress,
-            trials,
-        }
+        Self { landscape: landscape(open, &trials), progress, trials }
+    }
+
+    fn subject(&self) -> Option<&Subject> {
+        self.landscape.subjects.first()
+    }
+
+    fn importance(&self) -> Option<&Importance> {
+        self.subject()?.importance.as_ref()
+    }
+}
+
+fn landscape(open: &Open, trials: &[Seen]) -> Landscape {
+    let tried = trials.iter().filter_map(|it| {
+        let matters = open.space().active(&it.parameters);
+        let parameters = it.parameters.iter().zip(matters);
+        let tried = Tried {
+            name: format!("trial {}", it.trial),
+            parameters: parameters.map(|(value, matters)| matters.then_some(*value)).collect(),
+            cost: it.cost,
+            value: it.first()?,
+        };
+        Some((it.parameters.clone(), tried))
+    });
+    let (points, tried): (Vec<Vec<f64>>, Vec<Tried>) = tried.unzip();
+    let seen = Trials { count: trials.len(), points, tried };
+    let (space, seed) = (open.space(), open.spec.seed);
+    let parameters = open.spec.space.iter().zip(space.parameters()).map(|(spec, it)| {
+        let cells = match it.kind {
+            Kind::Categorical => it.cells().filter(|it| *it <= NAMED).unwrap_or(0),
+            _ => 0,
+        };
+        let choice = |at: u64| match spec.value(at as f64) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        insight::parameter(it, spec.name.clone(), (0..cells).map(choice).collect())
+    });
+    Landscape {
+        id: String::new(),
+        name: String::new(),
+        parameters: parameters.collect(),
+        value: Axis::new("value", ""),
+        bounds: None,
+        is_minimized: open.minimizes(),
+        cost: Some(figures::cost(open, "a trial")),
+        subjects: vec![insight::subject("", seen, space, seed, PLACES)],
     }
 }
 
@@ -84,10 +124,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let insight = Insight::of(&open);
     let enough = || -> anyhow::Result<()> {
         ensure!(
-            insight.trials.len() >= 2,
-            "`{}` has {} trials with a value; two are the least that says anything",
+            !insight.trials.is_empty(),
+            "`{}` has no trial with a value yet; tell some first",
             args.journal.display(),
-            insight.trials.len()
         );
         Ok(())
     };
@@ -105,16 +144,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn data(open: &Open, insight: &Insight) -> Value {
-    let name = |at: usize| &insight.names[at];
-    let alone = insight.importance.iter().flat_map(|it| it.alone.iter().enumerate());
+    let name = |at: usize| &open.spec.space[at].name;
+    let alone = insight.importance().into_iter().flat_map(|it| it.alone.iter().enumerate());
     let alone = alone.map(|(at, share)| {
         json!({ "parameter": name(at), "share": share.mean, "deviation": share.deviation })
     });
-    let pairs = insight.importance.iter().flat_map(|it| &it.pairs);
+    let pairs = insight.importance().into_iter().flat_map(|it| &it.pairs);
     let pairs = pairs.map(|(a, b, share)| {
         json!({ "parameters": [name(*a), name(*b)], "share": share.mean, "deviation": share.deviation })
     });
-    let dependence = insight.dependence.iter().enumerate().map(|(at, it)| {
+    let dependence = insight.subject().into_iter().flat_map(|it| it.dependence.iter().enumerate()).map(|(at, it)| {
         let values: Vec<Value> =
             it.at.iter().map(|value| open.spec.space[at].value(*value)).collect();
         json!({ "parameter": name(at), "at": values, "mean": it.mean, "deviation": it.deviation })
@@ -137,6 +176,8 @@ fn data(open: &Open, insight: &Insight) -> Value {
         "partial_dependence": dependence.collect::<Vec<_>>(),
         "parallel_coordinates": coordinates.collect::<Vec<_>>(),
         "history": history.collect::<Vec<_>>(),
+        // Why nothing is said about the parameters, if so.
+        "silence": insight.subject().and_then(|it| it.silence.as_deref()),
     })
 }
 
@@ -147,18 +188,12 @@ fn lines(open: &Open, insight: &Insight) -> Vec<String> {
     if let Ok(best) = open.best() {
         lines.push(format!("best: {}", open.shown_good(&best)));
     }
-    let Some(importance) = &insight.importance else {
-        lines.push("all values are the same: nothing to say about parameters".to_owned());
+    let Some(importance) = insight.importance() else {
+        lines.extend(insight.landscape.in_words());
         return lines;
     };
     lines.push("share of the variance over the space (fANOVA):".to_owned());
-    let mut shares: Vec<(String, hpo::Share)> =
-        insight.names.iter().cloned().zip(importance.alone.iter().copied()).collect();
-    let pair = |(a, b, share): &(usize, usize, hpo::Share)| {
-        (format!("{} × {}", insight.names[*a], insight.names[*b]), *share)
-    };
-    shares.extend(importance.pairs.iter().map(pair));
-    shares.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
+    let shares = insight.landscape.ranked(importance);
     lines.extend(shares.iter().take(10).map(|(name, share)| {
         format!("  {:5.1} % ± {:4.1}  {name}", 100.0 * share.mean, 100.0 * share.deviation)
     }));

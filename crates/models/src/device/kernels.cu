@@ -1,0 +1,3 @@
+// All kernels of devices, as one image.
+#include "study.cu"
+#include "vision.cu"

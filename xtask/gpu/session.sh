@@ -1,0 +1,139 @@
+#!/bin/bash
+# What is to be seen on a machine with an NVIDIA GPU, part by part, each useful alone and within its own
+# time. `cargo xtask bundle` puts this beside the program, its probe, the peer's script and the data.
+#
+#   session.sh PART...       parts: check nvml speed rq23 rq1 rq4 rq5 report (all: every one, in this order)
+#
+# DEVICE  where networks run, `cuda` unless said otherwise (`cpu` tries the script out)
+# OUT     folder for what comes out, `out` unless said otherwise: summary.txt, logs.tar.xz, study.tar.xz,
+#         renewed after each part
+# WORK    folder to work in; a temporary one unless said otherwise
+# SCALE   factor of every time limit (1)
+# SIZE    `tiny`: sizes to try the script out
+#
+# A study beside this script (`study`, as study.tar.xz unpacks) is gone on with.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+device=${DEVICE:-cuda}
+out=${OUT:-out}
+work=${WORK:-$(mktemp -d)}
+scale=${SCALE:-1}
+wattlab=$here/wattlab
+probe=$here/libwattlab_probe_nvml.so
+python=${PYTHON:-python3}
+mkdir -p "$out" "$work"
+out=$(cd "$out" && pwd)
+work=$(cd "$work" && pwd)
+study=$work/study
+[ -d "$here/study" ] && [ ! -d "$study" ] && cp -r "$here/study" "$study"
+failed=0
+
+# The driver's libraries where the system does not know them; cuBLAS beside the program, on the system or in
+# Python's packages.
+find_library() {
+    local name=$1 folder
+    shift
+    ldconfig -p 2>/dev/null | grep -q "$name" && return
+    for folder in "$@"; do
+        if [ -e "$folder/$name" ]; then
+            export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+            echo "$name: $folder"
+            return
+        fi
+    done
+    echo "$name: not found"
+}
+if [ "$device" != cpu ]; then
+    find_library libcuda.so.1 /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/local/cuda/compat
+    find_library libnvidia-ml.so.1 /usr/local/nvidia/lib64 /usr/local/nvidia/lib
+    find_library libcublas.so.13 "$here/lib" /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
+        $("$python" -c 'import sys, glob; print(*(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")))' 2>/dev/null)
+fi
+
+# seconds NAME COMMAND...: at most so long (then as by Ctrl-C), with a log.
+within() {
+    local seconds name start code
+    seconds=$(awk "BEGIN { print int($1 * $scale + 0.5) }") name=$2 start=$(date +%s)
+    shift 2
+    echo "== $name: at most $seconds s: $*"
+    timeout --kill-after=20 --signal=INT "$seconds" "$@" > >(tee "$work/$name.txt") 2> >(tee "$work/$name.log" >&2)
+    code=$?
+    echo "== $name: ended with $code after $(($(date +%s) - start)) s"
+    # 124: the time is over; 130: interrupted by us, what was finished is kept.
+    case $code in 0 | 124 | 130) ;; *) failed=1 ;; esac
+}
+
+# A question of the study, into the same journal.
+question() {
+    local profile=$here/gpu.toml
+    [ "${SIZE:-}" = tiny ] && profile=quick
+    local flags=(--profile "$profile" --rq "$2" --device "$device" --out "$study" --plugin "$probe")
+    # The GPU's counter alone, where nothing measures the processor.
+    [ "$device" != cpu ] && flags+=(--measured)
+    [ -d "$here/data" ] && flags+=(--data-dir "$here/data")
+    within "$1" "rq$2" "$wattlab" reproduce "${flags[@]}"
+}
+
+bench() {
+    "$wattlab" model bench --device "$device" "$@"
+}
+
+part() {
+    case $1 in
+    check)
+        { uname -a; nvidia-smi; nproc; "$wattlab" --version; } > "$work/machine.txt" 2>&1
+        cat "$work/machine.txt"
+        within 60 probes "$wattlab" probes --plugin "$probe"
+        within 120 agree "$wattlab" model agree --device "$device"
+        within 30 first "$wattlab" model bench --device "$device" --net simple_cnn --steps 200
+        ;;
+    nvml)
+        local idle=10 steady=45
+        [ "${SIZE:-}" = tiny ] && idle=1 steady=3
+        if [ "$device" = cpu ]; then
+            echo "== nvml: no GPU on device cpu: left out"
+            return
+        fi
+        # Work that never ends, then work of about a second with rests in between.
+        local work=("$wattlab" model bench --device "$device" --net simple_cnn --channels 3 --side 32 --conv 4 --linear 7)
+        for format in markdown json; do
+            within 120 "nvml-steady-$format" "$wattlab" meter gpu --plugin "$probe" --idle "$idle" --for "$steady" \
+                "--$format" -- "${work[@]}" --steps 100000000
+            steady=20
+        done
+        within 60 nvml-bursts "$wattlab" meter gpu --plugin "$probe" --idle 2 --for 40 --markdown -- \
+            bash -c 'while :; do "$@" --steps 2000; sleep 0.3; done' bash "${work[@]}"
+        ;;
+    speed)
+        local seconds=0.5
+        [ "${SIZE:-}" = tiny ] && seconds=0.05
+        within 240 speed "$python" "$here/peer_gpu.py" "$wattlab" "$device" "$seconds"
+        ;;
+    rq23) question 210 2,3 ;;
+    rq1) question 300 1 ;;
+    rq4) question 240 4 ;;
+    rq5) question 150 5 ;;
+    report) within 60 report "$wattlab" report "$study" ;;
+    *)
+        echo "no part \`$1\`: check nvml speed rq23 rq1 rq4 rq5 report all" >&2
+        exit 2
+        ;;
+    esac
+}
+
+# Few files, whatever was written.
+pack() {
+    if [ -f "$study/journal.jsonl" ]; then
+        cp "$here/gpu.toml" "$study/profile.toml"
+        tar -C "$work" -cJf "$work/study.tar.xz" study && mv "$work/study.tar.xz" "$out"
+    fi
+    (cd "$work" && tail -n +1 ./*.txt > "$out/summary.txt" && tar -cJf logs.tar.xz ./*.txt ./*.log && mv logs.tar.xz "$out")
+}
+
+[ "$*" = all ] && set -- check nvml speed rq23 rq1 rq4 rq5 report
+[ $# -eq 0 ] && set -- ""
+for it in "$@"; do
+    part "$it"
+    pack
+done
+exit $failed
