@@ -1,7 +1,9 @@
 //! The optimizer against its peers on functions with known minima, twenty seeds each: prints a table
 //! and writes it to `BENCHMARKS.md`.
 //!
-//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--others] [--no-file]`
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--from N] [--others] [--no-file]`
+//!
+//! `curves` may be followed by families of them (`benign`) and strategies (`posterior`), and `--from` is their first seed.
 //!
 //! With `--study --reference DIR` it replays the study's trials instead, and writes `STUDY.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
@@ -131,7 +133,7 @@ fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
 
 fn main() {
     functions::verify();
-    let mut seeds = 20;
+    let (mut seeds, mut from) = (20, 0);
     let (mut chosen, mut with_others, mut file) = (Vec::new(), false, true);
     let (mut replay, mut reference) = (false, None);
     let mut args = std::env::args().skip(1);
@@ -139,6 +141,7 @@ fn main() {
         match arg.as_str() {
             "--bench" => {}
             "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
+            "--from" => from = args.next().and_then(|it| it.parse().ok()).unwrap_or(from),
             "--others" => with_others = true,
             "--no-file" => file = false,
             "--study" => replay = true,
@@ -170,14 +173,14 @@ fn main() {
     all.retain(|it| asked(it.name));
     let mut report = report(&all, seeds);
     if asked("curves") {
-        report += &curves::report(seeds);
+        report += &curves::report(seeds, from, &chosen);
     }
     if asked("fronts") {
         report += &fronts::report(seeds);
     }
     println!("{report}");
     // Part of the functions, or of the seeds, is no result to keep.
-    keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20);
+    keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20 && from == 0);
 }
 
 /// Writes a page beside the crate's README, if it is to be kept.

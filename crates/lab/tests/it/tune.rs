@@ -406,3 +406,35 @@ fn a_budget_ends_a_study() {
     let spent = |of: &str| summary[of]["seconds"].as_f64().unwrap();
     assert!(spent("trials") + spent("search") >= 0.3, "{summary}");
 }
+
+/// Comparisons are not done twice, and the study's half can be taken from another file.
+#[test]
+fn a_comparison_is_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |out: &str, more: &[&str]| -> Value {
+        let sizes = "--images 64 --validation 64 --test 32 --minibatch 32 --epochs 2 --trials 2";
+        let mut args = vec!["tune", "compare", "--network", "dense-poly", "--out", out, "--json"];
+        args.extend(sizes.split(' '));
+        args.extend(["--first-seed", "7", "--seeds", "1"]);
+        args.extend(more);
+        let output = super::run(folder.path(), &args);
+        assert!(output.status.success(), "{}", super::stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let first = compare("a.jsonl", &[]);
+    let one = &first["comparisons"][0];
+    assert_eq!(one["seed"], 7);
+    assert_eq!(one["paper_pi"]["trials"], 2);
+    let joules = |of: &str, what: &str| one[of][what].as_f64().unwrap();
+    for of in ["paper_pi", "ours"] {
+        assert!(joules(of, "training_j") > 0.0);
+        assert!(joules(of, "search_uncertainty_j") > 0.0);
+        assert!((0.0..=1.0).contains(&joules(of, "test")));
+    }
+    // To the last digit of a joule: nothing was trained again.
+    assert_eq!(compare("a.jsonl", &[])["comparisons"], first["comparisons"]);
+    let beside = compare("b.jsonl", &["--beside", "a.jsonl"]);
+    assert_eq!(beside["comparisons"][0]["paper_pi"], one["paper_pi"]);
+    let missing = super::run(folder.path(), &["tune", "compare", "--out", "c", "--beside", "no"]);
+    assert_eq!(missing.status.code(), Some(2));
+}

@@ -3,9 +3,13 @@
 mod search;
 mod training;
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use record::{DataSpec, NetworkKind, Origin, StudyNetwork};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,6 +41,9 @@ pub struct Args {
     /// Images that accuracy is measured on.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     validation: usize,
+    /// Images that the chosen networks are judged on at the end.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    test: usize,
     /// Images a step.
     #[arg(long, value_name = "N", default_value_t = 128)]
     minibatch: usize,
@@ -49,9 +56,16 @@ pub struct Args {
     /// Comparisons of each network.
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
+    /// Seed of the first one.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    first_seed: u64,
     /// Write each comparison down; those that are there are not done again.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Take what the study's strategy took from the comparisons of this file, instead of training
+    /// for it again.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
     #[command(flatten)]
     sensing: Sensing,
     /// Print one JSON document on standard output at the end.
@@ -81,12 +95,18 @@ struct Setting {
 struct Taken {
     /// Largest validation accuracy.
     best: f64,
+    /// Test accuracy of the network that had it; not part of the cost.
+    test: f64,
     trials: u32,
     epochs: u64,
     /// Of training, and of evaluating wherever a training pauses or ends.
     training_j: f64,
+    /// Half-width of the 95 % interval.
+    training_uncertainty_j: f64,
     /// Of choosing what to train.
     search_j: f64,
+    /// Half-width of the 95 % interval.
+    search_uncertainty_j: f64,
     seconds: f64,
 }
 
@@ -121,7 +141,10 @@ impl Comparison {
 ///
 /// On bad input, or if Ctrl-C was pressed; what was finished is in the file.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut done = load(args).map_err(Failure::bad_input)?;
+    ensure_sizes(args).map_err(Failure::bad_input)?;
+    let mut done = load(&args.out).map_err(Failure::bad_input)?;
+    let others = args.beside.as_deref().map_or(Ok(Vec::new()), load);
+    let others: Vec<Comparison> = others.map_err(Failure::bad_input)?;
     let mut folder = DataFolder::new(args.data_dir.clone());
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
@@ -132,7 +155,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let data = folder.load(&setting.data).map_err(Failure::bad_input)?;
         let trainer = Trainer::new(&setting, &data, &meter, &interrupt);
         let search_seed = derive(setting.seed, "search");
-        let (paper_pi, origin) = paper_pi(&trainer, setting.trials, search_seed)?;
+        let (paper_pi, origin) = match others.iter().find(|it| it.setting == setting) {
+            Some(known) => (known.paper_pi, known.origin),
+            None => paper_pi(&trainer, setting.trials, search_seed)?,
+        };
         let ours = until_as_good(&trainer, &paper_pi, search_seed)?;
         let comparison = Comparison { setting, origin, paper_pi, ours };
         append(args, &comparison).map_err(Failure::run_time)?;
@@ -163,14 +189,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn settings(args: &Args) -> Vec<Setting> {
-    let each = (0..args.seeds).flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
+    let each = (args.first_seed..args.first_seed.saturating_add(args.seeds))
+        .flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
     each.map(|(seed, network)| Setting {
         network,
         data: DataSpec {
             name: args.dataset.clone(),
             train: args.images,
             validation: args.validation,
-            test: 1,
+            test: args.test,
         },
         minibatch: args.minibatch,
         epochs: args.epochs,
@@ -205,25 +232,40 @@ fn line(it: &Comparison) -> String {
     let origin =
         it.origin.map_or_else(|| "unknown".to_owned(), |it| format!("{it:?}").to_lowercase());
     format!(
-        "{} seed {}: paper-pi {:.4} with {:.0} J ({:.0} J of search); ours {:.4} with {:.0} J ({:.0} J \
-         of search, {} trials, {} epochs); share {share}; joules {origin}",
+        "{} seed {}: paper-pi {:.4} (test {:.4}) with {:.0} J ({:.0} J of search); ours {:.4} (test \
+         {:.4}) with {:.0} J ({:.0} ± {:.0} J of search, {} trials, {} epochs); share {share}; joules \
+         {origin}",
         it.setting.network.paper_name(),
         it.setting.seed,
         it.paper_pi.best,
+        it.paper_pi.test,
         it.paper_pi.joules(),
         it.paper_pi.search_j,
         it.ours.best,
+        it.ours.test,
         it.ours.joules(),
         it.ours.search_j,
+        it.ours.search_uncertainty_j,
         it.ours.trials,
         it.ours.epochs,
     )
 }
 
-fn load(args: &Args) -> anyhow::Result<Vec<Comparison>> {
-    ensure!(args.trials > 0 && args.epochs > 0, "`--trials` and `--epochs` must be at least 1");
-    let shown = args.out.display();
-    let text = match fs::read_to_string(&args.out) {
+fn ensure_sizes(args: &Args) -> anyhow::Result<()> {
+    ensure!(
+        args.trials > 0 && args.epochs > 0 && args.test > 0,
+        "`--trials`, `--epochs` and `--test` must be at least 1"
+    );
+    if let Some(file) = args.beside.as_deref().filter(|it| !it.exists()) {
+        bail!("`--beside {}` does not exist", file.display());
+    }
+    Ok(())
+}
+
+/// The comparisons of a file; none of one that is not there.
+fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
+    let shown = file.display();
+    let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("failed to read `{shown}`")),

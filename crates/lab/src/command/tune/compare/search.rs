@@ -25,15 +25,25 @@ fn space(rate: Scale) -> Space {
 }
 
 impl Taken {
-    fn train(&mut self, part: &Part) {
+    fn train(
+        &mut self,
+        part: &Part,
+        trainer: &Trainer<'_>,
+        training: &mut Training,
+    ) -> Result<(), Failure> {
         self.epochs += u64::from(part.epochs);
         self.training_j += part.spent.joules.unwrap_or(0.0);
+        self.training_uncertainty_j += part.spent.uncertainty_j.unwrap_or(0.0);
         self.seconds += part.spent.seconds;
-        self.best = self.best.max(part.accuracy);
+        if part.accuracy > self.best {
+            (self.best, self.test) = (part.accuracy, trainer.test(training)?);
+        }
+        Ok(())
     }
 
     fn search(&mut self, spent: Spent) {
         self.search_j += spent.joules.unwrap_or(0.0);
+        self.search_uncertainty_j += spent.uncertainty_j.unwrap_or(0.0);
         self.seconds += spent.seconds;
     }
 }
@@ -54,7 +64,7 @@ pub(super) fn paper_pi(
         let mut training = trainer.start(&point)?;
         let part = trainer.go_on(&mut training, epochs)?;
         taken.trials += 1;
-        taken.train(&part);
+        taken.train(&part, trainer, &mut training)?;
         origin = part.spent.origin;
         // The study's searches were told an accuracy whatever came of the loss.
         study.tell(number, Some(part.accuracy)).map_err(Failure::run_time)?;
@@ -90,7 +100,7 @@ pub(super) fn until_as_good(
             }
         };
         let part = trainer.go_on(&mut training, leg.until - leg.from)?;
-        taken.train(&part);
+        taken.train(&part, trainer, &mut training)?;
         crate::progress::line(&format!(
             "  trial {} of learning rate {:.2e}, beta1 {:.3}, beta2 {:.3}: {:.4} after {} epochs; {:.1} J so far",
             leg.number,

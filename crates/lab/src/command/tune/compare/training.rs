@@ -72,4 +72,10 @@ impl<'a> Trainer<'a> {
             spent,
         })
     }
+
+    /// Accuracy on images that no search saw.
+    pub(super) fn test(&self, training: &mut Training) -> Result<f64, Failure> {
+        let accuracy = training.accuracy(&self.data.test).map_err(Failure::run_time)?;
+        Ok(accuracy.unwrap_or(0.0))
+    }
 }
