@@ -36,9 +36,10 @@ impl Rungs {
 
 /// Which trials go on.
 ///
-/// All rank trials among each other at a rung, and therefore lose where curves cross. They are
-/// guarded: the first trials, and one in eight later, are trained to the end, and a rung whose ranks
-/// say too little about the last one's stops nobody.
+/// All but the last rank trials among each other at a rung, and therefore lose where curves cross.
+/// They are guarded: the first trials, and one in eight later, are trained to the end; a rung whose
+/// ranks say too little about the last one's stops nobody; and with [`crate::Sampler::Gp`] nobody is
+/// stopped whom its process gives a chance to be the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pruner {
     /// Every trial is trained to the end.
@@ -53,7 +54,8 @@ pub enum Pruner {
     /// A trial goes on while it is no worse than the median at the same epoch (Golovin et al. 2017).
     Median,
     /// A trial goes on while a Gaussian process over parameters and length gives it a chance to be
-    /// the best at the end. Not a matter of ranks, so curves may cross.
+    /// the best at the end. The process is wrong about curves unlike those it has seen, so the same
+    /// guard of ranks holds for it.
     Posterior,
 }
 
@@ -106,15 +108,20 @@ pub(crate) enum Advance {
 }
 
 /// Trials that run to the end whatever they give: the first so many, and later one in so many.
-const PROBES: u32 = 3;
+const PROBES: u32 = 8;
 const PROBE_EVERY: u32 = 8;
 /// The median needs some trials and a few epochs to mean something.
 const MEDIAN_TRIALS: usize = 5;
 const MEDIAN_EPOCHS: u32 = 3;
 
 /// What to train next: a pure function of the curves so far, in the order of their numbers.
-/// `hopeless` are the trials that [`Pruner::Posterior`] gave up.
-pub(crate) fn advance(pruner: Pruner, rungs: Rungs, curves: &[Curve], hopeless: &[u32]) -> Advance {
+/// `hopeless` are the paused trials that a Gaussian process gives up; none where there is no process.
+pub(crate) fn advance(
+    pruner: Pruner,
+    rungs: Rungs,
+    curves: &[Curve],
+    hopeless: Option<&[u32]>,
+) -> Advance {
     // The longest first, so that results come early.
     let mut waiting: Vec<&Curve> = curves.iter().collect();
     waiting.sort_by_key(|it| (std::cmp::Reverse(it.epochs()), it.number));
@@ -152,7 +159,7 @@ pub(crate) fn goes_on(
     rungs: Rungs,
     curves: &[Curve],
     it: &Curve,
-    hopeless: &[u32],
+    hopeless: Option<&[u32]>,
 ) -> Option<u32> {
     let (lengths, most) = (rungs.lengths(), rungs.most.max(1));
     let factor = rungs.factor.max(2) as usize;
@@ -167,17 +174,19 @@ pub(crate) fn goes_on(
         _ => lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most),
     };
     let between = pruner != Pruner::Median && !lengths.contains(&it.epochs());
-    let guarded = || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
+    let guarded = || !trust::trusted(curves, it.epochs(), most);
     let good = || match pruner {
         Pruner::Never => true,
-        Pruner::Posterior => !hopeless.contains(&it.number),
+        Pruner::Posterior => false,
         Pruner::Asha => among_best(curves.iter(), it, factor),
         Pruner::Median => above_median(curves, it),
         Pruner::Halving | Pruner::Hyperband => {
             bracket::promoted(&lengths, factor, pruner, curves, it, probe)
         }
     };
-    (between || guarded() || good()).then_some(until)
+    // Whom ranks would stop, the process may keep.
+    let hoped = || hopeless.is_some_and(|all| !all.contains(&it.number));
+    (between || guarded() || good() || hoped()).then_some(until)
 }
 
 /// Whether fewer than 1/factor of those that came as far are better.

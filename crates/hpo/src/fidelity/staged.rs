@@ -172,7 +172,8 @@ impl Staged {
     ///
     /// If a grid has no more cells.
     pub fn ask(&mut self) -> Result<Leg, HpoError> {
-        match advance(self.pruner, self.rungs, &self.curves, &self.hopeless()) {
+        let hopeless = self.hopeless();
+        match advance(self.pruner, self.rungs, &self.curves, hopeless.as_deref()) {
             Advance::Resume { number, until } => self.resume(number, until),
             Advance::Start { until } => {
                 let number = self.curves.last().map_or(0, |it| it.number + 1);
@@ -189,12 +190,14 @@ impl Staged {
         }
     }
 
-    fn hopeless(&self) -> Vec<u32> {
-        if self.pruner == Pruner::Posterior {
-            hopeless(&self.space, &self.rungs.lengths(), &self.curves)
-        } else {
-            Vec::new()
-        }
+    /// What the process gives up; none where no process is asked.
+    fn hopeless(&self) -> Option<Vec<u32>> {
+        let asked = match self.pruner {
+            Pruner::Never => false,
+            Pruner::Posterior => true,
+            _ => self.sampler == Sampler::Gp,
+        };
+        asked.then(|| hopeless(&self.space, &self.rungs.lengths(), &self.curves))
     }
 
     fn resume(&mut self, number: u32, until: u32) -> Result<Leg, HpoError> {
@@ -220,7 +223,8 @@ impl Staged {
             let parameters = it.parameters.clone();
             return Ok(Some(Leg { number, parameters, from: it.epochs(), until }));
         }
-        let until = goes_on(self.pruner, self.rungs, &self.curves, it, &self.hopeless());
+        let hopeless = self.hopeless();
+        let until = goes_on(self.pruner, self.rungs, &self.curves, it, hopeless.as_deref());
         until.map(|until| self.resume(number, until)).transpose()
     }
 

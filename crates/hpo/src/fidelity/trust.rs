@@ -4,7 +4,7 @@ use super::Curve;
 use crate::pareto::dominated;
 
 /// Curves to the end below which nobody is stopped.
-const CURVES: usize = 3;
+const CURVES: usize = 8;
 /// The share of pairs whose order must be the same, counting each pair by how much it matters.
 const SHARE: f64 = 0.8;
 
