@@ -54,8 +54,8 @@ pub enum Pruner {
     /// A trial goes on while it is no worse than the median at the same epoch (Golovin et al. 2017).
     Median,
     /// A trial goes on while a Gaussian process over parameters and length gives it a chance to be
-    /// the best at the end. The process is wrong about curves unlike those it has seen, so the same
-    /// guard of ranks holds for it.
+    /// the best at the end. Not a matter of ranks, so nothing is guarded: it saves the most, and loses
+    /// where the process is wrong about curves unlike those it has seen.
     Posterior,
 }
 
@@ -174,7 +174,7 @@ pub(crate) fn goes_on(
         _ => lengths.iter().copied().find(|rung| *rung > it.epochs()).unwrap_or(most),
     };
     let between = pruner != Pruner::Median && !lengths.contains(&it.epochs());
-    let guarded = || !trust::trusted(curves, it.epochs(), most);
+    let guarded = || pruner != Pruner::Posterior && !trust::trusted(curves, it.epochs(), most);
     let good = || match pruner {
         Pruner::Never => true,
         Pruner::Posterior => false,
