@@ -15,7 +15,7 @@ use crate::{
     Failure, Interrupt,
     config::Profile,
     data::DataFolder,
-    device::device,
+    device::{check_seen, device},
     drive::{DriveError, Study},
     executor::{ExecuteError, slurm::SlurmError},
     experiment::{Brief, Plan, Records, plans, questions},
@@ -120,6 +120,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // Before the meter: what a driver that is open needs is no run's.
     let device = device(&args.device)?;
     let meter = metered(args)?;
+    check_seen(&args.device, &meter.probe_uses())?;
     let data = DataFolder::new(args.data_dir.clone());
     let sysfs = args.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
     let mut worker = Worker::new(meter.clone(), data, interrupt.clone())
