@@ -34,7 +34,7 @@ fn run(study: &mut Study, trials: u32) -> Vec<Vec<f64>> {
 #[test]
 fn with_a_budget_cheap_trials_come_first() {
     let (mut cheap, mut all) = (0.0, 0.0);
-    for seed in 0..6 {
+    for seed in 0..20 {
         let mut study = Study::new(space(), Sampler::Gp, seed).with_budget(200_000.0);
         run(&mut study, 24);
         let mut plain = Study::new(space(), Sampler::Gp, seed);

@@ -229,3 +229,29 @@ fn equal_and_failed_trials_leave_the_study_intact() {
         }
     }
 }
+
+/// Trials of a study of one number between 0 and 1.
+fn along(seed: u64, value: fn(f64) -> f64) -> Vec<f64> {
+    let space = Space::new(vec![Parameter::new("x", 0.0, 1.0, Scale::Linear)]).unwrap();
+    let mut study = Study::new(space, Sampler::Gp, seed);
+    (0..24)
+        .map(|_| {
+            let (number, parameters) = study.ask().unwrap();
+            study.tell(number, Some(value(parameters[0]))).unwrap();
+            parameters[0]
+        })
+        .collect()
+}
+
+/// Edges are tried where the best is near them, and not again and again where they break down.
+#[test]
+fn edges_are_tried_where_they_are_good() {
+    for seed in 0..5 {
+        let rising = along(seed, |x| x * x);
+        assert!(rising.contains(&1.0), "{seed}: {rising:?}");
+        let breaking = along(seed, |x| if x < 0.99 { 1.0 - (x - 0.7).powi(2) } else { -9.0 });
+        let broken = breaking.iter().filter(|it| **it >= 0.99).count();
+        assert!(broken <= 1, "{seed}: {breaking:?}");
+        assert!(breaking.iter().any(|it| (it - 0.7).abs() < 0.02), "{seed}: {breaking:?}");
+    }
+}

@@ -47,7 +47,10 @@ pub struct Calibration {
     /// Threads that ran the network; `None` for as many as processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroUsize>,
-    /// The processor.
+    /// The device the network ran on, such as `cuda`; `None` for the processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The processor, and the device if there is one.
     pub machine: String,
     /// Where the joules are from; `None` without joules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,6 +307,7 @@ mod tests {
             images: None,
             cache_images: false,
             threads: None,
+            device: None,
             machine: String::new(),
             energy_origin: Some(Origin::Measured),
             time: fit,

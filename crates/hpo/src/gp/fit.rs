@@ -13,18 +13,29 @@ type Prior = (f64, f64);
 /// Of a length, before the √d scaling (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
 /// great in high dimensions", with a shorter and narrower scale for small budgets).
 const LENGTH: Prior = (-0.9, 0.6);
-/// The deviation where the coordinate is the length of training: it has few values to fit to.
-const TRAINING: f64 = 0.2;
+/// The same where the coordinate is the length of training: it has few values to fit to, and what is
+/// early should not say too much of what is late.
+const TRAINING: Prior = (-1.5, 0.2);
 /// Of the signal's variance; values are standardized.
 const SIGNAL: Prior = (0.0, 1.0);
-/// Of the noise variance: small, as trainings of one seed are, but wide.
+/// Of the noise variance: small, as trainings of one seed are, but wide. It hardly leaves its median
+/// while short lengths explain the values too.
 const NOISE: Prior = (-12.0, 2.5);
+/// The same of trainings whose accuracies scatter: a tenth to half of the values' deviation.
+const NOISY: Prior = (-3.0, 1.5);
 /// Bounds of the logarithms.
 const LENGTH_BOUNDS: (f64, f64) = (-4.0, 3.5);
 const SIGNAL_BOUNDS: (f64, f64) = (-4.0, 5.0);
 const NOISE_BOUNDS: (f64, f64) = (-18.0, 0.0);
-/// Warps, and shares of the signal that are sums over the dimensions; the first is the default.
-const HYPOTHESES: [(Warp, f64); 3] = [(Warp::Tail, 0.0), (Warp::Whole, 0.0), (Warp::Tail, 0.8)];
+/// What values may be; the first is the default.
+const HYPOTHESES: [Hypothesis; 3] = [
+    Hypothesis::new(Warp::Tail, 0.0),
+    Hypothesis::new(Warp::Whole, 0.0),
+    Hypothesis::new(Warp::Tail, 0.8),
+];
+/// What values of trainings may be besides: without it, trials close to each other whose values
+/// scatter make all lengths short, and what lies beyond them looks promising.
+const SCATTERED: Hypothesis = Hypothesis { noise: NOISY, ..HYPOTHESES[0] };
 /// Evaluations of the likelihood for each of them, and the gain below which the search ends.
 const EVALUATIONS: usize = 30;
 const TOLERANCE: f64 = 1e-2;
@@ -34,6 +45,21 @@ const DOUBT: f64 = 2.0;
 const CURVES: usize = 4;
 /// Points that settings are fitted to: the likelihood costs n³.
 const FITTED: usize = 128;
+
+/// What values may be.
+#[derive(Clone, Copy, Debug)]
+struct Hypothesis {
+    warp: Warp,
+    /// The share of the signal that is a sum over the dimensions.
+    additive: f64,
+    noise: Prior,
+}
+
+impl Hypothesis {
+    const fn new(warp: Warp, additive: f64) -> Self {
+        Self { warp, additive, noise: NOISE }
+    }
+}
 
 /// The process that explains the values best, and the values as it sees them. `None` of no points.
 pub(crate) fn fit(
@@ -50,7 +76,8 @@ pub(crate) fn fit_plain(
     values: &[f64],
     unordered: &[bool],
 ) -> Option<(Process, f64, f64)> {
-    let (process, warped) = explain(&[(Warp::Nothing, 0.0)], points, values, unordered, false)?;
+    let (process, warped) =
+        explain(&[Hypothesis::new(Warp::Nothing, 0.0)], points, values, unordered, false)?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     Some((process, mean, warped.unit))
 }
@@ -64,7 +91,8 @@ pub(crate) fn fit_from(
     unordered: &[bool],
 ) -> Option<(Process, Warped, f64)> {
     let warp = Warp::Below(floor);
-    let (process, warped) = explain(&[(warp, 0.0), (warp, 0.8)], points, values, unordered, false)?;
+    let hypotheses = [0.0, 0.8].map(|additive| Hypothesis::new(warp, additive));
+    let (process, warped) = explain(&hypotheses, points, values, unordered, false)?;
     let seen = if floor.is_finite() {
         // One more value at the end, the floor's, under the same transformation.
         warp.place(floor, values, &warped.values)
@@ -92,10 +120,11 @@ pub(crate) fn fit_staged(
         if index > 0 && seen == points.len() {
             break;
         }
-        for (warp, additive) in HYPOTHESES {
-            let warped = warp.apply_as(&values[..seen], whole);
+        for hypothesis in HYPOTHESES.into_iter().chain([SCATTERED]) {
+            let warped = hypothesis.warp.apply_as(&values[..seen], whole);
             let observations = Observations::new(&points[..seen], &warped.values, unordered);
-            let settings = settings_of_some(points, &warped.values, &observations, additive, true);
+            let settings =
+                settings_of_some(points, &warped.values, &observations, hypothesis, true);
             let Some(process) = Process::new(observations, &settings) else { continue };
             let score = process.leave_curves_out() + warped.jacobian;
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
@@ -107,17 +136,17 @@ pub(crate) fn fit_staged(
 }
 
 fn explain(
-    hypotheses: &[(Warp, f64)],
+    hypotheses: &[Hypothesis],
     points: &[Vec<f64>],
     values: &[f64],
     unordered: &[bool],
     staged: bool,
 ) -> Option<(Process, Warped)> {
     let mut best: Option<(f64, Process, Warped)> = None;
-    for (index, (warp, additive)) in hypotheses.iter().copied().enumerate() {
-        let warped = warp.apply(values);
+    for (index, hypothesis) in hypotheses.iter().copied().enumerate() {
+        let warped = hypothesis.warp.apply(values);
         let observations = Observations::new(points, &warped.values, unordered);
-        let settings = settings_of_some(points, &warped.values, &observations, additive, staged);
+        let settings = settings_of_some(points, &warped.values, &observations, hypothesis, staged);
         let Some(process) = Process::new(observations, &settings) else { continue };
         let doubt = if index == 0 { 0.0 } else { DOUBT };
         let score = process.leave_one_out() + warped.jacobian - doubt;
@@ -134,30 +163,32 @@ fn settings_of_some(
     points: &[Vec<f64>],
     warped: &[f64],
     observations: &Observations,
-    additive: f64,
+    hypothesis: Hypothesis,
     staged: bool,
 ) -> Settings {
     if warped.len() <= FITTED {
-        return settings(observations, additive, staged);
+        return settings(observations, hypothesis, staged);
     }
     let pick = |i: usize| i * warped.len() / FITTED;
     let some: Vec<Vec<f64>> = (0..FITTED).map(|i| points[pick(i)].clone()).collect();
     let some_values: Vec<f64> = (0..FITTED).map(|i| warped[pick(i)]).collect();
-    settings(&Observations::new(&some, &some_values, &observations.unordered), additive, staged)
+    settings(&Observations::new(&some, &some_values, &observations.unordered), hypothesis, staged)
 }
 
 /// Of the largest posterior density near the priors' medians.
-fn settings(observations: &Observations, additive: f64, staged: bool) -> Settings {
+fn settings(observations: &Observations, hypothesis: Hypothesis, staged: bool) -> Settings {
     let dimensions = observations.dimensions;
-    let mut priors = vec![(LENGTH.0 + 0.5 * (dimensions as f64).ln(), LENGTH.1); dimensions];
+    let mut priors = vec![LENGTH; dimensions];
     if let (true, Some(last)) = (staged, priors.last_mut()) {
-        last.1 = TRAINING;
+        *last = TRAINING;
     }
-    priors.extend([SIGNAL, NOISE]);
+    priors.iter_mut().for_each(|it| it.0 += 0.5 * (dimensions as f64).ln());
+    priors.extend([SIGNAL, hypothesis.noise]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);
     let start: Vec<f64> = priors.iter().map(|it| it.0).collect();
     let likelihood = Likelihood::new(observations);
+    let additive = hypothesis.additive;
     let mut trial = Settings { logs: start.clone(), additive };
     let mut cost = |logs: &[f64], gradient: &mut [f64]| {
         trial.logs.copy_from_slice(logs);

@@ -11,7 +11,7 @@ use crate::{
     },
     history::History,
     random::{Stream, sobol},
-    space::{Kind, Space},
+    space::{Kind, Parameter, Space},
 };
 
 /// Trials from a quasi-random sequence before the first fit.
@@ -132,6 +132,7 @@ fn maximize(
         gain - costs.map_or(0.0, |it| it.discount(place))
     };
 
+    let inner = inner(space, number, &means[0].1);
     let mut random = Stream::new(seed, number, "acquisition");
     let mut candidates: Vec<Vec<f64>> = (0..CANDIDATES)
         .map(|index| sobol(seed ^ (u64::from(number) << 32), "candidates", index, dimensions))
@@ -160,7 +161,8 @@ fn maximize(
     let finite = space.cells().is_some();
     let mut scored: Vec<(f64, Vec<f64>)> = candidates
         .into_iter()
-        .filter_map(|it| {
+        .filter_map(|mut it| {
+            it.iter_mut().zip(&inner).for_each(|(it, (low, high))| *it = it.clamp(*low, *high));
             // What would be tried: whole numbers are.
             let point = space.at(&it);
             let place = space.places(&point);
@@ -188,7 +190,11 @@ fn maximize(
         .iter()
         .take(STARTS)
         .map(|(score, start)| {
-            let refined = minimize(&mut cost, start, &bounds(space, start), EVALUATIONS, 1e-6);
+            let mut bounds = bounds(space, start);
+            for (bound, inner) in bounds.iter_mut().zip(&inner).filter(|it| it.0.0 < it.0.1) {
+                *bound = *inner;
+            }
+            let refined = minimize(&mut cost, start, &bounds, EVALUATIONS, 1e-6);
             // Slopes know no constraints.
             if space.allows(&space.at(&refined.1)) { refined } else { (-score, start.clone()) }
         })
@@ -202,6 +208,22 @@ fn maximize(
 pub(super) fn bounds(space: &Space, start: &[f64]) -> Vec<(f64, f64)> {
     let free = space.free(&space.at(start));
     free.into_iter().zip(start).map(|(it, at)| if it { (0.0, 1.0) } else { (*at, *at) }).collect()
+}
+
+/// Where improvement is looked for: no closer to an edge than the middle of the outermost of as many
+/// cells as there are trials, unless the best point lies in that cell. Edges are what processes know
+/// least of, and where objectives most often break down (a momentum of 1).
+fn inner(space: &Space, number: u32, best: &[f64]) -> Vec<(f64, f64)> {
+    let cell = 1.0 / f64::from(number + 1);
+    let side = |(parameter, best): (&Parameter, &f64)| {
+        if !parameter.continuous() {
+            return (0.0, 1.0);
+        }
+        let low = if *best <= cell { 0.0 } else { 0.5 * cell };
+        let high = if *best >= 1.0 - cell { 1.0 } else { 1.0 - 0.5 * cell };
+        (low, high)
+    };
+    space.parameters().iter().zip(best).map(side).collect()
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

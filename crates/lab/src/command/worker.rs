@@ -146,11 +146,8 @@ impl Here<'_> {
             Some(worker) => worker,
             none => {
                 let (sysfs, plugins) = (settings.sysfs.as_deref(), &settings.plugins);
-                let meter = if settings.measured {
-                    sensors(sysfs, plugins)
-                } else {
-                    meter(sysfs, plugins, None)
-                };
+                let meter =
+                    if settings.measured { sensors(sysfs, plugins) } else { meter(sysfs, plugins) };
                 let meter = meter.map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
                 let data = DataFolder::new(settings.data_dir.clone());
                 let sysfs = settings.sysfs.as_deref().unwrap_or(Path::new("/sys"));

@@ -71,16 +71,8 @@ pub enum RunError {
 /// # Errors
 ///
 /// If a plugin that was named cannot be loaded.
-pub fn meter(
-    sysfs: Option<&Path>,
-    plugins: &[PathBuf],
-    plugin_folder: Option<&Path>,
-) -> Result<Meter, MeterError> {
-    let mut builder = builder(sysfs, plugins);
-    if let Some(folder) = plugin_folder {
-        builder = builder.plugin_dir(folder);
-    }
-    builder.start()
+pub fn meter(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
+    builder(sysfs, plugins).start()
 }
 
 /// The same without a model of what no sensor sees: its joules are measured, all of them, and of fewer

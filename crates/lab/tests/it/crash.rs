@@ -120,7 +120,7 @@ fn child() {
     let (mut journal, records, _) = Journal::open_with(&path, Brief::from).unwrap();
     let mut records = Records::new(records);
     let interrupt = Interrupt::default();
-    let meter = meter(Some(&folder.join("none")), &[], None).unwrap();
+    let meter = meter(Some(&folder.join("none")), &[]).unwrap();
     let mut worker = Worker::new(meter.clone(), DataFolder::new(None), interrupt.clone());
     let plans: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).collect();
     let status = StudyStatus::of("crash", "local");

@@ -346,6 +346,11 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
     fs::write(folder.join("queue.toml"), FILE).unwrap();
     fs::write(folder.join("dark.toml"), changed(&[("[power]\nidle_w = 50.0\nbusy_w = 250.0", "")]))
         .unwrap();
+    // A description tells where its network ran.
+    let elsewhere = "[calibration]\nnetwork = \"alexnet\"\nimage_side = 64\n\
+        device = \"cuda:999\"\nmachine = \"\"\nsizes = []\n\
+        [calibration.time]\nbase = 1.0\nper_item = 1.0\nworst_relative = 0.0\n";
+    fs::write(folder.join("elsewhere.toml"), format!("{FILE}\n{elsewhere}")).unwrap();
     fs::create_dir(folder.join("nothing")).unwrap();
     fs::create_dir(folder.join("broken")).unwrap();
     fs::write(folder.join("broken/half.png"), &super::vision::PIXEL[..30]).unwrap();
@@ -377,6 +382,8 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
             vec!["dark.toml", "`power` is missing"],
         ),
         ([&calibrate[..], &["resnet18", "--pauses=-1"]].concat(), vec!["`--pauses` has -1"]),
+        ([&calibrate[..], &["resnet18", "--device", "tpu"]].concat(), vec!["no device `tpu`"]),
+        (vec!["simulate", "live", "elsewhere.toml"], vec!["`cuda:999`"]),
         (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
         (
             vec!["simulate", "validate", "--arch", "resnet18", "--out", "v", "--loads", "1.2"],

@@ -399,7 +399,10 @@ fn a_budget_ends_a_study() {
     let path = description(folder.path(), "seconds = 0.3, trials = 1000");
     let args = ["tune", "run", &path, "--json", "--", "sh", "-c", "exit 3"];
     let output = run(folder.path(), &args);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Nothing was learned, and a script that called it must see that.
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(shown.contains("trials gave `loss`: run the command by hand"), "{shown}");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(summary["legs"].as_u64().unwrap() < 1000, "{summary}");
     assert_eq!(summary["best"], json!([]));

@@ -178,7 +178,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn metered(args: &Args) -> Result<Meter, Failure> {
     if !args.measured {
-        return meter(args.sysfs.as_deref(), &args.plugin, None).map_err(Failure::bad_input);
+        return meter(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input);
     }
     let meter = sensors(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input)?;
     if meter.probe_uses().is_empty() {

@@ -9,14 +9,16 @@ use std::{
 use anyhow::{Context, anyhow};
 use inference_sim::{Calibration, Executor, Fit, Observation, SimulationConfig, size_rows};
 use meter::Meter;
-use models::vision::architectures;
+use models::{Device, vision::architectures};
 use record::{Energy, Origin, Seconds, Watts};
 
 use super::{
-    network::{self, Network},
+    network::{self, Network, Place},
     photographs::Photographs,
 };
-use crate::{Failure, Interrupt, config::unknown_key, others::Others, output, progress};
+use crate::{
+    Failure, Interrupt, config::unknown_key, others::Others, output, progress, sensing::Sensing,
+};
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
@@ -29,15 +31,8 @@ pub(super) struct Args {
     /// Where the description goes; NAME.toml if left out.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Read this folder in place of `/sys`.
-    #[arg(long, value_name = "DIR")]
-    sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    plugin: Vec<PathBuf>,
-    /// Load every probe of a folder.
-    #[arg(long, value_name = "DIR")]
-    plugin_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sensing: Sensing,
     /// Print what was written as one JSON document.
     #[arg(long)]
     json: bool,
@@ -54,9 +49,8 @@ pub(super) struct Plan {
     pub(super) side: usize,
     #[command(flatten)]
     pub(super) images: Photographs,
-    /// Threads that run the network, as many as processors if left out.
-    #[arg(long, value_name = "N")]
-    pub(super) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) place: Place,
     /// Measurements of each size, in turns.
     #[arg(long, default_value_t = 5)]
     pub(super) repetitions: u32,
@@ -77,12 +71,10 @@ pub(super) struct Plan {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     args.plan.check(&args.arch).map_err(Failure::BadInput)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.arch)));
-    let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
-        .map_err(Failure::bad_input)?;
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network =
-        Network::new(&args.arch, args.plan.side, &args.plan.images, args.plan.threads)
-            .map_err(Failure::BadInput)?;
+        Network::new(&args.arch, args.plan.side, &args.plan.images, &args.plan.place)?;
     let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
     write(&config, &out)?;
     progress::line(&format!("written: {}", out.display()));
@@ -150,7 +142,7 @@ impl Plan {
         meter: &Meter,
         interrupt: &Interrupt,
     ) -> Result<SimulationConfig, Failure> {
-        let mut measured = Measured::begin(meter, interrupt)?;
+        let mut measured = Measured::begin(network, meter, interrupt)?;
         for repetition in 0..self.repetitions {
             self.once_more(network, meter, interrupt, &mut measured)?;
             progress::line(&format!(
@@ -160,7 +152,7 @@ impl Plan {
             ));
         }
         measured.warn(arch);
-        self.describe(arch, meter, &measured)
+        self.describe(arch, network.device(), &measured)
     }
 
     /// Measures every size once more.
@@ -212,7 +204,7 @@ impl Plan {
     pub(super) fn describe(
         &self,
         arch: &str,
-        meter: &Meter,
+        device: &Device,
         measured: &Measured,
     ) -> Result<SimulationConfig, Failure> {
         let observations = &measured.observations;
@@ -224,6 +216,7 @@ impl Plan {
         let time = Fit::new(&points(&|it| Some(it.service.0)))
             .context("the batches took no time that could be measured")
             .map_err(Failure::RunTime)?;
+        let cpu = crate::environment::environment(Vec::new()).machine.cpu;
         let calibration = Calibration {
             network: arch.to_owned(),
             image_side: self.side,
@@ -235,7 +228,8 @@ impl Plan {
                 .map(|it| it.canonicalize().unwrap_or_else(|_| it.clone())),
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
-            machine: crate::environment::environment(meter.probe_uses()).machine.cpu,
+            device: device.about().map(|_| device.name().to_owned()),
+            machine: device.about().map_or_else(|| cpu.clone(), |it| format!("{cpu}, {it}")),
             energy_origin: measured.origin,
             time,
             energy: Fit::new(&points(&|it| Some(it.energy?.0))),
@@ -258,7 +252,12 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Nothing but the idle power.
-    pub(super) fn begin(meter: &Meter, interrupt: &Interrupt) -> Result<Self, Failure> {
+    pub(super) fn begin(
+        network: &Network,
+        meter: &Meter,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        network.check_seen(meter)?;
         let idle = idle(meter, interrupt)?;
         Ok(Self { observations: Vec::new(), origin: None, idle, disturbed: 0, rounds: 0 })
     }

@@ -21,6 +21,7 @@ use crate::{
     Failure, Interrupt,
     others::{DISTURBED, Others},
     output, progress,
+    sensing::Sensing,
 };
 
 /// Arguments of `wattlab simulate live`.
@@ -43,15 +44,8 @@ pub(super) struct Args {
     /// Batches of the largest size before the first request; the study served 256 of 32.
     #[arg(long, value_name = "N", default_value_t = WARMUP)]
     warmup: usize,
-    /// Read this folder in place of `/sys`.
-    #[arg(long, value_name = "DIR")]
-    sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    plugin: Vec<PathBuf>,
-    /// Load every probe of a folder.
-    #[arg(long, value_name = "DIR")]
-    plugin_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sensing: Sensing,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -146,8 +140,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         calibration.cache_images = args.images.cached;
     }
     let mut network = network(&config, &args.file)?;
-    let meter = crate::work::meter(args.sysfs.as_deref(), &args.plugin, args.plugin_dir.as_deref())
-        .map_err(Failure::bad_input)?;
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let by = By { meter: &meter, interrupt: &interrupt, warmup: args.warmup, compat: args.compat };
     let document = serve_beside(&config, &args.file, &mut network, &by)?;
@@ -167,7 +160,7 @@ pub(super) fn network(config: &SimulationConfig, file: &Path) -> Result<Network,
             file.display()
         ))
     })?;
-    Network::calibrated(calibration).map_err(Failure::BadInput)
+    Network::calibrated(calibration)
 }
 
 /// How a queue is served.
@@ -215,6 +208,7 @@ pub(super) fn serve_beside(
     super::network::fits(largest, side)
         .with_context(|| format!("simulation `{}`: `batching.size`", file.display()))
         .map_err(Failure::BadInput)?;
+    network.check_seen(meter)?;
     let largest: Vec<usize> = (0..largest).collect();
     for _ in 0..warmup {
         network.serve(&largest).map_err(Failure::run_time)?;

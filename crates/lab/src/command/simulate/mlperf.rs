@@ -145,8 +145,7 @@ impl Server {
                     args.file.display()
                 ))
             })?;
-            let network = Network::calibrated(calibration);
-            Some(network.map_err(Failure::bad_input)?)
+            Some(Network::calibrated(calibration)?)
         } else {
             None
         };

@@ -5,25 +5,46 @@ use std::{num::NonZeroUsize, sync::Once, time::Instant};
 use anyhow::{Context, anyhow};
 use inference_sim::{Calibration, Executor};
 use meter::Meter;
-use models::vision::{VisionError, VisionNetwork};
+use models::{
+    Device, Precision,
+    vision::{VisionError, VisionNetwork},
+};
 use record::{Energy, Seconds};
 
 use super::photographs::Photographs;
-use crate::images::{Images, POOL};
+use crate::{
+    Failure,
+    device::{check_seen, device},
+    images::{Images, POOL},
+};
 
 /// Classes of the networks, and the seed of their random weights and images: neither changes time
 /// or energy.
 const CLASSES: usize = 1000;
 const SEED: u64 = 1;
+/// What runs networks where nothing else is said.
+const CPU: &str = "cpu";
 
 /// A network that answers requests: takes their images, puts them together, runs.
 pub(super) struct Network {
     network: VisionNetwork,
+    device: Device,
     images: Images,
     /// Measures every batch.
     meter: Option<Meter>,
     /// Those served since the last [`Network::parts`].
     parts: Vec<Part>,
+}
+
+/// Flags that say where a network runs.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Place {
+    /// Threads that run the network, as many as processors if left out.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Where it runs: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, value_name = "NAME", default_value = CPU)]
+    pub(super) device: String,
 }
 
 /// What a batch was made of.
@@ -41,25 +62,44 @@ impl Network {
         name: &str,
         side: usize,
         photographs: &Photographs,
-        threads: Option<NonZeroUsize>,
-    ) -> anyhow::Result<Self> {
-        use_threads(threads)?;
-        KEPT.call_once(keep_memory);
-        fits(POOL, side)?;
-        let network = VisionNetwork::random(name, CLASSES, SEED)?;
-        let images = match &photographs.folder {
-            Some(folder) => {
-                Images::photographs(folder, photographs.cached, name, side).context("--images")?
-            }
-            None => Images::random(side, SEED)?,
+        place: &Place,
+    ) -> Result<Self, Failure> {
+        let device = device(&place.device)?;
+        let build = || {
+            use_threads(place.threads)?;
+            KEPT.call_once(keep_memory);
+            fits(POOL, side)?;
+            let network = VisionNetwork::random(name, CLASSES, SEED)?;
+            let images = match &photographs.folder {
+                Some(folder) => Images::photographs(folder, photographs.cached, name, side)
+                    .context("--images")?,
+                None => Images::random(side, SEED)?,
+            };
+            anyhow::Ok((network.on(&device, Precision::default()), images))
         };
-        Ok(Self { network, images, meter: None, parts: Vec::new() })
+        let (network, images) = build().map_err(Failure::BadInput)?;
+        Ok(Self { network, device, images, meter: None, parts: Vec::new() })
     }
 
     /// The one that was calibrated, with the images it was calibrated with.
-    pub(super) fn calibrated(it: &Calibration) -> anyhow::Result<Self> {
+    pub(super) fn calibrated(it: &Calibration) -> Result<Self, Failure> {
         let photographs = Photographs { folder: it.images.clone(), cached: it.cache_images };
-        Self::new(&it.network, it.image_side, &photographs, it.threads).context("calibration")
+        let device = it.device.clone().unwrap_or_else(|| CPU.to_owned());
+        let place = Place { threads: it.threads, device };
+        Self::new(&it.network, it.image_side, &photographs, &place).map_err(|error| match error {
+            Failure::BadInput(error) => Failure::BadInput(error.context("calibration")),
+            error => error,
+        })
+    }
+
+    /// Where it runs.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether a meter sees the joules of where it runs.
+    pub(super) fn check_seen(&self, meter: &Meter) -> Result<(), Failure> {
+        check_seen(self.device.name(), &meter.probe_uses())
     }
 
     /// Photographs that are served in turns; 0 if the images are random.

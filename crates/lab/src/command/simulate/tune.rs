@@ -8,13 +8,14 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use inference_sim::{BatchingConfig, Candidate, SimulationConfig, Tuning};
+use meter::Meter;
 use record::Origin;
 use report::{Axis, Figure, Plot, Point, PointPlot, PointSeries};
 
 use serde::Serialize;
 
 use super::{description, live};
-use crate::{Failure, Interrupt, output, progress};
+use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab simulate tune`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,8 @@ pub(super) struct Args {
     /// each.
     #[arg(long, value_name = "S")]
     live: Option<f64>,
+    #[command(flatten)]
+    sensing: Sensing,
     /// Folder for `frontier.csv` and `frontier.svg`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -78,7 +81,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|error| description::in_file(&args.file, error))
         .map_err(Failure::bad_input)?;
     let live = match args.live {
-        Some(seconds) => Some(verify(&config, &args.file, &tuning, seconds)?),
+        Some(seconds) => {
+            let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
+            Some(verify(&config, &args.file, &tuning, seconds, &meter)?)
+        }
         None => None,
     };
     let origin = config.calibration.and_then(|it| it.energy_origin).unwrap_or(Origin::Estimated);
@@ -171,6 +177,7 @@ fn verify(
     file: &Path,
     tuning: &Tuning,
     seconds: f64,
+    meter: &Meter,
 ) -> Result<Verified, Failure> {
     let mean_rate = config
         .arrivals
@@ -187,10 +194,9 @@ fn verify(
             tuning.objective_p99_s
         ))
     })?;
-    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network = live::network(config, file)?;
-    let by = live::By { meter: &meter, interrupt: &interrupt, warmup: live::WARMUP, compat: None };
+    let by = live::By { meter, interrupt: &interrupt, warmup: live::WARMUP, compat: None };
     let mut found = [Vec::new(), Vec::new()];
     for turn in 0..TURNS {
         for (found, candidate) in found.iter_mut().zip([&tuning.batch_1, best]) {

@@ -13,7 +13,7 @@ use super::{
     description, live,
     network::Network,
 };
-use crate::{Failure, Interrupt, others::DISTURBED, output, progress};
+use crate::{Failure, Interrupt, others::DISTURBED, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab simulate validate`.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,8 @@ pub(super) struct Args {
     /// Keep what was measured while others used more than 5 % of the processors.
     #[arg(long)]
     busy: bool,
+    #[command(flatten)]
+    sensing: Sensing,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -105,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             )));
         }
     }
-    let meter = crate::work::meter(None, &[], None).map_err(Failure::bad_input)?;
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let cells = cells(args, &meter)?;
     let means = means(&cells);
     let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
@@ -207,16 +209,15 @@ fn measure(
         _ => format!("{arch}-{}.toml", round + 1),
     });
     let plan = &args.plan;
-    let mut network =
-        Network::new(arch, plan.side, &plan.images, plan.threads).map_err(Failure::BadInput)?;
-    let mut measured = Measured::begin(meter, interrupt)?;
+    let mut network = Network::new(arch, plan.side, &plan.images, &plan.place)?;
+    let mut measured = Measured::begin(&network, meter, interrupt)?;
     let pairs = queues.chunks(2);
     let sweeps = plan.repetitions.div_ceil(pairs.len() as u32 + 1);
     let mut calibrate = |network: &mut Network| {
         for _ in 0..sweeps {
             plan.once_more(network, meter, interrupt, &mut measured)?;
         }
-        plan.describe(arch, meter, &measured)
+        plan.describe(arch, network.device(), &measured)
     };
     let mut calibrated = calibrate(&mut network)?;
     // Rates follow from the first tables: all queues of a load have the same.
