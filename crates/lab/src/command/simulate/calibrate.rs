@@ -173,6 +173,8 @@ impl Plan {
         }
         measured.rounds += 1;
         let idle = measured.idle;
+        // As live: measuring a batch is a part of its service, of small ones some percent.
+        network.metered(Some(meter));
         let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
         for (size, &pause) in sizes.into_iter().flat_map(|it| pauses.iter().map(move |p| (it, p))) {
             batches.serve(size)?;
@@ -197,6 +199,8 @@ impl Plan {
             let pause = Seconds(pause);
             measured.observations.push(Observation { size, pause, service, cv, energy });
         }
+        network.metered(None);
+        network.parts();
         Ok(())
     }
 
