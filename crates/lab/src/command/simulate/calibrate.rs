@@ -59,7 +59,7 @@ pub(super) struct Plan {
     seconds: f64,
     /// Pauses, in seconds, after which batches are measured too, besides those that follow another:
     /// others use the processor meanwhile, and the next batch takes longer. 0 for none.
-    #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0.01,0.06")]
+    #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0.002,0.01,0.06")]
     pauses: Vec<f64>,
 }
 
