@@ -4,7 +4,7 @@
 
 use wattlab_hpo::{HpoError, Parameter, Pruner, Rungs, Sampler, Scale, Space, Staged};
 
-/// What an epoch costs.
+/// What an epoch costs here: a price, where a real study counts what a meter tells.
 const EPOCH_J: f64 = 4.0;
 /// What a suggestion costs: a few milliseconds at 7 W.
 const SEARCH_J: f64 = 0.05;
@@ -32,7 +32,7 @@ fn main() -> Result<(), HpoError> {
     }
     let whole = study.curves().iter().filter(|it| it.epochs() == 27).count();
     println!(
-        "{} trials, {whole} of them trained to the end, {:.0} J",
+        "{} trials, {whole} of them trained to the end, {:.0} J by the prices above",
         study.curves().len(),
         study.ledger().spent()
     );

@@ -410,6 +410,20 @@ fn a_budget_ends_a_study() {
     assert!(spent("trials") + spent("search") >= 0.3, "{summary}");
 }
 
+/// Trials that gave values and were stopped early have not failed.
+#[test]
+fn a_study_may_end_before_a_trial_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = description(folder.path(), "trials = 2");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let pruner = "[pruner]\nkind = \"posterior\"\nleast = 1\nmost = 9\nfactor = 3\n";
+    std::fs::write(&path, format!("{text}\n{pruner}")).unwrap();
+    let output = run(folder.path(), &["tune", "run", &path, "--json", "--", "echo", "loss: 0.5"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["legs"], &summary["best"]), (&json!(2), &json!([])), "{summary}");
+}
+
 /// Comparisons are not done twice, and the study's half can be taken from another file.
 #[test]
 fn a_comparison_is_taken_up() {

@@ -77,6 +77,15 @@ impl Engine {
         seen
     }
 
+    /// Whether any trial gave a value, those that were stopped early included.
+    pub(super) fn has_values(&self) -> bool {
+        match self {
+            Self::One(study) => study.told().iter().any(|it| it.value.is_some()),
+            Self::Many(study) => study.told().iter().any(|it| it.values.is_some()),
+            Self::Staged(study) => study.curves().iter().any(|it| !it.values.is_empty()),
+        }
+    }
+
     pub(super) fn new(spec: &StudySpec) -> anyhow::Result<Self> {
         let (space, sampler, seed) = (spec.space()?, spec.sampler()?, spec.seed);
         let objectives = spec.objectives()?;

@@ -82,6 +82,11 @@ impl Open {
         self.engine.seen().into_iter().map(signed).collect()
     }
 
+    /// Whether any trial gave a value, those that were stopped early included.
+    pub(super) fn has_values(&self) -> bool {
+        self.engine.has_values()
+    }
+
     /// Where the joules that we saw ourselves are from.
     pub(super) fn cost_origin(&self) -> Option<Origin> {
         self.spent_by_trials().origin

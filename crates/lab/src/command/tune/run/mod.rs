@@ -93,11 +93,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         progress::line(&format!("{summary:#}"));
     }
-    let ended = open.seen();
-    if !ended.is_empty() && ended.iter().all(|it| it.values.is_none()) {
+    if open.told() > 0 && !open.has_values() {
         return Err(Failure::run_time(anyhow!(
             "none of {} trials gave `{}`: run the command by hand with one trial's parameters",
-            ended.len(),
+            open.seen().len(),
             description.metrics.join("`, `"),
         )));
     }
