@@ -10,6 +10,7 @@ use record::BatchTimes;
 
 use crate::{
     arrival::ArrivalTimes,
+    pause::Rest,
     policy::{Decision, Policy, Queue},
     service::ServiceLaw,
 };
@@ -18,11 +19,17 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Begun {
     pub(crate) times: BatchTimes,
-    /// Seconds for which its server had served nothing; infinite for its first batch.
-    pub(crate) pause_s: f64,
+    /// Of its server, when it began.
+    pub(crate) rest: Rest,
 }
 
 impl Begun {
+    /// What the next batch of its server needs to know, for [`ServiceLaw::rest`].
+    #[inline]
+    pub(crate) fn as_last(&self) -> (Rest, f64) {
+        (self.rest, self.service_s())
+    }
+
     pub(crate) fn service_s(&self) -> f64 {
         self.times.end_s - self.times.start_s
     }
@@ -112,8 +119,9 @@ impl Engine<'_> {
                 };
             };
             let pause_s = server.batch.map_or(f64::INFINITY, |_| now - server.free_s);
-            let end_s = now + self.law.sample(size, pause_s, &mut self.service_random);
-            let batch = Begun { times: BatchTimes { size, start_s: now, end_s }, pause_s };
+            let rest = self.law.rest(size, pause_s, server.batch.map(|it| it.as_last()));
+            let end_s = now + self.law.sample(size, rest, &mut self.service_random);
+            let batch = Begun { times: BatchTimes { size, start_s: now, end_s }, rest };
             observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     clock::{Clock, Virtual},
+    pause::Rest,
     random::{Stream, generator},
     service::ServiceLaw,
 };
@@ -31,15 +32,15 @@ pub struct Modeled<'c> {
     law: ServiceLaw,
     random: ChaCha8Rng,
     clock: &'c Virtual,
-    /// Seconds on the clock.
-    last_end_s: Option<f64>,
+    /// When the last batch ended, in seconds on the clock; how rested it began, and its seconds.
+    last: Option<(f64, (Rest, f64))>,
 }
 
 impl<'c> Modeled<'c> {
     /// A server with this law on this clock, whose random times follow from the seed.
     #[must_use]
     pub fn new(law: ServiceLaw, seed: u64, clock: &'c Virtual) -> Self {
-        Self { law, random: generator(seed, Stream::Service, 0), clock, last_end_s: None }
+        Self { law, random: generator(seed, Stream::Service, 0), clock, last: None }
     }
 }
 
@@ -47,9 +48,12 @@ impl Executor for Modeled<'_> {
     type Error = Infallible;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), Infallible> {
-        let pause_s = self.last_end_s.map_or(f64::INFINITY, |it| self.clock.now() - it);
-        self.clock.advance(self.law.sample(requests.len(), pause_s, &mut self.random));
-        self.last_end_s = Some(self.clock.now());
+        let start_s = self.clock.now();
+        let pause_s = self.last.map_or(f64::INFINITY, |(end_s, _)| start_s - end_s);
+        let rest = self.law.rest(requests.len(), pause_s, self.last.map(|(_, last)| last));
+        self.clock.advance(self.law.sample(requests.len(), rest, &mut self.random));
+        let end_s = self.clock.now();
+        self.last = Some((end_s, (rest, end_s - start_s)));
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod pause;
 mod policy;
 mod power;
 mod random;
+mod recovery;
 mod replication;
 mod report;
 mod service;
@@ -46,6 +47,7 @@ pub use crate::{
         MinMax, Policy, Queue, Window, control_limit,
     },
     power::{BatchEnergy, Power},
+    recovery::{Stretch, recovery},
     replication::simulate_replicated,
     report::{Growth, Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
     service::ServiceLaw,

@@ -27,6 +27,23 @@ pub(crate) struct Tables {
     after: Vec<AfterPause>,
 }
 
+/// How far a server is from one that serves without a pause.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rest {
+    /// Seconds for which it served nothing; infinite before its first batch.
+    pub(crate) pause_s: f64,
+    /// What is left of what that did: 1 right after it, less with every batch since.
+    pub(crate) share: f64,
+}
+
+impl Rest {
+    /// Right after a pause.
+    #[inline]
+    pub(crate) fn after(pause_s: f64) -> Self {
+        Self { pause_s, share: 1.0 }
+    }
+}
+
 /// How messages call the parts of [`Tables`].
 pub(crate) struct Keys {
     pub(crate) table: &'static str,
@@ -72,6 +89,17 @@ impl Tables {
             return self.at_once(size);
         }
         self.between(size, pause_s)
+    }
+
+    /// On a server as rested as that.
+    #[inline]
+    pub(crate) fn rest(&self, size: usize, rest: Rest) -> f64 {
+        let whole = self.after(size, rest.pause_s);
+        if rest.share == 1.0 {
+            return whole;
+        }
+        let at_once = self.at_once(size);
+        at_once + rest.share * (whole - at_once)
     }
 
     fn between(&self, size: usize, pause_s: f64) -> f64 {

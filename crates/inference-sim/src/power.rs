@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ConfigError, non_negative},
-    pause::{AfterPause, Keys, Tables},
+    pause::{AfterPause, Keys, Rest, Tables},
 };
 
 const TABLE: &str =
@@ -84,10 +84,16 @@ impl BatchEnergy {
     #[must_use]
     #[inline]
     pub fn joules(&self, size: usize, service_s: f64, pause_s: f64) -> f64 {
+        self.joules_of(size, service_s, Rest::after(pause_s))
+    }
+
+    /// The same on a server as rested as that.
+    #[inline]
+    pub(crate) fn joules_of(&self, size: usize, service_s: f64, rest: Rest) -> f64 {
         match &self.0 {
             Kind::Power(watts) => watts * service_s,
             Kind::Affine { base_j, per_item_j } => base_j + size as f64 * per_item_j,
-            Kind::Table(tables) => tables.after(size, pause_s),
+            Kind::Table(tables) => tables.rest(size, rest),
         }
     }
 }

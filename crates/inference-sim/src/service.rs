@@ -7,7 +7,7 @@ use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
 
 use crate::{
     error::{ConfigError, non_negative, positive},
-    pause::{AfterPause, Keys, Tables},
+    pause::{AfterPause, Keys, Rest, Tables},
 };
 
 pub(crate) const BASE: &str = "a finite number, at least 0, in seconds";
@@ -21,6 +21,8 @@ pub(crate) const TABLE: &str =
 pub struct ServiceLaw {
     mean: Mean,
     spread: Spread,
+    /// Of what a pause did; see [`ServiceLaw::recovering`].
+    recovery_s: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +104,7 @@ impl ServiceLaw {
         const KEYS: Keys =
             Keys { table: "service.table", after: "service.after_pause", expected: TABLE };
         let tables = Tables::new(rows, after, &KEYS)?;
-        Ok(Self { mean: Mean::Table(tables), spread: Spread::None })
+        Ok(Self { mean: Mean::Table(tables), spread: Spread::None, recovery_s: 0.0 })
     }
 
     /// The same means, but log-normal around them with this coefficient of variation; 0 for none.
@@ -119,10 +121,21 @@ impl ServiceLaw {
         Ok(Self { spread, ..self })
     }
 
+    /// The same, but what a pause did is not over after one batch: of the time by which it makes a
+    /// batch longer, a server that has served for so many seconds since has 1/e left. 0 for over at
+    /// once.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    pub fn recovering(self, recovery_s: f64) -> Result<Self, ConfigError> {
+        let recovery_s = non_negative("service.recovery_s", recovery_s, BASE)?;
+        Ok(Self { recovery_s, ..self })
+    }
+
     fn affine(base_s: f64, per_item_s: f64, spread: Spread) -> Result<Self, ConfigError> {
         let base_s = non_negative("service.base_s", base_s, BASE)?;
         let per_item_s = non_negative("service.per_item_s", per_item_s, BASE)?;
-        Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread })
+        Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread, recovery_s: 0.0 })
     }
 
     /// The mean time of a batch of `size` requests that follows another, in seconds.
@@ -153,15 +166,40 @@ impl ServiceLaw {
         matches!(&self.mean, Mean::Table(tables) if tables.knows_pauses())
     }
 
+    /// How rested a server begins a batch that has served nothing for so long since its last one,
+    /// which it began so rested and served for so long: what makes the batch longer.
+    #[inline]
+    pub(crate) fn rest(&self, size: usize, pause_s: f64, last: Option<(Rest, f64)>) -> Rest {
+        let fresh = Rest::after(pause_s);
+        let (Mean::Table(tables), Some((rest, service_s))) = (&self.mean, last) else {
+            return fresh;
+        };
+        if self.recovery_s <= 0.0 {
+            return fresh;
+        }
+        let share = rest.share * (-service_s / self.recovery_s).exp();
+        let left = Rest { share, ..rest };
+        if tables.rest(size, left) > tables.rest(size, fresh) { left } else { fresh }
+    }
+
+    /// The mean time of a batch of `size` requests on a server as rested as that, in seconds.
+    #[inline]
+    pub(crate) fn mean_rest_s(&self, size: usize, rest: Rest) -> f64 {
+        match &self.mean {
+            Mean::Table(tables) => tables.rest(size, rest),
+            Mean::Affine { .. } => self.mean_s(size),
+        }
+    }
+
     /// Whether a batch always takes its mean time.
     pub(crate) fn is_certain(&self) -> bool {
         matches!(self.spread, Spread::None)
     }
 
-    /// A time for a batch of `size` requests after a pause, in seconds.
+    /// A time for a batch of `size` requests on a server as rested as that, in seconds.
     #[inline]
-    pub(crate) fn sample(&self, size: usize, pause_s: f64, random: &mut ChaCha8Rng) -> f64 {
-        let mean = self.mean_after_s(size, pause_s);
+    pub(crate) fn sample(&self, size: usize, rest: Rest, random: &mut ChaCha8Rng) -> f64 {
+        let mean = self.mean_rest_s(size, rest);
         match self.spread {
             Spread::None => mean,
             Spread::Exponential => {
@@ -223,6 +261,31 @@ impl Eq for Time {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_pause_did_fades_with_the_seconds_of_service() {
+        let after = [AfterPause { pause_s: 0.1, table: vec![(1, 0.4)] }];
+        let law = ServiceLaw::table_by_pause(&[(1, 0.2)], &after).unwrap();
+        let near = |found: f64, expected: f64| {
+            assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        };
+        let second = |law: &ServiceLaw, pause_s, first_s, then_s| {
+            law.mean_rest_s(1, law.rest(1, then_s, Some((Rest::after(pause_s), first_s))))
+        };
+        // Unless told, it is over after one batch.
+        near(second(&law, 0.1, 0.4, 0.0), 0.2);
+        let law = law.recovering(0.4).unwrap();
+        let left = 0.2 / std::f64::consts::E;
+        // A server's first batch is as after the longest pause that was measured.
+        for pause_s in [0.1, f64::INFINITY] {
+            near(second(&law, pause_s, 0.4, 0.0), 0.2 + left);
+            near(second(&law, pause_s, 0.8, 0.0), 0.2 + left / std::f64::consts::E);
+            // Whichever is worse: what is left, or what another pause does.
+            near(second(&law, pause_s, 0.4, 0.01), 0.2 + left);
+            near(second(&law, pause_s, 0.4, 0.09), 0.38);
+        }
+        assert!(law.clone().recovering(-1.0).is_err() && law.recovering(f64::NAN).is_err());
+    }
 
     #[test]
     fn the_fastest_batch_need_not_be_the_largest() {

@@ -174,7 +174,7 @@ impl Statistics {
     #[inline]
     fn joules(&self, batch: &Begun) -> f64 {
         let (size, time) = (batch.times.size, batch.service_s());
-        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules(size, time, batch.pause_s))
+        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules_of(size, time, batch.rest))
     }
 
     /// Adds what of a batch is inside the time the statistics are over.

@@ -12,6 +12,7 @@ use record::BatchTimes;
 use crate::{
     arrival::ArrivalTimes,
     engine::{Begun, Observer},
+    pause::Rest,
     policy::{BatchingPolicy, Decision, Policy, Queue},
     service::{ServiceLaw, Time},
 };
@@ -68,6 +69,8 @@ enum Server {
     /// From minus infinity if it has never served.
     Idle {
         since_s: f64,
+        /// How rested it began its last batch, and the seconds of that.
+        last: Option<(Rest, f64)>,
     },
     Busy {
         model: usize,
@@ -133,7 +136,7 @@ impl System {
         let mut state = State {
             waiting: models.iter_mut().map(waiting).collect(),
             models,
-            servers: vec![Server::Idle { since_s: f64::NEG_INFINITY }; self.servers],
+            servers: vec![Server::Idle { since_s: f64::NEG_INFINITY, last: None }; self.servers],
             idle: (0..self.servers).rev().collect(),
             rested: (0..self.servers).collect(),
             asleep: Vec::new(),
@@ -191,13 +194,13 @@ impl<O: Observer> State<'_, O> {
         match (event, self.servers.get(event.server())) {
             (Event::Free(server), Some(&Server::Busy { model, batch })) => {
                 self.models[model].policy.served(batch.times.size, batch.service_s());
-                self.rest(server);
+                self.rest(server, Some(batch.as_last()));
             }
             (Event::Awake(server), Some(Server::Waking)) => {
                 self.waking -= 1;
-                self.rest(server);
+                self.rest(server, None);
             }
-            (Event::Doze(server), Some(&Server::Idle { since_s })) => {
+            (Event::Doze(server), Some(&Server::Idle { since_s, .. })) => {
                 let due = self.sleep.is_some_and(|it| since_s + it.after_s <= self.now);
                 if due {
                     self.servers[server] = Server::Asleep;
@@ -209,8 +212,8 @@ impl<O: Observer> State<'_, O> {
         }
     }
 
-    fn rest(&mut self, server: usize) {
-        self.servers[server] = Server::Idle { since_s: self.now };
+    fn rest(&mut self, server: usize, last: Option<(Rest, f64)>) {
+        self.servers[server] = Server::Idle { since_s: self.now, last };
         self.idle.push(server);
         self.rested.push(server);
     }
@@ -314,12 +317,12 @@ impl<O: Observer> State<'_, O> {
     fn begin(&mut self, server: usize, model: usize, size: usize) {
         let Model { law, random, .. } = &mut self.models[model];
         // What wakes up is as ready as after a batch.
-        let pause_s = match self.servers[server] {
-            Server::Idle { since_s } => self.now - since_s,
-            _ => 0.0,
+        let rest = match self.servers[server] {
+            Server::Idle { since_s, last } => law.rest(size, self.now - since_s, last),
+            _ => Rest::after(0.0),
         };
-        let end_s = self.now + law.sample(size, pause_s, random);
-        let batch = Begun { times: BatchTimes { size, start_s: self.now, end_s }, pause_s };
+        let end_s = self.now + law.sample(size, rest, random);
+        let batch = Begun { times: BatchTimes { size, start_s: self.now, end_s }, rest };
         self.observer.batch(model, &batch, self.waiting[model].queue.drain(..size));
         self.servers[server] = Server::Busy { model, batch };
         self.events.push(Reverse((Time(end_s), Event::Free(server))));

@@ -34,6 +34,10 @@ pub struct ServiceConfig {
     /// With `table`, which is then of batches that follow another: times after pauses, rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_pause: Vec<AfterPause>,
+    /// With `after_pause`: seconds of service within which what a pause did fades by a factor of e;
+    /// over after one batch if left out. See [`ServiceLaw::recovering`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_s: Option<f64>,
 }
 
 /// Kinds of service laws; see [`ServiceLaw`].
@@ -64,6 +68,7 @@ impl ServiceConfig {
             table: Some(rows),
             table_cv: None,
             after_pause: Vec::new(),
+            recovery_s: None,
         }
     }
 
@@ -86,6 +91,8 @@ impl ServiceConfig {
         unused("service.table", table, self.table.is_some(), kind)?;
         unused("service.table_cv", table, self.table_cv.is_some(), kind)?;
         unused("service.after_pause", table, !self.after_pause.is_empty(), kind)?;
+        let (pauses, without) = (!self.after_pause.is_empty(), "a law without `after_pause`");
+        unused("service.recovery_s", pauses, self.recovery_s.is_some(), without)?;
         if !table && self.base_s.is_none() {
             needed("service.per_item_s", self.per_item_s, kind, service::BASE)?;
         }
@@ -101,7 +108,8 @@ impl ServiceConfig {
                 needed("service.table", self.table.as_deref(), kind, service::TABLE)?,
                 &self.after_pause,
             )?
-            .spreading(self.table_cv.unwrap_or_default()),
+            .spreading(self.table_cv.unwrap_or_default())?
+            .recovering(self.recovery_s.unwrap_or_default()),
         }
     }
 }

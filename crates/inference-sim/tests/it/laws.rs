@@ -32,8 +32,10 @@ fn service() -> impl Strategy<Value = Value> {
             "law": law, "base_s": base, "per_item_s": each, "cv": cv
         })),
         1 => Just(json!({ "law": "table", "table": [[1, 0.03], [4, 0.05], [16, 0.3]] })),
-        2 => (0.001..0.5_f64, 0.0..0.1_f64, 0.0..1.0_f64).prop_map(|(pause, more, cv)| json!({
+        2 => (0.001..0.5_f64, 0.0..0.1_f64, 0.0..1.0_f64, 0.0..0.5_f64).prop_map(
+            |(pause, more, cv, recovery)| json!({
             "law": "table", "table": [[1, 0.03], [4, 0.05], [16, 0.3]], "table_cv": cv,
+            "recovery_s": recovery,
             "after_pause": [
                 { "pause_s": pause, "table": [[1, 0.03 + more]] },
                 { "pause_s": 2.0 * pause, "table": [[1, 0.03], [4, 0.05 + more], [16, 0.4]] },

@@ -174,6 +174,7 @@ fn mistakes_name_file_key_value_and_remedy() {
             changed(&[("cv = 1.0", "after_pause = [{ pause_s = 0.1, table = [[1, 1.0]] }]")]),
             vec!["`service.after_pause`", "remove it"],
         ),
+        (changed(&[("cv = 1.0", "recovery_s = 0.1")]), vec!["`service.recovery_s`", "remove it"]),
         (changed(&[("[power]", "[pover]")]), vec!["`pover`", "did you mean `power`?"]),
         (
             changed(&[("\"fixed\"", "\"window\"\ndelay_s = 0")]),
@@ -241,6 +242,7 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     assert_eq!(found, [(None, 1), (None, 2), (None, 4), (pause, 1), (pause, 2), (pause, 4)]);
     let after = &document["service"]["after_pause"][0];
     assert_eq!(after["pause_s"].as_f64(), pause);
+    assert!(document["service"]["recovery_s"].as_f64().unwrap() >= 0.0);
     assert_eq!(after["table"].as_array().unwrap().len(), 3);
     assert!(sizes.iter().all(|it| it["mean_s"].as_f64().unwrap() > 0.0));
     assert_eq!(document["calibration"]["threads"], 1);

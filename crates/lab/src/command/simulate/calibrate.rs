@@ -2,17 +2,20 @@
 
 use std::{
     num::NonZeroUsize,
+    ops::Range,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
-use inference_sim::{Calibration, Executor, Fit, Observation, SimulationConfig, size_rows};
+use inference_sim::{
+    Calibration, Fit, Observation, SimulationConfig, Stretch, recovery, size_rows,
+};
 use meter::Meter;
 use models::{Device, vision::architectures};
-use record::{Energy, Origin, Seconds, Watts};
+use record::{Origin, Seconds, Watts};
 
 use super::{
+    batches::{Batches, Found, idle},
     network::{self, Network, Place},
     photographs::Photographs,
 };
@@ -199,6 +202,13 @@ impl Plan {
             let pause = Seconds(pause);
             measured.observations.push(Observation { size, pause, service, cv, energy });
         }
+        // Of the smallest batches: they tell best how soon what a pause did is over.
+        let smallest = self.batches.iter().copied().min().unwrap_or(1);
+        for &pause in pauses.iter().filter(|&&it| it > 0.0) {
+            batches.serve(smallest)?;
+            let stretch = batches.stretches(smallest, self.seconds, pause)?;
+            measured.stretches.push(stretch);
+        }
         network.metered(None);
         network.parts();
         Ok(())
@@ -239,13 +249,19 @@ impl Plan {
             energy: Fit::new(&points(&|it| Some(it.energy?.0))),
             sizes: size_rows(observations),
         };
-        Ok(calibration.describe(measured.idle))
+        let mut config = calibration.describe(measured.idle);
+        if !config.service.after_pause.is_empty() {
+            let law = config.service.law().map_err(Failure::run_time)?;
+            config.service.recovery_s = Some(recovery(&law, &measured.stretches).0);
+        }
+        Ok(config)
     }
 }
 
 /// What was measured so far.
 pub(super) struct Measured {
     observations: Vec<Observation>,
+    stretches: Vec<Stretch>,
     origin: Option<Origin>,
     /// Before the first.
     idle: Option<Watts>,
@@ -263,7 +279,25 @@ impl Measured {
     ) -> Result<Self, Failure> {
         network.check_seen(meter)?;
         let idle = idle(meter, interrupt)?;
-        Ok(Self { observations: Vec::new(), origin: None, idle, disturbed: 0, rounds: 0 })
+        Ok(Self {
+            observations: Vec::new(),
+            stretches: Vec::new(),
+            origin: None,
+            idle,
+            disturbed: 0,
+            rounds: 0,
+        })
+    }
+
+    /// As they were measured.
+    pub(super) fn observations(&self) -> &[Observation] {
+        &self.observations
+    }
+
+    /// As if no other batches had been measured.
+    pub(super) fn only(&self, range: Range<usize>) -> Self {
+        let observations = self.observations[range].to_vec();
+        Self { observations, stretches: Vec::new(), ..*self }
     }
 
     /// Says how much of it cannot be trusted.
@@ -276,92 +310,6 @@ impl Measured {
                 self.observations.len()
             ));
         }
-    }
-}
-
-/// The power of the machine while nothing is served; `None` where nothing tells.
-fn idle(meter: &Meter, interrupt: &Interrupt) -> Result<Option<Watts>, Failure> {
-    let span = meter.span("idle");
-    for _ in 0..20 {
-        if interrupt.is_set() {
-            return Err(Failure::Interrupted);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let span = span.end();
-    Ok(span.total.map(|it| it.joules / span.duration))
-}
-
-/// What batches of one size took, on average, and drew.
-struct Found {
-    service: Seconds,
-    /// Of single batches; `None` for one.
-    cv: Option<f64>,
-    energy: Option<Energy>,
-}
-
-/// Serves batches of one size after another.
-struct Batches<'a> {
-    network: &'a mut Network,
-    meter: &'a Meter,
-    interrupt: &'a Interrupt,
-    idle: Option<Watts>,
-    /// The next request: as live, none is asked for twice in a row.
-    next: usize,
-}
-
-impl Batches<'_> {
-    /// What a batch took.
-    fn serve(&mut self, size: usize) -> Result<Duration, Failure> {
-        let requests: Vec<usize> = (self.next..self.next + size).collect();
-        self.next += size;
-        let start = Instant::now();
-        self.network.serve(&requests).map_err(Failure::run_time)?;
-        Ok(start.elapsed())
-    }
-
-    /// Mean time and energy of batches that keep the server busy for so many seconds, or what it
-    /// does of that in the time of twice as many, each after a pause.
-    fn repeat(&mut self, size: usize, seconds: f64, pause_s: f64) -> Result<Found, Failure> {
-        let pause = Duration::from_secs_f64(pause_s);
-        let span = self.meter.span("batches");
-        let started = Instant::now();
-        let (mut served, mut late) = (Duration::ZERO, Duration::ZERO);
-        let mut squares = 0.0;
-        let mut batches = 0_u32;
-        while batches == 0
-            || (served.as_secs_f64() < seconds && started.elapsed().as_secs_f64() < 2.0 * seconds)
-        {
-            if self.interrupt.is_set() {
-                return Err(Failure::Interrupted);
-            }
-            let due = Instant::now() + pause;
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-            }
-            // The way out of sleep is a part of what a request waits for.
-            let woken = due.elapsed();
-            let took = self.serve(size)?;
-            served += took;
-            late += woken;
-            squares += (took + woken).as_secs_f64().powi(2);
-            batches += 1;
-        }
-        let span = span.end();
-        // The pauses drew the idle power.
-        let idle_s = (span.duration.0 - served.as_secs_f64()).max(0.0);
-        let paused = self.idle.map(|it| it * Seconds(idle_s));
-        let busy = Seconds((served + late).as_secs_f64());
-        let energy = span.total.map(|mut it| {
-            let paused = paused.map_or(0.0, |it| it.0);
-            it.joules.0 = (it.joules.0 - paused).max(0.0) / f64::from(batches);
-            it
-        });
-        let n = f64::from(batches);
-        let service = busy * n.recip();
-        let variance = (squares - n * service.0.powi(2)).max(0.0) / (n - 1.0);
-        let cv = (batches > 1).then(|| variance.sqrt() / service.0);
-        Ok(Found { service, cv, energy })
     }
 }
 
@@ -401,6 +349,9 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     if let Some(energy) = &calibration.energy {
         let origin = calibration.energy_origin.map_or("", Origin::word);
         lines.push(format!("E(n) = {} ({origin})", fit(energy, "J")));
+    }
+    if let Some(recovery_s) = config.service.recovery_s {
+        lines.push(format!("what a pause did fades by e in {recovery_s:.4} s of service"));
     }
     if let Some(power) = &config.power {
         lines.push(format!("idle: {:.2} W", power.idle.0));

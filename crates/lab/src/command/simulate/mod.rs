@@ -1,5 +1,6 @@
 //! `wattlab simulate`: what batching does to a queue, without serving it.
 
+mod batches;
 mod calibrate;
 mod description;
 mod live;

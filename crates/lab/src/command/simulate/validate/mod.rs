@@ -1,0 +1,225 @@
+//! `wattlab simulate validate`: calibrated simulations beside the real thing, cell by cell.
+
+mod served;
+mod table;
+
+use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
+
+use anyhow::Context;
+use inference_sim::PolicyKind;
+use meter::Meter;
+use record::{Origin, ProbeUse};
+use serde::{Deserialize, Serialize};
+
+use self::{
+    served::{Round, word},
+    table::{means, table},
+};
+use super::calibrate;
+use crate::{Failure, Interrupt, others::DISTURBED, output, progress, sensing::Sensing};
+
+/// A queue is left out if the machine's speed was this share different after it from before.
+const CHANGED: f64 = 0.05;
+
+/// Arguments of `wattlab simulate validate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// torchvision's names of the networks.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    arch: Vec<String>,
+    /// Loads: shares of what the largest batches can serve. Each gives a frequency.
+    #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
+    loads: Vec<f64>,
+    /// Seconds over which the requests of a cell arrive, in each round.
+    #[arg(long, value_name = "S", default_value_t = 15.0)]
+    duration: f64,
+    /// How often all is calibrated, simulated and served; the table has means. A machine whose
+    /// speed drifts, as a shared one's does, is seen at several times.
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    rounds: NonZeroU32,
+    #[command(flatten)]
+    plan: calibrate::Plan,
+    /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Keep what was measured while others used more than 5 % of the processors or the machine's
+    /// speed changed by as much.
+    #[arg(long)]
+    busy: bool,
+    #[command(flatten)]
+    sensing: Sensing,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A queue that was simulated and served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cell {
+    network: String,
+    policy: String,
+    load: f64,
+    /// From 0.
+    #[serde(default)]
+    round: u32,
+    rate_rps: f64,
+    requests: usize,
+    live_mean_batch: f64,
+    simulated_mean_batch: f64,
+    live_response_s: f64,
+    simulated_response_s: Option<f64>,
+    live_j_per_request: Option<f64>,
+    simulated_j_per_request: Option<f64>,
+    /// Where the joules are from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    energy_origin: Option<Origin>,
+    /// The share of the processors that others used meanwhile.
+    others_share: Option<f64>,
+    /// By what share the same batches took longer after the queue than before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drift: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    /// As measured, round by round.
+    cells: &'a [Cell],
+    /// Over the rounds.
+    means: Vec<Cell>,
+    /// What the joules were read from, here and now.
+    probes: Vec<ProbeUse>,
+    /// The largest relative distances of live from simulated.
+    worst_response: f64,
+    worst_energy: f64,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// If a network is unknown, a load makes no sense, or nothing can be written.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    for arch in &args.arch {
+        args.plan.check(arch).map_err(Failure::BadInput)?;
+    }
+    for &(name, value, most) in args
+        .loads
+        .iter()
+        .map(|&it| ("--loads", it, 0.95))
+        .chain([("--duration", args.duration, 3600.0)])
+        .collect::<Vec<_>>()
+        .iter()
+    {
+        if !(value > 0.0 && value <= most) {
+            return Err(Failure::BadInput(anyhow::anyhow!(
+                "`{name}` is {value}: expected above 0, at most {most}"
+            )));
+        }
+    }
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
+    let cells = cells(args, &meter)?;
+    let means = means(&cells);
+    let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
+        means.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
+    };
+    let document = Document {
+        schema: "wattlab.simulate-validate/1",
+        cells: &cells,
+        probes: meter.probe_uses(),
+        worst_response: worst(&Cell::response),
+        worst_energy: worst(&Cell::energy),
+        means,
+    };
+    if args.json {
+        return output::print_json(&document);
+    }
+    output::print(&table(&document));
+    Ok(())
+}
+
+impl Cell {
+    /// Live over simulated.
+    fn response(&self) -> Option<f64> {
+        Some(self.live_response_s / self.simulated_response_s?)
+    }
+
+    /// Live over simulated.
+    fn energy(&self) -> Option<f64> {
+        Some(self.live_j_per_request? / self.simulated_j_per_request?)
+    }
+
+    /// Why it says nothing about the simulation: the machine was not what was calibrated. Whether
+    /// the two agree plays no part.
+    fn spoiled(&self) -> Option<String> {
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        let others = self.others_share.filter(|&it| it > DISTURBED);
+        let drift = self.drift.filter(|it| it.abs() > CHANGED);
+        match (others, drift) {
+            (Some(share), _) => Some(format!("others used {} of the processors", percent(share))),
+            (None, Some(drift)) => Some(format!(
+                "the same batches took {} {} after it than before",
+                percent(drift.abs()),
+                if drift > 0.0 { "longer" } else { "less" }
+            )),
+            (None, None) => None,
+        }
+    }
+}
+
+/// All cells, those measured earlier too.
+fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
+    let journal = args.out.join("cells.jsonl");
+    let wrong =
+        || format!("failed to use `{}`; choose another folder by `--out`", journal.display());
+    fs::create_dir_all(&args.out).with_context(wrong).map_err(Failure::BadInput)?;
+    let text = if journal.exists() {
+        fs::read_to_string(&journal).with_context(wrong).map_err(Failure::BadInput)?
+    } else {
+        String::new()
+    };
+    let lines: Result<Vec<Cell>, _> = text.lines().map(serde_json::from_str).collect();
+    let mut cells = lines.with_context(wrong).map_err(Failure::BadInput)?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&journal)
+        .with_context(wrong)
+        .map_err(Failure::BadInput)?;
+    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    let each = (0..args.rounds.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
+    for (round, arch) in each {
+        let known = |&(load, kind): &(f64, PolicyKind)| {
+            cells.iter().any(|it| {
+                let same = it.network == *arch && it.load == load && it.round == round;
+                same && it.policy.starts_with(word(kind))
+            })
+        };
+        let kinds = [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window];
+        let queues = args.loads.iter().flat_map(|&load| kinds.map(|kind| (load, kind)));
+        let queues: Vec<_> = queues.filter(|it| !known(it)).collect();
+        if queues.is_empty() {
+            continue;
+        }
+        let same = |it: &&Cell| it.network == *arch && it.round == round;
+        let of_round = || cells.iter().filter(same);
+        let rates = of_round().map(|it| (it.load, it.rate_rps)).collect();
+        let round = Round { args, arch, round, rates, meter, interrupt: &interrupt };
+        let mut kept = Vec::new();
+        round.measure(&queues, &mut |cell| {
+            if let Some(why) = cell.spoiled().filter(|_| !args.busy) {
+                progress::line(&format!(
+                    "{arch}, {}, load {}: left out, because {why}; call again for it",
+                    cell.policy, cell.load,
+                ));
+                return Ok(());
+            }
+            let line = serde_json::to_string(&cell).map_err(Failure::run_time)?;
+            writeln!(file, "{line}").with_context(wrong).map_err(Failure::RunTime)?;
+            kept.push(cell);
+            Ok(())
+        })?;
+        cells.extend(kept);
+    }
+    Ok(cells)
+}
