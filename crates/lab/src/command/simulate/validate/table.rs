@@ -4,7 +4,8 @@ use record::{Origin, ProbeUse};
 
 use super::{Cell, Document};
 
-/// Each cell's means over its rounds, in order of their first ones; of the requests the sum.
+/// Each cell's means over its rounds, by network (in order of their first ones), load and policy; of
+/// the requests the sum.
 pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
     let mut groups: Vec<Vec<&Cell>> = Vec::new();
     for cell in cells {
@@ -17,6 +18,11 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
             None => groups.push(vec![cell]),
         }
     }
+    let first = |it: &Cell| cells.iter().position(|cell| cell.network == it.network);
+    groups.sort_by(|a, b| {
+        let order = first(a[0]).cmp(&first(b[0])).then(a[0].load.total_cmp(&b[0].load));
+        order.then_with(|| a[0].policy.cmp(&b[0].policy))
+    });
     let mean = |group: &[&Cell]| {
         let n = group.len() as f64;
         let of = |value: fn(&Cell) -> f64| group.iter().map(|it| value(it)).sum::<f64>() / n;
