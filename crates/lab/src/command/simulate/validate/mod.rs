@@ -223,3 +223,36 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
     }
     Ok(cells)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_spoiled_by_the_machine_alone() {
+        let cell = Cell {
+            network: "resnet18".to_owned(),
+            policy: "greedy 32".to_owned(),
+            load: 0.6,
+            round: 0,
+            rate_rps: 20.0,
+            requests: 64,
+            live_mean_batch: 1.5,
+            simulated_mean_batch: 1.5,
+            live_response_s: 9.0,
+            simulated_response_s: Some(0.1),
+            live_j_per_request: None,
+            simulated_j_per_request: None,
+            energy_origin: None,
+            others_share: Some(0.01),
+            drift: Some(-0.04),
+        };
+        assert_eq!(cell.spoiled(), None, "ninety times the simulated response is no reason");
+        let slower = Cell { drift: Some(0.06), ..cell.clone() };
+        assert!(slower.spoiled().unwrap().contains("6 % longer"));
+        let faster = Cell { drift: Some(-0.08), ..cell.clone() };
+        assert!(faster.spoiled().unwrap().contains("8 % less"));
+        let disturbed = Cell { others_share: Some(0.2), ..cell };
+        assert!(disturbed.spoiled().unwrap().contains("others used 20 %"));
+    }
+}
