@@ -77,8 +77,7 @@ pub(crate) fn live() -> anyhow::Result<u8> {
          processors nobody else used.\n\n## Calibrated against live\n\n`wattlab simulate validate`: \
          each network's batches are measured, those that follow another and those after pauses, before, \
          between and after the queues; the same Poisson requests are served, and simulated with what \
-         was measured right before and right after. The speed of a shared machine drifts by 5 to 10 % \
-         within a minute: there are {ROUNDS} rounds, over which the figures are means, and a queue was \
+         was measured right before and right after. The speed of a shared machine drifts: there are {ROUNDS} rounds, over which the figures are means, and a queue was \
          served again if others used more than 5 % of the processors meanwhile or the same batches took \
          more than 5 % longer, or less, after it than before it; whether live and simulated agreed \
          played no part. One thread runs the networks. Loads are 0.3 and 0.6 of what the fastest batches can \
@@ -101,10 +100,8 @@ pub(crate) fn live() -> anyhow::Result<u8> {
             fs::write(&kept, said(&mut tune)?)?;
         }
         let found = fs::read_to_string(&kept)?;
-        let short = found.split_once("single requests:").map_or(found.as_str(), |it| it.1);
-        text.push_str(&format!(
-            "{network}, p99 within {OBJECTIVE} s:\n\n```text\nsingle requests:{short}```\n\n"
-        ));
+        let short = found.find("single requests").map_or(found.as_str(), |at| &found[at..]);
+        text.push_str(&format!("{network}, p99 within {OBJECTIVE} s:\n\n```text\n{short}```\n\n"));
     }
     text.push_str(&photographs(&wattlab, &folder)?);
     let path = root().join("crates/inference-sim/LIVE.md");

@@ -298,6 +298,22 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
         assert!(served["energy_j_per_request"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(tuning["live"]["batch_1"]["mean_batch"], 1.0);
+    // Wherever joules are told, so is where they are from.
+    let origin = live["energy"]["origin"].as_str().unwrap();
+    assert_eq!(tuning["energy_origin"], origin);
+    assert_eq!(tuning["live"]["energy_origin"], origin);
+    let frontier = fs::read_to_string(folder.join("out/frontier.csv")).unwrap();
+    assert!(frontier.lines().skip(1).all(|it| it.ends_with(&format!(",{origin}"))), "{frontier}");
+    let said = |args: &[&str]| String::from_utf8(run(folder, args).stdout).unwrap();
+    let text = said(&tune);
+    for part in ["single requests (joules ", "live (joules "] {
+        assert!(text.contains(&format!("{part}{origin})")), "{text}");
+    }
+    let text =
+        said(&["simulate", "live", "squeezenet1_1.toml", "--requests", "12", "--rate", "50"]);
+    for part in ["J/request, ", " J "] {
+        assert!(text.contains(&format!("{part}{origin}")), "{text}");
+    }
     assert!(fs::read_to_string(folder.join("out/frontier.svg")).unwrap().contains("<svg"));
     assert!(fs::read_to_string(folder.join("out/frontier.csv")).unwrap().starts_with("policy,"));
 }

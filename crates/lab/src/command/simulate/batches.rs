@@ -50,6 +50,19 @@ impl Batches<'_> {
         Ok(start.elapsed())
     }
 
+    /// Serves nothing for so long, and says how much later it was awake again: the way out of sleep
+    /// is a part of what a request waits for.
+    fn pause(&self, pause: Duration) -> Result<Duration, Failure> {
+        if self.interrupt.is_set() {
+            return Err(Failure::Interrupted);
+        }
+        let due = Instant::now() + pause;
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+        Ok(due.elapsed())
+    }
+
     /// Mean times of batches one after another, the first after a pause; for as long as
     /// [`Batches::repeat`].
     pub(super) fn stretches(
@@ -64,13 +77,7 @@ impl Batches<'_> {
         let mut sums = [0.0; LENGTH];
         let mut repeats = 0_u32;
         while repeats == 0 || started.elapsed().as_secs_f64() < 2.0 * seconds {
-            if self.interrupt.is_set() {
-                return Err(Failure::Interrupted);
-            }
-            let due = Instant::now() + pause;
-            std::thread::sleep(pause);
-            // As in `repeat`, waking up is a part of the first.
-            sums[0] += due.elapsed().as_secs_f64();
+            sums[0] += self.pause(pause)?.as_secs_f64();
             for sum in &mut sums {
                 *sum += self.serve(size)?.as_secs_f64();
             }
@@ -97,15 +104,7 @@ impl Batches<'_> {
         while batches == 0
             || (served.as_secs_f64() < seconds && started.elapsed().as_secs_f64() < 2.0 * seconds)
         {
-            if self.interrupt.is_set() {
-                return Err(Failure::Interrupted);
-            }
-            let due = Instant::now() + pause;
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-            }
-            // The way out of sleep is a part of what a request waits for.
-            let woken = due.elapsed();
+            let woken = self.pause(pause)?;
             let took = self.serve(size)?;
             served += took;
             late += woken;

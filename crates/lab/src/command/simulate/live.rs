@@ -9,7 +9,7 @@ use inference_sim::{
     SimulationReport, serve_limited,
 };
 use meter::Meter;
-use record::{BatchTimes, Energy};
+use record::{BatchTimes, Energy, Origin};
 use serde::Serialize;
 
 use super::{
@@ -313,7 +313,9 @@ fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
 fn print(document: &Document, config: &SimulationConfig) {
     let Document { live, simulated, .. } = document;
     let number = |it: Option<f64>| it.map_or_else(|| "none".to_owned(), |it| format!("{it:.5}"));
-    let origin = live.energy.map_or("", |it| it.origin.word());
+    let simulated_with = config.calibration.as_ref().and_then(|it| it.energy_origin);
+    let origins = live.energy.map(|it| it.origin).into_iter().chain(simulated_with);
+    let origin = origins.reduce(Origin::and).map_or("none", Origin::word);
     output::print(&format!("{:<20} {:>12} {:>12} {:>8}", "", "live", "simulated", "ratio"));
     for (name, live, simulated) in [
         ("mean wait, s", Some(live.mean_wait_s), simulated.mean_wait.map(|it| it.0)),
@@ -321,7 +323,11 @@ fn print(document: &Document, config: &SimulationConfig) {
         ("p99 response, s", Some(live.p99_response_s), simulated.p99_response.map(|it| it.0)),
         ("mean batch", Some(live.mean_batch), Some(simulated.mean_batch)),
         ("utilization", Some(live.utilisation), Some(simulated.utilization)),
-        ("J/request", live.energy_j_per_request, simulated.energy_per_request.map(|it| it.0)),
+        (
+            &format!("J/request, {origin}"),
+            live.energy_j_per_request,
+            simulated.energy_per_request.map(|it| it.0),
+        ),
     ] {
         let ratio = live.zip(simulated).map(|(live, simulated)| live / simulated);
         let ratio = ratio.map_or_else(String::new, |it| format!("{it:.3}"));
@@ -333,7 +339,11 @@ fn print(document: &Document, config: &SimulationConfig) {
     }
     output::print(&format!(
         "{:>6} {:>8} {:>12} {:>12} {:>12}",
-        "batch", "batches", "service, s", "prepare, s", "J"
+        "batch",
+        "batches",
+        "service, s",
+        "prepare, s",
+        format!("J {origin}")
     ));
     for it in &live.batches {
         output::print(&format!(
@@ -355,7 +365,7 @@ fn print(document: &Document, config: &SimulationConfig) {
     }
     if let (Some(energy), Some(idle_j)) = (live.energy, live.idle_j) {
         output::print(&format!(
-            "energy {:.3} J, idle power's {idle_j:.3} J of it",
+            "energy {:.3} J {origin}, idle power's {idle_j:.3} J of it",
             energy.joules.0
         ));
     }

@@ -94,7 +94,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .map_err(Failure::BadInput)?;
     }
     if args.json {
-        return output::print_json(&Document { tuning: &tuning, live: live.as_ref() });
+        let live = live.as_ref();
+        return output::print_json(&Document { tuning: &tuning, energy_origin: origin, live });
     }
     output::print(&format!(
         "{:<34} {:>12} {:>14} {:>12}",
@@ -103,7 +104,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for it in &tuning.frontier {
         output::print(&row(it));
     }
-    output::print(&format!("single requests:\n{}", row(&tuning.batch_1)));
+    output::print(&format!(
+        "single requests (joules {}):\n{}",
+        origin.word(),
+        row(&tuning.batch_1)
+    ));
     match (&tuning.best, tuning.saving) {
         (Some(best), saving) => {
             let saved = saving.map_or_else(
@@ -130,7 +135,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
                 it.p99_response_s, it.mean_batch
             ));
         };
-        output::print("live:");
+        let origin = live.energy_origin.map_or("none", Origin::word);
+        output::print(&format!("live (joules {origin}):"));
         row("single requests", &live.batch_1);
         row("best", &live.best);
         if let Some(saving) = live.saving {
@@ -145,6 +151,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 struct Document<'a> {
     #[serde(flatten)]
     tuning: &'a Tuning,
+    /// Where the joules are from that were simulated with.
+    energy_origin: Origin,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<&'a Verified>,
 }
@@ -154,6 +162,8 @@ struct Document<'a> {
 struct Verified {
     batch_1: Served,
     best: Served,
+    /// Where their joules are from; `None` without joules.
+    energy_origin: Option<Origin>,
     /// Share of the joules of single requests.
     saving: Option<f64>,
 }
@@ -211,6 +221,8 @@ fn verify(
             found.push(document.live);
         }
     }
+    let energies = found.iter().flatten().filter_map(|it| it.energy);
+    let energy_origin = energies.map(|it| it.origin).reduce(Origin::and);
     let [batch_1, best] = found.map(|turns| {
         let n = turns.len() as f64;
         let mean = |value: fn(&live::Live) -> f64| turns.iter().map(value).sum::<f64>() / n;
@@ -226,7 +238,7 @@ fn verify(
     });
     let saving = best.energy_j_per_request.zip(batch_1.energy_j_per_request);
     let saving = saving.map(|(best, single)| 1.0 - best / single);
-    Ok(Verified { batch_1, best, saving })
+    Ok(Verified { batch_1, best, energy_origin, saving })
 }
 
 fn name(batching: &BatchingConfig) -> String {
@@ -252,17 +264,19 @@ fn row(candidate: &Candidate) -> String {
 
 fn write(tuning: &Tuning, origin: Origin, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut csv =
-        String::from("policy,p99_response_s,energy_j_per_request,mean_batch,on_frontier\n");
+    let mut csv = String::from(
+        "policy,p99_response_s,energy_j_per_request,mean_batch,on_frontier,energy_origin\n",
+    );
     for it in &tuning.candidates {
         let number = |it: Option<f64>| it.map_or_else(String::new, |it| it.to_string());
         csv.push_str(&format!(
-            "\"{}\",{},{},{},{}\n",
+            "\"{}\",{},{},{},{},{}\n",
             name(&it.batching),
             number(it.p99_response_s),
             number(it.energy_j_per_request),
             it.mean_batch,
-            tuning.frontier.contains(it)
+            tuning.frontier.contains(it),
+            origin.word()
         ));
     }
     output::write_whole(&folder.join("frontier.csv"), csv.as_bytes())?;

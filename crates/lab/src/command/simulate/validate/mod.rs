@@ -27,14 +27,15 @@ pub(super) struct Args {
     /// torchvision's names of the networks.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     arch: Vec<String>,
-    /// Loads: shares of what the largest batches can serve. Each gives a frequency.
+    /// Loads: shares of what the fastest batches can serve. Each gives a frequency.
     #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
     loads: Vec<f64>,
     /// Seconds over which the requests of a cell arrive, in each round.
     #[arg(long, value_name = "S", default_value_t = 15.0)]
     duration: f64,
     /// How often all is calibrated, simulated and served; the table has means. A machine whose
-    /// speed drifts, as a shared one's does, is seen at several times.
+    /// speed drifts, as a shared one's does, is seen at several times. Batches are measured between
+    /// any two queues, whatever `--repetitions` says.
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
     rounds: NonZeroU32,
     #[command(flatten)]
