@@ -2,7 +2,6 @@
 
 use std::{
     num::NonZeroUsize,
-    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -294,9 +293,8 @@ impl Measured {
         &self.observations
     }
 
-    /// As if no other batches had been measured.
-    pub(super) fn only(&self, range: Range<usize>) -> Self {
-        let observations = self.observations[range].to_vec();
+    /// As if these had been measured, and nothing else.
+    pub(super) fn only(&self, observations: Vec<Observation>) -> Self {
         Self { observations, stretches: Vec::new(), ..*self }
     }
 

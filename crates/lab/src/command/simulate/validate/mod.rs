@@ -1,6 +1,7 @@
 //! `wattlab simulate validate`: calibrated simulations beside the real thing, cell by cell.
 
 mod served;
+mod speed;
 mod table;
 
 use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
@@ -13,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     served::{Round, word},
-    table::{means, table},
+    table::{Mean, Ratio, means, table},
 };
 use super::calibrate;
 use crate::{Failure, Interrupt, others::DISTURBED, output, progress, sensing::Sensing};
 
 /// A queue is left out if the machine's speed was this share different after it from before.
-const CHANGED: f64 = 0.05;
+const CHANGED: f64 = 0.1;
 
 /// Arguments of `wattlab simulate validate`.
 #[derive(Debug, clap::Args)]
@@ -33,18 +34,26 @@ pub(super) struct Args {
     /// Seconds over which the requests of a cell arrive, in each round.
     #[arg(long, value_name = "S", default_value_t = 15.0)]
     duration: f64,
-    /// How often all is calibrated, simulated and served; the table has means. A machine whose
-    /// speed drifts, as a shared one's does, is seen at several times. Batches are measured between
-    /// any two queues, whatever `--repetitions` says.
+    /// How often all is calibrated, simulated and served, at least; the table has means. A machine
+    /// whose speed drifts, as a shared one's does, is seen at several times. Batches are measured
+    /// between any two queues, whatever `--repetitions` says.
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
     rounds: NonZeroU32,
+    /// Serve a queue in more rounds until the standard errors of its ratios, live over simulated,
+    /// are at most this share, such as 0.03: those of small batches near saturation scatter most.
+    #[arg(long, value_name = "SHARE", requires = "most_rounds")]
+    precision: Option<f64>,
+    /// How many rounds there are at most, `--rounds` if left out: the others are for queues that
+    /// were left out or are not yet precise.
+    #[arg(long, value_name = "N")]
+    most_rounds: Option<NonZeroU32>,
     #[command(flatten)]
     plan: calibrate::Plan,
     /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Keep what was measured while others used more than 5 % of the processors or the machine's
-    /// speed changed by as much.
+    /// speed changed by more than 10 %.
     #[arg(long)]
     busy: bool,
     #[command(flatten)]
@@ -87,7 +96,7 @@ struct Document<'a> {
     /// As measured, round by round.
     cells: &'a [Cell],
     /// Over the rounds.
-    means: Vec<Cell>,
+    means: Vec<Mean>,
     /// What the joules were read from, here and now.
     probes: Vec<ProbeUse>,
     /// The largest relative distances of live from simulated.
@@ -118,18 +127,30 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             )));
         }
     }
+    if let Some(found) = args.precision.filter(|it| !(*it > 0.0 && *it < 1.0)) {
+        return Err(Failure::BadInput(anyhow::anyhow!(
+            "`--precision` is {found}: expected a share, above 0 and below 1"
+        )));
+    }
+    let most = args.most_rounds.unwrap_or(args.rounds);
+    if most < args.rounds {
+        return Err(Failure::BadInput(anyhow::anyhow!(
+            "`--most-rounds` is {most}: expected at least `--rounds`, {}",
+            args.rounds
+        )));
+    }
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
-    let cells = cells(args, &meter)?;
+    let cells = cells(args, most, &meter)?;
     let means = means(&cells);
-    let worst = |ratio: &dyn Fn(&Cell) -> Option<f64>| {
-        means.iter().filter_map(ratio).map(|it| (it - 1.0).abs()).fold(0.0, f64::max)
+    let worst = |ratio: fn(&Mean) -> Option<Ratio>| {
+        means.iter().filter_map(ratio).map(|it| (it.mean - 1.0).abs()).fold(0.0, f64::max)
     };
     let document = Document {
         schema: "wattlab.simulate-validate/1",
         cells: &cells,
         probes: meter.probe_uses(),
-        worst_response: worst(&Cell::response),
-        worst_energy: worst(&Cell::energy),
+        worst_response: worst(|it| it.response),
+        worst_energy: worst(|it| it.energy),
         means,
     };
     if args.json {
@@ -168,8 +189,16 @@ impl Cell {
     }
 }
 
+impl Args {
+    /// Whether a queue was served in as many rounds as it needs.
+    fn is_enough(&self, of_queue: &[&Cell]) -> bool {
+        of_queue.len() >= self.rounds.get() as usize
+            && self.precision.is_none_or(|it| Mean::new(of_queue).is_precise(it))
+    }
+}
+
 /// All cells, those measured earlier too.
-fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
+fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Failure> {
     let journal = args.out.join("cells.jsonl");
     let wrong =
         || format!("failed to use `{}`; choose another folder by `--out`", journal.display());
@@ -188,30 +217,34 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
         .with_context(wrong)
         .map_err(Failure::BadInput)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let each = (0..args.rounds.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
+    let each = (0..most.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
     for (round, arch) in each {
-        let known = |&(load, kind): &(f64, PolicyKind)| {
-            cells.iter().any(|it| {
-                let same = it.network == *arch && it.load == load && it.round == round;
-                same && it.policy.starts_with(word(kind))
-            })
+        let needed = |&(load, kind): &(f64, PolicyKind)| {
+            let same = |it: &&Cell| {
+                it.network == *arch && it.load == load && it.policy.starts_with(word(kind))
+            };
+            let of_queue: Vec<&Cell> = cells.iter().filter(same).collect();
+            !of_queue.iter().any(|it| it.round == round) && !args.is_enough(&of_queue)
         };
         let kinds = [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window];
         let queues = args.loads.iter().flat_map(|&load| kinds.map(|kind| (load, kind)));
-        let queues: Vec<_> = queues.filter(|it| !known(it)).collect();
+        let queues: Vec<_> = queues.filter(needed).collect();
         if queues.is_empty() {
             continue;
         }
         let same = |it: &&Cell| it.network == *arch && it.round == round;
         let of_round = || cells.iter().filter(same);
         let rates = of_round().map(|it| (it.load, it.rate_rps)).collect();
-        let round = Round { args, arch, round, rates, meter, interrupt: &interrupt };
+        let is_last = round + 1 == most.get();
+        let round = Round { args, arch, round, is_last, rates, meter, interrupt: &interrupt };
         let mut kept = Vec::new();
         round.measure(&queues, &mut |cell| {
             if let Some(why) = cell.spoiled().filter(|_| !args.busy) {
                 progress::line(&format!(
-                    "{arch}, {}, load {}: left out, because {why}; call again for it",
-                    cell.policy, cell.load,
+                    "{arch}, {}, load {}: left out, because {why}; {}",
+                    cell.policy,
+                    cell.load,
+                    if round.is_last { "call again for it" } else { "it has another turn" },
                 ));
                 return Ok(());
             }
@@ -229,9 +262,8 @@ fn cells(args: &Args, meter: &Meter) -> Result<Vec<Cell>, Failure> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cell_is_spoiled_by_the_machine_alone() {
-        let cell = Cell {
+    pub(super) fn cell() -> Cell {
+        Cell {
             network: "resnet18".to_owned(),
             policy: "greedy 32".to_owned(),
             load: 0.6,
@@ -246,13 +278,18 @@ mod tests {
             simulated_j_per_request: None,
             energy_origin: None,
             others_share: Some(0.01),
-            drift: Some(-0.04),
-        };
+            drift: Some(-0.08),
+        }
+    }
+
+    #[test]
+    fn a_cell_is_spoiled_by_the_machine_alone() {
+        let cell = cell();
         assert_eq!(cell.spoiled(), None, "ninety times the simulated response is no reason");
-        let slower = Cell { drift: Some(0.06), ..cell.clone() };
-        assert!(slower.spoiled().unwrap().contains("6 % longer"));
-        let faster = Cell { drift: Some(-0.08), ..cell.clone() };
-        assert!(faster.spoiled().unwrap().contains("8 % less"));
+        let slower = Cell { drift: Some(0.12), ..cell.clone() };
+        assert!(slower.spoiled().unwrap().contains("12 % longer"));
+        let faster = Cell { drift: Some(-0.14), ..cell.clone() };
+        assert!(faster.spoiled().unwrap().contains("14 % less"));
         let disturbed = Cell { others_share: Some(0.2), ..cell };
         assert!(disturbed.spoiled().unwrap().contains("others used 20 %"));
     }

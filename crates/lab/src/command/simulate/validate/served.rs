@@ -1,6 +1,6 @@
 //! The queues of a round: calibrated around each, served, and simulated.
 
-use inference_sim::{BatchingConfig, Observation, PolicyKind, SimulationConfig};
+use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
 use meter::Meter;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
         network::Network,
     },
     Args, Cell,
+    speed::{at_speed_of, drift},
 };
 use crate::{Failure, Interrupt, progress};
 
@@ -19,6 +20,8 @@ pub(super) struct Round<'a> {
     pub(super) arch: &'a str,
     /// From 0.
     pub(super) round: u32,
+    /// No other round follows.
+    pub(super) is_last: bool,
     /// Loads of this round and their requests per second, of queues that were served earlier.
     pub(super) rates: Vec<(f64, f64)>,
     pub(super) meter: &'a Meter,
@@ -26,8 +29,9 @@ pub(super) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Serves queues, and measures the batches before, between and after them: each is simulated
-    /// with what was measured right before and right after it, of the machine as it was meanwhile.
+    /// Serves queues, and measures the batches before, between and after them: each is simulated at
+    /// the speed that the machine had right before and right after it. What a batch takes beside
+    /// others does not depend on that: all that were measured so far tell it.
     pub(super) fn measure(
         &self,
         queues: &[(f64, PolicyKind)],
@@ -60,11 +64,12 @@ impl Round<'_> {
             let live = live::serve_beside(&queue, &path, &mut network, &by)?.live;
             progress::line(&format!("round {}: {arch}, {}, load {load}", round + 1, word(kind)));
             let after = before.end..sweep(&mut network, &mut measured)?;
-            let beside = measured.only(before.start..after.end);
-            let mut calibrated = plan.describe(arch, network.device(), &beside)?;
-            // How soon a pause is over does not depend on the machine's speed: all tell it.
-            let all = plan.describe(arch, network.device(), &measured)?;
-            calibrated.service.recovery_s = all.service.recovery_s;
+            let all = measured.observations();
+            let alike = at_speed_of(&all[before.start..after.end], all);
+            let mut calibrated = plan.describe(arch, network.device(), &measured.only(alike))?;
+            // The same holds for how soon a pause is over.
+            let whole = plan.describe(arch, network.device(), &measured)?;
+            calibrated.service.recovery_s = whole.service.recovery_s;
             let observations = measured.observations();
             let drift = drift(&observations[before], &observations[after.clone()]);
             before = after;
@@ -104,19 +109,6 @@ impl Round<'_> {
     }
 }
 
-/// By what share batches took longer later than earlier: the geometric mean over sizes and pauses,
-/// less 1. `None` unless both have the same.
-fn drift(earlier: &[Observation], later: &[Observation]) -> Option<f64> {
-    let sum = |all: &[Observation], like: &Observation| {
-        let alike = all.iter().filter(|it| (it.size, it.pause) == (like.size, like.pause));
-        alike.map(|it| it.service.0).sum::<f64>()
-    };
-    let ratios: Vec<f64> =
-        later.iter().map(|it| (sum(later, it) / sum(earlier, it)).ln()).collect();
-    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-    mean.is_finite().then(|| mean.exp() - 1.0)
-}
-
 /// Poisson arrivals for so long, and a policy: full batches of 8, what waits up to 32, or 16 within
 /// the time in which 8 arrive.
 fn prepare(config: &mut SimulationConfig, rate: f64, duration_s: f64, kind: PolicyKind) {
@@ -137,35 +129,5 @@ pub(super) fn word(kind: PolicyKind) -> &'static str {
         PolicyKind::Fixed => "fixed",
         PolicyKind::Window => "window",
         _ => "greedy",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use record::Seconds;
-
-    use super::*;
-
-    fn sweep(factor: f64) -> Vec<Observation> {
-        let row = |size: usize, pause| Observation {
-            size,
-            pause: Seconds(pause),
-            service: Seconds(factor * size as f64),
-            cv: None,
-            energy: None,
-        };
-        // To and fro, as they are measured.
-        vec![row(1, 0.0), row(8, 0.0), row(8, 0.01), row(8, 0.0), row(1, 0.0), row(8, 0.01)]
-    }
-
-    #[test]
-    fn a_slower_machine_is_a_drift_and_an_equal_one_is_none() {
-        let mut reversed = sweep(1.0);
-        reversed.reverse();
-        assert!(drift(&sweep(1.0), &reversed).unwrap().abs() < 1e-12);
-        assert!((drift(&sweep(1.0), &sweep(1.1)).unwrap() - 0.1).abs() < 1e-12);
-        assert!((drift(&sweep(1.0), &sweep(0.9)).unwrap() + 0.1).abs() < 1e-12);
-        assert_eq!(drift(&sweep(1.0)[..1], &sweep(1.0)), None);
-        assert_eq!(drift(&[], &[]), None);
     }
 }

@@ -1,12 +1,34 @@
 //! What was measured, as a table.
 
 use record::{Origin, ProbeUse};
+use serde::Serialize;
 
 use super::{Cell, Document};
 
-/// Each cell's means over its rounds, by network (in order of their first ones), load and policy; of
-/// the requests the sum.
-pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
+/// A queue over its rounds.
+#[derive(Debug, Serialize)]
+pub(super) struct Mean {
+    /// Means over the rounds; of the requests the sum.
+    #[serde(flatten)]
+    pub(super) cell: Cell,
+    rounds: usize,
+    /// Live over simulated.
+    pub(super) response: Option<Ratio>,
+    /// Live over simulated.
+    pub(super) energy: Option<Ratio>,
+}
+
+/// Of two means over rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Ratio {
+    pub(super) mean: f64,
+    /// Standard error, from the scatter of the rounds' ratios; `None` for a single round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<f64>,
+}
+
+/// Each queue's rounds, by network (in order of their first ones), load and policy.
+pub(super) fn means(cells: &[Cell]) -> Vec<Mean> {
     let mut groups: Vec<Vec<&Cell>> = Vec::new();
     for cell in cells {
         let same = |it: &&mut Vec<&Cell>| {
@@ -23,7 +45,12 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
         let order = first(a[0]).cmp(&first(b[0])).then(a[0].load.total_cmp(&b[0].load));
         order.then_with(|| a[0].policy.cmp(&b[0].policy))
     });
-    let mean = |group: &[&Cell]| {
+    groups.iter().map(|group| Mean::new(group)).collect()
+}
+
+impl Mean {
+    /// Of a queue's rounds, of which there is one at least.
+    pub(super) fn new(group: &[&Cell]) -> Self {
         let n = group.len() as f64;
         let of = |value: fn(&Cell) -> f64| group.iter().map(|it| value(it)).sum::<f64>() / n;
         // Where one has none, the mean has none.
@@ -31,7 +58,7 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
             let all: Option<Vec<f64>> = group.iter().map(|it| value(it)).collect();
             all.map(|it| it.iter().sum::<f64>() / n)
         };
-        Cell {
+        let cell = Cell {
             requests: group.iter().map(|it| it.requests).sum(),
             rate_rps: of(|it| it.rate_rps),
             live_mean_batch: of(|it| it.live_mean_batch),
@@ -44,26 +71,53 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Cell> {
             others_share: some(|it| it.others_share),
             drift: some(|it| it.drift),
             ..group[0].clone()
-        }
-    };
-    groups.iter().map(|group| mean(group)).collect()
+        };
+        let ratio = |value: fn(&Cell) -> Option<f64>| {
+            let mean = value(&cell)?;
+            let error = standard_error(group.iter().filter_map(|it| value(it)));
+            Some(Ratio { mean, error })
+        };
+        let (response, energy) = (ratio(Cell::response), ratio(Cell::energy));
+        Self { cell, rounds: group.len(), response, energy }
+    }
+
+    /// Whether the standard errors of its ratios are at most this share of them.
+    pub(super) fn is_precise(&self, share: f64) -> bool {
+        let precise = |it: Ratio| it.error.is_some_and(|error| error <= share * it.mean);
+        [self.response, self.energy].into_iter().flatten().all(precise)
+    }
+}
+
+impl Ratio {
+    fn text(self) -> String {
+        let error = self.error.map_or_else(String::new, |it| format!(" ± {it:.3}"));
+        format!("{:.3}{error}", self.mean)
+    }
+}
+
+/// Of a mean; `None` of fewer than two values.
+fn standard_error(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
 }
 
 /// In Markdown.
 pub(super) fn table(document: &Document<'_>) -> String {
     let mut lines = vec![
-        "| network | policy | requests/s | requests | batch, live | simulated | response, live (s) \
+        "| network | policy | requests/s | rounds | requests | batch, live | simulated | response, live (s) \
          | simulated | ratio | J/request, live | simulated | ratio |"
             .to_owned(),
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for it in &document.means {
+    for Mean { cell: it, rounds, response, energy } in &document.means {
         let number =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
-        let ratio =
-            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.3}"));
+        let ratio = |value: &Option<Ratio>| value.map_or_else(|| "–".to_owned(), Ratio::text);
         lines.push(format!(
-            "| {} | {} | {:.1} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {:.1} | {rounds} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} |",
             it.network,
             it.policy,
             it.rate_rps,
@@ -72,14 +126,14 @@ pub(super) fn table(document: &Document<'_>) -> String {
             it.simulated_mean_batch,
             it.live_response_s,
             number(it.simulated_response_s),
-            ratio(it.response()),
+            ratio(response),
             number(it.live_j_per_request),
             number(it.simulated_j_per_request),
-            ratio(it.energy()),
+            ratio(energy),
         ));
     }
     lines.push(format!(
-        "\nThe farthest: response {:.1} %, energy {:.1} %.",
+        "\nRatios are of the means over the rounds, ± standard errors. The farthest: response {:.1} %, energy {:.1} %.",
         100.0 * document.worst_response,
         100.0 * document.worst_energy
     ));
@@ -93,4 +147,36 @@ pub(super) fn table(document: &Document<'_>) -> String {
         lines.push(format!("\nThe joules are {}, by {}.", origin.word(), probes.join(", ")));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests, *};
+
+    fn cell(live_response_s: f64) -> Cell {
+        let joules = Some(2.0);
+        Cell {
+            live_response_s,
+            simulated_response_s: Some(1.0),
+            live_j_per_request: joules,
+            simulated_j_per_request: joules,
+            ..tests::cell()
+        }
+    }
+
+    #[test]
+    fn the_scatter_of_the_rounds_says_how_precise_their_mean_is() {
+        let cells = [cell(1.1), cell(0.9), cell(1.3), cell(1.1)];
+        let [mean] = &means(&cells)[..] else { panic!("four rounds of one queue") };
+        let response = mean.response.unwrap();
+        // A standard deviation of √(0.08 / 3), over √4.
+        assert!((response.mean - 1.1).abs() < 1e-12);
+        assert!((response.error.unwrap() - (0.08_f64 / 3.0).sqrt() / 2.0).abs() < 1e-12);
+        assert_eq!(mean.energy, Some(Ratio { mean: 1.0, error: Some(0.0) }));
+        assert_eq!((mean.rounds, mean.cell.requests), (4, 256));
+        assert!(mean.is_precise(0.08) && !mean.is_precise(0.07));
+        let one = Mean::new(&[&cells[0]]);
+        assert_eq!(one.response, Some(Ratio { mean: 1.1, error: None }));
+        assert!(!one.is_precise(0.9), "one round says nothing");
+    }
 }
