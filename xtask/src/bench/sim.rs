@@ -11,7 +11,7 @@ use crate::process::{cargo, release_folder, root};
 const NETWORKS: [&str; 3] = ["shufflenet_v2_x0_5", "mobilenet_v2", "resnet18"];
 /// Of each queue, at least and at most.
 const ROUNDS: usize = 4;
-const MOST_ROUNDS: usize = 24;
+const MOST_ROUNDS: usize = 60;
 /// Standard error of live over simulated with which a queue needs no more rounds.
 const PRECISION: &str = "0.025";
 /// Seconds that 99 % of the responses must not exceed.

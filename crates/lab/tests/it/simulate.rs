@@ -373,6 +373,7 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
     fs::create_dir(folder.join("broken")).unwrap();
     fs::write(folder.join("broken/half.png"), &super::vision::PIXEL[..30]).unwrap();
     let calibrate = ["simulate", "calibrate", "--arch"];
+    let validate = ["simulate", "validate", "--arch", "resnet18", "--out", "v"];
     for (args, words) in [
         ([&calibrate[..], &["resnet81"]].concat(), vec!["`resnet81`", "did you mean `resnet18`?"]),
         ([&calibrate[..], &["resnet18", "--batches", "4"]].concat(), vec!["[4]", "two or more"]),
@@ -404,8 +405,16 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         (vec!["simulate", "live", "elsewhere.toml"], vec!["`cuda:999`"]),
         (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
         (
-            vec!["simulate", "validate", "--arch", "resnet18", "--out", "v", "--loads", "1.2"],
+            [&validate[..], &["--loads", "1.2"]].concat(),
             vec!["`--loads` is 1.2", "at most 0.95"],
+        ),
+        (
+            [&validate[..], &["--precision", "2", "--most-rounds", "4"]].concat(),
+            vec!["`--precision` is 2", "below 1"],
+        ),
+        (
+            [&validate[..], &["--rounds", "3", "--most-rounds", "2"]].concat(),
+            vec!["`--most-rounds` is 2", "`--rounds`, 3"],
         ),
         (vec!["simulate", "replay", "queue.toml"], vec!["queue.toml", "not the pilot"]),
         (vec!["simulate", "replay", "none.csv"], vec!["none.csv", "failed to read"]),
@@ -525,20 +534,28 @@ fn a_validation_is_taken_up_where_it_was_left() {
         "--busy",
         "--json",
     ];
-    let cells = || {
-        let output = run(folder, &args);
+    let document = |more: &[&str]| -> Value {
+        let output = run(folder, &[&args[..], more].concat());
         assert!(output.status.success(), "{}", stderr(&output));
-        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(document["means"].as_array().unwrap().len(), 3);
-        document["cells"].clone()
+        serde_json::from_slice(&output.stdout).unwrap()
     };
-    let first = cells();
-    assert_eq!(first.as_array().unwrap().len(), 6);
+    let of = |document: &Value, key: &str| document[key].as_array().unwrap().clone();
+    let first = document(&[]);
+    assert_eq!((of(&first, "cells").len(), of(&first, "means").len()), (6, 3));
     let lines = fs::read_to_string(folder.join("v/cells.jsonl")).unwrap();
     let kept: String = lines.lines().take(2).map(|it| format!("{it}\n")).collect();
     fs::write(folder.join("v/cells.jsonl"), kept).unwrap();
-    let second = cells();
-    assert_eq!(first[0], second[0]);
-    assert_eq!(first[1], second[1]);
-    assert_eq!(second.as_array().unwrap().len(), 6);
+    let second = document(&[]);
+    assert_eq!(of(&first, "cells")[..2], of(&second, "cells")[..2]);
+    assert_eq!(of(&second, "cells").len(), 6);
+    // No queue is ever as precise as that, and none less precise than this.
+    let more = ["--precision", "0.000000001", "--most-rounds", "3"];
+    let third = document(&more);
+    assert_eq!(of(&second, "cells")[..], of(&third, "cells")[..6]);
+    assert_eq!(of(&third, "cells").len(), 9);
+    assert!(of(&third, "means").iter().all(|it| it["rounds"] == 3));
+    for it in of(&third, "means") {
+        assert!(it["response"]["error"].as_f64().unwrap() > 0.0, "{it}");
+    }
+    assert_eq!(document(&["--precision", "0.999", "--most-rounds", "9"])["cells"], third["cells"]);
 }
