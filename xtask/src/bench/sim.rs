@@ -13,7 +13,7 @@ const NETWORKS: [&str; 3] = ["shufflenet_v2_x0_5", "mobilenet_v2", "resnet18"];
 const ROUNDS: usize = 4;
 const MOST_ROUNDS: usize = 60;
 /// Standard error of live over simulated with which a queue needs no more rounds.
-const PRECISION: &str = "0.025";
+const PRECISION: &str = "0.03";
 /// Seconds that 99 % of the responses must not exceed.
 const OBJECTIVE: &str = "0.5";
 /// A load that single requests can bear.
