@@ -404,10 +404,7 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         ([&calibrate[..], &["resnet18", "--device", "tpu"]].concat(), vec!["no device `tpu`"]),
         (vec!["simulate", "live", "elsewhere.toml"], vec!["`cuda:999`"]),
         (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
-        (
-            [&validate[..], &["--loads", "1.2"]].concat(),
-            vec!["`--loads` is 1.2", "at most 0.95"],
-        ),
+        ([&validate[..], &["--loads", "1.2"]].concat(), vec!["`--loads` is 1.2", "at most 0.95"]),
         (
             [&validate[..], &["--precision", "2", "--most-rounds", "4"]].concat(),
             vec!["`--precision` is 2", "below 1"],
