@@ -70,8 +70,7 @@ impl Round<'_> {
             // The same holds for how soon a pause is over.
             let whole = plan.describe(arch, network.device(), &measured)?;
             calibrated.service.recovery_s = whole.service.recovery_s;
-            let observations = measured.observations();
-            let drift = drift(&observations[before], &observations[after.clone()]);
+            let drift = drift(&all[before], &all[after.clone()]);
             before = after;
             let SimulationConfig { service, power, .. } = calibrated;
             let queue = SimulationConfig { service, power, ..queue };
