@@ -12,7 +12,7 @@ const NETWORKS: [&str; 3] = ["shufflenet_v2_x0_5", "mobilenet_v2", "resnet18"];
 /// Of each queue, at least and at most.
 const ROUNDS: usize = 4;
 const MOST_ROUNDS: usize = 60;
-/// Standard error of live over simulated with which a queue needs no more rounds.
+/// Standard errors of live over simulated, as shares of it, with which a queue needs no more rounds.
 const PRECISION: &str = "0.03";
 /// Seconds that 99 % of the responses must not exceed.
 const OBJECTIVE: &str = "0.5";
@@ -82,10 +82,11 @@ pub(crate) fn live() -> anyhow::Result<u8> {
          between and after the queues; the same Poisson requests are served, and simulated with what \
          was measured, at the speed right before and right after. That of a shared machine \
          drifts: each queue was served in {ROUNDS} rounds and then, up to {MOST_ROUNDS}, until the \
-         standard errors of its ratios were at most {PRECISION}. One was left out if others used more \
+         standard errors of its ratios were at most {PRECISION} of them. One was left out if others used more \
          than 5 % of the processors meanwhile or the same batches took more than 10 % longer, or less, \
          after it than before it; whether live and simulated agreed played no part. One thread runs the \
-         networks. Loads are 0.3 and 0.6 of what the fastest batches can serve.\n\n{cells}\n## Tuned\n\n\
+         networks. Loads are 0.3 and 0.6 of what the fastest batches can serve as a round begins, so that \
+         frequencies differ from round to round.\n\n{cells}\n## Tuned\n\n\
          `wattlab simulate tune --live`: the policy with the fewest \
          simulated joules whose p99 keeps to the objective, served in turns with single requests, at \
          {LOAD} of the rate that single requests can be served at, by as many threads as processors.\n\n"

@@ -1,4 +1,4 @@
-//! `wattlab model forward`: weights, photographs and what is wrong with them.
+//! `wattlab model forward`: weights, photographs and what is wrong with them; `wattlab model agree`.
 
 use std::{
     collections::HashMap,
@@ -223,4 +223,21 @@ fn downloaded_weights_are_checked_and_kept() {
     let output = download(&address);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("remove it to download it again"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_device_is_compared_with_images_that_a_network_bears() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["model", "agree", "--device", "cpu", "--steps", "1", "--batch", "2", "--arch"];
+    let networks = ["squeezenet1_1,efficientnet_v2_s", "--json"];
+    let output = run(folder.path(), &[&args[..], &networks].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = document["rows"].as_array().unwrap();
+    let light = |name: &str| rows.iter().find(|it| it["name"] == name).unwrap()["light"].as_f64();
+    assert_eq!(light("squeezenet1_1"), Some(1.0));
+    // With random weights a millionth more light changes what it says by a quarter.
+    assert!(light("efficientnet_v2_s").unwrap() < 1.0);
+    // The CPU computes what the CPU computes.
+    assert_eq!(document["worst"], 0.0);
 }

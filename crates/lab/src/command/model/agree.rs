@@ -53,6 +53,8 @@ struct Row {
     name: String,
     /// The largest relative difference.
     difference: f64,
+    /// Of logits: what the images were multiplied by.
+    light: Option<f64>,
 }
 
 /// Runs it.
@@ -72,15 +74,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let difference = largest(pairs.map(|(a, b)| (a - b).abs() / b.abs()));
         let name =
             format!("{} {channels}×{side}×{side}, {conv} conv, {linear} linear", kind.paper_name());
-        rows.push(Row { name, difference });
+        rows.push(Row { name, difference, light: None });
     }
     for name in &args.arch {
-        rows.push(Row { name: name.clone(), difference: logits(&device, name, args.tolerance)? });
+        rows.push(logits(&device, name, args.tolerance)?);
     }
     let worst = largest(rows.iter().map(|it| it.difference));
     if args.json {
-        let rows: Vec<_> =
-            rows.iter().map(|it| json!({ "name": it.name, "difference": it.difference })).collect();
+        let row =
+            |it: &Row| json!({ "name": it.name, "difference": it.difference, "light": it.light });
+        let rows: Vec<_> = rows.iter().map(row).collect();
         output::print_json(&json!({
             "schema": "wattlab.agree/1",
             "device": device.name(),
@@ -94,8 +97,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             args.steps,
             device.name()
         ));
-        for Row { name, difference } in &rows {
-            output::print(&format!("  {name:<44} {difference:.1e}"));
+        for Row { name, difference, light } in &rows {
+            let dimmed = light.filter(|&it| it < 1.0);
+            let dimmed = dimmed.map_or_else(String::new, |it| format!(" (images times {it})"));
+            output::print(&format!("  {name:<44} {difference:.1e}{dimmed}"));
         }
     }
     // Not `>`: what is no number differs.
@@ -112,9 +117,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 /// The largest distance of logits, over the largest logit, for images that are as bright as the
 /// network bears: with random weights there is one (efficientnet_v2_s) that multiplies what is large
 /// until a millionth more light changes its logits by a quarter, whoever computes them.
-fn logits(device: &Device, name: &str, tolerance: f64) -> Result<f64, Failure> {
-    const LESS: f64 = 0.1;
-    const DARKEST: f64 = 1e-3;
+fn logits(device: &Device, name: &str, tolerance: f64) -> Result<Row, Failure> {
+    const MORE: f64 = 1.0 + 1e-6;
     let network = || VisionNetwork::random(name, 1000, 1).map_err(Failure::bad_input);
     let images = random_images(2, 224, 1).map_err(Failure::run_time)?;
     let run = |network: &VisionNetwork, light: f64| {
@@ -125,17 +129,15 @@ fn logits(device: &Device, name: &str, tolerance: f64) -> Result<f64, Failure> {
         logits.map_err(Failure::run_time)
     };
     let here = network()?;
-    let mut light = 1.0;
-    let theirs = loop {
-        let logits = run(&here, light)?;
-        let by_light = distance(&run(&here, light * (1.0 + 1e-6))?, &logits);
-        if by_light > LESS * tolerance && light > DARKEST {
-            light *= LESS;
-        } else {
-            break logits;
+    let (mut light, mut theirs) = (1.0, run(&here, 1.0)?);
+    for darker in [0.1, 0.01, 0.001] {
+        if distance(&run(&here, light * MORE)?, &theirs) <= 0.1 * tolerance {
+            break;
         }
-    };
-    Ok(distance(&run(&network()?.on(device, Precision::Single), light)?, &theirs))
+        (light, theirs) = (darker, run(&here, darker)?);
+    }
+    let difference = distance(&run(&network()?.on(device, Precision::Single), light)?, &theirs);
+    Ok(Row { name: name.to_owned(), difference, light: Some(light) })
 }
 
 /// The largest distance of values from others, over the largest of those.

@@ -168,8 +168,10 @@ impl Plan {
         let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
         pauses.sort_by(f64::total_cmp);
         pauses.dedup();
-        // To and fro, so that drift does not pass for an effect of the size.
+        // Each once, to and fro, so that drift does not pass for an effect of the size.
         let mut sizes = self.batches.clone();
+        sizes.sort_unstable();
+        sizes.dedup();
         if measured.rounds % 2 == 1 {
             sizes.reverse();
         }
