@@ -7,9 +7,10 @@ use serde_json::Value;
 
 /// Each crate, and the workspace crates that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("wattlab-record", &[]),
+    ("wattlab-units", &[]),
+    ("wattlab-record", &["wattlab-units"]),
     ("wattlab-probe-abi", &[]),
-    ("wattlab-meter", &["wattlab-probe-abi", "wattlab-record"]),
+    ("wattlab-meter", &["wattlab-probe-abi", "wattlab-units"]),
     ("wattlab-models", &["wattlab-record"]),
     ("wattlab-hpo", &[]),
     ("wattlab-inference-sim", &["wattlab-record"]),

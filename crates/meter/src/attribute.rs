@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
+use units::{DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
 use crate::{cpu_time, idle::processor};
 
@@ -123,7 +123,7 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use record::{Domain, Method};
+    use units::{Domain, Method};
 
     use super::*;
 

@@ -5,7 +5,7 @@
 //! else follows from what was seen. A counter is taken for the truth here; what its own gain is off, no
 //! comparison on one device can tell.
 
-use record::Seconds;
+use units::Seconds;
 
 use crate::{
     clock::Clock,
@@ -216,7 +216,7 @@ impl Trace {
 
 #[cfg(test)]
 mod tests {
-    use record::Domain;
+    use units::Domain;
 
     use crate::{
         clock::Virtual,

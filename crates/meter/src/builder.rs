@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use record::{Domain, Warning, WarningKind};
+use units::{Domain, Warning, WarningKind};
 
 use crate::{
     attribute::Attributor,

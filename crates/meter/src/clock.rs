@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use record::Seconds;
+use units::Seconds;
 
 /// A clock that never goes back.
 pub trait Clock: Send + Sync {

@@ -1,6 +1,6 @@
 //! Which domains add up: a total is over parts that do not overlap.
 
-use record::{Domain, DomainEnergy, Joules, Warning, WarningKind};
+use units::{Domain, DomainEnergy, Joules, Warning, WarningKind};
 
 use crate::source::Channel;
 
@@ -63,7 +63,7 @@ pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
 /// their intervals allow.
 pub(crate) fn disagreements(domains: &[DomainEnergy]) -> Vec<Warning> {
     let mut sums: Vec<(Domain, Option<&str>, &str, Joules, Joules)> = Vec::new();
-    for it in domains.iter().filter(|it| it.method != record::Method::Model) {
+    for it in domains.iter().filter(|it| it.method != units::Method::Model) {
         // The processor's parts go by different names in different probes; boards have their own.
         let device = (!covers_processor(it.domain) && it.domain != Domain::Dram)
             .then_some(it.device.as_str());
@@ -111,7 +111,7 @@ fn is_processor(domain: Domain) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use record::Method;
+    use units::Method;
 
     use super::*;
     use crate::source::Kind;

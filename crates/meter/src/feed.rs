@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use record::{Method, Seconds};
+use units::{Method, Seconds};
 
 use crate::{
     clock::Clock,

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use record::Seconds;
+use units::Seconds;
 
 use crate::{
     clock::Clock,

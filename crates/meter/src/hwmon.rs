@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Domain, Method, Seconds};
+use units::{Domain, Method, Seconds};
 
 use crate::{
     file::{NumberFile, read_text},

@@ -1,6 +1,6 @@
 //! What the machine draws when nothing is asked of it.
 
-use record::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
+use units::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
 use crate::span::SpanReport;
 

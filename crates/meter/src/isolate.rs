@@ -18,8 +18,8 @@ use std::{
     time::Duration,
 };
 
-use record::{Domain, Method, Seconds};
 use serde::{Deserialize, Serialize};
+use units::{Domain, Method, Seconds};
 
 use crate::{
     clock::Clock,

@@ -59,3 +59,9 @@ pub use crate::{
     source::{Channel, Kind, ReadError, Source},
     span::{Absence, Span, SpanReport},
 };
+
+/// The vocabulary of energy, so that this crate is the only dependency a program needs.
+pub use units::{
+    Domain, DomainEnergy, Energy, EnergyReport, Joules, Method, Origin, ProbeUse, Seconds,
+    SpanEnergy, Warning, WarningKind, Watts,
+};

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use record::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
+use units::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
     attribute::Attributor,

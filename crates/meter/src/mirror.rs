@@ -1,6 +1,6 @@
 //! Counters that are one: some processors show a package's counter once for each of its dies.
 
-use record::Domain;
+use units::Domain;
 
 use crate::source::Channel;
 

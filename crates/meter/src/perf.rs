@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 // `perf-event2` opens dynamic PMUs, and needs no unsafe code here.
 use perf_event::{Builder, Counter, ReadFormat, events::Dynamic};
-use record::{Domain, Method, Seconds};
+use units::{Domain, Method, Seconds};
 
 use crate::{
     file::read_text,

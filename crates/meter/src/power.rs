@@ -1,6 +1,6 @@
 //! Energy of a sensor that tells power only.
 
-use record::{Joules, Seconds, Watts};
+use units::{Joules, Seconds, Watts};
 
 /// The running integral of power readings by the trapezoid rule.
 #[derive(Clone, Copy, Debug, Default)]

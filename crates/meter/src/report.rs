@@ -1,6 +1,6 @@
 //! From sums to a report: amounts, intervals, doubts.
 
-use record::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, WarningKind, Watts};
+use units::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
     attribute::Shares,

@@ -1,6 +1,6 @@
 //! Sources: what can be read, in raw values.
 
-use record::{Domain, Joules, Method, Seconds, Watts};
+use units::{Domain, Joules, Method, Seconds, Watts};
 
 /// What a raw value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Spans: named stretches of work, and what they cost.
 
-use record::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
+use units::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
 
 use crate::{attribute::Attribution, meter::Meter};
 
@@ -64,7 +64,7 @@ pub struct SpanReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
     /// What it would cover.
-    pub domain: record::Domain,
+    pub domain: units::Domain,
     /// Which one.
     pub device: String,
     /// The probe that should have read it.

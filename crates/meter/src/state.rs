@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use record::Seconds;
+use units::Seconds;
 
 use crate::{
     attribute::Times,

@@ -1,6 +1,6 @@
 //! What one channel contributes to one open span.
 
-use record::{Joules, Method, Seconds, Watts};
+use units::{Joules, Method, Seconds, Watts};
 
 use crate::{
     source::{Channel, Kind},
@@ -199,7 +199,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use record::Domain;
+    use units::Domain;
 
     use super::*;
 

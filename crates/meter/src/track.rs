@@ -1,6 +1,6 @@
 //! One channel followed from reading to reading.
 
-use record::{Domain, Joules, Method, Seconds, Watts};
+use units::{Domain, Joules, Method, Seconds, Watts};
 
 use crate::{
     counter::{Advance, Counter},

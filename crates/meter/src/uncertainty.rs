@@ -9,7 +9,7 @@
 //! the sensor's maker states, or a model's coefficients; it is the same in every window, and is
 //! added in quadrature (GUM, JCGM 100:2008, 5.1.2). A maker that states no gain (RAPL) adds nothing.
 
-use record::{Joules, Seconds, Watts};
+use units::{Joules, Seconds, Watts};
 
 /// Standard deviations in half of a 95 % interval,
 const HALF_WIDTH: f64 = 1.93;

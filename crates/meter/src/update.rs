@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use record::Seconds;
+use units::Seconds;
 
 /// So many spacings of updates are remembered.
 const REMEMBERED: usize = 9;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Domain, Method};
+use units::ProbeUse;
 
 /// Where a run took place and by which code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,20 +48,4 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The device the network ran on: `cpu`, `cuda:0`, ….
     pub device: String,
-}
-
-/// A channel of a probe that was in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProbeUse {
-    /// The probe.
-    pub probe: String,
-    /// What it covers.
-    pub domain: Domain,
-    /// Which one.
-    pub device: String,
-    /// How its readings become joules.
-    pub method: Method,
-    /// For a model: which, with its coefficients, in words.
-    pub model: Option<String>,
 }

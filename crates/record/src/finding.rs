@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, Origin};
+use units::Origin;
+
+use crate::Environment;
 
 /// The schema of `results.json`.
 pub const RESULTS_SCHEMA: &str = "wattlab.results/1";

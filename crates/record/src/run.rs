@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use units::{EnergyReport, Warning};
 
-use crate::{EnergyReport, Environment, Outcome, RunSpec, Timing, Warning};
+use crate::{Environment, Outcome, RunSpec, Timing};
 
 /// The schema of the records that this version writes.
 pub const RECORD_SCHEMA: &str = "wattlab.record/1";

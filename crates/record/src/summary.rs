@@ -6,8 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use units::{Energy, WarningKind};
 
-use crate::{Energy, Outcome, RunId, RunRecord, RunSpec, Timing, WarningKind};
+use crate::{Outcome, RunId, RunRecord, RunSpec, Timing};
 
 /// A record without its environment, its domains, the words of its warnings and most of its spans: what plans and
 /// reports need, read in a third of the time that a whole record takes.

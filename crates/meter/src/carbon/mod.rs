@@ -2,7 +2,7 @@
 
 mod series;
 
-use record::{Energy, Origin, Seconds};
+use units::{Energy, Origin, Seconds};
 
 pub use self::series::Series;
 
@@ -169,7 +169,7 @@ fn rows() -> impl Iterator<Item = Row> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use record::Joules;
+    use units::Joules;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! A model of this very processor, from a sensor that was there once.
 
-use record::{Joules, Seconds, Watts};
+use units::{Joules, Seconds, Watts};
 
 use super::Estimator;
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Domain, Method};
+use units::{Domain, Method};
 
 use crate::{
     file::{NumberFile, read_text},
@@ -103,6 +103,6 @@ mod tests {
         let mut model = GpuModel::open(folder.path()).unwrap();
         let raw = model.read(0).unwrap();
         assert!((model.channels()[0].watts(raw).0 - 100.0).abs() < 1e-9);
-        assert_eq!(model.channels()[0].method.origin(), record::Origin::Estimated);
+        assert_eq!(model.channels()[0].method.origin(), units::Origin::Estimated);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Domain, Method};
+use units::{Domain, Method};
 
 use crate::source::{Absent, Channel, Kind, ReadError, Source};
 

@@ -11,7 +11,7 @@ pub(crate) use self::{
     memory::{MemoryModel, NAME as MEMORY},
 };
 
-use record::{Domain, Method, Seconds, Watts};
+use units::{Domain, Method, Seconds, Watts};
 
 use crate::{
     cpu_time,

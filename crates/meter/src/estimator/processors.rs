@@ -1,6 +1,6 @@
 //! Processors and their data sheets.
 
-use record::Watts;
+use units::Watts;
 
 /// See the head of the file.
 const TABLE: &str = include_str!("processors.csv");

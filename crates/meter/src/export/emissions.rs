@@ -1,6 +1,6 @@
 //! `emissions.csv` with CodeCarbon's columns, for tools that read those.
 
-use record::{Domain, DomainEnergy, Joules};
+use units::{Domain, DomainEnergy, Joules};
 
 use super::csv::quoted;
 use crate::{carbon::Carbon, span::SpanReport};

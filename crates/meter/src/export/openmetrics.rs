@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use record::Seconds;
+use units::Seconds;
 
 use crate::meter::Reading;
 

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use record::{Domain, Method};
+use units::{Domain, Method};
 
 use super::*;
 use crate::{clock::Virtual, source::Kind};

@@ -1,7 +1,7 @@
 //! Nothing that a probe says about its channels is believed unseen.
 
 use probe_abi::RawChannel;
-use record::{Domain, Method, Seconds};
+use units::{Domain, Method, Seconds};
 
 use crate::source::{Channel, Kind};
 

@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use record::Domain;
+use units::Domain;
 
 use super::{
     Cases, Sensor, Wave,

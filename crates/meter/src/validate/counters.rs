@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use record::{Domain, Joules, WarningKind};
+use units::{Domain, Joules, WarningKind};
 
 use super::{Cases, Fault, Sensor, Wave};
 use crate::{clock::Virtual, meter::Meter, source::Source, span::SpanReport};

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use record::Domain;
+use units::Domain;
 
 use super::{Cases, Sensor, Wave, counters::nanoseconds};
 use crate::{
@@ -32,7 +32,7 @@ impl Bad {
     }
 
     fn new(probe: &str, until: Option<Receiver<()>>) -> Self {
-        let (kind, method) = (Kind::Counter { range: None }, record::Method::Counter);
+        let (kind, method) = (Kind::Counter { range: None }, units::Method::Counter);
         let channel = Channel::new(probe, Domain::Gpu, "board", kind, method, 1.0);
         Self { channels: vec![channel], until }
     }

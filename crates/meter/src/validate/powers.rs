@@ -1,6 +1,6 @@
 //! Sensors that tell power only, and the ways of GPUs.
 
-use record::{Domain, WarningKind};
+use units::{Domain, WarningKind};
 
 use super::{
     Cases, Fault, Sensor, Wave,

@@ -1,6 +1,6 @@
 //! A simulated sensor, with the faults that real ones have.
 
-use record::{Domain, Method, Seconds};
+use units::{Domain, Method, Seconds};
 
 use super::Wave;
 use crate::{

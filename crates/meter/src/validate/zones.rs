@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use record::{Joules, WarningKind};
+use units::{Joules, WarningKind};
 
 use super::{Cases, tree::Tree};
 use crate::{clock::Virtual, meter::Meter, powercap::Powercap, span::SpanReport};

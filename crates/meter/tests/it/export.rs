@@ -1,6 +1,6 @@
 //! What other programs read.
 
-use record::{Domain, Energy, Joules, Origin};
+use units::{Domain, Energy, Joules, Origin};
 use wattlab_meter::{
     SpanReport,
     carbon::Intensity,
@@ -30,7 +30,7 @@ fn a_sample_is_a_line() {
 
 #[test]
 fn prometheus_reads_energy_and_power() {
-    let text = openmetrics::text(&measured().0.readings(), record::Seconds(0.5));
+    let text = openmetrics::text(&measured().0.readings(), units::Seconds(0.5));
     let labels = r#"{probe="script",domain="cpu-package",device="device",origin="measured",method="counter"}"#;
     let expected = format!(
         "# TYPE wattlab_energy_joules counter\n# UNIT wattlab_energy_joules joules\n\

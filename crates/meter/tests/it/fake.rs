@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use record::{Domain, Method};
 use tempfile::TempDir;
+use units::{Domain, Method};
 use wattlab_meter::{Builder, Channel, Estimator, Kind, Meter, ReadError, Source, Virtual};
 
 /// A powercap tree in a temporary folder.

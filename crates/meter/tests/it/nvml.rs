@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use record::{Domain, Method};
+use units::{Domain, Method};
 use wattlab_meter::{LoadError, Plugin, Source, beside, conformance};
 
 use crate::plugin::{build, compile};

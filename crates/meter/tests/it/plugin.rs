@@ -8,7 +8,7 @@ use std::{
 };
 
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, Refusal, Table};
-use record::{Method, WarningKind};
+use units::{Method, WarningKind};
 use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, Virtual};
 
 use crate::fake::Tree;
@@ -64,7 +64,7 @@ fn the_example_to_copy_is_read() {
     assert_eq!(status.channels[0].device, "board-0");
     let report = meter.span("fit").end();
     let board = &report.domains[0];
-    assert_eq!((board.domain, board.method), (record::Domain::Other, Method::IntegratedPower));
+    assert_eq!((board.domain, board.method), (units::Domain::Other, Method::IntegratedPower));
     let peak = board.joules.0 / report.duration.0;
     // The readings lie just outside of the span's ends, microseconds that count in a short span.
     assert!(peak >= 42.0, "{report:?}");

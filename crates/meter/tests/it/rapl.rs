@@ -1,4 +1,4 @@
-use record::{Domain, DomainEnergy, Joules, Method, Origin, WarningKind};
+use units::{Domain, DomainEnergy, Joules, Method, Origin, WarningKind};
 use wattlab_meter::{Estimator, Meter, SpanReport};
 
 use crate::fake::{RANGE, Tree};
@@ -173,7 +173,7 @@ fn no_powercap_folder_is_explained() {
 
 #[test]
 fn an_estimate_steps_in_only_where_no_sensor_sees_the_processor() {
-    let model = Estimator::cpu_time(record::Watts(5.0), 0.2);
+    let model = Estimator::cpu_time(units::Watts(5.0), 0.2);
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let sensed = tree.builder().estimator(model.clone()).start().unwrap();
     assert!(sensed.probe_uses().iter().all(|it| it.method == Method::Counter));
@@ -189,7 +189,7 @@ fn an_estimate_steps_in_only_where_no_sensor_sees_the_processor() {
     assert_eq!(total.origin, Origin::Estimated);
     assert_eq!(report.domains[0].method, Method::Model);
     // The span's CPU time is taken just inside the model's readings.
-    assert!(total.joules >= record::Watts(5.0) * report.cpu, "{report:?}");
+    assert!(total.joules >= units::Watts(5.0) * report.cpu, "{report:?}");
     assert!(total.uncertainty.0 >= total.joules.0 * 0.2);
     assert_eq!(kinds(&report), [WarningKind::EstimatedEnergy]);
 }

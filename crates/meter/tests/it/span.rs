@@ -1,7 +1,7 @@
 use std::{thread, time::Duration};
 
 use proptest::prelude::*;
-use record::{Domain, Joules, Method, Seconds, SpanEnergy, WarningKind, Watts};
+use units::{Domain, Joules, Method, Seconds, SpanEnergy, WarningKind, Watts};
 use wattlab_meter::{Clock, Meter, Virtual};
 
 use crate::fake::{Script, Tree};
