@@ -1,6 +1,6 @@
 //! What the records say about the studies' claims: the content of `results.json`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,62 +19,86 @@ pub struct Results {
     pub schema: String,
     /// Of the newest record; `None` if there is none.
     pub environment: Option<Environment>,
-    /// One entry a claim, in the order of [`ClaimId::ALL`].
+    /// One finding per claim, in the order of the report.
     pub claims: Vec<Finding>,
 }
 
-/// The claims of the studies that are tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClaimId {
-    /// Bayesian search dominates grid and random search.
-    Rq1BayesianDominates,
-    /// Convolutional layers cost by far the most energy.
-    Rq2ConvDominates,
-    /// A smaller network halves the energy of training.
-    Rq3HalvedBySmallerNetwork,
-    /// More layers cost much energy and bring little accuracy.
-    Rq3DiminishingReturns,
-    /// Batching changes energy and response time.
-    Rq4BatchingMatters,
-    /// How much depends on the network.
-    Rq4ModelDependent,
-    /// The energy of inference rises over the years.
-    Rq5EnergyRises,
-    /// Accuracy rises ever more slowly.
-    Rq5AccuracySlows,
-    /// ShuffleNetV2 is the exception.
-    Rq5ShufflenetException,
-}
+/// The name of a claim, such as `rq4-batching-matters`: words of lowercase letters and digits,
+/// separated by single hyphens, at most [`ClaimId::MAX_BYTES`] bytes in all.
+///
+/// Any crate can define claims of its own; this type only says what an id looks like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClaimId(Cow<'static, str>);
 
 impl ClaimId {
-    /// Every claim, in the order of the report.
-    pub const ALL: [Self; 9] = [
-        Self::Rq1BayesianDominates,
-        Self::Rq2ConvDominates,
-        Self::Rq3HalvedBySmallerNetwork,
-        Self::Rq3DiminishingReturns,
-        Self::Rq4BatchingMatters,
-        Self::Rq4ModelDependent,
-        Self::Rq5EnergyRises,
-        Self::Rq5AccuracySlows,
-        Self::Rq5ShufflenetException,
-    ];
+    /// The length of the longest id.
+    pub const MAX_BYTES: usize = 64;
 
-    /// The id in `results.json`.
+    /// The id with that text.
+    ///
+    /// # Panics
+    ///
+    /// If the text is not an id; in a `const`, the program then does not compile.
     #[must_use]
-    pub fn slug(self) -> &'static str {
-        match self {
-            Self::Rq1BayesianDominates => "rq1-bayesian-dominates",
-            Self::Rq2ConvDominates => "rq2-conv-dominates",
-            Self::Rq3HalvedBySmallerNetwork => "rq3-halved-by-smaller-network",
-            Self::Rq3DiminishingReturns => "rq3-diminishing-returns",
-            Self::Rq4BatchingMatters => "rq4-batching-matters",
-            Self::Rq4ModelDependent => "rq4-model-dependent",
-            Self::Rq5EnergyRises => "rq5-energy-rises",
-            Self::Rq5AccuracySlows => "rq5-accuracy-slows",
-            Self::Rq5ShufflenetException => "rq5-shufflenet-exception",
+    pub const fn new(text: &'static str) -> Self {
+        assert!(is_claim_id(text.as_bytes()), "not the id of a claim");
+        Self(Cow::Borrowed(text))
+    }
+
+    /// The text, as it stands in `results.json`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const fn is_claim_id(text: &[u8]) -> bool {
+    let mut after_hyphen = true;
+    let mut i = 0;
+    while i < text.len() {
+        match text[i] {
+            b'a'..=b'z' | b'0'..=b'9' => after_hyphen = false,
+            b'-' if !after_hyphen => after_hyphen = true,
+            _ => return false,
         }
+        i += 1;
+    }
+    !after_hyphen && text.len() <= ClaimId::MAX_BYTES
+}
+
+/// The text is not the id of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not the id of a claim; expected lowercase words and digits separated by hyphens, at most {} bytes, such as `rq4-batching-matters`",
+    ClaimId::MAX_BYTES
+)]
+pub struct InvalidClaimId {
+    /// What was found, cut after [`ClaimId::MAX_BYTES`] characters.
+    pub text: String,
+}
+
+impl TryFrom<String> for ClaimId {
+    type Error = InvalidClaimId;
+
+    fn try_from(text: String) -> Result<Self, InvalidClaimId> {
+        if is_claim_id(text.as_bytes()) {
+            Ok(Self(Cow::Owned(text)))
+        } else {
+            Err(InvalidClaimId { text: text.chars().take(Self::MAX_BYTES).collect() })
+        }
+    }
+}
+
+impl From<ClaimId> for String {
+    fn from(id: ClaimId) -> Self {
+        id.0.into_owned()
+    }
+}
+
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
@@ -155,9 +179,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slugs_are_the_serialized_names() {
-        for id in ClaimId::ALL {
-            assert_eq!(serde_json::to_value(id).unwrap(), id.slug());
+    fn the_id_of_a_claim_is_its_text_on_disk() {
+        const ID: ClaimId = ClaimId::new("rq4-batching-matters");
+        let json = serde_json::to_string(&ID).unwrap();
+        assert_eq!(json, "\"rq4-batching-matters\"");
+        assert_eq!(serde_json::from_str::<ClaimId>(&json).unwrap(), ID);
+        assert_eq!(format!("{ID:>22}|"), "  rq4-batching-matters|");
+    }
+
+    #[test]
+    fn texts_that_are_not_ids_are_refused() {
+        let long = "a".repeat(ClaimId::MAX_BYTES + 1);
+        for text in ["", "-a", "a-", "a--b", "Rq1", "a b", "ä", &long] {
+            let error = ClaimId::try_from(text.to_owned()).unwrap_err();
+            assert!(error.to_string().contains("is not the id of a claim"), "{error}");
         }
+        assert!(ClaimId::try_from("a".repeat(ClaimId::MAX_BYTES)).is_ok());
     }
 }

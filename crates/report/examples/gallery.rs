@@ -8,7 +8,7 @@ use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
     Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Line, LinePlot, LinePoint, Mark,
     Plot, Point, PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table,
-    write,
+    claim_id, write,
 };
 
 #[expect(clippy::print_stderr, reason = "an example that says why it failed")]
@@ -102,7 +102,7 @@ fn findings() -> Vec<Finding> {
     use Verdict::{Contradicted, Inconclusive, Supported};
     vec![
         finding(
-            ClaimId::Rq1BayesianDominates,
+            claim_id::RQ1_BAYESIAN_DOMINATES,
             "Bayesian optimization dominates random and grid search: it finds better configurations and wastes fewer joules on bad ones.",
             Inconclusive,
             &[
@@ -118,7 +118,7 @@ fn findings() -> Vec<Finding> {
             Some(-0.12),
         ),
         finding(
-            ClaimId::Rq2ConvDominates,
+            claim_id::RQ2_CONV_DOMINATES,
             "Of convolutional layers, linear layers and ReLU, convolutional layers cost by far the most training energy.",
             Supported,
             &[("eta_sq_conv", 0.9898), ("eta_sq_linear", 0.0055), ("eta_sq_relu", 0.0017)],
@@ -127,7 +127,7 @@ fn findings() -> Vec<Finding> {
             Some(0.62),
         ),
         finding(
-            ClaimId::Rq3HalvedBySmallerNetwork,
+            claim_id::RQ3_HALVED_BY_SMALLER_NETWORK,
             "The energy of training can be halved by a smaller network.",
             Supported,
             &[("saving_share_fashion_mnist", 0.488), ("accuracy_cost_points_fashion_mnist", 0.74)],
@@ -136,7 +136,7 @@ fn findings() -> Vec<Finding> {
             Some(0.61),
         ),
         finding(
-            ClaimId::Rq4BatchingMatters,
+            claim_id::RQ4_BATCHING_MATTERS,
             "Batching has a significant effect on the energy and the response time of inference.",
             Contradicted,
             &[("pilot_energy_greedy_over_fixed_16", 0.891)],
@@ -145,7 +145,7 @@ fn findings() -> Vec<Finding> {
             Some(0.021),
         ),
         finding(
-            ClaimId::Rq5EnergyRises,
+            claim_id::RQ5_ENERGY_RISES,
             "The energy of inference of vision networks rises steadily over the years, more steeply than their accuracy.",
             Inconclusive,
             &[],
@@ -246,7 +246,7 @@ fn tuning() -> Section {
         id: "rq1".into(),
         heading: "RQ1: How to search hyper-parameters".into(),
         question: "Which strategy reaches a good accuracy for the fewest joules?".into(),
-        claims: vec![ClaimId::Rq1BayesianDominates],
+        claims: vec![claim_id::RQ1_BAYESIAN_DOMINATES],
         paragraphs: vec![
             "Each strategy may train 64 networks. The figure shows the best validation accuracy so far, averaged over repetitions; the band is the 95 % bootstrap interval over seeds.".into(),
         ],
@@ -316,7 +316,7 @@ fn layers() -> Section {
         id: "rq2-rq3".into(),
         heading: "RQ2 and RQ3: What layers cost".into(),
         question: "Which layers cost energy, and what does a smaller network lose?".into(),
-        claims: vec![ClaimId::Rq2ConvDominates, ClaimId::Rq3HalvedBySmallerNetwork],
+        claims: vec![claim_id::RQ2_CONV_DOMINATES, claim_id::RQ3_HALVED_BY_SMALLER_NETWORK],
         paragraphs: vec!["A full factorial of convolution blocks, linear layers and ReLU, in complete blocks of seed and setting.".into()],
         figures: vec![
             figure("rq2-strip", "Training energy of every network of the factorial", "A dot is a training; the box spans the quartiles, the line is the median; 96 trainings a row.", Plot::Strip(StripPlot {
@@ -377,7 +377,7 @@ fn batching() -> Section {
         question:
             "Does batching change energy and response time, and does it depend on the network?"
                 .into(),
-        claims: vec![ClaimId::Rq4BatchingMatters],
+        claims: vec![claim_id::RQ4_BATCHING_MATTERS],
         paragraphs: vec![
             "Requests arrive at 16/s; the server takes a fixed batch or greedily what waits."
                 .into(),
@@ -474,7 +474,7 @@ fn timeline() -> Section {
         id: "rq5".into(),
         heading: "RQ5: A decade of vision networks".into(),
         question: "Does the energy of inference rise faster than accuracy?".into(),
-        claims: vec![ClaimId::Rq5EnergyRises],
+        claims: vec![claim_id::RQ5_ENERGY_RISES],
         paragraphs: vec![
             "Energy of inference here, ImageNet accuracy as torchvision publishes it.".into(),
         ],

@@ -14,6 +14,7 @@ pub mod stats;
 
 pub use crate::{
     chapter::{Target, document, reference_document, reference_findings},
+    claim::id as claim_id,
     claim::{
         Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
         Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Run, Runs, Search, TrialRow,

@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, anyhow};
-use record::{ClaimId, RESULTS_SCHEMA, Results};
+use record::{RESULTS_SCHEMA, Results};
+use report::claim_id;
 
 use crate::{Failure, output};
 
@@ -32,7 +33,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let problems = problems(&results, args);
     for claim in &results.claims {
         let origin = claim.energy_origin.map_or("no joules", record::Origin::word);
-        output::print(&format!("{:<32} {:<13} {origin}", claim.id.slug(), claim.verdict.word()));
+        output::print(&format!("{:<32} {:<13} {origin}", claim.id.as_str(), claim.verdict.word()));
     }
     if problems.is_empty() {
         return Ok(());
@@ -45,10 +46,10 @@ fn problems(results: &Results, args: &Args) -> Vec<String> {
     if results.schema != RESULTS_SCHEMA {
         problems.push(format!("schema `{}`, expected `{RESULTS_SCHEMA}`", results.schema));
     }
-    for id in ClaimId::ALL {
+    for id in claim_id::ALL {
         match results.claims.iter().filter(|it| it.id == id).count() {
             1 => {}
-            n => problems.push(format!("{n} verdicts on `{}`, expected 1", id.slug())),
+            n => problems.push(format!("{n} verdicts on `{id}`, expected 1")),
         }
     }
     for file in ["journal.jsonl", "report/index.html", "report/report.md"] {

@@ -47,7 +47,7 @@ pub(super) fn run(
         return output::print_json(&results);
     }
     for claim in &document.findings {
-        let (slug, verdict) = (claim.id.slug(), claim.verdict.word());
+        let (slug, verdict) = (claim.id.as_str(), claim.verdict.word());
         output::print(&format!("{slug:<32} {verdict:<13} {}", claim.reason));
     }
     for effect in &effects {

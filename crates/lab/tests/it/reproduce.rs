@@ -58,8 +58,8 @@ fn a_killed_study_ends_as_an_uninterrupted_one() {
     assert!(whole.status.success(), "{}", stderr(&whole));
     assert!(stderr(&whole).contains("runs to do, about"), "{}", stderr(&whole));
     let printed: Results = serde_json::from_slice(&whole.stdout).unwrap();
-    let ids: Vec<ClaimId> = printed.claims.iter().map(|it| it.id).collect();
-    assert_eq!(ids, ClaimId::ALL);
+    let ids: Vec<ClaimId> = printed.claims.iter().map(|claim| claim.id.clone()).collect();
+    assert_eq!(ids, report::claim_id::ALL);
 
     // Killed three times, in three experiments; then to the end.
     let journal = folder.path().join("killed/journal.jsonl");

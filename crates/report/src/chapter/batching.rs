@@ -1,12 +1,13 @@
 //! RQ4: energy and response time of a queue by batching policy.
 
-use record::{BatchPolicy, ClaimId};
+use record::BatchPolicy;
 
 use super::{
     frontier::{Gain, frontier},
     not_run,
 };
 use crate::{
+    claim::id as claim_id,
     claim::{QueueRow, distinct, estimate, mean, origin_of, policy_title},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, CategoryPlot, Mark, Plot, Point},
@@ -17,7 +18,7 @@ pub(super) fn section(rows: &[QueueRow]) -> Section {
         "rq4",
         "RQ4: batching",
         "What does it do to energy and response time when a queue of requests is served in batches?",
-        vec![ClaimId::Rq4BatchingMatters, ClaimId::Rq4ModelDependent],
+        vec![claim_id::RQ4_BATCHING_MATTERS, claim_id::RQ4_MODEL_DEPENDENT],
     );
     let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
     let mut policies = distinct(rows.iter().map(|it| it.policy));

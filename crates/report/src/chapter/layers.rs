@@ -1,12 +1,13 @@
 //! RQ2 and RQ3: what layers cost, and what a smaller network saves and loses.
 
-use record::{ClaimId, StudyNetwork};
+use record::StudyNetwork;
 
 use super::{
     frontier::{Gain, frontier},
     not_run,
 };
 use crate::{
+    claim::id as claim_id,
     claim::{Block, Factorial, LayerRow, Response, origin_of},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, CategoryPlot, Mark, Plot, Point},
@@ -18,7 +19,7 @@ pub(super) fn costs(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
         "rq2",
         "RQ2: layers",
         "What do convolutional, linear and ReLU layers cost in training?",
-        vec![ClaimId::Rq2ConvDominates],
+        vec![claim_id::RQ2_CONV_DOMINATES],
     );
     let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
     for set in sets {
@@ -54,7 +55,7 @@ pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
         "rq3",
         "RQ3: complexity",
         "How much energy does a smaller network save, and what accuracy does that cost?",
-        vec![ClaimId::Rq3HalvedBySmallerNetwork, ClaimId::Rq3DiminishingReturns],
+        vec![claim_id::RQ3_HALVED_BY_SMALLER_NETWORK, claim_id::RQ3_DIMINISHING_RETURNS],
     );
     let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
     let mut table = Table::new(

@@ -5,6 +5,7 @@ use record::{ClaimId, Finding, NetworkKind, Origin, TuningSpace};
 use super::{layers, race::Target, tuning};
 use crate::{
     RawStudy,
+    claim::id as claim_id,
     claim::{
         EffectShare, LayerRow, Published, distinct, effect_shares, factorials, findings,
         search_figures, searches, study_cautions,
@@ -16,10 +17,10 @@ use crate::{
 
 /// The claims that the raw files can be asked about.
 const CLAIMS: [ClaimId; 4] = [
-    ClaimId::Rq1BayesianDominates,
-    ClaimId::Rq2ConvDominates,
-    ClaimId::Rq3HalvedBySmallerNetwork,
-    ClaimId::Rq3DiminishingReturns,
+    claim_id::RQ1_BAYESIAN_DOMINATES,
+    claim_id::RQ2_CONV_DOMINATES,
+    claim_id::RQ3_HALVED_BY_SMALLER_NETWORK,
+    claim_id::RQ3_DIMINISHING_RETURNS,
 ];
 
 /// The findings on the studies' own data, by the rules and the code of our own runs.
@@ -28,7 +29,7 @@ pub fn reference_findings(reference: &RawStudy, published: &Published) -> Vec<Fi
     let mut found = findings(&reference.rows(), published);
     found.retain(|it| CLAIMS.contains(&it.id));
     for finding in &mut found {
-        let rq1 = finding.id == ClaimId::Rq1BayesianDominates;
+        let rq1 = finding.id == claim_id::RQ1_BAYESIAN_DOMINATES;
         let caveats = if rq1 { &CAVEATS_RQ1[..] } else { &CAVEATS_RQ2 };
         finding.caveats = caveats.iter().map(|it| (*it).to_owned()).collect();
         if rq1 {

@@ -1,12 +1,11 @@
 //! RQ5: energy of an image against published accuracy, and both over the years.
 
-use record::ClaimId;
-
 use super::{
     frontier::{Gain, frontier},
     not_run,
 };
 use crate::{
+    claim::id as claim_id,
     claim::{InferRow, Published, estimate, mean, network_means, origin_of},
     document::{Cell, Column, Figure, Section, Table},
     plot::{Axis, Plot, Point, PointPlot, PointSeries},
@@ -17,7 +16,11 @@ pub(super) fn section(rows: &[InferRow], published: &Published) -> Section {
         "rq5",
         "RQ5: timeline",
         "How did the energy and the accuracy of vision networks develop over a decade?",
-        vec![ClaimId::Rq5EnergyRises, ClaimId::Rq5AccuracySlows, ClaimId::Rq5ShufflenetException],
+        vec![
+            claim_id::RQ5_ENERGY_RISES,
+            claim_id::RQ5_ACCURACY_SLOWS,
+            claim_id::RQ5_SHUFFLENET_EXCEPTION,
+        ],
     );
     let means = network_means(rows, published);
     let Some(origin) = origin_of(means.iter().map(|it| it.origin)) else { return section };

@@ -1,12 +1,13 @@
 //! RQ1: best accuracy so far against trials and joules, and what was wasted.
 
-use record::{ClaimId, SamplerKind, TuningSpace};
+use record::{SamplerKind, TuningSpace};
 
 use super::{
     not_run,
     race::{self, Target},
 };
 use crate::{
+    claim::id as claim_id,
     claim::{Estimate, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches},
     document::{Cell, Column, Figure, Section, Table},
     insight::SearchInsight,
@@ -18,7 +19,7 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchIns
         "rq1",
         "RQ1: tuning",
         "Which search strategy finds good hyper-parameters with few joules?",
-        vec![ClaimId::Rq1BayesianDominates],
+        vec![claim_id::RQ1_BAYESIAN_DOMINATES],
     );
     let all = searches(trials);
     let Some(origin) = origin_of(trials.iter().filter_map(|it| it.energy).map(|it| it.origin))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Finding, Origin, Verdict};
+use record::{ClaimId, Finding, Origin, Verdict};
 use serde::Serialize;
 
 use super::{Published, Rows, findings, origin_of, policy_title, searches};
@@ -42,8 +42,8 @@ impl Difference {
 /// A claim whose verdict is not the same.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerdictChange {
-    /// The claim's slug.
-    pub claim: &'static str,
+    /// Which claim.
+    pub claim: ClaimId,
     /// In the first folder.
     pub a: Verdict,
     /// In the second.
@@ -92,7 +92,7 @@ pub fn compare_folders(a: &Rows, b: &Rows, published: &Published) -> FolderCompa
     let verdicts: [Vec<Finding>; 2] = [findings(a, published), findings(b, published)];
     let changed = verdicts[0].iter().zip(&verdicts[1]).filter(|(a, b)| a.verdict != b.verdict);
     let verdicts = changed
-        .map(|(a, b)| VerdictChange { claim: a.id.slug(), a: a.verdict, b: b.verdict })
+        .map(|(a, b)| VerdictChange { claim: a.id.clone(), a: a.verdict, b: b.verdict })
         .collect();
     FolderComparison { differences, verdicts }
 }

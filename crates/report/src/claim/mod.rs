@@ -4,6 +4,7 @@ mod batching;
 mod difference;
 mod effects;
 mod factorial;
+pub mod id;
 mod layers;
 mod published;
 mod resample;
@@ -19,7 +20,7 @@ use std::{
 };
 
 use crate::document::fixed;
-use record::{ClaimId, Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
+use record::{Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
 
 pub use self::{
     difference::{Difference, FolderComparison, VerdictChange, compare_folders},
@@ -48,7 +49,7 @@ pub fn results(runs: &Runs, published: &Published) -> Results {
     }
 }
 
-/// Tests every claim on the rows, in the order of [`ClaimId::ALL`].
+/// Tests every claim on the rows, in the order of [`claim_id::ALL`](id::ALL).
 #[must_use]
 pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
     let sets = factorials(&rows.layers);
@@ -63,11 +64,11 @@ pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
         timeline::accuracy_slows(&rows.infers, published),
         timeline::shufflenet_exception(&rows.infers, published),
     ];
-    ClaimId::ALL
+    id::ALL
         .into_iter()
         .zip(answers)
         .map(|(id, answer)| {
-            let claim = published.claim(id);
+            let claim = published.claim(&id);
             Finding {
                 id,
                 statement: claim.statement.clone(),

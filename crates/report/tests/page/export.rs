@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use record::{ClaimId, Origin};
+use record::Origin;
 use wattlab_report::{
-    Axis, Cell, Column, Document, Figure, Plot, Section, StripGroup, StripPlot, Table, markdown,
-    write,
+    Axis, Cell, Column, Document, Figure, Plot, Section, StripGroup, StripPlot, Table, claim_id,
+    markdown, write,
 };
 
 use crate::{fixture, markup};
@@ -41,7 +41,7 @@ fn small() -> Document {
             id: "rq2".into(),
             heading: "RQ2".into(),
             question: "Which?".into(),
-            claims: vec![ClaimId::Rq1BayesianDominates],
+            claims: vec![claim_id::RQ1_BAYESIAN_DOMINATES],
             paragraphs: vec!["In words.".into()],
             figures: vec![Figure {
                 id: "Cells A".into(),

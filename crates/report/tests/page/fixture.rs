@@ -6,7 +6,7 @@ use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
     Axis, Banner, CategoryPlot, Cell, Column, Coordinate, CoordinatePlot, Document, Figure, Line,
     LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Section, Shape,
-    StripGroup, StripPlot, Table, Trace,
+    StripGroup, StripPlot, Table, Trace, claim_id,
 };
 
 /// A name that would run a script, close an attribute or a cell, if it were not escaped.
@@ -17,14 +17,17 @@ pub(crate) fn document() -> Document {
         title: format!("Report {EVIL}"),
         lead: vec![format!("Lead {EVIL}.")],
         banner: Some(Banner { headline: EVIL.into(), text: EVIL.into() }),
-        findings: vec![finding(ClaimId::Rq1BayesianDominates), finding(ClaimId::Rq5EnergyRises)],
+        findings: vec![
+            finding(claim_id::RQ1_BAYESIAN_DOMINATES),
+            finding(claim_id::RQ5_ENERGY_RISES),
+        ],
         facts: vec![("machine".into(), EVIL.into())],
         sections: vec![
             Section {
                 id: "rq1 \"onclick=".into(),
                 heading: format!("RQ1 {EVIL}"),
                 question: EVIL.into(),
-                claims: vec![ClaimId::Rq1BayesianDominates],
+                claims: vec![claim_id::RQ1_BAYESIAN_DOMINATES],
                 paragraphs: vec!["Energy of `fit` only.".into(), EVIL.into()],
                 figures: plots()
                     .into_iter()

@@ -285,7 +285,7 @@ fn show_verdicts(results: &Results, out: &Path) {
     for claim in &results.claims {
         output::print(&format!(
             "{:<32} {:<13} {}",
-            claim.id.slug(),
+            claim.id.as_str(),
             claim.verdict.word(),
             claim.reason
         ));
