@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod energy;
+pub mod limits;
 mod probe;
 mod quantity;
 mod serving;
