@@ -1,34 +1,34 @@
-//! Where a run took place and by which code.
+//! The machine and the code of a run.
 
 use serde::{Deserialize, Serialize};
 
 use units::ProbeUse;
 
-/// Where a run took place and by which code.
+/// The machine and the code of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
-    /// The code.
+    /// The version of wattlab.
     pub code: Code,
     /// The machine.
     pub machine: Machine,
-    /// The probes that were read.
+    /// The sensors and models that were read.
     pub probes: Vec<ProbeUse>,
-    /// Threads the work may use.
+    /// Number of threads that the run could use.
     pub threads: usize,
 }
 
-/// The code of a run.
+/// The version of wattlab that did a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     /// Version of the package `wattlab`.
     pub version: String,
-    /// Revision it was built from; `None` outside version control.
+    /// The git revision it was built from; `None` outside of version control.
     pub revision: Option<String>,
-    /// Whether the sources differed from that revision.
+    /// Whether the sources had changes that were not committed.
     pub modified: bool,
-    /// `release` or `debug`.
+    /// The build profile: `release` or `debug`.
     pub build: String,
 }
 
@@ -38,13 +38,13 @@ pub struct Code {
 pub struct Machine {
     /// Operating system and kernel release.
     pub os: String,
-    /// Processor architecture, as Rust names it.
+    /// Processor architecture by its name in Rust, such as `x86_64`.
     pub arch: String,
-    /// Processor model as it calls itself.
+    /// Processor model, as the processor reports it.
     pub cpu: String,
-    /// Processors this process may run on.
+    /// Number of processors that the process could run on.
     pub cpus: usize,
-    /// Memory, in bytes.
+    /// Size of the memory, in bytes; `None` if it could not be read.
     pub memory_bytes: Option<u64>,
     /// The device the network ran on: `cpu`, `cuda:0`, ….
     pub device: String,

@@ -1,4 +1,4 @@
-//! What the records say about the studies' claims: the content of `results.json`.
+//! Findings: verdicts on the studies' claims, the content of `results.json`.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -17,7 +17,7 @@ pub const RESULTS_SCHEMA: &str = "wattlab.results/1";
 pub struct Results {
     /// [`RESULTS_SCHEMA`].
     pub schema: String,
-    /// Of the newest record; `None` if there is none.
+    /// The environment of the newest record; `None` without records.
     pub environment: Option<Environment>,
     /// One finding per claim, in the order of the report.
     pub claims: Vec<Finding>,
@@ -102,20 +102,20 @@ impl fmt::Display for ClaimId {
     }
 }
 
-/// What the evidence says of a claim.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The interval lies on the claim's side.
+    /// The whole confidence interval agrees with the claim.
     Supported,
-    /// The interval lies on the other side.
+    /// The whole confidence interval disagrees with the claim.
     Contradicted,
-    /// It lies on both, or there is too little data.
+    /// The confidence interval contains both cases, or there is too little data.
     Inconclusive,
 }
 
 impl Verdict {
-    /// The word in tables and `results.json`.
+    /// The name in tables and in `results.json`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -126,31 +126,31 @@ impl Verdict {
     }
 }
 
-/// A claim with what was published, what we found, and what follows.
+/// A claim with the published figures, our own, and the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// Which claim.
+    /// The id of the claim.
     pub id: ClaimId,
-    /// The claim in a sentence.
+    /// The claim in one sentence.
     pub statement: String,
-    /// The rule by which the verdict follows from the evidence, in a sentence.
+    /// The rule that leads from the evidence to the verdict, in one sentence.
     pub criterion: String,
-    /// The studies' figures, by name; units are in the names.
+    /// The published figures by name. The names contain the units.
     pub published: BTreeMap<String, f64>,
-    /// Ours, by the same names where they mean the same; `null` for an absent one.
+    /// Our figures, with the same names where they mean the same; `None` if a figure is missing.
     pub measured: BTreeMap<String, Option<f64>>,
-    /// What follows.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why, in a sentence with the numbers.
+    /// Why the verdict follows, in one sentence with the numbers.
     pub reason: String,
-    /// The test behind it.
+    /// The statistical test.
     pub evidence: Evidence,
-    /// Of the joules in `measured`; `None` if there are no joules (no data, or no energy).
+    /// Origin of the joules in `measured`; `None` if it contains no joules.
     pub energy_origin: Option<Origin>,
-    /// Data sets and sizes, in words.
+    /// The data sets and their sizes, as text.
     pub data: String,
-    /// What a reader should know before quoting it.
+    /// What a reader should know before quoting the finding.
     pub caveats: Vec<String>,
 }
 
@@ -160,17 +160,17 @@ pub struct Finding {
 pub struct Evidence {
     /// Name of the test.
     pub test: String,
-    /// Its statistic; `None` if it could not be computed.
+    /// The test statistic; `None` if it could not be computed.
     pub statistic: Option<f64>,
-    /// Its p-value.
+    /// The p-value; `None` if it could not be computed.
     pub p: Option<f64>,
-    /// Size of the effect, as `effect_name` says.
+    /// The size of the effect that `effect_name` describes; `None` if it could not be computed.
     pub effect: Option<f64>,
     /// What the effect is, with its unit.
     pub effect_name: String,
-    /// 95 % interval of the effect.
+    /// The 95 % confidence interval of the effect; `None` if it could not be computed.
     pub ci95: Option<[f64; 2]>,
-    /// Observations behind it.
+    /// Number of observations.
     pub n: usize,
 }
 

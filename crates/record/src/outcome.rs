@@ -1,86 +1,91 @@
-//! What a run found: all that the seed determines, so that two runs of one spec can be compared.
+//! Outcomes: the results of a run that its seed determines, so that two runs of one spec can be compared.
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of a run.
+/// The outcome of a run: the results that its spec determines.
+///
+/// Times and energies depend on the machine and are stored elsewhere in the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Of [`crate::Task::Train`].
+    /// Outcome of [`crate::Task::Train`].
     Trained(Trained),
-    /// Of [`crate::Task::Serve`].
+    /// Outcome of [`crate::Task::Serve`].
     Served(Served),
-    /// Of [`crate::Task::Infer`].
+    /// Outcome of [`crate::Task::Infer`].
     Inferred(Inferred),
 }
 
-/// The images that were used.
+/// The images that a run used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataUse {
-    /// Name of the set.
+    /// Name of the data set.
     pub name: String,
-    /// SHA-256 over the pixels and labels that were used, in hex.
+    /// SHA-256 of the pixels and labels, in hexadecimal digits.
     pub sha256: String,
-    /// Images trained on.
+    /// Number of training images.
     pub train: usize,
-    /// Images hyper-parameters are chosen by.
+    /// Number of validation images.
     pub validation: usize,
-    /// Images tested on.
+    /// Number of test images.
     pub test: usize,
 }
 
-/// A training.
+/// The outcome of a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trained {
-    /// The images.
+    /// The images that were used.
     pub data: DataUse,
-    /// Trainable numbers in the network.
+    /// Number of trainable parameters.
     pub parameters: usize,
-    /// One entry a finished epoch.
+    /// One entry per finished epoch.
     pub epochs: Vec<EpochOutcome>,
-    /// Share of the validation images that are right at the end, in [0, 1]; `None` without any.
+    /// Accuracy on the validation images after the last epoch, in [0, 1]; `None` without validation
+    /// images.
     pub validation_accuracy: Option<f64>,
-    /// Share of the test images that are right at the end, in [0, 1].
+    /// Accuracy on the test images after the last epoch, in [0, 1].
     pub test_accuracy: f64,
-    /// The epoch (from 0) in which the loss stopped being a number, which ended the training.
+    /// The epoch, from 0, in which the loss became infinite or NaN, which ended the training; `None` if
+    /// it never did.
     pub diverged_in_epoch: Option<u32>,
 }
 
-/// An epoch of a training.
+/// The results of one epoch of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochOutcome {
-    /// Mean cross-entropy over the epoch's minibatches, in nats; `None` if it was not a number.
+    /// Mean cross-entropy over the epoch's minibatches, in nats; `None` if it was infinite or NaN.
     pub loss: Option<f64>,
-    /// Share of the training images that were right as they were trained on, in [0, 1].
+    /// Accuracy on the training images, each at the step that trained on it, in [0, 1].
     pub accuracy: f64,
 }
 
-/// A served queue. Its times depend on the machine and are in [`crate::Serving`].
+/// The outcome of serving a queue. Its times depend on the machine and are in [`crate::Serving`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Served {
-    /// Requests answered.
+    /// Number of requests answered.
     pub requests: usize,
-    /// Trained numbers in the network.
+    /// Number of parameters of the network.
     pub parameters: usize,
-    /// SHA-256 over the intended arrival times, in hex.
+    /// SHA-256 of the intended arrival times, in hexadecimal digits.
     pub arrivals_sha256: String,
-    /// SHA-256 over the names and bytes of the photographs served, in hex; `None` if there were none.
+    /// SHA-256 of the names and bytes of the photographs, in hexadecimal digits; `None` if the requests
+    /// did not ask for photographs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photographs_sha256: Option<String>,
 }
 
-/// A network run forward.
+/// The outcome of an inference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inferred {
-    /// Images in all.
+    /// Total number of images.
     pub images: usize,
-    /// Trained numbers in the network.
+    /// Number of parameters of the network.
     pub parameters: usize,
-    /// Mean of the last batch's logits: a fingerprint of the arithmetic.
+    /// Mean of the logits of the last batch, which identifies the arithmetic.
     pub mean_logit: f64,
 }

@@ -1,4 +1,4 @@
-//! A run's record: everything a reader needs to trust its numbers.
+//! Run records: what was done, what came out, and what it cost.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use units::{EnergyReport, Warning};
 
 use crate::{Environment, Outcome, RunSpec, Timing};
 
-/// The schema of the records that this version writes.
+/// The schema of the records that this version of wattlab writes.
 pub const RECORD_SCHEMA: &str = "wattlab.record/1";
 
-/// Identity of a run, from its spec alone: the first 16 hex digits of the SHA-256 of its JSON.
+/// The id of a run: the first 16 hexadecimal digits of the SHA-256 of its spec as JSON.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(u64);
@@ -21,9 +21,11 @@ impl TryFrom<String> for RunId {
 
     fn try_from(text: String) -> Result<Self, String> {
         let plain = text.len() == 16
-            && text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it));
+            && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         let value = plain.then(|| u64::from_str_radix(&text, 16).ok()).flatten();
-        value.map(Self).ok_or_else(|| format!("`{text}` is no id of a run (16 hex digits)"))
+        value.map(Self).ok_or_else(|| {
+            format!("`{text}` is not the id of a run, expected 16 lowercase hexadecimal digits")
+        })
     }
 }
 
@@ -46,11 +48,11 @@ impl fmt::Debug for RunId {
 }
 
 impl RunSpec {
-    /// The identity of this run.
+    /// The id of this run.
     ///
     /// # Panics
     ///
-    /// Never: a spec always has a JSON form.
+    /// Never: every spec can be written as JSON.
     #[must_use]
     pub fn id(&self) -> RunId {
         let json = serde_json::to_vec(self).expect("a spec is plain data with string keys");
@@ -59,24 +61,24 @@ impl RunSpec {
     }
 }
 
-/// One line of the journal.
+/// The record of a run: one line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// [`RECORD_SCHEMA`] of the version that wrote it.
+    /// The [`RECORD_SCHEMA`] of the version of wattlab that wrote the record.
     pub schema: String,
-    /// From the spec alone.
+    /// The id of the run, computed from its spec.
     pub id: RunId,
-    /// What was to be done.
+    /// What was done.
     pub spec: RunSpec,
-    /// All that the seed determines.
+    /// The results that the spec determines.
     pub outcome: Outcome,
-    /// What it cost.
+    /// The energy it used.
     pub energy: EnergyReport,
-    /// How long it took.
+    /// The time it took.
     pub timing: Timing,
-    /// Where, and by which code.
+    /// The machine it ran on, and the code that ran.
     pub environment: Environment,
-    /// Doubts.
+    /// Reasons to doubt some of the numbers.
     pub warnings: Vec<Warning>,
 }

@@ -1,49 +1,50 @@
-//! What is to be run: everything that determines a run's outcome, and nothing else.
+//! Run specs: everything that determines the outcome of a run, and nothing else.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the studies' experiments a run belongs to.
+/// The studies' experiments, by research question (RQ).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Experiment {
-    /// RQ1: search strategies.
+    /// RQ1: strategies of hyper-parameter search.
     Tuning,
-    /// RQ2 and RQ3: the layer factorial.
+    /// RQ2 and RQ3: a factorial design over the layers of a network.
     Layers,
     /// RQ4: batching at inference.
     Batching,
-    /// RQ5: a decade of vision networks.
+    /// RQ5: vision networks of one decade.
     Timeline,
 }
 
-/// One run, completely described. Its identity ([`crate::RunId`]) is a hash of this alone.
+/// The complete description of a run. Its id ([`crate::RunId`]) is a hash of this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
-    /// The experiment.
+    /// The experiment that the run belongs to.
     pub experiment: Experiment,
-    /// Which repetition of the same cell, from 0.
+    /// Number of the repetition of this cell, from 0.
     pub repetition: u32,
-    /// Every random number of the run follows from this.
+    /// Seed of all random numbers of the run.
     pub seed: u64,
-    /// The work.
+    /// What to do.
     pub task: Task,
 }
 
-/// The work of a run.
+/// What a run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// Train one of the studies' networks.
+    /// Trains a network of the first study.
     Train(TrainTask),
-    /// Serve a queue of requests with a vision network.
+    /// Serves a queue of requests with a vision network.
     Serve(ServeTask),
-    /// Run a vision network forward over batches of images.
+    /// Runs a vision network forward over batches of images.
     Infer(InferTask),
 }
 
 impl Task {
-    /// The span whose energy answers the question: training only, serving only, inference only.
+    /// Name of the main span: the span whose energy the experiment is about, which is training alone,
+    /// serving alone or inference alone.
     #[must_use]
     pub fn main_span(&self) -> &'static str {
         match self {
@@ -54,20 +55,20 @@ impl Task {
     }
 }
 
-/// The networks of study A.
+/// The architectures of the first study (arXiv 2303.13972).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkKind {
-    /// Blocks of 3×3 convolution, batch norm, ReLU and 2×2 max-pool, then linear layers.
+    /// Blocks of 3×3 convolution, batch norm, ReLU and 2×2 max-pooling, followed by linear layers.
     SimpleCnn,
-    /// Linear layers whose widths halve.
+    /// Linear layers, each half as wide as the one before.
     DensePoly,
-    /// Linear layers whose widths fall linearly.
+    /// Linear layers whose widths decrease linearly.
     DenseLinear,
 }
 
 impl NetworkKind {
-    /// The name the study gave it.
+    /// The name in the study.
     #[must_use]
     pub fn paper_name(self) -> &'static str {
         match self {
@@ -78,48 +79,49 @@ impl NetworkKind {
     }
 }
 
-/// A network of study A with its size.
+/// A network of the first study: an architecture and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyNetwork {
-    /// Architecture.
+    /// The architecture.
     pub kind: NetworkKind,
-    /// Convolution blocks; 0 for the dense networks.
+    /// Number of convolution blocks; 0 for dense networks.
     pub conv: u32,
-    /// Linear layers, the classifier included; at least 1.
+    /// Number of linear layers with the classifier; at least 1.
     pub linear: u32,
-    /// Whether a ReLU follows each batch norm; only meaningful with convolution blocks.
+    /// Whether a ReLU follows each batch norm. Has an effect only with convolution blocks.
     pub relu: bool,
 }
 
-/// Which images, by name and number.
+/// The images of a run: the name of a data set, and how many images of each split.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// Name of a manifest (`fashion-mnist`, `cifar-10`, …) or of an embedded set
+    /// Name of the data set: one with a manifest (`fashion-mnist`, `cifar-10`, …) or an embedded one
     /// (`shapes-28`, `shapes-32`).
     pub name: String,
-    /// Images to train on, taken from the front of the training split.
+    /// Number of training images: the first ones of the training split.
     pub train: usize,
-    /// Images to choose hyper-parameters by, taken from the training split behind those.
+    /// Number of validation images, which hyper-parameters are chosen by: those that follow the training
+    /// images in the training split.
     pub validation: usize,
-    /// Images of the test split.
+    /// Number of images of the test split.
     pub test: usize,
 }
 
-/// Adam's hyper-parameters (Kingma and Ba 2015, with PyTorch's semantics).
+/// Hyper-parameters of the optimizer Adam (Kingma and Ba 2015), as PyTorch defines them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adam {
-    /// Step size.
+    /// Learning rate.
     pub learning_rate: f64,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment, in [0, 1).
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment, in [0, 1).
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Constant added to the square root of the second moment.
     pub epsilon: f64,
-    /// L2 penalty, added to the gradient.
+    /// Factor of the weights that is added to the gradient (L2 penalty).
     pub weight_decay: f64,
 }
 
@@ -130,7 +132,7 @@ impl Default for Adam {
     }
 }
 
-/// Train a network of study A.
+/// The training of a network of the first study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainTask {
@@ -138,13 +140,13 @@ pub struct TrainTask {
     pub network: StudyNetwork,
     /// The images.
     pub data: DataSpec,
-    /// The optimizer.
+    /// The hyper-parameters of the optimizer.
     pub optimizer: Adam,
-    /// Passes over the training images.
+    /// Number of passes over the training images.
     pub epochs: u32,
-    /// Images per step.
+    /// Number of images per step.
     pub minibatch: usize,
-    /// The trial of a search that asked for this training; `None` outside RQ1.
+    /// The trial that this training evaluates; `None` outside RQ1.
     pub trial: Option<Trial>,
 }
 
@@ -152,27 +154,28 @@ pub struct TrainTask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
-    /// What proposed it.
+    /// The strategy that proposed it.
     pub sampler: SamplerKind,
-    /// The space it was drawn from.
+    /// The search space.
     pub space: TuningSpace,
-    /// Position in its study, from 0.
+    /// Number of the trial in its search, from 0.
     pub number: u32,
-    /// The study's seed: with the trials before, it determines this trial's parameters.
+    /// Seed of the search. Together with the earlier trials it determines this trial's parameters.
     pub search_seed: u64,
 }
 
-/// Search strategies.
+/// Strategies of hyper-parameter search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerKind {
-    /// The study's grid: five values a parameter without the upper bound, in random order.
+    /// The study's grid: five values per parameter without the upper bound, in random order.
     Grid,
-    /// Uniform in the space.
+    /// Uniformly random points of the space.
     Random,
-    /// The study's Bayesian strategy, as published.
+    /// Bayesian optimization as the study published it (probability of improvement).
     PaperPi,
-    /// A Gaussian process with log-EI on scaled parameters.
+    /// Bayesian optimization with a Gaussian process and the logarithm of the expected improvement, on
+    /// scaled parameters.
     Gp,
 }
 
@@ -189,17 +192,17 @@ impl SamplerKind {
     }
 }
 
-/// The study's search spaces, and the readings its flaws make necessary.
+/// The study's search spaces, with variants where its text and its code differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TuningSpace {
-    /// Learning rate, β1 and β2, all linear, as the study describes it.
+    /// Learning rate, β1 and β2, all on a linear scale, as the study describes.
     Three,
-    /// The same with β2 fixed at 0.999, as the study's code ran it.
+    /// The same with β2 fixed at 0.999, as in the study's code.
     ThreeAsRun,
-    /// The same three with the learning rate on a log scale.
+    /// Learning rate on a logarithmic scale, β1 and β2 on a linear scale.
     ThreeLog,
-    /// Learning rate, β1, β2, ε and weight decay, all linear.
+    /// Learning rate, β1, β2, ε and weight decay, all on a linear scale.
     Five,
 }
 
@@ -216,62 +219,63 @@ impl TuningSpace {
     }
 }
 
-/// Serve a queue of requests with a vision network.
+/// The serving of a queue of requests with a vision network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServeTask {
-    /// torchvision's name of the network.
+    /// The network, by its name in torchvision.
     pub network: String,
-    /// Side of the square input, in pixels.
+    /// Side of the square input images, in pixels.
     pub image_side: usize,
-    /// When requests come.
+    /// When requests arrive.
     pub arrivals: Arrivals,
-    /// When they are served.
+    /// When waiting requests are served as a batch.
     pub policy: BatchPolicy,
-    /// Batches served before the clock starts.
+    /// Number of warm-up batches, which are served before the measurement.
     pub warmup_batches: u32,
-    /// Folder of photographs, below the folder of data sets, that the requests ask for in turns:
-    /// reading, decoding and preprocessing them is a part of the service. `None`: random images
-    /// that lie ready in memory.
+    /// Folder of photographs inside the folder of data sets. Each request asks for the next photograph,
+    /// and reading, decoding and preprocessing it is part of the service. `None`: requests ask for
+    /// random images that are ready in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photographs: Option<String>,
 }
 
-/// The study's arrival process: the time between two requests is `1/rate · U(1-jitter, 1+jitter)`.
+/// The study's arrival process: the time between two requests is uniformly distributed between
+/// `(1 - jitter) / rate` and `(1 + jitter) / rate`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arrivals {
     /// Mean rate, in requests per second.
     #[serde(rename = "rate_per_s")]
     pub rate: f64,
-    /// Half-width of the uniform factor, in [0, 1].
+    /// Half-width of the relative variation, in [0, 1].
     pub jitter: f64,
-    /// Requests in all.
+    /// Total number of requests.
     pub requests: usize,
 }
 
-/// When a batch is served.
+/// When waiting requests are served as a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BatchPolicy {
-    /// When so many requests wait; the last, partial batch when no more will come.
+    /// As soon as this many requests wait; the last batch may be smaller.
     Fixed(usize),
-    /// As soon as the server is free: what waits, at most so many.
+    /// As soon as the server is free: all waiting requests, up to this many.
     Greedy(usize),
 }
 
-/// Run a vision network forward over random images.
+/// Inference of a vision network over random images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InferTask {
-    /// torchvision's name of the network.
+    /// The network, by its name in torchvision.
     pub network: String,
-    /// Side of the square input, in pixels.
+    /// Side of the square input images, in pixels.
     pub image_side: usize,
-    /// Images per batch.
+    /// Number of images per batch.
     pub batch: usize,
-    /// Batches that are measured.
+    /// Number of measured batches.
     pub batches: u32,
-    /// Batches before that.
+    /// Number of warm-up batches, which run before the measurement.
     pub warmup_batches: u32,
 }

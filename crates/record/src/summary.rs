@@ -1,4 +1,4 @@
-//! A record without what only the reader of that one record asks for.
+//! Summaries: the parts of a record that plans and reports need.
 
 use std::fmt;
 
@@ -10,40 +10,40 @@ use units::{Energy, WarningKind};
 
 use crate::{Outcome, RunId, RunRecord, RunSpec, Timing};
 
-/// A record without its environment, its domains, the words of its warnings and most of its spans: what plans and
-/// reports need, read in a third of the time that a whole record takes.
+/// A record without its environment, its energy domains, the texts of its warnings and most of its
+/// spans. Reading it takes a third of the time of reading the whole record.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct RunSummary {
-    /// As [`RunRecord::schema`].
+    /// The schema, see [`RunRecord::schema`].
     pub schema: String,
-    /// From the spec alone.
+    /// The id of the run, computed from its spec.
     pub id: RunId,
-    /// What was to be done.
+    /// What was done.
     pub spec: RunSpec,
-    /// All that the seed determines.
+    /// The results that the spec determines.
     pub outcome: Outcome,
-    /// What it cost.
+    /// The energy it used.
     pub energy: EnergySummary,
-    /// How long it took.
+    /// The time it took.
     pub timing: Timing,
-    /// What its doubts are about.
+    /// The kinds of its warnings.
     #[serde(deserialize_with = "kinds_of_warnings")]
     pub warnings: Vec<WarningKind>,
 }
 
-/// The energies that a question asks for.
+/// The energies of a run that plans and reports need.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct EnergySummary {
-    /// Of the main span; `None` where nothing was read.
+    /// Energy of the main span; `None` if nothing was measured or estimated.
     pub total: Option<Energy>,
-    /// Of choosing what to run: the span `plan`.
+    /// Energy of choosing this run, from the span `plan`; `None` if that is not known.
     #[serde(rename = "spans", deserialize_with = "plan_among_spans")]
     pub plan: Option<Energy>,
 }
 
 impl From<RunRecord> for RunSummary {
     fn from(record: RunRecord) -> Self {
-        let plan = record.energy.span_named("plan").and_then(|it| it.energy);
+        let plan = record.energy.span_named("plan").and_then(|span| span.energy);
         Self {
             schema: record.schema,
             id: record.id,
@@ -51,12 +51,12 @@ impl From<RunRecord> for RunSummary {
             outcome: record.outcome,
             energy: EnergySummary { total: record.energy.total, plan },
             timing: record.timing,
-            warnings: record.warnings.into_iter().map(|it| it.kind).collect(),
+            warnings: record.warnings.into_iter().map(|warning| warning.kind).collect(),
         }
     }
 }
 
-/// Warnings without their words.
+/// Reads the kinds of a list of warnings.
 fn kinds_of_warnings<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<WarningKind>, D::Error> {
     #[derive(Deserialize)]
     struct Only {
@@ -64,10 +64,10 @@ fn kinds_of_warnings<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<WarningKi
     }
 
     let list = Vec::<Only>::deserialize(list)?;
-    Ok(list.into_iter().map(|it| it.kind).collect())
+    Ok(list.into_iter().map(|warning| warning.kind).collect())
 }
 
-/// The energy of the first span named `plan`; the numbers of the others are not even parsed.
+/// Reads the energy of the first span named `plan` and skips the other spans.
 fn plan_among_spans<'de, D: Deserializer<'de>>(spans: D) -> Result<Option<Energy>, D::Error> {
     struct Spans;
 
@@ -92,7 +92,7 @@ fn plan_among_spans<'de, D: Deserializer<'de>>(spans: D) -> Result<Option<Energy
     spans.deserialize_seq(Spans)
 }
 
-/// A span, of which only the one named `plan` keeps its energy.
+/// A span. Its energy is read only if its name is `plan`.
 struct Span {
     is_plan: bool,
     energy: Option<Energy>,

@@ -1,4 +1,4 @@
-//! How long a run and its parts took.
+//! The times of a run and of its parts.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,26 +10,27 @@ use crate::Surroundings;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
-    /// Wall clock at the start, seconds since 1970; for people, never for arithmetic.
+    /// Start of the run in seconds since 1970, by the wall clock. Differences of such times are not
+    /// durations, because the wall clock can jump.
     pub started_unix_s: f64,
-    /// Whole run, loading and evaluation included, on the monotonic clock.
+    /// Duration of the whole run with loading and evaluation, by the monotonic clock.
     #[serde(rename = "duration_s")]
     pub duration: Seconds,
-    /// The main span.
+    /// Duration of the main span.
     #[serde(rename = "main_s")]
     pub main: Seconds,
-    /// CPU time of this process during the main span, all threads.
+    /// CPU time of all threads of the process during the main span; `None` if it could not be read.
     #[serde(rename = "main_cpu_s")]
     pub main_cpu: Option<Seconds>,
-    /// Position in the order in which the journal's runs were executed, from 0.
+    /// Number of the run in the order in which the runs of the journal were done, from 0.
     pub order: u64,
-    /// Of a served queue.
+    /// Times of the requests and batches, if a queue was served.
     pub serving: Option<Serving>,
-    /// Of a queue of photographs: the part of all its batches' service that went by before the
-    /// network ran, reading, decoding and preprocessing.
+    /// If the requests asked for photographs: the time that all batches together spent reading, decoding
+    /// and preprocessing them.
     #[serde(rename = "preparing_s", default, skip_serializing_if = "Option::is_none")]
     pub preparing: Option<Seconds>,
-    /// What went on around the main span; records of earlier versions have none.
+    /// The conditions on the machine during the main span; `None` in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surroundings: Option<Surroundings>,
 }

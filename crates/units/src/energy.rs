@@ -1,4 +1,4 @@
-//! An energy never travels without its origin.
+//! Energies with their uncertainty and their origin.
 
 use std::ops::Add;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Joules, Seconds, Watts};
 
-/// Where a joule comes from.
+/// Whether an energy was measured or estimated.
 ///
-/// Adding energies of different origins gives [`Origin::Mixed`]: an estimate never passes for a
-/// measurement by way of a sum.
+/// The sum of energies with different origins is [`Origin::Mixed`], so that a sum cannot turn an
+/// estimate into a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Read from a sensor of the hardware.
+    /// Measured by a sensor.
     Measured,
-    /// Computed by a model from something else that was observed, such as CPU time.
+    /// Estimated by a model from something else, such as CPU time.
     Estimated,
-    /// A sum with both kinds in it.
+    /// A sum of measured and estimated energies.
     Mixed,
 }
 
@@ -28,7 +28,7 @@ impl Origin {
         if self == other { self } else { Self::Mixed }
     }
 
-    /// The word used in tables, plots and `results.json`.
+    /// The name on disk and in tables.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -39,20 +39,20 @@ impl Origin {
     }
 }
 
-/// How a probe's readings became joules.
+/// How readings were turned into joules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Difference of an energy counter of the hardware.
+    /// The difference of two readings of an energy counter.
     Counter,
-    /// Power readings of the hardware, integrated over time.
+    /// Readings of a power sensor, integrated over time.
     IntegratedPower,
-    /// A model of the hardware; always [`Origin::Estimated`].
+    /// A model; the origin is [`Origin::Estimated`].
     Model,
 }
 
 impl Method {
-    /// The word used on disk and in tables.
+    /// The name on disk and in tables.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Method {
         }
     }
 
-    /// The origin that follows from the method.
+    /// The origin of energies obtained by this method.
     #[must_use]
     pub fn origin(self) -> Origin {
         match self {
@@ -72,24 +72,24 @@ impl Method {
     }
 }
 
-/// An amount of energy with its 95 % uncertainty and its origin.
+/// An amount of energy with its uncertainty and its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Energy {
     /// Best estimate, in joules.
     pub joules: Joules,
-    /// Half-width of the 95 % interval, in joules.
+    /// Half-width of the 95 % confidence interval, in joules.
     #[serde(rename = "uncertainty_j")]
     pub uncertainty: Joules,
-    /// Measured, estimated, or both.
+    /// Whether it was measured or estimated.
     pub origin: Origin,
 }
 
 impl Add for Energy {
     type Output = Self;
 
-    /// Uncertainties add linearly: within a machine they are mostly systematic (one sensor's
-    /// calibration, one model's coefficients), so they do not average out.
+    /// Uncertainties add linearly: within one machine they are mostly systematic (the calibration of a
+    /// sensor, the coefficients of a model), so they do not average out.
     fn add(self, other: Self) -> Self {
         Self {
             joules: self.joules + other.joules,
@@ -100,40 +100,40 @@ impl Add for Energy {
 }
 
 impl Energy {
-    /// Sums energies; `None` if there are none (absent is not zero).
+    /// The sum of energies; `None` without any, because an unknown energy is not 0 J.
     pub fn total(energies: impl IntoIterator<Item = Self>) -> Option<Self> {
         energies.into_iter().reduce(Add::add)
     }
 }
 
-/// The physical part that an energy covers. Domains nest; see `meter`.
+/// The part of a machine that an energy covers. Domains can contain each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Domain {
-    /// The whole machine, at the wall or the battery.
+    /// The whole machine, measured at the wall socket or the battery.
     System,
-    /// The platform as Intel's psys counter sees it.
+    /// The platform, as Intel's psys counter measures it.
     Psys,
     /// A processor package.
     CpuPackage,
     /// The cores of a package.
     CpuCore,
-    /// The uncore of a package (often an integrated GPU).
+    /// The uncore of a package, often its integrated GPU.
     CpuUncore,
     /// A die of a package.
     CpuDie,
-    /// The share of the processor that this process (and its children) used.
+    /// The part of the processor that this process and its children used.
     CpuProcess,
-    /// Memory.
+    /// The memory.
     Dram,
     /// A GPU board.
     Gpu,
-    /// Anything a plugin names that the list above lacks.
+    /// Any other part that a plugin measures.
     Other,
 }
 
 impl Domain {
-    /// The word used on disk and in tables.
+    /// The name on disk and in tables.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -151,83 +151,84 @@ impl Domain {
     }
 }
 
-/// The energy of one domain of one device over a span.
+/// The energy of one domain of one device during a span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DomainEnergy {
-    /// What is covered.
+    /// The part of the machine.
     pub domain: Domain,
-    /// Which one: `package-0`, a GPU's UUID, ….
+    /// The device: `package-0`, the UUID of a GPU, ….
     pub device: String,
-    /// The probe that read it.
+    /// The probe that was read.
     pub probe: String,
-    /// Measured or estimated.
+    /// Whether the energy was measured or estimated.
     pub origin: Origin,
-    /// How readings became joules.
+    /// How readings were turned into joules.
     pub method: Method,
-    /// Energy over the span.
+    /// Energy during the span.
     pub joules: Joules,
-    /// Mean power over the span; `None` for a span of no duration.
+    /// Mean power during the span; `None` if the span has no duration.
     #[serde(rename = "mean_w")]
     pub mean_power: Option<Watts>,
-    /// Highest power between two samples; `None` with fewer than two.
+    /// Highest power between two samples; `None` with fewer than two samples.
     #[serde(rename = "peak_w")]
     pub peak_power: Option<Watts>,
-    /// Half-width of the 95 % interval.
+    /// Half-width of the 95 % confidence interval.
     #[serde(rename = "uncertainty_j")]
     pub uncertainty: Joules,
-    /// Readings inside the span, its two ends included.
+    /// Number of readings in the span, including those at its two ends.
     pub samples: u64,
-    /// Time within the span that no reading covers.
+    /// Time within the span that no readings cover.
     #[serde(rename = "gap_s")]
     pub gap: Seconds,
-    /// Whether this domain is part of the total; false for a part of another listed domain.
+    /// Whether the total contains this domain; false if another domain in the list contains it.
     pub in_total: bool,
 }
 
 impl DomainEnergy {
-    /// The amount with its origin.
+    /// The energy with its uncertainty and origin.
     #[must_use]
     pub fn energy(&self) -> Energy {
         Energy { joules: self.joules, uncertainty: self.uncertainty, origin: self.origin }
     }
 }
 
-/// A named stretch of work and what it cost.
+/// The energy of a span, a named interval of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpanEnergy {
-    /// Path of the span: `fit`, `fit/epoch-3`, `evaluate`, `plan`, ….
+    /// Name of the span, a path such as `fit`, `fit/epoch-3`, `evaluate` or `plan`.
     pub name: String,
-    /// Start, since the start of the run.
+    /// Start of the span, since the start of the run.
     #[serde(rename = "start_s")]
     pub start: Seconds,
-    /// Length.
+    /// Duration of the span.
     #[serde(rename = "duration_s")]
     pub duration: Seconds,
-    /// Energy over a disjoint cover of domains; `None` where nothing could be read or modelled.
+    /// Energy of the domains that do not overlap; `None` if nothing was measured or estimated.
     pub energy: Option<Energy>,
 }
 
-/// The energy of a run: its main span in full, its other spans in brief.
+/// The energy of a run: its main span with all domains, its other spans as totals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnergyReport {
-    /// The span that answers the question: `fit`, `serve` or `infer`.
+    /// Name of the main span, which the run is about: `fit`, `serve` or `infer`.
     pub span: String,
-    /// Energy of that span over a disjoint cover of domains; `None` where nothing was read.
+    /// Energy of the main span over the domains that do not overlap; `None` if nothing was measured or
+    /// estimated.
     pub total: Option<Energy>,
-    /// The same span, domain by domain.
+    /// Energy of the main span by domain.
     pub domains: Vec<DomainEnergy>,
-    /// Every span of the run, the main one included, in order of their start.
+    /// All spans of the run with the main span, in the order of their starts.
     pub spans: Vec<SpanEnergy>,
 }
 
 impl EnergyReport {
-    /// The span of that name.
+    /// The span with that name; `None` if there is none.
     #[must_use]
     pub fn span_named(&self, name: &str) -> Option<&SpanEnergy> {
-        self.spans.iter().find(|it| it.name == name)
+        self.spans.iter().find(|span| span.name == name)
     }
 }
 
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_with_an_estimate_in_it_is_not_measured() {
+    fn a_sum_that_contains_an_estimate_is_not_measured() {
         let measured = energy(10.0, Origin::Measured);
         let estimated = energy(20.0, Origin::Estimated);
         assert_eq!((measured + measured).origin, Origin::Measured);
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_sums_to_absent_and_not_to_zero() {
+    fn the_sum_of_no_energies_is_none() {
         assert_eq!(Energy::total([]), None);
     }
 }

@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Domain, Method};
 
-/// A channel of a probe that was in use.
+/// A channel of a probe that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeUse {
-    /// The probe.
+    /// Name of the probe.
     pub probe: String,
-    /// What it covers.
+    /// The part of the machine that the channel covers.
     pub domain: Domain,
-    /// Which one.
+    /// The device: `package-0`, the UUID of a GPU, ….
     pub device: String,
-    /// How its readings become joules.
+    /// How its readings are turned into joules.
     pub method: Method,
-    /// For a model: which, with its coefficients, in words.
+    /// For a model: its name and coefficients, as text; `None` for a sensor.
     pub model: Option<String>,
 }

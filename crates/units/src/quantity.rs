@@ -1,4 +1,4 @@
-//! Physical quantities: one `f64` newtype per unit, and only the products that have meaning.
+//! Physical quantities: one `f64` newtype per unit, with the products and quotients that make sense.
 
 use std::{
     fmt, iter,
@@ -17,7 +17,7 @@ pub struct Joules(pub f64);
 #[serde(transparent)]
 pub struct Watts(pub f64);
 
-/// Time, in seconds, on the clock of the run (real or virtual).
+/// Time, in seconds, on a real or a simulated clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(pub f64);
@@ -53,13 +53,13 @@ macro_rules! additive {
             type Output = Self;
             fn mul(self, factor: f64) -> Self { Self(self.0 * factor) }
         }
-        /// The ratio of two like quantities has no unit.
+        /// The ratio of two quantities of the same kind is a plain number.
         impl Div for $unit {
             type Output = f64;
             fn div(self, other: Self) -> f64 { self.0 / other.0 }
         }
         impl iter::Sum for $unit {
-            fn sum<I: Iterator<Item = Self>>(items: I) -> Self { Self(items.map(|it| it.0).sum()) }
+            fn sum<I: Iterator<Item = Self>>(items: I) -> Self { Self(items.map(|item| item.0).sum()) }
         }
         impl fmt::Display for $unit {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

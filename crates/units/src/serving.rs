@@ -8,36 +8,36 @@ use crate::Seconds;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Serving {
-    /// Intended arrival of each request, in order.
+    /// Intended arrival of each request, in ascending order.
     pub arrivals_s: Vec<f64>,
-    /// The batches in the order they were served; they take the requests in order of arrival.
+    /// The batches in the order of service. They take the requests in the order of arrival.
     pub batches: Vec<BatchTimes>,
 }
 
-/// One served batch.
+/// The times of one batch, in seconds since the start of the span.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchTimes {
-    /// Requests in it.
+    /// Number of requests in the batch.
     pub size: usize,
-    /// Start of its service.
+    /// Start of the service.
     pub start_s: f64,
-    /// End of its service.
+    /// End of the service.
     pub end_s: f64,
 }
 
 impl Serving {
-    /// Wait of each request: intended arrival to start of service, in seconds.
+    /// Waiting time of each request, from its intended arrival to the start of its service, in seconds.
     pub fn waits(&self) -> impl Iterator<Item = f64> {
         self.per_request(|arrival, batch| batch.start_s - arrival)
     }
 
-    /// Response of each request: intended arrival to end of service, in seconds.
+    /// Response time of each request, from its intended arrival to the end of its service, in seconds.
     pub fn responses(&self) -> impl Iterator<Item = f64> {
         self.per_request(|arrival, batch| batch.end_s - arrival)
     }
 
-    /// First arrival to last end of service, in seconds; `None` if nothing was served.
+    /// Time from the first arrival to the end of the last service; `None` if nothing was served.
     #[must_use]
     pub fn makespan(&self) -> Option<Seconds> {
         Some(Seconds(self.batches.last()?.end_s - self.arrivals_s.first()?))
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_take_requests_in_order_of_arrival() {
+    fn batches_take_requests_in_the_order_of_arrival() {
         let serving = Serving {
             arrivals_s: vec![0.0, 1.0, 1.5],
             batches: vec![

@@ -1,14 +1,14 @@
-//! Doubts that belong beside a number.
+//! Warnings: reasons to doubt a number.
 
 use serde::{Deserialize, Serialize};
 
-/// A doubt about a run, with what to do about it.
+/// A reason to doubt the numbers of a span or a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Warning {
     /// What it is about.
     pub kind: WarningKind,
-    /// For people: what was seen, and what it means for the number.
+    /// What was observed and what it means for the numbers, as a text for people.
     pub text: String,
 }
 
@@ -23,28 +23,28 @@ impl Warning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningKind {
-    /// No sensor: the joules are a model's.
+    /// There is no sensor; the energy was estimated by a model.
     EstimatedEnergy,
-    /// No joules at all.
+    /// The energy is unknown.
     NoEnergy,
-    /// Readings are missing or doubtful.
+    /// Readings are missing or implausible.
     SensorGap,
-    /// A probe failed.
+    /// A probe could not be read.
     ProbeFailed,
-    /// Counters that show the same joules; they are counted once.
+    /// Several counters show the same energy; it is counted once.
     Overlap,
-    /// Two sensors of one part of the machine disagree.
+    /// Two sensors of the same part of the machine disagree.
     Disagreement,
-    /// The span is too short for the sensor.
+    /// The span is too short for the resolution of the sensor.
     BelowResolution,
-    /// Others used the machine meanwhile.
+    /// Other processes used the machine at the same time.
     OutsideLoad,
-    /// Another run was measured at the same time, and the sensor saw both.
+    /// Another run was measured at the same time, and the sensor measured both.
     SharedDomain,
-    /// The training's loss stopped being a number.
+    /// The loss of the training became infinite or NaN.
     Diverged,
-    /// Requests came faster than they could be served.
+    /// Requests arrived faster than they could be served.
     Overloaded,
-    /// The run differs from the study's protocol in a way that matters for its figure.
+    /// The run differs from the study's protocol in a way that affects its figures.
     Protocol,
 }

@@ -1,21 +1,21 @@
-//! Appending: a line is on disk when this says so, or it is not there.
+//! Appends lines so that each one is either on disk as a whole or not in the file at all.
 
 use std::{
     fs::File,
     io::{self, Write},
 };
 
-/// What lines are appended to: a file, and in tests one that fails.
+/// What lines are appended to: a file, or in tests a disk that fails.
 pub(super) trait Medium {
-    /// Writes all of it behind what is there.
+    /// Writes all bytes at the end.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Waits until what was written is on disk.
+    /// Waits until everything written is on disk.
     fn sync(&mut self) -> io::Result<()>;
-    /// Removes what is behind a length, durably.
+    /// Shortens the file to that length and waits until that is on disk.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
-/// Opened for appending.
+/// The file must be opened for appending.
 impl Medium for File {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
@@ -34,28 +34,28 @@ impl Medium for File {
 /// Why a line was not appended.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// It could not be written, and nothing of it is there.
+    /// The write failed and was rolled back: the file holds nothing of the line.
     Failed(io::Error),
-    /// What is behind the last whole line is not known; this is the end.
+    /// An earlier write could not be rolled back, so what follows the last whole line is unknown.
     Poisoned,
 }
 
-/// The end of a file of whole lines.
+/// The end of a file of lines, where lines are appended.
 #[derive(Debug)]
 pub(super) struct Tail<M> {
     medium: M,
-    /// Of the whole lines.
+    /// Length of the whole lines, in bytes.
     length: u64,
     poisoned: bool,
 }
 
 impl<M: Medium> Tail<M> {
-    /// Behind whole lines of that length.
+    /// The end of a file whose whole lines have that length, in bytes.
     pub(super) fn new(medium: M, length: u64) -> Self {
         Self { medium, length, poisoned: false }
     }
 
-    /// Appends a line, which ends with a line end, and waits until it is on disk.
+    /// Appends a line, which must end with a line feed, and waits until it is on disk.
     pub(super) fn append(&mut self, line: &[u8]) -> Result<(), Refusal> {
         if self.poisoned {
             return Err(Refusal::Poisoned);
@@ -66,7 +66,7 @@ impl<M: Medium> Tail<M> {
                 Ok(())
             }
             Err(error) => {
-                // Some of it may be there; another line behind that would be damaged.
+                // Part of the line may be in the file, and would damage a line appended to it.
                 self.poisoned = self.medium.cut(self.length).is_err();
                 Err(Refusal::Failed(error))
             }
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk that takes so many bytes and then fails, once or for good.
+    /// A disk that fails when `room` bytes are written, and on demand when it syncs or cuts.
     #[derive(Debug)]
     struct Faulty {
         bytes: Vec<u8>,
@@ -112,10 +112,10 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever a write or a sync fails: what was acknowledged is there, in order, and nothing
-        /// else, unless the beginning of one line that could not be taken back.
+        /// Wherever a write or a sync fails, the file holds exactly the acknowledged lines in order,
+        /// followed at most by part of one line whose write could not be rolled back.
         #[test]
-        fn what_is_acknowledged_is_there_and_nothing_else(
+        fn the_file_holds_exactly_the_acknowledged_lines(
             faults in prop::collection::vec((0_usize..40, any::<bool>(), any::<bool>()), 1..30)
         ) {
             let mut tail = Tail::new(
@@ -124,12 +124,12 @@ mod tests {
             );
             let mut acknowledged: Vec<u8> = Vec::new();
             let mut poisoned = false;
-            for (at, (room, syncs, cuts)) in faults.into_iter().enumerate() {
+            for (number, (room, syncs, cuts)) in faults.into_iter().enumerate() {
                 (tail.medium.room, tail.medium.syncs, tail.medium.cuts) = (room, syncs, cuts);
-                let line = format!("{at}: {}\n", "x".repeat(at % 25));
+                let line = format!("{number}: {}\n", "x".repeat(number % 25));
                 match tail.append(line.as_bytes()) {
                     Ok(()) => {
-                        prop_assert!(!poisoned, "a poisoned journal takes nothing");
+                        prop_assert!(!poisoned, "a poisoned journal accepts no lines");
                         acknowledged.extend(line.as_bytes());
                     }
                     Err(Refusal::Failed(_)) => poisoned = !cuts,

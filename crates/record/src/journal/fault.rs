@@ -1,4 +1,4 @@
-//! What can be wrong with a journal.
+//! Errors of journals, and damage in them.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -8,53 +8,53 @@ use crate::{RECORD_SCHEMA, RunId};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The file system said no.
-    #[error("failed to {action} journal `{}`; check that the folder exists, can be written and is not full", path.display())]
+    /// The operating system reported an error.
+    #[error("failed to {action} journal `{}`; check that its folder exists and is writable and that the disk is not full", path.display())]
     Io {
-        /// What was tried.
+        /// What failed: `read`, `append to`, ….
         action: &'static str,
-        /// The file.
+        /// The journal.
         path: PathBuf,
-        /// The reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Another process is writing.
-    #[error("journal `{}` is in use by another process; wait for it or choose another folder", path.display())]
+    /// Another process has the journal open for writing.
+    #[error("journal `{}` is in use by another process; wait until it has finished, or choose another folder", path.display())]
     Locked {
-        /// The file.
+        /// The journal.
         path: PathBuf,
     },
-    /// Whole lines are not what was written.
-    #[error("journal `{}` is damaged: {}; move the damaged lines aside by `wattlab journal repair`, or restore it from a copy", path.display(), listed(damage))]
+    /// Some lines are not as they were written.
+    #[error("journal `{}` is damaged: {}; move the damaged lines aside with `wattlab journal repair`, or restore the file from a copy", path.display(), listed(damage))]
     Damaged {
-        /// The file.
+        /// The journal.
         path: PathBuf,
-        /// Every damaged line, in order; at least one.
+        /// The damaged lines in order, at least one.
         damage: Vec<Damage>,
     },
-    /// A line is of a version this program does not know.
-    #[error("line {line} of journal `{}` has schema `{found}`, this program reads up to `{RECORD_SCHEMA}`; use the version of wattlab that wrote it", path.display())]
+    /// A line was written by a newer version of wattlab.
+    #[error("line {line} of journal `{}` has schema `{found}`, expected `{RECORD_SCHEMA}` or older; read it with the version of wattlab that wrote it", path.display())]
     Schema {
-        /// The file.
+        /// The journal.
         path: PathBuf,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// What it says.
+        /// Its schema.
         found: String,
     },
-    /// A line could not be written whole, nor be taken back; what is on disk behind the last whole
-    /// line is not known.
-    #[error("journal `{}` takes no more: a line could not be written, and its beginning could not be removed; start again when the disk is well, and the beginning is cut off", path.display())]
+    /// An earlier write failed and could not be rolled back, so that what follows the last whole line
+    /// on disk is unknown. Opening the journal again removes it.
+    #[error("a write to journal `{}` failed and could not be rolled back; free disk space, check the disk and run again: the unfinished line is then removed", path.display())]
     Poisoned {
-        /// The file.
+        /// The journal.
         path: PathBuf,
     },
 }
 
-/// A damaged line.
+/// A line that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: u64,
     /// What is wrong with it.
     pub fault: Fault,
@@ -64,24 +64,25 @@ pub struct Damage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Length or checksum are not those of its bytes.
+    /// The length or the checksum in its seal does not match its bytes.
     Seal,
-    /// It has no seal, though a line before it has one.
+    /// It has no seal, although an earlier line has one.
     Unsealed,
-    /// It is not the JSON of a record; the parser's reason.
+    /// It is not the JSON of a record; the parser's message.
     Json(String),
-    /// Its schema is none of ours; what it says.
+    /// Its schema, which is not one of wattlab's.
     Schema(String),
-    /// Its schema is of a later version; what it says. Not damage, but nothing to go on with.
+    /// Its schema, which belongs to a newer version of wattlab. The line is not damaged, but this
+    /// version cannot read it.
     Newer(String),
-    /// Its id is not that of its spec.
+    /// Its id does not belong to its spec.
     Id {
-        /// What it says.
+        /// The id in the line.
         says: RunId,
-        /// What its spec has.
+        /// The id of its spec.
         is: RunId,
     },
-    /// An earlier line has the same id; that one counts.
+    /// An earlier line has the same id. The earlier line counts.
     Doubled {
         /// The earlier line.
         first: u64,
@@ -89,7 +90,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Of text that is no JSON, or not the JSON that was expected.
+    /// The fault of a line that cannot be parsed.
     pub(super) fn json(error: &serde_json::Error) -> Self {
         // A line is always line 1 of its own text.
         let text = error.to_string();
@@ -99,7 +100,7 @@ impl Fault {
         }
     }
 
-    /// The word for it in `--json`.
+    /// The name of the fault in `--json` output.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -116,21 +117,32 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seal => f.write_str("its bytes are not those that were sealed"),
-            Self::Unsealed => f.write_str("it has no seal, but a line before it has"),
-            Self::Json(reason) => write!(f, "no record ({reason})"),
-            Self::Schema(found) => write!(f, "schema `{found}` is none of wattlab's"),
-            Self::Newer(found) => write!(f, "schema `{found}` is of a later version"),
-            Self::Id { says, is } => write!(f, "its id is `{says}`, that of its spec `{is}`"),
-            Self::Doubled { first } => write!(f, "its run is already in line {first}"),
+            Self::Seal => {
+                f.write_str("checksum mismatch (the line was changed after it was written)")
+            }
+            Self::Unsealed => {
+                f.write_str("its checksum is missing, although earlier lines have one")
+            }
+            Self::Json(reason) => write!(f, "not a record ({reason})"),
+            Self::Schema(found) => {
+                write!(f, "unknown schema `{found}`, expected `{RECORD_SCHEMA}`")
+            }
+            Self::Newer(found) => {
+                write!(f, "schema `{found}` belongs to a newer version of wattlab")
+            }
+            Self::Id { says, is } => write!(f, "its id is `{says}`, but its spec has id `{is}`"),
+            Self::Doubled { first } => write!(f, "the same run is already in line {first}"),
         }
     }
 }
 
-/// The first few damaged lines in words.
+/// The first few damaged lines with their faults.
 fn listed(damage: &[Damage]) -> String {
     const SHOWN: usize = 8;
-    let shown = damage.iter().take(SHOWN).map(|it| format!("line {}: {}", it.line, it.fault));
+    let shown = damage
+        .iter()
+        .take(SHOWN)
+        .map(|damaged| format!("line {}: {}", damaged.line, damaged.fault));
     let mut words: Vec<String> = shown.collect();
     if damage.len() > SHOWN {
         words.push(format!("{} more lines", damage.len() - SHOWN));

@@ -1,4 +1,4 @@
-//! A file of sealed lines with one writer.
+//! A file of sealed lines (JSON objects with a checksum) that one process at a time can write.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -15,10 +15,10 @@ use super::{
     seal::seal,
 };
 
-/// A torn last line that was cut off: the process died while it wrote it.
+/// An unfinished last line: a process died, or is still busy, while writing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Torn {
-    /// Bytes that were removed.
+    /// Length of the unfinished line.
     pub bytes: u64,
 }
 
@@ -28,10 +28,10 @@ impl Torn {
     }
 }
 
-/// A file of sealed lines, open for writing; holds a lock until dropped or until the process dies.
+/// A file of sealed lines, open for writing. It holds a lock until it is dropped or the process dies.
 ///
-/// The journal of runs is one ([`Journal`](crate::Journal)); other logs that must not lose a line
-/// use it with values of their own.
+/// [`Journal`](crate::Journal) is such a file with one [`RunRecord`](crate::RunRecord) per line; other
+/// logs that must not lose a line store values of their own.
 #[derive(Debug)]
 pub struct Lines {
     tail: Tail<File>,
@@ -39,33 +39,32 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens or creates a file, takes its lock, reads its values and cuts off a torn last line.
+    /// Opens or creates a file, locks it, reads its values and removes an unfinished last line.
     ///
     /// # Errors
     ///
-    /// If the file cannot be created, is locked by another process, or has a whole line that is
-    /// damaged.
+    /// If the file cannot be opened or created, is locked by another process, or is damaged.
     pub fn open<T: DeserializeOwned + Send>(
         path: &Path,
     ) -> Result<(Self, Vec<T>, Option<Torn>), JournalError> {
         let mut values = Vec::new();
-        let (lines, torn) = Self::open_with(path, value, |_, it| {
-            values.push(it);
+        let (lines, torn) = Self::open_with(path, value, |_, value| {
+            values.push(value);
             Ok(())
         })?;
         Ok((lines, values, torn))
     }
 
-    /// Reads the values of a file without a lock; an unfinished last line is passed over.
+    /// Reads the values of a file without locking it. An unfinished last line is ignored.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or has a whole line that is damaged.
+    /// If the file cannot be read or is damaged.
     pub fn read<T: DeserializeOwned + Send>(path: &Path) -> Result<Vec<T>, JournalError> {
         let mut values = Vec::new();
         let file = File::open(path).map_err(failed("read", path))?;
-        let survey = scan(file, value, |_, it| {
-            values.push(it);
+        let survey = scan(file, value, |_, value| {
+            values.push(value);
             Ok(())
         });
         undamaged(path, survey.map_err(failed("read", path))?)?;
@@ -90,12 +89,13 @@ impl Lines {
         Ok((Self { tail, path: path.to_owned() }, torn))
     }
 
-    /// Appends a value, which must be a JSON object with members. When this returns, it is on disk.
+    /// Appends a value, which must be a JSON object with at least one member. When this returns `Ok`,
+    /// the line is on disk.
     ///
     /// # Errors
     ///
-    /// If it could not be written whole; the file is then as it was before, or, if not even that
-    /// can be done, takes no more.
+    /// If the write fails. It is then rolled back; if that fails, too, this and every later call returns
+    /// [`JournalError::Poisoned`].
     pub fn append(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
         let line = sealed_line(value).map_err(failed("append to", &self.path))?;
         self.tail.append(&line).map_err(|refusal| match refusal {
@@ -105,11 +105,13 @@ impl Lines {
     }
 }
 
-/// The line of a value, its end included.
+/// The sealed line of a value, with its line feed.
 pub(super) fn sealed_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value)?;
     if !line.ends_with(b"}") || line.len() == 2 {
-        return Err(io::Error::other("a line is a JSON object with members"));
+        return Err(io::Error::other(
+            "the value of a line must be a JSON object with at least one member",
+        ));
     }
     seal(&mut line);
     line.push(b'\n');
@@ -117,13 +119,13 @@ pub(super) fn sealed_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 fn value<T: DeserializeOwned>(json: &[u8], _: bool) -> Result<T, Fault> {
-    serde_json::from_slice(json).map_err(|it| Fault::json(&it))
+    serde_json::from_slice(json).map_err(|error| Fault::json(&error))
 }
 
-/// A survey without damage, or why not.
+/// The survey, if it found neither damage nor a line of a newer version.
 pub(super) fn undamaged(path: &Path, survey: Survey) -> Result<Survey, JournalError> {
-    let newer = survey.damage.iter().find_map(|it| match &it.fault {
-        Fault::Newer(found) => Some((it.line, found.clone())),
+    let newer = survey.damage.iter().find_map(|damaged| match &damaged.fault {
+        Fault::Newer(found) => Some((damaged.line, found.clone())),
         _ => None,
     });
     match newer {
@@ -133,13 +135,13 @@ pub(super) fn undamaged(path: &Path, survey: Survey) -> Result<Survey, JournalEr
     }
 }
 
-/// An error of the file system, with what was tried.
+/// Wraps an error of the operating system: what failed, and on which file.
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.to_owned();
     move |source| JournalError::Io { action, path, source }
 }
 
-/// Opens or creates a file, locked for this process.
+/// Opens or creates a file and locks it for this process.
 pub(super) fn locked(path: &Path) -> Result<File, JournalError> {
     loop {
         let is_new = !path.exists();
@@ -152,7 +154,7 @@ pub(super) fn locked(path: &Path) -> Result<File, JournalError> {
             }
             Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
         }
-        // A repair may have put another file in its place since it was opened.
+        // A repair may have replaced the file since it was opened.
         if is_at(&file, path).map_err(failed("open", path))? {
             if is_new {
                 sync_folder_of(path).map_err(failed("create", path))?;
@@ -179,7 +181,7 @@ fn is_at(_: &File, path: &Path) -> io::Result<bool> {
     fs::exists(path)
 }
 
-/// Makes a file's name durable: that it was created, or what it was renamed to.
+/// Waits until the name of a file that was created or renamed is on disk.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
@@ -187,14 +189,16 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates a folder and those above it that are missing, durably.
+/// Creates a folder and its missing parents, and waits until they are on disk.
 ///
 /// # Errors
 ///
-/// If one cannot be created.
+/// If a folder cannot be created.
 pub fn create_folder(path: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> =
-        path.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
     fs::create_dir_all(path)?;
     missing.into_iter().try_for_each(sync_folder_of)
 }

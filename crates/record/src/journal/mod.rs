@@ -1,4 +1,4 @@
-//! The journal: one record a line, appended and synced; the only state there is.
+//! The journal: a file with one record per line, each on disk before the next run begins.
 
 mod append;
 mod fault;
@@ -28,27 +28,29 @@ use self::{
 };
 use crate::{RunId, RunRecord, RunSummary};
 
-/// A journal open for writing; holds a lock until dropped or until the process dies.
+/// A journal open for writing. It holds a lock until it is dropped or the process dies.
 #[derive(Debug)]
 pub struct Journal(Lines);
 
 impl Journal {
-    /// Opens or creates a journal, takes its lock, reads its records and cuts off a torn last line.
+    /// Opens or creates a journal, locks it, reads its records and removes an unfinished last line.
     ///
     /// # Errors
     ///
-    /// If the file cannot be created, is locked by another process, or has a whole line that is
-    /// damaged or of a later version.
+    /// If the file cannot be opened or created, is locked by another process, is damaged, or holds a
+    /// line of a newer version.
     pub fn open(path: &Path) -> Result<(Self, Vec<RunRecord>, Option<Torn>), JournalError> {
-        Self::open_by(path, |json, _| upgrade::record(json).map(|it| (it.id.clone(), it)))
+        Self::open_by(path, |json, _| {
+            upgrade::record(json).map(|record| (record.id.clone(), record))
+        })
     }
 
-    /// The same with what a function makes of each record's summary, on all processors: a million
-    /// records need more memory than what is needed of them.
+    /// [`Journal::open`] for large journals: keeps only what `of` makes of each record's summary, and
+    /// reads on all processors.
     ///
     /// # Errors
     ///
-    /// As [`Journal::open`].
+    /// Those of [`Journal::open`].
     pub fn open_with<T: Send>(
         path: &Path,
         of: impl Fn(RunSummary) -> T + Sync,
@@ -62,58 +64,58 @@ impl Journal {
     ) -> Result<(Self, Vec<T>, Option<Torn>), JournalError> {
         let mut seen = Seen::default();
         let mut found = Vec::new();
-        let (lines, torn) = Lines::open_with(path, parse, |line, (id, it)| {
+        let (lines, torn) = Lines::open_with(path, parse, |line, (id, value)| {
             seen.first(line, &id)?;
-            found.push(it);
+            found.push(value);
             Ok(())
         })?;
         Ok((Self(lines), found, torn))
     }
 
-    /// Appends a record. When this returns, the record is on disk.
+    /// Appends a record. When this returns `Ok`, the record is on disk.
     ///
     /// # Errors
     ///
-    /// If it could not be written whole; the journal is then as it was before, or, if not even that
-    /// can be done, takes no more ([`JournalError::Poisoned`]).
+    /// If the write fails. It is then rolled back; if that fails, too, this and every later call returns
+    /// [`JournalError::Poisoned`].
     pub fn append(&mut self, record: &RunRecord) -> Result<(), JournalError> {
         self.0.append(record)
     }
 }
 
-/// Reads a journal without a lock; an unfinished last line is passed over.
+/// Reads a journal without locking it. An unfinished last line is ignored.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or has a whole line that is damaged or of a later version.
+/// If the file cannot be read, is damaged, or holds a line of a newer version.
 pub fn read_journal(path: &Path) -> Result<Vec<RunRecord>, JournalError> {
     let mut records = Vec::new();
-    let state = scan_journal(path, |it| it, |_, it| records.push(it))?;
+    let state = scan_journal(path, |record| record, |_, record| records.push(record))?;
     state.undamaged(path)?;
     Ok(records)
 }
 
-/// What there is to say of a journal beside its records.
+/// The state of a journal: how many records it holds, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalState {
-    /// Records that can be read and count.
+    /// Undamaged records.
     pub records: u64,
-    /// Lines from before lines were sealed.
+    /// Records without a checksum, as earlier versions of wattlab wrote them.
     pub unsealed: u64,
-    /// Damaged lines, in order.
+    /// Damaged lines, in the order of the file.
     pub damage: Vec<Damage>,
-    /// An unfinished last line: cut off by a crash, or being written now.
+    /// The unfinished last line, if there is one: left by a crash, or being written now.
     pub torn: Option<Torn>,
-    /// Bytes of the file's whole lines.
+    /// Length of all whole lines.
     pub bytes: u64,
 }
 
 impl JournalState {
-    /// Nothing, or the damage as an error.
+    /// Turns damage into an error.
     ///
     /// # Errors
     ///
-    /// If a line is damaged.
+    /// [`JournalError::Damaged`] if a line is damaged.
     pub fn undamaged(&self, path: &Path) -> Result<(), JournalError> {
         if self.damage.is_empty() {
             return Ok(());
@@ -122,26 +124,31 @@ impl JournalState {
     }
 }
 
-/// Reads a journal without a lock, some lines at a time, on all processors: `of` makes of each
-/// record what is needed of it, `sink` gets that in the journal's order with the number of its
-/// line. Damaged lines are passed over and named in the answer.
+/// Reads a journal of any size without locking it, on all processors.
+///
+/// `of` extracts what is needed from each record; `sink` receives it in the order of the file, with the
+/// number of its line. Damaged lines are skipped and listed in the returned state.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or has a line of a later version.
+/// If the file cannot be read, or holds a line of a newer version.
 pub fn scan_journal<T: Send>(
     path: &Path,
     of: impl Fn(RunRecord) -> T + Sync,
     sink: impl FnMut(u64, T),
 ) -> Result<JournalState, JournalError> {
-    scan_by(path, |json, _| upgrade::record(json).map(|it| (it.id.clone(), of(it))), sink)
+    scan_by(
+        path,
+        |json, _| upgrade::record(json).map(|record| (record.id.clone(), of(record))),
+        sink,
+    )
 }
 
-/// The same of summaries, which takes a third of the time.
+/// [`scan_journal`] for summaries, which takes a third of the time.
 ///
 /// # Errors
 ///
-/// As [`scan_journal`].
+/// Those of [`scan_journal`].
 pub fn summarize_journal<T: Send>(
     path: &Path,
     of: impl Fn(RunSummary) -> T + Sync,
@@ -157,13 +164,13 @@ fn scan_by<T: Send>(
 ) -> Result<JournalState, JournalError> {
     let file = File::open(path).map_err(failed("read", path))?;
     let mut seen = Seen::default();
-    let survey = scan(file, parse, |line, (id, it)| {
+    let survey = scan(file, parse, |line, (id, value)| {
         seen.first(line, &id)?;
-        sink(line, it);
+        sink(line, value);
         Ok(())
     });
     let mut survey = survey.map_err(failed("read", path))?;
-    if survey.damage.iter().any(|it| matches!(it.fault, Fault::Newer(_))) {
+    if survey.damage.iter().any(|damaged| matches!(damaged.fault, Fault::Newer(_))) {
         survey = undamaged(path, survey)?;
     }
     Ok(JournalState {
@@ -178,14 +185,16 @@ fn scan_by<T: Send>(
 fn summaries<T>(
     of: impl Fn(RunSummary) -> T + Sync,
 ) -> impl Fn(&[u8], bool) -> Result<(RunId, T), Fault> + Sync {
-    move |json, is_sealed| upgrade::summary(json, is_sealed).map(|it| (it.id.clone(), of(it)))
+    move |json, is_sealed| {
+        upgrade::summary(json, is_sealed).map(|summary| (summary.id.clone(), of(summary)))
+    }
 }
 
-/// The newest record of a journal that is not damaged; `None` of an empty one.
+/// The last record of a journal, read without the ones before it; `None` if the journal is empty.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or its last whole line is no record.
+/// If the file cannot be read, or its last whole line is damaged or of a newer version.
 pub fn last_record(path: &Path) -> Result<Option<RunRecord>, JournalError> {
     let mut file = File::open(path).map_err(failed("read", path))?;
     let line = last_line(&mut file).map_err(failed("read", path))?;
@@ -193,8 +202,8 @@ pub fn last_record(path: &Path) -> Result<Option<RunRecord>, JournalError> {
     let survey = scan(
         &line[..],
         |json, _| upgrade::record(json),
-        |_, it| {
-            record = Some(it);
+        |_, found| {
+            record = Some(found);
             Ok(())
         },
     );
@@ -202,7 +211,7 @@ pub fn last_record(path: &Path) -> Result<Option<RunRecord>, JournalError> {
     Ok(record)
 }
 
-/// The last whole line that is not empty, with its end.
+/// The last whole line that is not empty, with its line feed.
 fn last_line(file: &mut File) -> io::Result<Vec<u8>> {
     let mut length = 1 << 16;
     loop {
@@ -210,11 +219,11 @@ fn last_line(file: &mut File) -> io::Result<Vec<u8>> {
         file.seek(SeekFrom::Start(end.saturating_sub(length)))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        let whole = text.iter().rposition(|it| *it == b'\n').map_or(0, |it| it + 1);
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let line = text[..whole].trim_ascii_end();
-        let start = line.iter().rposition(|it| *it == b'\n');
+        let start = line.iter().rposition(|byte| *byte == b'\n');
         if start.is_some() || length >= end {
-            let mut line = line[start.map_or(0, |it| it + 1)..].to_vec();
+            let mut line = line[start.map_or(0, |at| at + 1)..].to_vec();
             line.push(b'\n');
             return Ok(line);
         }
@@ -222,12 +231,12 @@ fn last_line(file: &mut File) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The runs seen so far, with their lines.
+/// The runs read so far, with the numbers of their lines.
 #[derive(Debug, Default)]
 struct Seen(HashMap<RunId, u64>);
 
 impl Seen {
-    /// Whether this is the first line of its run.
+    /// Notes the line of a run; an error if an earlier line has the same run.
     fn first(&mut self, line: u64, id: &RunId) -> Result<(), Fault> {
         match self.0.get(id) {
             Some(&first) => Err(Fault::Doubled { first }),

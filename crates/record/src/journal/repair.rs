@@ -1,4 +1,4 @@
-//! Moves damaged lines aside.
+//! Moves damaged lines out of a journal.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,35 +18,36 @@ use super::{
 /// What a repair did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
-    /// Records that are left.
+    /// Records left in the journal.
     pub records: u64,
-    /// The lines that were moved, by their former numbers.
+    /// The lines that were moved, with the numbers they had.
     pub moved: Vec<Damage>,
-    /// Where they are now; `None` if there were none.
+    /// The file they were moved to; `None` if no line was damaged.
     pub aside: Option<PathBuf>,
-    /// The unfinished last line that was cut off.
+    /// The unfinished last line that was removed, if there was one.
     pub torn: Option<Torn>,
 }
 
-/// Moves the damaged lines of a journal into `NAME.damaged-N.jsonl` beside it; their runs are done
-/// again by the next call that asks for them. Of two lines of one run the later one is moved. An
-/// unfinished last line is cut off.
+/// Moves the damaged lines of a journal into a new file `NAME.damaged-N.jsonl` beside it, and removes an
+/// unfinished last line. Of two lines with the same run, the later one is moved. The runs that are then
+/// missing are done again when the study is continued.
 ///
-/// The lines moved are on disk before the journal is replaced, and it is replaced at once: a crash
-/// in between leaves it as it was.
+/// The moved lines are on disk before the journal is replaced, and it is replaced in one step: a crash
+/// leaves either the old journal or the new one.
 ///
 /// # Errors
 ///
-/// If the journal is not there, is in use, has a line of a later version, or the folder cannot be
+/// If the journal does not exist, is in use or holds a line of a newer version, or its folder cannot be
 /// written.
 pub fn repair_journal(path: &Path) -> Result<Repair, JournalError> {
-    // Opening to write would create it.
+    // Opening it for writing would create a missing journal.
     File::open(path).map_err(failed("read", path))?;
     let mut file = locked(path)?;
     let mut seen = Seen::default();
-    let survey = scan(&file, |json, _| upgrade::record(json), |line, it| seen.first(line, &it.id));
+    let survey =
+        scan(&file, |json, _| upgrade::record(json), |line, record| seen.first(line, &record.id));
     let mut survey = survey.map_err(failed("read", path))?;
-    if survey.damage.iter().any(|it| matches!(it.fault, Fault::Newer(_))) {
+    if survey.damage.iter().any(|damaged| matches!(damaged.fault, Fault::Newer(_))) {
         undamaged(path, std::mem::take(&mut survey))?;
     }
     let records = survey.lines - survey.damage.len() as u64;
@@ -63,7 +64,7 @@ pub fn repair_journal(path: &Path) -> Result<Repair, JournalError> {
     Ok(Repair { records, moved, aside, torn })
 }
 
-/// Copies damaged lines into a new file and the others into the journal's place.
+/// Writes the damaged lines into a new file and replaces the journal by the other lines.
 fn split(file: &File, path: &Path, moved: &[Damage]) -> io::Result<PathBuf> {
     let (aside, damaged) = new_beside(path)?;
     let mut damaged = BufWriter::new(damaged);
@@ -73,9 +74,9 @@ fn split(file: &File, path: &Path, moved: &[Damage]) -> io::Result<PathBuf> {
     let mut number = 0;
     let mut left = moved.iter().peekable();
     while let Some(text) = chunks.next(Vec::new())? {
-        for line in text.split_inclusive(|it| *it == b'\n') {
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
             number += 1;
-            if left.next_if(|it| it.line == number).is_some() {
+            if left.next_if(|next| next.line == number).is_some() {
                 damaged.write_all(line)?;
             } else {
                 whole.write_all(line)?;
@@ -90,7 +91,7 @@ fn split(file: &File, path: &Path, moved: &[Damage]) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// A file that was not there: `journal.damaged-1.jsonl`, or the next number.
+/// A new file: `journal.damaged-1.jsonl`, or the first higher number that is free.
 fn new_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut number = 1;
     loop {

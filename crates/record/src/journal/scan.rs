@@ -1,4 +1,4 @@
-//! Reading lines: in chunks, so that a journal need not fit into memory, and on all processors.
+//! Reads lines in chunks, so that a journal need not fit into memory, and on all processors.
 
 use std::io::{self, Read};
 
@@ -10,30 +10,30 @@ use super::{
     seal::{Seal, check},
 };
 
-/// Bytes read at once; a chunk ends with a line and grows with the longest.
+/// Bytes read at once. A chunk holds whole lines, so a longer line makes it longer.
 const CHUNK: usize = 4 << 20;
 
-/// What a scan saw beside the lines themselves.
+/// What a scan found out about a file, besides the values of its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Survey {
     /// Damaged lines, in order.
     pub(super) damage: Vec<Damage>,
-    /// Bytes of whole lines.
+    /// Length of the whole lines, in bytes.
     pub(super) whole: u64,
-    /// Bytes behind the last line end.
+    /// Length of the unfinished last line, in bytes.
     pub(super) torn: u64,
-    /// Whole lines, empty ones left out.
+    /// Number of whole lines that are not empty.
     pub(super) lines: u64,
-    /// Lines from before there were seals.
+    /// Undamaged lines without a seal.
     pub(super) unsealed: u64,
 }
 
-/// Reads all lines in order; `parse` gets each object without its seal and whether it had one, `sink` what came of it with
-/// the number of its line.
+/// Reads all lines. `parse` receives the JSON object of a line without its seal, and whether the line
+/// had one; `sink` receives the parsed values in the order of the file, with the numbers of their lines.
 ///
 /// # Errors
 ///
-/// If the reader fails. What is wrong with a line is in the survey.
+/// If the reader fails. Damaged lines are not errors; the survey lists them.
 pub(super) fn scan<T: Send>(
     reader: impl Read + Send,
     parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
@@ -58,7 +58,7 @@ pub(super) fn scan<T: Send>(
             sealed |= has_seal == Some(true);
             let kept = match found {
                 Ok(_) if lost_its_seal => Err(Fault::Unsealed),
-                found => found.and_then(|it| sink(number, it)),
+                found => found.and_then(|value| sink(number, value)),
             };
             match kept {
                 Ok(()) => survey.unsealed += u64::from(is_old),
@@ -72,10 +72,10 @@ pub(super) fn scan<T: Send>(
     Ok(survey)
 }
 
-/// Of a line: whether it has a seal, if that can be told, and what came of it.
+/// A parsed line: whether it has a seal (`None` if the seal is broken), and its value or fault.
 type Parsed<T> = (Option<bool>, Result<T, Fault>);
 
-/// Every line of a chunk; `None` for an empty one.
+/// The lines of a chunk; `None` for an empty line.
 fn parsed<T: Send>(
     text: &[u8],
     parse: &(impl Fn(&[u8], bool) -> Result<T, Fault> + Sync),
@@ -101,10 +101,10 @@ fn parsed<T: Send>(
     lines.par_iter().with_min_len(16).map_init(Vec::new, one).collect()
 }
 
-/// Whole lines of a reader, some at a time.
+/// Cuts what a reader delivers into chunks of whole lines.
 pub(super) struct Chunks<R> {
     reader: R,
-    /// Read, but without a line end yet; what is torn, once the reader has ended.
+    /// The beginning of a line whose end was not read yet; after the last chunk, the unfinished line.
     rest: Vec<u8>,
     ended: bool,
 }
@@ -114,8 +114,7 @@ impl<R: Read> Chunks<R> {
         Self { reader, rest: Vec::new(), ended: false }
     }
 
-    /// The next lines, each with its end, in a buffer that is no longer needed; `None` when there is
-    /// no whole one left.
+    /// The next whole lines, written into the buffer `text`; `None` at the end of the file.
     pub(super) fn next(&mut self, mut text: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
         text.clear();
         text.append(&mut self.rest);
@@ -124,7 +123,7 @@ impl<R: Read> Chunks<R> {
             text.reserve(CHUNK);
             let read = self.reader.by_ref().take(CHUNK as u64).read_to_end(&mut text)?;
             self.ended = read < CHUNK;
-            if let Some(end) = memrchr(b'\n', &text[before..]).map(|it| before + it + 1) {
+            if let Some(end) = memrchr(b'\n', &text[before..]).map(|at| before + at + 1) {
                 self.rest.extend_from_slice(&text[end..]);
                 text.truncate(end);
                 return Ok(Some(text));

@@ -1,15 +1,15 @@
-//! From the JSON of a line to a record, whichever version wrote it.
+//! Turns the JSON of a line into a record, whichever version of wattlab wrote it.
 
 use serde_json::Value;
 
 use super::fault::Fault;
 use crate::{RECORD_SCHEMA, RunRecord, RunSummary};
 
-/// One version's record as the next one's. A step that changes specs gives the record the id of its
-/// new spec.
+/// Turns the record of one schema version into that of the next. A step that changes the spec must also
+/// change the id.
 type Step = fn(Value) -> Value;
 
-/// From version 1 to 2, from 2 to 3, …: one step fewer than there are versions.
+/// The steps from version 1 to 2, from 2 to 3, ….
 const STEPS: [Step; 0] = [];
 
 const FAMILY: &str = "wattlab.record/";
@@ -18,14 +18,14 @@ const FAMILY: &str = "wattlab.record/";
 pub(super) fn record(json: &[u8]) -> Result<RunRecord, Fault> {
     let record = match serde_json::from_slice::<RunRecord>(json) {
         Ok(record) if record.schema == RECORD_SCHEMA => record,
-        // Another version, or no record at all.
+        // Another version, or not a record.
         found => {
-            let value: Value = serde_json::from_slice(json).map_err(|it| Fault::json(&it))?;
-            let is_ours = value.get("schema").is_some_and(|it| it == RECORD_SCHEMA);
+            let value: Value = serde_json::from_slice(json).map_err(|error| Fault::json(&error))?;
+            let is_ours = value.get("schema").is_some_and(|schema| schema == RECORD_SCHEMA);
             match (found, is_ours) {
                 (Err(error), true) => return Err(Fault::json(&error)),
                 _ => serde_json::from_value(upgraded(value, &STEPS)?)
-                    .map_err(|it| Fault::json(&it))?,
+                    .map_err(|error| Fault::json(&error))?,
             }
         }
     };
@@ -33,8 +33,8 @@ pub(super) fn record(json: &[u8]) -> Result<RunRecord, Fault> {
     if is == record.id { Ok(record) } else { Err(Fault::Id { says: record.id, is }) }
 }
 
-/// The same without what a summary leaves out. A sealed line of this version is as it was written, so
-/// that what is left out need not be looked at.
+/// The summary in a line's JSON. A sealed line is known to be as it was written, so the parts that a
+/// summary omits need not be parsed.
 pub(super) fn summary(json: &[u8], is_sealed: bool) -> Result<RunSummary, Fault> {
     if is_sealed
         && let Ok(summary) = serde_json::from_slice::<RunSummary>(json)
@@ -46,10 +46,10 @@ pub(super) fn summary(json: &[u8], is_sealed: bool) -> Result<RunSummary, Fault>
     record(json).map(RunSummary::from)
 }
 
-/// Takes a record through the steps it lacks.
+/// Applies the steps from the record's version to the current one.
 pub(super) fn upgraded(value: Value, steps: &[Step]) -> Result<Value, Fault> {
     let said = value.get("schema").and_then(Value::as_str).unwrap_or("none").to_owned();
-    let version = said.strip_prefix(FAMILY).and_then(|it| it.parse::<usize>().ok());
+    let version = said.strip_prefix(FAMILY).and_then(|number| number.parse::<usize>().ok());
     match version {
         Some(version @ 1..) if version <= steps.len() + 1 => {
             Ok(steps[version - 1..].iter().fold(value, |value, step| step(value)))
@@ -66,17 +66,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_takes_the_steps_it_lacks_and_no_other() {
+    fn a_record_is_upgraded_by_the_steps_it_lacks() {
         let steps: [Step; 2] = [
-            |mut it| {
-                it["schema"] = json!("wattlab.record/2");
-                it["unit"] = json!("J");
-                it
+            |mut record| {
+                record["schema"] = json!("wattlab.record/2");
+                record["unit"] = json!("J");
+                record
             },
-            |mut it| {
-                it["schema"] = json!("wattlab.record/3");
-                it["joules"] = it["energy"].take();
-                it
+            |mut record| {
+                record["schema"] = json!("wattlab.record/3");
+                record["joules"] = record["energy"].take();
+                record
             },
         ];
         let of = |version: u32| json!({"schema": format!("wattlab.record/{version}"), "energy": 1});
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_but_the_first_has_a_step() {
+    fn every_version_after_the_first_has_a_step() {
         assert_eq!(RECORD_SCHEMA, format!("{FAMILY}{}", STEPS.len() + 1));
     }
 }

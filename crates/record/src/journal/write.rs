@@ -1,4 +1,4 @@
-//! A whole journal at once.
+//! Writes a whole journal at once.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
 use super::lines::{failed, sealed_line, sync_folder_of};
 use crate::{JournalError, RunRecord};
 
-/// A new journal that appears when it is finished, whole.
+/// A new journal that gets its name only when it is complete.
 #[derive(Debug)]
 pub struct NewJournal {
     file: BufWriter<File>,
@@ -18,7 +18,7 @@ pub struct NewJournal {
 }
 
 impl NewJournal {
-    /// Begins it. A journal of that name is replaced by [`NewJournal::finish`].
+    /// Begins a journal. [`NewJournal::finish`] replaces an existing journal of that name.
     ///
     /// # Errors
     ///
@@ -33,17 +33,17 @@ impl NewJournal {
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If the record cannot be written.
     pub fn push(&mut self, record: &RunRecord) -> Result<(), JournalError> {
         let written = sealed_line(record).and_then(|line| self.file.write_all(&line));
         written.map_err(failed("write", &self.path))
     }
 
-    /// Puts it in its place. When this returns, it is on disk.
+    /// Gives the journal its name. When this returns `Ok`, the journal is on disk.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If the journal cannot be written or renamed.
     pub fn finish(self) -> Result<(), JournalError> {
         let Self { file, temporary, path } = self;
         let done = synced(file)
@@ -53,6 +53,7 @@ impl NewJournal {
     }
 }
 
+/// Writes what is buffered and waits until it is on disk.
 pub(super) fn synced(file: BufWriter<File>) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }

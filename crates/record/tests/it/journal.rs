@@ -82,7 +82,7 @@ fn journal_with(path: &Path, seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn what_is_appended_is_read_back() {
+fn appended_records_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     journal_with(&path, 0..3);
@@ -92,7 +92,7 @@ fn what_is_appended_is_read_back() {
 }
 
 #[test]
-fn a_second_writer_is_refused_and_a_reader_is_not() {
+fn a_second_writer_is_refused_but_a_reader_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let (mut first, _, _) = Journal::open(&path).unwrap();
@@ -103,14 +103,14 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
     assert!(Journal::open(&path).is_ok());
 }
 
-/// The damage of a journal, as the error of opening it says, and that reading says the same.
+/// The damaged lines of a journal. Opening, scanning and reading it must report the same ones.
 fn damage(path: &Path) -> Vec<Damage> {
     let before = fs::read(path).unwrap();
     let Err(JournalError::Damaged { damage, .. }) = Journal::open(path) else {
         panic!("not damaged")
     };
     assert_eq!(fs::read(path).unwrap(), before, "a damaged journal is left as it is");
-    assert_eq!(scan_journal(path, |it| it, |_, _| ()).unwrap().damage, damage);
+    assert_eq!(scan_journal(path, |record| record, |_, _| ()).unwrap().damage, damage);
     assert!(matches!(read_journal(path), Err(JournalError::Damaged { .. })));
     damage
 }
@@ -121,7 +121,7 @@ fn lines(path: &Path) -> Vec<String> {
     text.split_inclusive('\n').map(str::to_owned).collect()
 }
 
-/// A line as it was written before there were seals.
+/// A line as versions without seals wrote it.
 fn unsealed(record: &RunRecord) -> String {
     serde_json::to_string(record).unwrap() + "\n"
 }
@@ -139,18 +139,21 @@ fn every_damaged_line_is_named_with_its_fault() {
     fs::write(&path, lines.concat() + "torn").unwrap();
     let damage = damage(&path);
     assert!(matches!(damage[0].fault, Fault::Json(_)), "{:?}", damage[0]);
-    let rest: Vec<(u64, &Fault)> = damage[1..].iter().map(|it| (it.line, &it.fault)).collect();
+    let rest: Vec<(u64, &Fault)> =
+        damage[1..].iter().map(|damaged| (damaged.line, &damaged.fault)).collect();
     let (doubled, seal, unsealed) = (Fault::Doubled { first: 4 }, Fault::Seal, Fault::Unsealed);
     assert_eq!(rest, [(3, &seal), (5, &doubled), (6, &unsealed)]);
     let error = Journal::open(&path).unwrap_err().to_string();
-    for words in
-        ["line 2: no record (", "line 3: its bytes", "line 5: its run is already in line 4"]
-    {
+    for words in [
+        "line 2: not a record (",
+        "line 3: checksum mismatch",
+        "line 5: the same run is already in line 4",
+    ] {
         assert!(error.contains(words), "{error}");
     }
 }
 
-/// Lines from before there were seals: only their content can tell.
+/// Unsealed lines are checked by their content alone.
 #[test]
 fn a_record_whose_spec_was_edited_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +168,7 @@ fn a_record_whose_spec_was_edited_is_damaged() {
 }
 
 #[test]
-fn a_later_schema_is_refused_by_name_and_not_repaired() {
+fn a_newer_schema_is_refused_and_not_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let text = unsealed(&record(0)).replace("record/1", "record/9").replace("seed", "grain");
@@ -182,18 +185,18 @@ fn a_later_schema_is_refused_by_name_and_not_repaired() {
 }
 
 #[test]
-fn an_old_journal_goes_on_with_sealed_lines() {
+fn lines_appended_to_an_old_journal_are_sealed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     fs::write(&path, unsealed(&record(0)) + &unsealed(&record(1))).unwrap();
     journal_with(&path, 2..4);
     assert_eq!(read_journal(&path).unwrap(), [record(0), record(1), record(2), record(3)]);
-    let state = scan_journal(&path, |it| it, |_, _| ()).unwrap();
+    let state = scan_journal(&path, |record| record, |_, _| ()).unwrap();
     assert_eq!((state.records, state.unsealed), (4, 2));
 }
 
 #[test]
-fn a_repair_moves_what_is_damaged_and_nothing_else() {
+fn a_repair_moves_only_damaged_lines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     journal_with(&path, 0..5);
@@ -207,7 +210,7 @@ fn a_repair_moves_what_is_damaged_and_nothing_else() {
     assert_eq!((done.records, done.torn), (3, Some(Torn { bytes: 4 })));
     let aside = folder.path().join("journal.damaged-1.jsonl");
     assert_eq!(done.aside.as_ref(), Some(&aside));
-    assert_eq!(done.moved.iter().map(|it| it.line).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(done.moved.iter().map(|damaged| damaged.line).collect::<Vec<_>>(), [2, 4]);
     assert_eq!(lines(&aside), [damaged[1].clone(), damaged[3].clone()]);
     assert_eq!(lines(&path), [whole[0].clone(), whole[2].clone(), whole[4].clone()]);
 
@@ -218,7 +221,8 @@ fn a_repair_moves_what_is_damaged_and_nothing_else() {
     let nothing = repair_journal(&path).unwrap();
     assert_eq!((nothing.records, nothing.moved, nothing.aside), (5, vec![], None));
 
-    // The next repair takes the next name; a journal in use and one that is not there are left.
+    // A journal in use is not repaired; the next repair uses the next free name; a missing journal
+    // is not created.
     fs::write(&path, lines(&path).concat() + "{}\n").unwrap();
     let open = fs::File::open(&path).unwrap();
     open.lock().unwrap();
@@ -232,7 +236,7 @@ fn a_repair_moves_what_is_damaged_and_nothing_else() {
 }
 
 #[test]
-fn a_new_journal_is_there_when_it_is_finished() {
+fn a_new_journal_appears_when_it_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut new = NewJournal::create(&path).unwrap();
@@ -243,7 +247,7 @@ fn a_new_journal_is_there_when_it_is_finished() {
 }
 
 #[test]
-fn a_summary_is_the_record_without_its_surroundings() {
+fn summaries_agree_with_the_records() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let span = |name: &str, joules| SpanEnergy {
@@ -262,54 +266,54 @@ fn a_summary_is_the_record_without_its_surroundings() {
     let mut without_energy = record(2);
     without_energy.energy.spans = vec![SpanEnergy { energy: None, ..span("plan", 0.0) }];
     let records = [record(0), with_spans, without_energy];
-    let expected: Vec<RunSummary> = records.iter().map(|it| it.clone().into()).collect();
+    let expected: Vec<RunSummary> = records.iter().map(|record| record.clone().into()).collect();
     assert_eq!(expected[1].energy.plan, records[1].energy.spans[1].energy);
 
     let mut new = NewJournal::create(&path).unwrap();
-    records.iter().for_each(|it| new.push(it).unwrap());
+    records.iter().for_each(|record| new.push(record).unwrap());
     new.finish().unwrap();
     let old = folder.path().join("old.jsonl");
     fs::write(&old, records.iter().map(unsealed).collect::<String>()).unwrap();
     for path in [&path, &old] {
         let mut found = Vec::new();
-        summarize_journal(path, |it| it, |_, it| found.push(it)).unwrap();
+        summarize_journal(path, |summary| summary, |_, summary| found.push(summary)).unwrap();
         assert_eq!(found, expected);
         assert_eq!(last_record(path).unwrap().as_ref(), Some(&records[2]));
     }
     fs::write(&old, "").unwrap();
     assert_eq!(last_record(&old).unwrap(), None);
 
-    // A writer that seals a record whose id is not its own is found out all the same.
+    // A sealed record whose id is not that of its spec is damage, too.
     let mut wrong = record(3);
     wrong.spec.repetition = 9;
     let mut new = NewJournal::create(&path).unwrap();
     new.push(&wrong).unwrap();
     new.finish().unwrap();
     assert!(matches!(damage(&path)[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
-    let state = summarize_journal(&path, |it| it, |_, _| ()).unwrap();
+    let state = summarize_journal(&path, |summary| summary, |_, _| ()).unwrap();
     assert!(matches!(state.damage[..], [Damage { line: 1, fault: Fault::Id { .. } }]));
 }
 
-/// Other logs keep their own values by the same rules.
+/// Other logs keep values of their own in sealed lines.
 #[test]
 fn lines_of_other_values_are_sealed_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("study.jsonl");
-    let value = |it: u32| serde_json::json!({"trial": it, "text": "a,\"seal\":\"b"});
+    let value = |trial: u32| serde_json::json!({"trial": trial, "text": "a,\"seal\":\"b"});
     let (mut file, values, _) = Lines::open::<serde_json::Value>(&path).unwrap();
     assert!(values.is_empty());
-    (0..3).for_each(|it| file.append(&value(it)).unwrap());
-    assert!(file.append(&[1]).is_err(), "a list has no place for a seal");
+    (0..3).for_each(|trial| file.append(&value(trial)).unwrap());
+    assert!(file.append(&[1]).is_err(), "only an object can hold a seal");
     drop(file);
     assert_eq!(Lines::read::<serde_json::Value>(&path).unwrap(), [value(0), value(1), value(2)]);
     fs::write(&path, fs::read_to_string(&path).unwrap().replacen(":1", ":7", 1)).unwrap();
     let error = Lines::open::<serde_json::Value>(&path).unwrap_err();
-    assert!(error.to_string().contains("line 2: its bytes"), "{error}");
+    assert!(error.to_string().contains("line 2: checksum mismatch"), "{error}");
 }
 
-/// A journal of the first released schema. It must be readable for ever.
+/// A journal of the first released schema must always be readable.
 #[test]
-fn the_first_schema_stays_readable() {
+fn a_journal_of_the_first_schema_is_still_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/record-1.jsonl");
     if std::env::var_os("WATTLAB_WRITE_FIXTURE").is_some() {
         fs::write(&path, serde_json::to_string(&record(7)).unwrap() + "\n").unwrap();
@@ -328,45 +332,45 @@ static JOURNAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One byte of a journal becomes another: no reader takes what was not written. Either the
-    /// damage is named, or the last line has no end and is cut off.
+    /// If one byte of a journal changes, no altered record is read: either its line is reported as
+    /// damaged, or the last line lost its end and counts as unfinished.
     #[test]
-    fn no_flipped_byte_goes_unnoticed(at in 0.0_f64..1.0, flip in 1_u8..=255) {
+    fn a_changed_byte_is_always_noticed(at in 0.0_f64..1.0, flip in 1_u8..=255) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
         let mut text = JOURNAL.clone();
         let at = (at * text.len() as f64) as usize;
-        let line = 1 + text[..at].iter().filter(|it| **it == b'\n').count() as u64;
+        let line = 1 + text[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
         text[at] ^= flip;
         fs::write(&path, &text).unwrap();
         let mut records = Vec::new();
-        let state = scan_journal(&path, |it| it, |_, it| records.push(it)).unwrap();
+        let state = scan_journal(&path, |record| record, |_, record| records.push(record)).unwrap();
         if at + 1 == text.len() {
             prop_assert!(state.torn.is_some() && state.damage.is_empty());
         } else {
-            prop_assert!(state.damage.iter().any(|it| it.line == line), "{:?}", state.damage);
+            prop_assert!(state.damage.iter().any(|damaged| damaged.line == line), "{:?}", state.damage);
         }
-        prop_assert!(records.len() < 4 && records.iter().all(|it| *it == record(it.spec.seed)));
-        // What a repair leaves is what was written.
+        prop_assert!(records.len() < 4 && records.iter().all(|found| *found == record(found.spec.seed)));
+        // A repair leaves the undamaged records.
         repair_journal(&path).unwrap();
         prop_assert_eq!(read_journal(&path).unwrap(), records);
     }
 
-    /// Whatever is missing at the end, only the line that it cuts is lost.
+    /// A journal that is cut short loses its unfinished line only.
     #[test]
     fn a_journal_cut_anywhere_loses_at_most_one_line(at in 0.0_f64..=1.0) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
         let text = &JOURNAL[..(at * JOURNAL.len() as f64) as usize];
         fs::write(&path, text).unwrap();
-        let whole = text.iter().filter(|it| **it == b'\n').count() as u64;
+        let whole = text.iter().filter(|byte| **byte == b'\n').count() as u64;
         let (_, records, torn) = Journal::open(&path).unwrap();
         prop_assert_eq!(records, (0..whole).map(record).collect::<Vec<_>>());
         prop_assert_eq!(torn.is_none(), text.is_empty() || text.ends_with(b"\n"));
     }
 
-    /// Whatever prefix of the last line reached the disk, the records before it survive and the
-    /// next append continues cleanly.
+    /// Whatever part of the last line reached the disk, the records before it are kept and the next
+    /// append starts a new line.
     #[test]
     fn a_torn_last_line_is_cut_off(keep in 0.0_f64..1.0) {
         let folder = tempfile::tempdir().unwrap();
@@ -386,8 +390,8 @@ proptest! {
         prop_assert_eq!(read_journal(&path).unwrap(), [record(0), record(1), record(2)]);
     }
 
-    /// Floating-point numbers come back bit for bit, so that a resumed search sees what the first
-    /// one saw.
+    /// Floating-point numbers are read back bit for bit, so that a resumed search sees the same
+    /// numbers as the first one.
     #[test]
     fn numbers_survive_the_disk_bit_for_bit(bits in any::<u64>()) {
         let value = f64::from_bits(bits);
