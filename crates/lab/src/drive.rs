@@ -101,7 +101,7 @@ impl Study<'_> {
     }
 
     fn drive(&mut self, executor: &mut dyn Executor) -> Result<(), DriveError> {
-        let mut pending: Vec<RunSpec> = executor.under_way()?;
+        let mut pending: Vec<RunSpec> = executor.unfinished()?;
         pending.retain(|it| !self.records.contains(it));
         let mut plans: Vec<Asked<'_>> =
             self.plans.iter().map(|plan| Asked { plan: *plan, fresh: true }).collect();
@@ -125,7 +125,7 @@ impl Study<'_> {
                     executor.start(runs)?;
                 }
             }
-            self.progress.standing(executor.standing());
+            self.progress.standing(executor.counts());
             match executor.wait()? {
                 Event::Idle => return Ok(()),
                 Event::Waiting => {}
@@ -163,10 +163,10 @@ impl Study<'_> {
         if !self.records.contains(&record.spec) {
             record.timing.order = self.records.all().len() as u64;
             self.journal.append(&record)?;
-            self.progress.standing(executor.standing());
+            self.progress.standing(executor.counts());
             self.progress.finished(&record);
         }
-        executor.kept(&record.id)?;
+        executor.acknowledge(&record.id)?;
         if !self.records.contains(&record.spec) {
             self.records.push(record);
         }

@@ -351,7 +351,7 @@ fn a_study_survives_nodes_controllers_and_hands() {
     cluster.kill("slurmctld");
     let before = lines(&journal);
     println!("the controller is killed at {before} records");
-    cluster.wait("a silent Slurm to be noticed", |_| said("first.log").contains("waiting for it"));
+    cluster.wait("a silent Slurm to be noticed", |_| said("first.log").contains("trying again"));
     cluster.controller();
     cluster.node("n2");
     cluster.wait("work to go on", |_| lines(&journal) > before + 2);

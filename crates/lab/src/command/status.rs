@@ -66,7 +66,7 @@ fn status(args: &Args) -> Result<StudyStatus, Failure> {
     }
     // Jobs go on without the process that submitted them.
     if status.state != StudyState::Running {
-        let work = WorkFolder::glance(&args.folder.join("work")).map_err(Failure::bad_input)?;
+        let work = WorkFolder::run_counts(&args.folder.join("work")).map_err(Failure::bad_input)?;
         (status.standing.queued, status.standing.running) = work;
     }
     if journal.exists() {

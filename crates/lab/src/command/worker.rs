@@ -13,7 +13,7 @@ use models::Device;
 use crate::{
     Failure, Interrupt,
     data::DataFolder,
-    executor::{Settings, Taken, WorkFolder, pin},
+    executor::{TakenRun, WorkFolder, WorkerSettings, pin},
     progress::line,
     surroundings,
     work::{RunError, Worker, meter, sensors},
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let folder = WorkFolder::open(&args.folder).map_err(Failure::bad_input)?;
     let settings = folder.settings().map_err(Failure::bad_input)?;
-    let alive = folder.join(&args.name).map_err(Failure::run_time)?;
+    let alive = folder.register(&args.name).map_err(Failure::run_time)?;
     // What an earlier process of this name left: a scheduler starts a job again under its name.
     for taken in folder.taken().map_err(Failure::run_time)? {
         if taken.worker == args.name {
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let ended = here.work();
     drop(alive);
     // Only an empty folder goes: what could not be given back is found by the writer.
-    drop(here.folder.leave(&args.name));
+    drop(here.folder.unregister(&args.name));
     ended
 }
 
@@ -71,7 +71,7 @@ struct Here<'a> {
     args: &'a Args,
     folder: WorkFolder,
     interrupt: Interrupt,
-    settings: Settings,
+    settings: WorkerSettings,
     /// Made with the first run.
     worker: Option<Worker>,
 }
@@ -108,7 +108,7 @@ impl Here<'_> {
         let end = Instant::now() + Duration::from_secs_f64(self.settings.linger_s);
         let mut pause = Duration::from_millis(20);
         while Instant::now() < end && !self.interrupt.is_set() && !self.folder.is_closed() {
-            if self.folder.waiting().is_ok_and(|it| it > 0) {
+            if self.folder.queued_count().is_ok_and(|it| it > 0) {
                 return true;
             }
             thread::sleep(pause);
@@ -118,7 +118,7 @@ impl Here<'_> {
     }
 
     /// Does the next run, if there is one.
-    fn turn(&mut self) -> Result<Option<Taken>, Failure> {
+    fn turn(&mut self) -> Result<Option<TakenRun>, Failure> {
         if self.interrupt.is_set() {
             return Err(Failure::Interrupted);
         }
@@ -134,13 +134,13 @@ impl Here<'_> {
             Err(Stop::Failed(reason)) => {
                 line(&format!("run {} failed: {reason}", taken.run.spec.id()));
                 let host = surroundings::host().unwrap_or_default();
-                self.folder.fail(&taken, &host, &reason).map_err(Failure::run_time)?;
+                self.folder.report_failure(&taken, &host, &reason).map_err(Failure::run_time)?;
             }
         }
         Ok(Some(taken))
     }
 
-    fn record(&mut self, taken: &Taken) -> Result<(), Stop> {
+    fn record(&mut self, taken: &TakenRun) -> Result<(), Stop> {
         let settings = &self.settings;
         let worker = match &mut self.worker {
             Some(worker) => worker,

@@ -5,7 +5,7 @@ use record::{RunId, SamplerKind, Task};
 use super::*;
 use crate::{
     config::Profile,
-    executor::Standing,
+    executor::RunCounts,
     experiment::{plans, record_of},
     progress::{Sinks, StudyStatus},
     seed::{derive, shuffle},
@@ -66,13 +66,13 @@ impl Executor for Shuffled {
         Ok(Event::Record(Box::new(record)))
     }
 
-    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError> {
+    fn acknowledge(&mut self, id: &RunId) -> Result<(), ExecuteError> {
         self.kept.push(id.clone());
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        Standing { running: self.open.len(), ..Standing::default() }
+    fn counts(&self) -> RunCounts {
+        RunCounts { running: self.open.len(), ..RunCounts::default() }
     }
 
     fn stop(&mut self, _: bool) -> Result<Vec<RunRecord>, ExecuteError> {

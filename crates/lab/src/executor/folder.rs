@@ -1,21 +1,22 @@
-//! The work folder: how runs and records travel between the one writer of the journal and its
-//! workers, on one machine or over a shared file system.
+//! The work folder, through which the writer of the journal sends runs to its workers and gets records
+//! back, on one machine or over a shared file system.
 //!
 //! ```text
-//! work/settings.json              what every worker must know
-//!      todo/<order>-<id>.json     an assignment that nobody has begun
-//!      taken/<worker>/<name>      begun by that worker: moved there by rename, so that one gets it
-//!      done/<id>.json             a whole record: written under another name, synced, renamed
-//!      failed/<id>.json           why a run cannot be done
-//!      jobs/<job>.json            jobs that were submitted
-//!      logs/                      what workers said
-//!      bin-<sha256>               the program that works
-//!      closed                     nothing more will come
+//! work/settings.json              settings of all workers
+//!      todo/<order>-<id>.json     a run that no worker has begun
+//!      taken/<worker>/<name>      a run that this worker has begun; it was moved here by a rename
+//!      done/<id>.json             the record of a finished run
+//!      failed/<id>.json           why a run failed
+//!      jobs/<job>.json            a job that was submitted to Slurm
+//!      logs/                      the logs of the workers
+//!      bin-<sha256>               the program that jobs run
+//!      closed                     exists when no more runs will come
 //! ```
 //!
-//! Every step is one rename. A worker puts the record into `done` before its assignment leaves
-//! `taken`, and the writer removes a record only after it is in the journal; so at any moment a run
-//! that cost joules is in the journal, in `done`, or being done.
+//! Files are written under another name, synced and renamed, so that a file with its final name is
+//! always complete. A worker writes the record into `done` before it removes the run from `taken`, and
+//! the writer removes a record only after it is in the journal. So a run that has used energy is at any
+//! moment in the journal, in `done` or in `taken`.
 
 mod files;
 
@@ -35,29 +36,29 @@ pub(super) use self::files::{names, read, remove, write};
 use super::Assignment;
 use crate::config::IsolationConfig;
 
-/// What every worker must know.
+/// The settings of all workers: `settings.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Folder with the data sets' files.
+pub struct WorkerSettings {
+    /// Folder with the files of the data sets; `None` for embedded data sets only.
     pub data_dir: Option<PathBuf>,
-    /// In place of `/sys`.
+    /// Folder to read in place of `/sys`.
     pub sysfs: Option<PathBuf>,
-    /// Where networks run.
+    /// Device that networks run on: `cpu`, `cuda:0`, ….
     #[serde(default = "cpu")]
     pub device: String,
-    /// Probes to load.
+    /// Shared libraries of probes to load.
     pub plugins: Vec<PathBuf>,
-    /// Whether only sensors count.
+    /// Whether energy may only be measured, not estimated.
     #[serde(default)]
     pub measured: bool,
-    /// How measurements are kept apart.
+    /// How runs are kept from disturbing each other.
     pub isolation: IsolationConfig,
-    /// Whether other runs may be measured on a worker's machine at the same time.
+    /// Whether other runs may be done on the machine of a worker at the same time.
     pub together: bool,
-    /// Runs that a worker does at most.
+    /// How many runs a worker does before it ends; `None` for no limit.
     pub runs: Option<u32>,
-    /// A worker that finds nothing to do waits so long for more, in seconds.
+    /// How long a worker waits for another run before it ends, in seconds.
     pub linger_s: f64,
 }
 
@@ -65,32 +66,32 @@ fn cpu() -> String {
     "cpu".to_owned()
 }
 
-/// Why a run cannot be done.
+/// Why a run failed: `failed/<id>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failed {
-    /// Which.
+pub struct RunFailure {
+    /// The run.
     pub id: RunId,
-    /// Who says so.
+    /// The worker that did it.
     pub worker: String,
-    /// Its machine.
+    /// Host name of the worker's machine.
     pub host: String,
-    /// In words.
+    /// The error message.
     pub reason: String,
 }
 
-/// An assignment that a worker has begun.
+/// A run that a worker has begun.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Taken {
+pub struct TakenRun {
     /// The worker.
     pub worker: String,
-    /// Its file's name, which has its place in the order.
+    /// Name of the file, which begins with the number of the run in the order.
     pub name: String,
-    /// The assignment.
+    /// The run.
     pub run: Assignment,
 }
 
-/// A work folder.
+/// A work folder; see the module's documentation.
 #[derive(Clone, Debug)]
 pub struct WorkFolder {
     path: PathBuf,
@@ -99,11 +100,11 @@ pub struct WorkFolder {
 const FOLDERS: [&str; 6] = ["todo", "taken", "done", "failed", "jobs", "logs"];
 
 impl WorkFolder {
-    /// Opens a folder, or creates it.
+    /// Opens a work folder, or creates it.
     ///
     /// # Errors
     ///
-    /// If it cannot be created.
+    /// If the folder cannot be created.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         for folder in FOLDERS {
             let folder = path.join(folder);
@@ -113,37 +114,37 @@ impl WorkFolder {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// The absolute path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What a worker says goes here.
+    /// Path of the log of a worker.
     #[must_use]
     pub fn log(&self, worker: &str) -> PathBuf {
         self.path.join("logs").join(format!("{worker}.log"))
     }
 
-    /// Tells workers what they must know.
+    /// Writes the settings of the workers.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
-    pub fn set(&self, settings: &Settings) -> Result<(), FolderError> {
+    /// If the file cannot be written.
+    pub fn write_settings(&self, settings: &WorkerSettings) -> Result<(), FolderError> {
         write(&self.path.join("settings.json"), settings)
     }
 
-    /// What the writer told.
+    /// Reads the settings of the workers.
     ///
     /// # Errors
     ///
-    /// If it did not, or the file is damaged.
-    pub fn settings(&self) -> Result<Settings, FolderError> {
+    /// If the file does not exist or is damaged.
+    pub fn settings(&self) -> Result<WorkerSettings, FolderError> {
         read(&self.path.join("settings.json"))
     }
 
-    /// Says whether more runs may come.
+    /// Tells the workers whether to end when no run is queued (`closed`) or to wait for more.
     ///
     /// # Errors
     ///
@@ -156,31 +157,31 @@ impl WorkFolder {
         remove(&path)
     }
 
-    /// Whether nothing more will come.
+    /// Whether no more runs will come.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.path.join("closed").exists()
     }
 
-    /// Hands out a run as number `order`; those with lower numbers are begun first.
+    /// Adds a run to the queue. Runs with lower `order` are begun first.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
-    pub fn put(&self, order: u64, run: &Assignment) -> Result<(), FolderError> {
+    /// If the file cannot be written.
+    pub fn enqueue(&self, order: u64, run: &Assignment) -> Result<(), FolderError> {
         let name = format!("{order:010}-{}.json", run.spec.id());
         write(&self.path.join("todo").join(name), run)
     }
 
-    /// Assignments that nobody has begun, in order.
+    /// The runs that no worker has begun, in their order, with the names of their files.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read.
-    pub fn todo(&self) -> Result<Vec<(String, Assignment)>, FolderError> {
+    /// If the folder cannot be read or a file is damaged.
+    pub fn queued(&self) -> Result<Vec<(String, Assignment)>, FolderError> {
         let mut found = Vec::new();
         for name in names(&self.path.join("todo"))? {
-            // Begun in between.
+            // `None` if a worker has begun it since the files were listed.
             if let Some(run) = read_if_there(&self.path.join("todo").join(&name))? {
                 found.push((name, run));
             }
@@ -188,46 +189,45 @@ impl WorkFolder {
         Ok(found)
     }
 
-    /// How many nobody has begun.
+    /// How many runs no worker has begun.
     ///
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn waiting(&self) -> Result<usize, FolderError> {
+    pub fn queued_count(&self) -> Result<usize, FolderError> {
         Ok(names(&self.path.join("todo"))?.len())
     }
 
-    /// The number behind the last one that was used.
+    /// The order of the next run: one more than the highest in use.
     ///
     /// # Errors
     ///
     /// If the folder cannot be read.
     pub fn next_order(&self) -> Result<u64, FolderError> {
         let mut all = names(&self.path.join("todo"))?;
-        all.extend(self.taken()?.into_iter().map(|it| it.name));
-        let orders = all.iter().filter_map(|it| it.split('-').next()?.parse::<u64>().ok());
-        Ok(orders.max().map_or(0, |it| it + 1))
+        all.extend(self.taken()?.into_iter().map(|taken| taken.name));
+        let orders = all.iter().filter_map(|name| name.split('-').next()?.parse::<u64>().ok());
+        Ok(orders.max().map_or(0, |last| last + 1))
     }
 
-    /// How many runs of a folder nobody has begun, and how many are being done; for those who only
-    /// look.
+    /// How many runs of a folder are queued, and how many workers have begun. Creates nothing.
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
-    pub fn glance(path: &Path) -> Result<(usize, usize), FolderError> {
+    /// If the folder cannot be read.
+    pub fn run_counts(path: &Path) -> Result<(usize, usize), FolderError> {
         let folder = Self { path: path.to_owned() };
         let taken = if path.join("taken").is_dir() { folder.taken()?.len() } else { 0 };
-        Ok((folder.waiting()?, taken))
+        Ok((folder.queued_count()?, taken))
     }
 
-    /// Takes back what nobody has begun, but for what is to be kept.
+    /// Removes runs that no worker has begun from the queue, except those that `keep` accepts.
     ///
     /// # Errors
     ///
-    /// If a file does not go.
-    pub fn clear(&self, keep: impl Fn(&Assignment) -> bool) -> Result<(), FolderError> {
-        for (name, run) in self.todo()? {
+    /// If a file cannot be read or removed.
+    pub fn withdraw(&self, keep: impl Fn(&Assignment) -> bool) -> Result<(), FolderError> {
+        for (name, run) in self.queued()? {
             if !keep(&run) {
                 remove(&self.path.join("todo").join(name))?;
             }
@@ -235,39 +235,41 @@ impl WorkFolder {
         Ok(())
     }
 
-    /// Registers a worker; the file is locked as long as its process lives.
+    /// Registers a worker. The returned file is locked until it is dropped or the worker's process ends.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn join(&self, worker: &str) -> Result<File, FolderError> {
+    pub fn register(&self, worker: &str) -> Result<File, FolderError> {
         let folder = self.path.join("taken").join(worker);
         fs::create_dir_all(&folder).map_err(fail("create", &folder))?;
         let path = folder.join("alive");
         let file = File::create(&path).map_err(fail("create", &path))?;
-        // On some shared file systems there are no locks; there, the scheduler knows who lives.
+        // Some shared file systems have no locks. There, the scheduler knows which workers are alive.
         drop(file.try_lock());
         Ok(file)
     }
 
-    /// Whether a worker of this machine lives.
+    /// Whether the process of a worker on this machine is alive.
     #[must_use]
-    pub fn lives(&self, worker: &str) -> bool {
+    pub fn is_alive(&self, worker: &str) -> bool {
         let path = self.path.join("taken").join(worker).join("alive");
-        File::open(path).is_ok_and(|it| matches!(it.try_lock(), Err(fs::TryLockError::WouldBlock)))
+        File::open(path)
+            .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
     }
 
-    /// The first assignment that nobody has begun is this worker's now.
+    /// Takes the first run of the queue for this worker; `None` if the queue is empty.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be used.
-    pub fn take(&self, worker: &str) -> Result<Option<Taken>, FolderError> {
+    /// If the folder cannot be read or written, or the run's file is damaged.
+    pub fn take(&self, worker: &str) -> Result<Option<TakenRun>, FolderError> {
         for name in names(&self.path.join("todo"))? {
             let (from, to) = (self.path.join("todo").join(&name), self.begun(worker, &name));
             match fs::rename(&from, &to) {
                 Ok(()) => {}
-                // Another was faster; or a file system over a network did it and lost its answer.
+                // Another worker was faster, or a network file system renamed the file but lost its
+                // answer and tried again.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     if !to.exists() {
                         continue;
@@ -275,34 +277,35 @@ impl WorkFolder {
                 }
                 Err(source) => return Err(fail("take", &from)(source)),
             }
-            return Ok(Some(Taken { worker: worker.to_owned(), run: read(&to)?, name }));
+            return Ok(Some(TakenRun { worker: worker.to_owned(), run: read(&to)?, name }));
         }
         Ok(None)
     }
 
+    /// Path of the file of a run that a worker has begun.
     fn begun(&self, worker: &str, name: &str) -> PathBuf {
         self.path.join("taken").join(worker).join(name)
     }
 
-    /// All that is being done, or was when its worker died.
+    /// The runs that workers have begun and not finished, whether the workers are alive or not.
     ///
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn taken(&self) -> Result<Vec<Taken>, FolderError> {
+    pub fn taken(&self) -> Result<Vec<TakenRun>, FolderError> {
         let mut found = Vec::new();
         for worker in self.workers()? {
             let folder = self.path.join("taken").join(&worker);
             for name in names(&folder)? {
                 if let Some(run) = read_if_there(&folder.join(&name))? {
-                    found.push(Taken { worker: worker.clone(), name, run });
+                    found.push(TakenRun { worker: worker.clone(), name, run });
                 }
             }
         }
         Ok(found)
     }
 
-    /// Workers that joined and did not leave.
+    /// Names of the registered workers.
     ///
     /// # Errors
     ///
@@ -317,18 +320,18 @@ impl WorkFolder {
         Ok(workers)
     }
 
-    /// Gives an assignment back unfinished; `lost` if its worker died over it.
+    /// Puts an unfinished run back into the queue. `lost`: its worker died while it did the run.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn give_back(&self, taken: &Taken, lost: bool) -> Result<(), FolderError> {
+    pub fn give_back(&self, taken: &TakenRun, lost: bool) -> Result<(), FolderError> {
         let id = taken.run.spec.id();
         let begun = self.begun(&taken.worker, &taken.name);
         if self.path.join("done").join(format!("{id}.json")).exists() {
             return remove(&begun);
         }
-        // Under a name that nobody reads until it says how often it was lost.
+        // A lost run is renamed to a name that no worker reads until its count is updated.
         let todo = self.path.join("todo").join(&taken.name);
         let aside = todo.with_extension("back");
         match fs::rename(&begun, if lost { &aside } else { &todo }) {
@@ -343,35 +346,40 @@ impl WorkFolder {
         Ok(())
     }
 
-    /// Hands over a finished run.
+    /// Delivers the record of a finished run.
     ///
     /// # Errors
     ///
-    /// If it cannot be written; the assignment is then still taken.
-    pub fn deliver(&self, taken: &Taken, record: &RunRecord) -> Result<(), FolderError> {
+    /// If the record cannot be written. The run then still belongs to the worker.
+    pub fn deliver(&self, taken: &TakenRun, record: &RunRecord) -> Result<(), FolderError> {
         write(&self.path.join("done").join(format!("{}.json", record.id)), record)?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
 
-    /// Says that a run cannot be done.
+    /// Reports that a run failed.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
-    pub fn fail(&self, taken: &Taken, host: &str, reason: &str) -> Result<(), FolderError> {
+    /// If the report cannot be written.
+    pub fn report_failure(
+        &self,
+        taken: &TakenRun,
+        host: &str,
+        reason: &str,
+    ) -> Result<(), FolderError> {
         let (id, worker) = (taken.run.spec.id(), taken.worker.clone());
         let path = self.path.join("failed").join(format!("{id}.json"));
         let (host, reason) = (host.to_owned(), reason.to_owned());
-        write(&path, &Failed { id, worker, host, reason })?;
+        write(&path, &RunFailure { id, worker, host, reason })?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
 
-    /// A worker is gone.
+    /// Removes the registration of a worker.
     ///
     /// # Errors
     ///
-    /// If its folder does not go.
-    pub fn leave(&self, worker: &str) -> Result<(), FolderError> {
+    /// If it cannot be removed, for example because the worker still has a run.
+    pub fn unregister(&self, worker: &str) -> Result<(), FolderError> {
         let folder = self.path.join("taken").join(worker);
         remove(&folder.join("alive"))?;
         match fs::remove_dir(&folder) {
@@ -382,50 +390,54 @@ impl WorkFolder {
         }
     }
 
-    /// The records that workers left, in order of their arrival.
+    /// The delivered records, in the order in which their runs ended.
     ///
     /// # Errors
     ///
-    /// If one is damaged.
-    pub fn done(&self) -> Result<Vec<RunRecord>, FolderError> {
+    /// If a record cannot be read, is damaged, or has an id that does not belong to its spec.
+    pub fn finished(&self) -> Result<Vec<RunRecord>, FolderError> {
         let folder = self.path.join("done");
         let mut found: Vec<(f64, RunRecord)> = Vec::new();
         for name in names(&folder)? {
             let path = folder.join(name);
             let record: RunRecord = read(&path)?;
             if record.id != record.spec.id() {
-                let reason = format!("id `{}` is not that of its spec", record.id);
+                let reason = format!(
+                    "its id is `{}`, but its spec has id `{}`",
+                    record.id,
+                    record.spec.id()
+                );
                 return Err(FolderError::Damaged { path, reason });
             }
             let ended = record.timing.started_unix_s + record.timing.duration.0;
             found.push((ended, record));
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(found.into_iter().map(|it| it.1).collect())
+        Ok(found.into_iter().map(|(_, record)| record).collect())
     }
 
-    /// A record is in the journal: no worker shall begin its run again.
+    /// Removes all files of a run whose record is in the journal, so that no worker does it again.
     ///
     /// # Errors
     ///
-    /// If its files do not go.
-    pub fn kept(&self, id: &RunId) -> Result<(), FolderError> {
+    /// If a file cannot be removed.
+    pub fn acknowledge(&self, id: &RunId) -> Result<(), FolderError> {
         let end = format!("-{id}.json");
-        let taken = self.workers()?.into_iter().map(|it| self.path.join("taken").join(it));
+        let taken = self.workers()?.into_iter().map(|worker| self.path.join("taken").join(worker));
         for folder in taken.chain([self.path.join("todo")]) {
-            for name in names(&folder)?.iter().filter(|it| it.ends_with(&end)) {
+            for name in names(&folder)?.iter().filter(|name| name.ends_with(&end)) {
                 remove(&folder.join(name))?;
             }
         }
         remove(&self.path.join("done").join(format!("{id}.json")))
     }
 
-    /// What cannot be done; told once.
+    /// Reads and removes the reports of failed runs.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be used.
-    pub fn failures(&self) -> Result<Vec<Failed>, FolderError> {
+    /// If a report cannot be read or removed.
+    pub fn take_failures(&self) -> Result<Vec<RunFailure>, FolderError> {
         let folder = self.path.join("failed");
         let mut found = Vec::new();
         for name in names(&folder)? {

@@ -1,10 +1,10 @@
-//! Executors: where runs are executed.
+//! Executors: do runs in this process, in worker processes or as jobs of a cluster.
 //!
-//! The driver hands out specs and takes back records; nothing else crosses. Workers that are not
-//! this process speak one protocol, files in a [`WorkFolder`], wherever they run.
+//! The driver gives an executor the specs of runs and gets their records back. Workers outside of this
+//! process all use the same protocol: files in a [`WorkFolder`].
 
 mod folder;
-mod here;
+mod in_process;
 mod processes;
 mod processors;
 pub mod slurm;
@@ -18,45 +18,45 @@ use record::{RunId, RunRecord, RunSpec, SpanEnergy};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    folder::{Failed, FolderError, Settings, Taken, WorkFolder},
-    here::Here,
-    processes::{Place, Processes},
+    folder::{FolderError, RunFailure, TakenRun, WorkFolder, WorkerSettings},
+    in_process::InProcess,
+    processes::{WorkerProcesses, WorkerResources},
     processors::{allowed, pin, shares},
 };
 use crate::work::RunError;
 
-/// A run that is handed out.
+/// A run that an executor has to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// What is to be done.
+    /// What to do.
     pub spec: RunSpec,
-    /// What it cost to choose it.
+    /// The energy of choosing this run; `None` if it was not measured.
     pub plan: Option<SpanEnergy>,
-    /// How often its worker was lost.
+    /// How often a worker was lost while it did this run.
     #[serde(default)]
     pub lost: u32,
 }
 
-/// What there is to tell.
+/// What an executor reports.
 #[derive(Debug)]
 pub enum Event {
-    /// A run ended. Its record may be in the journal already, if two workers did it.
+    /// A run has finished. If two workers did the same run, its record may already be in the journal.
     Record(Box<RunRecord>),
-    /// Nothing yet: time to look whether somebody asked for an end.
+    /// Nothing has finished yet. The caller should check for an interruption and wait again.
     Waiting,
-    /// No run is under way.
+    /// The executor has no runs to do.
     Idle,
 }
 
-/// How many runs are where.
+/// How many runs an executor has queued, running and lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Handed out, and no worker has begun.
+pub struct RunCounts {
+    /// Runs that no worker has begun.
     pub queued: usize,
-    /// Being done.
+    /// Runs that workers are doing.
     pub running: usize,
-    /// Times a worker was lost with its run, which was then handed to another one.
+    /// How often a worker was lost while it did a run, which another worker then had to do.
     pub lost: usize,
 }
 
@@ -64,59 +64,59 @@ pub struct Standing {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecuteError {
-    /// Somebody asked for an end.
+    /// The user interrupted the program.
     #[error("interrupted")]
     Interrupted,
     /// A run failed in this process.
     #[error("run {id} failed")]
     Run {
-        /// Which.
+        /// The run.
         id: RunId,
-        /// Why.
+        /// The reason.
         source: RunError,
     },
     /// A run failed in a worker.
     #[error("run {id} failed in worker `{worker}` on `{host}`: {reason}{}", log_words(log.as_ref()))]
     Worker {
-        /// Which.
+        /// The run.
         id: RunId,
         /// The worker.
         worker: String,
-        /// Its machine.
+        /// The host name of its machine.
         host: String,
-        /// What it said.
+        /// The error in the worker.
         reason: String,
-        /// Where it said more.
+        /// The log of the worker.
         log: Option<PathBuf>,
     },
-    /// A run lost all its workers.
-    #[error("run {id} lost its worker {tries} times, last `{worker}`: {reason}{}", log_words(log.as_ref()))]
+    /// Every worker that began the run was lost.
+    #[error("run {id} was given up after {tries} lost workers; the last one was `{worker}`: {reason}{}", log_words(log.as_ref()))]
     Lost {
-        /// Which.
+        /// The run.
         id: RunId,
-        /// So often.
+        /// How many workers were lost.
         tries: u32,
         /// The last worker.
         worker: String,
-        /// What became of it.
+        /// How the worker ended.
         reason: String,
-        /// Where it said more.
+        /// The log of the worker.
         log: Option<PathBuf>,
     },
-    /// Workers end without taking a run.
-    #[error("workers end without doing anything, last `{worker}`: {reason}{}", log_words(log.as_ref()))]
+    /// Workers end without beginning a run.
+    #[error("workers end without beginning a run; the last one was `{worker}`: {reason}{}", log_words(log.as_ref()))]
     NoWorker {
-        /// The last one.
+        /// The last worker.
         worker: String,
-        /// What became of it.
+        /// How the worker ended.
         reason: String,
-        /// Where it said more.
+        /// The log of the worker.
         log: Option<PathBuf>,
     },
     /// A worker process cannot be started.
     #[error("failed to start worker `{worker}`")]
     Start {
-        /// Which.
+        /// The worker.
         worker: String,
         /// The reason.
         source: std::io::Error,
@@ -124,24 +124,24 @@ pub enum ExecuteError {
     /// The work folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Slurm said no.
+    /// Slurm refused a request or does not answer.
     #[error(transparent)]
     Slurm(#[from] slurm::SlurmError),
 }
 
 fn log_words(log: Option<&PathBuf>) -> String {
-    log.map_or_else(String::new, |it| format!("; its log is `{}`", it.display()))
+    log.map_or_else(String::new, |path| format!("; its log is `{}`", path.display()))
 }
 
-/// Takes the records that workers left since the last look; how many.
+/// Reads the records that workers delivered since the last call; returns how many.
 fn gather(
     folder: &WorkFolder,
     open: &mut BTreeSet<RunId>,
     ready: &mut VecDeque<RunRecord>,
 ) -> Result<usize, FolderError> {
     let before = ready.len();
-    for record in folder.done()? {
-        if !ready.iter().any(|it| it.id == record.id) {
+    for record in folder.finished()? {
+        if !ready.iter().any(|known| known.id == record.id) {
             open.remove(&record.id);
             ready.push_back(record);
         }
@@ -149,54 +149,59 @@ fn gather(
     Ok(ready.len() - before)
 }
 
-/// A run that a worker could not do is an error, with the worker's log.
+/// Turns the failure of a run in a worker into an error that names the worker's log.
 fn check_failures(folder: &WorkFolder, open: &mut BTreeSet<RunId>) -> Result<(), ExecuteError> {
-    let Some(it) = folder.failures()?.pop() else { return Ok(()) };
-    open.remove(&it.id);
-    let log = Some(folder.log(&it.worker));
-    let (worker, host, reason) = (it.worker, it.host, it.reason);
-    Err(ExecuteError::Worker { id: it.id, worker, host, reason, log })
+    let Some(RunFailure { id, worker, host, reason }) = folder.take_failures()?.pop() else {
+        return Ok(());
+    };
+    open.remove(&id);
+    let log = Some(folder.log(&worker));
+    Err(ExecuteError::Worker { id, worker, host, reason, log })
 }
 
-/// Where runs are executed.
+/// Does runs and returns their records.
 pub trait Executor {
-    /// How many runs may be under way at once.
+    /// How many unfinished runs the executor accepts.
     fn capacity(&self) -> usize;
 
-    /// Runs of an earlier call that are still under way.
-    fn under_way(&self) -> Result<Vec<RunSpec>, ExecuteError> {
+    /// Unfinished runs that the executor took over from an earlier call of the program.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be listed.
+    fn unfinished(&self) -> Result<Vec<RunSpec>, ExecuteError> {
         Ok(Vec::new())
     }
 
-    /// Takes runs; they are begun in this order.
+    /// Accepts runs, which are begun in this order.
     ///
     /// # Errors
     ///
-    /// If they cannot be handed on.
+    /// If they cannot be passed on to the workers.
     fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError>;
 
-    /// Waits for what happens next.
+    /// Waits until a run has finished, but only for a moment if workers do the runs.
     ///
     /// # Errors
     ///
-    /// If a run fails, or its workers are lost too often.
+    /// If a run fails, or too many of its workers were lost.
     fn wait(&mut self) -> Result<Event, ExecuteError>;
 
-    /// A run's record is in the journal: whatever else holds it may go.
+    /// Tells the executor that the record of a run is in the journal, so that it can delete its own copy.
     ///
     /// # Errors
     ///
-    /// If it does not go.
-    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError>;
+    /// If the copy cannot be deleted.
+    fn acknowledge(&mut self, id: &RunId) -> Result<(), ExecuteError>;
 
-    /// How many runs are where.
-    fn standing(&self) -> Standing;
+    /// How many runs are queued, running and lost.
+    fn counts(&self) -> RunCounts;
 
-    /// Ends the work: nothing new is begun, and what is being done is finished, or stopped where
-    /// there is no time (`now`). The records of runs that ended come back.
+    /// Stops: no further run is begun, and running ones are finished, or with `now` stopped. Returns the
+    /// records of the runs that have finished.
     ///
     /// # Errors
     ///
-    /// If workers cannot be told.
+    /// If the workers cannot be stopped.
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError>;
 }

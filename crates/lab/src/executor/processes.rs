@@ -1,4 +1,4 @@
-//! Worker processes on this machine, each on processors of its own.
+//! Does runs in worker processes on this machine, each on its own processors.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -16,68 +16,69 @@ use record::{RunId, RunRecord, RunSpec};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    Assignment, Event, ExecuteError, Executor, Standing, WorkFolder, check_failures, gather,
+    Assignment, Event, ExecuteError, Executor, RunCounts, WorkFolder, check_failures, gather,
 };
 
-/// Between two looks for an interruption.
-const LOOK: Duration = Duration::from_millis(100);
-/// Workers that were told to stop at once get so long.
+/// How long `wait` blocks before the caller can check for an interruption.
+const WAIT: Duration = Duration::from_millis(100);
+/// How long workers that were told to stop at once have before they are killed.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a run is begun at most if its worker dies.
+/// A run is given up when this many workers died while they did it.
 const TRIES: u32 = 3;
 
-/// What a worker is given.
+/// The processors and the GPU of one worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Its processors.
+pub struct WorkerResources {
+    /// Numbers of the processors it runs on; empty for all.
     pub cpus: Vec<usize>,
-    /// UUID of its GPU.
+    /// UUID of its GPU; an empty text hides all GPUs from it, `None` hides none.
     pub gpu: Option<String>,
 }
 
-/// Worker processes of a program on this machine. They are told to begin one run at a time, so that
-/// runs begin in the order in which they were handed out; when this process dies, each finishes its
-/// run, leaves the record and ends.
+/// Does runs in worker processes on this machine.
+///
+/// Each worker gets one run at a time, so that runs begin in the order in which they were submitted. If
+/// this process dies, the workers finish their runs, leave the records in the work folder and end.
 #[derive(Debug)]
-pub struct Processes {
+pub struct WorkerProcesses {
     folder: WorkFolder,
     program: PathBuf,
-    hands: Vec<Hand>,
-    events: Receiver<(String, Word)>,
-    tell: Sender<(String, Word)>,
+    workers: Vec<WorkerProcess>,
+    events: Receiver<(String, Message)>,
+    sender: Sender<(String, Message)>,
     ready: VecDeque<RunRecord>,
-    /// Handed out, and no record came.
+    /// Runs whose records have not arrived.
     open: BTreeSet<RunId>,
     order: u64,
     lost: usize,
-    /// Workers that ended in a row without having begun a run.
+    /// How many workers in a row ended without having begun a run.
     futile: u32,
     started: u32,
     stopping: bool,
 }
 
 #[derive(Debug)]
-struct Hand {
+struct WorkerProcess {
     name: String,
-    place: Place,
+    resources: WorkerResources,
     child: Child,
-    /// Closed: it ends when it has nothing to do.
-    words: Option<ChildStdin>,
-    /// It was told to begin a run.
+    /// Where it gets the command to begin a run. When this is closed, it ends.
+    commands: Option<ChildStdin>,
+    /// Whether it was told to begin a run and has not answered yet.
     busy: bool,
 }
 
 #[derive(Debug)]
-enum Word {
-    /// A run ended.
-    Said,
-    /// The worker ended.
-    Gone,
+enum Message {
+    /// The run of a worker has ended.
+    RunEnded,
+    /// The worker process has ended.
+    WorkerEnded,
 }
 
-impl Processes {
-    /// Starts a worker of that program for each place. What an earlier call handed out and nobody has
-    /// begun is under way again.
+impl WorkerProcesses {
+    /// Starts one worker for each of the resources, as a process of `program`. Runs that an earlier call
+    /// left in the folder are done, too.
     ///
     /// # Errors
     ///
@@ -85,22 +86,22 @@ impl Processes {
     pub fn start(
         folder: WorkFolder,
         program: PathBuf,
-        places: Vec<Place>,
+        resources: Vec<WorkerResources>,
     ) -> Result<Self, ExecuteError> {
         for taken in folder.taken()? {
-            // It died with the call that started it, and not over its run.
+            // Its worker ended with the earlier call, so the run is not to blame.
             folder.give_back(&taken, false)?;
-            folder.leave(&taken.worker)?;
+            folder.unregister(&taken.worker)?;
         }
-        let open = folder.todo()?.iter().map(|it| it.1.spec.id()).collect();
+        let open = folder.queued()?.iter().map(|run| run.1.spec.id()).collect();
         let order = folder.next_order()?;
-        let (tell, events) = channel();
+        let (sender, events) = channel();
         let mut this = Self {
             folder,
             program,
-            hands: Vec::new(),
+            workers: Vec::new(),
             events,
-            tell,
+            sender,
             ready: VecDeque::new(),
             open,
             order,
@@ -109,98 +110,102 @@ impl Processes {
             started: 0,
             stopping: false,
         };
-        for place in places {
-            this.hire(place)?;
+        for resources in resources {
+            this.start_worker(resources)?;
         }
         this.dispatch()?;
         Ok(this)
     }
 
-    fn hire(&mut self, place: Place) -> Result<(), ExecuteError> {
+    fn start_worker(&mut self, resources: WorkerResources) -> Result<(), ExecuteError> {
         let name = format!("local-{}-{}", std::process::id(), self.started);
         self.started += 1;
-        let hand = self.process(&name, place);
-        self.hands.push(hand.map_err(|source| ExecuteError::Start { worker: name, source })?);
+        let worker = self.process(&name, resources);
+        self.workers.push(worker.map_err(|source| ExecuteError::Start { worker: name, source })?);
         Ok(())
     }
 
-    fn process(&self, name: &str, place: Place) -> io::Result<Hand> {
+    fn process(&self, name: &str, resources: WorkerResources) -> io::Result<WorkerProcess> {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.log(name))?;
         let mut command = Command::new(&self.program);
         command.arg("worker").arg(self.folder.path()).args(["--told", "--name", name]);
-        if !place.cpus.is_empty() {
-            let cpus: Vec<String> = place.cpus.iter().map(usize::to_string).collect();
+        if !resources.cpus.is_empty() {
+            let cpus: Vec<String> = resources.cpus.iter().map(usize::to_string).collect();
             command.arg("--cpus").arg(OsString::from(cpus.join(",")));
         }
-        if let Some(gpu) = &place.gpu {
+        if let Some(gpu) = &resources.gpu {
             command.env("CUDA_VISIBLE_DEVICES", gpu);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn()?;
-        let words = child.stdin.take();
-        let said = child.stdout.take();
-        let (tell, from) = (self.tell.clone(), name.to_owned());
+        let commands = child.stdin.take();
+        let answers = child.stdout.take();
+        let (sender, from) = (self.sender.clone(), name.to_owned());
         thread::Builder::new().name("wattlab-worker".to_owned()).spawn(move || {
-            for line in said.into_iter().flat_map(|it| BufReader::new(it).lines()) {
+            for line in answers.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
                 if line.is_err() {
                     break;
                 }
-                // Nobody listens any more.
-                if tell.send((from.clone(), Word::Said)).is_err() {
+                // The executor no longer exists.
+                if sender.send((from.clone(), Message::RunEnded)).is_err() {
                     return;
                 }
             }
-            drop(tell.send((from, Word::Gone)));
+            drop(sender.send((from, Message::WorkerEnded)));
         })?;
-        Ok(Hand { name: name.to_owned(), place, child, words, busy: false })
+        Ok(WorkerProcess { name: name.to_owned(), resources, child, commands, busy: false })
     }
 
-    /// Tells idle workers to begin what waits.
+    /// Tells idle workers to begin the queued runs.
     fn dispatch(&mut self) -> Result<(), ExecuteError> {
-        let told = self.hands.iter().filter(|it| it.busy).count();
-        let mut left = self.open.len().saturating_sub(told);
-        for hand in self.hands.iter_mut().filter(|it| !it.busy) {
-            let Some(words) = hand.words.as_mut().filter(|_| left > 0) else { continue };
-            // If it is gone, its thread says so.
-            hand.busy = words.write_all(b"go\n").and_then(|()| words.flush()).is_ok();
-            left -= usize::from(hand.busy);
+        let busy = self.workers.iter().filter(|worker| worker.busy).count();
+        let mut queued = self.open.len().saturating_sub(busy);
+        for worker in self.workers.iter_mut().filter(|worker| !worker.busy) {
+            let Some(commands) = worker.commands.as_mut().filter(|_| queued > 0) else { continue };
+            // If the worker has ended, its thread reports that.
+            worker.busy = commands.write_all(b"go\n").and_then(|()| commands.flush()).is_ok();
+            queued -= usize::from(worker.busy);
         }
         Ok(())
     }
 
-    fn hear(&mut self, worker: &str, word: &Word) -> Result<(), ExecuteError> {
-        match word {
-            Word::Said => {
+    fn handle(&mut self, worker: &str, message: &Message) -> Result<(), ExecuteError> {
+        match message {
+            Message::RunEnded => {
                 self.futile = 0;
-                if let Some(hand) = self.hands.iter_mut().find(|it| it.name == worker) {
-                    hand.busy = false;
+                if let Some(process) =
+                    self.workers.iter_mut().find(|process| process.name == worker)
+                {
+                    process.busy = false;
                 }
-                self.look()?;
+                self.collect()?;
                 self.dispatch()
             }
-            Word::Gone => self.gone(worker),
+            Message::WorkerEnded => self.worker_ended(worker),
         }
     }
 
-    /// Looks for what workers left.
-    fn look(&mut self) -> Result<(), ExecuteError> {
+    /// Reads the records and failures that workers left in the folder.
+    fn collect(&mut self) -> Result<(), ExecuteError> {
         gather(&self.folder, &mut self.open, &mut self.ready)?;
         check_failures(&self.folder, &mut self.open)
     }
 
-    /// A worker ended: its run goes to another one.
-    fn gone(&mut self, worker: &str) -> Result<(), ExecuteError> {
-        let Some(at) = self.hands.iter().position(|it| it.name == worker) else { return Ok(()) };
-        let mut hand = self.hands.remove(at);
-        let reason = match hand.child.wait() {
+    /// Handles the end of a worker: its run goes to another one, and a new worker is started.
+    fn worker_ended(&mut self, worker: &str) -> Result<(), ExecuteError> {
+        let Some(i) = self.workers.iter().position(|process| process.name == worker) else {
+            return Ok(());
+        };
+        let mut process = self.workers.remove(i);
+        let reason = match process.child.wait() {
             Ok(status) => format!("it ended with {status}"),
-            Err(error) => format!("it cannot be waited for: {error}"),
+            Err(error) => format!("its exit status cannot be read: {error}"),
         };
         let log = Some(self.folder.log(worker));
-        // What it finished before it died counts.
-        self.look()?;
+        // First, so that a run it had finished does not count as lost.
+        self.collect()?;
         self.futile += 1;
-        for taken in self.folder.taken()?.into_iter().filter(|it| it.worker == worker) {
+        for taken in self.folder.taken()?.into_iter().filter(|taken| taken.worker == worker) {
             self.futile = 0;
             self.folder.give_back(&taken, !self.stopping)?;
             if self.stopping {
@@ -209,36 +214,36 @@ impl Processes {
             self.lost += 1;
             let (id, tries) = (taken.run.spec.id(), taken.run.lost + 1);
             if tries >= TRIES {
-                self.folder.kept(&id)?;
+                self.folder.acknowledge(&id)?;
                 self.open.remove(&id);
                 let worker = worker.to_owned();
                 return Err(ExecuteError::Lost { id, tries, worker, reason, log });
             }
         }
-        self.folder.leave(worker)?;
+        self.folder.unregister(worker)?;
         if self.stopping {
             return Ok(());
         }
         if self.futile >= TRIES {
             return Err(ExecuteError::NoWorker { worker: worker.to_owned(), reason, log });
         }
-        self.hire(hand.place)?;
+        self.start_worker(process.resources)?;
         self.dispatch()
     }
 }
 
-impl Executor for Processes {
+impl Executor for WorkerProcesses {
     fn capacity(&self) -> usize {
-        self.hands.len()
+        self.workers.len()
     }
 
-    fn under_way(&self) -> Result<Vec<RunSpec>, ExecuteError> {
-        Ok(self.folder.todo()?.into_iter().map(|it| it.1.spec).collect())
+    fn unfinished(&self) -> Result<Vec<RunSpec>, ExecuteError> {
+        Ok(self.folder.queued()?.into_iter().map(|(_, run)| run.spec).collect())
     }
 
     fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError> {
         for run in runs {
-            self.folder.put(self.order, &run)?;
+            self.folder.enqueue(self.order, &run)?;
             self.order += 1;
             self.open.insert(run.spec.id());
         }
@@ -252,50 +257,50 @@ impl Executor for Processes {
         if self.open.is_empty() {
             return Ok(Event::Idle);
         }
-        match self.events.recv_timeout(LOOK) {
-            Ok((worker, word)) => self.hear(&worker, &word)?,
-            // This process holds a sender: it cannot be closed.
+        match self.events.recv_timeout(WAIT) {
+            Ok((worker, message)) => self.handle(&worker, &message)?,
+            // It never disconnects, because this executor keeps a sender.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        Ok(self.ready.pop_front().map_or(Event::Waiting, |it| Event::Record(Box::new(it))))
+        Ok(self.ready.pop_front().map_or(Event::Waiting, |record| Event::Record(Box::new(record))))
     }
 
-    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError> {
-        Ok(self.folder.kept(id)?)
+    fn acknowledge(&mut self, id: &RunId) -> Result<(), ExecuteError> {
+        Ok(self.folder.acknowledge(id)?)
     }
 
-    fn standing(&self) -> Standing {
-        let running = self.hands.iter().filter(|it| it.busy).count();
+    fn counts(&self) -> RunCounts {
+        let running = self.workers.iter().filter(|worker| worker.busy).count();
         let queued = self.open.len().saturating_sub(running);
-        Standing { queued, running, lost: self.lost }
+        RunCounts { queued, running, lost: self.lost }
     }
 
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
         self.stopping = true;
-        self.folder.clear(|_| false)?;
-        for hand in &mut self.hands {
-            hand.words = None;
+        self.folder.withdraw(|_| false)?;
+        for worker in &mut self.workers {
+            worker.commands = None;
             if now {
-                let pid = i32::try_from(hand.child.id()).ok().and_then(Pid::from_raw);
-                // One that is gone already needs no signal.
-                let _ = pid.map(|it| kill_process(it, Signal::TERM));
+                let pid = i32::try_from(worker.child.id()).ok().and_then(Pid::from_raw);
+                // The signal fails if the worker has ended already.
+                let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
             }
         }
         let deadline = Instant::now() + PATIENCE;
-        while !self.hands.is_empty() {
+        while !self.workers.is_empty() {
             if now && Instant::now() >= deadline {
-                self.hands.iter_mut().for_each(|it| drop(it.child.kill()));
+                self.workers.iter_mut().for_each(|worker| drop(worker.child.kill()));
             }
-            if let Ok((worker, Word::Gone)) = self.events.recv_timeout(LOOK) {
-                match self.gone(&worker) {
-                    // A run that fails now fails again at the next call, and is told then.
+            if let Ok((worker, Message::WorkerEnded)) = self.events.recv_timeout(WAIT) {
+                match self.worker_ended(&worker) {
+                    // The run will fail again, and its failure be reported, when the study is continued.
                     Ok(()) | Err(ExecuteError::Worker { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
         }
-        self.folder.clear(|_| false)?;
-        self.look().or_else(|error| match error {
+        self.folder.withdraw(|_| false)?;
+        self.collect().or_else(|error| match error {
             ExecuteError::Worker { .. } => Ok(()),
             error => Err(error),
         })?;

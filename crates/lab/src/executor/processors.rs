@@ -1,49 +1,50 @@
-//! Each worker on processors of its own.
+//! Assigns processors to workers.
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The processors this process may run on.
+/// Numbers of the processors that this process may run on.
 ///
 /// # Errors
 ///
-/// If the system does not tell.
+/// If the operating system does not say.
 pub fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|it| set.is_set(*it)).collect())
+    Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
 }
 
-/// Pins this thread, and all that it starts from now on.
+/// Pins this thread, and all threads that it starts later, to some processors.
 ///
 /// # Errors
 ///
-/// If there are no such processors.
+/// If none of the processors exists or may be used.
 pub fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
-    for &cpu in cpus.iter().filter(|it| **it < CpuSet::MAX_CPU) {
+    for &cpu in cpus.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
         set.set(cpu);
     }
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Divides processors among workers: as evenly as they go, what is near together stays together (the
-/// hardware threads of a core, the cores of a package); `None` if there are fewer than workers.
+/// Divides processors among workers as evenly as possible. The hardware threads of a core stay together
+/// if there are enough cores, and the cores of a package are neighbors. `None` if there are fewer
+/// processors than workers, or no workers.
 #[must_use]
 pub fn shares(cpus: &[usize], workers: usize, sysfs: &Path) -> Option<Vec<Vec<usize>>> {
-    // Whole cores, if there are enough of them.
+    // Processors by package and core.
     let mut cores: Vec<((u64, u64), Vec<usize>)> = Vec::new();
     for &cpu in &cpus.iter().copied().collect::<BTreeSet<_>>() {
-        let place = place(cpu, sysfs);
-        match cores.iter_mut().find(|it| it.0 == place) {
+        let core = core_of(cpu, sysfs);
+        match cores.iter_mut().find(|(known, _)| *known == core) {
             Some((_, members)) => members.push(cpu),
-            None => cores.push((place, vec![cpu])),
+            None => cores.push((core, vec![cpu])),
         }
     }
     cores.sort();
-    let mut parts: Vec<Vec<usize>> = cores.into_iter().map(|it| it.1).collect();
+    let mut parts: Vec<Vec<usize>> = cores.into_iter().map(|(_, members)| members).collect();
     if parts.len() < workers {
-        parts = parts.into_iter().flatten().map(|it| vec![it]).collect();
+        parts = parts.into_iter().flatten().map(|cpu| vec![cpu]).collect();
     }
     if workers == 0 || parts.len() < workers {
         return None;
@@ -54,8 +55,9 @@ pub fn shares(cpus: &[usize], workers: usize, sysfs: &Path) -> Option<Vec<Vec<us
     Some((0..workers).map(share).collect())
 }
 
-/// Package and core of a processor; each its own core where the system does not tell.
-fn place(cpu: usize, sysfs: &Path) -> (u64, u64) {
+/// Package and core of a processor. Where the operating system does not say, each processor counts as
+/// a core.
+fn core_of(cpu: usize, sysfs: &Path) -> (u64, u64) {
     let folder = sysfs.join(format!("devices/system/cpu/cpu{cpu}/topology"));
     let number = |file: &str| fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok();
     match (number("physical_package_id"), number("core_id")) {
@@ -91,20 +93,20 @@ mod tests {
         // More workers than cores: threads.
         assert_eq!(shares(&all, 8).unwrap().concat().len(), 8);
         assert_eq!(shares(&all, 9), None);
-        // Only those that we may use.
+        // Only the given processors are divided.
         assert_eq!(shares(&[1, 3], 2).unwrap(), [vec![1], vec![3]]);
     }
 
     #[test]
-    fn without_a_word_on_cores_each_processor_is_one() {
+    fn without_a_topology_each_processor_counts_as_a_core() {
         let nowhere = Path::new("/nonexistent");
         assert_eq!(shares(&[0, 1, 2, 3], 2, nowhere).unwrap(), [vec![0, 1], vec![2, 3]]);
         assert_eq!(shares(&[0], 0, nowhere), None);
     }
 
     #[test]
-    fn a_pinned_thread_runs_where_it_was_told() {
-        // On a thread of its own: pinning holds for the thread and its children.
+    fn a_pinned_thread_may_run_on_its_processors_only() {
+        // In a new thread, because pinning affects the thread and those it starts.
         std::thread::spawn(|| {
             let first = allowed().unwrap()[0];
             pin(&[first]).unwrap();

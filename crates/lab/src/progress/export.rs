@@ -169,7 +169,7 @@ mod tests {
     use record::{Energy, Experiment, Joules, Origin};
 
     use super::*;
-    use crate::executor::Standing;
+    use crate::executor::RunCounts;
 
     fn status() -> StudyStatus {
         let joules =
@@ -181,7 +181,7 @@ mod tests {
                 done: 3,
                 joules: Some(joules),
             }],
-            standing: Standing { queued: 2, running: 1, lost: 4 },
+            standing: RunCounts { queued: 2, running: 1, lost: 4 },
             left_s: Some(30.0),
             ..StudyStatus::of("quick", "local")
         }

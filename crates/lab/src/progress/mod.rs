@@ -17,7 +17,7 @@ pub use self::{
     export::open_metrics,
     status::{ExperimentStatus, STATUS_SCHEMA, StudyState, StudyStatus},
 };
-use crate::{drive::title, executor::Standing};
+use crate::{drive::title, executor::RunCounts};
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -131,7 +131,7 @@ impl Progress {
     }
 
     /// Runs have begun, or workers were lost.
-    pub fn standing(&mut self, standing: Standing) {
+    pub fn standing(&mut self, standing: RunCounts) {
         if self.status.standing != standing {
             self.status.standing = standing;
             self.show(None);
@@ -149,7 +149,8 @@ impl Progress {
     /// The study is over; leaves the bars on the screen as they are.
     pub fn end(&mut self, state: StudyState) {
         self.status.state = state;
-        self.status.standing = Standing { lost: self.status.standing.lost, ..Standing::default() };
+        self.status.standing =
+            RunCounts { lost: self.status.standing.lost, ..RunCounts::default() };
         (self.written, self.sent) = (None, None);
         self.show(None);
         self.rows.iter().for_each(|it| it.bar.abandon());
@@ -189,7 +190,7 @@ impl Progress {
         if let Some(it) = row.joules {
             words.push(format!("{:.0} {}", it.joules, it.origin.word()));
         }
-        let Standing { queued, running, lost } = self.status.standing;
+        let RunCounts { queued, running, lost } = self.status.standing;
         if row.done < row.start.total && (running > 1 || queued > 0 || lost > 0) {
             words.push(format!("{running} running, {queued} queued"));
             if lost > 0 {

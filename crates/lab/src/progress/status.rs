@@ -9,7 +9,7 @@ use std::{
 use record::{Energy, Experiment};
 use serde::{Deserialize, Serialize};
 
-use crate::{executor::Standing, surroundings::host};
+use crate::{executor::RunCounts, surroundings::host};
 
 /// The schema of `status.json`.
 pub const STATUS_SCHEMA: &str = "wattlab.status/1";
@@ -83,7 +83,7 @@ pub struct StudyStatus {
     pub experiments: Vec<ExperimentStatus>,
     /// Runs that are queued, running, lost.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub standing: RunCounts,
     /// What all main spans cost so far.
     pub joules: Option<Energy>,
     /// Time until the end.
@@ -106,7 +106,7 @@ impl StudyStatus {
             started_unix_s: now(),
             updated_unix_s: now(),
             experiments: Vec::new(),
-            standing: Standing::default(),
+            standing: RunCounts::default(),
             joules: None,
             left_s: None,
             ends_unix_s: None,

@@ -17,7 +17,7 @@ use wattlab::{
     config::Profile,
     data::DataFolder,
     drive,
-    executor::{Assignment, Event, ExecuteError, Executor, Here, Standing},
+    executor::{Assignment, Event, ExecuteError, Executor, InProcess, RunCounts},
     experiment::{Brief, Plan, Records, plans},
     progress::{Progress, Sinks, StudyStatus},
     work::{Worker, meter},
@@ -70,7 +70,7 @@ const LIMIT: &str = "WATTLAB_CRASH_TEST_BYTES";
 
 /// Says what becomes of each run: `done` when it is executed, `kept` when the journal has
 /// acknowledged it.
-struct Telling<'a>(Here<'a>);
+struct Telling<'a>(InProcess<'a>);
 
 impl Executor for Telling<'_> {
     fn capacity(&self) -> usize {
@@ -89,13 +89,13 @@ impl Executor for Telling<'_> {
         Ok(event)
     }
 
-    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError> {
+    fn acknowledge(&mut self, id: &RunId) -> Result<(), ExecuteError> {
         println!("\nkept {id}");
-        self.0.kept(id)
+        self.0.acknowledge(id)
     }
 
-    fn standing(&self) -> Standing {
-        self.0.standing()
+    fn counts(&self) -> RunCounts {
+        self.0.counts()
     }
 
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
@@ -132,7 +132,7 @@ fn child() {
         interrupt: &interrupt,
         progress: &mut Progress::new(status, &[], 1, Sinks::default()),
     };
-    study.run(&mut Telling(Here::new(&mut worker))).unwrap();
+    study.run(&mut Telling(InProcess::new(&mut worker))).unwrap();
     println!("\nend");
 }
 

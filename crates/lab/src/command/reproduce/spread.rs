@@ -11,7 +11,8 @@ use crate::{
     Failure, Interrupt,
     config::{IsolationConfig, Profile, SlurmConfig},
     executor::{
-        Executor, Here, Place, Processes, Settings, WorkFolder, allowed, shares, slurm::Slurm,
+        Executor, InProcess, WorkFolder, WorkerProcesses, WorkerResources, WorkerSettings, allowed,
+        shares, slurm::SlurmJobs,
     },
     experiment::{Plan, Records},
     progress::line,
@@ -23,9 +24,9 @@ pub(super) enum Spread {
     /// One after the other, in this process.
     Here,
     /// Worker processes.
-    Processes(Vec<Place>, Settings),
+    Processes(Vec<WorkerResources>, WorkerSettings),
     /// Slurm's jobs.
-    Slurm(Box<SlurmConfig>, Settings),
+    Slurm(Box<SlurmConfig>, WorkerSettings),
 }
 
 impl Spread {
@@ -52,7 +53,7 @@ impl Spread {
                 })?;
                 let gpus = gpus(meter);
                 // One a device; workers beyond the devices have none.
-                let places = shares.into_iter().enumerate().map(|(at, cpus)| Place {
+                let places = shares.into_iter().enumerate().map(|(at, cpus)| WorkerResources {
                     cpus,
                     gpu: (!gpus.is_empty()).then(|| gpus.get(at).cloned().unwrap_or_default()),
                 });
@@ -111,7 +112,7 @@ impl Spread {
         }
         let folder = WorkFolder::open(&path).map_err(Failure::bad_input)?;
         if !matches!(self, Self::Slurm(..)) {
-            let jobs = Slurm::still_running(&folder).map_err(executing)?;
+            let jobs = SlurmJobs::still_running(&folder).map_err(executing)?;
             if jobs > 0 {
                 return Err(Failure::BadInput(anyhow!(
                     "{jobs} Slurm jobs of an earlier call work in `{}`; go on with `--executor slurm`, \
@@ -122,11 +123,11 @@ impl Spread {
         }
         wait_for_processes(&folder, interrupt)?;
         // A run that failed is tried again.
-        folder.failures().map_err(Failure::bad_input)?;
+        folder.take_failures().map_err(Failure::bad_input)?;
         let ours = |spec: &RunSpec| plans.iter().any(|plan| plan.owns(spec));
         collect(&folder, ours, journal, records)?;
         let keep = |spec: &RunSpec| ours(spec) && !matches!(self, Self::Here);
-        folder.clear(|it| keep(&it.spec)).map_err(Failure::run_time)?;
+        folder.withdraw(|it| keep(&it.spec)).map_err(Failure::run_time)?;
         Ok(Some(folder))
     }
 
@@ -139,21 +140,21 @@ impl Spread {
         let program = std::env::current_exe().map_err(Failure::run_time)?;
         match (self, folder) {
             (Self::Processes(places, settings), Some(folder)) => {
-                folder.set(settings).map_err(Failure::run_time)?;
-                let processes = Processes::start(folder, program, places.clone());
+                folder.write_settings(settings).map_err(Failure::run_time)?;
+                let processes = WorkerProcesses::start(folder, program, places.clone());
                 Ok(Box::new(processes.map_err(executing)?))
             }
             (Self::Slurm(config, settings), Some(folder)) => {
                 let mut settings = settings.clone();
                 for plugin in &mut settings.plugins {
-                    *plugin = Slurm::bring(&folder, plugin).map_err(Failure::bad_input)?;
+                    *plugin = SlurmJobs::bring(&folder, plugin).map_err(Failure::bad_input)?;
                 }
-                folder.set(&settings).map_err(Failure::run_time)?;
-                let slurm = Slurm::open(folder, (**config).clone(), &program);
+                folder.write_settings(&settings).map_err(Failure::run_time)?;
+                let slurm = SlurmJobs::open(folder, (**config).clone(), &program);
                 Ok(Box::new(slurm.map_err(executing)?))
             }
             // `folder` gives one to all others.
-            (Self::Here, _) | (_, None) => Ok(Box::new(Here::new(worker))),
+            (Self::Here, _) | (_, None) => Ok(Box::new(InProcess::new(worker))),
         }
     }
 }
@@ -175,11 +176,11 @@ fn gpus(meter: &Meter) -> Vec<String> {
     uses.map(|it| it.device).filter(|it| it.starts_with("GPU-")).collect()
 }
 
-fn settings(args: &Args, profile: &Profile, together: bool) -> Settings {
+fn settings(args: &Args, profile: &Profile, together: bool) -> WorkerSettings {
     // Workers may stand in another folder.
     let whole =
         |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    Settings {
+    WorkerSettings {
         data_dir: args.data_dir.as_ref().map(whole),
         sysfs: args.sysfs.as_ref().map(whole),
         device: args.device.clone(),
@@ -197,7 +198,7 @@ fn wait_for_processes(folder: &WorkFolder, interrupt: &Interrupt) -> Result<(), 
     let mut said = false;
     loop {
         let workers = folder.workers().map_err(Failure::bad_input)?;
-        let lives = |it: &&String| it.starts_with("local-") && folder.lives(it);
+        let lives = |it: &&String| it.starts_with("local-") && folder.is_alive(it);
         let living = workers.iter().filter(lives).count();
         if living == 0 {
             return Ok(());
@@ -221,7 +222,7 @@ fn collect(
     records: &mut Records,
 ) -> Result<(), Failure> {
     let mut kept = 0;
-    for mut record in folder.done().map_err(Failure::bad_input)? {
+    for mut record in folder.finished().map_err(Failure::bad_input)? {
         if !ours(&record.spec) {
             return Err(Failure::BadInput(anyhow!(
                 "`{}` holds record {} of a run that this profile and seed do not ask for; choose \
@@ -237,7 +238,7 @@ fn collect(
             records.push(record);
             kept += 1;
         }
-        folder.kept(&id).map_err(Failure::run_time)?;
+        folder.acknowledge(&id).map_err(Failure::run_time)?;
     }
     if kept > 0 {
         line(&format!("{kept} runs that ended after the last call are in the journal now"));

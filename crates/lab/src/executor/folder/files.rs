@@ -1,4 +1,4 @@
-//! Whole files and nothing else: what is named `.json` is complete.
+//! Reads and writes the files of a work folder. A file whose name ends with `.json` is complete.
 
 use std::{
     fs::{self, File},
@@ -14,30 +14,30 @@ use crate::surroundings::host;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// The file system said no.
-    #[error("failed to {action} `{}`; check that the folder can be written and is not full", path.display())]
+    /// The operating system reported an error.
+    #[error("failed to {action} `{}`; check that its folder exists and is writable and that the disk is not full", path.display())]
     Io {
-        /// What was tried.
+        /// What failed: `read`, `write`, ….
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A file is not what it must be.
-    #[error("`{}` is damaged: {reason}; remove it, and its run is done again", path.display())]
+    /// A file does not hold what it should.
+    #[error("`{}` is damaged: {reason}; remove the file, and its run is done again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The parser's reason.
+        /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Writes a whole file: another name, sync, rename, sync of the folder.
+/// Writes a file under another name, syncs and renames it, so that readers never see part of it.
 pub(in crate::executor) fn write(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
     let json = serde_json::to_vec(value).map_err(io::Error::other);
-    // Two workers may write one name, on two machines.
+    // Workers on two machines may write the same file.
     let host = host().unwrap_or_default();
     let part = path.with_extension(format!("part-{host}-{}", std::process::id()));
     let written = json.and_then(|json| {
@@ -45,10 +45,10 @@ pub(in crate::executor) fn write(path: &Path, value: &impl Serialize) -> Result<
         file.write_all(&json)?;
         file.sync_all()?;
         fs::rename(&part, path)?;
-        path.parent().map_or(Ok(()), |it| File::open(it)?.sync_all())
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     });
     if written.is_err() {
-        // Best effort: what is not named `.json` is never read.
+        // If this fails, too, the file remains, but nobody reads it.
         drop(fs::remove_file(&part));
     }
     written.map_err(fail("write", path))
@@ -61,7 +61,7 @@ pub(super) fn fail<'a>(
     move |source| FolderError::Io { action, path: path.to_owned(), source }
 }
 
-/// Names of whole files, in order.
+/// Names of the complete files in a folder, sorted; none if the folder does not exist.
 pub(in crate::executor) fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

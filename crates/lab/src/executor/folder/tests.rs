@@ -21,13 +21,13 @@ fn folder() -> (tempfile::TempDir, WorkFolder) {
 }
 
 #[test]
-fn runs_are_begun_in_the_order_they_were_handed_out() {
+fn runs_are_begun_in_their_order() {
     let (_scratch, folder) = folder();
     let runs = runs(3);
     for (order, run) in runs.iter().enumerate().rev() {
-        folder.put(order as u64, run).unwrap();
+        folder.enqueue(order as u64, run).unwrap();
     }
-    let _alive = folder.join("a").unwrap();
+    let _alive = folder.register("a").unwrap();
     for run in &runs {
         assert_eq!(folder.take("a").unwrap().unwrap().run, *run);
     }
@@ -35,19 +35,19 @@ fn runs_are_begun_in_the_order_they_were_handed_out() {
     assert_eq!((folder.taken().unwrap().len(), folder.next_order().unwrap()), (3, 3));
 }
 
-/// Eight workers grab at once: each run goes to one of them.
+/// Eight workers take runs at the same time.
 #[test]
-fn a_run_goes_to_one_worker() {
+fn each_run_goes_to_exactly_one_worker() {
     let (_scratch, folder) = folder();
     for (order, run) in runs(40).iter().enumerate() {
-        folder.put(order as u64, run).unwrap();
+        folder.enqueue(order as u64, run).unwrap();
     }
     let workers: Vec<_> = (0..8)
-        .map(|at| {
+        .map(|number| {
             let folder = folder.clone();
             thread::spawn(move || {
-                let name = format!("w{at}");
-                let _alive = folder.join(&name).unwrap();
+                let name = format!("w{number}");
+                let _alive = folder.register(&name).unwrap();
                 let mut names = Vec::new();
                 while let Some(taken) = folder.take(&name).unwrap() {
                     names.push(taken.name);
@@ -56,17 +56,18 @@ fn a_run_goes_to_one_worker() {
             })
         })
         .collect();
-    let taken: Vec<String> = workers.into_iter().flat_map(|it| it.join().unwrap()).collect();
+    let taken: Vec<String> =
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
     assert_eq!(taken.len(), 40);
     assert_eq!(taken.into_iter().collect::<BTreeSet<_>>().len(), 40);
 }
 
 #[test]
-fn what_was_delivered_is_not_handed_out_again() {
+fn a_delivered_run_is_not_queued_again() {
     let (_scratch, folder) = folder();
     let run = runs(1).remove(0);
-    folder.put(0, &run).unwrap();
-    folder.join("a").unwrap();
+    folder.enqueue(0, &run).unwrap();
+    folder.register("a").unwrap();
     let taken = folder.take("a").unwrap().unwrap();
     folder.give_back(&taken, true).unwrap();
     let taken = folder.take("a").unwrap().unwrap();
@@ -74,49 +75,49 @@ fn what_was_delivered_is_not_handed_out_again() {
     let mut record = record_of(&run.spec);
     record.timing.duration = Seconds(2.0);
     folder.deliver(&taken, &record).unwrap();
-    // As if the worker had died before it let go of the run.
+    // As if the worker had died after it wrote the record.
     write(&folder.begun("a", &taken.name), &taken.run).unwrap();
     folder.give_back(&taken, true).unwrap();
-    assert_eq!((folder.waiting().unwrap(), folder.taken().unwrap().len()), (0, 0));
-    assert_eq!(folder.done().unwrap(), [record.clone()]);
-    // Or after the record had gone into the journal.
+    assert_eq!((folder.queued_count().unwrap(), folder.taken().unwrap().len()), (0, 0));
+    assert_eq!(folder.finished().unwrap(), [record.clone()]);
+    // The same after the record was put into the journal.
     write(&folder.begun("a", &taken.name), &taken.run).unwrap();
-    folder.kept(&record.id).unwrap();
+    folder.acknowledge(&record.id).unwrap();
     folder.give_back(&taken, true).unwrap();
-    assert_eq!((folder.waiting().unwrap(), folder.done().unwrap().len()), (0, 0));
-    folder.leave("a").unwrap();
+    assert_eq!((folder.queued_count().unwrap(), folder.finished().unwrap().len()), (0, 0));
+    folder.unregister("a").unwrap();
     assert!(folder.workers().unwrap().is_empty());
 }
 
 #[test]
-fn half_written_files_are_never_read_and_damaged_ones_are_named() {
+fn partial_files_are_ignored_and_damaged_ones_are_named() {
     let (_scratch, folder) = folder();
     fs::write(folder.path().join("done/0123.part-7"), b"{\"schema\"").unwrap();
     fs::write(folder.path().join("todo/0123.part-7"), b"{").unwrap();
-    assert!(folder.done().unwrap().is_empty() && folder.todo().unwrap().is_empty());
+    assert!(folder.finished().unwrap().is_empty() && folder.queued().unwrap().is_empty());
     fs::write(folder.path().join("done/0123.json"), b"{\"schema\"").unwrap();
-    let error = folder.done().unwrap_err().to_string();
-    assert!(error.contains("done/0123.json") && error.contains("remove it"), "{error}");
+    let error = folder.finished().unwrap_err().to_string();
+    assert!(error.contains("done/0123.json") && error.contains("remove the file"), "{error}");
 }
 
 #[test]
-fn a_failure_is_told_once_with_its_worker() {
+fn a_failure_is_reported_once_with_its_worker() {
     let (_scratch, folder) = folder();
-    folder.put(0, &runs(1)[0]).unwrap();
-    folder.join("a").unwrap();
+    folder.enqueue(0, &runs(1)[0]).unwrap();
+    folder.register("a").unwrap();
     let taken = folder.take("a").unwrap().unwrap();
-    folder.fail(&taken, "node7", "no images").unwrap();
-    let failures = folder.failures().unwrap();
+    folder.report_failure(&taken, "node7", "no images").unwrap();
+    let failures = folder.take_failures().unwrap();
     let found = (failures[0].worker.as_str(), failures[0].host.as_str());
     assert_eq!((found, failures[0].reason.as_str()), (("a", "node7"), "no images"));
-    assert!(folder.failures().unwrap().is_empty() && folder.taken().unwrap().is_empty());
+    assert!(folder.take_failures().unwrap().is_empty() && folder.taken().unwrap().is_empty());
 }
 
 #[test]
-fn a_worker_lives_as_long_as_it_holds_its_lock() {
+fn a_worker_is_alive_while_it_holds_its_lock() {
     let (_scratch, folder) = folder();
-    let alive = folder.join("a").unwrap();
-    assert!(folder.lives("a") && !folder.lives("b"));
+    let alive = folder.register("a").unwrap();
+    assert!(folder.is_alive("a") && !folder.is_alive("b"));
     drop(alive);
-    assert!(!folder.lives("a"));
+    assert!(!folder.is_alive("a"));
 }

@@ -1,9 +1,9 @@
-//! Runs on a Slurm cluster.
+//! Does runs as jobs of a Slurm cluster.
 //!
-//! A job is a worker: it takes runs from the work folder, one after the other, until none is left.
-//! So a lost job loses one run, a job too many finds nothing to do and ends, and the number of jobs
-//! does not depend on the number of runs. Slurm schedules; here is only counted how many jobs there
-//! should be, and looked after those that vanish.
+//! Every job runs one worker, which takes runs from the work folder, one after the other, until the
+//! queue is empty. A lost job therefore loses only one run, a superfluous job ends at once, and the number
+//! of jobs does not depend on the number of runs. Scheduling is left to Slurm: this executor only submits
+//! as many jobs as are needed and notices those that disappear.
 
 mod client;
 mod script;
@@ -22,22 +22,22 @@ use serde::{Deserialize, Serialize};
 
 pub use self::client::{SlurmError, Task, TaskState};
 use super::{
-    Assignment, Event, ExecuteError, Executor, FolderError, Standing, WorkFolder, check_failures,
+    Assignment, Event, ExecuteError, Executor, FolderError, RunCounts, WorkFolder, check_failures,
     folder::{names, read, remove, write},
     gather,
 };
 use crate::{config::SlurmConfig, progress::line};
 
-/// First pause between two looks into the folder, and the longest.
+/// The first and the longest pause between two looks into the work folder.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-/// First time between two looks at the queue.
-const LOOK: Duration = Duration::from_millis(500);
-/// What Slurm refuses so often in a row it does not want; once may be a controller that dies.
+/// The first pause between two looks at Slurm's queue.
+const FIRST_POLL: Duration = Duration::from_millis(500);
+/// So many refusals in a row are final. A single one may come from a controller that is stopping.
 const REFUSALS: u32 = 3;
-/// Cancelled jobs get so long to end.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long to wait for cancelled jobs to end.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An array of jobs that was submitted: `jobs/<number>.json`.
+/// A submitted job array: `jobs/<number>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Job {
@@ -45,40 +45,42 @@ struct Job {
     tasks: u32,
 }
 
-/// A Slurm cluster.
+/// Does runs as jobs of a Slurm cluster; see the module's documentation.
 #[derive(Debug)]
-pub struct Slurm {
+pub struct SlurmJobs {
     folder: WorkFolder,
     config: SlurmConfig,
     script: PathBuf,
-    /// Tasks that have not ended, as far as we know, and their last known state.
+    /// Tasks that have not ended, as far as is known, with their last known states.
     tasks: BTreeMap<Task, TaskState>,
     ready: VecDeque<RunRecord>,
-    /// Handed out, and no record came.
+    /// Runs whose records have not arrived.
     open: BTreeSet<RunId>,
     order: u64,
     lost: usize,
-    /// Of the last look into the folder.
+    /// Runs that workers had begun at the last look into the folder.
     running: usize,
-    /// Jobs that ended badly in a row without having begun a run.
+    /// How many jobs in a row failed without having begun a run.
     futile: usize,
+    /// Pause before the next look into the folder.
     pause: Duration,
-    look: Duration,
-    looked: Option<Instant>,
-    /// Said to the user last: that Slurm is silent, or why jobs wait.
-    said: String,
-    /// How often in a row Slurm refused something.
+    /// Time between the last look at the queue and the next one.
+    poll: Duration,
+    last_poll: Option<Instant>,
+    /// The message that the user saw last, to print each only once.
+    message: String,
+    /// How often in a row Slurm refused a request.
     refused: u32,
     stopping: bool,
 }
 
-impl Slurm {
-    /// Works with the folder's runs, and with the jobs that an earlier call submitted. `plugins` and
-    /// `program` are copied into the folder.
+impl SlurmJobs {
+    /// Begins with the runs in the folder and the jobs that an earlier call submitted. `program` is copied
+    /// into the folder.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be used, or there is no Slurm.
+    /// If the folder cannot be used, or Slurm's commands cannot be run.
     pub fn open(
         folder: WorkFolder,
         config: SlurmConfig,
@@ -92,12 +94,12 @@ impl Slurm {
         let text = script::script(&folder, &config, &program, &sha256);
         crate::output::write_whole(&script, text.as_bytes()).map_err(fail)?;
         let mut open: BTreeSet<RunId> = BTreeSet::new();
-        open.extend(folder.todo()?.iter().map(|it| it.1.spec.id()));
-        open.extend(folder.taken()?.iter().map(|it| it.run.spec.id()));
+        open.extend(folder.queued()?.iter().map(|(_, run)| run.spec.id()));
+        open.extend(folder.taken()?.iter().map(|taken| taken.run.spec.id()));
         let order = folder.next_order()?;
         let tasks = submitted(&folder)?;
-        // Says at once if there is no Slurm here.
-        client::states(&tasks.keys().map(|it| it.0).chain([0]).collect::<Vec<_>>()).or_else(
+        // Fails now, rather than later, where Slurm is not installed.
+        client::states(&tasks.keys().map(|(job, _)| *job).chain([0]).collect::<Vec<_>>()).or_else(
             |error| match error {
                 SlurmError::Silent { .. } => Ok(BTreeMap::new()),
                 error => Err(error),
@@ -115,41 +117,43 @@ impl Slurm {
             running: 0,
             futile: 0,
             pause: PAUSES.0,
-            look: LOOK,
-            looked: None,
-            said: String::new(),
+            poll: FIRST_POLL,
+            last_poll: None,
+            message: String::new(),
             refused: 0,
             stopping: false,
         })
     }
 
-    /// Copies a probe into the folder, where every node sees it.
+    /// Copies the shared library of a probe into the work folder, which every node can read. Returns the
+    /// path of the copy.
     ///
     /// # Errors
     ///
-    /// If it cannot be read or the folder not be written.
+    /// If the library cannot be read, or the folder cannot be written.
     pub fn bring(folder: &WorkFolder, plugin: &Path) -> Result<PathBuf, FolderError> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
-        let end =
-            plugin.extension().map_or_else(String::new, |it| format!(".{}", it.to_string_lossy()));
+        let end = plugin
+            .extension()
+            .map_or_else(String::new, |end| format!(".{}", end.to_string_lossy()));
         Ok(script::copy(folder, plugin, &stem, &end)?.0)
     }
 
-    /// Jobs of an earlier call that have not ended, in a folder that is now to be worked on here.
+    /// How many jobs of an earlier call still work in a folder.
     ///
     /// # Errors
     ///
-    /// If Slurm does not tell.
+    /// If Slurm does not answer.
     pub fn still_running(folder: &WorkFolder) -> Result<usize, ExecuteError> {
         let tasks = submitted(folder)?;
         if tasks.is_empty() {
             return Ok(0);
         }
-        let states = client::states(&tasks.keys().map(|it| it.0).collect::<Vec<_>>())?;
-        Ok(tasks.keys().filter(|it| states.get(it).is_some_and(TaskState::is_alive)).count())
+        let states = client::states(&tasks.keys().map(|(job, _)| *job).collect::<Vec<_>>())?;
+        Ok(tasks.keys().filter(|task| states.get(task).is_some_and(TaskState::is_alive)).count())
     }
 
-    /// Looks for what workers left.
+    /// Reads the records and failures that workers left in the folder.
     fn collect(&mut self) -> Result<(), ExecuteError> {
         if gather(&self.folder, &mut self.open, &mut self.ready)? > 0 {
             self.futile = 0;
@@ -158,14 +162,15 @@ impl Slurm {
         check_failures(&self.folder, &mut self.open)
     }
 
-    /// Looks at the queue: what vanished is handed to others, what waits gets jobs.
-    fn look(&mut self, submit: bool) -> Result<(), ExecuteError> {
-        self.looked = Some(Instant::now());
-        self.look = self.look.mul_f64(1.5).min(Duration::from_secs_f64(self.config.poll_s));
-        let outcome = self.review().and_then(|()| if submit { self.submit() } else { Ok(()) });
-        match outcome {
+    /// Looks at Slurm's queue: puts the runs of lost jobs back into the queue of runs and, with `submit`,
+    /// submits the jobs that are missing.
+    fn poll(&mut self, submit: bool) -> Result<(), ExecuteError> {
+        self.last_poll = Some(Instant::now());
+        self.poll = self.poll.mul_f64(1.5).min(Duration::from_secs_f64(self.config.poll_s));
+        let result = self.review().and_then(|()| if submit { self.submit() } else { Ok(()) });
+        match result {
             Err(ExecuteError::Slurm(error @ SlurmError::Silent { .. })) => {
-                self.tell(format!("{error}; waiting for it"));
+                self.tell(format!("{error}; trying again"));
                 Ok(())
             }
             Err(ExecuteError::Slurm(SlurmError::Refused { .. })) if self.refused + 1 < REFUSALS => {
@@ -176,28 +181,30 @@ impl Slurm {
                 self.refused = 0;
                 Ok(())
             }
-            outcome => outcome,
+            result => result,
         }
     }
 
+    /// Prints a message, unless it was the last one.
     fn tell(&mut self, text: String) {
-        if text != self.said {
+        if text != self.message {
             line(&format!("slurm: {text}"));
-            self.said = text;
+            self.message = text;
         }
     }
 
+    /// Updates the states of the tasks and handles those that have ended.
     fn review(&mut self) -> Result<(), ExecuteError> {
         if self.tasks.is_empty() {
             self.running = 0;
             return self.orphans();
         }
-        let jobs: BTreeSet<u64> = self.tasks.keys().map(|it| it.0).collect();
+        let jobs: BTreeSet<u64> = self.tasks.keys().map(|(job, _)| *job).collect();
         let states = client::states(&jobs.iter().copied().collect::<Vec<_>>())?;
         let ended: Vec<Task> = self
             .tasks
             .keys()
-            .filter(|it| !states.get(it).is_some_and(TaskState::is_alive))
+            .filter(|task| !states.get(task).is_some_and(TaskState::is_alive))
             .copied()
             .collect();
         for (task, state) in &mut self.tasks {
@@ -206,7 +213,7 @@ impl Slurm {
             }
         }
         for task in ended {
-            let state = states.get(&task).cloned().or_else(|| client::fate(task));
+            let state = states.get(&task).cloned().or_else(|| client::last_state(task));
             self.ended(task, state.as_ref())?;
         }
         self.orphans()?;
@@ -214,24 +221,24 @@ impl Slurm {
         Ok(())
     }
 
-    /// A job ended: the run it was at is somebody else's now.
+    /// Handles the end of a task: an unfinished run of its worker is queued again.
     fn ended(&mut self, task: Task, state: Option<&TaskState>) -> Result<(), ExecuteError> {
         let worker = worker(task);
-        // Before anything else: what it finished counts.
+        // First, so that a run it had finished does not count as lost.
         self.collect()?;
         let reason =
-            state.map_or_else(|| "Slurm does not know it any more".to_owned(), TaskState::words);
+            state.map_or_else(|| "Slurm has forgotten its job".to_owned(), TaskState::words);
         self.tasks.remove(&task);
         let mut empty = true;
-        for taken in self.folder.taken()?.into_iter().filter(|it| it.worker == worker) {
+        for taken in self.folder.taken()?.into_iter().filter(|taken| taken.worker == worker) {
             empty = false;
             self.lost(&taken, &reason)?;
         }
-        self.folder.leave(&worker)?;
-        if !self.tasks.keys().any(|it| it.0 == task.0) {
+        self.folder.unregister(&worker)?;
+        if !self.tasks.keys().any(|(job, _)| *job == task.0) {
             remove(&self.folder.path().join(format!("jobs/{}.json", task.0)))?;
         }
-        self.look = LOOK;
+        self.poll = FIRST_POLL;
         if empty && !self.stopping && !state.is_some_and(TaskState::is_completed) {
             self.futile += 1;
             if self.futile >= self.config.tries as usize * self.config.jobs {
@@ -244,13 +251,14 @@ impl Slurm {
         Ok(())
     }
 
-    fn lost(&mut self, taken: &super::Taken, reason: &str) -> Result<(), ExecuteError> {
+    /// Queues the run of a lost worker again, or gives it up after too many tries.
+    fn lost(&mut self, taken: &super::TakenRun, reason: &str) -> Result<(), ExecuteError> {
         let (id, tries) = (taken.run.spec.id(), taken.run.lost + 1);
         self.folder.give_back(taken, true)?;
         self.lost += 1;
         self.tell(format!("run {id} lost its worker `{}`: {reason}", taken.worker));
         if tries >= self.config.tries {
-            self.folder.kept(&id)?;
+            self.folder.acknowledge(&id)?;
             self.open.remove(&id);
             let (worker, reason) = (taken.worker.clone(), reason.to_owned());
             let log = Some(self.folder.log(&worker));
@@ -259,18 +267,19 @@ impl Slurm {
         Ok(())
     }
 
-    /// Runs of workers that belong to no job we know: of a call that died before it wrote the job
-    /// down, or of processes on this machine.
+    /// Handles the runs of workers that belong to no known job: workers of a job that an earlier call
+    /// submitted but could not note, or processes on this machine.
     fn orphans(&mut self) -> Result<(), ExecuteError> {
-        let known: BTreeSet<String> = self.tasks.keys().map(|it| worker(*it)).collect();
-        for taken in self.folder.taken()?.into_iter().filter(|it| !known.contains(&it.worker)) {
+        let known: BTreeSet<String> = self.tasks.keys().map(|task| worker(*task)).collect();
+        for taken in self.folder.taken()?.into_iter().filter(|taken| !known.contains(&taken.worker))
+        {
             match task(&taken.worker) {
-                // The next look asks after it.
+                // The next look at the queue updates its state.
                 Some(task) => {
                     let state = TaskState { state: "RUNNING".into(), reason: String::new() };
                     self.tasks.insert(task, state);
                 }
-                None if !self.folder.lives(&taken.worker) => {
+                None if !self.folder.is_alive(&taken.worker) => {
                     self.folder.give_back(&taken, false)?
                 }
                 None => {}
@@ -279,18 +288,18 @@ impl Slurm {
         Ok(())
     }
 
-    /// Submits as many jobs as there are runs that nobody will begin.
+    /// Submits jobs for the runs that no existing job will begin.
     fn submit(&mut self) -> Result<(), ExecuteError> {
-        let waiting = self.folder.waiting()?;
-        let pending = self.tasks.values().filter(|it| it.is_pending()).count();
+        let waiting = self.folder.queued_count()?;
+        let pending = self.tasks.values().filter(|state| state.is_pending()).count();
         let room = self.config.jobs.saturating_sub(self.tasks.len());
-        // Jobs that wait for their start, or for something to do.
+        // Jobs that have not started, or have no run.
         let free = self.tasks.len().saturating_sub(self.running);
         let wanted = waiting.saturating_sub(free).min(room);
         let usual = ["", "None", "Priority", "Resources"];
-        let odd = self.tasks.values().find(|it| !usual.contains(&it.reason.as_str()));
+        let odd = self.tasks.values().find(|state| !usual.contains(&state.reason.as_str()));
         if let Some(odd) = odd.filter(|_| pending == self.tasks.len()) {
-            let text = format!("{pending} jobs wait: {}", odd.reason);
+            let text = format!("{pending} jobs are pending ({})", odd.reason);
             self.tell(text);
         }
         if wanted == 0 {
@@ -302,22 +311,23 @@ impl Slurm {
         let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
         write(&path, &Job { job, tasks })?;
         let state = TaskState { state: "PENDING".into(), reason: String::new() };
-        self.tasks.extend((0..tasks).map(|it| ((job, it), state.clone())));
-        self.look = LOOK;
-        self.said.clear();
+        self.tasks.extend((0..tasks).map(|task| ((job, task), state.clone())));
+        self.poll = FIRST_POLL;
+        self.message.clear();
         Ok(())
     }
 
-    /// Waits until no job is left.
+    /// Waits until all jobs have ended, or until the deadline.
     fn drain(&mut self, deadline: Option<Instant>) -> Result<(), ExecuteError> {
         let mut pause = PAUSES.0;
         loop {
-            match self.look(false) {
-                // A run that fails now fails again at the next call, and is told then.
+            match self.poll(false) {
+                // The run will fail again, and its failure be reported, when the study is continued.
                 Ok(()) | Err(ExecuteError::Worker { .. } | ExecuteError::Lost { .. }) => {}
                 Err(error) => return Err(error),
             }
-            if self.tasks.is_empty() || deadline.is_some_and(|it| Instant::now() >= it) {
+            if self.tasks.is_empty() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            {
                 return Ok(());
             }
             thread::sleep(pause);
@@ -326,48 +336,50 @@ impl Slurm {
     }
 }
 
-/// The jobs that were submitted into a folder.
+/// The tasks of all jobs that are noted in a folder.
 fn submitted(folder: &WorkFolder) -> Result<BTreeMap<Task, TaskState>, FolderError> {
     let jobs = folder.path().join("jobs");
     let mut tasks = BTreeMap::new();
     for name in names(&jobs)? {
-        let it: Job = read(&jobs.join(name))?;
+        let Job { job, tasks: count } = read(&jobs.join(name))?;
         let state = TaskState { state: "PENDING".into(), reason: String::new() };
-        tasks.extend((0..it.tasks).map(|task| ((it.job, task), state.clone())));
+        tasks.extend((0..count).map(|task| ((job, task), state.clone())));
     }
     Ok(tasks)
 }
 
-/// A worker's name, as the job's script makes it.
+/// The name of the worker of a task, as in the job's script.
 fn worker((job, task): Task) -> String {
     format!("slurm-{job}_{task}")
 }
 
+/// The task of a worker with that name; `None` if it is not the worker of a task.
 fn task(worker: &str) -> Option<Task> {
     let (job, task) = worker.strip_prefix("slurm-")?.split_once('_')?;
     Some((job.parse().ok()?, task.parse().ok()?))
 }
 
-impl Executor for Slurm {
-    /// As many runs as there are: those that wait cost nothing.
+impl Executor for SlurmJobs {
+    /// Unlimited, because queued runs cost nothing.
     fn capacity(&self) -> usize {
         usize::MAX
     }
 
-    fn under_way(&self) -> Result<Vec<RunSpec>, ExecuteError> {
-        let mut runs: Vec<RunSpec> = self.folder.todo()?.into_iter().map(|it| it.1.spec).collect();
-        runs.extend(self.folder.taken()?.into_iter().map(|it| it.run.spec));
+    fn unfinished(&self) -> Result<Vec<RunSpec>, ExecuteError> {
+        let mut runs: Vec<RunSpec> =
+            self.folder.queued()?.into_iter().map(|(_, run)| run.spec).collect();
+        runs.extend(self.folder.taken()?.into_iter().map(|taken| taken.run.spec));
         Ok(runs)
     }
 
     fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError> {
         for run in runs {
-            self.folder.put(self.order, &run)?;
+            self.folder.enqueue(self.order, &run)?;
             self.order += 1;
             self.open.insert(run.spec.id());
         }
-        // Jobs are asked for at the next look, which is now.
-        self.looked = None;
+        // `wait` submits the jobs at once.
+        self.last_poll = None;
         Ok(())
     }
 
@@ -381,8 +393,8 @@ impl Executor for Slurm {
         if let Some(record) = self.ready.pop_front() {
             return Ok(Event::Record(Box::new(record)));
         }
-        if self.looked.is_none_or(|it| it.elapsed() >= self.look) {
-            self.look(true)?;
+        if self.last_poll.is_none_or(|last| last.elapsed() >= self.poll) {
+            self.poll(true)?;
             return Ok(Event::Waiting);
         }
         thread::sleep(self.pause);
@@ -390,26 +402,26 @@ impl Executor for Slurm {
         Ok(Event::Waiting)
     }
 
-    fn kept(&mut self, id: &RunId) -> Result<(), ExecuteError> {
-        Ok(self.folder.kept(id)?)
+    fn acknowledge(&mut self, id: &RunId) -> Result<(), ExecuteError> {
+        Ok(self.folder.acknowledge(id)?)
     }
 
-    fn standing(&self) -> Standing {
+    fn counts(&self) -> RunCounts {
         let running = self.running.min(self.open.len());
-        Standing { queued: self.open.len() - running, running, lost: self.lost }
+        RunCounts { queued: self.open.len() - running, running, lost: self.lost }
     }
 
     fn stop(&mut self, now: bool) -> Result<Vec<RunRecord>, ExecuteError> {
         self.stopping = true;
         self.folder.close(true)?;
-        // Those that have begun end with the run they are at.
-        self.folder.clear(|_| false)?;
-        let jobs: BTreeSet<u64> = self.tasks.keys().map(|it| it.0).collect();
+        // Running workers finish their runs and then find the queue empty.
+        self.folder.withdraw(|_| false)?;
+        let jobs: BTreeSet<u64> = self.tasks.keys().map(|(job, _)| *job).collect();
         if !jobs.is_empty() {
             client::cancel(&jobs.into_iter().collect::<Vec<_>>(), !now)?;
         }
-        self.drain(now.then(|| Instant::now() + PATIENCE))?;
-        self.folder.clear(|_| false)?;
+        self.drain(now.then(|| Instant::now() + CANCEL_TIMEOUT))?;
+        self.folder.withdraw(|_| false)?;
         self.collect().or_else(|error| match error {
             ExecuteError::Worker { .. } => Ok(()),
             error => Err(error),
@@ -423,7 +435,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workers_name_tells_its_job() {
+    fn the_name_of_a_worker_identifies_its_task() {
         assert_eq!(task(&worker((17, 3))), Some((17, 3)));
         assert_eq!(task("local-17-3"), None);
     }

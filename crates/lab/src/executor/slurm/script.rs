@@ -1,4 +1,4 @@
-//! What a job runs: a checked copy of this program.
+//! The script of a job, which runs a verified copy of this program.
 
 use std::{
     fs::{self, File},
@@ -13,8 +13,8 @@ use crate::{
     executor::{FolderError, WorkFolder},
 };
 
-/// Copies a file into the work folder as `<stem>-<sha256><end>`, so that what runs does not change
-/// under way; the copy and its checksum.
+/// Copies a file into the work folder as `<stem>-<sha256><end>`, so that jobs are not affected when the
+/// original changes. Returns the path of the copy and its SHA-256.
 pub(super) fn copy(
     folder: &WorkFolder,
     file: &Path,
@@ -37,6 +37,7 @@ pub(super) fn copy(
     Ok((copy, sha256))
 }
 
+/// The SHA-256 of a file, in hexadecimal digits.
 pub(super) fn sha256(file: &Path) -> io::Result<String> {
     let mut file = File::open(file)?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
@@ -46,10 +47,10 @@ pub(super) fn sha256(file: &Path) -> io::Result<String> {
             read => hash.update(&buffer[..read]),
         }
     }
-    Ok(hash.finalize().iter().map(|it| format!("{it:02x}")).collect())
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The script of a job.
+/// The text of the script that a job runs.
 pub(super) fn script(
     folder: &WorkFolder,
     config: &SlurmConfig,
@@ -60,28 +61,28 @@ pub(super) fn script(
         .into_iter()
         .map(str::to_owned)
         .chain(config.options())
-        .map(|it| format!("#SBATCH {it}"))
+        .map(|option| format!("#SBATCH {option}"))
         .collect();
     format!(
         "#!/bin/bash\n\
-         # Does runs of wattlab's work folder, one after the other. Written anew at each call.\n\
+         # Does the runs of a work folder of wattlab, one after the other. wattlab overwrites this file.\n\
          {}\n\
          set -u\n\
          {}\
          program={}\n\
          if ! echo \"{sha256}  $program\" | sha256sum --check --status; then\n\
-         \x20 echo \"$program is not what was submitted: its SHA-256 must be {sha256}\" >&2\n\
+         \x20 echo \"$program has changed since the job was submitted, expected SHA-256 {sha256}\" >&2\n\
          \x20 exit 3\n\
          fi\n\
          exec \"$program\" worker {} --name \"slurm-${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"\n",
         options.join("\n"),
-        config.setup.iter().map(|it| format!("{it}\n")).collect::<String>(),
+        config.setup.iter().map(|line| format!("{line}\n")).collect::<String>(),
         quoted(program),
         quoted(folder.path()),
     )
 }
 
-/// For a shell.
+/// A path in single quotes, for a shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_has_the_profiles_options_and_checks_what_it_runs() {
+    fn a_script_contains_the_options_and_verifies_the_program() {
         let folder = tempfile::tempdir().unwrap();
         let folder = WorkFolder::open(&folder.path().join("it's work")).unwrap();
         let config = SlurmConfig {
@@ -111,16 +112,16 @@ mod tests {
             "#SBATCH --mail-type=FAIL",
             "module load gcc",
         ] {
-            assert!(text.lines().any(|it| it == line), "{line}: {text}");
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
         assert!(text.contains(r"it'\''s work"), "{text}");
         assert!(text.contains("echo \"ab12  $program\" | sha256sum --check"), "{text}");
-        // Options come before the first command: Slurm stops reading there.
+        // Slurm reads options only before the first command.
         assert!(text.rfind("#SBATCH").unwrap() < text.find("set -u").unwrap());
     }
 
     #[test]
-    fn a_copy_that_was_changed_is_made_again() {
+    fn a_changed_copy_is_replaced() {
         let scratch = tempfile::tempdir().unwrap();
         let folder = WorkFolder::open(&scratch.path().join("work")).unwrap();
         let file = scratch.path().join("program");

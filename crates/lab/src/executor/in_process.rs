@@ -1,26 +1,26 @@
-//! One run at a time, in this process.
+//! Does runs in this process, one after the other.
 
 use std::collections::VecDeque;
 
 use record::{RunId, RunRecord};
 
-use super::{Assignment, Event, ExecuteError, Executor, Standing};
+use super::{Assignment, Event, ExecuteError, Executor, RunCounts};
 use crate::work::{RunError, Worker};
 
-/// One run at a time, in this process: nothing disturbs the measurement.
-pub struct Here<'a> {
+/// Does runs in this process, one after the other, so that they do not disturb each other.
+pub struct InProcess<'a> {
     worker: &'a mut Worker,
     waiting: VecDeque<Assignment>,
 }
 
-impl<'a> Here<'a> {
-    /// Runs with that worker.
+impl<'a> InProcess<'a> {
+    /// Does runs with this worker.
     pub fn new(worker: &'a mut Worker) -> Self {
         Self { worker, waiting: VecDeque::new() }
     }
 }
 
-impl Executor for Here<'_> {
+impl Executor for InProcess<'_> {
     fn capacity(&self) -> usize {
         1
     }
@@ -42,12 +42,12 @@ impl Executor for Here<'_> {
         }
     }
 
-    fn kept(&mut self, _: &RunId) -> Result<(), ExecuteError> {
+    fn acknowledge(&mut self, _: &RunId) -> Result<(), ExecuteError> {
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        Standing { running: self.waiting.len(), ..Standing::default() }
+    fn counts(&self) -> RunCounts {
+        RunCounts { running: self.waiting.len(), ..RunCounts::default() }
     }
 
     fn stop(&mut self, _: bool) -> Result<Vec<RunRecord>, ExecuteError> {
