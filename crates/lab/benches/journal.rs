@@ -1,8 +1,8 @@
-//! How journal, plans and report grow: journals of 10⁴, 10⁵ and 10⁶ records are opened, resumed,
-//! analyzed and rendered, each in a process of its own, for its time and its highest memory.
+//! Measures how journal, plans and report scale: opens, resumes, analyzes and renders journals of 10⁴, 10⁵
+//! and 10⁶ records, each step in a separate process, and prints its time and its peak memory.
 //!
 //! `cargo xtask bench journal` runs this and writes the table into `docs/scale.md`. The journals are
-//! made where `TMPDIR` says.
+//! created in the folder of temporary files (`TMPDIR`).
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
@@ -26,8 +26,8 @@ use wattlab::{
     seed::{derive, unit},
 };
 
-/// The paper profile's experiments in its proportions (59 % trials of searches, 40 % factorial, 0.7 %
-/// timeline, 0.3 % served queues); it grows by repetitions.
+/// A profile with the experiments of the paper profile in the same proportions: 59 % trials of searches,
+/// 40 % factorial, 0.7 % timeline, 0.3 % served queues. The number of repetitions depends on `records`.
 fn study(records: usize) -> String {
     let of = |share: f64, each: f64| ((records as f64 * share / each).ceil() as u32).max(1);
     format!(
@@ -80,13 +80,12 @@ repetitions    = {}
     )
 }
 
-/// A number in [0, 1) of a run.
+/// A pseudo-random number in [0, 1) that is determined by the run and a purpose.
 fn noise(spec: &RunSpec, what: &str) -> f64 {
     unit(derive(spec.seed, &format!("{} {what}", spec.id())))
 }
 
-/// The first trial of every search as all its trials, with parameters drawn at random; other runs as
-/// they are.
+/// All trials of a search, given its first one, with random parameters; any other run unchanged.
 fn every_trial(spec: RunSpec, trials: u32) -> Vec<RunSpec> {
     let Task::Train(task) = &spec.task else { return vec![spec] };
     let Some(trial) = task.trial else { return vec![spec] };
@@ -102,15 +101,15 @@ fn every_trial(spec: RunSpec, trials: u32) -> Vec<RunSpec> {
     (0..trials).map(of).collect()
 }
 
-/// Whether a run is the first trial of a search, or no trial at all.
+/// Whether a run is the first trial of a search, or not a trial.
 fn is_first(spec: &RunSpec) -> bool {
     match &spec.task {
-        Task::Train(task) => task.trial.is_none_or(|it| it.number == 0),
+        Task::Train(task) => task.trial.is_none_or(|trial| trial.number == 0),
         _ => true,
     }
 }
 
-/// A record as a run of the quick profile leaves it: as many spans, as many digits.
+/// A record as long as that of a run of the quick profile.
 fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
     let scale = match &spec.task {
         Task::Train(task) => {
@@ -131,8 +130,9 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
     let name = spec.task.main_span();
     let mut spans = vec![("plan".to_owned(), 0.001), ("load".to_owned(), 0.01)];
     spans.push((name.to_owned(), 1.0));
-    if let Outcome::Trained(it) = &outcome {
-        spans.extend((0..it.epochs.len()).map(|it| (format!("fit/epoch-{it}"), 0.251_371)));
+    if let Outcome::Trained(trained) = &outcome {
+        let epochs = 0..trained.epochs.len();
+        spans.extend(epochs.map(|epoch| (format!("fit/epoch-{epoch}"), 0.251_371)));
     }
     spans.push(("evaluate".to_owned(), 0.063_213));
     let model = "CPU time of this process × 6.8 W per busy core (±50 %), family `Xeon` (as `Platinum \
@@ -217,9 +217,9 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
         Task::Train(task) => {
             let distance = (task.optimizer.learning_rate.log10() + 3.0).abs();
             let accuracy = 0.9 / (1.0 + 0.2 * distance) - 0.1 * noise(spec, "accuracy");
-            let epoch = |at: u32| EpochOutcome {
-                loss: Some(2.317_383_602_261_543_3 / f64::from(1 + at) + accuracy),
-                accuracy: accuracy * f64::from(1 + at) / f64::from(task.epochs),
+            let epoch = |epoch: u32| EpochOutcome {
+                loss: Some(2.317_383_602_261_543_3 / f64::from(1 + epoch) + accuracy),
+                accuracy: accuracy * f64::from(1 + epoch) / f64::from(task.epochs),
             };
             let outcome = Trained {
                 data: DataUse {
@@ -241,15 +241,15 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
             let requests = task.arrivals.requests;
             let gap = 1.0 / task.arrivals.rate + 1e-9 * noise(spec, "gap");
             let size = match task.policy {
-                record::BatchPolicy::Fixed(it) | record::BatchPolicy::Greedy(it) => it,
+                record::BatchPolicy::Fixed(size) | record::BatchPolicy::Greedy(size) => size,
             };
-            let batch = |at: usize| {
-                let size = size.min(requests - at);
-                let start_s = (at + size) as f64 * gap + 0.001_234_567_89;
+            let batch = |first: usize| {
+                let size = size.min(requests - first);
+                let start_s = (first + size) as f64 * gap + 0.001_234_567_89;
                 BatchTimes { size, start_s, end_s: start_s + gap * 0.3 * size as f64 }
             };
             let serving = Serving {
-                arrivals_s: (0..requests).map(|it| it as f64 * gap).collect(),
+                arrivals_s: (0..requests).map(|i| i as f64 * gap).collect(),
                 batches: (0..requests).step_by(size).map(batch).collect(),
             };
             let outcome = Served {
@@ -271,12 +271,12 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
     }
 }
 
-/// The plans of a study of so many records.
+/// The plans of the study in a folder.
 fn plans_of(folder: &Path) -> Vec<Box<dyn Plan>> {
     plans(&Profile::load(&folder.join("study.toml").to_string_lossy()).unwrap())
 }
 
-/// Writes a journal in which the last run of every experiment is missing.
+/// Writes a journal with all runs of the study except the last one of every experiment.
 fn generate(folder: &Path, records: usize) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("study.toml"), study(records)).unwrap();
@@ -284,9 +284,9 @@ fn generate(folder: &Path, records: usize) {
     let mut order = 0;
     for plan in plans_of(folder) {
         let specs = plan.next(&Records::default(), &[], usize::MAX).unwrap();
-        // Searches that do not learn are told all their trials at once.
+        // Searches that do not learn propose all their trials at once.
         let first = specs.into_iter().filter(is_first);
-        let mut specs: Vec<RunSpec> = first.flat_map(|it| every_trial(it, 64)).collect();
+        let mut specs: Vec<RunSpec> = first.flat_map(|spec| every_trial(spec, 64)).collect();
         specs.pop();
         for spec in specs {
             journal.push(&record_of(&spec, order)).unwrap();
@@ -296,7 +296,7 @@ fn generate(folder: &Path, records: usize) {
     journal.finish().unwrap();
 }
 
-/// A journal's records, some at a time.
+/// Reads the records of a journal, some at a time.
 struct Source(PathBuf);
 
 impl RecordSource for Source {
@@ -304,32 +304,32 @@ impl RecordSource for Source {
         &self,
         sink: &mut dyn FnMut(&[RunRecord]) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let mut some = Vec::new();
-        let mut kept = Ok(());
+        let mut records = Vec::new();
+        let mut result = Ok(());
         scan_journal(
             &self.0,
-            |it| it,
-            |_, it| {
-                some.push(it);
-                if some.len() == RECORDS_AT_ONCE && kept.is_ok() {
-                    kept = sink(&std::mem::take(&mut some));
+            |record| record,
+            |_, record| {
+                records.push(record);
+                if records.len() == RECORDS_AT_ONCE && result.is_ok() {
+                    result = sink(&std::mem::take(&mut records));
                 }
             },
         )
         .unwrap();
-        kept?;
-        sink(&some)
+        result?;
+        sink(&records)
     }
 }
 
 fn runs(path: &Path) -> Runs {
     let mut runs = Runs::default();
-    summarize_journal(path, Run::from, |_, it| runs.push(it)).unwrap().undamaged(path).unwrap();
-    runs.environment = last_record(path).unwrap().map(|it| it.environment);
+    summarize_journal(path, Run::from, |_, run| runs.push(run)).unwrap().undamaged(path).unwrap();
+    runs.environment = last_record(path).unwrap().map(|record| record.environment);
     runs
 }
 
-/// Does a step; what is to be told beside time and memory.
+/// Does a step; returns what to print besides its time and memory.
 fn step(name: &str, folder: &Path) -> String {
     let path = folder.join("journal.jsonl");
     match name {
@@ -342,7 +342,7 @@ fn step(name: &str, folder: &Path) -> String {
             let (_journal, records, _) = Journal::open_with(&path, Brief::from).unwrap();
             let records = Records::new(records);
             let plans = plans_of(folder);
-            let foreign = |it: &&Brief| !plans.iter().any(|plan| plan.owns_record(it));
+            let foreign = |record: &&Brief| !plans.iter().any(|plan| plan.owns_record(record));
             assert_eq!(records.all().iter().filter(foreign).count(), 0);
             let begun = Instant::now();
             for plan in &plans {
@@ -358,7 +358,7 @@ fn step(name: &str, folder: &Path) -> String {
         }
         "analyze" => {
             let results = report::results(&runs(&path), &Published::built_in());
-            results.claims.iter().map(|it| it.verdict.word()).collect::<Vec<_>>().join(",")
+            results.claims.iter().map(|claim| claim.verdict.word()).collect::<Vec<_>>().join(",")
         }
         "render" => {
             let (runs, published) = (runs(&path), Published::built_in());
@@ -372,21 +372,23 @@ fn step(name: &str, folder: &Path) -> String {
             let files = report::write(&document, &folder).unwrap();
             report::write_records(&Source(path), &runs, &files, &folder).unwrap();
             let page = fs::metadata(folder.join("index.html")).unwrap().len();
-            format!("{page} bytes, {insight:.2} s of it what searches say about parameters")
+            format!(
+                "{page} bytes, of which {insight:.2} s for the analysis of the searches' parameters"
+            )
         }
         other => panic!("no step `{other}`"),
     }
 }
 
-/// Highest memory of this process, in MiB.
+/// Peak memory of this process, in MiB.
 fn peak() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["step", "generate", folder, records] => {
@@ -394,21 +396,21 @@ fn main() {
         }
         ["step", name, folder] => {
             let begun = Instant::now();
-            let told = step(name, Path::new(folder));
-            println!("{:.3} {:.0} {told}", begun.elapsed().as_secs_f64(), peak());
+            let text = step(name, Path::new(folder));
+            println!("{:.3} {:.0} {text}", begun.elapsed().as_secs_f64(), peak());
         }
         _ => table(&args),
     }
 }
 
-/// Runs a step in a process of its own: seconds, MiB, what it told.
-fn apart(args: &[&str]) -> (f64, f64, String) {
+/// Does a step in a separate process; returns its seconds, its MiB and the text it printed.
+fn in_a_process(args: &[&str]) -> (f64, f64, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let output = command.arg("step").args(args).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut words = text.trim().splitn(3, ' ');
-    let mut number = || words.next().and_then(|it| it.parse().ok()).unwrap_or(0.0);
+    let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
     let (seconds, memory) = (number(), number());
     (seconds, memory, words.next().unwrap_or_default().to_owned())
 }
@@ -421,11 +423,11 @@ fn table(args: &[&str]) {
     for size in sizes {
         let folder = scratch.path().join(size);
         let at = folder.to_str().unwrap();
-        apart(&["generate", at, size]);
+        in_a_process(&["generate", at, size]);
         let cell = |name: &str| {
-            let (seconds, memory, told) = apart(&[name, at]);
-            eprint_progress(name, size, seconds, memory, &told);
-            (format!("{seconds:.2} s, {memory:.0} MiB"), told)
+            let (seconds, memory, text) = in_a_process(&[name, at]);
+            eprint_progress(name, size, seconds, memory, &text);
+            (format!("{seconds:.2} s, {memory:.0} MiB"), text)
         };
         let (open, counts) = cell("open");
         let (count, bytes) = counts.split_once(' ').unwrap();
@@ -443,7 +445,7 @@ fn table(args: &[&str]) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a benchmark of minutes says where it is")]
-fn eprint_progress(name: &str, size: &str, seconds: f64, memory: f64, told: &str) {
-    eprintln!("{size} {name}: {seconds:.2} s, {memory:.0} MiB ({told})");
+#[expect(clippy::print_stderr, reason = "a benchmark that takes minutes prints its progress")]
+fn eprint_progress(name: &str, size: &str, seconds: f64, memory: f64, text: &str) {
+    eprintln!("{size} {name}: {seconds:.2} s, {memory:.0} MiB ({text})");
 }

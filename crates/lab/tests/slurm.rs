@@ -1,9 +1,10 @@
 //! A study on a real Slurm: two nodes on this machine, one of which is killed.
 //!
-//! Needs Debian's `slurm-wlm` and `munge` and root; skips visibly otherwise. Everything lies in a
-//! folder of its own, sockets and keys included: a Slurm that runs here already is not touched.
+//! Needs Debian's packages `slurm-wlm` and `munge` and root; otherwise the tests say that they are
+//! skipped. All files, sockets and keys are in a temporary folder, so that a Slurm that is already running
+//! on this machine is not affected.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stdout, reason = "tells what it does, and that it is skipped")]
+#![allow(clippy::print_stdout, reason = "prints its progress, and that it is skipped")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,7 @@ use std::{
 
 use record::{Outcome, RunId, read_journal};
 
-/// A study of about fifty runs of a second or so.
+/// A study of about fifty runs that take about a second each.
 const STUDY: &str = r#"
 name = "two-nodes"
 seed = 4
@@ -53,29 +54,29 @@ poll_s      = 2.0
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Slurm's programs, wherever Debian puts them.
+/// The path of one of Slurm's programs; `None` if it is not installed.
 fn program(name: &str) -> Option<PathBuf> {
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
-    folders.iter().map(|it| Path::new(it).join(name)).find(|it| it.is_file())
+    folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
 }
 
-/// One cluster at a time.
+/// Only one cluster runs at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A cluster of two virtual nodes on loopback.
+/// A cluster of two virtual nodes on the loopback network.
 struct Cluster {
     folder: tempfile::TempDir,
     processes: BTreeMap<&'static str, Child>,
-    /// What the study says.
+    /// Folder of the studies and their logs.
     scratch: tempfile::TempDir,
 }
 
 impl Cluster {
-    /// Starts it; `None`, with the reason said, where that cannot be done.
+    /// Starts the cluster; prints why and returns `None` if that is not possible.
     fn start() -> Option<Self> {
         let missing: Vec<&str> = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel"]
             .into_iter()
-            .filter(|it| program(it).is_none())
+            .filter(|name| program(name).is_none())
             .collect();
         if !missing.is_empty() {
             println!("skipped: no {}; apt-get install slurm-wlm munge", missing.join(", "));
@@ -86,7 +87,7 @@ impl Cluster {
             println!("skipped: Slurm's daemons need root");
             return None;
         }
-        // Not a system's folder of private temporary files: the daemons must see it.
+        // In the shared folder of temporary files, which the daemons can read.
         let folder = tempfile::Builder::new().prefix("wattlab-slurm-").tempdir().unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let mut this = Self { folder, processes: BTreeMap::new(), scratch };
@@ -95,8 +96,8 @@ impl Cluster {
         this.controller();
         this.node("n1");
         this.node("n2");
-        this.wait("two idle nodes", |it| {
-            it.ask("sinfo", &["-h", "-N", "-o", "%T"]) == "idle\nidle\n"
+        this.wait("two idle nodes", |cluster| {
+            cluster.ask("sinfo", &["-h", "-N", "-o", "%T"]) == "idle\nidle\n"
         });
         Some(this)
     }
@@ -109,7 +110,7 @@ impl Cluster {
         for name in ["state", "spool/n1", "spool/n2", "log", "munge"] {
             fs::create_dir_all(self.path(name)).unwrap();
         }
-        // Free now, and bound again a moment later.
+        // Ports that are free now; the daemons bind them in a moment.
         let ports: Vec<TcpListener> =
             (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let port = |at: usize| ports[at].local_addr().unwrap().port();
@@ -167,12 +168,12 @@ impl Cluster {
         self.processes.insert(key, child);
     }
 
-    /// An authentication service of our own: another key, another socket.
+    /// Starts an authentication service with its own key and socket.
     fn munge(&mut self) {
         let folder = self.path("munge");
         let of = |option: &str, name: &str| format!("--{option}={}", folder.join(name).display());
         let key = folder.join("key");
-        let random: Vec<u8> = (0..128_u32).map(|it| (it.wrapping_mul(167) ^ 0x5a) as u8).collect();
+        let random: Vec<u8> = (0..128_u32).map(|i| (i.wrapping_mul(167) ^ 0x5a) as u8).collect();
         fs::write(&key, random).unwrap();
         let private = |path: &Path, mode: u32| {
             use std::os::unix::fs::PermissionsExt;
@@ -180,7 +181,7 @@ impl Cluster {
         };
         private(&key, 0o400);
         private(&folder, 0o711);
-        // It insists that nobody else can write the folders above.
+        // munged requires that only its user can write to the folders above.
         private(self.folder.path(), 0o755);
         let mut command = self.command("munged");
         command.args(["--foreground", "--force"]).args([
@@ -191,14 +192,14 @@ impl Cluster {
             of("log-file", "log"),
         ]);
         self.daemon("munged", &mut command);
-        self.wait("munge's socket", |it| it.path("munge/socket").exists());
+        self.wait("munge's socket", |cluster| cluster.path("munge/socket").exists());
     }
 
     fn controller(&mut self) {
         let mut command = self.command("slurmctld");
         command.args(["-D", "-i"]);
         self.daemon("slurmctld", &mut command);
-        self.wait("the controller", |it| it.ask("scontrol", &["ping"]).contains("is UP"));
+        self.wait("the controller", |cluster| cluster.ask("scontrol", &["ping"]).contains("is UP"));
     }
 
     fn node(&mut self, name: &'static str) {
@@ -222,7 +223,8 @@ impl Cluster {
         }
     }
 
-    /// Processes of the jobs of a node: those whose environment names it, and their keepers.
+    /// The processes of the jobs of a node: those whose environment names the node, and the
+    /// `slurmstepd` that started them.
     fn steps(&self, node: &str) -> Vec<String> {
         let spool = self.path(&format!("spool/{node}"));
         let mark = format!("SLURMD_NODENAME={node}");
@@ -231,11 +233,11 @@ impl Cluster {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
             let environment = read("environ");
-            let variables: BTreeSet<&[u8]> = environment.split(|it| *it == 0).collect();
+            let variables: BTreeSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
             let line = String::from_utf8_lossy(&read("cmdline")).into_owned();
             let ours = variables.contains(conf.as_bytes());
-            let keeper = line.contains("slurmstepd") && line.contains(&*spool.to_string_lossy());
-            if (ours && variables.contains(mark.as_bytes())) || keeper {
+            let starter = line.contains("slurmstepd") && line.contains(&*spool.to_string_lossy());
+            if (ours && variables.contains(mark.as_bytes())) || starter {
                 found.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
@@ -250,9 +252,10 @@ impl Cluster {
         String::from_utf8_lossy(&self.run(name, args).stdout).into_owned()
     }
 
-    fn wait(&self, what: &str, so: impl Fn(&Self) -> bool) {
+    /// Waits until a condition holds; panics with the logs of the daemons after a minute.
+    fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let started = Instant::now();
-        while !so(self) {
+        while !condition(self) {
             if started.elapsed() > PATIENCE {
                 self.tell();
                 panic!("waited {PATIENCE:?} for {what}");
@@ -261,11 +264,13 @@ impl Cluster {
         }
     }
 
-    /// What the daemons said last.
+    /// Prints the ends of all logs and the state of the cluster.
     fn tell(&self) {
         let logs = [self.path("log"), self.scratch.path().to_owned()];
-        let entries = logs.iter().flat_map(|it| fs::read_dir(it).unwrap().flatten());
-        for entry in entries.filter(|it| it.path().extension().is_some_and(|it| it == "log")) {
+        let entries = logs.iter().flat_map(|folder| fs::read_dir(folder).unwrap().flatten());
+        for entry in
+            entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "log"))
+        {
             let text = fs::read_to_string(entry.path()).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let last = lines[lines.len().saturating_sub(25)..].join("\n");
@@ -279,7 +284,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.run("scancel", &["--name=wattlab"]));
-        // Nodes before the controller, munge last.
+        // The nodes are stopped before the controller, and munge last.
         for key in ["n1", "n2", "slurmctld", "munged"] {
             if self.processes.contains_key(key) {
                 self.kill(key);
@@ -302,26 +307,27 @@ fn wattlab(cluster: &Cluster, folder: &Path, args: &[&str]) -> Command {
 }
 
 fn lines(journal: &Path) -> usize {
-    fs::read(journal).map_or(0, |it| it.iter().filter(|it| **it == b'\n').count())
+    fs::read(journal).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
 
 fn outcomes(out: &Path) -> BTreeMap<RunId, Outcome> {
     let records = read_journal(&out.join("journal.jsonl")).unwrap();
     let count = records.len();
-    let outcomes: BTreeMap<_, _> = records.into_iter().map(|it| (it.id, it.outcome)).collect();
+    let outcomes: BTreeMap<_, _> =
+        records.into_iter().map(|record| (record.id, record.outcome)).collect();
     assert_eq!(outcomes.len(), count, "a run is in the journal twice");
     outcomes
 }
 
-/// Nodes and jobs of the workers that are at a run.
+/// Nodes and numbers of the running jobs.
 fn busy(cluster: &Cluster) -> Vec<(String, String)> {
     let text = cluster.ask("squeue", &["-h", "--array", "-t", "RUNNING", "-o", "%N %i"]);
-    let pair = |line: &str| line.split_once(' ').map(|it| (it.0.to_owned(), it.1.to_owned()));
+    let pair = |line: &str| line.split_once(' ').map(|pair| (pair.0.to_owned(), pair.1.to_owned()));
     text.lines().filter_map(pair).collect()
 }
 
 #[test]
-fn a_study_survives_nodes_controllers_and_hands() {
+fn a_study_survives_lost_nodes_controllers_and_jobs() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mut cluster) = Cluster::start() else { return };
     println!("{}", cluster.ask("sinfo", &["--version"]).trim());
@@ -338,34 +344,36 @@ fn a_study_survives_nodes_controllers_and_hands() {
     let said = |log: &str| fs::read_to_string(folder.join(log)).unwrap_or_default();
     let journal = folder.join("spread/journal.jsonl");
 
-    // Two nodes at work; one is killed in the middle of a run.
+    // Both nodes work; one is killed during a run.
     let mut study = start(&cluster, "first.log");
-    cluster.wait("both nodes at work", |it| busy(it).len() == 2 && lines(&journal) >= 4);
+    cluster.wait("both nodes at work", |cluster| busy(cluster).len() == 2 && lines(&journal) >= 4);
     println!("both nodes work: {} records", lines(&journal));
     cluster.kill_node("n2");
     println!("node n2 is killed at {} records", lines(&journal));
     cluster.wait("its job to be lost", |_| said("first.log").contains("lost its worker"));
-    println!("{}", said("first.log").lines().rfind(|it| it.contains("lost")).unwrap());
+    println!("{}", said("first.log").lines().rfind(|line| line.contains("lost")).unwrap());
 
-    // The controller goes and comes back; the node too.
+    // The controller is killed; it and the node are started again.
     cluster.kill("slurmctld");
     let before = lines(&journal);
     println!("the controller is killed at {before} records");
-    cluster.wait("a silent Slurm to be noticed", |_| said("first.log").contains("trying again"));
+    cluster.wait("an unreachable controller to be noticed", |_| {
+        said("first.log").contains("trying again")
+    });
     cluster.controller();
     cluster.node("n2");
     cluster.wait("work to go on", |_| lines(&journal) > before + 2);
     println!("the controller and n2 are back, work goes on: {} records", lines(&journal));
 
-    // Somebody cancels a job by hand.
-    cluster.wait("a running job", |it| !busy(it).is_empty());
+    // A job is cancelled by the user.
+    cluster.wait("a running job", |cluster| !busy(cluster).is_empty());
     let (node, job) = busy(&cluster).remove(0);
     assert!(cluster.run("scancel", &[&job]).status.success());
     println!("job {job} on {node} is cancelled by hand at {} records", lines(&journal));
     let at = lines(&journal);
     cluster.wait("work to go on", |_| lines(&journal) > at + 2);
 
-    // The program itself is killed; its jobs work on, and the next call takes up what they left.
+    // The program is killed. Its jobs go on, and the next call collects their records.
     study.kill().unwrap();
     study.wait().unwrap();
     let at = lines(&journal);
@@ -376,12 +384,15 @@ fn a_study_survives_nodes_controllers_and_hands() {
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains(r#""state": "killed""#), "{status}");
     let mut study = start(&cluster, "second.log");
-    cluster.wait("what they left to be taken up", |_| {
+    cluster.wait("their records to be collected", |_| {
         said("second.log").contains("in the journal now")
     });
-    println!("{}", said("second.log").lines().find(|it| it.contains("in the journal")).unwrap());
+    println!(
+        "{}",
+        said("second.log").lines().find(|line| line.contains("in the journal")).unwrap()
+    );
 
-    // Interrupted: its jobs are cancelled.
+    // The program is interrupted and cancels its jobs.
     let at = lines(&journal);
     cluster.wait("work to go on", |_| lines(&journal) > at + 1);
     drop(Command::new("kill").args(["-INT", &study.id().to_string()]).status());
@@ -390,7 +401,7 @@ fn a_study_survives_nodes_controllers_and_hands() {
     assert_eq!(queue, "", "jobs are left");
     println!("interrupted at {} records: no job is left", lines(&journal));
 
-    // To the end.
+    // The study is finished.
     let ended = start(&cluster, "third.log").wait().unwrap();
     if !ended.success() {
         cluster.tell();
@@ -404,9 +415,13 @@ fn a_study_survives_nodes_controllers_and_hands() {
     assert_eq!(spread, local);
     println!("{} outcomes, equal to the local ones", spread.len());
     let records = read_journal(&journal).unwrap();
-    let worker = |it: &record::RunRecord| it.timing.surroundings.clone().unwrap().worker.unwrap();
+    let worker =
+        |record: &record::RunRecord| record.timing.surroundings.clone().unwrap().worker.unwrap();
     let workers: BTreeSet<String> = records.iter().map(worker).collect();
-    assert!(workers.len() >= 4 && workers.iter().all(|it| it.starts_with("slurm-")), "{workers:?}");
+    assert!(
+        workers.len() >= 4 && workers.iter().all(|worker| worker.starts_with("slurm-")),
+        "{workers:?}"
+    );
     println!(
         "done by {} jobs: {}",
         workers.len(),
@@ -422,11 +437,11 @@ fn a_study_survives_nodes_controllers_and_hands() {
 }
 
 #[test]
-fn a_run_that_cannot_be_done_names_its_log() {
+fn a_failing_job_is_reported_with_its_log() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(cluster) = Cluster::start() else { return };
     let folder = cluster.scratch.path();
-    // What the login node can do and its compute nodes cannot: the program is changed on the way.
+    // The copy of the program that jobs run is changed after it was made.
     fs::write(folder.join("study.toml"), STUDY).unwrap();
     let args = ["reproduce", "--profile", "study.toml", "--out", "bad", "--rq", "1"];
     let mut command = wattlab(&cluster, folder, &args);
@@ -436,23 +451,25 @@ fn a_run_that_cannot_be_done_names_its_log() {
     cluster.wait("a copy of the program", |_| {
         let names = fs::read_dir(&spool).into_iter().flatten().flatten();
         let mut copies = names
-            .filter(|it| it.file_name().to_string_lossy().starts_with("bin-"))
-            .filter(|it| !it.file_name().to_string_lossy().ends_with("part"));
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("bin-"))
+            .filter(|entry| !entry.file_name().to_string_lossy().ends_with("part"));
         let Some(copy) = copies.next() else { return false };
         let mut text = fs::read(copy.path()).unwrap();
         text.push(b'x');
-        fs::remove_file(copy.path()).unwrap();
-        fs::write(copy.path(), text).is_ok()
+        // In one step, so that the program never misses its copy.
+        let changed = spool.join("changed");
+        fs::write(&changed, text).unwrap();
+        fs::rename(&changed, copy.path()).is_ok()
     });
     let output = study.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    let log = error.split("its log is `").nth(1).and_then(|it| it.split('`').next());
+    let log = error.split("its log is `").nth(1).and_then(|rest| rest.split('`').next());
     let log = fs::read_to_string(log.unwrap_or_else(|| panic!("{error}"))).unwrap();
-    assert!(log.contains("is not what was submitted"), "{log}");
+    assert!(log.contains("has changed since the job was submitted"), "{log}");
     assert_eq!(cluster.ask("squeue", &["-h"]), "");
 
-    // A partition that is not there is bad input, with Slurm's own words.
+    // An unknown partition is bad input; the message repeats that of Slurm.
     let text = STUDY.replace("\"main\"", "\"mian\"");
     fs::write(folder.join("study.toml"), text).unwrap();
     let args = ["reproduce", "--profile", "study.toml", "--out", "mian", "--executor", "slurm"];

@@ -1,4 +1,4 @@
-//! Nothing is lost: a small study is killed hundreds of times, and its disk is made to fail.
+//! Kills a small study hundreds of times and makes its disk fail; no record may be lost.
 
 use std::{
     collections::HashSet,
@@ -25,8 +25,8 @@ use wattlab::{
 
 use super::{run, stderr, wattlab};
 
-/// Searches whose trials depend on those before, a factorial and a timeline: 35 runs of
-/// milliseconds.
+/// A study of 35 runs that take milliseconds each. It includes a search whose trials depend on the ones
+/// before.
 const STUDY: &str = r#"
 name = "crash"
 seed = 1
@@ -60,19 +60,18 @@ warmup_batches = 0
 repetitions    = 3
 "#;
 
-/// Kills by SIGKILL.
+/// How often a process is killed by SIGKILL.
 const KILLS: usize = 400;
-/// Deaths inside a write, at a random byte of a line.
+/// How often a process dies while it writes a line, at a random byte of it.
 const TORN: usize = 100;
 
 const CHILD: &str = "WATTLAB_CRASH_TEST_FOLDER";
 const LIMIT: &str = "WATTLAB_CRASH_TEST_BYTES";
 
-/// Says what becomes of each run: `done` when it is executed, `kept` when the journal has
-/// acknowledged it.
-struct Telling<'a>(InProcess<'a>);
+/// Prints `done` when a run has finished and `kept` when its record is in the journal.
+struct Printing<'a>(InProcess<'a>);
 
-impl Executor for Telling<'_> {
+impl Executor for Printing<'_> {
     fn capacity(&self) -> usize {
         self.0.capacity()
     }
@@ -103,14 +102,14 @@ impl Executor for Telling<'_> {
     }
 }
 
-/// Not a test of its own: the process that is killed, which goes on with the study in a folder as
-/// `wattlab reproduce` does.
+/// Not a test, but the process that the crash test kills. It continues the study in a folder like
+/// `wattlab reproduce`.
 #[test]
 #[ignore = "the process that the crash test kills"]
 fn child() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
     if let Ok(bytes) = std::env::var(LIMIT) {
-        // A write beyond this is done as far as it goes, and the next one kills the process.
+        // A write that would exceed this length is cut off, and the next one kills the process.
         let bytes = Some(bytes.parse().unwrap());
         setrlimit(Resource::Fsize, Rlimit { current: bytes, maximum: bytes }).unwrap();
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
@@ -132,23 +131,23 @@ fn child() {
         interrupt: &interrupt,
         progress: &mut Progress::new(status, &[], 1, Sinks::default()),
     };
-    study.run(&mut Telling(InProcess::new(&mut worker))).unwrap();
+    study.run(&mut Printing(InProcess::new(&mut worker))).unwrap();
     println!("\nend");
 }
 
-/// A study's folder and what was acknowledged there.
+/// The folder of a study, and the runs whose records must be in its journal.
 struct Study {
     folder: tempfile::TempDir,
     acknowledged: HashSet<String>,
-    /// Of the last look.
+    /// The runs in the journal at the last check, in their order.
     ids: Vec<RunId>,
 }
 
-/// What a killed process left.
+/// Counts what killed processes left behind.
 #[derive(Default)]
 struct Left {
     torn: usize,
-    kept_without_a_word: usize,
+    kept_but_not_acknowledged: usize,
     done_but_not_kept: usize,
 }
 
@@ -164,18 +163,19 @@ impl Study {
     }
 
     fn length(&self) -> u64 {
-        fs::metadata(self.journal()).map_or(0, |it| it.len())
+        fs::metadata(self.journal()).map_or(0, |metadata| metadata.len())
     }
 
     fn start(&self, limit: Option<u64>) -> Child {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "crash::child", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env(CHILD, self.folder.path());
-        command.envs(limit.map(|it| (LIMIT, it.to_string())));
+        command.envs(limit.map(|bytes| (LIMIT, bytes.to_string())));
         command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Reads what a process says until `stop` says so or the process ends; whether the study ended.
+    /// Reads the output of a process and kills it when `stop` returns true for a line. Returns whether the
+    /// study was finished, and which runs were done.
     fn listen(
         &mut self,
         child: &mut Child,
@@ -192,7 +192,7 @@ impl Study {
                 done.push(id.to_owned());
             }
             ended |= line == "end";
-            // What was said before the kill arrived counts, too.
+            // Lines that were printed before the kill are still read.
             if !stopped && !ended && stop(&line) {
                 stopped = true;
                 child.kill().unwrap();
@@ -201,31 +201,32 @@ impl Study {
         (ended, done)
     }
 
-    /// Every acknowledged record is there, none is doubled, none is damaged, none of before is gone.
+    /// Checks that the journal is undamaged and holds all acknowledged and all earlier records, each once.
     fn check(&mut self, done: &[String], left: &mut Left) {
         let mut ids = Vec::new();
         if self.journal().exists() {
-            let state = scan_journal(&self.journal(), |it| it.id, |_, id| ids.push(id)).unwrap();
-            assert_eq!(state.damage, [], "a line is damaged or doubled");
+            let state =
+                scan_journal(&self.journal(), |record| record.id, |_, id| ids.push(id)).unwrap();
+            assert_eq!(state.damage, [], "a line is damaged or repeated");
             left.torn += usize::from(state.torn.is_some());
         }
         assert!(ids.starts_with(&self.ids), "a record of an earlier process is gone");
         let there: HashSet<String> = ids.iter().map(ToString::to_string).collect();
         assert!(self.acknowledged.is_subset(&there), "an acknowledged record is gone");
-        left.kept_without_a_word += there.difference(&self.acknowledged).count();
-        left.done_but_not_kept += done.iter().filter(|it| !there.contains(*it)).count();
-        // A later process reads them, which is as good as a word.
+        left.kept_but_not_acknowledged += there.difference(&self.acknowledged).count();
+        left.done_but_not_kept += done.iter().filter(|id| !there.contains(*id)).count();
+        // From now on these records must stay in the journal.
         self.acknowledged = there;
         self.ids = ids;
     }
 
     fn outcomes(&self) -> Vec<(RunSpec, Outcome)> {
         let records = read_journal(&self.journal()).unwrap();
-        records.into_iter().map(|it| (it.spec, it.outcome)).collect()
+        records.into_iter().map(|record| (record.spec, record.outcome)).collect()
     }
 }
 
-/// A fixed sequence of random numbers (splitmix64).
+/// A random number generator with a fixed seed (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -238,7 +239,7 @@ impl Random {
     }
 }
 
-/// Keeps this processor busy for a time: shorter and more exact than a sleep.
+/// Waits by spinning, which is more exact than a sleep for times below a millisecond.
 fn spin(time: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < time {
@@ -247,12 +248,12 @@ fn spin(time: Duration) {
 }
 
 #[test]
-fn a_study_killed_hundreds_of_times_ends_as_an_uninterrupted_one() {
+fn a_study_that_is_killed_hundreds_of_times_has_the_same_outcomes() {
     let begun = Instant::now();
     let mut whole = Study::new();
     let mut process = whole.start(None);
     let (ended, _) = whole.listen(&mut process, |_| false);
-    assert!(ended && process.wait().unwrap().success(), "the study cannot be run at all");
+    assert!(ended && process.wait().unwrap().success(), "the study cannot be run");
     let expected = whole.outcomes();
     assert_eq!(expected.len(), 35);
     whole.check(&[], &mut Left::default());
@@ -261,12 +262,13 @@ fn a_study_killed_hundreds_of_times_ends_as_an_uninterrupted_one() {
     let (mut kills, mut in_writes, mut studies) = (0, 0, 0);
     let mut left = Left::default();
     let mut study = Study::new();
-    // A study that ends begins anew: its whole course is killed at, several times over.
+    // A finished study is started again, so that processes are killed at every stage of it.
     while kills < KILLS || in_writes < TORN || studies == 0 {
         let in_a_write = in_writes < TORN && random.below(4) == 0;
         let limit = in_a_write.then(|| study.length() + random.below(6000));
         let mut process = study.start(limit);
-        // Before the journal is opened, after a run and before or while it is written, after it.
+        // Kill it before the journal is opened, between the end of a run and its record's write, or
+        // after the write.
         let (word, times, micros) = match random.below(8) {
             _ if in_a_write || kills >= KILLS => ("never", 1, 1),
             0 => ("", 1, 30_000),
@@ -296,31 +298,31 @@ fn a_study_killed_hundreds_of_times_ends_as_an_uninterrupted_one() {
             study = Study::new();
         }
     }
-    // The last study, too, can be finished.
+    // The last study can be finished, too.
     let mut process = study.start(None);
     assert!(study.listen(&mut process, |_| false).0);
     process.wait().unwrap();
     assert_eq!(study.outcomes(), expected);
     println!(
-        "{kills} kills by SIGKILL and {in_writes} inside a write, {} studies ended: {} torn lines \
-         were found, {} records were kept whose process died before it could say so, {} runs died \
-         before their record was written; {:.0} s",
+        "{kills} kills by SIGKILL and {in_writes} during a write, {} finished studies: {} unfinished \
+         lines, {} records that were written but not acknowledged, {} runs that ended but were not \
+         written; {:.0} s",
         studies + 1,
         left.torn,
-        left.kept_without_a_word,
+        left.kept_but_not_acknowledged,
         left.done_but_not_kept,
         begun.elapsed().as_secs_f64()
     );
-    assert!(left.torn > TORN / 2, "deaths inside a write leave torn lines");
+    assert!(left.torn > TORN / 2, "deaths during a write must leave unfinished lines");
 }
 
-/// Outcomes of a folder's journal.
+/// The outcomes in the journal of a folder.
 fn outcomes(folder: &Path) -> Vec<(RunSpec, Outcome)> {
     let records = read_journal(&folder.join("journal.jsonl")).unwrap();
-    records.into_iter().map(|it| (it.spec, it.outcome)).collect()
+    records.into_iter().map(|record| (record.spec, record.outcome)).collect()
 }
 
-/// Writes fail with "file too large", as they do where a quota ends.
+/// Writes fail with "file too large", as they do when a quota is used up.
 #[test]
 fn a_write_that_fails_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -331,7 +333,7 @@ fn a_write_that_fails_loses_nothing() {
     let whole = run(folder.path(), &args("whole"));
     assert!(whole.status.success(), "{}", stderr(&whole));
 
-    // 4 KiB: the first record goes in, the second does not.
+    // 4 KiB are enough for the first record, but not for the second.
     let mut limited = Command::new("sh");
     let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
     limited.args(["-c", script, env!("CARGO_BIN_EXE_wattlab")]).args(args("full"));
@@ -342,7 +344,11 @@ fn a_write_that_fails_loses_nothing() {
     let verified = run(folder.path(), &["journal", "verify", "full", "--json"]);
     assert!(verified.status.success(), "{}", stderr(&verified));
     let verified: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-    assert_eq!(verified["torn_bytes"], serde_json::Value::Null, "its beginning was taken back");
+    assert_eq!(
+        verified["torn_bytes"],
+        serde_json::Value::Null,
+        "the failed write must be rolled back"
+    );
     assert!(verified["records"].as_u64().unwrap() >= 1);
 
     let on = run(folder.path(), &args("full"));
@@ -350,8 +356,8 @@ fn a_write_that_fails_loses_nothing() {
     assert_eq!(outcomes(&folder.path().join("full")), outcomes(&folder.path().join("whole")));
 }
 
-/// A file system of 16 KiB that fills up, is made larger, and is made read-only. Needs the right to
-/// mount one, in a namespace of its own.
+/// A file system of 16 KiB that fills up, is enlarged, and becomes read-only. Skipped where no file system
+/// can be mounted in a namespace of its own.
 #[test]
 fn a_full_disk_and_a_read_only_one_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -400,7 +406,7 @@ fn a_full_disk_and_a_read_only_one_lose_nothing() {
     let all = records("enlarged.jsonl");
     assert_eq!((all.len(), &all[..kept.len()]), (8, &kept[..]));
 
-    // Nothing is to be done, but the journal cannot be opened to write.
+    // No runs are left to do, but the journal cannot be opened for writing.
     assert_eq!(text("read-only.code").trim(), "2", "{}", text("read-only"));
     assert!(text("read-only").contains("journal `disk/journal.jsonl`"), "{}", text("read-only"));
     assert_eq!(text("read-only.jsonl"), text("enlarged.jsonl"));
@@ -411,6 +417,6 @@ fn a_full_disk_and_a_read_only_one_lose_nothing() {
     );
     let whole = { whole }.output().unwrap();
     assert!(whole.status.success(), "{}", stderr(&whole));
-    let all: Vec<_> = all.into_iter().map(|it| (it.spec, it.outcome)).collect();
+    let all: Vec<_> = all.into_iter().map(|record| (record.spec, record.outcome)).collect();
     assert_eq!(all, outcomes(&folder.path().join("whole")));
 }

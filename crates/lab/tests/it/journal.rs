@@ -1,4 +1,4 @@
-//! `wattlab journal`: verified, shown, exported, merged, repaired.
+//! `wattlab journal`: verify, show, export, merge and repair.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ fn json(folder: &Path, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Runs, expects exit code 2 and every word in the message.
+/// Runs a command that must exit with code 2 and a message that contains all of the words.
 fn refused(folder: &Path, args: &[&str], words: &[&str]) {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
@@ -23,7 +23,7 @@ fn refused(folder: &Path, args: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn a_journal_is_verified_and_shown() {
+fn journals_are_verified_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     folders(folder);
@@ -45,12 +45,12 @@ fn a_journal_is_verified_and_shown() {
         serde_json::from_value(json(folder, &["journal", "show", "a", "--id", &id[..12]])).unwrap();
     assert_eq!(one, read_journal(&folder.join("a/journal.jsonl")).unwrap()[3]);
     refused(folder, &["journal", "show", "a", "--id", "xyz"], &["`xyz`", "`wattlab journal show`"]);
-    refused(folder, &["journal", "show", "a", "--id", ""], &["12 runs", "give more of it"]);
+    refused(folder, &["journal", "show", "a", "--id", ""], &["12 runs", "give more digits"]);
     refused(folder, &["journal", "verify", "none"], &["failed to read journal `none`"]);
 }
 
 #[test]
-fn a_journal_is_exported() {
+fn journals_are_exported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     folders(folder);
@@ -64,7 +64,7 @@ fn a_journal_is_exported() {
     assert!(fs::read(folder.join("a.parquet")).unwrap().starts_with(b"PAR1"));
     let lines = fs::read_to_string(folder.join("a.jsonl")).unwrap();
     let records: Vec<RunRecord> =
-        lines.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records, read_journal(&folder.join("a/journal.jsonl")).unwrap());
     let only = ["journal", "export", "a", "--to", "b.csv", "--experiment", "layers", "--json"];
     assert_eq!(json(folder, &only)["records"], 0);
@@ -78,34 +78,33 @@ fn journals_are_merged() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     folders(folder);
-    // The same runs on two machines, and others.
+    // Folders `a` and `b` hold the same runs, `other` holds different ones.
     let merged = json(folder, &["journal", "merge", "a", "b", "other", "--out", "all", "--json"]);
     assert_eq!((&merged["records"], &merged["doubled"]), (&24.into(), &12.into()));
     let all = read_journal(&folder.join("all/journal.jsonl")).unwrap();
     let mut expected = read_journal(&folder.join("a/journal.jsonl")).unwrap();
     expected.extend(read_journal(&folder.join("other/journal.jsonl")).unwrap());
-    assert_eq!(all, expected, "the first journal's record counts");
+    assert_eq!(all, expected, "of a repeated run, the record of the first journal is kept");
     let state = json(folder, &["journal", "verify", "all", "--json"]);
     assert_eq!(state["unsealed"], 0);
 
-    refused(folder, &["journal", "merge", "a", "b", "--out", "all"], &["is there already"]);
+    refused(folder, &["journal", "merge", "a", "b", "--out", "all"], &["already exists"]);
     refused(folder, &["journal", "merge", "a", "none", "--out", "new"], &["none"]);
-    // Another outcome of a spec that determines it.
+    // A run with different outcomes in two journals.
     let mut records = read_journal(&folder.join("b/journal.jsonl")).unwrap();
     let Outcome::Inferred(outcome) = &mut records[4].outcome else { panic!() };
     outcome.mean_logit += 1.0;
-    let lines = records.iter().map(|it| serde_json::to_string(it).unwrap() + "\n");
+    let lines = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n");
     fs::write(folder.join("b/journal.jsonl"), lines.collect::<String>()).unwrap();
     refused(
         folder,
         &["journal", "merge", "a", "b", "--out", "new"],
-        &["`a/journal.jsonl` line 5", "`b/journal.jsonl` line 5", "another"],
+        &["line 5 of `a/journal.jsonl`", "line 5 of `b/journal.jsonl`", "another"],
     );
     assert!(!folder.join("new").exists());
 }
 
-/// A damaged journal stops every command that would use it, until its lines are moved aside; then
-/// their runs are done again.
+/// Every command refuses a damaged journal until it is repaired; then the missing runs are done again.
 #[test]
 fn damage_stops_a_study_until_it_is_repaired() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +120,7 @@ fn damage_stops_a_study_until_it_is_repaired() {
     damaged[joules] = if damaged[joules] == b'1' { b'2' } else { b'1' };
     fs::write(&path, &damaged).unwrap();
 
-    let words = ["`out/journal.jsonl` is damaged", "line 1: its bytes are not those", "repair"];
+    let words = ["`out/journal.jsonl` is damaged", "line 1: checksum mismatch", "repair"];
     let verify = ["journal", "verify", "out"];
     let export = ["journal", "export", "out", "--to", "all.csv"];
     for args in [&study[..], &["report", "out"], &verify, &export, &["journal", "show", "out"]] {
@@ -134,7 +133,7 @@ fn damage_stops_a_study_until_it_is_repaired() {
         (&state["damage"][0]["line"], &state["damage"][0]["fault"]),
         (&1.into(), &"seal".into())
     );
-    assert_eq!(fs::read(&path).unwrap(), damaged, "nothing was changed");
+    assert_eq!(fs::read(&path).unwrap(), damaged, "the journal was changed");
 
     let mut repairing = study.to_vec();
     repairing.push("--repair");
@@ -143,7 +142,7 @@ fn damage_stops_a_study_until_it_is_repaired() {
     assert!(stderr(&repaired).contains("1 lines moved to `out/journal.damaged-1.jsonl`"));
     let aside = fs::read(folder.join("out/journal.damaged-1.jsonl")).unwrap();
     assert!(damaged.starts_with(&aside) && aside.ends_with(b"\n"));
-    let outcome = |it: RunRecord| (it.id, it.outcome);
+    let outcome = |record: RunRecord| (record.id, record.outcome);
     let mut after: Vec<_> = read_journal(&path).unwrap().into_iter().map(outcome).collect();
     fs::write(&path, sound).unwrap();
     let mut before: Vec<_> = read_journal(&path).unwrap().into_iter().map(outcome).collect();
@@ -151,7 +150,7 @@ fn damage_stops_a_study_until_it_is_repaired() {
     before.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(after, before, "its run was done again");
 
-    // The command by itself.
+    // The command `repair` alone.
     fs::write(&path, &damaged).unwrap();
     let done = json(folder, &["journal", "repair", "out", "--json"]);
     assert_eq!(done["moved"][0]["line"], 1);

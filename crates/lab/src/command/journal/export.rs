@@ -1,4 +1,4 @@
-//! `wattlab journal export`: the records for other programs.
+//! `wattlab journal export`: writes the records for other programs.
 
 use std::{
     ffi::OsStr,
@@ -21,30 +21,30 @@ use crate::{
 /// Arguments of `wattlab journal export`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Journal, or the folder of a reproduction.
+    /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
-    /// Where to; a file of that name is replaced.
+    /// File to write; replaced if it exists
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// By default what the file's name ends with.
+    /// Format of the file; by default chosen by the end of its name
     #[arg(long)]
     format: Option<Format>,
-    /// Only the runs of this experiment.
+    /// Only runs of this experiment
     #[arg(long)]
     experiment: Option<Only>,
-    /// Print one JSON document.
+    /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// How records are written.
+/// The format of an exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A column for each single value; without lists.
+    /// A table with a column per value; lists are left out
     Csv,
-    /// The same as a data frame, lists included.
+    /// A table as a data frame, with lists
     Parquet,
-    /// A record a line, without seals.
+    /// One record per line, without checksums
     Jsonl,
 }
 
@@ -55,13 +55,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         journal: JournalFile { path: path.clone(), only: args.experiment.map(Into::into) },
         count: 0.into(),
     };
-    // Bad input is found before a file is begun.
+    // Read everything once, so that no file is written from a damaged journal.
     source.each(&mut |_| Ok(())).map_err(Failure::bad_input)?;
     source.count.set(0);
     written(&source, format, &args.to)
         .with_context(|| format!("failed to write `{}`", args.to.display()))
         .map_err(Failure::RunTime)?;
-    // CSV and Parquet look at the records twice.
+    // CSV and Parquet read the records twice.
     let passes = if format == Format::Jsonl { 1 } else { 2 };
     let count = source.count.get() / passes;
     if args.json {
@@ -82,8 +82,8 @@ fn format(args: &Args) -> Result<Format, Failure> {
     };
     args.format.or(by_name).ok_or_else(|| {
         Failure::BadInput(anyhow!(
-            "flag `--to` is `{}`, expected a name that ends with .csv, .parquet or .jsonl; or say \
-             which by `--format`",
+            "flag `--to` is `{}`, expected a name that ends with .csv, .parquet or .jsonl; or choose \
+             the format with `--format`",
             args.to.display()
         ))
     })
@@ -95,8 +95,8 @@ fn written(source: &Counted, format: Format, to: &Path) -> io::Result<()> {
         Format::Csv => write_records_csv(source, &mut file)?,
         Format::Parquet => write_records_parquet(source, &mut file)?,
         Format::Jsonl => source.each(&mut |records| {
-            records.iter().try_for_each(|it| {
-                serde_json::to_writer(&mut file, it)?;
+            records.iter().try_for_each(|record| {
+                serde_json::to_writer(&mut file, record)?;
                 file.write_all(b"\n")
             })
         })?,
@@ -104,7 +104,7 @@ fn written(source: &Counted, format: Format, to: &Path) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
 }
 
-/// Counts what is handed out.
+/// Counts the records that it passes on.
 struct Counted {
     journal: JournalFile,
     count: std::cell::Cell<usize>,

@@ -1,4 +1,4 @@
-//! `wattlab journal merge`: several journals as one.
+//! `wattlab journal merge`: combines several journals into a new one.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -16,42 +16,45 @@ use crate::{Failure, output};
 /// Arguments of `wattlab journal merge`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Journals, or folders of reproductions.
+    /// Journals, or folders of reproductions with a `journal.jsonl`
     #[arg(required = true, num_args = 2..)]
     paths: Vec<PathBuf>,
-    /// Folder, or file that ends with `.jsonl`, for the journal that is made.
+    /// New journal: a folder, or a file whose name ends with `.jsonl`
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Print one JSON document.
+    /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// Where a run was first seen.
+/// Where a run was found first.
 struct First {
     journal: usize,
     line: u64,
+    /// Hash of the outcome.
     outcome: u64,
 }
 
-/// The runs of all journals, and how many of each were not seen before.
+/// The runs of all journals.
 #[derive(Default)]
 struct Runs {
     first: HashMap<RunId, First>,
+    /// For each journal, how many of its runs were in no journal before it.
     taken: Vec<u64>,
+    /// How many records were skipped because their run was found before.
     doubled: u64,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let paths: Vec<PathBuf> = args.paths.iter().map(|it| file(it)).collect();
-    let out = if args.out.extension().is_some_and(|it| it == "jsonl") {
+    let paths: Vec<PathBuf> = args.paths.iter().map(|path| file(path)).collect();
+    let out = if args.out.extension().is_some_and(|end| end == "jsonl") {
         args.out.clone()
     } else {
         args.out.join("journal.jsonl")
     };
     if out.exists() {
         return Err(Failure::BadInput(anyhow!(
-            "`{}` is there already; name another place by `--out`",
+            "`{}` already exists; choose another file or folder with `--out`",
             out.display()
         )));
     }
@@ -63,7 +66,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let records: u64 = runs.taken.iter().sum();
     if args.json {
         let from = paths.iter().zip(&runs.taken);
-        let from: Vec<_> = from.map(|(it, taken)| json!({"file": it, "taken": taken})).collect();
+        let from: Vec<_> =
+            from.map(|(path, taken)| json!({"file": path, "taken": taken})).collect();
         return output::print_json(&json!({
             "schema": "wattlab.merge/1", "file": out, "records": records,
             "doubled": runs.doubled, "from": from,
@@ -73,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         output::print(&format!("{}: {taken} runs taken", path.display()));
     }
     output::print(&format!(
-        "{}: {records} runs, {} that were in several journals once",
+        "{}: {records} runs; {} records of runs that were already in an earlier journal are left out",
         out.display(),
         runs.doubled
     ));
@@ -81,33 +85,33 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Runs {
-    /// Looks at a journal without keeping its records.
+    /// Notes the runs of a journal without keeping its records.
     fn take(&mut self, paths: &[PathBuf], at: usize) -> Result<(), Failure> {
         let path = &paths[at];
         let mut taken = 0;
         let mut conflict = None;
-        let of = |it: RunSummary| {
+        let of = |summary: RunSummary| {
             let mut hasher = DefaultHasher::new();
-            serde_json::to_vec(&it.outcome).unwrap_or_default().hash(&mut hasher);
-            (it.id, hasher.finish())
+            serde_json::to_vec(&summary.outcome).unwrap_or_default().hash(&mut hasher);
+            (summary.id, hasher.finish())
         };
         let state = summarize_journal(path, of, |line, (id, outcome)| match self.first.entry(id) {
-            Entry::Vacant(place) => {
-                place.insert(First { journal: at, line, outcome });
+            Entry::Vacant(entry) => {
+                entry.insert(First { journal: at, line, outcome });
                 taken += 1;
             }
-            Entry::Occupied(place) if place.get().outcome == outcome => self.doubled += 1,
-            Entry::Occupied(place) => {
-                let first = place.get();
-                conflict.get_or_insert((place.key().clone(), first.journal, first.line, line));
+            Entry::Occupied(entry) if entry.get().outcome == outcome => self.doubled += 1,
+            Entry::Occupied(entry) => {
+                let first = entry.get();
+                conflict.get_or_insert((entry.key().clone(), first.journal, first.line, line));
             }
         });
-        state.and_then(|it| it.undamaged(path)).map_err(Failure::bad_input)?;
+        state.and_then(|state| state.undamaged(path)).map_err(Failure::bad_input)?;
         if let Some((id, journal, first, line)) = conflict {
             return Err(Failure::BadInput(anyhow!(
-                "run {id} has one outcome in `{}` line {first} and another in `{}` line {line}, \
-                 though its spec determines it; one of them is of another version or a broken \
-                 machine: leave that journal out, or move the line aside",
+                "run {id} has one outcome in line {first} of `{}` and another in line {line} of `{}`, \
+                 although equal runs must have equal outcomes; one of them was done by another \
+                 version of wattlab or on a faulty machine: leave its journal out, or remove the line",
                 paths[journal].display(),
                 path.display()
             )));
@@ -121,7 +125,10 @@ fn written(paths: &[PathBuf], runs: &Runs, out: &Path) -> Result<(), Failure> {
     let folder = out.parent().unwrap_or(Path::new("."));
     create_folder(folder)
         .with_context(|| {
-            format!("failed to create folder `{}`; choose another by `--out`", folder.display())
+            format!(
+                "failed to create folder `{}`; choose another folder with `--out`",
+                folder.display()
+            )
         })
         .map_err(Failure::BadInput)?;
     let mut new = NewJournal::create(out).map_err(Failure::run_time)?;
@@ -129,16 +136,16 @@ fn written(paths: &[PathBuf], runs: &Runs, out: &Path) -> Result<(), Failure> {
         let mut kept = Ok(());
         let state = scan_journal(
             path,
-            |it| it,
+            |record| record,
             |_, record| {
-                let is_first = runs.first.get(&record.id).is_some_and(|it| it.journal == at);
+                let is_first = runs.first.get(&record.id).is_some_and(|first| first.journal == at);
                 if is_first && kept.is_ok() {
                     kept = new.push(&record);
                 }
             },
         );
         kept.map_err(Failure::run_time)?;
-        state.and_then(|it| it.undamaged(path)).map_err(Failure::bad_input)?;
+        state.and_then(|state| state.undamaged(path)).map_err(Failure::bad_input)?;
     }
     new.finish().map_err(Failure::run_time)
 }

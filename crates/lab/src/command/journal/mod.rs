@@ -1,4 +1,4 @@
-//! `wattlab journal`: what is in a journal, whether it is whole, and what can be done about it.
+//! `wattlab journal`: verifies, shows, exports, merges and repairs journals.
 
 mod export;
 mod merge;
@@ -18,23 +18,23 @@ pub(crate) use self::repair::repaired;
 /// Subcommands of `wattlab journal`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Check every line: its seal, its record, its id, and that no run is there twice.
+    /// Check every line of a journal for damage
     Verify(verify::Args),
-    /// List the runs, or show one record whole.
+    /// List the runs of a journal, or print one record
     Show(show::Args),
-    /// Write the records as a table (CSV, Parquet) or as plain JSON lines.
+    /// Write the records of a journal as CSV, Parquet or JSON Lines
     Export(export::Args),
-    /// Join the journals of several folders into a new one.
+    /// Combine several journals into a new one
     Merge(merge::Args),
-    /// Move damaged lines aside; their runs are done again.
+    /// Move the damaged lines of a journal into another file
     Repair(repair::Args),
 }
 
-/// Runs it.
+/// Runs a subcommand of `wattlab journal`.
 ///
 /// # Errors
 ///
-/// If a journal cannot be read, is damaged, or does not hold what is asked for.
+/// If a journal cannot be read or is damaged, or does not contain a requested run.
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Verify(args) => verify::run(args),
@@ -45,21 +45,21 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// The journal that a path means: a file, or that of a folder.
+/// The journal at a path: the file itself, or `journal.jsonl` in the folder.
 fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("journal.jsonl") } else { path.to_owned() }
 }
 
-/// The experiment of a flag.
+/// Value of the flag `--experiment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Only {
-    /// RQ1.
+    /// RQ1: hyper-parameter search
     Tuning,
-    /// RQ2 and RQ3.
+    /// RQ2 and RQ3: layers
     Layers,
-    /// RQ4.
+    /// RQ4: batching
     Batching,
-    /// RQ5.
+    /// RQ5: a decade of vision networks
     Timeline,
 }
 

@@ -1,4 +1,4 @@
-//! `wattlab journal repair`: damaged lines are moved aside.
+//! `wattlab journal repair`: moves damaged lines into another file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use crate::{Failure, output, progress};
 /// Arguments of `wattlab journal repair`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Journal, or the folder of a reproduction.
+    /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
-    /// Print one JSON document.
+    /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -26,35 +26,39 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "schema": "wattlab.repair/1",
             "file": path,
             "records": done.records,
-            "torn_bytes": done.torn.map(|it| it.bytes),
+            "torn_bytes": done.torn.map(|torn| torn.bytes),
             "moved": done.moved.iter().map(as_json).collect::<Vec<_>>(),
             "aside": done.aside,
         }));
     }
-    in_words(&path, &done).iter().for_each(|it| output::print(it));
+    in_words(&path, &done).iter().for_each(|line| output::print(line));
     Ok(())
 }
 
-/// Repairs a journal, if there is one, and says what was done.
+/// Repairs a journal if it exists, and prints what was done.
 ///
 /// # Errors
 ///
-/// If it is in use, of a later version, or its folder cannot be written.
+/// If the journal is in use or holds a line of a newer version, or its folder cannot be written.
 pub(crate) fn repaired(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         let done = repair_journal(path).map_err(Failure::bad_input)?;
-        in_words(path, &done).iter().for_each(|it| progress::line(it));
+        in_words(path, &done).iter().for_each(|line| progress::line(line));
     }
     Ok(())
 }
 
+/// What a repair did, as lines of text.
 fn in_words(path: &Path, done: &Repair) -> Vec<String> {
-    let mut words: Vec<String> =
-        done.moved.iter().map(|it| format!("line {}: {}", it.line, it.fault)).collect();
+    let mut lines: Vec<String> = done
+        .moved
+        .iter()
+        .map(|damaged| format!("line {}: {}", damaged.line, damaged.fault))
+        .collect();
     if let Some(torn) = done.torn {
-        words.push(format!("cut off an unfinished last line of {} bytes", torn.bytes));
+        lines.push(format!("removed an unfinished last line of {} bytes", torn.bytes));
     }
-    words.push(match &done.aside {
+    lines.push(match &done.aside {
         Some(aside) => format!(
             "{}: {} records left, {} lines moved to `{}`; their runs will be done again",
             path.display(),
@@ -62,7 +66,7 @@ fn in_words(path: &Path, done: &Repair) -> Vec<String> {
             done.moved.len(),
             aside.display()
         ),
-        None => format!("{}: {} records, no damaged line", path.display(), done.records),
+        None => format!("{}: {} records, no damaged lines", path.display(), done.records),
     });
-    words
+    lines
 }

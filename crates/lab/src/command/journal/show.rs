@@ -1,4 +1,4 @@
-//! `wattlab journal show`: the runs as a table, or one record whole.
+//! `wattlab journal show`: prints the runs of a journal as a table, or one record.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,15 @@ use crate::{Failure, output};
 /// Arguments of `wattlab journal show`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Journal, or the folder of a reproduction.
+    /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
-    /// Only the runs of this experiment.
+    /// Only runs of this experiment
     #[arg(long)]
     experiment: Option<Only>,
-    /// The record of this run, whole; the beginning of its id is enough.
+    /// Print the whole record of the run whose id begins with this text
     #[arg(long, value_name = "ID", conflicts_with = "experiment")]
     id: Option<String>,
-    /// Print one JSON document.
+    /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -47,22 +47,24 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 fn one(args: &Args, id: &str) -> Result<(), Failure> {
     let path = file(&args.path);
     let mut found = Vec::new();
-    let of = |it: RunRecord| it.id.to_string().starts_with(id).then_some(it);
-    let state = scan_journal(&path, of, |_, it| found.extend(it)).map_err(Failure::bad_input)?;
+    let of = |record: RunRecord| record.id.to_string().starts_with(id).then_some(record);
+    let state =
+        scan_journal(&path, of, |_, record| found.extend(record)).map_err(Failure::bad_input)?;
     match &found[..] {
         [one] => output::print_json(one)?,
         [] => {
             return Err(Failure::BadInput(anyhow!(
-                "flag `--id` is `{id}`, and no run in `{}` has an id that begins so; `wattlab \
-                 journal show` lists them",
+                "flag `--id` is `{id}`, but no run in `{}` has an id that begins with it; `wattlab \
+                 journal show` lists the ids",
                 path.display()
             )));
         }
         several => {
-            let ids: Vec<String> = several.iter().take(5).map(|it| it.id.to_string()).collect();
+            let ids: Vec<String> =
+                several.iter().take(5).map(|record| record.id.to_string()).collect();
             return Err(Failure::BadInput(anyhow!(
-                "flag `--id` is `{id}`, and {} runs in `{}` have ids that begin so ({}, …); give \
-                 more of it",
+                "flag `--id` is `{id}`, but {} runs in `{}` have ids that begin with it ({}, …); \
+                 give more digits",
                 several.len(),
                 path.display(),
                 ids.join(", ")
@@ -75,44 +77,46 @@ fn one(args: &Args, id: &str) -> Result<(), Failure> {
 fn table(args: &Args) -> Result<(), Failure> {
     let path = file(&args.path);
     let only = args.experiment.map(Experiment::from);
-    let of = |it: RunRecord| only.is_none_or(|only| it.spec.experiment == only).then(|| line(&it));
+    let wanted = |record: &RunRecord| only.is_none_or(|only| record.spec.experiment == only);
+    let of = |record: RunRecord| wanted(&record).then(|| line(&record));
     let mut lines = Vec::new();
-    let state = scan_journal(&path, of, |_, it| lines.extend(it)).map_err(Failure::bad_input)?;
+    let state =
+        scan_journal(&path, of, |_, line| lines.extend(line)).map_err(Failure::bad_input)?;
     if args.json {
-        let runs = lines.iter().map(|it| {
+        let runs = lines.iter().map(|line| {
             json!({
-                "id": it.id,
-                "experiment": it.experiment,
-                "repetition": it.repetition,
-                "what": it.what,
-                "result": it.result,
-                "energy": it.energy,
-                "duration_s": it.duration_s,
-                "warnings": it.warnings,
+                "id": line.id,
+                "experiment": line.experiment,
+                "repetition": line.repetition,
+                "what": line.what,
+                "result": line.result,
+                "energy": line.energy,
+                "duration_s": line.duration_s,
+                "warnings": line.warnings,
             })
         });
         let runs: Vec<_> = runs.collect();
         output::print_json(&json!({"schema": "wattlab.runs/1", "file": path, "runs": runs}))?;
     } else {
-        let width = lines.iter().map(|it| it.what.chars().count()).max().unwrap_or(0).max(4);
+        let width = lines.iter().map(|line| line.what.chars().count()).max().unwrap_or(0).max(4);
         output::print(&format!(
             "{:<16} {:<10} {:>3} {:<width$} {:>16} {:>18} {:>9}",
             "id", "experiment", "rep", "what", "result", "energy", "time"
         ));
-        for it in &lines {
-            let energy = it.energy.map_or_else(
+        for line in &lines {
+            let energy = line.energy.map_or_else(
                 || "none".to_owned(),
-                |it| format!("{:.2} {}", it.joules, it.origin.word()),
+                |energy| format!("{:.2} {}", energy.joules, energy.origin.word()),
             );
             output::print(&format!(
                 "{} {:<10} {:>3} {:<width$} {:>16} {energy:>18} {:>7.2} s{}",
-                it.id,
-                format!("{:?}", it.experiment).to_lowercase(),
-                it.repetition,
-                it.what,
-                it.result,
-                it.duration_s,
-                match it.warnings {
+                line.id,
+                format!("{:?}", line.experiment).to_lowercase(),
+                line.repetition,
+                line.what,
+                line.result,
+                line.duration_s,
+                match line.warnings {
                     0 => String::new(),
                     1 => "  1 warning".to_owned(),
                     more => format!("  {more} warnings"),
@@ -127,10 +131,10 @@ fn line(record: &RunRecord) -> Line {
     let what = match &record.spec.task {
         Task::Train(task) => {
             let network = &task.network;
-            let trial = task.trial.map_or_else(String::new, |it| {
-                format!(", {} trial {}", it.sampler.title(), it.number)
+            let trial = task.trial.map_or_else(String::new, |trial| {
+                format!(", {} trial {}", trial.sampler.title(), trial.number)
             });
-            // Dense networks have neither.
+            // Dense networks have neither convolutions nor ReLU.
             let blocks = match (network.conv, network.relu) {
                 (0, _) => String::new(),
                 (conv, true) => format!("{conv} conv with ReLU, "),
@@ -150,12 +154,12 @@ fn line(record: &RunRecord) -> Line {
         Task::Infer(task) => format!("{}, batches of {}", task.network, task.batch),
     };
     let result = match &record.outcome {
-        Outcome::Trained(it) => match it.diverged_in_epoch {
+        Outcome::Trained(trained) => match trained.diverged_in_epoch {
             Some(epoch) => format!("diverged in {epoch}"),
-            None => format!("accuracy {:.4}", it.test_accuracy),
+            None => format!("accuracy {:.4}", trained.test_accuracy),
         },
-        Outcome::Served(it) => format!("{} requests", it.requests),
-        Outcome::Inferred(it) => format!("{} images", it.images),
+        Outcome::Served(served) => format!("{} requests", served.requests),
+        Outcome::Inferred(inferred) => format!("{} images", inferred.images),
     };
     Line {
         id: record.id.clone(),

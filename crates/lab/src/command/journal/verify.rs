@@ -1,4 +1,4 @@
-//! `wattlab journal verify`: is it whole?
+//! `wattlab journal verify`: checks every line of a journal.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use crate::{Failure, drive::title, output};
 /// Arguments of `wattlab journal verify`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Journal, or the folder of a reproduction.
+    /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
-    /// Print one JSON document.
+    /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -27,9 +27,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut energy: Option<Energy> = None;
     let state = scan_journal(
         &path,
-        |it| (it.spec.experiment, it.energy.total),
+        |record| (record.spec.experiment, record.energy.total),
         |_, (experiment, joules)| {
-            runs[EXPERIMENTS.iter().position(|it| *it == experiment).unwrap_or(0)] += 1;
+            runs[EXPERIMENTS.iter().position(|known| *known == experiment).unwrap_or(0)] += 1;
             energy = Energy::total(energy.into_iter().chain(joules));
         },
     );
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let experiments: Value = EXPERIMENTS
             .iter()
             .zip(runs)
-            .map(|(it, runs)| (format!("{it:?}").to_lowercase(), json!(runs)))
+            .map(|(experiment, runs)| (format!("{experiment:?}").to_lowercase(), json!(runs)))
             .collect::<serde_json::Map<_, _>>()
             .into();
         output::print_json(&json!({
@@ -49,13 +49,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "experiments": experiments,
             "energy": energy,
             "unsealed": state.unsealed,
-            "torn_bytes": state.torn.map(|it| it.bytes),
+            "torn_bytes": state.torn.map(|torn| torn.bytes),
             "damage": state.damage.iter().map(as_json).collect::<Vec<_>>(),
         }))?;
     } else {
         let joules = energy.map_or_else(
-            || "no joules".to_owned(),
-            |it| format!("{:.0} {}", it.joules, it.origin.word()),
+            || "no energy".to_owned(),
+            |energy| format!("{:.0} {}", energy.joules, energy.origin.word()),
         );
         output::print(&format!(
             "{}: {} records, {} bytes, {joules}",
@@ -63,27 +63,30 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             state.records,
             state.bytes
         ));
-        for (experiment, runs) in EXPERIMENTS.iter().zip(runs).filter(|it| it.1 > 0) {
+        for (experiment, runs) in EXPERIMENTS.iter().zip(runs).filter(|pair| pair.1 > 0) {
             output::print(&format!("{:<16} {runs:>8} runs", title(*experiment)));
         }
         if state.unsealed > 0 {
-            output::print(&format!("{} lines are from before lines were sealed", state.unsealed));
+            output::print(&format!(
+                "{} lines were written by a version without checksums and have none",
+                state.unsealed
+            ));
         }
         if let Some(torn) = state.torn {
             output::print(&format!(
-                "the last line is unfinished ({} bytes): written right now, or cut off by a crash; \
-                 the next `wattlab reproduce` removes it and does its run again",
+                "the last line is unfinished ({} bytes): it is being written, or a crash cut it off; \
+                 in that case the next `wattlab reproduce` removes it and does its run again",
                 torn.bytes
             ));
         }
-        for it in &state.damage {
-            output::print(&format!("line {}: {}", it.line, it.fault));
+        for damaged in &state.damage {
+            output::print(&format!("line {}: {}", damaged.line, damaged.fault));
         }
     }
     state.undamaged(&path).map_err(Failure::bad_input)
 }
 
-/// A damaged line as `--json` has it.
+/// A damaged line in the form of `--json`.
 pub(super) fn as_json(damage: &Damage) -> Value {
     json!({
         "line": damage.line,
