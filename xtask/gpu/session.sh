@@ -1,17 +1,17 @@
 #!/bin/bash
-# What is to be seen on a machine with an NVIDIA GPU, part by part, each useful alone and within its own
-# time. `cargo xtask bundle` puts this beside the program, its probe, the peer's script and the data.
+# Measures on a machine with an NVIDIA GPU, part by part. Each part is useful alone and has its own time
+# limit. `cargo xtask bundle` puts this script beside the program, its probe, the peer's script and the data.
 #
-#   session.sh PART...       parts: check nvml speed rq23 rq1 rq4 rq5 report (all: every one, in this order)
+#   session.sh PART...       parts: check nvml speed rq23 rq1 rq4 rq5 report; `all` runs them in this order
 #
-# DEVICE  where networks run, `cuda` unless said otherwise (`cpu` tries the script out)
-# OUT     folder for what comes out, `out` unless said otherwise: summary.txt, logs.tar.xz, study.tar.xz,
-#         renewed after each part
-# WORK    folder to work in; a temporary one unless said otherwise
-# SCALE   factor of every time limit (1)
-# SIZE    `tiny`: sizes to try the script out
+# Environment variables, with their defaults:
+# DEVICE  where networks run (cuda); `cpu` is for trying the script
+# OUT     folder of the output: summary.txt, logs.tar.xz, study.tar.xz, rewritten after each part (out)
+# WORK    folder of intermediate files (a temporary folder)
+# SCALE   factor for all time limits (1)
+# SIZE    `tiny` uses small sizes, for trying the script (full sizes)
 #
-# A study beside this script (`study`, as study.tar.xz unpacks) is gone on with.
+# If a folder `study` is beside this script (unpack study.tar.xz there), its study is continued.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=${DEVICE:-cuda}
@@ -28,8 +28,8 @@ study=$work/study
 [ -d "$here/study" ] && [ ! -d "$study" ] && cp -r "$here/study" "$study"
 failed=0
 
-# The driver's libraries where the system does not know them; cuBLAS beside the program, on the system or in
-# Python's packages.
+# Finds the driver's libraries in folders that the system does not search, and cuBLAS beside the program, in
+# the system's folders or in Python's packages.
 find_library() {
     local name=$1 folder
     shift
@@ -50,25 +50,25 @@ if [ "$device" != cpu ]; then
         $("$python" -c 'import sys, glob; print(*(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")))' 2>/dev/null)
 fi
 
-# seconds NAME COMMAND...: at most so long (then as by Ctrl-C), with a log.
+# within SECONDS NAME COMMAND...: runs a command, interrupts it after that time, and keeps its output.
 within() {
     local seconds name start code
     seconds=$(awk "BEGIN { print int($1 * $scale + 0.5) }") name=$2 start=$(date +%s)
     shift 2
-    echo "== $name: at most $seconds s: $*"
+    echo "== $name: time limit $seconds s: $*"
     timeout --kill-after=20 --signal=INT "$seconds" "$@" > >(tee "$work/$name.txt") 2> >(tee "$work/$name.log" >&2)
     code=$?
     echo "== $name: ended with $code after $(($(date +%s) - start)) s"
-    # 124: the time is over; 130: interrupted by us, what was finished is kept.
+    # 124: time limit reached; 130: interrupted by `timeout`. What was finished is kept.
     case $code in 0 | 124 | 130) ;; *) failed=1 ;; esac
 }
 
-# A question of the study, into the same journal.
+# Runs one research question of the study; all questions share a journal.
 question() {
     local profile=$here/gpu.toml
     [ "${SIZE:-}" = tiny ] && profile=quick
     local flags=(--profile "$profile" --rq "$2" --device "$device" --out "$study" --plugin "$probe")
-    # The GPU's counter alone, where nothing measures the processor.
+    # Count the GPU's energy only, because nothing measures the processor's.
     [ "$device" != cpu ] && flags+=(--measured)
     [ -d "$here/data" ] && flags+=(--data-dir "$here/data")
     within "$1" "rq$2" "$wattlab" reproduce "${flags[@]}"
@@ -91,10 +91,10 @@ part() {
         local idle=10 steady=45
         [ "${SIZE:-}" = tiny ] && idle=1 steady=3
         if [ "$device" = cpu ]; then
-            echo "== nvml: no GPU on device cpu: left out"
+            echo "== nvml: skipped, because device cpu has no GPU counter"
             return
         fi
-        # Work that never ends, then work of about a second with rests in between.
+        # Work without an end, then work of about a second with pauses.
         local work=("$wattlab" model bench --device "$device" --net simple_cnn --channels 3 --side 32 --conv 4 --linear 7)
         for format in markdown json; do
             within 120 "nvml-steady-$format" "$wattlab" meter gpu --plugin "$probe" --idle "$idle" --for "$steady" \
@@ -115,13 +115,13 @@ part() {
     rq5) question 150 5 ;;
     report) within 60 report "$wattlab" report "$study" ;;
     *)
-        echo "no part \`$1\`: check nvml speed rq23 rq1 rq4 rq5 report all" >&2
+        echo "unknown part \`$1\`; parts: check nvml speed rq23 rq1 rq4 rq5 report all" >&2
         exit 2
         ;;
     esac
 }
 
-# Few files, whatever was written.
+# Packs the output into a few files.
 pack() {
     if [ -f "$study/journal.jsonl" ]; then
         cp "$here/gpu.toml" "$study/profile.toml"
@@ -132,8 +132,8 @@ pack() {
 
 [ "$*" = all ] && set -- check nvml speed rq23 rq1 rq4 rq5 report
 [ $# -eq 0 ] && set -- ""
-for it in "$@"; do
-    part "$it"
+for name in "$@"; do
+    part "$name"
     pack
 done
 exit $failed

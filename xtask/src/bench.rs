@@ -1,8 +1,9 @@
-//! `cargo xtask bench NAME`: an ability beside its peers, in one run.
+//! `cargo xtask bench NAME`: measures one of the crates, and compares it with its peers in the same run.
 
 mod journal;
 mod meter;
 mod models;
+mod python;
 mod sim;
 
 use anyhow::bail;
@@ -20,12 +21,12 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         ["sim", "--live"] => sim::live(),
         ["hpo", flags @ ..] => {
             let mut command = vec!["bench", "-p", "wattlab-hpo", "--bench", "targets"];
-            // A benchmark runs in its package's folder; a path is the caller's.
+            // Cargo runs a benchmark in its package's folder; relative paths mean the caller's.
             let flags: Vec<String> = flags
                 .iter()
-                .map(|it| match std::path::absolute(it) {
+                .map(|flag| match std::path::absolute(flag) {
                     Ok(path) if path.is_dir() => path.display().to_string(),
-                    _ => (*it).to_owned(),
+                    _ => (*flag).to_owned(),
                 })
                 .collect();
             if !flags.is_empty() {

@@ -1,5 +1,5 @@
-//! `cargo xtask bundle`: everything a machine with a GPU needs that has no cargo and no network, in
-//! `target/bundle`.
+//! `cargo xtask bundle`: collects in `target/bundle` what a GPU machine without cargo and without a network
+//! needs.
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -12,8 +12,8 @@ use anyhow::{Context, bail, ensure};
 
 use crate::process::{cargo, release_folder, root};
 
-/// What such a machine takes at most, packed.
-const MOST: u64 = 64 << 20;
+/// The greatest size of a bundle in bytes.
+const LIMIT: u64 = 64 << 20;
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     let (mut data, mut features) = (None, vec!["--features", "wattlab/cuda"]);
@@ -62,8 +62,10 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     }
     let bytes = size(&folder)?;
     eprintln!("{}: {:.1} MiB", folder.display(), bytes as f64 / f64::from(1 << 20));
-    eprintln!("there: target/bundle/session.sh all (or parts of it: see its first lines)");
-    ensure!(bytes <= MOST, "more than {} MiB", MOST >> 20);
+    eprintln!(
+        "on the GPU machine, run `target/bundle/session.sh all` (or some of its parts, see its first lines)"
+    );
+    ensure!(bytes <= LIMIT, "the bundle is larger than {} MiB", LIMIT >> 20);
     Ok(0)
 }
 

@@ -1,37 +1,75 @@
-//! `cargo xtask ci`: everything that must be green before a change lands.
+//! `cargo xtask ci`: every check that must pass before a change lands, one step after another.
 
-use crate::process::{cargo, root, wattlab};
+use std::{fs, time::Instant};
 
-/// Arguments of cargo, and variables of its environment.
-type Step<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+use anyhow::bail;
 
-pub(crate) fn run() -> anyhow::Result<u8> {
-    let steps: &[Step<'_>] = &[
-        (&["fmt", "--all", "--check"], &[]),
-        (&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[]),
-        (&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")]),
-        // The README's test command.
-        (&["test", "--workspace"], &[]),
-    ];
-    for (args, env) in steps {
-        eprintln!("ci: cargo {}", args.join(" "));
-        let code = cargo(args, env)?;
+use crate::{
+    commands, embed, platforms,
+    process::{cargo, target_folder, wattlab},
+    reproduce,
+};
+
+/// A step's name, what it checks, and the function that returns its exit code.
+type Step = (&'static str, &'static str, fn() -> anyhow::Result<u8>);
+
+/// Cheap steps come first, so that a mistake shows early; steps that share build outputs stand together.
+const STEPS: &[Step] = &[
+    ("fmt", "every file is formatted", || cargo(&["fmt", "--all", "--check"], &[])),
+    ("platforms", "no Linux-only dependency is used on other systems", platforms::run),
+    ("clippy", "no lint warns", || {
+        let lints = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        cargo(&[&["clippy"][..], &lints].concat(), &[])
+    }),
+    ("doc", "the documentation builds without a warning", || {
+        cargo(&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
+    }),
+    ("test", "every test passes (the README's command)", || cargo(&["test", "--workspace"], &[])),
+    ("embed", "packaged crates work in other people's workspaces", embed::run),
+    ("reproduce", "a quick reproduction gives a verdict on every claim", quick_reproduction),
+    ("commands", "every command in the documentation works", || commands::run(&[])),
+];
+
+/// Runs all steps, or the named ones; prints the time that each took.
+pub(crate) fn run(names: &[&str]) -> anyhow::Result<u8> {
+    for name in names {
+        if !STEPS.iter().any(|(known, ..)| known == name) {
+            let known: Vec<&str> = STEPS.iter().map(|&(known, ..)| known).collect();
+            bail!("unknown step `{name}`; steps: {}", known.join(", "));
+        }
+    }
+    let start = Instant::now();
+    let mut times = Vec::new();
+    for (name, checks, step) in STEPS {
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
+        eprintln!("ci: {name}: {checks}");
+        let begin = Instant::now();
+        let code = step()?;
+        times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
         if code != 0 {
+            eprintln!("ci: step `{name}` failed with exit code {code} ({})", times.join(", "));
             return Ok(code);
         }
     }
-    quick_reproduction()
+    let total = start.elapsed().as_secs_f64() / 60.0;
+    eprintln!("ci: all steps passed in {total:.1} min ({})", times.join(", "));
+    Ok(0)
 }
 
-/// A real quick reproduction from scratch, and a verdict for every claim.
+/// Runs a real quick reproduction from scratch and checks that it reached a verdict on every claim.
 fn quick_reproduction() -> anyhow::Result<u8> {
-    let out = root().join("target/ci-reproduce");
-    if out.exists() {
-        std::fs::remove_dir_all(&out)?;
+    let code = reproduce::build()?;
+    if code != 0 {
+        return Ok(code);
     }
-    eprintln!("ci: cargo xtask reproduce --out {}", out.display());
-    let out = out.to_string_lossy();
-    let code = crate::reproduce::run(&["--out", &out])?;
+    let out = target_folder().join("ci-reproduce");
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    let out = out.to_string_lossy().into_owned();
+    let code = wattlab(&reproduce::arguments(&["--out", &out]))?;
     if code != 0 {
         return Ok(code);
     }

@@ -1,4 +1,5 @@
-//! `cargo xtask cuda-toolkit`: what the feature `cuda` is built with, from PyPI, without a system CUDA.
+//! `cargo xtask cuda-toolkit`: installs from PyPI what the feature `cuda` is built with, so that no system-wide
+//! CUDA is needed.
 
 use std::{
     env, fs,
@@ -10,8 +11,8 @@ use anyhow::{Context, bail, ensure};
 
 use crate::process::root;
 
-/// One release of CUDA, 13.0.2, part by part: compiler, its headers, its optimizer, the runtime's headers,
-/// the templates that those include.
+/// The parts of CUDA 13.0.2: compiler, its headers, its optimizer, the runtime's headers, and the C++ library
+/// that those include.
 const PARTS: [&str; 5] = [
     "nvidia-cuda-nvcc==13.0.88",
     "nvidia-cuda-crt==13.0.88",
@@ -21,7 +22,7 @@ const PARTS: [&str; 5] = [
 ];
 const RELEASE: &str = "release 13.0";
 
-/// A kernel that uses what ours do: barriers, shared memory, half-width numbers.
+/// A kernel with the features that our kernels use: barriers, shared memory, 16-bit numbers.
 const PROBE: &str = r#"#include <cuda_bf16.h>
 extern "C" __global__ void probe(float* x, __nv_bfloat16* y) {
     __shared__ float near[256];
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         }
         ["--check"] => {
             let version = check(&home()).with_context(|| {
-                "target/cuda holds no toolkit that works; run `cargo xtask cuda-toolkit`".to_owned()
+                "`target/cuda` holds no working toolkit; run `cargo xtask cuda-toolkit`".to_owned()
             })?;
             eprintln!("{version}, checked: it compiles for sm_80 and sm_90");
         }
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The toolkit's folder, where the build script of the models looks for it too.
+/// The toolkit's folder. The build script of `wattlab-models` looks for it there, too.
 pub(crate) fn home() -> PathBuf {
     root().join("target/cuda/nvidia/cu13")
 }
@@ -73,29 +74,30 @@ fn install() -> anyhow::Result<()> {
     for mut command in [pip("python3", &["-m", "pip"]), pip("uv", &["pip"])] {
         eprintln!("{command:?}");
         match command.status() {
-            Ok(it) if it.success() => return Ok(()),
-            Ok(it) => tried.push(format!("{command:?}: {it}")),
+            Ok(status) if status.success() => return Ok(()),
+            Ok(status) => tried.push(format!("{command:?}: {status}")),
             Err(error) => tried.push(format!("{command:?}: {error}")),
         }
     }
     bail!(
-        "the toolkit could not be installed from PyPI (is it reachable, is there `pip` or `uv`?):\n{}",
+        "failed to install the toolkit from PyPI; check that PyPI can be reached and that `pip` or `uv` is \
+         installed:\n{}",
         tried.join("\n")
     )
 }
 
-/// The compiler's version, if it is the one we mean and compiles.
+/// The compiler's version, if it is the expected one and compiles a kernel.
 fn check(home: &Path) -> anyhow::Result<String> {
     let nvcc = home.join("bin/nvcc");
-    let told = Command::new(&nvcc)
+    let output = Command::new(&nvcc)
         .arg("--version")
         .output()
         .with_context(|| format!("failed to start `{}`", nvcc.display()))?;
-    let text = String::from_utf8_lossy(&told.stdout).into_owned();
-    let version = text.lines().find(|it| it.contains("release")).unwrap_or_default().trim();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.lines().find(|line| line.contains("release")).unwrap_or_default().trim();
     ensure!(
         version.contains(RELEASE),
-        "`{}` is of `{version}`, expected {RELEASE}",
+        "`{}` is version `{version}`, expected {RELEASE}",
         nvcc.display()
     );
     let source = root().join("target/cuda/probe.cu");
@@ -108,13 +110,13 @@ fn check(home: &Path) -> anyhow::Result<String> {
         .output()?;
     ensure!(
         compiled.status.success(),
-        "nvcc compiles nothing (it needs a C++ compiler, `g++`): {}",
+        "nvcc failed to compile a kernel (it needs a C++ compiler, `g++`): {}",
         String::from_utf8_lossy(&compiled.stderr)
     );
     Ok(format!("nvcc {version}"))
 }
 
-/// For what is not ours: other crates find a toolkit by these. Our own build needs none of them.
+/// Prints the variables by which other people's crates find a toolkit. Our own build needs none of them.
 #[expect(clippy::print_stdout, reason = "to be evaluated by a shell")]
 fn variables(home: &Path) {
     let home = home.display();
@@ -123,7 +125,12 @@ fn variables(home: &Path) {
     }
     println!("export PATH='{home}/bin':\"$PATH\"");
     println!("export CUDA_COMPUTE_CAP=90");
-    let shown =
-        if env::var_os("CUDA_HOME").is_some() { " (CUDA_HOME is set and goes first)" } else { "" };
-    eprintln!("`cargo build --release --features cuda` finds it without these{shown}");
+    let shown = if env::var_os("CUDA_HOME").is_some() {
+        " (CUDA_HOME is set and takes precedence)"
+    } else {
+        ""
+    };
+    eprintln!(
+        "`cargo build --release --features cuda` finds the toolkit without these variables{shown}"
+    );
 }

@@ -1,11 +1,11 @@
 //! `cargo xtask datasets`: builds `wattlab`, then runs `wattlab datasets`.
 
-use crate::process::{cargo, wattlab};
+use crate::process::{become_wattlab, cargo};
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
-    let build = cargo(&["build", "--release", "--quiet", "-p", "wattlab"], &[])?;
-    if build != 0 {
-        return Ok(build);
+    let code = cargo(&["build", "--release", "-p", "wattlab"], &[])?;
+    if code != 0 {
+        return Ok(code);
     }
-    wattlab(&[&["datasets"], args].concat())
+    become_wattlab(&[&["datasets"], args].concat())
 }

@@ -1,13 +1,16 @@
 //! Project commands: `cargo xtask <command>`. Runs cargo and `wattlab` as processes.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, reason = "a command talks to people")]
+#![expect(clippy::print_stderr, reason = "a command reports to its user")]
 
 mod bench;
 mod bundle;
 mod ci;
+mod commands;
 mod cuda;
 mod datasets;
+mod embed;
 mod new_probe;
+mod platforms;
 mod process;
 mod reproduce;
 
@@ -16,17 +19,21 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <command>
 
   reproduce [flags]            build, then answer all five questions (flags: cargo xtask reproduce --help)
-  datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take files from a folder)
-  datasets list                the data sets that are known
-  new-probe NAME               a new probe in plugins/NAME that works, to be filled
-  bench meter [--peers]        what measuring costs; beside CodeCarbon, Zeus, pyJoules and carbontracker
-  bench sim [--live]           the simulator beside SimPy, Ciw and nexosim; beside live queues
-  bench journal [RECORDS]...   how journal, plans and report grow; into docs/scale.md
-  bench hpo [flags]            the optimizer against its peers
-  bundle [--data DIR] [--cpu]  program, probe, scripts and data for a machine with a GPU, in target/bundle
-  cuda-toolkit [--check]       a CUDA 13.0 toolkit from PyPI in target/cuda, for --features cuda
-  slurm                        a study on a real Slurm of two nodes on this machine (needs slurm-wlm, munge, root)
-  ci                           everything that must be green before a change lands";
+  datasets fetch NAME [flags]  download a data set and verify it (--from DIR: take its files from a folder)
+  datasets list                list the known data sets
+  new-probe NAME               create plugins/NAME, a working probe to adapt
+  bench meter [--peers]        measure the meter's cost; compare with CodeCarbon, Zeus, pyJoules, carbontracker
+  bench sim [--live]           compare the simulator with SimPy, Ciw and nexosim; with queues served live
+  bench journal [RECORDS]...   measure how journal, plans and report grow; write the table in docs/scale.md
+  bench hpo [flags]            compare the optimizer with its peers
+  bench models --peer torch    compare the networks with PyTorch
+  bundle [--data DIR] [--cpu]  collect program, probe, scripts and data for a GPU machine in target/bundle
+  cuda-toolkit [--check]       install a CUDA 13.0 toolkit from PyPI in target/cuda, for --features cuda
+  slurm                        run a study on a two-node Slurm on this machine (needs slurm-wlm, munge, root)
+  public-api [--update]        compare the crates' public items with crates/*/public-api.txt, or rewrite the files
+  commands [--list]            run every command that the documentation shows
+  embed                        run examples/embed/* against the packaged crates
+  ci [STEP]...                 run every check that must pass before a change lands";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,7 +49,10 @@ fn main() -> ExitCode {
         ),
         Some((&"bundle", rest)) => bundle::run(rest),
         Some((&"cuda-toolkit", rest)) => cuda::run(rest),
-        Some((&"ci", [])) => ci::run(),
+        Some((&"public-api", rest)) => public_api(rest),
+        Some((&"commands", rest)) => commands::run(rest),
+        Some((&"embed", [])) => embed::run(),
+        Some((&"ci", rest)) => ci::run(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -58,5 +68,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The comparison is a test, whose parser would make xtask slow to build.
+fn public_api(args: &[&str]) -> anyhow::Result<u8> {
+    let test = ["test", "--quiet", "-p", "xtask", "--test", "it", "public_api"];
+    match args {
+        [] => process::cargo(&test, &[]),
+        ["--update"] => process::cargo(&test, &[("UPDATE_PUBLIC_API", "1")]),
+        _ => anyhow::bail!("usage: cargo xtask public-api [--update]"),
     }
 }

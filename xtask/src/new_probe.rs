@@ -1,4 +1,4 @@
-//! `cargo xtask new-probe NAME`: a probe that works, to be filled with life.
+//! `cargo xtask new-probe NAME`: creates a working probe to adapt.
 
 use std::{fs, path::Path};
 
@@ -17,21 +17,22 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             return Ok(2);
         }
     };
-    let fine = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
-    if !name.starts_with(|it: char| it.is_ascii_lowercase())
-        || !name.chars().all(fine)
+    let allowed =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if !name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        || !name.chars().all(allowed)
         || name.ends_with('-')
         || name.contains("--")
         || name.len() > 40
     {
         eprintln!(
-            "error: probe name `{name}`: expected a-z, 0-9 and single `-`, a letter first, at most 40"
+            "error: probe name `{name}`: expected at most 40 of a-z, 0-9 and single `-`, beginning with a letter"
         );
         return Ok(2);
     }
     let folder = plugins.join(name);
     if folder.exists() {
-        eprintln!("error: `{}` exists; choose another name or remove it", folder.display());
+        eprintln!("error: `{}` already exists; choose another name or remove it", folder.display());
         return Ok(2);
     }
     fs::create_dir_all(folder.join("src"))?;

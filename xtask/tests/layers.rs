@@ -1,11 +1,11 @@
-//! The dependency graph that ARCHITECTURE.md draws.
+//! The crates depend on one another as ARCHITECTURE.md draws it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{collections::BTreeMap, process::Command};
 
 use serde_json::Value;
 
-/// Each crate, and the workspace crates that it may use.
+/// Each crate, and the crates of this workspace that it uses.
 const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-units", &[]),
     ("wattlab-record", &["wattlab-units"]),
@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// A plugin uses nothing but the interface.
+/// A plugin uses the probe interface and no other crate of this workspace.
 const PLUGIN: &[&str] = &["wattlab-probe-abi"];
 
 fn packages() -> Vec<Value> {
@@ -50,13 +50,13 @@ fn is_plugin(package: &Value) -> bool {
     package["manifest_path"].as_str().unwrap().contains("/plugins/")
 }
 
-/// The workspace crates that a package uses, in its code, its build and its tests.
+/// The crates of this workspace that a package uses in its code, its build script and its tests.
 fn uses(package: &Value) -> Vec<String> {
     let dependencies = package["dependencies"].as_array().unwrap();
     let mut uses: Vec<String> = dependencies
         .iter()
-        .filter(|it| it["path"].is_string())
-        .map(|it| it["name"].as_str().unwrap().to_owned())
+        .filter(|dependency| dependency["path"].is_string())
+        .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
         .collect();
     uses.sort();
     uses.dedup();
@@ -67,20 +67,22 @@ fn uses(package: &Value) -> Vec<String> {
 fn crates_depend_only_downwards() {
     let actual: BTreeMap<String, Vec<String>> = packages()
         .iter()
-        .filter(|it| !is_plugin(it))
-        .map(|it| (it["name"].as_str().unwrap().to_owned(), uses(it)))
+        .filter(|package| !is_plugin(package))
+        .map(|package| (package["name"].as_str().unwrap().to_owned(), uses(package)))
         .collect();
     let expected: BTreeMap<String, Vec<String>> = LAYERS
         .iter()
-        .map(|(name, uses)| ((*name).to_owned(), uses.iter().map(|it| (*it).to_owned()).collect()))
+        .map(|(name, uses)| {
+            ((*name).to_owned(), uses.iter().map(|name| (*name).to_owned()).collect())
+        })
         .collect();
     assert_eq!(actual, expected);
 }
 
 #[test]
-fn a_plugin_is_a_shared_library_that_knows_the_interface_alone() {
+fn a_plugin_is_a_shared_library_and_depends_on_the_interface_only() {
     let packages = packages();
-    let plugins: Vec<&Value> = packages.iter().filter(|it| is_plugin(it)).collect();
+    let plugins: Vec<&Value> = packages.iter().filter(|package| is_plugin(package)).collect();
     assert!(!plugins.is_empty());
     for plugin in plugins {
         assert_eq!(uses(plugin), PLUGIN, "{}", plugin["name"]);

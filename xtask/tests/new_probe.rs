@@ -1,4 +1,4 @@
-//! A new probe compiles, passes its own test and refuses what it must.
+//! `cargo xtask new-probe` writes a probe that compiles and passes its test, and refuses bad names.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
@@ -15,14 +15,14 @@ fn new_probe(name: &str, folder: &Path) -> Output {
         .unwrap()
 }
 
-/// In a workspace of its own that has our interface and nothing else.
+/// Builds the probe in another workspace, which has the probe interface and nothing else of ours.
 #[test]
 fn a_new_probe_compiles_without_a_warning_and_passes_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folder = tempfile::tempdir().unwrap();
     assert!(new_probe("my-board", &folder.path().join("plugins")).status.success());
     let text = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    // The versions, the lints; of our crates, the interface alone.
+    // The workspace's versions and lints, and the interface alone of our crates.
     let rest = text.split_once("[workspace.package]").unwrap().1.split("[profile").next().unwrap();
     let interface = root.join("crates/probe-abi");
     let manifest = format!(
@@ -49,7 +49,10 @@ fn bad_names_and_existing_folders_are_bad_input() {
     for name in ["", "9x", "Board", "a_b", "a/b", "..", "a-", "a--b", "ä", &"a".repeat(41)] {
         let output = new_probe(name, folder.path());
         assert_eq!(output.status.code(), Some(2), "{name}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("expected a-z"), "{name}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("expected at most 40 of a-z"),
+            "{name}"
+        );
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     fs::create_dir(folder.path().join("taken")).unwrap();

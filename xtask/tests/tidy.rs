@@ -1,4 +1,4 @@
-//! House rules that a compiler does not know.
+//! Rules of this repository that the compiler does not check.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
@@ -14,13 +14,13 @@ fn root() -> PathBuf {
 fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> =
-        ["crates", "plugins", "xtask"].iter().map(|it| root().join(it)).collect();
+        ["crates", "plugins", "xtask"].iter().map(|name| root().join(name)).collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() && path.file_name().unwrap() != "target" {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 files.push((path, text));
             }
@@ -31,7 +31,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn modules_are_named_for_an_idea() {
+fn no_module_has_a_catch_all_name() {
     for (path, _) in sources() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         assert!(
@@ -43,20 +43,23 @@ fn modules_are_named_for_an_idea() {
 }
 
 #[test]
-fn unsafe_lives_where_it_may() {
+fn unsafe_code_is_forbidden_in_all_other_crates() {
     let allowed = ["crates/probe-abi/", "crates/meter/", "crates/models/"];
     for krate in fs::read_dir(root().join("crates")).unwrap() {
         let folder = krate.unwrap().path();
         let name = format!("crates/{}/", folder.file_name().unwrap().to_string_lossy());
         let lib = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
         if !allowed.contains(&name.as_str()) {
-            assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+            assert!(
+                lib.contains("#![forbid(unsafe_code)]"),
+                "{name} must have `#![forbid(unsafe_code)]`"
+            );
         }
     }
 }
 
 #[test]
-fn the_changelog_knows_the_version() {
+fn the_changelog_has_a_section_for_the_current_version() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let version = manifest
         .lines()
@@ -68,7 +71,7 @@ fn the_changelog_knows_the_version() {
 }
 
 #[test]
-fn the_toolchain_is_the_one_the_crates_ask_for() {
+fn the_pinned_toolchain_is_the_rust_version_of_the_crates() {
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let value = |text: &str, key: &str| {

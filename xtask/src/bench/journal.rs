@@ -1,4 +1,5 @@
-//! How journal, plans and report grow; writes the table in `docs/scale.md`.
+//! Measures how the cost of the journal, the plans and the report grows with the number of records; writes the
+//! table in `docs/scale.md`.
 
 use std::{
     fs,
@@ -12,8 +13,8 @@ use crate::process::root;
 const BEGIN: &str = "<!-- measured by `cargo xtask bench journal` -->\n";
 const END: &str = "<!-- end -->";
 
-/// Journals of so many records; of 10⁴, 10⁵ and 10⁶ without any. Needs 5 GB where
-/// `TMPDIR` says.
+/// Runs the benchmark with journals of these numbers of records and prints the table. Without numbers it uses
+/// 10⁴, 10⁵ and 10⁶ records and writes the table into the page. Needs 5 GB in `TMPDIR`.
 pub(crate) fn run(sizes: &[&str]) -> anyhow::Result<u8> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -36,7 +37,8 @@ pub(crate) fn run(sizes: &[&str]) -> anyhow::Result<u8> {
         let (_, tail) = rest.split_once(END)?;
         Some((head, tail))
     });
-    let (head, tail) = around.context("`docs/scale.md` has no place for the table")?;
+    let (head, tail) =
+        around.context("`docs/scale.md` lacks the comments between which the table goes")?;
     fs::write(&path, format!("{head}{BEGIN}\n{table}\n{END}{tail}"))
         .with_context(|| format!("failed to write `{}`", path.display()))?;
     Ok(0)

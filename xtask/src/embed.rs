@@ -1,0 +1,171 @@
+//! `cargo xtask embed`: packages every crate as for crates.io, then builds and runs the programs in
+//! `examples/embed`, workspaces of their own, against the packages.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::process::{cargo, root, status, target_folder, without_cargo_variables};
+
+/// Packages the crates, then runs every example; the first exit code that is not 0 ends it.
+pub(crate) fn run() -> anyhow::Result<u8> {
+    let folder = target_folder().join("embed");
+    let packages = match package(&folder.join("packages"))? {
+        Ok(packages) => packages,
+        Err(code) => return Ok(code),
+    };
+    let mut examples = 0;
+    for example in folders(&root().join("examples/embed"))? {
+        let name = name_of(&example);
+        let copy = folder.join("workspaces").join(&name);
+        prepare(&example, &copy)?;
+        eprintln!("embed: running examples/embed/{name} against the packaged crates");
+        let mut command = example_command(&packages, &folder);
+        command.arg("run").arg("--quiet").current_dir(&copy);
+        let code = status(&mut command)?;
+        if code != 0 {
+            eprintln!("embed: examples/embed/{name} failed with exit code {code}");
+            return Ok(code);
+        }
+        examples += 1;
+    }
+    ensure!(examples > 0, "examples/embed holds no example");
+    check_all(&packages, &folder)
+}
+
+/// Packages every publishable crate and unpacks the archives into `folder`. Returns the packages' folders,
+/// or cargo's exit code if it failed.
+fn package(folder: &Path) -> anyhow::Result<Result<Vec<PathBuf>, u8>> {
+    let archives = target_folder().join("package");
+    if archives.exists() {
+        fs::remove_dir_all(&archives)
+            .with_context(|| format!("failed to clear `{}`", archives.display()))?;
+    }
+    // Verifying would compile every crate once more; the examples and `check_all` compile them below.
+    let flags = ["--workspace", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--quiet"];
+    let code = cargo(&[&["package"][..], &flags].concat(), &[])?;
+    if code != 0 {
+        return Ok(Err(code));
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("failed to clear `{}`", folder.display()))?;
+    }
+    fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create `{}`", folder.display()))?;
+    for archive in entries(&archives)? {
+        if archive.extension().is_some_and(|extension| extension == "crate") {
+            let code = status(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder))?;
+            ensure!(code == 0, "`tar` failed to unpack `{}`", archive.display());
+        }
+    }
+    Ok(Ok(folders(folder)?))
+}
+
+/// Copies an example out of this workspace, together with our lock file, so that it uses the versions of
+/// other people's crates that this workspace is tested with.
+fn prepare(example: &Path, copy: &Path) -> anyhow::Result<()> {
+    if copy.exists() {
+        fs::remove_dir_all(copy)
+            .with_context(|| format!("failed to clear `{}`", copy.display()))?;
+    }
+    copy_folder(example, copy)?;
+    fs::copy(root().join("Cargo.lock"), copy.join("Cargo.lock"))
+        .context("failed to copy `Cargo.lock`")?;
+    Ok(())
+}
+
+/// Compiles all packages, `wattlab` among them, as dependencies of an empty program.
+fn check_all(packages: &[PathBuf], folder: &Path) -> anyhow::Result<u8> {
+    let all = folder.join("workspaces/all");
+    fs::create_dir_all(all.join("src"))
+        .with_context(|| format!("failed to create `{}`", all.display()))?;
+    let mut manifest = String::from(
+        "[workspace]\n\n[package]\nname = \"all\"\nedition = \"2024\"\n\n[dependencies]\n",
+    );
+    for package in packages {
+        let (name, version) = name_and_version(package)?;
+        // A probe is a shared library and nobody's dependency.
+        if !name.starts_with("wattlab-probe-") || name == "wattlab-probe-abi" {
+            manifest.push_str(&format!("{name} = \"{version}\"\n"));
+        }
+    }
+    manifest.push('\n');
+    // The workspace's profiles, so that compiled dependencies can be shared with it.
+    let workspace = fs::read_to_string(root().join("Cargo.toml"))?;
+    if let Some(start) = workspace.find("[profile.") {
+        manifest.push_str(&workspace[start..]);
+    }
+    fs::write(all.join("Cargo.toml"), manifest)?;
+    fs::write(all.join("src/lib.rs"), "")?;
+    fs::copy(root().join("Cargo.lock"), all.join("Cargo.lock"))?;
+    eprintln!("embed: checking all packaged crates together");
+    let mut command = example_command(packages, folder);
+    command.args(["check", "--quiet"]).current_dir(&all);
+    command.env("CARGO_TARGET_DIR", target_folder());
+    status(&mut command)
+}
+
+/// Cargo, told to take our crates from the packages instead of crates.io.
+fn example_command(packages: &[PathBuf], folder: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_cargo_variables(&mut command);
+    command.env("CARGO_TARGET_DIR", folder.join("target")).stdin(Stdio::null());
+    for package in packages {
+        if let Ok((name, _)) = name_and_version(package) {
+            let path = package.display();
+            command.arg("--config").arg(format!("patch.crates-io.{name}.path=\"{path}\""));
+        }
+    }
+    command
+}
+
+/// `wattlab-meter` and `0.1.0` of `…/wattlab-meter-0.1.0`.
+fn name_and_version(package: &Path) -> anyhow::Result<(String, String)> {
+    let folder = name_of(package);
+    match folder.rsplit_once('-') {
+        Some((name, version)) => Ok((name.to_owned(), version.to_owned())),
+        None => bail!("`{}` is not a package's folder", package.display()),
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The folders in a folder, by name.
+fn folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let failed = || format!("failed to read `{}`", folder.display());
+    let entries = fs::read_dir(folder).with_context(failed)?;
+    let mut paths = entries
+        .map(|entry| Ok(entry.with_context(failed)?.path()))
+        .collect::<anyhow::Result<Vec<PathBuf>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("failed to create `{}`", to.display()))?;
+    for path in entries(from)? {
+        let copy = to.join(name_of(&path));
+        // Build outputs of an example that somebody built where it stands.
+        if name_of(&path) == "target" {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &copy)?;
+        } else {
+            fs::copy(&path, &copy)
+                .with_context(|| format!("failed to copy `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}
