@@ -14,6 +14,17 @@ pub fn names() -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
+/// The embedded data set whose images have the shape of those of another set; `None` if there is no
+/// such set.
+pub(crate) fn embedded_of_same_shape(name: &str) -> Option<&'static str> {
+    let manifest = Manifest::named(name).ok()?;
+    match (manifest.channels, manifest.side) {
+        (1, 28) => Some("shapes-28"),
+        (3, 32) => Some("shapes-32"),
+        _ => None,
+    }
+}
+
 /// Where data sets are fetched to and looked for: `$XDG_CACHE_HOME/wattlab`, or
 /// `~/.cache/wattlab`.
 #[must_use]

@@ -11,7 +11,7 @@ use crate::Failure;
 /// # Errors
 ///
 /// If there is no such device, or this program cannot use it.
-pub fn device(name: &str) -> Result<Device, Failure> {
+pub(crate) fn device(name: &str) -> Result<Device, Failure> {
     Device::named(name).map_err(|error| match error {
         DeviceError::Driver { .. } => Failure::run_time(error),
         error => Failure::bad_input(error),
@@ -24,7 +24,7 @@ pub fn device(name: &str) -> Result<Device, Failure> {
 /// # Errors
 ///
 /// If it is a GPU, and neither it nor the whole machine has a sensor.
-pub fn check_seen(name: &str, probes: &[ProbeUse]) -> Result<(), Failure> {
+pub(crate) fn check_seen(name: &str, probes: &[ProbeUse]) -> Result<(), Failure> {
     let sees = |it: &ProbeUse| matches!(it.domain, Domain::Gpu | Domain::System);
     if name == "cpu" || probes.iter().any(sees) {
         return Ok(());
@@ -37,7 +37,7 @@ pub fn check_seen(name: &str, probes: &[ProbeUse]) -> Result<(), Failure> {
 
 /// What only the CPU does.
 #[must_use]
-pub fn cpu_only(what: &'static str, device: &Device) -> DeviceError {
+pub(crate) fn cpu_only(what: &'static str, device: &Device) -> DeviceError {
     DeviceError::CpuOnly { what, name: device.name().to_owned() }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
 
-use crate::{Failure, progress::line};
+use crate::{Failure, output::line};
 
 /// Downloads a file beside its place, going on where an earlier try stopped; moves it there once its
 /// SHA-256 begins with `sha256`. `otherwise` says what can be done without network.

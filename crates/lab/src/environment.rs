@@ -1,12 +1,12 @@
-//! Where a run takes place and by which code.
+//! The machine and the code of a run.
 
 use std::fs;
 
 use record::{Code, Environment, Machine, ProbeUse};
 
-/// Describes this process's code and machine.
+/// Describes the code and the machine of this process, with the probes that it reads.
 #[must_use]
-pub fn environment(probes: Vec<ProbeUse>) -> Environment {
+pub(crate) fn environment(probes: Vec<ProbeUse>) -> Environment {
     let revision = env!("WATTLAB_REVISION");
     Environment {
         code: Code {
@@ -21,14 +21,14 @@ pub fn environment(probes: Vec<ProbeUse>) -> Environment {
     }
 }
 
-/// Threads the work may use: the processors this process may run on.
+/// The number of threads for the work: the processors that this process may use.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn machine() -> Machine {
     let system = rustix::system::uname();
-    let text = |it: &std::ffi::CStr| it.to_string_lossy().into_owned();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     Machine {
         os: format!("{} {}", text(system.sysname()), text(system.release())),
         arch: std::env::consts::ARCH.to_owned(),

@@ -1,26 +1,31 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod command;
+// What benchmarks, tests and the README's example use is public; the rest belongs to the command.
 pub mod config;
 pub mod data;
-pub mod device;
-mod download;
-pub mod drive;
-pub mod environment;
-pub mod estimate;
+pub mod driver;
 pub mod executor;
 pub mod experiment;
-mod failure;
-mod images;
 pub mod insight;
-mod interrupt;
-mod others;
-pub mod output;
 pub mod progress;
 pub mod seed;
-pub mod sensing;
-mod surroundings;
 pub mod work;
 
-pub use crate::{failure::Failure, images::PhotographsError, interrupt::Interrupt};
+mod cli;
+mod command;
+mod device;
+mod download;
+mod environment;
+mod estimate;
+mod failure;
+mod images;
+mod interrupt;
+mod others;
+mod output;
+mod reporting;
+mod sensing;
+mod surroundings;
+
+use crate::failure::Failure;
+pub use crate::{cli::main, images::PhotographsError, interrupt::Interrupt};

@@ -1,21 +1,20 @@
-//! Files that are whole or not there, and the one JSON document on standard output.
+//! What the program prints (results on standard output, messages on standard error) and how it
+//! writes numbers, durations and whole files. Every module may use this one; it uses none but
+//! [`Failure`].
 
 use std::{
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io::{self, Write, stderr},
+    path::Path,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use anyhow::Context;
-use record::{
-    Experiment, JournalError, Results, RunRecord, last_record, scan_journal, summarize_journal,
-};
-use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target, WholeFile};
+use report::{Target, WholeFile};
 use serde::Serialize;
 
-use crate::{Failure, insight};
+use crate::Failure;
 
-/// Writes a file under a temporary name beside it, then renames it into place.
+/// Writes a file under a temporary name and renames it into place, so that it is whole or not there.
 ///
 /// # Errors
 ///
@@ -26,16 +25,17 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     file.finish()
 }
 
-/// Prints the one JSON document of `--json`.
+/// Prints the JSON document of `--json`.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(value).map_err(Failure::run_time)?);
     Ok(())
 }
 
-/// Why standard output could not be written, of the first line that was lost.
+/// The first error of writing standard output.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line of the program's output. If that fails, the work goes on, and [`lost`] says so.
+/// Prints a line of the program's output. If that fails, the program continues, and [`lost`] returns
+/// the error at its end.
 pub(crate) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -43,12 +43,13 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Whether output was lost, other than to a reader that had enough (`wattlab … | head -1`).
+/// Fails if output was lost.
 ///
 /// # Errors
 ///
-/// If standard output could not be written, as on a full disk.
-pub fn lost() -> Result<(), Failure> {
+/// If standard output could not be written, as on a full disk. A reader that stops reading
+/// (`wattlab … | head -1`) is no error.
+pub(crate) fn lost() -> Result<(), Failure> {
     match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::run_time(
             anyhow::Error::new(error).context("failed to write standard output"),
@@ -57,92 +58,54 @@ pub fn lost() -> Result<(), Failure> {
     }
 }
 
-/// A number's text for people: the sign of a negative one is a minus, not a hyphen.
+/// The text of a number with a typographic minus sign instead of a hyphen.
 pub(crate) fn minus(number: &str) -> String {
-    number.strip_prefix('-').map_or_else(|| number.to_owned(), |it| format!("\u{2212}{it}"))
+    number.strip_prefix('-').map_or_else(|| number.to_owned(), |digits| format!("\u{2212}{digits}"))
 }
 
-/// The accuracy of a flag: a share above 0 and at most 1.
+/// The accuracy that a flag gives: a share above 0 and at most 1.
 pub(crate) fn target(text: &str) -> Result<Target, String> {
     match text.parse::<f64>() {
-        Ok(it) if it > 0.0 && it <= 1.0 => Ok(Target::Accuracy(it)),
-        _ => Err(format!("`{text}` is no share above 0 and at most 1, such as 0.85 for 85 %")),
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(Target::Accuracy(share)),
+        _ => Err(format!(
+            "expected a share above 0 and at most 1, such as 0.85 for 85 %; found `{text}`"
+        )),
     }
 }
 
-/// Computes findings from a journal's records and writes `results.json` and `report/` into its
-/// folder; `target` is the accuracy whose price in joules is shown.
-///
-/// # Errors
-///
-/// If there is no readable journal, or the folder cannot be written.
-pub(crate) fn write_report(folder: &Path, target: Target) -> Result<Results, Failure> {
-    let source = JournalFile::of(folder);
-    let runs = source.runs().map_err(Failure::bad_input)?;
-    written(&source, &runs, folder, target).map_err(Failure::run_time)
+/// Prints a message on standard error. If that fails, the message is lost.
+pub(crate) fn line(text: &str) {
+    drop(writeln!(stderr().lock(), "{text}"));
 }
 
-fn written(
-    source: &JournalFile,
-    runs: &Runs,
-    folder: &Path,
-    target: Target,
-) -> Result<Results, anyhow::Error> {
-    let published = Published::built_in();
-    let results = report::results(runs, &published);
-    let insights = insight::of_searches(&runs.rows.trials);
-    let document: Document = report::document(runs, &results, &published, target, &insights);
-    let path = folder.join("results.json");
-    let mut json = serde_json::to_vec_pretty(&results)?;
-    json.push(b'\n');
-    write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
-    let report = folder.join("report");
-    let files = report::write(&document, &report)?;
-    report::write_records(source, runs, &files, &report)?;
-    Ok(results)
+/// A share in percent, such as `12 %`.
+#[must_use]
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
-/// A journal whose records are read some at a time.
-pub(crate) struct JournalFile {
-    /// The file.
-    pub(crate) path: PathBuf,
-    /// Only the runs of this experiment.
-    pub(crate) only: Option<Experiment>,
-}
-
-impl JournalFile {
-    /// That of a reproduction's folder.
-    pub(crate) fn of(folder: &Path) -> Self {
-        Self { path: folder.join("journal.jsonl"), only: None }
-    }
-
-    /// Its runs as a report needs them.
-    pub(crate) fn runs(&self) -> Result<Runs, JournalError> {
-        let mut runs = Runs::default();
-        let state = summarize_journal(&self.path, Run::from, |_, run| runs.push(run))?;
-        state.undamaged(&self.path)?;
-        runs.environment = last_record(&self.path)?.map(|it| it.environment);
-        Ok(runs)
+/// A duration for people, such as `48 s`, `3 min 20 s` or `5 h 10 min`.
+#[must_use]
+pub(crate) fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) if h < 48 => format!("{h} h {m} min"),
+        (h, ..) => format!("{:.1} days", h as f64 / 24.0),
     }
 }
 
-impl RecordSource for JournalFile {
-    fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()> {
-        let mut some = Vec::with_capacity(RECORDS_AT_ONCE);
-        let mut kept = Ok(());
-        let state = scan_journal(
-            &self.path,
-            |it| self.only.is_none_or(|only| only == it.spec.experiment).then_some(it),
-            |_, record| {
-                some.extend(record);
-                if some.len() == RECORDS_AT_ONCE && kept.is_ok() {
-                    kept = sink(&some);
-                    some.clear();
-                }
-            },
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_at_most_two_units() {
+        let say = |seconds| human(Duration::from_secs(seconds));
+        assert_eq!(
+            [say(48), say(200), say(18_600), say(432_000)],
+            ["48 s", "3 min 20 s", "5 h 10 min", "5.0 days"]
         );
-        kept?;
-        sink(&some)?;
-        state.and_then(|it| it.undamaged(&self.path)).map_err(io::Error::other)
     }
 }

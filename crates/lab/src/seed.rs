@@ -1,10 +1,10 @@
-//! Seeds from seeds: every random number is a function of the profile's seed and of what it is for.
+//! Seeds: every random number is a function of the profile's seed and of its purpose.
 
 use sha2::{Digest, Sha256};
 
-/// A seed for a purpose: the first 8 bytes of a SHA-256 over the parent seed and the purpose.
+/// The seed for a purpose: the first 53 bits of the SHA-256 of the parent seed and the purpose.
 ///
-/// Only 53 bits are kept, so that a seed survives programs that read JSON numbers as doubles.
+/// With 53 bits, a seed survives programs that read JSON numbers as 64-bit floats.
 #[must_use]
 pub fn derive(parent: u64, purpose: &str) -> u64 {
     let mut hash = Sha256::new();
@@ -15,13 +15,13 @@ pub fn derive(parent: u64, purpose: &str) -> u64 {
     bytes >> 11
 }
 
-/// A number in [0, 1) from a seed.
+/// The number in [0, 1) that belongs to a seed.
 #[must_use]
 pub fn unit(seed: u64) -> f64 {
     seed as f64 / (1_u64 << 53) as f64
 }
 
-/// Puts items in a random order: each is drawn a key by its position.
+/// Puts items into a random order that follows from the seed.
 pub fn shuffle<T>(seed: u64, items: &mut Vec<T>) {
     let mut keyed: Vec<(u64, T)> = items
         .drain(..)
@@ -37,15 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_depend_on_parent_and_purpose_and_fit_a_double() {
+    fn a_seed_depends_on_parent_and_purpose_and_fits_a_64_bit_float() {
         assert_ne!(derive(1, "a"), derive(1, "b"));
         assert_ne!(derive(1, "a"), derive(2, "a"));
-        assert!((0..1000).all(|it| derive(it, "x") < 1 << 53));
-        assert!((0..1000).all(|it| unit(derive(it, "x")) < 1.0));
+        assert!((0..1000).all(|parent| derive(parent, "x") < 1 << 53));
+        assert!((0..1000).all(|parent| unit(derive(parent, "x")) < 1.0));
     }
 
     #[test]
-    fn a_shuffle_keeps_every_item_and_is_repeatable() {
+    fn a_shuffle_keeps_every_item_and_depends_on_the_seed_alone() {
         let shuffled = |seed| {
             let mut items: Vec<u32> = (0..50).collect();
             shuffle(seed, &mut items);

@@ -9,31 +9,31 @@ use crate::Failure;
 
 /// What to read.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Sensing {
+pub(crate) struct Sensing {
     /// Read this folder in place of `/sys`.
     #[arg(long, value_name = "DIR")]
-    pub sysfs: Option<PathBuf>,
+    pub(crate) sysfs: Option<PathBuf>,
     /// Load a probe from a shared library, with its options if it has some.
     #[arg(long, value_name = "FILE[,KEY=VALUE]...", value_parser = plugin)]
-    pub plugin: Vec<PluginFile>,
+    pub(crate) plugin: Vec<PluginFile>,
     /// Load every probe of a folder.
     #[arg(long, value_name = "DIR")]
-    pub plugin_dir: Option<PathBuf>,
+    pub(crate) plugin_dir: Option<PathBuf>,
     /// Use this library in place of NVIDIA's `libnvidia-ml.so.1`.
     #[arg(long, value_name = "FILE")]
-    pub nvml_library: Option<PathBuf>,
+    pub(crate) nvml_library: Option<PathBuf>,
     /// Run each plugin in a process of its own: one that crashes takes nothing with it.
     #[arg(long)]
-    pub isolate: bool,
+    pub(crate) isolate: bool,
 }
 
 /// A plugin and its options.
 #[derive(Clone, Debug)]
-pub struct PluginFile {
+pub(crate) struct PluginFile {
     /// The shared library.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// In the plugin's own words.
-    pub options: Vec<(String, String)>,
+    pub(crate) options: Vec<(String, String)>,
 }
 
 impl fmt::Display for PluginFile {
@@ -49,7 +49,7 @@ impl fmt::Display for PluginFile {
 /// # Errors
 ///
 /// If what follows a comma has no `=`.
-pub fn plugin(text: &str) -> Result<PluginFile, String> {
+pub(crate) fn plugin(text: &str) -> Result<PluginFile, String> {
     let mut parts = text.split(',');
     let path = PathBuf::from(parts.next().unwrap_or_default());
     let option = |it: &str| match it.split_once('=') {
@@ -66,7 +66,7 @@ impl Sensing {
     /// # Errors
     ///
     /// If `--sysfs` is not a folder.
-    pub fn builder(&self) -> Result<Builder, Failure> {
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = Meter::builder();
         if let Some(sysfs) = &self.sysfs {
             if !sysfs.is_dir() {
@@ -122,7 +122,7 @@ fn beside_this_program(name: &str) -> Option<PathBuf> {
 /// # Errors
 ///
 /// If it is not such a number.
-pub fn milliseconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected milliseconds, such as 100".to_owned())?;
     if (1.0..=3_600_000.0).contains(&value) {
         Ok(Duration::from_secs_f64(value / 1000.0))
@@ -136,7 +136,7 @@ pub fn milliseconds(text: &str) -> Result<Duration, String> {
 /// # Errors
 ///
 /// If it is not such a number.
-pub fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected seconds, such as 10".to_owned())?;
     if value > 0.0 && value <= 86_400.0 {
         Ok(Duration::from_secs_f64(value))

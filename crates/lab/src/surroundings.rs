@@ -1,4 +1,4 @@
-//! What goes on around a run while it is measured: others' load, temperature, clocks.
+//! The conditions during a measurement: load by other processes, temperature, clock frequency.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use record::Surroundings;
 
 use crate::others::Others;
 
-/// Observes from now on.
+/// Observes the conditions from its start to its end.
 pub(crate) struct Watch<'a> {
     sysfs: &'a Path,
     cpus: &'a [usize],
@@ -17,14 +17,15 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// For a process that is pinned to those processors, or to none.
+    /// Starts to observe. `cpus`: the processors to which this process is pinned; empty if it is not
+    /// pinned.
     pub(crate) fn start(sysfs: &'a Path, cpus: &'a [usize]) -> Self {
         let (temperature, clock) = (temperature(sysfs), clock(sysfs, cpus));
         let own = (!cpus.is_empty()).then(|| Others::watch_on(cpus));
         Self { sysfs, cpus, all: Others::watch(), own, temperature, clock }
     }
 
-    /// What was observed.
+    /// Ends the observation.
     pub(crate) fn end(self) -> Surroundings {
         let (others_share, own) = (self.all.share(), self.own.as_ref().and_then(Others::share));
         let both = |before: Option<f64>, after: Option<f64>| Some([before?, after?]);
@@ -40,45 +41,47 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// The machine's name.
+/// The name of this machine.
 pub(crate) fn host() -> Option<String> {
     Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
-/// The highest temperature of a processor in °C: hwmon's drivers of processors, or thermal zones.
+/// The highest temperature of a processor in °C, from hwmon's processor drivers or else from thermal
+/// zones; `None` if there is no such sensor.
 fn temperature(sysfs: &Path) -> Option<f64> {
-    let hwmon = folders(&sysfs.join("class/hwmon"), "hwmon").into_iter().filter(|it| {
+    let hwmon = folders(&sysfs.join("class/hwmon"), "hwmon").into_iter().filter(|folder| {
         let drivers = ["coretemp", "k10temp", "zenpower", "cpu_thermal"];
-        text(&it.join("name")).is_some_and(|it| drivers.contains(&it.as_str()))
+        text(&folder.join("name")).is_some_and(|name| drivers.contains(&name.as_str()))
     });
-    let inputs = hwmon
-        .flat_map(|it| folders(&it, "temp"))
-        .filter(|it| it.file_name().is_some_and(|it| it.to_string_lossy().ends_with("_input")));
+    let inputs = hwmon.flat_map(|folder| folders(&folder, "temp")).filter(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("_input"))
+    });
     let hottest = |files: &mut dyn Iterator<Item = std::path::PathBuf>| {
-        let degrees = files.filter_map(|it| Some(number(&it)? / 1000.0));
-        degrees.filter(|it| (-50.0..150.0).contains(it)).max_by(f64::total_cmp)
+        let degrees = files.filter_map(|file| Some(number(&file)? / 1000.0));
+        degrees.filter(|degrees| (-50.0..150.0).contains(degrees)).max_by(f64::total_cmp)
     };
     hottest(&mut inputs.into_iter()).or_else(|| {
         let zones = folders(&sysfs.join("class/thermal"), "thermal_zone").into_iter();
-        let of_cpus = |it: &std::path::PathBuf| {
-            text(&it.join("type"))
-                .is_some_and(|it| it == "x86_pkg_temp" || it.to_lowercase().contains("cpu"))
+        let of_cpus = |zone: &std::path::PathBuf| {
+            text(&zone.join("type"))
+                .is_some_and(|kind| kind == "x86_pkg_temp" || kind.to_lowercase().contains("cpu"))
         };
-        hottest(&mut zones.filter(of_cpus).map(|it| it.join("temp")))
+        hottest(&mut zones.filter(of_cpus).map(|zone| zone.join("temp")))
     })
 }
 
-/// The mean clock of those processors, or of all, in Hz.
+/// The mean clock frequency of some processors, or of all if `cpus` is empty, in Hz; `None` if the
+/// system does not report it.
 fn clock(sysfs: &Path, cpus: &[usize]) -> Option<f64> {
     let folder = sysfs.join("devices/system/cpu");
     let folders = match cpus {
         [] => folders(&folder, "cpu"),
-        cpus => cpus.iter().map(|it| folder.join(format!("cpu{it}"))).collect(),
+        cpus => cpus.iter().map(|cpu| folder.join(format!("cpu{cpu}"))).collect(),
     };
-    // The kernel tells kHz.
+    // The kernel reports kHz.
     let clocks: Vec<f64> = folders
         .iter()
-        .filter_map(|it| Some(number(&it.join("cpufreq/scaling_cur_freq"))? * 1000.0))
+        .filter_map(|cpu| Some(number(&cpu.join("cpufreq/scaling_cur_freq"))? * 1000.0))
         .collect();
     (!clocks.is_empty()).then(|| clocks.iter().sum::<f64>() / clocks.len() as f64)
 }
@@ -86,8 +89,8 @@ fn clock(sysfs: &Path, cpus: &[usize]) -> Option<f64> {
 fn folders(folder: &Path, prefix: &str) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .filter(|it| it.file_name().to_string_lossy().starts_with(prefix))
-        .map(|it| it.path())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
         .collect()
 }
 
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_and_clocks_are_read_where_there_are_some() {
+    fn temperature_and_clock_frequency_are_read_from_sysfs() {
         let sysfs = tempfile::tempdir().unwrap();
         let sysfs = sysfs.path();
         assert_eq!((temperature(sysfs), clock(sysfs, &[])), (None, None));

@@ -385,11 +385,11 @@ fn a_study_survives_lost_nodes_controllers_and_jobs() {
     assert!(status.contains(r#""state": "killed""#), "{status}");
     let mut study = start(&cluster, "second.log");
     cluster.wait("their records to be collected", |_| {
-        said("second.log").contains("in the journal now")
+        said("second.log").contains("added to the journal")
     });
     println!(
         "{}",
-        said("second.log").lines().find(|line| line.contains("in the journal")).unwrap()
+        said("second.log").lines().find(|line| line.contains("to the journal")).unwrap()
     );
 
     // The program is interrupted and cancels its jobs.

@@ -1,4 +1,4 @@
-//! `wattlab check`: does every claim have a verdict?
+//! `wattlab check`: verifies that every claim has a verdict.
 
 use std::{fs, path::PathBuf};
 
@@ -10,17 +10,17 @@ use crate::{Failure, output};
 
 /// Arguments of `wattlab check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Folder of the reproduction, with its `results.json`.
+pub(crate) struct Args {
+    /// Folder of the reproduction, with `results.json`, journal and report.
     folder: PathBuf,
 }
 
-/// Runs it.
+/// Runs `wattlab check`.
 ///
 /// # Errors
 ///
 /// If the results cannot be read, or a claim or a file of the report is missing.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.folder.join("results.json");
     let text = fs::read_to_string(&path)
         .with_context(|| {
@@ -28,7 +28,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         })
         .map_err(Failure::BadInput)?;
     let results: Results = serde_json::from_str(&text)
-        .with_context(|| format!("`{}` does not hold results", path.display()))
+        .with_context(|| {
+            format!(
+                "`{}` does not hold results; run `wattlab report` on its folder",
+                path.display()
+            )
+        })
         .map_err(Failure::BadInput)?;
     let problems = problems(&results, args);
     for claim in &results.claims {
@@ -47,7 +52,7 @@ fn problems(results: &Results, args: &Args) -> Vec<String> {
         problems.push(format!("schema `{}`, expected `{RESULTS_SCHEMA}`", results.schema));
     }
     for id in claim_id::ALL {
-        match results.claims.iter().filter(|it| it.id == id).count() {
+        match results.claims.iter().filter(|claim| claim.id == id).count() {
             1 => {}
             n => problems.push(format!("{n} verdicts on `{id}`, expected 1")),
         }

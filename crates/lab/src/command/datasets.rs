@@ -21,7 +21,7 @@ use crate::{
 
 /// Subcommands of `wattlab datasets`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// List every data set.
     List,
     /// Download a data set, or take its files from a folder, and verify it.
@@ -30,7 +30,7 @@ pub enum Command {
 
 /// Arguments of `wattlab datasets fetch`.
 #[derive(Debug, clap::Args)]
-pub struct Fetch {
+pub(crate) struct Fetch {
     /// Its name.
     name: String,
     /// Take the files from this folder; no network.
@@ -46,7 +46,7 @@ pub struct Fetch {
 /// # Errors
 ///
 /// If the set is unknown, a file cannot be had or is not the published one.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List => {
             for name in embedded_names() {

@@ -1,18 +1,18 @@
-//! A file per subcommand: its arguments and what it does.
+//! The subcommands: one file or folder for each, with its arguments and what it does.
 
-pub mod check;
-pub mod datasets;
-pub mod journal;
-pub mod measure;
-pub mod meter;
-pub mod model;
-pub mod plugin;
-pub mod probes;
+pub(crate) mod check;
+pub(crate) mod datasets;
+pub(crate) mod journal;
+pub(crate) mod measure;
+pub(crate) mod meter;
+pub(crate) mod model;
+pub(crate) mod plugin;
+pub(crate) mod probes;
 mod published;
-pub mod report;
-pub mod reproduce;
-pub mod simulate;
-pub mod stats;
-pub mod status;
-pub mod tune;
-pub mod worker;
+pub(crate) mod report;
+pub(crate) mod reproduce;
+pub(crate) mod simulate;
+pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod tune;
+pub(crate) mod worker;

@@ -20,7 +20,7 @@ use crate::{
 
 /// Subcommands of `wattlab plugin`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Check whether a plugin keeps the contract of `probe.h`.
     Check {
         /// The shared library, with its options if it has some.
@@ -49,7 +49,7 @@ pub enum Command {
 /// # Errors
 ///
 /// If the plugin fails a check: exit code 1.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check { plugin, json, here: true } => tell(&examine(plugin), *json),
         Command::Check { plugin, json, here: false } => check(plugin, *json),

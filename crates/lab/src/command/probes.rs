@@ -7,7 +7,7 @@ use crate::{Failure, output, sensing::Sensing};
 
 /// Arguments of `wattlab probes`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     sensing: Sensing,
     /// Print one JSON document.
@@ -20,7 +20,7 @@ pub struct Args {
 /// # Errors
 ///
 /// If a plugin that was named cannot be loaded.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let probes = meter.probes();
     if args.json {

@@ -5,7 +5,7 @@ use std::path::Path;
 use ::report::{Published, RawStudy, Target};
 use serde_json::json;
 
-use crate::{Failure, insight, output, progress};
+use crate::{Failure, insight, output, progress, reporting};
 
 /// Analyzes a folder of raw files beside what a folder of ours holds, and writes `published/` into it.
 ///
@@ -19,7 +19,7 @@ pub(super) fn run(
     as_json: bool,
 ) -> Result<(), Failure> {
     let reference = RawStudy::read(folder_of_raw).map_err(Failure::bad_input)?;
-    let journal = output::JournalFile::of(out);
+    let journal = reporting::JournalFile::of(out);
     let ours = if journal.path.exists() {
         journal.runs().map_err(Failure::bad_input)?.rows.layers
     } else {

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Failure, output, progress};
+use crate::{Failure, output, progress, reporting};
 use ::report::{Rows, Target};
 use anyhow::anyhow;
 
 /// Arguments of `wattlab report`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// Folder of the reproduction, with its `journal.jsonl`.
@@ -51,12 +51,12 @@ struct Compare {
 ///
 /// If there is no readable journal, the folder cannot be written, or a difference exceeds the
 /// threshold.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(Command::Compare(args)) = &args.command {
         return compare(args);
     }
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
-    let results = output::write_report(folder, args.target.unwrap_or_default())?;
+    let results = reporting::write_report(folder, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn rows(folder: &Path) -> Result<Rows, Failure> {
-    let runs = output::JournalFile::of(folder).runs();
+    let runs = reporting::JournalFile::of(folder).runs();
     runs.map(|it| it.rows).map_err(Failure::bad_input)
 }
 

@@ -1,22 +1,26 @@
-//! `wattlab status`: how a study stands, from another terminal.
+//! `wattlab status`: how far a study is, from another terminal.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use record::{Energy, Experiment, RunSummary};
 
 use crate::{
     Failure,
-    drive::title,
+    config::Profile,
     executor::WorkFolder,
+    experiment::{self, Brief, title},
     output,
     progress::{self, ExperimentStatus, StudyState, StudyStatus},
 };
 
 /// Arguments of `wattlab status`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Folder of the study.
+pub(crate) struct Args {
+    /// Folder of the study, as given to `reproduce --out`.
     #[arg(default_value = "target/reproduce")]
     folder: PathBuf,
     /// Print one JSON document.
@@ -24,21 +28,21 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs it. Nothing is locked: the study goes on meanwhile.
+/// Runs `wattlab status`. It takes no lock, so the study can continue meanwhile.
 ///
 /// # Errors
 ///
 /// If there is no study in the folder, or its files cannot be read.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let status = status(args)?;
     if args.json {
         return output::print_json(&status);
     }
-    show(&status);
+    show(&status, &args.folder);
     Ok(())
 }
 
-/// What the study's process told, with what the journal says.
+/// The last status of the study's process, updated from the journal.
 fn status(args: &Args) -> Result<StudyStatus, Failure> {
     let path = args.folder.join("status.json");
     let journal = args.folder.join("journal.jsonl");
@@ -46,16 +50,11 @@ fn status(args: &Args) -> Result<StudyStatus, Failure> {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("`{}` does not hold a status; remove it", path.display()))
             .map_err(Failure::BadInput)?,
-        Err(_) if journal.exists() => StudyStatus {
-            state: StudyState::Unknown,
-            pid: 0,
-            host: None,
-            ..StudyStatus::of("", "")
-        },
+        Err(_) if journal.exists() => without_file(&args.folder, &journal)?,
         Err(_) => {
             return Err(Failure::BadInput(anyhow!(
-                "`{}` holds no study: there is neither a journal nor a status; name the folder that \
-                 `reproduce` was given by `--out`",
+                "`{}` holds no study: it has neither `journal.jsonl` nor `status.json`; name the \
+                 folder that was given to `reproduce --out`",
                 args.folder.display()
             )));
         }
@@ -64,28 +63,73 @@ fn status(args: &Args) -> Result<StudyStatus, Failure> {
         status.state = StudyState::Killed;
         (status.left_s, status.ends_unix_s) = (None, None);
     }
-    // Jobs go on without the process that submitted them.
-    if status.state != StudyState::Running {
+    // Slurm jobs can outlive the process that submitted them.
+    if !status.state.is_active() {
         let work = WorkFolder::run_counts(&args.folder.join("work")).map_err(Failure::bad_input)?;
         (status.standing.queued, status.standing.running) = work;
     }
     if journal.exists() {
         count(&mut status, &journal)?;
     }
+    if status.state == StudyState::Unknown && is_complete(&status) {
+        status.state = StudyState::Finished;
+    }
     Ok(status)
 }
 
-/// Counts what is in the journal: the status may be older.
-fn count(status: &mut StudyStatus, journal: &std::path::Path) -> Result<(), Failure> {
-    let brief = |it: RunSummary| (it.spec.experiment, it.energy.total);
+/// The status of a folder that has a journal and no status file, as those under `results/`. If it has
+/// the study's `profile.toml`, the number of runs is known.
+fn without_file(folder: &Path, journal: &Path) -> Result<StudyStatus, Failure> {
+    let mut status =
+        StudyStatus { state: StudyState::Unknown, pid: 0, host: None, ..StudyStatus::of("", "") };
+    let path = folder.join("profile.toml");
+    if !path.exists() {
+        return Ok(status);
+    }
+    let profile = Profile::load(&path.to_string_lossy()).map_err(Failure::bad_input)?;
+    let plans = experiment::plans(&profile);
+    // A journal with runs of another seed or data set does not belong to this profile.
+    let mut owned = vec![0; plans.len()];
+    let mut is_foreign = false;
+    record::summarize_journal(journal, Brief::from, |_, record| {
+        match plans.iter().position(|plan| plan.owns_record(&record)) {
+            Some(at) => owned[at] += 1,
+            None => is_foreign = true,
+        }
+    })
+    .map_err(Failure::bad_input)?;
+    if !is_foreign {
+        status.profile = profile.name;
+        let rows = plans.iter().zip(&owned);
+        status.experiments = rows
+            .map(|(plan, owned)| ExperimentStatus {
+                experiment: plan.experiment(),
+                total: Some(plan.total()),
+                done: *owned,
+                joules: None,
+            })
+            .collect();
+    }
+    Ok(status)
+}
+
+/// Whether every run of every experiment is known to be in the journal.
+fn is_complete(status: &StudyStatus) -> bool {
+    let is_done = |row: &ExperimentStatus| row.total.is_some_and(|total| row.done >= total);
+    !status.experiments.is_empty() && status.experiments.iter().all(is_done)
+}
+
+/// Counts the runs in the journal and their energy: the status file may be older.
+fn count(status: &mut StudyStatus, journal: &Path) -> Result<(), Failure> {
+    let summary = |record: RunSummary| (record.spec.experiment, record.energy.total);
     let mut found: Vec<(Experiment, Option<Energy>)> = Vec::new();
-    record::summarize_journal(journal, brief, |_, it| found.push(it))
+    record::summarize_journal(journal, summary, |_, record| found.push(record))
         .map_err(Failure::bad_input)?;
     for row in &mut status.experiments {
         (row.done, row.joules) = (0, None);
     }
     for (experiment, energy) in found {
-        let at = match status.experiments.iter().position(|it| it.experiment == experiment) {
+        let at = match status.experiments.iter().position(|row| row.experiment == experiment) {
             Some(at) => at,
             None => {
                 let joules = None;
@@ -98,46 +142,56 @@ fn count(status: &mut StudyStatus, journal: &std::path::Path) -> Result<(), Fail
         row.done += 1;
         row.joules = Energy::total(row.joules.into_iter().chain(energy));
     }
-    status.joules = Energy::total(status.experiments.iter().filter_map(|it| it.joules));
+    status.joules = Energy::total(status.experiments.iter().filter_map(|row| row.joules));
     Ok(())
 }
 
-fn show(status: &StudyStatus) {
-    let joules = |it: Option<Energy>| {
-        it.map_or_else(
-            || "no joules".to_owned(),
-            |it| format!("{:.1} kJ {}", it.joules.0 / 1e3, it.origin.word()),
+fn show(status: &StudyStatus, folder: &Path) {
+    let joules = |energy: Option<Energy>| {
+        energy.map_or_else(
+            || "no energy".to_owned(),
+            |energy| format!("{:.1} kJ {}", energy.joules.0 / 1e3, energy.origin.word()),
         )
     };
     let place = match &status.host {
-        Some(host) => {
-            format!(
-                ": profile {}, {}, process {} on {host}",
-                status.profile, status.executor, status.pid
-            )
-        }
+        Some(host) => format!(
+            ": profile {}, {}, process {} on {host}",
+            status.profile, status.executor, status.pid
+        ),
+        None if !status.profile.is_empty() => format!(": profile {}", status.profile),
         None => String::new(),
     };
     output::print(&format!("{}{place}", status.state.word()));
-    for it in &status.experiments {
-        let total = it.total.map_or_else(|| "?".to_owned(), |it| it.to_string());
+    match status.state {
+        StudyState::Preparing => {
+            output::print("estimating how long the study will take; no run has begun");
+        }
+        StudyState::Unknown => output::print(&format!(
+            "`{}` has no status.json, so it is unknown whether a process works on the study; \
+             `wattlab reproduce --out` with the same profile continues it",
+            folder.display()
+        )),
+        _ => {}
+    }
+    for row in &status.experiments {
+        let total = row.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
         output::print(&format!(
             "{:<16} {:>7} of {total:<7} {:>22}",
-            title(it.experiment),
-            it.done,
-            joules(it.joules)
+            title(row.experiment),
+            row.done,
+            joules(row.joules)
         ));
     }
     let standing = status.standing;
     output::print(&format!(
-        "{} running, {} queued, {} lost and handed on; {} so far",
+        "{} running, {} queued, {} restarted after their worker was lost; {} so far",
         standing.running,
         standing.queued,
         standing.lost,
         joules(status.joules)
     ));
     if let Some((left, end)) = status.left_s.zip(status.ends_unix_s) {
-        let end = jiff::Timestamp::from_second(end as i64).map(|it| it.to_string());
+        let end = jiff::Timestamp::from_second(end as i64).map(|end| end.to_string());
         output::print(&format!(
             "about {} left, until {}",
             progress::human(Duration::from_secs_f64(left.max(0.0))),

@@ -1,4 +1,4 @@
-//! `wattlab worker`: does the runs of a work folder. Started by the executors, not by people.
+//! `wattlab worker`: does the runs of a work folder. Executors start it; people need not.
 
 use std::{
     io::{self, BufRead, Write},
@@ -21,28 +21,28 @@ use crate::{
 
 /// Arguments of `wattlab worker`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The work folder.
+pub(crate) struct Args {
+    /// The study's work folder.
     folder: PathBuf,
-    /// Name of this worker; no other may have it.
+    /// Name of this worker, different from those of all other workers.
     #[arg(long)]
     name: String,
-    /// Processors to run on.
+    /// Processors to run on, such as `0,1`.
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<usize>,
-    /// Do one run for each line on standard input, and end with it; without this, do what there is
-    /// to do and end.
+    /// Do one run for each line on standard input and end when it is closed; without this flag, do
+    /// runs until there are none left.
     #[arg(long)]
     told: bool,
 }
 
-/// Runs it.
+/// Runs `wattlab worker`.
 ///
 /// # Errors
 ///
 /// If the work folder cannot be used.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    // Before any thread is started: each takes this over.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    // Before any thread starts, because threads inherit this.
     if !args.cpus.is_empty() {
         pin(&args.cpus).map_err(|error| {
             let text = format!("failed to run on processors {:?}: {error}", args.cpus);
@@ -53,30 +53,31 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let folder = WorkFolder::open(&args.folder).map_err(Failure::bad_input)?;
     let settings = folder.settings().map_err(Failure::bad_input)?;
     let alive = folder.register(&args.name).map_err(Failure::run_time)?;
-    // What an earlier process of this name left: a scheduler starts a job again under its name.
+    // Runs that an earlier process of this name left: a scheduler restarts a job under its old name.
     for taken in folder.taken().map_err(Failure::run_time)? {
         if taken.worker == args.name {
             folder.give_back(&taken, true).map_err(Failure::run_time)?;
         }
     }
-    let mut here = Here { args, folder, interrupt, settings, worker: None };
-    let ended = here.work();
+    let mut runs = WorkLoop { args, folder, interrupt, settings, worker: None };
+    let ended = runs.work();
     drop(alive);
-    // Only an empty folder goes: what could not be given back is found by the writer.
-    drop(here.folder.unregister(&args.name));
+    // This removes only an empty folder: the driver finds runs that could not be given back.
+    drop(runs.folder.unregister(&args.name));
     ended
 }
 
-struct Here<'a> {
+/// The runs of one worker process.
+struct WorkLoop<'a> {
     args: &'a Args,
     folder: WorkFolder,
     interrupt: Interrupt,
     settings: WorkerSettings,
-    /// Made with the first run.
+    /// Created with the first run.
     worker: Option<Worker>,
 }
 
-impl Here<'_> {
+impl WorkLoop<'_> {
     fn work(&mut self) -> Result<(), Failure> {
         if self.args.told {
             for _ in io::stdin().lock().lines().map_while(Result::ok) {
@@ -85,7 +86,7 @@ impl Here<'_> {
                     None => "nothing".to_owned(),
                 };
                 let mut stdout = io::stdout().lock();
-                // Nobody listens: the writer is gone, and finds the record when it comes back.
+                // If nobody reads this, the driver has ended; its next call finds the record.
                 if writeln!(stdout, "{word}").and_then(|()| stdout.flush()).is_err() {
                     break;
                 }
@@ -103,12 +104,12 @@ impl Here<'_> {
         Ok(())
     }
 
-    /// Waits for something to do; whether there is.
+    /// Waits for a run to do, at most as long as the settings say; whether there is one.
     fn linger(&self) -> bool {
         let end = Instant::now() + Duration::from_secs_f64(self.settings.linger_s);
         let mut pause = Duration::from_millis(20);
         while Instant::now() < end && !self.interrupt.is_set() && !self.folder.is_closed() {
-            if self.folder.queued_count().is_ok_and(|it| it > 0) {
+            if self.folder.queued_count().is_ok_and(|runs| runs > 0) {
                 return true;
             }
             thread::sleep(pause);
@@ -117,7 +118,7 @@ impl Here<'_> {
         false
     }
 
-    /// Does the next run, if there is one.
+    /// Does the next run and returns it; `None` if there is none.
     fn turn(&mut self) -> Result<Option<TakenRun>, Failure> {
         if self.interrupt.is_set() {
             return Err(Failure::Interrupted);

@@ -1,27 +1,27 @@
-//! `[isolation]`: how measurements are kept apart.
+//! `[isolation]`: how measurements are kept apart from each other and from other processes.
 
 use serde::{Deserialize, Serialize};
 
-use super::Check;
+use super::check::Check;
 
 /// How measurements are kept apart. The default suits a machine on which nothing else runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IsolationConfig {
-    /// Rest before each run, in seconds: what the run before has heated cools down.
+    /// The rest before each run, in seconds, in which the machine cools down.
     pub rest_s: f64,
     /// Whether runs may be measured at the same time by one sensor that sees them all. Their records
     /// then carry a warning.
     pub shared_domains: bool,
-    /// Share of the processors that others may use during a run. A run during which they used more
-    /// is done again. Absent: 0.1 where a sensor sees what others do, and no limit where joules are
-    /// estimated from the run's own CPU time.
+    /// The share of the processors that other processes may use during a run. A run during which
+    /// they used more is repeated. `None`: 0.1 where a sensor measures other processes, too, and no
+    /// limit where the energy is estimated from the run's own CPU time.
     pub max_outside_load: Option<f64>,
-    /// How often a run is done again at most; the last one is kept, with its warning.
+    /// How often a run is repeated at most. The last repetition is kept, with a warning.
     pub repeats: u32,
 }
 
-/// The limit of the load by others where a sensor sees it.
+/// The limit for the load of other processes where a sensor measures it.
 const OUTSIDE_LOAD: f64 = 0.1;
 
 impl Default for IsolationConfig {
@@ -31,7 +31,8 @@ impl Default for IsolationConfig {
 }
 
 impl IsolationConfig {
-    /// The limit of the load by others, if there is one; `seen`: whether a sensor sees that load.
+    /// The limit for the load of other processes, as a share of the processors; `None` for no limit.
+    /// `seen`: whether a sensor measures that load.
     #[must_use]
     pub fn outside_load_limit(&self, seen: bool) -> Option<f64> {
         self.max_outside_load.or(seen.then_some(OUTSIDE_LOAD))
@@ -43,9 +44,9 @@ impl IsolationConfig {
             check.fail("isolation.rest_s", &found, "0 to 86400 seconds");
         }
         match self.max_outside_load {
-            Some(it) if !(it > 0.0 && it <= 1.0) => {
+            Some(share) if !(share > 0.0 && share <= 1.0) => {
                 let expected = "a share of the processors above 0 and at most 1, such as 0.1";
-                check.fail("isolation.max_outside_load", &it.to_string(), expected);
+                check.fail("isolation.max_outside_load", &share.to_string(), expected);
             }
             _ => {}
         }

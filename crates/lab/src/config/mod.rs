@@ -1,72 +1,71 @@
 //! Profiles: what to run, as a commented TOML file.
 
+mod check;
 mod isolation;
 mod slurm;
 pub(crate) mod unknown_key;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-pub use self::{isolation::IsolationConfig, slurm::SlurmConfig};
+use self::check::Check;
+pub use self::{check::ConfigError, isolation::IsolationConfig, slurm::SlurmConfig};
 use record::{BatchPolicy, DataSpec, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 
 /// The profiles that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("quick", include_str!("../../../../configs/quick.toml")),
-    ("standard", include_str!("../../../../configs/standard.toml")),
-    ("paper", include_str!("../../../../configs/paper.toml")),
+    ("quick", include_str!("../../profiles/quick.toml")),
+    ("standard", include_str!("../../profiles/standard.toml")),
+    ("paper", include_str!("../../profiles/paper.toml")),
 ];
 
-/// What to run. An absent table leaves its experiment out.
+/// What to run. A table that is absent leaves its experiment out.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Shown in the report.
+    /// The name shown in the report.
     pub name: String,
-    /// Every random number follows from this.
+    /// The seed from which every random number follows.
     pub seed: u64,
-    /// RQ1.
+    /// RQ1: search strategies for hyper-parameters.
     pub tuning: Option<TuningConfig>,
-    /// RQ2 and RQ3.
+    /// RQ2 and RQ3: layers and complexity.
     pub layers: Option<LayersConfig>,
-    /// RQ4.
+    /// RQ4: batching at inference.
     pub batching: Option<BatchingConfig>,
-    /// RQ5.
+    /// RQ5: a decade of vision networks.
     pub timeline: Option<TimelineConfig>,
-    /// How measurements are kept apart.
+    /// How measurements are kept apart from each other and from other processes.
     #[serde(default)]
     pub isolation: IsolationConfig,
-    /// How runs are spread over a Slurm cluster.
+    /// How jobs are submitted to a Slurm cluster.
     #[serde(default)]
     pub slurm: SlurmConfig,
 }
 
-/// RQ1: search strategies.
+/// RQ1: search strategies for hyper-parameters.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TuningConfig {
-    /// The images; each set makes its own studies.
+    /// The data sets; each one has its own searches.
     pub data: Vec<DataSpec>,
     /// The networks, in the study's default size.
     pub networks: Vec<NetworkKind>,
     /// The search spaces.
     pub spaces: Vec<TuningSpace>,
-    /// The strategies.
+    /// The search strategies.
     pub samplers: Vec<SamplerKind>,
-    /// Trials of each study.
+    /// The number of trials of each search.
     pub trials: u32,
-    /// Studies of each cell.
+    /// The number of searches of each combination of data, network, space and strategy.
     pub repetitions: u32,
-    /// Epochs of each training.
+    /// The number of epochs of each training.
     pub epochs: u32,
-    /// Images per step.
+    /// The number of images per training step.
     pub minibatch: usize,
-    /// Trials of one Bayesian search that may be under way at once. With 1, the default, trials do
-    /// not depend on the number of workers; with more, those under way are taken into account, and
-    /// trials depend on the order in which runs end.
+    /// How many trials of one Bayesian search may be under way at once. With 1, the default, trials
+    /// do not depend on the number of workers. With more, a search takes the trials under way into
+    /// account, and its trials depend on the order in which runs end.
     #[serde(default = "one")]
     pub parallel: usize,
 }
@@ -80,21 +79,21 @@ fn one() -> usize {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayersConfig {
-    /// The images; each set makes its own factorial.
+    /// The data sets; each one has its own factorial.
     pub data: Vec<DataSpec>,
-    /// Levels of the factor "convolution blocks".
+    /// The levels of the factor "convolution blocks".
     pub conv: Vec<u32>,
-    /// Levels of the factor "linear layers".
+    /// The levels of the factor "linear layers".
     pub linear: Vec<u32>,
-    /// Levels of the factor "ReLU".
+    /// The levels of the factor "ReLU".
     pub relu: Vec<bool>,
-    /// Settings of the optimizer, the same ones in each cell; the first is Adam's default.
+    /// The number of optimizer settings, the same ones in each cell; the first is Adam's default.
     pub settings: u32,
-    /// Trainings of each cell and setting.
+    /// The number of trainings of each cell and setting.
     pub repetitions: u32,
-    /// Epochs of each training.
+    /// The number of epochs of each training.
     pub epochs: u32,
-    /// Images per step.
+    /// The number of images per training step.
     pub minibatch: usize,
 }
 
@@ -102,25 +101,26 @@ pub struct LayersConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchingConfig {
-    /// The networks, by torchvision's names.
+    /// The networks, under torchvision's names.
     pub networks: Vec<String>,
-    /// Side of the square images, in pixels.
+    /// The side of the square images, in pixels.
     pub image_side: usize,
-    /// Mean arrival rates.
+    /// The mean arrival rates, in requests per second.
     pub rates_per_s: Vec<f64>,
-    /// Half-width of the uniform factor on the time between arrivals; the study's is 0.2.
+    /// Half the width of the uniform factor on the time between arrivals, from 0 to 1; the study
+    /// used 0.2.
     pub jitter: f64,
-    /// Requests of each run.
+    /// The number of requests of each run.
     pub requests: usize,
-    /// Batching policies.
+    /// The batching policies.
     pub policies: Vec<BatchPolicy>,
-    /// Batches served before the clock starts.
+    /// The number of batches that are served before the measurement begins.
     pub warmup_batches: u32,
-    /// Runs of each cell.
+    /// The number of runs of each combination of network, rate and policy.
     pub repetitions: u32,
-    /// A folder of photographs, below that of data sets (`--data-dir`), that requests ask for in
-    /// turns, reading and decoding being a part of the service, as in the study. Random images that
-    /// lie ready in memory if left out.
+    /// A folder of photographs below the folder of data sets (`--data-dir`). Requests ask for the
+    /// photographs in turn, and reading and decoding are part of the service, as in the study.
+    /// `None`: random images that are ready in memory.
     pub photographs: Option<String>,
 }
 
@@ -128,70 +128,18 @@ pub struct BatchingConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineConfig {
-    /// The networks, by torchvision's names.
+    /// The networks, under torchvision's names.
     pub networks: Vec<String>,
-    /// Side of the square images, in pixels.
+    /// The side of the square images, in pixels.
     pub image_side: usize,
-    /// Images per batch.
+    /// The number of images per batch.
     pub batch: usize,
-    /// Batches that are measured.
+    /// The number of batches that are measured.
     pub batches: u32,
-    /// Batches before that.
+    /// The number of batches before the measurement begins.
     pub warmup_batches: u32,
-    /// Runs of each network.
+    /// The number of runs of each network.
     pub repetitions: u32,
-}
-
-/// Why a profile cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Neither a built-in name nor a file.
-    #[error("no profile `{given}`: it is neither a file nor one of {}{}", built_in_names(), did_you_mean(nearest.as_deref()))]
-    NoProfile {
-        /// As given.
-        given: String,
-        /// The nearest built-in name.
-        nearest: Option<String>,
-    },
-    /// The file cannot be read.
-    #[error("failed to read profile `{}`; check the path and its permissions", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// Not TOML, or not a profile.
-    #[error("profile `{file}` is not valid: {message}{}", did_you_mean(nearest.as_deref()))]
-    Parse {
-        /// The file.
-        file: String,
-        /// The parser's message, with line and column.
-        message: String,
-        /// The nearest valid key, for an unknown one.
-        nearest: Option<String>,
-    },
-    /// A value that cannot be run.
-    #[error("profile `{file}`: key `{key}` is {found}, expected {expected}")]
-    Value {
-        /// The file.
-        file: String,
-        /// Path of the key.
-        key: String,
-        /// As found.
-        found: String,
-        /// What it must be.
-        expected: String,
-    },
-}
-
-fn built_in_names() -> String {
-    BUILT_IN.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
 }
 
 impl Profile {
@@ -207,7 +155,9 @@ impl Profile {
         let path = Path::new(given);
         if !path.exists() {
             let nearest = unknown_key::nearest(given, BUILT_IN.iter().map(|(name, _)| *name));
-            return Err(ConfigError::NoProfile { given: given.to_owned(), nearest });
+            let known = BUILT_IN.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>();
+            let known = known.join(", ");
+            return Err(ConfigError::NoProfile { given: given.to_owned(), known, nearest });
         }
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -232,168 +182,125 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Trains on that data set in place of the profile's, with the sizes of the first of them.
+    /// Replaces the profile's data sets by the one of this name, with the sizes of the profile's
+    /// first data set.
     ///
     /// # Errors
     ///
-    /// If there is none of that name.
+    /// If there is no data set of this name.
     pub fn use_data(&mut self, name: &str) -> Result<(), ConfigError> {
         let replace = |sets: &mut Vec<DataSpec>| {
             sets.truncate(1);
-            sets.iter_mut().for_each(|it| name.clone_into(&mut it.name));
+            sets.iter_mut().for_each(|data| name.clone_into(&mut data.name));
         };
-        self.tuning.iter_mut().for_each(|it| replace(&mut it.data));
-        self.layers.iter_mut().for_each(|it| replace(&mut it.data));
+        self.tuning.iter_mut().for_each(|tuning| replace(&mut tuning.data));
+        self.layers.iter_mut().for_each(|layers| replace(&mut layers.data));
         self.check("--dataset")
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
-        let mut check = Check { file, error: None };
-        if let Some(it) = &self.tuning {
-            check.data("tuning", &it.data);
-            check.some("tuning.networks", it.networks.len());
-            check.some("tuning.spaces", it.spaces.len());
-            check.some("tuning.samplers", it.samplers.len());
-            check.positive("tuning.trials", u64::from(it.trials));
-            check.positive("tuning.repetitions", u64::from(it.repetitions));
-            check.positive("tuning.epochs", u64::from(it.epochs));
-            check.positive("tuning.minibatch", it.minibatch as u64);
-            check.positive("tuning.parallel", it.parallel as u64);
-            for (index, data) in it.data.iter().enumerate() {
-                if data.validation == 0 {
-                    check.fail(
-                        &format!("tuning.data[{index}].validation"),
-                        "0",
-                        "at least 1: strategies choose by validation accuracy",
-                    );
-                }
-            }
+        let mut check = Check::of(file);
+        if let Some(tuning) = &self.tuning {
+            tuning.check(&mut check);
         }
-        if let Some(it) = &self.layers {
-            check.data("layers", &it.data);
-            check.factor("layers.conv", &it.conv);
-            check.factor("layers.linear", &it.linear);
-            check.factor("layers.relu", &it.relu);
-            if let Some(0) = it.linear.iter().min() {
-                check.fail("layers.linear", "0", "levels of at least 1 (the classifier)");
-            }
-            check.positive("layers.settings", u64::from(it.settings));
-            check.positive("layers.repetitions", u64::from(it.repetitions));
-            check.positive("layers.epochs", u64::from(it.epochs));
-            check.positive("layers.minibatch", it.minibatch as u64);
+        if let Some(layers) = &self.layers {
+            layers.check(&mut check);
         }
-        if let Some(it) = &self.batching {
-            check.networks("batching.networks", &it.networks);
-            check.positive("batching.image_side", it.image_side as u64);
-            check.some("batching.rates_per_s", it.rates_per_s.len());
-            for rate in &it.rates_per_s {
-                if !(rate.is_finite() && *rate > 0.0) {
-                    check.fail("batching.rates_per_s", &rate.to_string(), "rates above 0");
-                }
-            }
-            if !(0.0..=1.0).contains(&it.jitter) {
-                check.fail("batching.jitter", &it.jitter.to_string(), "a number from 0 to 1");
-            }
-            check.positive("batching.requests", it.requests as u64);
-            check.some("batching.policies", it.policies.len());
-            for policy in &it.policies {
-                let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = policy;
-                check.positive("batching.policies (batch size)", *size as u64);
-            }
-            check.positive("batching.repetitions", u64::from(it.repetitions));
-            if let Some(name) = it.photographs.as_ref().filter(|it| !is_folder_name(it)) {
-                check.fail(
-                    "batching.photographs",
-                    &format!("`{name}`"),
-                    "the name of a folder below that of the data sets, without `..`",
-                );
-            }
+        if let Some(batching) = &self.batching {
+            batching.check(&mut check);
         }
-        if let Some(it) = &self.timeline {
-            check.networks("timeline.networks", &it.networks);
-            check.positive("timeline.image_side", it.image_side as u64);
-            check.positive("timeline.batch", it.batch as u64);
-            check.positive("timeline.batches", u64::from(it.batches));
-            check.positive("timeline.repetitions", u64::from(it.repetitions));
+        if let Some(timeline) = &self.timeline {
+            timeline.check(&mut check);
         }
         self.isolation.check(&mut check);
         self.slurm.check(&mut check);
-        check.error.map_or(Ok(()), Err)
+        check.end()
     }
 }
 
-/// Whether it stays below the folder it is in.
+impl TuningConfig {
+    fn check(&self, check: &mut Check<'_>) {
+        check.data("tuning", &self.data);
+        check.not_empty("tuning.networks", self.networks.len());
+        check.not_empty("tuning.spaces", self.spaces.len());
+        check.not_empty("tuning.samplers", self.samplers.len());
+        check.positive("tuning.trials", u64::from(self.trials));
+        check.positive("tuning.repetitions", u64::from(self.repetitions));
+        check.positive("tuning.epochs", u64::from(self.epochs));
+        check.positive("tuning.minibatch", self.minibatch as u64);
+        check.positive("tuning.parallel", self.parallel as u64);
+        for (index, data) in self.data.iter().enumerate() {
+            if data.validation == 0 {
+                check.fail(
+                    &format!("tuning.data[{index}].validation"),
+                    "0",
+                    "at least 1: searches compare trials by their validation accuracy",
+                );
+            }
+        }
+    }
+}
+
+impl LayersConfig {
+    fn check(&self, check: &mut Check<'_>) {
+        check.data("layers", &self.data);
+        check.factor("layers.conv", &self.conv);
+        check.factor("layers.linear", &self.linear);
+        check.factor("layers.relu", &self.relu);
+        if let Some(0) = self.linear.iter().min() {
+            check.fail("layers.linear", "0", "levels of at least 1 (the classifier)");
+        }
+        check.positive("layers.settings", u64::from(self.settings));
+        check.positive("layers.repetitions", u64::from(self.repetitions));
+        check.positive("layers.epochs", u64::from(self.epochs));
+        check.positive("layers.minibatch", self.minibatch as u64);
+    }
+}
+
+impl BatchingConfig {
+    fn check(&self, check: &mut Check<'_>) {
+        check.networks("batching.networks", &self.networks);
+        check.positive("batching.image_side", self.image_side as u64);
+        check.not_empty("batching.rates_per_s", self.rates_per_s.len());
+        for rate in &self.rates_per_s {
+            if !(rate.is_finite() && *rate > 0.0) {
+                check.fail("batching.rates_per_s", &rate.to_string(), "rates above 0");
+            }
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            check.fail("batching.jitter", &self.jitter.to_string(), "a number from 0 to 1");
+        }
+        check.positive("batching.requests", self.requests as u64);
+        check.not_empty("batching.policies", self.policies.len());
+        for policy in &self.policies {
+            let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = policy;
+            check.positive("batching.policies (batch size)", *size as u64);
+        }
+        check.positive("batching.repetitions", u64::from(self.repetitions));
+        if let Some(name) = self.photographs.as_ref().filter(|name| !is_folder_name(name)) {
+            check.fail(
+                "batching.photographs",
+                &format!("`{name}`"),
+                "the name of a folder below that of the data sets, without `..`",
+            );
+        }
+    }
+}
+
+impl TimelineConfig {
+    fn check(&self, check: &mut Check<'_>) {
+        check.networks("timeline.networks", &self.networks);
+        check.positive("timeline.image_side", self.image_side as u64);
+        check.positive("timeline.batch", self.batch as u64);
+        check.positive("timeline.batches", u64::from(self.batches));
+        check.positive("timeline.repetitions", u64::from(self.repetitions));
+    }
+}
+
+/// Whether a relative path stays below the folder it is in.
 fn is_folder_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|it| matches!(it, std::path::Component::Normal(_)))
-}
-
-/// Collects the first thing that is wrong.
-struct Check<'a> {
-    file: &'a str,
-    error: Option<ConfigError>,
-}
-
-impl Check<'_> {
-    fn fail(&mut self, key: &str, found: &str, expected: &str) {
-        self.error.get_or_insert(ConfigError::Value {
-            file: self.file.to_owned(),
-            key: key.to_owned(),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        });
-    }
-
-    fn positive(&mut self, key: &str, value: u64) {
-        if value == 0 {
-            self.fail(key, "0", "at least 1");
-        }
-    }
-
-    fn some(&mut self, key: &str, len: usize) {
-        if len == 0 {
-            self.fail(key, "empty", "at least one entry");
-        }
-    }
-
-    fn factor<T: PartialEq + std::fmt::Debug>(&mut self, key: &str, levels: &[T]) {
-        let distinct = levels.iter().enumerate().all(|(at, it)| !levels[..at].contains(it));
-        if levels.len() < 2 || !distinct {
-            self.fail(key, &format!("{levels:?}"), "at least two different levels");
-        }
-    }
-
-    fn data(&mut self, table: &str, sets: &[DataSpec]) {
-        self.some(&format!("{table}.data"), sets.len());
-        for (index, data) in sets.iter().enumerate() {
-            self.positive(&format!("{table}.data[{index}].train"), data.train as u64);
-            self.positive(&format!("{table}.data[{index}].test"), data.test as u64);
-            let known = crate::data::names();
-            if !known.contains(&data.name) {
-                let nearest = unknown_key::nearest(&data.name, known.iter().map(String::as_str));
-                self.fail(
-                    &format!("{table}.data[{index}].name"),
-                    &format!("`{}`", data.name),
-                    &format!("one of {}{}", known.join(", "), did_you_mean(nearest.as_deref())),
-                );
-            }
-        }
-    }
-
-    fn networks(&mut self, key: &str, names: &[String]) {
-        self.some(key, names.len());
-        let known: Vec<&str> = models::vision::architectures().iter().map(|it| it.name).collect();
-        for name in names {
-            if !known.contains(&name.as_str()) {
-                let nearest = unknown_key::nearest(name, known.iter().copied());
-                self.fail(
-                    key,
-                    &format!("`{name}`"),
-                    &format!("one of {}{}", known.join(", "), did_you_mean(nearest.as_deref())),
-                );
-            }
-        }
-    }
+    !name.is_empty() && parts.all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
 #[cfg(test)]

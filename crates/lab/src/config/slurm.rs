@@ -1,10 +1,10 @@
-//! `[slurm]`: how runs are spread over a Slurm cluster.
+//! `[slurm]`: how jobs are submitted to a Slurm cluster.
 
 use serde::Deserialize;
 
-use super::Check;
+use super::check::Check;
 
-/// How jobs are asked for. Everything that is absent is left to the cluster's defaults.
+/// How jobs are submitted. The cluster's defaults hold for every option that is absent.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlurmConfig {
@@ -14,7 +14,7 @@ pub struct SlurmConfig {
     pub account: Option<String>,
     /// `#SBATCH --qos`.
     pub qos: Option<String>,
-    /// `#SBATCH --time` of one job, such as `"04:00:00"`; a job does one run after the other.
+    /// `#SBATCH --time` of one job, such as `"04:00:00"`. A job does many runs, one after the other.
     pub time: Option<String>,
     /// `#SBATCH --cpus-per-task`.
     pub cpus_per_task: Option<u32>,
@@ -22,24 +22,25 @@ pub struct SlurmConfig {
     pub memory: Option<String>,
     /// `#SBATCH --gres`, such as `"gpu:1"`.
     pub gres: Option<String>,
-    /// `#SBATCH --constraint`: joules of different processors are not comparable.
+    /// `#SBATCH --constraint`. The energies of different processors are not comparable, so choose
+    /// nodes of one kind.
     pub constraint: Option<String>,
-    /// `#SBATCH --exclusive`: nobody else on the node while we measure.
+    /// `#SBATCH --exclusive`: whether the node runs no other jobs meanwhile.
     pub exclusive: bool,
-    /// More options, without `#SBATCH`, such as `"--mail-type=FAIL"`.
+    /// Further options, without `#SBATCH`, such as `"--mail-type=FAIL"`.
     pub options: Vec<String>,
-    /// Shell lines before the work, such as `"module load gcc"`.
+    /// Shell lines that run before the work, such as `"module load gcc"`.
     pub setup: Vec<String>,
-    /// Jobs queued or running at once, at most.
+    /// The largest number of jobs that are queued or running at once.
     pub jobs: usize,
-    /// Runs that one job does at most; absent: as many as there are.
+    /// The largest number of runs of one job; `None` for no limit.
     pub runs_per_job: Option<u32>,
-    /// A job that finds nothing to do waits so long for more, in seconds: a search asks for its next
-    /// trial when the one before has ended.
+    /// How long a job without work waits for more, in seconds: a search asks for its next trial only
+    /// when the one before has ended.
     pub linger_s: f64,
-    /// How often a run is started at most if its jobs are lost.
+    /// How often a run is started at most if its jobs are lost, the first start included.
     pub tries: u32,
-    /// Longest time between two looks at the queue, in seconds.
+    /// The longest time between two looks at the queue, in seconds.
     pub poll_s: f64,
 }
 
@@ -78,7 +79,7 @@ impl SlurmConfig {
             text("account", &self.account),
             text("qos", &self.qos),
             text("time", &self.time),
-            self.cpus_per_task.map(|it| format!("--cpus-per-task={it}")),
+            self.cpus_per_task.map(|cpus| format!("--cpus-per-task={cpus}")),
             text("mem", &self.memory),
             text("gres", &self.gres),
             text("constraint", &self.constraint),
@@ -103,18 +104,18 @@ impl SlurmConfig {
             check.fail("slurm.linger_s", &self.linger_s.to_string(), "0 to 3600 seconds");
         }
         for (key, lines) in [("slurm.options", &self.options), ("slurm.setup", &self.setup)] {
-            for line in lines.iter().filter(|it| it.contains('\n')) {
+            for line in lines.iter().filter(|line| line.contains('\n')) {
                 check.fail(key, &format!("`{}`", line.escape_debug()), "one line each");
             }
         }
-        for option in self.options.iter().filter(|it| !it.starts_with('-')) {
+        for option in self.options.iter().filter(|option| !option.starts_with('-')) {
             let expected = "options of sbatch, such as `--mail-type=FAIL`";
             check.fail("slurm.options", &format!("`{option}`"), expected);
         }
         let own = ["--array", "--output", "--error", "--requeue"];
         for option in &self.options {
-            if own.iter().any(|it| option.split('=').next() == Some(it)) {
-                let expected = "without --array, --output, --error and --requeue, which are ours";
+            if own.iter().any(|own| option.split('=').next() == Some(own)) {
+                let expected = "options other than --array, --output, --error and --requeue, which wattlab sets";
                 check.fail("slurm.options", &format!("`{option}`"), expected);
             }
         }

@@ -13,7 +13,7 @@ fn every_built_in_profile_is_valid() {
 }
 
 #[test]
-fn the_paper_profile_has_the_studies_own_sizes() {
+fn the_paper_profile_has_the_sizes_of_the_studies() {
     let paper = Profile::load("paper").unwrap();
     let tuning = paper.tuning.unwrap();
     assert_eq!(
@@ -36,7 +36,7 @@ fn an_unknown_key_is_named_with_the_nearest_valid_one() {
 }
 
 #[test]
-fn an_unknown_key_in_a_table_is_found_too() {
+fn an_unknown_key_in_a_table_is_named_with_the_nearest_valid_one() {
     let text = quick().replace("minibatch", "mini_batch");
     let message = error_of(&text);
     assert!(message.contains("`mini_batch`"), "{message}");
@@ -44,7 +44,7 @@ fn an_unknown_key_in_a_table_is_found_too() {
 }
 
 #[test]
-fn values_that_cannot_be_run_are_named_by_their_key() {
+fn a_value_out_of_range_is_named_by_its_key() {
     let zero_batch = quick().replacen("minibatch   = 128", "minibatch   = 0", 1);
     insta::assert_snapshot!(
         error_of(&zero_batch),
@@ -60,7 +60,7 @@ fn values_that_cannot_be_run_are_named_by_their_key() {
 }
 
 #[test]
-fn a_profile_that_does_not_exist_is_suggested() {
+fn a_misspelled_profile_name_gets_a_suggestion() {
     let message = Profile::load("quikc").unwrap_err().to_string();
     assert!(message.ends_with("did you mean `quick`?"), "{message}");
 }

@@ -1,6 +1,6 @@
-//! What somebody probably meant.
+//! Suggestions for misspelled names and keys.
 
-/// The nearest of some names, if one is near at all.
+/// The name that is most similar to a misspelled one; `None` if none is similar.
 pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .map(|name| (strsim::damerau_levenshtein(given, name), name))
@@ -9,8 +9,8 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name.to_owned())
 }
 
-/// The nearest valid key, from serde's message about an unknown one:
-/// "unknown field `a`, expected one of `b`, `c`" (the same for variants).
+/// The valid key or variant that is most similar to an unknown one, from serde's message: "unknown
+/// field `a`, expected one of `b`, `c`". `None` for other messages.
 pub(crate) fn suggestion(message: &str) -> Option<String> {
     if !message.starts_with("unknown ") {
         return None;

@@ -1,15 +1,15 @@
-//! What serving a queue costs.
+//! The cost of serving a queue.
 
 use record::{BatchPolicy, Energy, RunSpec, Seconds, ServeTask};
 
-use super::{Cost, Pieces, times};
+use super::pieces::{Cost, Pieces, times};
 use crate::work::RunError;
 
-/// Largest batch that is measured: time and energy of a batch are straight lines from there on.
+/// The largest batch that is measured. Time and energy of larger batches are extrapolated linearly.
 const LARGEST: usize = 16;
 
-/// From the time and energy of batches: a fixed size waits for its last request, a greedy one finds
-/// as many as came during the batch before.
+/// The cost of a run, from the time and energy of batches. A batch of fixed size waits for its last
+/// request; a greedy batch contains the requests that arrived during the batch before.
 pub(super) fn cost(
     pieces: &mut Pieces<'_>,
     spec: &RunSpec,
@@ -19,7 +19,7 @@ pub(super) fn cost(
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
     let size = size.min(task.arrivals.requests).max(1);
     let mut measure = |n: usize| match task.photographs {
-        // Preparing them is a part of the batch.
+        // Reading and decoding photographs is part of the batch.
         Some(_) => pieces.served(spec, task, n),
         None => pieces.batch(spec, &task.network, task.image_side, n),
     };
@@ -34,7 +34,7 @@ pub(super) fn cost(
     let n = match task.policy {
         BatchPolicy::Fixed(_) => size as f64,
         BatchPolicy::Greedy(_) => {
-            // As many as arrive while as many are served.
+            // The batch size at which as many requests arrive during a batch as are in it.
             let (mut low, mut high) = (1.0, size as f64);
             for _ in 0..40 {
                 let middle = f64::midpoint(low, high);
@@ -53,8 +53,8 @@ pub(super) fn cost(
     };
     let warm_up = f64::from(task.warmup_batches) * time(size as f64);
     Ok(Cost {
-        // The last batch begins when its last request is there.
+        // The last batch begins when its last request has arrived.
         duration: load + Seconds(warm_up + busy.max(arriving + time(n))),
-        energy: one.1.zip(many.1).map(|it| times(energy(it), batches)),
+        energy: one.1.zip(many.1).map(|ends| times(energy(ends), batches)),
     })
 }

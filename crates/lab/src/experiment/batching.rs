@@ -2,31 +2,22 @@
 
 use record::{Arrivals, Experiment, RunSpec, ServeTask, Task};
 
-use super::{Brief, FixedRuns, Plan, PlanError, Records};
+use super::fixed::FixedPlan;
 use crate::{
     config::BatchingConfig,
     seed::{derive, shuffle},
 };
 
-/// Every network at every rate under every policy, in random order within each repetition; within
-/// a repetition all policies see the same arrivals.
-#[derive(Debug)]
-pub struct Batching {
-    runs: FixedRuns,
-}
-
-impl Batching {
-    /// All its runs follow from the configuration and a seed.
-    #[must_use]
-    pub fn new(config: &BatchingConfig, seed: u64) -> Self {
-        let mut specs = Vec::new();
-        for repetition in 0..config.repetitions {
-            let mut block = block(config, seed, repetition);
-            shuffle(derive(seed, &format!("order of repetition {repetition}")), &mut block);
-            specs.append(&mut block);
-        }
-        Self { runs: FixedRuns::new(specs) }
+/// Every network at every arrival rate under every batching policy, in random order within each
+/// repetition. Within a repetition all policies see the same arrivals.
+pub(super) fn plan(config: &BatchingConfig, seed: u64) -> FixedPlan {
+    let mut specs = Vec::new();
+    for repetition in 0..config.repetitions {
+        let mut block = block(config, seed, repetition);
+        shuffle(derive(seed, &format!("order of repetition {repetition}")), &mut block);
+        specs.append(&mut block);
     }
+    FixedPlan::new(Experiment::Batching, specs, cost_key)
 }
 
 fn block(config: &BatchingConfig, seed: u64, repetition: u32) -> Vec<RunSpec> {
@@ -57,38 +48,11 @@ fn block(config: &BatchingConfig, seed: u64, repetition: u32) -> Vec<RunSpec> {
     block
 }
 
-impl Plan for Batching {
-    fn experiment(&self) -> Experiment {
-        Experiment::Batching
-    }
-
-    fn total(&self) -> usize {
-        self.runs.specs.len()
-    }
-
-    fn owns(&self, spec: &RunSpec) -> bool {
-        self.runs.owns(&spec.id())
-    }
-
-    fn owns_record(&self, record: &Brief) -> bool {
-        self.runs.owns(&record.id)
-    }
-
-    fn next(
-        &self,
-        records: &Records,
-        pending: &[RunSpec],
-        limit: usize,
-    ) -> Result<Vec<RunSpec>, PlanError> {
-        Ok(self.runs.next(records, pending, limit))
-    }
-
-    fn kinds(&self) -> Vec<(RunSpec, usize)> {
-        self.runs.kinds(|spec| match &spec.task {
-            Task::Serve(task) => {
-                Some((task.network.clone(), task.arrivals.rate.to_bits(), task.policy))
-            }
-            _ => None,
-        })
+fn cost_key(spec: &RunSpec) -> String {
+    match &spec.task {
+        Task::Serve(task) => {
+            format!("{} {} {:?}", task.network, task.arrivals.rate, task.policy)
+        }
+        _ => String::new(),
     }
 }

@@ -2,38 +2,29 @@
 
 use record::{Adam, Experiment, NetworkKind, RunSpec, StudyNetwork, Task, TrainTask};
 
-use super::{Brief, FixedRuns, Plan, PlanError, Records};
+use super::fixed::FixedPlan;
 use crate::{
     config::LayersConfig,
     seed::{derive, shuffle, unit},
 };
 
-/// The layer factorial: every cell of conv × linear × ReLU, in blocks of one setting of the
-/// optimizer and one repetition, in random order within each block.
+/// The layer factorial: every cell of conv × linear × ReLU. Runs come in blocks of one optimizer
+/// setting and one repetition, in random order within each block.
 ///
-/// The study ran its cells one after the other and used other settings for networks with ReLU than
-/// for those without; here every cell has the same settings, and drift of the machine falls on all
-/// cells alike.
-#[derive(Debug)]
-pub struct Layers {
-    runs: FixedRuns,
-}
-
-impl Layers {
-    /// All its runs follow from the configuration and a seed.
-    #[must_use]
-    pub fn new(config: &LayersConfig, seed: u64) -> Self {
-        let mut specs = Vec::new();
-        for repetition in 0..config.repetitions {
-            for setting in 0..config.settings {
-                let purpose = format!("repetition {repetition}, setting {setting}");
-                let mut block = block(config, seed, repetition, setting);
-                shuffle(derive(seed, &format!("order of {purpose}")), &mut block);
-                specs.append(&mut block);
-            }
+/// The study ran its cells one after the other, and gave networks with ReLU other optimizer settings
+/// than those without. Here every cell has the same settings, and the random order spreads drift of
+/// the machine evenly over the cells.
+pub(super) fn plan(config: &LayersConfig, seed: u64) -> FixedPlan {
+    let mut specs = Vec::new();
+    for repetition in 0..config.repetitions {
+        for setting in 0..config.settings {
+            let purpose = format!("repetition {repetition}, setting {setting}");
+            let mut block = block(config, seed, repetition, setting);
+            shuffle(derive(seed, &format!("order of {purpose}")), &mut block);
+            specs.append(&mut block);
         }
-        Self { runs: FixedRuns::new(specs) }
     }
+    FixedPlan::new(Experiment::Layers, specs, cost_key)
 }
 
 fn block(config: &LayersConfig, seed: u64, repetition: u32, setting: u32) -> Vec<RunSpec> {
@@ -83,36 +74,9 @@ fn optimizer(seed: u64, setting: u32) -> Adam {
     }
 }
 
-impl Plan for Layers {
-    fn experiment(&self) -> Experiment {
-        Experiment::Layers
-    }
-
-    fn total(&self) -> usize {
-        self.runs.specs.len()
-    }
-
-    fn owns(&self, spec: &RunSpec) -> bool {
-        self.runs.owns(&spec.id())
-    }
-
-    fn owns_record(&self, record: &Brief) -> bool {
-        self.runs.owns(&record.id)
-    }
-
-    fn next(
-        &self,
-        records: &Records,
-        pending: &[RunSpec],
-        limit: usize,
-    ) -> Result<Vec<RunSpec>, PlanError> {
-        Ok(self.runs.next(records, pending, limit))
-    }
-
-    fn kinds(&self) -> Vec<(RunSpec, usize)> {
-        self.runs.kinds(|spec| match &spec.task {
-            Task::Train(task) => Some((task.network, task.data.name.clone())),
-            _ => None,
-        })
+fn cost_key(spec: &RunSpec) -> String {
+    match &spec.task {
+        Task::Train(task) => format!("{:?} {}", task.network, task.data.name),
+        _ => String::new(),
     }
 }

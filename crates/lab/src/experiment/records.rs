@@ -1,4 +1,4 @@
-//! The records so far, as plans see them.
+//! The records of a journal as plans see them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -7,18 +7,19 @@ use std::{
 
 use record::{Adam, Energy, Outcome, RunId, RunRecord, RunSpec, RunSummary, Task};
 
-/// What plans, estimates and progress need of a record: a million of them fit into memory.
+/// What plans, estimates and progress need of a record; small enough that a million fit into memory.
 #[derive(Clone, Debug)]
 pub struct Brief {
-    /// From the spec alone.
+    /// The id of the run, computed from the spec alone.
     pub id: RunId,
-    /// What was to be done.
+    /// What the run was asked to do.
     pub spec: RunSpec,
-    /// What a search is told: the validation accuracy, also of a training that diverged.
+    /// The value that a search maximizes: the validation accuracy, also of a training that diverged.
+    /// `None` for runs that are no training, or without validation images.
     pub value: Option<f64>,
-    /// Of the main span; `None` where nothing was read.
+    /// The energy of the main span; `None` where nothing was measured or estimated.
     pub energy: Option<Energy>,
-    /// The search that it is a trial of.
+    /// The search that the run is a trial of; `None` if it is no trial.
     pub(super) search: Option<RunId>,
 }
 
@@ -39,8 +40,8 @@ impl From<RunSummary> for Brief {
     }
 }
 
-/// Names the search that a spec is a trial of: the id of its spec without what differs from trial to
-/// trial.
+/// The search that a run is a trial of, named by the id of its spec without what differs from trial
+/// to trial. `None` if the run is no trial.
 pub(super) fn search_of(spec: &RunSpec) -> Option<RunId> {
     let Task::Train(task) = &spec.task else { return None };
     let trial = task.trial?;
@@ -53,13 +54,13 @@ pub(super) fn search_of(spec: &RunSpec) -> Option<RunId> {
 /// The trials of a search so far.
 #[derive(Debug, Default)]
 pub(super) struct SearchLog {
-    /// In the journal's order.
+    /// The trials, in the journal's order.
     pub(super) trials: Vec<Tried>,
-    /// The highest number among them.
+    /// The highest trial number.
     pub(super) highest: u32,
 }
 
-/// A trial that is done.
+/// A finished trial.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tried {
     pub(super) number: u32,
@@ -69,36 +70,36 @@ pub(super) struct Tried {
 
 /// The records of a journal, found by id.
 ///
-/// They only grow. What is found in them is remembered in them, so that a plan, which has no state,
-/// need not begin at the first record each time it is asked.
+/// Records are only added. Results of look-ups are remembered here, so that a plan, which has no
+/// state, need not start at the first record each time it is asked.
 #[derive(Debug, Default)]
 pub struct Records {
     list: Vec<Brief>,
     by_id: HashMap<RunId, usize>,
     searches: HashMap<RunId, SearchLog>,
-    /// How many runs of a list, from its front, are done.
+    /// For each list of runs (by its key): how many of its first runs are done without a gap.
     fronts: Mutex<HashMap<u64, usize>>,
 }
 
 impl Records {
-    /// Of a journal's records, in its order.
+    /// The records of a journal, in its order.
     #[must_use]
     pub fn new(list: impl IntoIterator<Item = impl Into<Brief>>) -> Self {
         let list = list.into_iter();
         let mut records = Self::default();
         records.list.reserve(list.size_hint().0);
         records.by_id.reserve(list.size_hint().0);
-        list.for_each(|it| records.push(it));
+        list.for_each(|record| records.push(record));
         records
     }
 
-    /// Adds the newest record; one whose run is there already is passed over.
+    /// Adds the newest record. A second record of the same run is ignored.
     pub fn push(&mut self, record: impl Into<Brief>) {
         let record = record.into();
-        let Entry::Vacant(place) = self.by_id.entry(record.id.clone()) else { return };
-        place.insert(self.list.len());
+        let Entry::Vacant(vacant) = self.by_id.entry(record.id.clone()) else { return };
+        vacant.insert(self.list.len());
         if let (Some(search), Task::Train(task)) = (&record.search, &record.spec.task) {
-            let number = task.trial.map_or(0, |it| it.number);
+            let number = task.trial.map_or(0, |trial| trial.number);
             let log = self.searches.entry(search.clone()).or_default();
             log.highest = log.highest.max(number);
             log.trials.push(Tried { number, optimizer: task.optimizer, value: record.value });
@@ -106,34 +107,34 @@ impl Records {
         self.list.push(record);
     }
 
-    /// All of them, in the order they were made.
+    /// All records, in the order they were made.
     #[must_use]
     pub fn all(&self) -> &[Brief] {
         &self.list
     }
 
-    /// Whether a run is done.
+    /// Whether a run has a record.
     #[must_use]
     pub fn contains(&self, spec: &RunSpec) -> bool {
         self.contains_id(&spec.id())
     }
 
-    /// Whether the run of an id is done.
+    /// Whether the run with this id has a record.
     #[must_use]
     pub fn contains_id(&self, id: &RunId) -> bool {
         self.by_id.contains_key(id)
     }
 
-    /// The trials of a search.
+    /// The trials of a search; `None` if there are none yet.
     pub(super) fn search(&self, search: &RunId) -> Option<&SearchLog> {
         self.searches.get(search)
     }
 
-    /// How many runs of a list are done without one missing before them; `key` names the list.
+    /// How many of the first runs of a list are done without a gap; `key` names the list.
     pub(super) fn front(&self, key: u64, ids: &[RunId]) -> usize {
         let mut fronts = self.fronts.lock().unwrap_or_else(PoisonError::into_inner);
         let front = fronts.entry(key).or_default();
-        *front += ids[*front..].iter().take_while(|it| self.contains_id(it)).count();
+        *front += ids[*front..].iter().take_while(|id| self.contains_id(id)).count();
         *front
     }
 }

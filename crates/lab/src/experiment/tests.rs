@@ -1,12 +1,14 @@
+use std::collections::HashSet;
+
 use record::{
-    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, RunRecord, Seconds, Task, Timing,
-    Trained,
+    DataUse, EnergyReport, EpochOutcome, Outcome, RECORD_SCHEMA, RunId, RunRecord, RunSpec,
+    Seconds, Task, Timing, Trained,
 };
 
 use super::*;
 use crate::environment::environment;
 
-/// A record whose accuracies follow from its spec, as those of a training would.
+/// A record whose accuracy is a smooth function of its learning rate.
 pub(crate) fn record_of(spec: &RunSpec) -> RunRecord {
     let accuracy = match &spec.task {
         Task::Train(task) => 1.0 / (1.0 + (task.optimizer.learning_rate.log10() + 3.0).abs()),
@@ -50,7 +52,7 @@ fn quick() -> Vec<Box<dyn Plan>> {
     plans(&Profile::load("quick").unwrap())
 }
 
-/// Runs a plan to its end; the order of its runs.
+/// Does the runs that a plan asks for, at most `stop_after`; returns them in order, with all records.
 fn play(plan: &dyn Plan, mut records: Records, stop_after: usize) -> (Vec<RunSpec>, Records) {
     let mut order = Vec::new();
     while order.len() < stop_after {
@@ -61,23 +63,33 @@ fn play(plan: &dyn Plan, mut records: Records, stop_after: usize) -> (Vec<RunSpe
     (order, records)
 }
 
+/// The table of experiments is complete: each has a title and the questions it answers.
 #[test]
-fn every_plan_ends_after_as_many_runs_as_it_says_and_repeats_none() {
+fn every_experiment_of_a_profile_is_in_the_table() {
+    let found: Vec<Experiment> = quick().iter().map(|plan| plan.experiment()).collect();
+    let table: Vec<Experiment> = EXPERIMENTS.iter().map(|entry| entry.experiment).collect();
+    assert_eq!(found, table);
+    let all: Vec<u8> =
+        found.iter().flat_map(|experiment| questions(*experiment)).copied().collect();
+    assert_eq!(all, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn every_plan_asks_for_each_of_its_runs_exactly_once() {
     for plan in quick() {
         let (order, records) = play(&*plan, Records::default(), usize::MAX);
         assert_eq!(order.len(), plan.total(), "{:?}", plan.experiment());
-        let ids: std::collections::HashSet<RunId> = order.iter().map(RunSpec::id).collect();
+        let ids: HashSet<RunId> = order.iter().map(RunSpec::id).collect();
         assert_eq!(ids.len(), order.len());
-        assert!(order.iter().all(|it| plan.owns(it)));
+        assert!(order.iter().all(|spec| plan.owns(spec)));
         assert!(plan.next(&records, &[], 1).unwrap().is_empty());
-        assert_eq!(plan.kinds().iter().map(|it| it.1).sum::<usize>(), plan.total());
+        assert_eq!(plan.kinds().iter().map(|(_, count)| count).sum::<usize>(), plan.total());
     }
 }
 
-/// What a plan asks for depends on the records alone: stopped anywhere, a new plan goes on as the
-/// old one would have.
+/// A new plan continues from the records as the old one would have, wherever it was stopped.
 #[test]
-fn a_plan_has_no_state_but_the_records() {
+fn a_plan_depends_on_the_records_alone() {
     for (old, new) in quick().into_iter().zip(quick()) {
         let (whole, _) = play(&*old, Records::default(), 60);
         for stop in [1, 7, 25] {
@@ -97,13 +109,13 @@ fn pending_runs_are_not_handed_out_again() {
         for _ in 0..10 {
             pending.extend(plan.next(&records, &pending, 1).unwrap());
         }
-        let ids: std::collections::HashSet<RunId> = pending.iter().map(RunSpec::id).collect();
+        let ids: HashSet<RunId> = pending.iter().map(RunSpec::id).collect();
         assert_eq!(ids.len(), 10, "{:?}", plan.experiment());
     }
 }
 
 #[test]
-fn another_seed_is_another_plan() {
+fn a_plan_does_not_own_the_runs_of_another_seed() {
     let mut profile = Profile::load("quick").unwrap();
     profile.seed += 1;
     for (plan, other) in quick().into_iter().zip(plans(&profile)) {
@@ -112,9 +124,10 @@ fn another_seed_is_another_plan() {
     }
 }
 
-/// All strategies are at the same trial, give or take one: drift falls on all alike.
+/// Trial n of every search runs before trial n + 1 of any, so that drift of the machine affects all
+/// strategies alike.
 #[test]
-fn strategies_run_interleaved() {
+fn searches_take_turns() {
     let plans = quick();
     let (order, _) = play(&*plans[0], Records::default(), usize::MAX);
     let number = |spec: &RunSpec| match &spec.task {

@@ -12,8 +12,8 @@ use record::{
 };
 
 use super::{
-    Brief, Plan, PlanError, Records,
-    records::{Tried, search_of},
+    plan::{Plan, PlanError},
+    records::{Brief, Records, Tried, search_of},
 };
 use crate::{
     config::TuningConfig,
@@ -24,7 +24,7 @@ use crate::{
 /// study runs before trial n + 1 of any, in random order, so that drift of the machine falls on all
 /// strategies alike.
 #[derive(Debug)]
-pub struct Tuning {
+pub(super) struct Tuning {
     config: TuningConfig,
     seed: u64,
     studies: Vec<Study>,
@@ -49,7 +49,7 @@ struct Study {
 impl Tuning {
     /// Everything follows from the configuration, a seed and the records.
     #[must_use]
-    pub fn new(config: TuningConfig, seed: u64) -> Self {
+    pub(super) fn new(config: TuningConfig, seed: u64) -> Self {
         let mut this = Self { config, seed, studies: Vec::new(), by_search: HashMap::new() };
         this.studies = this.studies();
         let searches = this.studies.iter().enumerate();

@@ -1,58 +1,64 @@
-//! A study's figures for Prometheus and OpenTelemetry.
+//! A study's progress as metrics for Prometheus and OpenTelemetry.
 
 use std::{fmt::Write, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::status::{ExperimentStatus, StudyState, StudyStatus};
+use super::status::{ExperimentStatus, StudyStatus};
 
-/// A collector that does not answer is left after this.
+/// How long to wait for a collector that does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One figure: its name, its labels, its value.
-struct Figure {
+/// One metric.
+struct Metric {
     name: &'static str,
     unit: &'static str,
     help: &'static str,
-    /// Counters only rise.
+    /// Whether it is a counter, which never decreases, or else a gauge.
     counter: bool,
+    /// Labels and value of each point.
     points: Vec<(Vec<(&'static str, String)>, f64)>,
 }
 
-fn figures(status: &StudyStatus) -> Vec<Figure> {
+fn metrics(status: &StudyStatus) -> Vec<Metric> {
     let rows = &status.experiments;
     let each = |of: &dyn Fn(&ExperimentStatus) -> Option<f64>| {
-        let label = |it: &ExperimentStatus| {
-            let word = serde_json::to_value(it.experiment).unwrap_or_default();
+        let label = |row: &ExperimentStatus| {
+            let word = serde_json::to_value(row.experiment).unwrap_or_default();
             ("experiment", word.as_str().unwrap_or_default().to_owned())
         };
-        rows.iter().filter_map(|it| Some((vec![label(it)], of(it)?))).collect::<Vec<_>>()
+        rows.iter().filter_map(|row| Some((vec![label(row)], of(row)?))).collect::<Vec<_>>()
     };
     let one = |value: f64| vec![(Vec::new(), value)];
-    let joules = rows.iter().filter_map(|it| {
-        let energy = it.joules?;
-        let word = serde_json::to_value(it.experiment).unwrap_or_default();
+    let joules = rows.iter().filter_map(|row| {
+        let energy = row.joules?;
+        let word = serde_json::to_value(row.experiment).unwrap_or_default();
         let experiment = ("experiment", word.as_str().unwrap_or_default().to_owned());
         let origin = ("origin", energy.origin.word().to_owned());
         Some((vec![experiment, origin], energy.joules.0))
     });
-    let gauge = |name, unit, help, points| Figure { name, unit, help, counter: false, points };
-    let counter = |name, unit, help, points| Figure { name, unit, help, counter: true, points };
+    let gauge = |name, unit, help, points| Metric { name, unit, help, counter: false, points };
+    let counter = |name, unit, help, points| Metric { name, unit, help, counter: true, points };
     let standing = status.standing;
     vec![
-        gauge("wattlab_study_runs", "", "Runs of the study.", each(&|it| Some(it.total? as f64))),
+        gauge("wattlab_study_runs", "", "Runs of the study.", each(&|row| Some(row.total? as f64))),
         counter(
             "wattlab_study_runs_done",
             "",
             "Runs in the journal.",
-            each(&|it| Some(it.done as f64)),
+            each(&|row| Some(row.done as f64)),
         ),
-        gauge("wattlab_study_runs_running", "", "Runs under way.", one(standing.running as f64)),
-        gauge("wattlab_study_runs_queued", "", "Runs handed out.", one(standing.queued as f64)),
+        gauge("wattlab_study_runs_running", "", "Runs in progress.", one(standing.running as f64)),
+        gauge(
+            "wattlab_study_runs_queued",
+            "",
+            "Runs that wait for a worker.",
+            one(standing.queued as f64),
+        ),
         counter(
             "wattlab_study_runs_lost",
             "",
-            "Runs that lost their worker and were handed on.",
+            "Runs that lost their worker and were restarted.",
             one(standing.lost as f64),
         ),
         counter(
@@ -70,18 +76,18 @@ fn figures(status: &StudyStatus) -> Vec<Figure> {
         gauge(
             "wattlab_study_up",
             "",
-            "Whether the study goes on.",
-            one(f64::from(u8::from(status.state == StudyState::Running))),
+            "Whether a process works on the study.",
+            one(f64::from(u8::from(status.state.is_active()))),
         ),
     ]
 }
 
-/// OpenMetrics 1.0.0, for a textfile collector or a scrape.
+/// The metrics in the OpenMetrics 1.0.0 format, for a textfile collector or a scrape.
 #[must_use]
 pub fn open_metrics(status: &StudyStatus) -> String {
     let mut text = String::new();
-    for figure in figures(status) {
-        let Figure { name, unit, help, counter, points } = figure;
+    for metric in metrics(status) {
+        let Metric { name, unit, help, counter, points } = metric;
         let kind = if counter { "counter" } else { "gauge" };
         // Writing into a string cannot fail.
         let _ = writeln!(text, "# TYPE {name} {kind}");
@@ -102,7 +108,7 @@ pub fn open_metrics(status: &StudyStatus) -> String {
     text
 }
 
-/// Sends them to an OpenTelemetry collector: `POST /v1/metrics`, JSON.
+/// Sends the metrics to an OpenTelemetry collector: `POST /v1/metrics`, JSON.
 pub(super) fn send(url: &str, status: &StudyStatus) -> Result<(), ureq::Error> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
@@ -113,10 +119,10 @@ pub(super) fn send(url: &str, status: &StudyStatus) -> Result<(), ureq::Error> {
 /// The body of a request (opentelemetry-proto 1.x, JSON encoding).
 fn otlp(status: &StudyStatus) -> Value {
     let nanoseconds = |unix_s: f64| format!("{:.0}", unix_s * 1e9);
-    let metrics: Vec<Value> = figures(status)
+    let metrics: Vec<Value> = metrics(status)
         .into_iter()
-        .map(|figure| {
-            let points: Vec<Value> = figure
+        .map(|metric| {
+            let points: Vec<Value> = metric
                 .points
                 .iter()
                 .map(|(labels, value)| {
@@ -134,21 +140,21 @@ fn otlp(status: &StudyStatus) -> Value {
                     })
                 })
                 .collect();
-            let data = if figure.counter {
+            let data = if metric.counter {
                 // AGGREGATION_TEMPORALITY_CUMULATIVE
                 json!({ "dataPoints": points, "aggregationTemporality": 2, "isMonotonic": true })
             } else {
                 json!({ "dataPoints": points })
             };
-            let kind = if figure.counter { "sum" } else { "gauge" };
-            let unit = match figure.unit {
+            let kind = if metric.counter { "sum" } else { "gauge" };
+            let unit = match metric.unit {
                 "joules" => "J",
                 "seconds" => "s",
                 _ => "1",
             };
-            let mut metric = json!({ "name": figure.name.replace('_', "."), "unit": unit });
-            metric[kind] = data;
-            metric
+            let mut body = json!({ "name": metric.name.replace('_', "."), "unit": unit });
+            body[kind] = data;
+            body
         })
         .collect();
     json!({
@@ -188,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_as_openmetrics() {
+    fn the_metrics_in_the_openmetrics_format() {
         insta::assert_snapshot!(open_metrics(&status()), @r#"
         # TYPE wattlab_study_runs gauge
         # HELP wattlab_study_runs Runs of the study.
@@ -197,13 +203,13 @@ mod tests {
         # HELP wattlab_study_runs_done Runs in the journal.
         wattlab_study_runs_done_total{experiment="tuning"} 3
         # TYPE wattlab_study_runs_running gauge
-        # HELP wattlab_study_runs_running Runs under way.
+        # HELP wattlab_study_runs_running Runs in progress.
         wattlab_study_runs_running 1
         # TYPE wattlab_study_runs_queued gauge
-        # HELP wattlab_study_runs_queued Runs handed out.
+        # HELP wattlab_study_runs_queued Runs that wait for a worker.
         wattlab_study_runs_queued 2
         # TYPE wattlab_study_runs_lost counter
-        # HELP wattlab_study_runs_lost Runs that lost their worker and were handed on.
+        # HELP wattlab_study_runs_lost Runs that lost their worker and were restarted.
         wattlab_study_runs_lost_total 4
         # TYPE wattlab_study_energy_joules counter
         # UNIT wattlab_study_energy_joules joules
@@ -214,18 +220,19 @@ mod tests {
         # HELP wattlab_study_left_seconds Expected time until the end.
         wattlab_study_left_seconds 30
         # TYPE wattlab_study_up gauge
-        # HELP wattlab_study_up Whether the study goes on.
+        # HELP wattlab_study_up Whether a process works on the study.
         wattlab_study_up 1
         # EOF
         "#);
     }
 
     #[test]
-    fn the_figures_as_otlp() {
+    fn the_metrics_as_an_otlp_request() {
         let body = otlp(&status());
         let metrics = &body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
         let energy = metrics.as_array().unwrap().iter();
-        let energy = energy.clone().find(|it| it["name"] == "wattlab.study.energy.joules").unwrap();
+        let energy =
+            energy.clone().find(|metric| metric["name"] == "wattlab.study.energy.joules").unwrap();
         assert_eq!((&energy["unit"], &energy["sum"]["isMonotonic"]), (&json!("J"), &json!(true)));
         let point = &energy["sum"]["dataPoints"][0];
         assert_eq!(point["asDouble"], 12.5);

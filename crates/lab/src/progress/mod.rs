@@ -1,68 +1,55 @@
-//! What people and machines see while runs go on: bars on a terminal, plain lines elsewhere, a
-//! status file, metrics.
+//! The progress of a study: bars on a terminal, plain lines elsewhere, a status file, and metrics for
+//! Prometheus and OpenTelemetry.
 
 mod export;
 mod status;
 
 use std::{
-    io::{IsTerminal, Write, stderr},
+    io::{IsTerminal, stderr},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use record::{Energy, Experiment, RunRecord};
+use record::{Energy, RunRecord};
 
 pub use self::{
     export::open_metrics,
-    status::{ExperimentStatus, STATUS_SCHEMA, StudyState, StudyStatus},
+    status::{ExperimentStatus, STATUS_SCHEMA, Start, StudyState, StudyStatus},
 };
-use crate::{drive::title, executor::RunCounts};
+pub(crate) use crate::output::{human, line};
+use crate::{driver::Observer, executor::RunCounts, experiment::title};
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
-/// Time between two status files.
+/// Time between two writes of the status file.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
-/// Time between two sendings.
+/// Time between two requests to an OpenTelemetry collector.
 const SEND_EVERY: Duration = Duration::from_secs(10);
 
-/// Where the figures go, beside the terminal.
+/// Where the study's figures go, beside the terminal. `None` leaves a destination out.
 #[derive(Clone, Debug, Default)]
 pub struct Sinks {
-    /// The study's folder: `status.json`.
+    /// The study's folder, for `status.json`.
     pub folder: Option<PathBuf>,
-    /// A file in OpenMetrics' format, for a textfile collector.
+    /// A file in the OpenMetrics format, for a textfile collector.
     pub metrics: Option<PathBuf>,
-    /// An OpenTelemetry collector.
+    /// The address of an OpenTelemetry collector.
     pub otlp: Option<String>,
-}
-
-/// An experiment at the start.
-#[derive(Clone, Copy, Debug)]
-pub struct Start {
-    /// Which.
-    pub experiment: Experiment,
-    /// Its runs.
-    pub total: usize,
-    /// Those found in the journal.
-    pub done: usize,
-    /// What those cost.
-    pub joules: Option<Energy>,
-    /// Time that one of the others is expected to take.
-    pub each: Duration,
 }
 
 /// The progress of a study.
 #[derive(Debug)]
 pub struct Progress {
     rows: Vec<Row>,
+    /// Whether standard error is no terminal: lines instead of bars.
     plain: bool,
     started: Instant,
-    /// Expected time of the runs that ended in this call.
+    /// The expected time of the runs that have ended since the program started.
     expected: Duration,
-    /// How many those are.
-    fresh: usize,
-    /// Runs at once, until runs show what that gains.
+    /// The number of these runs.
+    ended: usize,
+    /// The number of runs at once, until ended runs show how much faster that is.
     workers: usize,
     last_line: Option<Instant>,
     written: Option<Instant>,
@@ -81,7 +68,7 @@ struct Row {
 }
 
 impl Progress {
-    /// Of a study's experiments; `workers` runs at once.
+    /// The progress of a study with these experiments and `workers` runs at once.
     #[must_use]
     pub fn new(status: StudyStatus, starts: &[Start], workers: usize, sinks: Sinks) -> Self {
         let plain = !stderr().is_terminal();
@@ -101,7 +88,7 @@ impl Progress {
             plain,
             started: Instant::now(),
             expected: Duration::ZERO,
-            fresh: 0,
+            ended: 0,
             workers: workers.max(1),
             last_line: None,
             written: None,
@@ -114,50 +101,19 @@ impl Progress {
         this
     }
 
-    /// Another run ended.
-    pub fn finished(&mut self, record: &RunRecord) {
-        let Some(at) =
-            self.rows.iter().position(|it| it.start.experiment == record.spec.experiment)
-        else {
-            return;
-        };
-        let row = &mut self.rows[at];
-        row.done += 1;
-        row.joules = Energy::total(row.joules.into_iter().chain(record.energy.total));
-        row.bar.set_position(row.done as u64);
-        self.expected += row.start.each;
-        self.fresh += 1;
-        self.show(Some(at));
-    }
-
-    /// Runs have begun, or workers were lost.
-    pub fn standing(&mut self, standing: RunCounts) {
-        if self.status.standing != standing {
-            self.status.standing = standing;
-            self.show(None);
-        }
-    }
-
-    /// Somebody asked for an end.
-    pub fn stopping(&mut self) {
-        let running = self.status.standing.running;
-        if running > 0 {
-            line(&format!("stopping: {running} runs are told to end; those that ended are kept"));
-        }
-    }
-
-    /// The study is over; leaves the bars on the screen as they are.
+    /// Ends the progress of a study; the bars stay on the screen.
     pub fn end(&mut self, state: StudyState) {
         self.status.state = state;
         self.status.standing =
             RunCounts { lost: self.status.standing.lost, ..RunCounts::default() };
         (self.written, self.sent) = (None, None);
         self.show(None);
-        self.rows.iter().for_each(|it| it.bar.abandon());
+        self.rows.iter().for_each(|row| row.bar.abandon());
     }
 
+    /// Brings bars, status file and metrics up to date; `finished` is the row whose run has ended.
     fn show(&mut self, finished: Option<usize>) {
-        self.fill();
+        self.update_status();
         let left = self.status.left_s.map(Duration::from_secs_f64);
         for at in 0..self.rows.len() {
             let row = &self.rows[at];
@@ -171,121 +127,132 @@ impl Progress {
                 self.last_line = Some(Instant::now());
             }
         }
-        if self.written.is_none_or(|it| it.elapsed() >= WRITE_EVERY) {
+        if self.written.is_none_or(|written| written.elapsed() >= WRITE_EVERY) {
             self.written = Some(Instant::now());
             self.write();
         }
-        if self.sinks.otlp.is_some() && self.sent.is_none_or(|it| it.elapsed() >= SEND_EVERY) {
+        if self.sinks.otlp.is_some() && self.sent.is_none_or(|sent| sent.elapsed() >= SEND_EVERY) {
             self.sent = Some(Instant::now());
             self.send();
         }
     }
 
-    /// ` 3 min left, 120 J estimated, 12 running, 1 lost`.
+    /// What stands behind a bar: ` 3 min 0 s left in all, 120 J estimated, 2 running, 5 queued`.
     fn message(&self, row: &Row, left: Option<Duration>) -> String {
         let mut words = Vec::new();
-        if let Some(left) = left.filter(|_| row.done < row.start.total && self.fresh > 0) {
+        if let Some(left) = left.filter(|_| row.done < row.start.total && self.ended > 0) {
             words.push(format!("{} left in all", human(left)));
         }
-        if let Some(it) = row.joules {
-            words.push(format!("{:.0} {}", it.joules, it.origin.word()));
+        if let Some(energy) = row.joules {
+            words.push(format!("{:.0} {}", energy.joules, energy.origin.word()));
         }
         let RunCounts { queued, running, lost } = self.status.standing;
         if row.done < row.start.total && (running > 1 || queued > 0 || lost > 0) {
             words.push(format!("{running} running, {queued} queued"));
             if lost > 0 {
-                words.push(format!("{lost} lost and handed on"));
+                words.push(format!("{lost} restarted after their worker was lost"));
             }
         }
         if words.is_empty() { String::new() } else { format!(" {}", words.join(", ")) }
     }
 
-    /// Brings the status up to date.
-    fn fill(&mut self) {
-        let rows = self.rows.iter().map(|it| ExperimentStatus {
-            experiment: it.start.experiment,
-            total: Some(it.start.total),
-            done: it.done,
-            joules: it.joules,
-        });
-        self.status.experiments = rows.collect();
-        self.status.joules = Energy::total(self.rows.iter().filter_map(|it| it.joules));
+    fn update_status(&mut self) {
+        let rows =
+            self.rows.iter().map(|row| Start { done: row.done, joules: row.joules, ..row.start });
+        self.status.set_experiments(rows);
         let left = self.left();
-        self.status.tell_time(left);
+        self.status.set_time_left(left);
     }
 
-    /// Time for the runs that are left: as expected, corrected by what runs took so far.
+    /// The time for the runs that are left: their expected time, scaled by how much longer or shorter
+    /// than expected the runs so far took. `None` while nothing is known.
     fn left(&self) -> Option<Duration> {
-        let left = |it: &Row| u32::try_from(it.start.total.saturating_sub(it.done)).unwrap_or(0);
-        let expected: Duration = self.rows.iter().map(|it| it.start.each * left(it)).sum();
-        if self.fresh == 0 || self.expected.is_zero() {
-            return Some(expected / self.workers as u32).filter(|it| !it.is_zero());
+        let left = |row: &Row| u32::try_from(row.start.total.saturating_sub(row.done)).unwrap_or(0);
+        let expected: Duration = self.rows.iter().map(|row| row.start.each * left(row)).sum();
+        if self.ended == 0 || self.expected.is_zero() {
+            return Some(expected / self.workers as u32).filter(|time| !time.is_zero());
         }
         let pace = self.started.elapsed().as_secs_f64() / self.expected.as_secs_f64();
         Some(expected.mul_f64(pace))
     }
 
     fn write(&mut self) {
-        let json = serde_json::to_vec_pretty(&self.status).unwrap_or_default();
-        let status = self.sinks.folder.as_ref().map(|it| (it.join("status.json"), json));
-        let metrics = self.sinks.metrics.clone();
-        let metrics = metrics.map(|it| (it, open_metrics(&self.status).into_bytes()));
-        for (path, content) in status.into_iter().chain(metrics) {
-            if let Err(error) = status::replace(&path, &content) {
-                self.complain(&format!("failed to write `{}`: {error}", path.display()));
-            }
+        if let Err(text) = publish(&self.status, &self.sinks) {
+            self.complain(&text);
         }
     }
 
     fn send(&mut self) {
         let Some(url) = self.sinks.otlp.clone() else { return };
         if let Err(error) = export::send(&url, &self.status) {
-            self.complain(&format!("failed to send to `{url}`: {error}"));
+            self.complain(&format!("failed to send metrics to `{url}`: {error}"));
         }
     }
 
-    /// A study does not end because nobody can watch it.
+    /// Warns once: a study does not stop because its progress cannot be shown.
     fn complain(&mut self, text: &str) {
         if !self.complained {
             self.complained = true;
-            line(&format!("warning: {text}; the study goes on"));
+            line(&format!("warning: {text}; the study continues"));
         }
     }
 }
 
-/// A line for people, on standard error; lost where nobody listens.
-pub fn line(text: &str) {
-    drop(writeln!(stderr().lock(), "{text}"));
-}
-
-/// A share as people say it: `12 %`.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
-/// A duration as people say it: `48 s`, `3 min 20 s`, `5 h 10 min`.
-#[must_use]
-pub fn human(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64().round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) if h < 48 => format!("{h} h {m} min"),
-        (h, ..) => format!("{:.1} days", h as f64 / 24.0),
+/// Writes the status and the metrics of a study that has no [`Progress`] yet. The terminal stays as
+/// it is.
+pub(crate) fn announce(
+    mut status: StudyStatus,
+    state: StudyState,
+    starts: &[Start],
+    sinks: &Sinks,
+) {
+    status.state = state;
+    status.set_experiments(starts.iter().copied());
+    if let Err(text) = publish(&status, sinks) {
+        line(&format!("warning: {text}; the study continues"));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Writes the status file and the metrics file.
+fn publish(status: &StudyStatus, sinks: &Sinks) -> Result<(), String> {
+    let json = serde_json::to_vec_pretty(status).unwrap_or_default();
+    let file = sinks.folder.as_ref().map(|folder| (folder.join("status.json"), json));
+    let metrics = sinks.metrics.clone();
+    let metrics = metrics.map(|path| (path, open_metrics(status).into_bytes()));
+    for (path, content) in file.into_iter().chain(metrics) {
+        status::replace(&path, &content)
+            .map_err(|error| format!("failed to write `{}`: {error}", path.display()))?;
+    }
+    Ok(())
+}
 
-    #[test]
-    fn durations_read_like_speech() {
-        let say = |seconds| human(Duration::from_secs(seconds));
-        assert_eq!(
-            [say(48), say(200), say(18_600), say(432_000)],
-            ["48 s", "3 min 20 s", "5 h 10 min", "5.0 days"]
-        );
+impl Observer for Progress {
+    fn standing(&mut self, standing: RunCounts) {
+        if self.status.standing != standing {
+            self.status.standing = standing;
+            self.show(None);
+        }
+    }
+
+    fn finished(&mut self, record: &RunRecord) {
+        let Some(at) =
+            self.rows.iter().position(|row| row.start.experiment == record.spec.experiment)
+        else {
+            return;
+        };
+        let row = &mut self.rows[at];
+        row.done += 1;
+        row.joules = Energy::total(row.joules.into_iter().chain(record.energy.total));
+        row.bar.set_position(row.done as u64);
+        self.expected += row.start.each;
+        self.ended += 1;
+        self.show(Some(at));
+    }
+
+    fn stopping(&mut self) {
+        let running = self.status.standing.running;
+        if running > 0 {
+            line(&format!("stopping {running} runs in progress; finished runs are kept"));
+        }
     }
 }

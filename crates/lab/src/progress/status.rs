@@ -1,4 +1,4 @@
-//! How a study stands, for other programs and other terminals.
+//! `status.json`: how far a study is, for other programs and other terminals.
 
 use std::{
     fs, io,
@@ -14,29 +14,34 @@ use crate::{executor::RunCounts, surroundings::host};
 /// The schema of `status.json`.
 pub const STATUS_SCHEMA: &str = "wattlab.status/1";
 
-/// Whether a study goes on.
+/// Whether a study is being worked on, and how it ended if not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum StudyState {
-    /// A process works on it.
+    /// A process finds out how long the study will take; no run has begun.
+    Preparing,
+    /// A process does its runs.
     Running,
     /// Every run is done.
     Finished,
-    /// Somebody asked for an end; the next call goes on.
+    /// The user or the system stopped it; the next call continues.
     Interrupted,
-    /// A run failed; the next call tries again.
+    /// A run failed; the next call tries it again.
     Failed,
-    /// Its process is gone without a word; the next call goes on.
+    /// Its process ended without writing a last status; the next call continues.
     Killed,
-    /// Nobody tells: there is a journal and no status.
+    /// Not every run is known to be done, and there is no status file that says whether a process
+    /// works on the study.
     Unknown,
 }
 
 impl StudyState {
-    /// The word on disk and on the terminal.
+    /// The word in `status.json` and on the terminal.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Preparing => "preparing",
             Self::Running => "running",
             Self::Finished => "finished",
             Self::Interrupted => "interrupted",
@@ -45,55 +50,77 @@ impl StudyState {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Whether a process works on the study.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Preparing | Self::Running)
+    }
 }
 
-/// How an experiment stands.
+/// An experiment as it is when the program starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// The number of its runs.
+    pub total: usize,
+    /// How many of these are in the journal.
+    pub done: usize,
+    /// The energy of those in the journal; `None` where nothing was measured or estimated.
+    pub joules: Option<Energy>,
+    /// The expected time of each run that is left; zero while it is unknown.
+    pub each: Duration,
+}
+
+/// How far an experiment is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentStatus {
-    /// Which.
+    /// The experiment.
     pub experiment: Experiment,
-    /// Its runs; `None` where nobody tells.
+    /// The number of its runs; `None` where the profile is unknown.
     pub total: Option<usize>,
-    /// Those in the journal.
+    /// How many of these are in the journal.
     pub done: usize,
-    /// What their main spans cost.
+    /// The energy of their main spans; `None` where nothing was measured or estimated.
     pub joules: Option<Energy>,
 }
 
-/// How a study stands. Told by the process that works on it, and derived: losing it loses nothing.
+/// How far a study is: the content of `status.json`. The process that works on the study writes it.
+/// Everything in it is derived, so losing it loses nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudyStatus {
     /// [`STATUS_SCHEMA`].
     pub schema: String,
-    /// Whether it goes on.
+    /// Whether a process works on the study.
     pub state: StudyState,
-    /// Name of the profile.
+    /// The name of the profile.
     pub profile: String,
-    /// Where runs are executed, in words.
+    /// Where runs are executed, such as `local, 4 workers`.
     pub executor: String,
-    /// The process.
+    /// The id of the process; 0 if there is no status file.
     pub pid: u32,
-    /// Its machine.
+    /// The machine of the process.
     pub host: Option<String>,
     /// When the process began, in seconds since 1970.
     pub started_unix_s: f64,
-    /// When this was written.
+    /// When this was written, in seconds since 1970.
     pub updated_unix_s: f64,
-    /// In the order of the questions.
+    /// The experiments, in the order of the research questions.
     pub experiments: Vec<ExperimentStatus>,
-    /// Runs that are queued, running, lost.
+    /// The number of runs that are queued, running or lost.
     #[serde(flatten)]
     pub standing: RunCounts,
-    /// What all main spans cost so far.
+    /// The energy of all main spans so far; `None` where nothing was measured or estimated.
     pub joules: Option<Energy>,
-    /// Time until the end.
+    /// The expected time until the end, in seconds; `None` while it is unknown.
     pub left_s: Option<f64>,
-    /// The end, in seconds since 1970.
+    /// The expected end, in seconds since 1970; `None` while it is unknown.
     pub ends_unix_s: Option<f64>,
 }
 
 impl StudyStatus {
-    /// Of this process, which begins.
+    /// The status of a study on which this process begins to work.
     #[must_use]
     pub fn of(profile: &str, executor: &str) -> Self {
         Self {
@@ -113,18 +140,31 @@ impl StudyStatus {
         }
     }
 
-    /// So much time is left from now on.
-    pub(super) fn tell_time(&mut self, left: Option<Duration>) {
-        let left = left.filter(|_| self.state == StudyState::Running);
-        self.updated_unix_s = now();
-        self.left_s = left.map(|it| it.as_secs_f64());
-        self.ends_unix_s = self.left_s.map(|it| self.updated_unix_s + it);
+    /// Sets how far each experiment is, and the energy of all of them.
+    pub(super) fn set_experiments(&mut self, experiments: impl Iterator<Item = Start>) {
+        let status = |experiment: Start| ExperimentStatus {
+            experiment: experiment.experiment,
+            total: Some(experiment.total),
+            done: experiment.done,
+            joules: experiment.joules,
+        };
+        self.experiments = experiments.map(status).collect();
+        self.joules = Energy::total(self.experiments.iter().filter_map(|status| status.joules));
     }
 
-    /// Whether the process that told this is gone; only its own machine knows.
+    /// Sets the time that is left from now on.
+    pub(super) fn set_time_left(&mut self, left: Option<Duration>) {
+        let left = left.filter(|_| self.state == StudyState::Running);
+        self.updated_unix_s = now();
+        self.left_s = left.map(|left| left.as_secs_f64());
+        self.ends_unix_s = self.left_s.map(|left| self.updated_unix_s + left);
+    }
+
+    /// Whether the process that wrote this is gone. Only its own machine can tell; elsewhere this is
+    /// false.
     #[must_use]
     pub fn is_orphan(&self) -> bool {
-        self.state == StudyState::Running
+        self.state.is_active()
             && self.host == host()
             && Path::new("/proc/self").exists()
             && !Path::new(&format!("/proc/{}", self.pid)).exists()
@@ -135,7 +175,8 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// Replaces a file at once. It is not synced: what it says can be told again.
+/// Replaces a file by a rename, so that readers see the old content or the new one. The file is not
+/// synced, because its content can be derived again.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));

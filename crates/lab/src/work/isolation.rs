@@ -10,7 +10,7 @@ use meter::Meter;
 use record::{Domain, Surroundings, Warning, WarningKind};
 
 use super::RunError;
-use crate::{Interrupt, config::IsolationConfig, progress::percent};
+use crate::{Interrupt, config::IsolationConfig, output::percent};
 
 /// Load by others above this share of the processors is told.
 const TOLD: f64 = 0.1;

@@ -1,4 +1,4 @@
-//! Does the work of a spec under energy spans, and writes it down.
+//! The worker: does the run of a spec, measures its energy in spans, and makes the record.
 
 mod infer;
 mod isolation;
@@ -32,51 +32,51 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Somebody asked for an end.
+    /// The user or the system asked the program to stop.
     #[error("interrupted")]
     Interrupted,
-    /// Its images cannot be had.
+    /// The images of a training are missing or damaged.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Its network cannot be trained.
+    /// The network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// Its device cannot do it.
+    /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// Its vision network cannot be built or run.
+    /// The vision network cannot be built or run.
     #[error(transparent)]
     Vision(#[from] VisionError),
-    /// The photographs it serves cannot be had.
+    /// The photographs that requests ask for are missing or damaged.
     #[error(transparent)]
     Photographs(#[from] PhotographsError),
-    /// Its arrivals make no sense.
+    /// The arrivals or the batching policy of a queue are not valid.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
-    /// Others may be measured at the same time by the same sensor.
+    /// Other runs may be measured at the same time by the same sensors.
     #[error(
-        "several runs at once would be measured by the same sensors ({domains}), each with the \
-         joules of all; let one run at a time (without `--workers`, with `exclusive = true` in \
-         `[slurm]`), or set `shared_domains = true` in the profile's `[isolation]`, and each record \
-         carries a warning"
+        "several runs at once would be measured by the same sensors ({domains}), and each would \
+         count the energy of all; do one run at a time (without `--workers`; with `exclusive = \
+         true` in `[slurm]`), or set `shared_domains = true` in the profile's `[isolation]`, so \
+         that each record carries a warning"
     )]
     SharedDomain {
-        /// Which, in words.
+        /// The domains that these sensors measure, in words.
         domains: String,
     },
 }
 
-/// Starts a meter over what this machine has.
+/// Starts a meter with this machine's sensors, and with estimates for parts without a sensor.
 ///
 /// # Errors
 ///
-/// If a plugin that was named cannot be loaded.
+/// If a plugin cannot be loaded.
 pub fn meter(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
     builder(sysfs, plugins).start()
 }
 
-/// The same without a model of what no sensor sees: its joules are measured, all of them, and of fewer
-/// parts.
+/// Starts a meter with this machine's sensors alone: every joule is measured, and parts without a
+/// sensor are left out.
 ///
 /// # Errors
 ///
@@ -90,36 +90,37 @@ fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
     if let Some(sysfs) = sysfs {
         builder = builder.sysfs(sysfs);
     }
-    plugins.iter().fold(builder, |builder, it| builder.plugin(it))
+    plugins.iter().fold(builder, |builder, plugin| builder.plugin(plugin))
 }
 
-/// Does runs, one after the other.
+/// Does runs, one after the other, and makes their records.
 pub struct Worker {
     meter: Meter,
     data: DataFolder,
     interrupt: Interrupt,
     environment: Environment,
-    /// Where networks run.
+    /// The device on which networks run.
     device: Device,
     isolation: Isolation,
-    /// What went on around the last main span.
+    /// The conditions during the last main span.
     surroundings: RefCell<Option<Surroundings>>,
-    /// The vision networks used last: building one takes longer than running it.
+    /// The vision networks used last. They are kept because building one takes longer than running
+    /// it.
     networks: Vec<VisionNetwork>,
 }
 
-/// Networks kept, in parameters: about 1.2 GB.
+/// The largest number of parameters of all networks that are kept: about 1.2 GB.
 const KEPT_PARAMETERS: usize = 300_000_000;
-/// Classes of the vision networks: ImageNet's.
+/// The number of classes of the vision networks: ImageNet's.
 const CLASSES: usize = 1000;
-/// Makes the vision networks' random weights, on which neither time nor energy depends.
+/// The seed of the vision networks' random weights, on which neither time nor energy depends.
 const WEIGHTS_SEED: u64 = 1;
 
-/// What a task leaves behind.
+/// The result of a task.
 struct Done {
     outcome: Outcome,
     main: SpanReport,
-    /// Of the other spans, in order of their start.
+    /// The other spans, in the order of their start.
     spans: Vec<SpanReport>,
     serving: Option<Serving>,
     preparing: Option<Seconds>,
@@ -127,7 +128,7 @@ struct Done {
 }
 
 impl Worker {
-    /// A worker on this machine.
+    /// A worker on this machine that uses the CPU.
     #[must_use]
     pub fn new(meter: Meter, data: DataFolder, interrupt: Interrupt) -> Self {
         let environment = environment(meter.probe_uses());
@@ -144,7 +145,7 @@ impl Worker {
         }
     }
 
-    /// Runs networks on a device, and says so in records.
+    /// Runs networks on a device, which records name.
     #[must_use]
     pub fn on(mut self, device: Device) -> Self {
         self.environment.machine.device = match device.about() {
@@ -155,12 +156,12 @@ impl Worker {
         self
     }
 
-    /// Keeps measurements apart as a profile says; `together`: others may be measured on this machine
-    /// at the same time. Temperature and clocks are read under `sysfs`.
+    /// Keeps measurements apart as a profile says. `together`: other runs may be measured on this
+    /// machine at the same time. Temperature and clock frequency are read below `sysfs`.
     ///
     /// # Errors
     ///
-    /// If sensors would see others' runs, and the profile does not allow it.
+    /// If sensors would measure other runs, too, and the profile does not allow it.
     pub fn isolated(
         mut self,
         config: IsolationConfig,
@@ -171,7 +172,7 @@ impl Worker {
         Ok(self)
     }
 
-    /// Says in records which worker this is, and to which processors it is pinned.
+    /// Sets the worker's name in records and the processors to which it is pinned.
     #[must_use]
     pub fn named(mut self, name: &str, cpus: &[usize]) -> Self {
         self.isolation.name(name, cpus);
@@ -200,7 +201,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does a run; again, if others used the machine too much meanwhile.
+    /// Does a run. The run is repeated if other processes used the machine too much meanwhile.
     ///
     /// # Errors
     ///
@@ -219,7 +220,7 @@ impl Worker {
             }
             record.warnings.extend(self.isolation.warnings(&surroundings));
             record.timing.surroundings = Some(surroundings);
-            let before = |it: SpanEnergy| SpanEnergy { start: it.start - whole.start, ..it };
+            let before = |span: SpanEnergy| SpanEnergy { start: span.start - whole.start, ..span };
             record.energy.spans.splice(0..0, discarded.into_iter().map(before));
             return Ok(record);
         }
@@ -231,22 +232,22 @@ impl Worker {
         self.isolation.resting()
     }
 
-    /// Whether vision networks of so many parameters in all are kept from run to run.
+    /// Whether vision networks with this many parameters in all are kept from run to run.
     #[must_use]
     pub fn keeps(parameters: usize) -> bool {
         parameters <= KEPT_PARAMETERS
     }
 
-    /// Does a run once, whatever others do: to find out what it costs.
+    /// Does a run once, whatever the load by other processes, to find out what it costs.
     ///
     /// # Errors
     ///
     /// If it cannot be finished, or on interruption.
     pub fn trial(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
-        self.once(spec).map(|it| it.0)
+        self.once(spec).map(|(record, _)| record)
     }
 
-    /// Does a run once: its record, and the span around all of it.
+    /// Does a run once and returns its record, and the span around all of it.
     fn once(&mut self, spec: &RunSpec) -> Result<(RunRecord, SpanReport), RunError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let whole = self.meter.span("run");
@@ -261,9 +262,10 @@ impl Worker {
         let mut reports = done.spans;
         reports.push(done.main.clone());
         reports.sort_by(|a, b| a.start.0.total_cmp(&b.start.0));
-        // Starts count from that of the run.
-        let spans =
-            reports.iter().map(|it| SpanEnergy { start: it.start - whole.start, ..it.into() });
+        // The start of a span counts from the start of the run.
+        let spans = reports
+            .iter()
+            .map(|report| SpanEnergy { start: report.start - whole.start, ..report.into() });
         let record = RunRecord {
             schema: RECORD_SCHEMA.to_owned(),
             id: spec.id(),
@@ -291,7 +293,7 @@ impl Worker {
         Ok((record, whole))
     }
 
-    /// Measures the main span, and what goes on around it.
+    /// Measures the main span, and observes the conditions meanwhile.
     fn main<T>(
         &self,
         name: &str,
@@ -315,9 +317,9 @@ impl Worker {
         Ok((value, span.end()))
     }
 
-    /// Takes a vision network out of those kept, or builds it.
+    /// Takes a vision network from those that are kept, or builds it.
     fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
-        match self.networks.iter().position(|it| it.architecture().name == name) {
+        match self.networks.iter().position(|network| network.architecture().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
             None => {
                 let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
@@ -326,7 +328,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a network for the next run; lets go of the oldest where there are too many.
+    /// Keeps a network for the next run, and drops the oldest ones if there are too many.
     fn keep_network(&mut self, network: VisionNetwork) {
         self.networks.push(network);
         let held =
@@ -337,10 +339,11 @@ impl Worker {
     }
 }
 
+/// Whether a network takes images of this side.
 fn check_side(network: &str, side: usize) -> Result<(), RunError> {
     match models::vision::Architecture::named(network) {
-        Ok(it) => Ok(it.takes(side, side)?),
-        // Building it tells.
+        Ok(architecture) => Ok(architecture.takes(side, side)?),
+        // An unknown name is reported when the network is built.
         Err(_) => Ok(()),
     }
 }

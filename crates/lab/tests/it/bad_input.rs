@@ -1,10 +1,10 @@
-//! Bad input: exit code 2, a message that says what to do, nothing written.
+//! Bad input: exit code 2, a message that says what to do, and nothing is written.
 
 use std::{fs, path::Path};
 
 use super::{TINY, run, stderr, tiny};
 
-/// Runs, expects exit code 2, every word in the message, and no output folder.
+/// Runs `wattlab` and expects exit code 2, each of `words` in the message, and no output folder.
 fn check(folder: &Path, args: &[&str], words: &[&str]) {
     let output = run(folder, args);
     let message = stderr(&output);
@@ -23,7 +23,7 @@ fn profile(folder: &Path, text: &str) -> String {
 }
 
 #[test]
-fn profiles_that_cannot_be_run() {
+fn invalid_profiles_and_flags() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let rows = [
@@ -41,7 +41,7 @@ fn profiles_that_cannot_be_run() {
         ),
         (
             format!("{TINY}\n[slurm]\noptions = [\"--array=0-9\"]\n"),
-            vec!["slurm.options", "which are ours"],
+            vec!["slurm.options", "which wattlab sets"],
         ),
         (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
         (
@@ -68,7 +68,7 @@ fn profiles_that_cannot_be_run() {
     }
     check(folder, &["reproduce", "--profile", "quikc"], &["did you mean `quick`?"]);
     check(folder, &["reproduce", "--workers", "0"], &["--workers"]);
-    check(folder, &["reproduce", "--workers", "60000"], &["--workers", "processors of its own"]);
+    check(folder, &["reproduce", "--workers", "60000"], &["--workers", "processors of"]);
     check(folder, &["reproduce", "--rq", "6"], &["6"]);
     for target in ["85", "0", "-0.5", "NaN", "high"] {
         let flag = format!("--target={target}");
@@ -79,7 +79,7 @@ fn profiles_that_cannot_be_run() {
 }
 
 #[test]
-fn data_that_is_not_there_or_not_the_published_one() {
+fn missing_or_damaged_data_sets() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let tiny = tiny(folder);
@@ -105,7 +105,7 @@ fn data_that_is_not_there_or_not_the_published_one() {
 }
 
 #[test]
-fn folders_that_cannot_be_written() {
+fn an_output_folder_that_cannot_be_created() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let tiny = tiny(folder);
@@ -113,13 +113,13 @@ fn folders_that_cannot_be_written() {
     check(
         folder,
         &["reproduce", "--profile", &tiny, "--out", "file/out"],
-        &["file/out", "choose another by `--out`"],
+        &["file/out", "choose another with `--out`"],
     );
     assert_eq!(fs::read(folder.join("file")).unwrap(), b"");
 }
 
 #[test]
-fn fetching_takes_verified_files_only() {
+fn datasets_fetch_accepts_only_files_with_the_right_checksum() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::create_dir(folder.join("from")).unwrap();
@@ -138,7 +138,7 @@ fn fetching_takes_verified_files_only() {
 }
 
 #[test]
-fn devices_that_cannot_be_had() {
+fn unknown_or_unavailable_devices() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let path = profile(folder, TINY);

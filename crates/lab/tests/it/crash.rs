@@ -16,7 +16,7 @@ use wattlab::{
     Interrupt,
     config::Profile,
     data::DataFolder,
-    drive,
+    driver::Driver,
     executor::{Assignment, Event, ExecuteError, Executor, InProcess, RunCounts},
     experiment::{Brief, Plan, Records, plans},
     progress::{Progress, Sinks, StudyStatus},
@@ -123,15 +123,15 @@ fn child() {
     let mut worker = Worker::new(meter.clone(), DataFolder::new(None), interrupt.clone());
     let plans: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).collect();
     let status = StudyStatus::of("crash", "local");
-    let mut study = drive::Study {
+    let mut driver = Driver {
         plans: &plans,
         records: &mut records,
         journal: &mut journal,
         meter: &meter,
         interrupt: &interrupt,
-        progress: &mut Progress::new(status, &[], 1, Sinks::default()),
+        observer: &mut Progress::new(status, &[], 1, Sinks::default()),
     };
-    study.run(&mut Printing(InProcess::new(&mut worker))).unwrap();
+    driver.run(&mut Printing(InProcess::new(&mut worker))).unwrap();
     println!("\nend");
 }
 

@@ -1,10 +1,11 @@
-//! The command `wattlab`, as its users meet it.
+//! Tests of the command `wattlab`: its arguments, its output and its files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
 mod compare;
 mod crash;
+mod help;
 mod journal;
 mod measure;
 mod model;
@@ -26,7 +27,7 @@ use std::{
 fn wattlab(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wattlab"));
     command.current_dir(folder).args(args).env_remove("WATTLAB_DATA_DIR");
-    // Nothing of this machine's user may leak into a test.
+    // No data set in the user's cache may change the result of a test.
     command.env("XDG_CACHE_HOME", folder.join("cache"));
     command
 }
@@ -39,7 +40,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A profile whose whole run takes a few seconds.
+/// A profile whose runs take a few seconds in all.
 const TINY: &str = r#"
 name = "tiny"
 seed = 1

@@ -1,4 +1,4 @@
-//! A whole reproduction, and one that is killed.
+//! `wattlab reproduce`: whole, killed, planned, and shown by `status`.
 
 use std::{
     collections::BTreeMap,
@@ -17,16 +17,17 @@ fn outcomes(folder: &Path) -> BTreeMap<RunId, Outcome> {
     let records = read_journal(&folder.join("journal.jsonl")).unwrap();
     let count = records.len();
     let outcomes: BTreeMap<RunId, Outcome> =
-        records.into_iter().map(|it| (it.id, it.outcome)).collect();
+        records.into_iter().map(|record| (record.id, record.outcome)).collect();
     assert_eq!(outcomes.len(), count, "a run is in the journal twice");
     outcomes
 }
 
-/// Waits for a journal to have so many lines.
+/// Waits until a journal has `lines` lines.
 fn wait_for_lines(path: &Path, lines: usize) {
     let started = Instant::now();
     loop {
-        let found = fs::read(path).map_or(0, |it| it.iter().filter(|it| **it == b'\n').count());
+        let found =
+            fs::read(path).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count());
         if found >= lines {
             return;
         }
@@ -36,7 +37,7 @@ fn wait_for_lines(path: &Path, lines: usize) {
 }
 
 #[test]
-fn a_killed_study_ends_as_an_uninterrupted_one() {
+fn a_study_that_was_killed_ends_with_the_same_outcomes() {
     let folder = tempfile::tempdir().unwrap();
     let profile = tiny(folder.path());
     let reproduce =
@@ -50,7 +51,7 @@ fn a_killed_study_ends_as_an_uninterrupted_one() {
         command
     };
 
-    // Whole.
+    // Without interruption.
     let whole =
         wattlab(folder.path(), &["reproduce", "--profile", &profile, "--out", "whole", "--json"])
             .output()
@@ -61,7 +62,7 @@ fn a_killed_study_ends_as_an_uninterrupted_one() {
     let ids: Vec<ClaimId> = printed.claims.iter().map(|claim| claim.id.clone()).collect();
     assert_eq!(ids, report::claim_id::ALL);
 
-    // Killed three times, in three experiments; then to the end.
+    // Killed in three of its experiments, then to the end.
     let journal = folder.path().join("killed/journal.jsonl");
     for lines in [5, 70, 83] {
         let mut child = start("killed").spawn().unwrap();
@@ -71,49 +72,51 @@ fn a_killed_study_ends_as_an_uninterrupted_one() {
     }
     // A torn last line, as a crash in the middle of a write would leave it.
     let mut text = fs::read(&journal).unwrap();
-    let before = text.iter().filter(|it| **it == b'\n').count();
+    let before = text.iter().filter(|byte| **byte == b'\n').count();
     text.extend(b"{\"schema\":\"wattlab.record/1\",\"id\":\"12");
     fs::write(&journal, text).unwrap();
     let last = run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed"]);
     assert!(last.status.success(), "{}", stderr(&last));
-    assert!(stderr(&last).contains("cut off an unfinished last line"), "{}", stderr(&last));
+    assert!(stderr(&last).contains("removed an unfinished last line"), "{}", stderr(&last));
 
     let (whole, killed) =
         (outcomes(&folder.path().join("whole")), outcomes(&folder.path().join("killed")));
     assert!(before >= 83 && before < whole.len());
     assert_eq!(whole, killed);
 
-    // Done is done: nothing runs again, and the report can be written from the journal alone.
+    // Finished runs are not repeated, and the report can be written from the journal alone.
     let again = run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed"]);
-    assert!(stderr(&again).contains("every run is done"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("nothing was measured"), "{}", stderr(&again));
     let results = fs::read(folder.path().join("killed/results.json")).unwrap();
     fs::remove_dir_all(folder.path().join("killed/report")).unwrap();
     assert!(run(folder.path(), &["report", "killed"]).status.success());
     assert_eq!(fs::read(folder.path().join("killed/results.json")).unwrap(), results);
     assert!(run(folder.path(), &["check", "killed"]).status.success());
 
-    // Two folders of one study do not differ in what the seed determines.
+    // Two folders of one study do not differ in what the seed determines (accuracies).
     let compared = run(folder.path(), &["report", "compare", "whole", "killed", "--json"]);
     assert!(compared.status.success(), "{}", stderr(&compared));
     let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
     let accuracies = compared["differences"].as_array().unwrap().iter();
-    let accuracies: Vec<_> = accuracies.filter(|it| it["unit"] == "").collect();
-    assert!(!accuracies.is_empty() && accuracies.iter().all(|it| it["change"] == 0.0));
+    let accuracies: Vec<_> = accuracies.filter(|difference| difference["unit"] == "").collect();
+    assert!(
+        !accuracies.is_empty() && accuracies.iter().all(|difference| difference["change"] == 0.0)
+    );
     let nothing = run(folder.path(), &["report", "compare", "whole", "none"]);
     assert_eq!(nothing.status.code(), Some(2), "{}", stderr(&nothing));
 
-    // Another seed would mix two studies.
+    // The runs of another seed do not belong to this journal.
     let mixed =
         run(folder.path(), &["reproduce", "--profile", &profile, "--out", "killed", "--seed", "2"]);
     assert_eq!(mixed.status.code(), Some(2));
-    assert!(stderr(&mixed).contains("choose another folder by `--out`"), "{}", stderr(&mixed));
+    assert!(stderr(&mixed).contains("choose another folder with `--out`"), "{}", stderr(&mixed));
 }
 
 #[test]
-fn every_joule_of_this_machine_says_where_it_is_from() {
+fn without_a_sensor_every_energy_is_labeled_as_estimated() {
     let folder = tempfile::tempdir().unwrap();
     let profile = tiny(folder.path());
-    // A folder without any sensor in place of /sys.
+    // `--sysfs` names a folder without any sensor.
     let args = ["reproduce", "--profile", &profile, "--rq", "5", "--sysfs", "."];
     let output = run(folder.path(), &args);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -122,7 +125,12 @@ fn every_joule_of_this_machine_says_where_it_is_from() {
         let total = record.energy.total.unwrap();
         assert_eq!(total.origin, record::Origin::Estimated);
         assert!(total.joules.0 > 0.0);
-        assert!(record.warnings.iter().any(|it| it.kind == record::WarningKind::EstimatedEnergy));
+        assert!(
+            record
+                .warnings
+                .iter()
+                .any(|warning| warning.kind == record::WarningKind::EstimatedEnergy)
+        );
     }
     let page = fs::read_to_string(out.join("report/index.html")).unwrap();
     assert!(page.contains("Every joule in this report is estimated"));
@@ -130,9 +138,9 @@ fn every_joule_of_this_machine_says_where_it_is_from() {
     assert!(csv.contains("estimated"), "{csv}");
 }
 
-/// As in the study: what a request asks for is read and decoded within its service.
+/// As in the study, photographs are read and decoded while they are served.
 #[test]
-fn a_queue_of_photographs_tells_what_preparing_them_takes() {
+fn a_queue_of_photographs_records_the_time_to_prepare_them() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::create_dir_all(folder.join("data/pictures")).unwrap();
@@ -154,24 +162,24 @@ fn a_queue_of_photographs_tells_what_preparing_them_takes() {
         assert_eq!(served.photographs_sha256.as_ref().unwrap().len(), 64);
         let preparing = record.timing.preparing.unwrap();
         let batches = &record.timing.serving.as_ref().unwrap().batches;
-        let busy: f64 = batches.iter().map(|it| it.end_s - it.start_s).sum();
+        let busy: f64 = batches.iter().map(|batch| batch.end_s - batch.start_s).sum();
         assert!(preparing.0 > 0.0 && preparing.0 < busy, "{preparing} of {busy} s");
     }
     let table = fs::read_to_string(folder.join("out/report/tables/rq4-policies.csv")).unwrap();
     assert!(table.lines().next().unwrap().contains("preparing"), "{table}");
 
-    // Other photographs are other work, which the spec does not tell but the outcome does.
+    // Other photographs under the same name give another outcome for the same spec.
     let mut other = super::vision::PIXEL.to_vec();
     other.push(0);
     fs::write(folder.join("data/pictures/pixel.png"), other).unwrap();
     let again = run(folder, &[&args[..5], &["--out", "other"]].concat());
     assert!(again.status.success(), "{}", stderr(&again));
     let changed = outcomes(&folder.join("other"));
-    assert!(outcomes(&folder.join("out")).iter().all(|(id, it)| changed[id] != *it));
+    assert!(outcomes(&folder.join("out")).iter().all(|(id, outcome)| changed[id] != *outcome));
 }
 
 #[test]
-fn a_plan_tells_what_is_left_and_what_it_costs() {
+fn a_plan_lists_the_runs_that_are_left_with_their_cost() {
     let folder = tempfile::tempdir().unwrap();
     let profile = tiny(folder.path());
     let plan = |more: &[&str]| {
@@ -182,17 +190,117 @@ fn a_plan_tells_what_is_left_and_what_it_costs() {
     };
     let all = plan(&[]);
     let rows = all["experiments"].as_array().unwrap();
-    let runs: Vec<u64> = rows.iter().map(|it| it["runs"].as_u64().unwrap()).collect();
+    let runs: Vec<u64> = rows.iter().map(|row| row["runs"].as_u64().unwrap()).collect();
     assert_eq!(runs, [64, 16, 2, 2]);
-    let sum: f64 = rows.iter().map(|it| it["duration_s"].as_f64().unwrap()).sum();
+    let sum: f64 = rows.iter().map(|row| row["duration_s"].as_f64().unwrap()).sum();
     let total = all["total"]["duration_s"].as_f64().unwrap();
     assert!(total > 0.0 && (total - sum).abs() < 1e-6 * sum, "{total} {sum}");
-    assert!(rows.iter().all(|it| it["energy"]["origin"].is_string()), "{all}");
-    // Nothing was written, and what is done is not left.
+    assert!(rows.iter().all(|row| row["energy"]["origin"].is_string()), "{all}");
+    // A plan writes nothing. Finished runs are not left.
     assert!(!folder.path().join("planned").exists());
     let args = ["reproduce", "--profile", &profile, "--rq", "5", "--out", "planned"];
     assert!(run(folder.path(), &args).status.success());
     let left = plan(&["--rq", "5"]);
     assert_eq!(left["experiments"][0]["left"], 0);
     assert_eq!(left["total"]["duration_s"], 0.0);
+}
+
+/// A plan needs no data: it is estimated with random images of the same size.
+#[test]
+fn a_plan_works_without_the_data_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = super::TINY
+        .replacen("[batching]", "[batching]\nphotographs = \"nowhere\"", 1)
+        .replace("shapes-28", "cifar-10");
+    fs::write(folder.join("missing.toml"), text).unwrap();
+    let args = ["reproduce", "--profile", "missing.toml", "--plan", "--json", "--out", "planned"];
+    let output = run(folder, &args);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    for words in ["data set `cifar-10` is not here", "photographs `nowhere` are not here"] {
+        assert_eq!(message.matches(words).count(), 1, "{words}: {message}");
+    }
+    // It also says what takes a few seconds.
+    assert!(message.contains("estimating RQ5 timeline"), "{message}");
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = plan["experiments"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row["duration_s"].as_f64().unwrap() > 0.0), "{plan}");
+    assert!(!folder.join("planned").exists());
+}
+
+#[test]
+fn status_of_a_finished_folder_is_finished_with_and_without_a_status_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = super::TINY;
+    let (head, timeline) = (text.find("[tuning]").unwrap(), text.find("[timeline]").unwrap());
+    let text = [&text[..head], &text[timeline..]].concat();
+    fs::write(folder.join("small.toml"), &text).unwrap();
+    let state = |args: &[&str]| {
+        let output = run(folder, args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        status["state"].as_str().unwrap().to_owned()
+    };
+    let args = ["reproduce", "--profile", "small.toml", "--out", "done", "--sysfs", "."];
+    let output = run(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(state(&["status", "done", "--json"]), "finished");
+
+    // As in a folder that was copied: only the profile says how many runs there should be.
+    fs::remove_file(folder.join("done/status.json")).unwrap();
+    assert_eq!(state(&["status", "done", "--json"]), "unknown");
+    let shown = run(folder, &["status", "done"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("has no status.json"), "{shown}");
+    fs::copy(folder.join("small.toml"), folder.join("done/profile.toml")).unwrap();
+    assert_eq!(state(&["status", "done", "--json"]), "finished");
+
+    // A journal without its last run is not finished, and one of another seed has another profile.
+    let journal = fs::read_to_string(folder.join("done/journal.jsonl")).unwrap();
+    let lines: Vec<&str> = journal.lines().collect();
+    fs::create_dir(folder.join("cut")).unwrap();
+    fs::copy(folder.join("small.toml"), folder.join("cut/profile.toml")).unwrap();
+    let cut = lines[..lines.len() - 1].join("\n") + "\n";
+    fs::write(folder.join("cut/journal.jsonl"), cut).unwrap();
+    assert_eq!(state(&["status", "cut", "--json"]), "unknown");
+    let other = text.replace("seed = 1", "seed = 2");
+    fs::write(folder.join("done/profile.toml"), other).unwrap();
+    assert_eq!(state(&["status", "done", "--json"]), "unknown");
+
+    // The same command in a finished folder measures nothing, and says so.
+    let again = run(folder, &args);
+    assert!(again.status.success(), "{}", stderr(&again));
+    let message = stderr(&again);
+    assert!(message.contains("all 2 runs are already in `done/journal.jsonl`"), "{message}");
+    assert!(message.contains("nothing was measured"), "{message}");
+    assert_eq!(fs::read_to_string(folder.join("done/journal.jsonl")).unwrap(), journal);
+}
+
+/// While costs are estimated, the status is `preparing`, and an interruption is remembered.
+#[test]
+fn status_says_that_a_study_is_being_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let profile = tiny(folder);
+    let mut command = wattlab(folder, &["reproduce", "--profile", &profile, "--out", "new"]);
+    let mut study = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    let path = folder.join("new/status.json");
+    let seen = loop {
+        if let Ok(text) = fs::read_to_string(&path) {
+            break text;
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "no status file");
+        thread::yield_now();
+    };
+    assert!(seen.contains("\"state\": \"preparing\""), "{seen}");
+    drop(std::process::Command::new("kill").args(["-INT", &study.id().to_string()]).status());
+    assert_eq!(study.wait().unwrap().code(), Some(130));
+    let status = run(folder, &["status", "new", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["state"], "interrupted");
+    assert_eq!(status["experiments"].as_array().unwrap().len(), 4);
 }

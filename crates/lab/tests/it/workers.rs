@@ -1,4 +1,4 @@
-//! Runs spread over worker processes: killed, interrupted, left alone.
+//! `reproduce --workers N`: worker processes that are killed, interrupted or left alone.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use record::{Outcome, RunId, RunRecord, read_journal};
 
 use super::{TINY, run, stderr, wattlab};
 
-/// RQ5's and RQ2's small runs, and a search.
+/// A small study: two searches, the layer factorial, and the small runs of RQ4 and RQ5.
 fn profile(folder: &Path) -> String {
     let path = folder.join("spread.toml");
     let searches = r#"samplers    = ["random", "gp"]"#;
@@ -32,8 +32,8 @@ fn processors() -> usize {
     thread::available_parallelism().unwrap().get()
 }
 
-/// Whether there are processors for two workers; says so if not.
-fn spreads() -> bool {
+/// Whether there are enough processors for two workers. If not, prints that the test is skipped.
+fn two_workers_fit() -> bool {
     if processors() < 2 {
         println!("skipped: two workers need two processors");
     }
@@ -47,7 +47,8 @@ fn records(folder: &Path, out: &str) -> Vec<RunRecord> {
 fn outcomes(folder: &Path, out: &str) -> BTreeMap<RunId, Outcome> {
     let records = records(folder, out);
     let count = records.len();
-    let outcomes: BTreeMap<_, _> = records.into_iter().map(|it| (it.id, it.outcome)).collect();
+    let outcomes: BTreeMap<_, _> =
+        records.into_iter().map(|record| (record.id, record.outcome)).collect();
     assert_eq!(outcomes.len(), count, "a run is in the journal twice");
     outcomes
 }
@@ -59,30 +60,30 @@ fn start(folder: &Path, profile: &str, out: &str) -> Child {
     command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
-/// Waits until something is so.
-fn wait(what: &str, so: impl Fn() -> bool) {
+/// Waits until a condition holds; `what` names it in the failure.
+fn wait(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(120), "{what}");
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(120), "waited too long for {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn lines(journal: &Path) -> usize {
-    fs::read(journal).map_or(0, |it| it.iter().filter(|it| **it == b'\n').count())
+    fs::read(journal).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
 
-/// The process ids of a study's workers, by their own command lines.
+/// The process ids of a study's workers, found by their command lines.
 fn workers(out: &Path) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let ours = out.join("work").to_string_lossy().into_owned();
     entries
-        .filter(|it| {
-            let line = fs::read(it.path().join("cmdline")).unwrap_or_default();
-            let words: Vec<&[u8]> = line.split(|it| *it == 0).collect();
+        .filter(|entry| {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
             words.get(1) == Some(&&b"worker"[..]) && words.get(2) == Some(&ours.as_bytes())
         })
-        .map(|it| it.file_name().to_string_lossy().into_owned())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
 }
 
@@ -91,8 +92,8 @@ fn signal(name: &str, pid: &str) {
 }
 
 #[test]
-fn workers_change_nothing_that_the_seed_determines() {
-    if !spreads() {
+fn two_workers_give_the_same_outcomes_as_one_process() {
+    if !two_workers_fit() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +102,7 @@ fn workers_change_nothing_that_the_seed_determines() {
     let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
     assert!(alone.status.success(), "{}", stderr(&alone));
 
-    // One that is told nothing of the others: with metrics, to its end.
+    // Two workers, with metrics.
     let args = ["reproduce", "--profile", &profile, "--out", "two", "--workers", "2"];
     let two = run(folder, &[&args[..], &["--metrics", "two.prom"]].concat());
     assert!(two.status.success(), "{}", stderr(&two));
@@ -119,8 +120,8 @@ fn workers_change_nothing_that_the_seed_determines() {
     cpus.sort();
     cpus.dedup();
     assert_eq!(cpus.len(), 2, "{cpus:?}");
-    assert!(cpus[0].iter().all(|it| !cpus[1].contains(it)));
-    // Nothing is left behind.
+    assert!(cpus[0].iter().all(|cpu| !cpus[1].contains(cpu)));
+    // The work folder is empty at the end.
     for part in ["todo", "taken", "done", "failed"] {
         let left = fs::read_dir(folder.join("two/work").join(part)).unwrap().count();
         assert_eq!(left, 0, "{part}");
@@ -130,14 +131,14 @@ fn workers_change_nothing_that_the_seed_determines() {
     let status = run(folder, &["status", "two", "--json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((&status["state"], &status["lost"]), (&"finished".into(), &0.into()));
-    let done = |it: &serde_json::Value| it["done"].as_u64().unwrap();
+    let done = |experiment: &serde_json::Value| experiment["done"].as_u64().unwrap();
     let sum: u64 = status["experiments"].as_array().unwrap().iter().map(done).sum();
     assert_eq!(sum, found.len() as u64);
 }
 
 #[test]
-fn a_worker_that_dies_loses_its_run_to_another() {
-    if !spreads() {
+fn the_run_of_a_killed_worker_is_done_by_another_one() {
+    if !two_workers_fit() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -147,7 +148,7 @@ fn a_worker_that_dies_loses_its_run_to_another() {
     let mut study = start(folder, &profile, "hurt");
     let out = || folder.join("hurt").canonicalize().unwrap();
     for at in [2, 9] {
-        wait("so many records", || lines(&journal) >= at);
+        wait("records", || lines(&journal) >= at);
         wait("a worker to kill", || !workers(&out()).is_empty());
         signal("-KILL", &workers(&out())[0]);
     }
@@ -162,8 +163,8 @@ fn a_worker_that_dies_loses_its_run_to_another() {
 }
 
 #[test]
-fn an_interruption_keeps_what_is_finished() {
-    if !spreads() {
+fn an_interruption_keeps_finished_runs() {
+    if !two_workers_fit() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -171,19 +172,21 @@ fn an_interruption_keeps_what_is_finished() {
     let profile = profile(folder);
     let journal = folder.join("cut/journal.jsonl");
     let mut study = start(folder, &profile, "cut");
-    wait("so many records", || lines(&journal) >= 4);
+    wait("records", || lines(&journal) >= 4);
     signal("-INT", &study.id().to_string());
     assert_eq!(study.wait().unwrap().code(), Some(130));
     let before = records(folder, "cut").len();
     let out = folder.join("cut").canonicalize().unwrap();
     assert!(workers(&out).is_empty(), "workers are left");
+    let log = fs::read_to_string(folder.join("cut.log")).unwrap();
+    assert!(log.contains("stopping at the next safe point"), "{log}");
     let status = run(folder, &["status", "cut", "--json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["state"], "interrupted");
 
-    // Killed outright: its workers finish what they are at and leave the records.
+    // Killed: its workers finish their runs and leave the records in the work folder.
     let mut study = start(folder, &profile, "cut");
-    wait("so many records", || lines(&journal) >= before + 3);
+    wait("records", || lines(&journal) >= before + 3);
     study.kill().unwrap();
     study.wait().unwrap();
     let status = run(folder, &["status", "cut"]);
@@ -192,10 +195,10 @@ fn an_interruption_keeps_what_is_finished() {
     let left = fs::read_dir(out.join("work/done")).unwrap().count();
     let journaled = records(folder, "cut").len();
 
-    // The next call goes on, here with one process: what was left is in the journal, nothing twice.
+    // The next call continues, here with one process: it adds these records to the journal once.
     let last = run(folder, &["reproduce", "--profile", &profile, "--out", "cut"]);
     assert!(last.status.success(), "{}", stderr(&last));
-    assert!(left == 0 || stderr(&last).contains("in the journal now"), "{}", stderr(&last));
+    assert!(left == 0 || stderr(&last).contains("added to the journal"), "{}", stderr(&last));
     let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
     assert!(alone.status.success(), "{}", stderr(&alone));
     assert_eq!(outcomes(folder, "alone"), outcomes(folder, "cut"));
@@ -203,13 +206,13 @@ fn an_interruption_keeps_what_is_finished() {
 }
 
 #[test]
-fn sensors_that_see_all_runs_allow_one_at_a_time_unless_the_profile_says_so() {
-    if !spreads() {
+fn sensors_that_measure_all_runs_allow_one_run_at_a_time_unless_the_profile_says_otherwise() {
+    if !two_workers_fit() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    // A package's counter.
+    // A RAPL counter of a processor package.
     let zone = folder.join("sys/class/powercap/intel-rapl:0");
     fs::create_dir_all(&zone).unwrap();
     fs::write(zone.join("name"), "package-0\n").unwrap();
@@ -219,7 +222,7 @@ fn sensors_that_see_all_runs_allow_one_at_a_time_unless_the_profile_says_so() {
     let args = |profile: &str, out: &str| {
         let args = ["reproduce", "--rq", "5", "--sysfs", "sys", "--workers", "2"];
         let more = ["--profile", profile, "--out", out];
-        args.iter().chain(&more).map(|it| (*it).to_owned()).collect::<Vec<_>>()
+        args.iter().chain(&more).map(|argument| (*argument).to_owned()).collect::<Vec<_>>()
     };
     let call = |profile: &str, out: &str| {
         let args = args(profile, out);
@@ -237,7 +240,7 @@ fn sensors_that_see_all_runs_allow_one_at_a_time_unless_the_profile_says_so() {
     let allowed = call(&allowed.to_string_lossy(), "allowed");
     assert!(allowed.status.success(), "{}", stderr(&allowed));
     for record in records(folder, "allowed") {
-        let kinds: Vec<_> = record.warnings.iter().map(|it| it.kind).collect();
+        let kinds: Vec<_> = record.warnings.iter().map(|warning| warning.kind).collect();
         assert!(kinds.contains(&record::WarningKind::SharedDomain), "{kinds:?}");
     }
     let page = fs::read_to_string(folder.join("allowed/report/report.md")).unwrap();
@@ -245,7 +248,7 @@ fn sensors_that_see_all_runs_allow_one_at_a_time_unless_the_profile_says_so() {
 }
 
 #[test]
-fn a_run_is_done_again_while_others_use_the_machine() {
+fn a_run_is_repeated_while_other_processes_use_the_machine() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let text = TINY.replace("train = 96, validation = 0", "train = 1024, validation = 0")
@@ -259,15 +262,16 @@ fn a_run_is_done_again_while_others_use_the_machine() {
     assert!(output.status.success(), "{}", stderr(&output));
     let again: Vec<RunRecord> = records(folder, "busy")
         .into_iter()
-        .filter(|it| it.timing.surroundings.as_ref().unwrap().repeats == 1)
+        .filter(|record| record.timing.surroundings.as_ref().unwrap().repeats == 1)
         .collect();
-    assert!(!again.is_empty(), "no run was done again");
+    assert!(!again.is_empty(), "no run was repeated");
     for record in again {
-        // What was not kept has cost joules, before the run that was.
+        // The discarded attempt used energy, too, and lies before the attempt that was kept.
         let discarded = record.energy.span_named("discarded").unwrap();
         assert!(discarded.energy.unwrap().joules.0 > 0.0 && discarded.start.0 < 0.0);
         let share = record.timing.surroundings.unwrap().others_share.unwrap();
-        let told = record.warnings.iter().any(|it| it.kind == record::WarningKind::OutsideLoad);
+        let told =
+            record.warnings.iter().any(|warning| warning.kind == record::WarningKind::OutsideLoad);
         assert_eq!(told, share > 0.01, "{share}");
     }
     let page = fs::read_to_string(folder.join("busy/report/report.md")).unwrap();

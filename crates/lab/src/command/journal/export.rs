@@ -13,14 +13,11 @@ use report::{RecordSource, WholeFile, write_records_csv, write_records_parquet};
 use serde_json::json;
 
 use super::{Only, file};
-use crate::{
-    Failure,
-    output::{self, JournalFile},
-};
+use crate::{Failure, output, reporting::JournalFile};
 
 /// Arguments of `wattlab journal export`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
     /// File to write; replaced if it exists

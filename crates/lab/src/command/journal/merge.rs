@@ -15,7 +15,7 @@ use crate::{Failure, output};
 
 /// Arguments of `wattlab journal merge`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journals, or folders of reproductions with a `journal.jsonl`
     #[arg(required = true, num_args = 2..)]
     paths: Vec<PathBuf>,

@@ -17,7 +17,7 @@ pub(crate) use self::repair::repaired;
 
 /// Subcommands of `wattlab journal`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Check every line of a journal for damage
     Verify(verify::Args),
     /// List the runs of a journal, or print one record
@@ -35,7 +35,7 @@ pub enum Command {
 /// # Errors
 ///
 /// If a journal cannot be read or is damaged, or does not contain a requested run.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Verify(args) => verify::run(args),
         Command::Show(args) => show::run(args),

@@ -10,7 +10,7 @@ use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab journal repair`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
     /// Print the result as one JSON document

@@ -11,7 +11,7 @@ use crate::{Failure, output};
 
 /// Arguments of `wattlab journal show`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
     /// Only runs of this experiment

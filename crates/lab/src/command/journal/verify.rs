@@ -6,11 +6,11 @@ use record::{Damage, Energy, Experiment, scan_journal};
 use serde_json::{Value, json};
 
 use super::file;
-use crate::{Failure, drive::title, output};
+use crate::{Failure, experiment::title, output};
 
 /// Arguments of `wattlab journal verify`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
     /// Print the result as one JSON document

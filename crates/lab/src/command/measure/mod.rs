@@ -18,7 +18,7 @@ use crate::{
 
 /// Arguments of `wattlab measure`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Time between two samples, in milliseconds.
     #[arg(long, default_value = "100", value_name = "MS", value_parser = milliseconds)]
     interval: Duration,
@@ -83,7 +83,7 @@ enum Part {
 ///
 /// If the command cannot be started, a file cannot be written, or no sensor is there and one is
 /// required; the command was not run then.
-pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let series = args.csv.as_ref().map(|path| {
         File::create(path)
             .with_context(|| format!("--csv: failed to create `{}`", path.display()))

@@ -18,7 +18,7 @@ use crate::{Failure, Interrupt, output};
 
 /// Arguments of `wattlab meter gpu`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The NVML probe, a shared library.
     #[arg(long, value_name = "FILE")]
     plugin: PathBuf,

@@ -8,7 +8,7 @@ use crate::Failure;
 
 /// Subcommands of `wattlab meter`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Watch a GPU's energy counter beside its power reading, at rest and under a load.
     Gpu(gpu::Args),
     /// Serve energy and power to Prometheus (OpenMetrics), and send it to OpenTelemetry.
@@ -22,7 +22,7 @@ pub enum Command {
 /// # Errors
 ///
 /// If a check fails.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Gpu(args) => gpu::run(args),
         Command::Serve(args) => serve::run(args),

@@ -19,7 +19,7 @@ use crate::{
 
 /// Arguments of `wattlab meter serve`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where to listen; this machine only unless said otherwise.
     #[arg(long, default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9184), value_name = "ADDRESS:PORT")]
     listen: SocketAddr,

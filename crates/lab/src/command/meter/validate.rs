@@ -10,7 +10,7 @@ use crate::{Failure, output};
 
 /// Arguments of `wattlab meter validate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,

@@ -13,7 +13,7 @@ use crate::{Failure, device::device, output};
 
 /// Arguments of `wattlab model agree`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The device that is compared with the CPU.
     #[arg(long, default_value = "cuda")]
     device: String,

@@ -14,7 +14,7 @@ use crate::{Failure, output};
 
 /// Arguments of `wattlab model bench`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     subject: Subject,
     /// Steps that are timed.

@@ -19,7 +19,7 @@ use crate::{
 
 /// Arguments of `wattlab model forward`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The network, by torchvision's name.
     #[arg(long, value_name = "NAME")]
     arch: String,

@@ -15,7 +15,7 @@ use crate::{Failure, output};
 
 /// Subcommands of `wattlab model`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// List the networks.
     List {
         /// Print one JSON document.
@@ -39,7 +39,7 @@ pub enum Command {
 /// # Errors
 ///
 /// If a file, a size or a setting does not fit the network.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => list(*json),
         Command::Forward(args) => forward::run(args),

@@ -21,7 +21,7 @@ use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sen
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     subject: Subject,
     /// Side of a vision network's images.

@@ -16,7 +16,7 @@ use crate::{Failure, device::device, output};
 
 /// Arguments of `wattlab model train`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The network.
     #[arg(long)]
     net: Kind,

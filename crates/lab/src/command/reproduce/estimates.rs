@@ -1,46 +1,74 @@
-//! What a study is expected to cost, said beforehand.
+//! What a study is expected to cost, printed before its first run.
 
 use std::time::Duration;
 
 use record::Energy;
 
-use super::spread::Spread;
+use super::{failure, placement::Placement};
 use crate::{
     Failure,
     config::Profile,
-    drive::title,
-    estimate::{Estimate, estimate},
-    experiment::{Plan, Records},
-    output,
-    progress::{self, Start},
-    work::{RunError, Worker},
+    estimate::{Estimate, Kinds, estimate, stand_ins},
+    experiment::{Plan, Records, title},
+    output::{self, human, line},
+    progress::Start,
+    work::Worker,
 };
 
-/// Of all plans.
+/// Estimates the cost of plans whose data has been checked.
 pub(super) fn of(
     plans: &[&dyn Plan],
     records: &Records,
     worker: &mut Worker,
 ) -> Result<Vec<Estimate>, Failure> {
-    plans
-        .iter()
-        .map(|plan| estimate(*plan, records, worker))
-        .collect::<Result<_, RunError>>()
-        .map_err(super::run_failure)
+    let one = |plan: &&dyn Plan| {
+        announce(*plan);
+        estimate(*plan, &plan.kinds(), records, worker).map_err(failure::of_run)
+    };
+    plans.iter().map(one).collect()
 }
 
-/// Says it before the first run.
-pub(super) fn say(profile: &Profile, estimates: &[Estimate], spread: &Spread) {
-    let left: usize = estimates.iter().map(|it| it.left).sum();
-    if left == 0 {
-        progress::line(&format!("profile {}: every run is done", profile.name));
-        return;
+/// The same for `--plan`, which needs no data: what is missing is replaced by random images.
+pub(super) fn without_data(
+    plans: &[&dyn Plan],
+    records: &Records,
+    worker: &mut Worker,
+) -> Result<Vec<Estimate>, Failure> {
+    let mut kinds: Vec<Kinds> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
+    // Bad input is found before time is spent on the first estimate.
+    for plan in plans {
+        let (replaced, more) = stand_ins(plan.kinds(), worker).map_err(Failure::bad_input)?;
+        kinds.push(replaced);
+        notes.extend(more);
     }
-    progress::line(&format!(
-        "profile {}: {left} runs to do, about {} {} (Ctrl-C is safe: the next call goes on)",
+    notes.sort();
+    notes.dedup();
+    notes.iter().for_each(|note| line(note));
+    let one = |(plan, kinds): (&&dyn Plan, &Kinds)| {
+        announce(*plan);
+        estimate(*plan, kinds, records, worker).map_err(failure::of_run)
+    };
+    plans.iter().zip(&kinds).map(one).collect()
+}
+
+/// Says what takes a few seconds.
+fn announce(plan: &dyn Plan) {
+    line(&format!(
+        "estimating {}: a short version of each of its {} kinds of run",
+        title(plan.experiment()),
+        plan.kinds().len()
+    ));
+}
+
+/// Says what will happen, before the first run.
+pub(super) fn say(profile: &Profile, estimates: &[Estimate], placement: &Placement) {
+    let left: usize = estimates.iter().map(|estimate| estimate.left).sum();
+    line(&format!(
+        "profile {}: {left} runs to do, about {} {} (Ctrl-C is safe: the same command continues)",
         profile.name,
-        progress::human(in_all(estimates, spread)),
-        spread.place(),
+        human(in_all(estimates, placement)),
+        placement.place(),
     ));
 }
 
@@ -48,7 +76,7 @@ pub(super) fn say(profile: &Profile, estimates: &[Estimate], spread: &Spread) {
 pub(super) fn show(
     profile: &Profile,
     estimates: &[Estimate],
-    spread: &Spread,
+    placement: &Placement,
     json: bool,
 ) -> Result<(), Failure> {
     if json {
@@ -57,8 +85,8 @@ pub(super) fn show(
             "profile": profile.name,
             "experiments": estimates,
             "total": {
-                "duration_s": in_all(estimates, spread).as_secs_f64(),
-                "energy": Energy::total(estimates.iter().filter_map(|it| it.energy)),
+                "duration_s": in_all(estimates, placement).as_secs_f64(),
+                "energy": Energy::total(estimates.iter().filter_map(|estimate| estimate.energy)),
             },
         }));
     }
@@ -66,43 +94,59 @@ pub(super) fn show(
         "{:<16} {:>7} {:>7} {:>14} {:>12}",
         "experiment", "runs", "to do", "time", "energy"
     ));
-    for it in estimates {
-        let energy = it.energy.map_or_else(
+    for estimate in estimates {
+        let energy = estimate.energy.map_or_else(
             || "unknown".to_owned(),
-            |it| format!("{:.1} kJ {}", it.joules.0 / 1e3, it.origin.word()),
+            |energy| format!("{:.1} kJ {}", energy.joules.0 / 1e3, energy.origin.word()),
         );
         output::print(&format!(
             "{:<16} {:>7} {:>7} {:>14} {energy:>12}",
-            title(it.experiment),
-            it.runs,
-            it.left,
-            progress::human(it.duration),
+            title(estimate.experiment),
+            estimate.runs,
+            estimate.left,
+            human(estimate.duration),
         ));
     }
     output::print(&format!(
         "in all, about {} {}",
-        progress::human(in_all(estimates, spread)),
-        spread.place()
+        human(in_all(estimates, placement)),
+        placement.place()
     ));
     Ok(())
 }
 
-/// Time of everything that is left.
-fn in_all(estimates: &[Estimate], spread: &Spread) -> Duration {
-    let alone: Duration = estimates.iter().map(|it| it.duration).sum();
-    alone / u32::try_from(spread.speedup()).unwrap_or(u32::MAX)
+/// The time for everything that is left.
+fn in_all(estimates: &[Estimate], placement: &Placement) -> Duration {
+    let alone: Duration = estimates.iter().map(|estimate| estimate.duration).sum();
+    alone / u32::try_from(placement.speedup()).unwrap_or(u32::MAX)
 }
 
-/// Where each experiment stands, for the progress.
-pub(super) fn starts(plans: &[&dyn Plan], records: &Records, estimates: &[Estimate]) -> Vec<Start> {
-    let start = |(plan, estimate): (&&dyn Plan, &Estimate)| Start {
+/// How far each experiment is when the program starts; the time of a run is not known yet.
+pub(super) fn starts(plans: &[&dyn Plan], records: &Records) -> Vec<Start> {
+    let start = |plan: &&dyn Plan| Start {
         experiment: plan.experiment(),
-        total: estimate.runs,
-        done: estimate.runs - estimate.left,
+        total: plan.total(),
+        done: plan.done(records).min(plan.total()),
         joules: Energy::total(
-            records.all().iter().filter(|it| plan.owns_record(it)).filter_map(|it| it.energy),
+            records
+                .all()
+                .iter()
+                .filter(|record| plan.owns_record(record))
+                .filter_map(|record| record.energy),
         ),
-        each: estimate.duration / u32::try_from(estimate.left.max(1)).unwrap_or(u32::MAX),
+        each: Duration::ZERO,
     };
-    plans.iter().zip(estimates).map(start).collect()
+    plans.iter().map(start).collect()
+}
+
+/// Completes [`starts`] with the expected time of each run that is left.
+pub(super) fn with_times(mut starts: Vec<Start>, estimates: &[Estimate]) -> Vec<Start> {
+    for start in &mut starts {
+        let found = estimates.iter().find(|estimate| estimate.experiment == start.experiment);
+        if let Some(estimate) = found {
+            let left = u32::try_from(estimate.left.max(1)).unwrap_or(u32::MAX);
+            start.each = estimate.duration / left;
+        }
+    }
+    starts
 }

@@ -1,14 +1,16 @@
-//! `wattlab reproduce`: run the experiments, test the claims, write the report.
+//! `wattlab reproduce`: runs the experiments, tests the claims and writes the report.
 
+mod args;
 mod estimates;
-mod spread;
+mod failure;
+mod placement;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::args::Args;
+use self::placement::Placement;
 use ::meter::Meter;
-use ::report::Target;
 use anyhow::{Context, anyhow};
-use clap::ValueEnum;
 use record::{Journal, Results, create_folder, summarize_journal};
 
 use crate::{
@@ -16,95 +18,25 @@ use crate::{
     config::Profile,
     data::DataFolder,
     device::{check_seen, device},
-    drive::{DriveError, Study},
-    executor::{ExecuteError, slurm::SlurmError},
+    driver::{DriveError, Driver},
     experiment::{Brief, Plan, Records, plans, questions},
     output,
-    progress::{self, Progress, Sinks, StudyState, StudyStatus},
-    work::{RunError, Worker, meter, sensors},
+    progress::{self, Progress, Sinks, Start, StudyState, StudyStatus},
+    reporting,
+    work::{Worker, meter, sensors},
 };
 
-/// Arguments of `wattlab reproduce`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// `quick`, `standard`, `paper`, or a file.
-    #[arg(long, default_value = "quick", value_name = "NAME|FILE")]
-    profile: String,
-    /// Only these questions, such as `1,4`.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=5))]
-    rq: Vec<u8>,
-    /// Train on this data set in place of the profile's.
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// Folder with the data sets' files.
-    #[arg(long, value_name = "DIR", env = "WATTLAB_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// Folder for journal, results and report; go on there if it holds a journal.
-    #[arg(long, default_value = "target/reproduce", value_name = "DIR")]
-    out: PathBuf,
-    /// Where runs are executed.
-    #[arg(long, default_value = "local")]
-    executor: ExecutorKind,
-    /// Runs at once: processes on this machine, each on processors of its own, or jobs.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: Option<u16>,
-    /// Move damaged lines of the journal aside first; their runs are done again.
-    #[arg(long)]
-    repair: bool,
-    /// In place of the profile's seed.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Print what would run and what it would cost, and stop.
-    #[arg(long)]
-    plan: bool,
-    /// Where networks are trained: `cpu`, `cuda` or `cuda:N`.
-    #[arg(long, default_value = "cpu", value_name = "NAME")]
-    device: String,
-    /// Read this folder in place of `/sys`.
-    #[arg(long, value_name = "DIR")]
-    sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    plugin: Vec<PathBuf>,
-    /// Count what sensors see and nothing else: no model of a processor that has none.
-    #[arg(long)]
-    measured: bool,
-    /// Write the study's figures into this file again and again, in OpenMetrics' format (for a textfile
-    /// collector).
-    #[arg(long, value_name = "FILE")]
-    metrics: Option<PathBuf>,
-    /// Send the study's figures to an OpenTelemetry collector: `http://HOST:4318/v1/metrics`.
-    #[arg(long, value_name = "URL")]
-    otlp: Option<String>,
-    /// Analyze the studies' own raw files instead, and set them beside the runs in `--out`.
-    #[arg(long, requires = "reference")]
-    published: bool,
-    /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`).
-    #[arg(long, value_name = "DIR", requires = "published")]
-    reference: Option<PathBuf>,
-    /// Test accuracy whose price in joules RQ1 shows; without it 0.95 of the best that was found.
-    #[arg(long, value_name = "SHARE", value_parser = output::target)]
-    target: Option<Target>,
-    /// Print the content of `results.json`.
-    #[arg(long)]
-    json: bool,
-}
+/// What is printed on the first Ctrl-C.
+const STOPPING: &str = "stopping at the next safe point; finished runs are kept (press Ctrl-C again \
+                        to stop at once)";
 
-/// Where runs are executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExecutorKind {
-    /// In this process, one after the other.
-    Local,
-    /// On a Slurm cluster.
-    Slurm,
-}
-
-/// Runs it.
+/// Runs `wattlab reproduce`.
 ///
 /// # Errors
 ///
-/// On bad input (a profile, data or a folder that cannot be used), if a run fails, on interruption.
-pub fn run(args: &Args) -> Result<(), Failure> {
+/// On bad input (a profile, data or a folder that cannot be used), if a run fails, or on
+/// interruption.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let (true, Some(reference)) = (args.published, &args.reference) {
         return super::published::run(
             reference,
@@ -116,8 +48,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let profile = profile(args)?;
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
-    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    // Before the meter: what a driver that is open needs is no run's.
+    let interrupt = Interrupt::watch_saying(STOPPING).map_err(Failure::run_time)?;
+    // Before the meter: an open driver of a GPU draws power that belongs to no run.
     let device = device(&args.device)?;
     let meter = metered(args)?;
     check_seen(&args.device, &meter.probe_uses())?;
@@ -127,53 +59,93 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         .on(device)
         .isolated(profile.isolation, false, &sysfs)
         .map_err(Failure::bad_input)?;
-    // Bad data is found before the first joule is spent.
-    for spec in selected.iter().flat_map(|plan| plan.kinds()) {
-        worker.prepare(&spec.0).map_err(Failure::bad_input)?;
-    }
-    let spread = spread::Spread::of(args, &profile, &meter, &sysfs)?;
 
     if args.plan {
+        let placement = Placement::of(args, &profile, &meter, &sysfs)?;
         let records = existing_records(&args.out)?;
-        let estimates = estimates::of(&selected, &records, &mut worker)?;
-        return estimates::show(&profile, &estimates, &spread, args.json);
+        let estimates = estimates::without_data(&selected, &records, &mut worker)?;
+        return estimates::show(&profile, &estimates, &placement, args.json);
     }
 
+    // Bad data is found before a folder is made and before the first joule is spent.
+    let is_new = !args.out.join(JOURNAL).exists();
+    if is_new {
+        prepare(&selected, &mut worker)?;
+    }
+    let placement = Placement::of(args, &profile, &meter, &sysfs)?;
     let (mut journal, mut records) = open_journal(args, &plans)?;
-    let folder = spread.folder(args, &plans, &mut journal, &mut records, &interrupt)?;
-    let estimates = estimates::of(&selected, &records, &mut worker)?;
-    estimates::say(&profile, &estimates, &spread);
-    let mut executor = spread.executor(folder, &mut worker)?;
+    let folder = placement.folder(args, &plans, &mut journal, &mut records, &interrupt)?;
+    let starts = estimates::starts(&selected, &records);
     let sinks = Sinks {
         folder: Some(args.out.clone()),
         metrics: args.metrics.clone(),
         otlp: args.otlp.clone(),
     };
-    let status = StudyStatus::of(&profile.name, &spread.words());
-    let starts = estimates::starts(&selected, &records, &estimates);
-    let mut progress = Progress::new(status, &starts, spread.speedup(), sinks);
-    let mut study = Study {
+    let status = StudyStatus::of(&profile.name, &placement.words());
+    let is_done = starts.iter().all(|start| start.done >= start.total);
+    let estimates = if is_done {
+        say_done(&starts, &args.out);
+        Vec::new()
+    } else {
+        progress::announce(status.clone(), StudyState::Preparing, &starts, &sinks);
+        let unfinished = selected.iter().zip(&starts).filter(|(_, start)| start.done < start.total);
+        let unfinished: Vec<&dyn Plan> = unfinished.map(|(plan, _)| *plan).collect();
+        let checked = if is_new { Ok(()) } else { prepare(&unfinished, &mut worker) };
+        let estimates = checked.and_then(|()| estimates::of(&unfinished, &records, &mut worker));
+        let estimates = estimates.inspect_err(|failure| {
+            let interrupted = matches!(failure, Failure::Interrupted);
+            let state = if interrupted { StudyState::Interrupted } else { StudyState::Failed };
+            progress::announce(status.clone(), state, &starts, &sinks);
+        })?;
+        estimates::say(&profile, &estimates, &placement);
+        estimates
+    };
+    let mut executor = placement.executor(folder, &mut worker)?;
+    let starts = estimates::with_times(starts, &estimates);
+    let mut progress = Progress::new(status, &starts, placement.speedup(), sinks);
+    let mut driver = Driver {
         plans: &selected,
         records: &mut records,
         journal: &mut journal,
         meter: &meter,
         interrupt: &interrupt,
-        progress: &mut progress,
+        observer: &mut progress,
     };
-    let ended = study.run(&mut *executor);
+    let ended = driver.run(&mut *executor);
     progress.end(match &ended {
         Ok(()) => StudyState::Finished,
         Err(DriveError::Interrupted) => StudyState::Interrupted,
         Err(_) => StudyState::Failed,
     });
-    ended.map_err(failure)?;
+    ended.map_err(failure::of_study)?;
     drop(executor);
-    let results = output::write_report(&args.out, args.target.unwrap_or_default())?;
+    let results = reporting::write_report(&args.out, args.target.unwrap_or_default())?;
     if args.json {
         return output::print_json(&results);
     }
     show_verdicts(&results, &args.out);
     Ok(())
+}
+
+/// The journal's name in a study's folder.
+const JOURNAL: &str = "journal.jsonl";
+
+/// Loads what the runs need, so that missing or damaged data is found before any work is done.
+fn prepare(plans: &[&dyn Plan], worker: &mut Worker) -> Result<(), Failure> {
+    for (spec, _) in plans.iter().flat_map(|plan| plan.kinds()) {
+        worker.prepare(&spec).map_err(Failure::bad_input)?;
+    }
+    Ok(())
+}
+
+/// Says that a finished study measures nothing.
+fn say_done(starts: &[Start], out: &Path) {
+    let runs: usize = starts.iter().map(|start| start.total).sum();
+    progress::line(&format!(
+        "all {runs} runs are already in `{}`: nothing was measured and no probe was read; only the \
+         report is written again (to measure again, choose another folder with `--out`)",
+        out.join(JOURNAL).display()
+    ));
 }
 
 fn metered(args: &Args) -> Result<Meter, Failure> {
@@ -183,8 +155,8 @@ fn metered(args: &Args) -> Result<Meter, Failure> {
     let meter = sensors(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input)?;
     if meter.probe_uses().is_empty() {
         return Err(Failure::bad_input(anyhow!(
-            "--measured: no sensor works here; `wattlab probes` says what to do about it, and \
-             without this flag energy is estimated"
+            "--measured: no sensor works here; `wattlab probes` says why and what to do about it; \
+             without this flag, energy is estimated"
         )));
     }
     Ok(meter)
@@ -201,36 +173,37 @@ fn profile(args: &Args) -> Result<Profile, Failure> {
 
 fn selected<'a>(plans: &'a [Box<dyn Plan>], rq: &[u8]) -> Result<Vec<&'a dyn Plan>, Failure> {
     let wanted = |plan: &dyn Plan| {
-        rq.is_empty() || questions(plan.experiment()).iter().any(|it| rq.contains(it))
+        rq.is_empty() || questions(plan.experiment()).iter().any(|question| rq.contains(question))
     };
-    let selected: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).filter(|it| wanted(*it)).collect();
+    let selected: Vec<&dyn Plan> =
+        plans.iter().map(Box::as_ref).filter(|plan| wanted(*plan)).collect();
     if selected.is_empty() {
         return Err(Failure::BadInput(anyhow!(
-            "the profile has no experiment for the questions asked for; add its table \
-             (`[tuning]`, `[layers]`, `[batching]`, `[timeline]`) or ask for others by `--rq`"
+            "the profile has no experiment for these research questions; add its table \
+             (`[tuning]`, `[layers]`, `[batching]`, `[timeline]`) or choose others with `--rq`"
         )));
     }
     Ok(selected)
 }
 
 fn existing_records(out: &Path) -> Result<Records, Failure> {
-    let path = out.join("journal.jsonl");
+    let path = out.join(JOURNAL);
     if !path.exists() {
         return Ok(Records::default());
     }
     let mut records = Records::default();
-    let state = summarize_journal(&path, Brief::from, |_, it| records.push(it));
-    state.and_then(|it| it.undamaged(&path)).map_err(Failure::bad_input)?;
+    let state = summarize_journal(&path, Brief::from, |_, record| records.push(record));
+    state.and_then(|state| state.undamaged(&path)).map_err(Failure::bad_input)?;
     Ok(records)
 }
 
 fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Records), Failure> {
     create_folder(&args.out)
         .with_context(|| {
-            format!("failed to create folder `{}`; choose another by `--out`", args.out.display())
+            format!("failed to create folder `{}`; choose another with `--out`", args.out.display())
         })
         .map_err(Failure::BadInput)?;
-    let path = args.out.join("journal.jsonl");
+    let path = args.out.join(JOURNAL);
     if args.repair {
         super::journal::repaired(&path)?;
     }
@@ -238,47 +211,21 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
-            "journal: cut off an unfinished last line of {} bytes; its run will be done again",
+            "journal: removed an unfinished last line of {} bytes; its run will be repeated",
             torn.bytes
         ));
     }
     let foreign =
-        records.iter().filter(|it| !plans.iter().any(|plan| plan.owns_record(it))).count();
+        records.iter().filter(|record| !plans.iter().any(|plan| plan.owns_record(record))).count();
     if foreign > 0 {
         return Err(Failure::BadInput(anyhow!(
-            "journal `{}` holds {foreign} runs that this profile and seed do not ask for, and the \
-             report would mix them; choose another folder by `--out`, or the profile and seed \
-             that made them",
+            "journal `{}` holds {foreign} runs that do not belong to this profile and seed, and \
+             the report would mix them; choose another folder with `--out`, or the profile and \
+             seed that made them",
             path.display()
         )));
     }
     Ok((journal, Records::new(records)))
-}
-
-fn run_failure(error: RunError) -> Failure {
-    match error {
-        RunError::Interrupted => Failure::Interrupted,
-        error => Failure::run_time(error),
-    }
-}
-
-fn failure(error: DriveError) -> Failure {
-    match error {
-        DriveError::Interrupted => Failure::Interrupted,
-        DriveError::Execute(error) => executing(error),
-        error => Failure::run_time(error),
-    }
-}
-
-/// What the profile can mend is bad input.
-fn executing(error: ExecuteError) -> Failure {
-    match error {
-        ExecuteError::Interrupted => Failure::Interrupted,
-        ExecuteError::Slurm(SlurmError::Missing { .. } | SlurmError::Refused { .. }) => {
-            Failure::bad_input(error)
-        }
-        error => Failure::run_time(error),
-    }
 }
 
 fn show_verdicts(results: &Results, out: &Path) {

@@ -26,7 +26,7 @@ use crate::{Failure, output, progress};
 /// Arguments of `wattlab simulate`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// Description of the queue, as TOML.
     #[arg(required = true)]
     file: Option<PathBuf>,
@@ -64,7 +64,7 @@ enum Command {
 /// # Errors
 ///
 /// If the description cannot be read or describes no queue.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.file) {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),

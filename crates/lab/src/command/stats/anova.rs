@@ -9,7 +9,7 @@ use crate::output;
 
 /// Arguments of `wattlab stats anova`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
     /// Columns whose values are levels; a name with a comma in quotes, as in the file.

@@ -12,7 +12,7 @@ const MOST_LEVELS: usize = 30;
 
 /// Arguments of `wattlab stats compare`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
     /// Column whose values are levels; all pairs of them are compared.

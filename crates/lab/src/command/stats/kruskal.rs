@@ -11,7 +11,7 @@ const MOST_LEVELS: usize = 100;
 
 /// Arguments of `wattlab stats kruskal`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
     /// Column whose values are levels.

@@ -16,7 +16,7 @@ use crate::Failure;
 
 /// Subcommands of `wattlab stats`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Analysis of variance of crossed factors, with all their interactions.
     Anova(anova::Args),
     /// Tukey's comparison of all pairs of cells.
@@ -52,7 +52,7 @@ struct Data {
 /// # Errors
 ///
 /// If the file cannot be read or its data do not allow the analysis.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Anova(args) => anova::run(args),
         Command::Tukey(args) => tukey::run(args),

@@ -12,7 +12,7 @@ const MOST_GROUPS: usize = 100;
 
 /// Arguments of `wattlab stats tukey`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
     /// Columns whose values are levels; their combinations are compared.

@@ -16,7 +16,7 @@ use crate::Failure;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Answer requests on standard input, a JSON document a line, on standard output.
     Serve,
     /// Run a command a trial, measure it, and read its metrics from what it prints.
@@ -32,7 +32,7 @@ pub enum Command {
 /// # Errors
 ///
 /// If standard input or output fails.
-pub fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Serve => serve::run(),
         Command::Run(args) => run::run(args),

@@ -26,7 +26,7 @@ use super::{
     folder::{names, read, remove, write},
     gather,
 };
-use crate::{config::SlurmConfig, progress::line};
+use crate::{config::SlurmConfig, output::line};
 
 /// The first and the longest pause between two looks into the work folder.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));

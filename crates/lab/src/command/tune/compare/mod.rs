@@ -25,7 +25,7 @@ use crate::{
 
 /// Arguments of `wattlab tune compare`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Networks of study A: simple-cnn, dense-poly, dense-linear.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "dense-poly,simple-cnn", value_parser = parse_network)]
     network: Vec<NetworkKind>,

@@ -18,7 +18,7 @@ use crate::{Failure, interrupt::Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab tune run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// What to tune: metric, direction, budget, sampler and space (see `examples/tune.toml`).
     #[arg(value_name = "SPACE.toml")]
     space: PathBuf,

@@ -18,7 +18,7 @@ use crate::{
 
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Journal of `wattlab tune run` or `wattlab tune serve`; it is only read.
     #[arg(value_name = "JOURNAL")]
     journal: PathBuf,

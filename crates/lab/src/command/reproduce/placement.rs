@@ -1,4 +1,4 @@
-//! How a study's runs are spread: in this process, over processes, over a cluster.
+//! Where a study's runs are placed: in this process, in worker processes, or on a cluster.
 
 use std::{path::Path, thread, time::Duration};
 
@@ -6,7 +6,10 @@ use anyhow::anyhow;
 use meter::Meter;
 use record::{Domain, Journal, RunSpec};
 
-use super::{Args, ExecutorKind, executing};
+use super::{
+    args::{Args, ExecutorKind},
+    failure,
+};
 use crate::{
     Failure, Interrupt,
     config::{IsolationConfig, Profile, SlurmConfig},
@@ -19,18 +22,22 @@ use crate::{
     work::{RunError, Worker, shared_domains},
 };
 
-/// Where the runs go.
-pub(super) enum Spread {
-    /// One after the other, in this process.
-    Here,
-    /// Worker processes.
+/// Where the runs of a study are executed.
+pub(super) enum Placement {
+    /// In this process, one after the other.
+    InProcess,
+    /// In worker processes on this machine.
     Processes(Vec<WorkerResources>, WorkerSettings),
-    /// Slurm's jobs.
+    /// In jobs of a Slurm cluster.
     Slurm(Box<SlurmConfig>, WorkerSettings),
 }
 
-impl Spread {
-    /// As asked for, if it can be done.
+impl Placement {
+    /// The placement that the arguments ask for.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few processors, or sensors would measure several runs at once.
     pub(super) fn of(
         args: &Args,
         profile: &Profile,
@@ -38,21 +45,21 @@ impl Spread {
         sysfs: &Path,
     ) -> Result<Self, Failure> {
         match (args.executor, args.workers) {
-            (ExecutorKind::Local, None | Some(1)) => Ok(Self::Here),
+            (ExecutorKind::Local, None | Some(1)) => Ok(Self::InProcess),
             (ExecutorKind::Local, Some(workers)) => {
                 let workers = usize::from(workers);
                 check_domains(workers, profile.isolation, meter)?;
                 let cpus = allowed().map_err(Failure::run_time)?;
                 let shares = shares(&cpus, workers, sysfs).ok_or_else(|| {
                     Failure::bad_input(anyhow!(
-                        "flag `--workers` is {workers}, expected 1 to {}: each worker has processors \
-                         of its own, and this process may run on {}",
+                        "flag `--workers` is {workers}, expected 1 to {}: each worker needs processors of \
+                         its own, and this process may use {}",
                         cpus.len(),
                         cpus.len()
                     ))
                 })?;
                 let gpus = gpus(meter);
-                // One a device; workers beyond the devices have none.
+                // One GPU for each worker; workers beyond the number of GPUs have none.
                 let places = shares.into_iter().enumerate().map(|(at, cpus)| WorkerResources {
                     cpus,
                     gpu: (!gpus.is_empty()).then(|| gpus.get(at).cloned().unwrap_or_default()),
@@ -68,36 +75,36 @@ impl Spread {
         }
     }
 
-    /// By how much it is faster than this machine, at best. Workers on this machine share what one
-    /// would have.
+    /// How many times faster than one process on this machine it is at best. Workers on this machine
+    /// share its processors, so they count as one.
     pub(super) fn speedup(&self) -> usize {
         match self {
-            Self::Here | Self::Processes(..) => 1,
+            Self::InProcess | Self::Processes(..) => 1,
             Self::Slurm(config, _) => config.jobs,
         }
     }
 
-    /// Where time is told for, in words.
+    /// For which machines times are estimated, in words.
     pub(super) fn place(&self) -> String {
         match self {
-            Self::Here | Self::Processes(..) => "on this machine".to_owned(),
+            Self::InProcess | Self::Processes(..) => "on this machine".to_owned(),
             Self::Slurm(config, _) => {
                 format!("on {} nodes like this one, without waiting in the queue", config.jobs)
             }
         }
     }
 
-    /// In words.
+    /// The placement in words, for the status.
     pub(super) fn words(&self) -> String {
         match self {
-            Self::Here => "local".to_owned(),
+            Self::InProcess => "local".to_owned(),
             Self::Processes(places, _) => format!("local, {} workers", places.len()),
             Self::Slurm(config, _) => format!("slurm, up to {} jobs", config.jobs),
         }
     }
 
-    /// The work folder, with all that earlier calls left in it put into the journal; `None` if there
-    /// is none and none is needed.
+    /// Opens the work folder and moves the records that earlier calls left there into the journal.
+    /// `None` if there is no work folder and none is needed.
     pub(super) fn folder(
         &self,
         args: &Args,
@@ -107,31 +114,31 @@ impl Spread {
         interrupt: &Interrupt,
     ) -> Result<Option<WorkFolder>, Failure> {
         let path = args.out.join("work");
-        if matches!(self, Self::Here) && !path.exists() {
+        if matches!(self, Self::InProcess) && !path.exists() {
             return Ok(None);
         }
         let folder = WorkFolder::open(&path).map_err(Failure::bad_input)?;
         if !matches!(self, Self::Slurm(..)) {
-            let jobs = SlurmJobs::still_running(&folder).map_err(executing)?;
+            let jobs = SlurmJobs::still_running(&folder).map_err(failure::of_executor)?;
             if jobs > 0 {
                 return Err(Failure::BadInput(anyhow!(
-                    "{jobs} Slurm jobs of an earlier call work in `{}`; go on with `--executor slurm`, \
-                     or cancel them with `scancel --name=wattlab`",
+                    "{jobs} Slurm jobs of an earlier call still work in `{}`; continue with `--executor \
+                     slurm`, or cancel them with `scancel --name=wattlab`",
                     folder.path().display()
                 )));
             }
         }
         wait_for_processes(&folder, interrupt)?;
-        // A run that failed is tried again.
+        // Runs that failed are tried again.
         folder.take_failures().map_err(Failure::bad_input)?;
         let ours = |spec: &RunSpec| plans.iter().any(|plan| plan.owns(spec));
         collect(&folder, ours, journal, records)?;
-        let keep = |spec: &RunSpec| ours(spec) && !matches!(self, Self::Here);
-        folder.withdraw(|it| keep(&it.spec)).map_err(Failure::run_time)?;
+        let keep = |spec: &RunSpec| ours(spec) && !matches!(self, Self::InProcess);
+        folder.withdraw(|run| keep(&run.spec)).map_err(Failure::run_time)?;
         Ok(Some(folder))
     }
 
-    /// Starts it.
+    /// Starts the executor.
     pub(super) fn executor<'a>(
         &self,
         folder: Option<WorkFolder>,
@@ -142,7 +149,7 @@ impl Spread {
             (Self::Processes(places, settings), Some(folder)) => {
                 folder.write_settings(settings).map_err(Failure::run_time)?;
                 let processes = WorkerProcesses::start(folder, program, places.clone());
-                Ok(Box::new(processes.map_err(executing)?))
+                Ok(Box::new(processes.map_err(failure::of_executor)?))
             }
             (Self::Slurm(config, settings), Some(folder)) => {
                 let mut settings = settings.clone();
@@ -151,15 +158,15 @@ impl Spread {
                 }
                 folder.write_settings(&settings).map_err(Failure::run_time)?;
                 let slurm = SlurmJobs::open(folder, (**config).clone(), &program);
-                Ok(Box::new(slurm.map_err(executing)?))
+                Ok(Box::new(slurm.map_err(failure::of_executor)?))
             }
-            // `folder` gives one to all others.
-            (Self::Here, _) | (_, None) => Ok(Box::new(InProcess::new(worker))),
+            // `folder` returns one for every other placement.
+            (Self::InProcess, _) | (_, None) => Ok(Box::new(InProcess::new(worker))),
         }
     }
 }
 
-/// Runs at once need sensors that can tell them apart.
+/// Several runs at once need sensors that measure each of them apart.
 fn check_domains(workers: usize, isolation: IsolationConfig, meter: &Meter) -> Result<(), Failure> {
     let shared = shared_domains(meter);
     if shared.is_empty() || isolation.shared_domains {
@@ -170,14 +177,14 @@ fn check_domains(workers: usize, isolation: IsolationConfig, meter: &Meter) -> R
     Err(Failure::bad_input(anyhow!(error).context(text)))
 }
 
-/// UUIDs of the GPUs that are measured.
+/// The UUIDs of the GPUs that are measured.
 fn gpus(meter: &Meter) -> Vec<String> {
-    let uses = meter.probe_uses().into_iter().filter(|it| it.domain == Domain::Gpu);
-    uses.map(|it| it.device).filter(|it| it.starts_with("GPU-")).collect()
+    let uses = meter.probe_uses().into_iter().filter(|probe| probe.domain == Domain::Gpu);
+    uses.map(|probe| probe.device).filter(|device| device.starts_with("GPU-")).collect()
 }
 
 fn settings(args: &Args, profile: &Profile, together: bool) -> WorkerSettings {
-    // Workers may stand in another folder.
+    // A worker may have another working directory.
     let whole =
         |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     WorkerSettings {
@@ -193,12 +200,12 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> WorkerSettings {
     }
 }
 
-/// Waits for worker processes whose call was killed: each finishes its run and ends.
+/// Waits for worker processes of a call that was killed: each finishes its run and ends.
 fn wait_for_processes(folder: &WorkFolder, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut said = false;
     loop {
         let workers = folder.workers().map_err(Failure::bad_input)?;
-        let lives = |it: &&String| it.starts_with("local-") && folder.is_alive(it);
+        let lives = |worker: &&String| worker.starts_with("local-") && folder.is_alive(worker);
         let living = workers.iter().filter(lives).count();
         if living == 0 {
             return Ok(());
@@ -214,7 +221,7 @@ fn wait_for_processes(folder: &WorkFolder, interrupt: &Interrupt) -> Result<(), 
     }
 }
 
-/// Puts the records that workers left into the journal.
+/// Moves the records that workers left in the work folder into the journal.
 fn collect(
     folder: &WorkFolder,
     ours: impl Fn(&RunSpec) -> bool,
@@ -225,8 +232,8 @@ fn collect(
     for mut record in folder.finished().map_err(Failure::bad_input)? {
         if !ours(&record.spec) {
             return Err(Failure::BadInput(anyhow!(
-                "`{}` holds record {} of a run that this profile and seed do not ask for; choose \
-                 another folder by `--out`, or the profile and seed that made it",
+                "`{}` holds record {} of a run that does not belong to this profile and seed; choose \
+                 another folder with `--out`, or the profile and seed that made it",
                 folder.path().join("done").display(),
                 record.id
             )));
@@ -241,7 +248,7 @@ fn collect(
         folder.acknowledge(&id).map_err(Failure::run_time)?;
     }
     if kept > 0 {
-        line(&format!("{kept} runs that ended after the last call are in the journal now"));
+        line(&format!("{kept} runs that ended after the last call were added to the journal"));
     }
     Ok(())
 }

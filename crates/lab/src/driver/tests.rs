@@ -1,25 +1,27 @@
 use std::collections::VecDeque;
 
-use record::{RunId, SamplerKind, Task};
+use record::{Experiment, RunId, SamplerKind, Task};
 
 use super::*;
 use crate::{
     config::Profile,
     executor::RunCounts,
     experiment::{plans, record_of},
-    progress::{Sinks, StudyStatus},
+    progress::{Progress, Sinks, StudyStatus},
     seed::{derive, shuffle},
 };
 
-/// Ends runs in an order that follows from a seed; dies after so many.
+/// An executor whose runs end in a random order that follows from a seed.
 struct Shuffled {
     seed: u64,
     capacity: usize,
+    /// Runs under way.
     open: Vec<RunSpec>,
-    /// In the order in which they were handed out.
+    /// Every run, in the order in which they were handed out.
     given: Vec<RunSpec>,
     kept: Vec<RunId>,
     ended: u64,
+    /// Whether each record comes back twice, as from two workers that did the same run.
     twice: bool,
     again: VecDeque<RunRecord>,
 }
@@ -45,8 +47,8 @@ impl Executor for Shuffled {
     }
 
     fn start(&mut self, runs: Vec<Assignment>) -> Result<(), ExecuteError> {
-        self.given.extend(runs.iter().map(|it| it.spec.clone()));
-        self.open.extend(runs.into_iter().map(|it| it.spec));
+        self.given.extend(runs.iter().map(|run| run.spec.clone()));
+        self.open.extend(runs.into_iter().map(|run| run.spec));
         Ok(())
     }
 
@@ -82,16 +84,16 @@ impl Executor for Shuffled {
 
 fn profile(parallel: usize) -> Profile {
     let mut profile = Profile::load("quick").unwrap();
-    profile.tuning.iter_mut().for_each(|it| {
-        it.parallel = parallel;
-        it.repetitions = 1;
-        it.networks.truncate(1);
+    profile.tuning.iter_mut().for_each(|tuning| {
+        tuning.parallel = parallel;
+        tuning.repetitions = 1;
+        tuning.networks.truncate(1);
     });
     (profile.batching, profile.timeline) = (None, None);
     profile
 }
 
-/// Runs a study; what is in its journal then, and the order in which runs were handed out.
+/// Runs a study to its end and returns the records in its journal.
 fn play(profile: &Profile, executor: &mut Shuffled) -> Vec<RunRecord> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
@@ -100,27 +102,27 @@ fn play(profile: &Profile, executor: &mut Shuffled) -> Vec<RunRecord> {
     let plans = plans(profile);
     let plans: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).collect();
     let mut progress = Progress::new(StudyStatus::of("t", "t"), &[], 1, Sinks::default());
-    let mut study = Study {
+    let mut driver = Driver {
         plans: &plans,
         records: &mut records,
         journal: &mut journal,
         meter: &Meter::noop(),
         interrupt: &Interrupt::default(),
-        progress: &mut progress,
+        observer: &mut progress,
     };
-    study.run(executor).unwrap();
-    assert_eq!(records.all().len(), plans.iter().map(|it| it.total()).sum::<usize>());
+    driver.run(executor).unwrap();
+    assert_eq!(records.all().len(), plans.iter().map(|plan| plan.total()).sum::<usize>());
     record::read_journal(&path).unwrap()
 }
 
 fn ids(records: &[RunRecord]) -> Vec<RunId> {
-    let mut ids: Vec<RunId> = records.iter().map(|it| it.id.clone()).collect();
+    let mut ids: Vec<RunId> = records.iter().map(|record| record.id.clone()).collect();
     ids.sort();
     ids
 }
 
 #[test]
-fn with_one_trial_at_a_time_workers_change_nothing_but_the_order() {
+fn with_one_trial_at_a_time_the_number_of_workers_changes_only_the_order_of_runs() {
     let profile = profile(1);
     let alone = play(&profile, &mut Shuffled::new(0, 1));
     for (seed, capacity) in [(1, 3), (2, 16), (3, usize::MAX)] {
@@ -130,7 +132,7 @@ fn with_one_trial_at_a_time_workers_change_nothing_but_the_order() {
 }
 
 #[test]
-fn the_same_seeds_and_the_same_order_of_ends_give_the_same_trials() {
+fn runs_that_end_in_the_same_order_give_the_same_trials() {
     let profile = profile(4);
     let given = |seed| {
         let mut executor = Shuffled::new(seed, 8);
@@ -139,19 +141,19 @@ fn the_same_seeds_and_the_same_order_of_ends_give_the_same_trials() {
     };
     let first = given(7);
     assert_eq!(first, given(7));
-    // Another order of ends is another search: the trials under way are taken into account.
+    // Another order gives other trials: a search takes the trials under way into account.
     assert_ne!(first, given(8));
-    let learns = |it: &&RunSpec| match &it.task {
+    let learns = |spec: &&RunSpec| match &spec.task {
         Task::Train(task) => task
             .trial
-            .is_some_and(|it| matches!(it.sampler, SamplerKind::Gp | SamplerKind::PaperPi)),
+            .is_some_and(|trial| matches!(trial.sampler, SamplerKind::Gp | SamplerKind::PaperPi)),
         _ => false,
     };
     let learned: Vec<&RunSpec> = first.iter().filter(learns).collect();
-    // No two trials of one search are the same, also while their answers are not known.
+    // No two trials of one search are the same, even while the results of others are unknown.
     let mut points: Vec<String> = learned
         .iter()
-        .map(|it| match &it.task {
+        .map(|spec| match &spec.task {
             Task::Train(task) => format!("{:?} {:?}", task.trial.unwrap().sampler, task.optimizer),
             _ => unreachable!(),
         })
@@ -162,15 +164,16 @@ fn the_same_seeds_and_the_same_order_of_ends_give_the_same_trials() {
 }
 
 #[test]
-fn what_depends_on_no_record_goes_out_at_once() {
+fn runs_that_depend_on_no_record_are_all_handed_out_at_once() {
     let profile = profile(1);
     let mut executor = Shuffled::new(1, usize::MAX);
     executor.capacity = 10_000;
     play(&profile, &mut executor);
-    // Before the first end: the factorial, the searches that do not learn, one trial of the others.
+    // Before the first run ends: the factorial, every trial of the two searches that do not learn,
+    // and one trial of each of the two others.
     let (layers, trials) = (64, 12);
     let at_once = &executor.given[..layers + 2 * trials + 2];
-    let experiments = at_once.iter().filter(|it| it.experiment == Experiment::Layers).count();
+    let experiments = at_once.iter().filter(|spec| spec.experiment == Experiment::Layers).count();
     assert_eq!(experiments, layers);
     assert_eq!(executor.given.len(), layers + 4 * trials);
 }
@@ -183,8 +186,8 @@ fn a_record_that_comes_twice_is_kept_once() {
     let mut ids = ids(&records);
     ids.dedup();
     assert_eq!(ids.len(), records.len());
-    // Both files go.
+    // The executor is told both times, so that it removes both files.
     assert_eq!(executor.kept.len(), 2 * records.len());
-    let orders: Vec<u64> = records.iter().map(|it| it.timing.order).collect();
+    let orders: Vec<u64> = records.iter().map(|record| record.timing.order).collect();
     assert_eq!(orders, (0..records.len() as u64).collect::<Vec<_>>());
 }

@@ -1,0 +1,82 @@
+//! The command line of `wattlab reproduce`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use report::Target;
+
+use crate::output;
+
+/// Arguments of `wattlab reproduce`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Profile that says what to run: `quick`, `standard`, `paper`, or a TOML file.
+    #[arg(long, default_value = "quick", value_name = "NAME|FILE")]
+    pub(super) profile: String,
+    /// Run only the experiments for these research questions, such as `1,4`.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(super) rq: Vec<u8>,
+    /// Train on this data set instead of the profile's data sets.
+    #[arg(long, value_name = "NAME")]
+    pub(super) dataset: Option<String>,
+    /// Folder with the files of the data sets.
+    #[arg(long, value_name = "DIR", env = "WATTLAB_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Folder for journal, results and report; if it holds a journal, the study continues.
+    #[arg(long, default_value = "target/reproduce", value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Where to execute the runs.
+    #[arg(long, default_value = "local")]
+    pub(super) executor: ExecutorKind,
+    /// Number of runs at once: local processes, each with processors of its own, or Slurm jobs.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) workers: Option<u16>,
+    /// First move damaged lines of the journal to another file; their runs are repeated.
+    #[arg(long)]
+    pub(super) repair: bool,
+    /// Override the profile's random seed.
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Print what would run and what it would cost, and exit; needs no data.
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Device that trains and runs the networks: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    pub(super) device: String,
+    /// Read this folder instead of `/sys`.
+    #[arg(long, value_name = "DIR")]
+    pub(super) sysfs: Option<PathBuf>,
+    /// Load a probe from a shared library.
+    #[arg(long, value_name = "FILE")]
+    pub(super) plugin: Vec<PathBuf>,
+    /// Count only what sensors measure; add no estimates for parts without a sensor.
+    #[arg(long)]
+    pub(super) measured: bool,
+    /// Write the study's progress to this file, in the OpenMetrics format, and keep it up to date.
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics: Option<PathBuf>,
+    /// Send the study's progress to an OpenTelemetry collector, at `http://HOST:4318/v1/metrics`.
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp: Option<String>,
+    /// Analyze the studies' own raw files instead, and compare them with the runs in `--out`.
+    #[arg(long, requires = "reference")]
+    pub(super) published: bool,
+    /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`).
+    #[arg(long, value_name = "DIR", requires = "published")]
+    pub(super) reference: Option<PathBuf>,
+    /// Test accuracy whose energy cost RQ1 shows; default: 0.95 of the best accuracy found.
+    #[arg(long, value_name = "SHARE", value_parser = output::target)]
+    pub(super) target: Option<Target>,
+    /// Print the content of `results.json`.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where to execute the runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExecutorKind {
+    /// On this machine.
+    Local,
+    /// On a Slurm cluster.
+    Slurm,
+}

@@ -1,0 +1,143 @@
+//! What can be wrong with a profile, and the checks of its values.
+
+use std::path::PathBuf;
+
+use record::DataSpec;
+
+use super::unknown_key;
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The profile is neither a built-in one nor a file.
+    #[error(
+        "no profile `{given}`: it is neither a file nor one of the built-in profiles {known}{}",
+        did_you_mean(nearest.as_deref())
+    )]
+    NoProfile {
+        /// The name or path that was given.
+        given: String,
+        /// The names of the built-in profiles.
+        known: String,
+        /// The most similar built-in name.
+        nearest: Option<String>,
+    },
+    /// The file cannot be read.
+    #[error("failed to read profile `{}`; check the path and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not a profile.
+    #[error("profile `{file}` is not valid: {message}{}", did_you_mean(nearest.as_deref()))]
+    Parse {
+        /// The file.
+        file: String,
+        /// The parser's message, with line and column.
+        message: String,
+        /// The most similar valid key, if the message is about an unknown one.
+        nearest: Option<String>,
+    },
+    /// A value is out of range.
+    #[error("profile `{file}`: key `{key}` is {found}, expected {expected}")]
+    Value {
+        /// The file.
+        file: String,
+        /// The key, with its table.
+        key: String,
+        /// The value in the file.
+        found: String,
+        /// The values that are allowed.
+        expected: String,
+    },
+}
+
+/// The end of a message that suggests a name.
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// Checks the values of a profile and remembers the first error.
+pub(super) struct Check<'a> {
+    file: &'a str,
+    error: Option<ConfigError>,
+}
+
+impl<'a> Check<'a> {
+    /// Checks of a profile whose errors name `file`.
+    pub(super) fn of(file: &'a str) -> Self {
+        Self { file, error: None }
+    }
+
+    /// The result of all checks.
+    pub(super) fn end(self) -> Result<(), ConfigError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn fail(&mut self, key: &str, found: &str, expected: &str) {
+        self.error.get_or_insert(ConfigError::Value {
+            file: self.file.to_owned(),
+            key: key.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        });
+    }
+
+    /// The value must be at least 1.
+    pub(super) fn positive(&mut self, key: &str, value: u64) {
+        if value == 0 {
+            self.fail(key, "0", "at least 1");
+        }
+    }
+
+    /// A list of `len` entries must have one.
+    pub(super) fn not_empty(&mut self, key: &str, len: usize) {
+        if len == 0 {
+            self.fail(key, "empty", "at least one entry");
+        }
+    }
+
+    /// The levels of a factor must be at least two, and all different.
+    pub(super) fn factor<T: PartialEq + std::fmt::Debug>(&mut self, key: &str, levels: &[T]) {
+        let distinct = levels.iter().enumerate().all(|(at, level)| !levels[..at].contains(level));
+        if levels.len() < 2 || !distinct {
+            self.fail(key, &format!("{levels:?}"), "at least two different levels");
+        }
+    }
+
+    /// The key `data` of a table: known data sets, with images to train on and to test by.
+    pub(super) fn data(&mut self, table: &str, sets: &[DataSpec]) {
+        self.not_empty(&format!("{table}.data"), sets.len());
+        for (index, data) in sets.iter().enumerate() {
+            self.positive(&format!("{table}.data[{index}].train"), data.train as u64);
+            self.positive(&format!("{table}.data[{index}].test"), data.test as u64);
+            let known = crate::data::names();
+            self.known(&format!("{table}.data[{index}].name"), &data.name, &known);
+        }
+    }
+
+    /// The key `networks` of a table: known vision networks.
+    pub(super) fn networks(&mut self, key: &str, names: &[String]) {
+        self.not_empty(key, names.len());
+        let known: Vec<String> = models::vision::architectures()
+            .iter()
+            .map(|architecture| architecture.name.to_string())
+            .collect();
+        for name in names {
+            self.known(key, name, &known);
+        }
+    }
+
+    /// The value must be one of some names.
+    fn known(&mut self, key: &str, name: &str, known: &[String]) {
+        if !known.iter().any(|known| known == name) {
+            let nearest = unknown_key::nearest(name, known.iter().map(String::as_str));
+            let expected =
+                format!("one of {}{}", known.join(", "), did_you_mean(nearest.as_deref()));
+            self.fail(key, &format!("`{name}`"), &expected);
+        }
+    }
+}
