@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, env, path::Path, process::ExitCode};
 
-use record::{ClaimId, Evidence, Finding, Origin, Verdict};
+use record::{Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
     Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Line, LinePlot, LinePoint, Mark,
     Plot, Point, PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table,
