@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wattlab-models",
             "wattlab-record",
             "wattlab-report",
+            "wattlab-units",
         ],
     ),
     ("xtask", &[]),

@@ -22,7 +22,7 @@ use record::{
 use report::{Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
 use wattlab::{
     config::Profile,
-    experiment::{Brief, Plan, Records, plans},
+    experiment::{Plan, RecordDigest, Records, plans},
     seed::{derive, unit},
 };
 
@@ -334,15 +334,16 @@ fn step(name: &str, folder: &Path) -> String {
     let path = folder.join("journal.jsonl");
     match name {
         "open" => {
-            let (_, records, _) = Journal::open_with(&path, Brief::from).unwrap();
+            let (_, records, _) = Journal::open_with(&path, RecordDigest::from).unwrap();
             let bytes = fs::metadata(&path).unwrap().len();
             format!("{} {bytes}", records.len())
         }
         "resume" => {
-            let (_journal, records, _) = Journal::open_with(&path, Brief::from).unwrap();
+            let (_journal, records, _) = Journal::open_with(&path, RecordDigest::from).unwrap();
             let records = Records::new(records);
             let plans = plans_of(folder);
-            let foreign = |record: &&Brief| !plans.iter().any(|plan| plan.owns_record(record));
+            let foreign =
+                |record: &&RecordDigest| !plans.iter().any(|plan| plan.owns_record(record));
             assert_eq!(records.all().iter().filter(foreign).count(), 0);
             let begun = Instant::now();
             for plan in &plans {

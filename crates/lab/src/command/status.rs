@@ -12,7 +12,7 @@ use crate::{
     Failure,
     config::Profile,
     executor::WorkFolder,
-    experiment::{self, Brief, title},
+    experiment::{self, RecordDigest, title},
     output,
     progress::{self, ExperimentStatus, StudyState, StudyStatus},
 };
@@ -91,7 +91,7 @@ fn without_file(folder: &Path, journal: &Path) -> Result<StudyStatus, Failure> {
     // A journal with runs of another seed or data set does not belong to this profile.
     let mut owned = vec![0; plans.len()];
     let mut is_foreign = false;
-    record::summarize_journal(journal, Brief::from, |_, record| {
+    record::summarize_journal(journal, RecordDigest::from, |_, record| {
         match plans.iter().position(|plan| plan.owns_record(&record)) {
             Some(at) => owned[at] += 1,
             None => is_foreign = true,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use record::DataSpec;
+use units::limits::{self, Limit, OutOfRange, Whole};
 
 use super::unknown_key;
 
@@ -86,10 +87,25 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// The value must be at least 1.
-    pub(super) fn positive(&mut self, key: &str, value: u64) {
-        if value == 0 {
-            self.fail(key, "0", "at least 1");
+    /// The whole number must be within a limit.
+    pub(super) fn whole<N: Whole>(&mut self, key: &str, value: N, limit: Limit<u64>) {
+        self.result(key, limit.check(value));
+    }
+
+    /// The real number must be within a limit.
+    pub(super) fn real(&mut self, key: &str, value: f64, limit: Limit<f64>) {
+        self.result(key, limit.check(value));
+    }
+
+    /// The experiment of a table must have no more runs than a study may have: the product of these
+    /// numbers.
+    pub(super) fn runs(&mut self, table: &str, factors: &[u64]) {
+        self.result(&format!("{table} (number of runs)"), limits::RUNS.product(factors));
+    }
+
+    fn result<T>(&mut self, key: &str, checked: Result<T, OutOfRange>) {
+        if let Err(error) = checked {
+            self.fail(key, &error.found, &error.expected);
         }
     }
 
@@ -112,8 +128,10 @@ impl<'a> Check<'a> {
     pub(super) fn data(&mut self, table: &str, sets: &[DataSpec]) {
         self.not_empty(&format!("{table}.data"), sets.len());
         for (index, data) in sets.iter().enumerate() {
-            self.positive(&format!("{table}.data[{index}].train"), data.train as u64);
-            self.positive(&format!("{table}.data[{index}].test"), data.test as u64);
+            self.whole(&format!("{table}.data[{index}].train"), data.train, limits::IMAGES);
+            let validation = format!("{table}.data[{index}].validation");
+            self.whole(&validation, data.validation, limits::IMAGES_OR_NONE);
+            self.whole(&format!("{table}.data[{index}].test"), data.test, limits::IMAGES);
             let known = crate::data::names();
             self.known(&format!("{table}.data[{index}].name"), &data.name, &known);
         }

@@ -1,6 +1,7 @@
 //! `[isolation]`: how measurements are kept apart from each other and from other processes.
 
 use serde::{Deserialize, Serialize};
+use units::limits;
 
 use super::check::Check;
 
@@ -39,16 +40,10 @@ impl IsolationConfig {
     }
 
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        if !(0.0..=86_400.0).contains(&self.rest_s) {
-            let found = self.rest_s.to_string();
-            check.fail("isolation.rest_s", &found, "0 to 86400 seconds");
+        check.real("isolation.rest_s", self.rest_s, limits::WAIT_S);
+        if let Some(share) = self.max_outside_load {
+            check.real("isolation.max_outside_load", share, limits::POSITIVE_SHARE);
         }
-        match self.max_outside_load {
-            Some(share) if !(share > 0.0 && share <= 1.0) => {
-                let expected = "a share of the processors above 0 and at most 1, such as 0.1";
-                check.fail("isolation.max_outside_load", &share.to_string(), expected);
-            }
-            _ => {}
-        }
+        check.whole("isolation.repeats", self.repeats, limits::RETRIES);
     }
 }

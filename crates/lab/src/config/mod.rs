@@ -11,6 +11,7 @@ use self::check::Check;
 pub use self::{check::ConfigError, isolation::IsolationConfig, slurm::SlurmConfig};
 use record::{BatchPolicy, DataSpec, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
+use units::limits;
 
 /// The profiles that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -224,11 +225,11 @@ impl TuningConfig {
         check.not_empty("tuning.networks", self.networks.len());
         check.not_empty("tuning.spaces", self.spaces.len());
         check.not_empty("tuning.samplers", self.samplers.len());
-        check.positive("tuning.trials", u64::from(self.trials));
-        check.positive("tuning.repetitions", u64::from(self.repetitions));
-        check.positive("tuning.epochs", u64::from(self.epochs));
-        check.positive("tuning.minibatch", self.minibatch as u64);
-        check.positive("tuning.parallel", self.parallel as u64);
+        check.whole("tuning.trials", self.trials, limits::TRIALS);
+        check.whole("tuning.repetitions", self.repetitions, limits::REPETITIONS);
+        check.whole("tuning.epochs", self.epochs, limits::EPOCHS);
+        check.whole("tuning.minibatch", self.minibatch, limits::BATCH);
+        check.whole("tuning.parallel", self.parallel, limits::TRIALS);
         for (index, data) in self.data.iter().enumerate() {
             if data.validation == 0 {
                 check.fail(
@@ -238,6 +239,10 @@ impl TuningConfig {
                 );
             }
         }
+        let lists = [self.data.len(), self.networks.len(), self.spaces.len(), self.samplers.len()];
+        let [data, networks, spaces, samplers] = lists.map(|length| length as u64);
+        let (trials, repetitions) = (u64::from(self.trials), u64::from(self.repetitions));
+        check.runs("tuning", &[data, networks, spaces, samplers, trials, repetitions]);
     }
 }
 
@@ -247,36 +252,43 @@ impl LayersConfig {
         check.factor("layers.conv", &self.conv);
         check.factor("layers.linear", &self.linear);
         check.factor("layers.relu", &self.relu);
+        for (key, levels) in [("layers.conv", &self.conv), ("layers.linear", &self.linear)] {
+            levels.iter().for_each(|level| check.whole(key, *level, limits::LAYERS));
+        }
         if let Some(0) = self.linear.iter().min() {
             check.fail("layers.linear", "0", "levels of at least 1 (the classifier)");
         }
-        check.positive("layers.settings", u64::from(self.settings));
-        check.positive("layers.repetitions", u64::from(self.repetitions));
-        check.positive("layers.epochs", u64::from(self.epochs));
-        check.positive("layers.minibatch", self.minibatch as u64);
+        check.whole("layers.settings", self.settings, limits::SETTINGS);
+        check.whole("layers.repetitions", self.repetitions, limits::REPETITIONS);
+        check.whole("layers.epochs", self.epochs, limits::EPOCHS);
+        check.whole("layers.minibatch", self.minibatch, limits::BATCH);
+        let lists = [self.data.len(), self.conv.len(), self.linear.len(), self.relu.len()];
+        let [data, conv, linear, relu] = lists.map(|length| length as u64);
+        let (settings, repetitions) = (u64::from(self.settings), u64::from(self.repetitions));
+        check.runs("layers", &[data, conv, linear, relu, settings, repetitions]);
     }
 }
 
 impl BatchingConfig {
     fn check(&self, check: &mut Check<'_>) {
         check.networks("batching.networks", &self.networks);
-        check.positive("batching.image_side", self.image_side as u64);
+        check.whole("batching.image_side", self.image_side, limits::IMAGE_SIDE);
         check.not_empty("batching.rates_per_s", self.rates_per_s.len());
         for rate in &self.rates_per_s {
-            if !(rate.is_finite() && *rate > 0.0) {
-                check.fail("batching.rates_per_s", &rate.to_string(), "rates above 0");
-            }
+            check.real("batching.rates_per_s", *rate, limits::RATE_PER_S);
         }
-        if !(0.0..=1.0).contains(&self.jitter) {
-            check.fail("batching.jitter", &self.jitter.to_string(), "a number from 0 to 1");
-        }
-        check.positive("batching.requests", self.requests as u64);
+        check.real("batching.jitter", self.jitter, limits::SHARE);
+        check.whole("batching.requests", self.requests, limits::LIVE_REQUESTS);
         check.not_empty("batching.policies", self.policies.len());
         for policy in &self.policies {
             let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = policy;
-            check.positive("batching.policies (batch size)", *size as u64);
+            check.whole("batching.policies (batch size)", *size, limits::BATCH);
         }
-        check.positive("batching.repetitions", u64::from(self.repetitions));
+        check.whole("batching.warmup_batches", self.warmup_batches, limits::WARMUP);
+        check.whole("batching.repetitions", self.repetitions, limits::REPETITIONS);
+        let lists = [self.networks.len(), self.rates_per_s.len(), self.policies.len()];
+        let [networks, rates, policies] = lists.map(|length| length as u64);
+        check.runs("batching", &[networks, rates, policies, u64::from(self.repetitions)]);
         if let Some(name) = self.photographs.as_ref().filter(|name| !is_folder_name(name)) {
             check.fail(
                 "batching.photographs",
@@ -290,10 +302,12 @@ impl BatchingConfig {
 impl TimelineConfig {
     fn check(&self, check: &mut Check<'_>) {
         check.networks("timeline.networks", &self.networks);
-        check.positive("timeline.image_side", self.image_side as u64);
-        check.positive("timeline.batch", self.batch as u64);
-        check.positive("timeline.batches", u64::from(self.batches));
-        check.positive("timeline.repetitions", u64::from(self.repetitions));
+        check.whole("timeline.image_side", self.image_side, limits::IMAGE_SIDE);
+        check.whole("timeline.batch", self.batch, limits::BATCH);
+        check.whole("timeline.batches", self.batches, limits::BATCHES);
+        check.whole("timeline.warmup_batches", self.warmup_batches, limits::WARMUP);
+        check.whole("timeline.repetitions", self.repetitions, limits::REPETITIONS);
+        check.runs("timeline", &[self.networks.len() as u64, u64::from(self.repetitions)]);
     }
 }
 

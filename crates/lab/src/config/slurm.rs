@@ -1,6 +1,7 @@
 //! `[slurm]`: how jobs are submitted to a Slurm cluster.
 
 use serde::Deserialize;
+use units::limits;
 
 use super::check::Check;
 
@@ -93,16 +94,12 @@ impl SlurmConfig {
     }
 
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.positive("slurm.jobs", self.jobs as u64);
-        check.positive("slurm.tries", u64::from(self.tries));
-        check.positive("slurm.cpus_per_task", u64::from(self.cpus_per_task.unwrap_or(1)));
-        check.positive("slurm.runs_per_job", u64::from(self.runs_per_job.unwrap_or(1)));
-        if !(0.1..=3600.0).contains(&self.poll_s) {
-            check.fail("slurm.poll_s", &self.poll_s.to_string(), "0.1 to 3600 seconds");
-        }
-        if !(0.0..=3600.0).contains(&self.linger_s) {
-            check.fail("slurm.linger_s", &self.linger_s.to_string(), "0 to 3600 seconds");
-        }
+        check.whole("slurm.jobs", self.jobs, limits::JOBS);
+        check.whole("slurm.tries", self.tries, limits::TRIES);
+        check.whole("slurm.cpus_per_task", self.cpus_per_task.unwrap_or(1), limits::THREADS);
+        check.whole("slurm.runs_per_job", self.runs_per_job.unwrap_or(1), limits::RUNS);
+        check.real("slurm.poll_s", self.poll_s, limits::POLL_S);
+        check.real("slurm.linger_s", self.linger_s, limits::LINGER_S);
         for (key, lines) in [("slurm.options", &self.options), ("slurm.setup", &self.setup)] {
             for line in lines.iter().filter(|line| line.contains('\n')) {
                 check.fail(key, &format!("`{}`", line.escape_debug()), "one line each");

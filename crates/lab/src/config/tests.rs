@@ -48,12 +48,12 @@ fn a_value_out_of_range_is_named_by_its_key() {
     let zero_batch = quick().replacen("minibatch   = 128", "minibatch   = 0", 1);
     insta::assert_snapshot!(
         error_of(&zero_batch),
-        @"profile `p.toml`: key `tuning.minibatch` is 0, expected at least 1"
+        @"profile `p.toml`: key `tuning.minibatch` is 0, expected a whole number from 1 to 1000000"
     );
     let no_batch = quick().replacen("fixed = 16", "fixed = 0", 1);
     insta::assert_snapshot!(
         error_of(&no_batch),
-        @"profile `p.toml`: key `batching.policies (batch size)` is 0, expected at least 1"
+        @"profile `p.toml`: key `batching.policies (batch size)` is 0, expected a whole number from 1 to 1000000"
     );
     let data = quick().replacen("name = \"shapes-28\"", "name = \"shapes-82\"", 1);
     assert!(error_of(&data).contains("did you mean `shapes-28`?"), "{}", error_of(&data));

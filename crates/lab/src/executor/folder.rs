@@ -28,6 +28,7 @@ use std::{
 
 use record::{RunId, RunRecord};
 use serde::{Deserialize, Serialize};
+use units::limits::{self, OutOfRange};
 
 pub use self::files::FolderError;
 use self::files::{fail, read_if_there};
@@ -64,6 +65,20 @@ pub struct WorkerSettings {
 
 fn cpu() -> String {
     "cpu".to_owned()
+}
+
+impl WorkerSettings {
+    fn check(&self) -> Result<(), OutOfRange> {
+        let of = |key: &'static str| move |error: OutOfRange| error.of_key(key);
+        limits::LINGER_S.check(self.linger_s).map_err(of("linger_s"))?;
+        limits::WAIT_S.check(self.isolation.rest_s).map_err(of("isolation.rest_s"))?;
+        limits::RETRIES.check(self.isolation.repeats).map_err(of("isolation.repeats"))?;
+        if let Some(share) = self.isolation.max_outside_load {
+            let key = "isolation.max_outside_load";
+            limits::POSITIVE_SHARE.check(share).map_err(of(key))?;
+        }
+        Ok(())
+    }
 }
 
 /// Why a run failed: `failed/<id>.json`.
@@ -139,9 +154,14 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// If the file does not exist or is damaged.
+    /// If the file does not exist, is damaged, or holds a number that is out of range.
     pub fn settings(&self) -> Result<WorkerSettings, FolderError> {
-        read(&self.path.join("settings.json"))
+        let path = self.path.join("settings.json");
+        let settings: WorkerSettings = read(&path)?;
+        match settings.check() {
+            Ok(()) => Ok(settings),
+            Err(error) => Err(FolderError::Damaged { path, reason: error.to_string() }),
+        }
     }
 
     /// Tells the workers whether to end when no run is queued (`closed`) or to wait for more.

@@ -10,7 +10,7 @@ use record::{Experiment, RunId, RunSpec};
 
 use super::{
     plan::{Plan, PlanError},
-    records::{Brief, Records},
+    records::{RecordDigest, Records},
 };
 
 /// An experiment with a fixed list of runs. It asks for them in the list's order and leaves out
@@ -58,7 +58,7 @@ impl Plan for FixedPlan {
         self.index.contains(&spec.id())
     }
 
-    fn owns_record(&self, record: &Brief) -> bool {
+    fn owns_record(&self, record: &RecordDigest) -> bool {
         self.index.contains(&record.id)
     }
 

@@ -18,7 +18,7 @@ use self::tuning::Tuning;
 pub(crate) use self::tuning::{point, space};
 pub use self::{
     plan::{Plan, PlanError},
-    records::{Brief, Records},
+    records::{RecordDigest, Records},
 };
 use crate::{config::Profile, seed::derive};
 

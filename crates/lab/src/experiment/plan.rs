@@ -5,7 +5,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 use record::{Experiment, RunSpec};
 
-use super::records::{Brief, Records};
+use super::records::{RecordDigest, Records};
 
 /// An experiment of a study: which runs it wants, given the records so far.
 pub trait Plan: Sync {
@@ -19,7 +19,7 @@ pub trait Plan: Sync {
     fn owns(&self, spec: &RunSpec) -> bool;
 
     /// The same for a record, whose id is already known.
-    fn owns_record(&self, record: &Brief) -> bool;
+    fn owns_record(&self, record: &RecordDigest) -> bool;
 
     /// Whether all runs are known beforehand, so that no record changes what the plan asks for.
     fn is_fixed(&self) -> bool {

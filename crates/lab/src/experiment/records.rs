@@ -9,7 +9,7 @@ use record::{Adam, Energy, Outcome, RunId, RunRecord, RunSpec, RunSummary, Task}
 
 /// What plans, estimates and progress need of a record; small enough that a million fit into memory.
 #[derive(Clone, Debug)]
-pub struct Brief {
+pub struct RecordDigest {
     /// The id of the run, computed from the spec alone.
     pub id: RunId,
     /// What the run was asked to do.
@@ -23,13 +23,13 @@ pub struct Brief {
     pub(super) search: Option<RunId>,
 }
 
-impl From<RunRecord> for Brief {
+impl From<RunRecord> for RecordDigest {
     fn from(record: RunRecord) -> Self {
         RunSummary::from(record).into()
     }
 }
 
-impl From<RunSummary> for Brief {
+impl From<RunSummary> for RecordDigest {
     fn from(record: RunSummary) -> Self {
         let value = match &record.outcome {
             Outcome::Trained(outcome) => outcome.validation_accuracy,
@@ -74,7 +74,7 @@ pub(super) struct Tried {
 /// state, need not start at the first record each time it is asked.
 #[derive(Debug, Default)]
 pub struct Records {
-    list: Vec<Brief>,
+    list: Vec<RecordDigest>,
     by_id: HashMap<RunId, usize>,
     searches: HashMap<RunId, SearchLog>,
     /// For each list of runs (by its key): how many of its first runs are done without a gap.
@@ -84,7 +84,7 @@ pub struct Records {
 impl Records {
     /// The records of a journal, in its order.
     #[must_use]
-    pub fn new(list: impl IntoIterator<Item = impl Into<Brief>>) -> Self {
+    pub fn new(list: impl IntoIterator<Item = impl Into<RecordDigest>>) -> Self {
         let list = list.into_iter();
         let mut records = Self::default();
         records.list.reserve(list.size_hint().0);
@@ -94,7 +94,7 @@ impl Records {
     }
 
     /// Adds the newest record. A second record of the same run is ignored.
-    pub fn push(&mut self, record: impl Into<Brief>) {
+    pub fn push(&mut self, record: impl Into<RecordDigest>) {
         let record = record.into();
         let Entry::Vacant(vacant) = self.by_id.entry(record.id.clone()) else { return };
         vacant.insert(self.list.len());
@@ -109,7 +109,7 @@ impl Records {
 
     /// All records, in the order they were made.
     #[must_use]
-    pub fn all(&self) -> &[Brief] {
+    pub fn all(&self) -> &[RecordDigest] {
         &self.list
     }
 

@@ -13,7 +13,7 @@ use record::{
 
 use super::{
     plan::{Plan, PlanError},
-    records::{Brief, Records, Tried, search_of},
+    records::{RecordDigest, Records, Tried, search_of},
 };
 use crate::{
     config::TuningConfig,
@@ -281,7 +281,7 @@ impl Plan for Tuning {
         self.is_ours(search_of(spec).as_ref(), spec)
     }
 
-    fn owns_record(&self, record: &Brief) -> bool {
+    fn owns_record(&self, record: &RecordDigest) -> bool {
         self.is_ours(record.search.as_ref(), &record.spec)
     }
 

@@ -18,7 +18,7 @@ use wattlab::{
     data::DataFolder,
     driver::Driver,
     executor::{Assignment, Event, ExecuteError, Executor, InProcess, RunCounts},
-    experiment::{Brief, Plan, Records, plans},
+    experiment::{Plan, RecordDigest, Records, plans},
     progress::{Progress, Sinks, StudyStatus},
     work::{Worker, meter},
 };
@@ -116,7 +116,7 @@ fn child() {
     }
     let plans = plans(&Profile::load(&folder.join("study.toml").to_string_lossy()).unwrap());
     let path = folder.join("journal.jsonl");
-    let (mut journal, records, _) = Journal::open_with(&path, Brief::from).unwrap();
+    let (mut journal, records, _) = Journal::open_with(&path, RecordDigest::from).unwrap();
     let mut records = Records::new(records);
     let interrupt = Interrupt::default();
     let meter = meter(Some(&folder.join("none")), &[]).unwrap();

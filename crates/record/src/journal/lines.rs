@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use units::limits;
 
 use super::{
     append::{Refusal, Tail},
@@ -115,6 +116,7 @@ pub(super) fn sealed_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     }
     seal(&mut line);
     line.push(b'\n');
+    limits::JOURNAL_LINE_BYTES.check(line.len()).map_err(io::Error::other)?;
     Ok(line)
 }
 

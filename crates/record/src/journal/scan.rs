@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use memchr::{memchr_iter, memrchr};
 use rayon::prelude::*;
+use units::limits;
 
 use super::{
     fault::{Damage, Fault},
@@ -12,6 +13,9 @@ use super::{
 
 /// Bytes read at once. A chunk holds whole lines, so a longer line makes it longer.
 const CHUNK: usize = 4 << 20;
+
+/// The longest line, in bytes. It keeps a file that is no journal from filling the memory.
+pub(super) const MAX_LINE: usize = limits::JOURNAL_LINE_BYTES.max() as usize;
 
 /// What a scan found out about a file, besides the values of its lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,6 +127,11 @@ impl<R: Read> Chunks<R> {
             text.reserve(CHUNK);
             let read = self.reader.by_ref().take(CHUNK as u64).read_to_end(&mut text)?;
             self.ended = read < CHUNK;
+            if text.len() - read > MAX_LINE {
+                return Err(io::Error::other(format!(
+                    "no line ends within {MAX_LINE} bytes; is this a journal?"
+                )));
+            }
             if let Some(end) = memrchr(b'\n', &text[before..]).map(|at| before + at + 1) {
                 self.rest.extend_from_slice(&text[end..]);
                 text.truncate(end);

@@ -33,7 +33,7 @@ pub const BATCHES: Limit<u64> = count("number of batches", 1, 1_000_000_000);
 /// Batches or steps before a measurement begins.
 pub const WARMUP: Limit<u64> = count("number of warm-up batches", 0, 1_000_000);
 /// Runs of a whole study.
-pub const RUNS: Limit<u64> = count("number of runs", 1, 100_000_000);
+pub const RUNS: Limit<u64> = count("number of runs", 1, 10_000_000);
 /// Retries of a run that was disturbed or lost.
 pub const RETRIES: Limit<u64> = count("number of retries", 0, 1_000);
 /// Attempts at a run, the first included.
@@ -42,9 +42,9 @@ pub const TRIES: Limit<u64> = count("number of tries", 1, 1_000);
 // Networks and images.
 
 /// Images of a data set that are used.
-pub const IMAGES: Limit<u64> = count("number of images", 1, 1_000_000_000);
+pub const IMAGES: Limit<u64> = count("number of images", 1, 100_000_000);
 /// Images of a data set that are used, where none is allowed.
-pub const IMAGES_OR_NONE: Limit<u64> = count("number of images", 0, 1_000_000_000);
+pub const IMAGES_OR_NONE: Limit<u64> = count("number of images", 0, 100_000_000);
 /// Side of a square image.
 pub const IMAGE_SIDE: Limit<u64> = Limit::whole("side of an image", "pixels", 1, 16_384);
 /// Channels of an image or a layer.
@@ -76,7 +76,7 @@ pub const JOBS: Limit<u64> = count("number of jobs", 1, 100_000);
 /// Requests of a simulation, which keeps none of them.
 pub const REQUESTS: Limit<u64> = count("number of requests", 1, 1_000_000_000_000);
 /// Requests of a queue that is served live, whose times are all kept.
-pub const LIVE_REQUESTS: Limit<u64> = count("number of requests", 1, 100_000_000);
+pub const LIVE_REQUESTS: Limit<u64> = count("number of requests", 1, 10_000_000);
 /// Requests that may wait.
 pub const QUEUE_LENGTH: Limit<u64> = count("length of a queue", 0, 1_000_000_000_000);
 /// Servers.
@@ -160,7 +160,7 @@ pub const NAME_BYTES: Limit<u64> = bytes("length of a name", 255);
 /// A line of text, of a protocol or of a table.
 pub const LINE_BYTES: Limit<u64> = bytes("length of a line", 16 << 20);
 /// A line of a journal, which holds the times of a whole queue.
-pub const JOURNAL_LINE_BYTES: Limit<u64> = bytes("length of a journal's line", 16 << 30);
+pub const JOURNAL_LINE_BYTES: Limit<u64> = bytes("length of a journal's line", 1 << 30);
 /// A configuration, which is read whole.
 pub const CONFIG_BYTES: Limit<u64> = bytes("length of a configuration", 16 << 20);
 /// A table, which is read whole.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use report::Target;
+use units::limits;
 
 use crate::output;
 
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "local")]
     pub(super) executor: ExecutorKind,
     /// Number of runs at once: local processes, each with processors of its own, or Slurm jobs.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = limits::WORKERS.parser::<u16>())]
     pub(super) workers: Option<u16>,
     /// First move damaged lines of the journal to another file; their runs are repeated.
     #[arg(long)]

@@ -19,7 +19,7 @@ use crate::{
     data::DataFolder,
     device::{check_seen, device},
     driver::{DriveError, Driver},
-    experiment::{Brief, Plan, Records, plans, questions},
+    experiment::{Plan, RecordDigest, Records, plans, questions},
     output,
     progress::{self, Progress, Sinks, Start, StudyState, StudyStatus},
     reporting,
@@ -192,7 +192,7 @@ fn existing_records(out: &Path) -> Result<Records, Failure> {
         return Ok(Records::default());
     }
     let mut records = Records::default();
-    let state = summarize_journal(&path, Brief::from, |_, record| records.push(record));
+    let state = summarize_journal(&path, RecordDigest::from, |_, record| records.push(record));
     state.and_then(|state| state.undamaged(&path)).map_err(Failure::bad_input)?;
     Ok(records)
 }
@@ -208,7 +208,7 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         super::journal::repaired(&path)?;
     }
     let (journal, records, torn) =
-        Journal::open_with(&path, Brief::from).map_err(Failure::bad_input)?;
+        Journal::open_with(&path, RecordDigest::from).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
             "journal: removed an unfinished last line of {} bytes; its run will be repeated",

@@ -121,3 +121,26 @@ fn a_worker_is_alive_while_it_holds_its_lock() {
     drop(alive);
     assert!(!folder.is_alive("a"));
 }
+
+#[test]
+fn settings_that_are_out_of_range_are_refused() {
+    let (_scratch, folder) = folder();
+    let sound = WorkerSettings {
+        data_dir: None,
+        sysfs: None,
+        device: "cpu".into(),
+        plugins: Vec::new(),
+        measured: false,
+        isolation: IsolationConfig::default(),
+        together: false,
+        runs: None,
+        linger_s: 15.0,
+    };
+    folder.write_settings(&sound).unwrap();
+    assert_eq!(folder.settings().unwrap(), sound);
+    for linger_s in [-1.0, 1e300] {
+        folder.write_settings(&WorkerSettings { linger_s, ..sound.clone() }).unwrap();
+        let error = folder.settings().unwrap_err().to_string();
+        assert!(error.contains("settings.json") && error.contains("`linger_s`"), "{error}");
+    }
+}
