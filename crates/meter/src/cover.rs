@@ -53,7 +53,7 @@ pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
                         !has(Domain::CpuPackage)
                     }
                     Domain::Dram => !by_machine && !by_platform,
-                    Domain::Gpu | Domain::Other => !by_machine,
+                    _ => !by_machine,
                 }
         })
         .collect()

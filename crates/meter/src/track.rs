@@ -345,9 +345,9 @@ pub(crate) fn highest_power(domain: Domain) -> Watts {
         | Domain::CpuDie
         | Domain::Dram => Watts(2e3),
         Domain::Gpu => Watts(5e3),
-        Domain::System | Domain::Psys | Domain::Other => Watts(1e5),
         // Computed, not sensed: nothing can go wrong with it.
         Domain::CpuProcess => Watts(f64::INFINITY),
+        _ => Watts(1e5),
     }
 }
 

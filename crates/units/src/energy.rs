@@ -42,6 +42,7 @@ impl Origin {
 /// How readings were turned into joules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Method {
     /// The difference of two readings of an energy counter.
     Counter,
@@ -109,6 +110,7 @@ impl Energy {
 /// The part of a machine that an energy covers. Domains can contain each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Domain {
     /// The whole machine, measured at the wall socket or the battery.
     System,

@@ -22,6 +22,7 @@ impl Warning {
 /// What a warning is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum WarningKind {
     /// There is no sensor; the energy was estimated by a model.
     EstimatedEnergy,

@@ -97,6 +97,7 @@ pub fn read_journal(path: &Path) -> Result<Vec<RunRecord>, JournalError> {
 
 /// The state of a journal: how many records it holds, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JournalState {
     /// Undamaged records.
     pub records: u64,

@@ -17,6 +17,7 @@ use super::{
 
 /// What a repair did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Repair {
     /// Records left in the journal.
     pub records: u64,
