@@ -120,10 +120,15 @@ fn shell(command: &str, folder: &Path) -> anyhow::Result<std::process::Output> {
         .context("failed to start `bash`")
 }
 
-/// Makes `target/commands`: links to what the root folder holds, but for `target` and `Cargo.toml`. Cargo
+/// The folder in which the commands run.
+pub(crate) fn folder() -> PathBuf {
+    root().join("target/commands")
+}
+
+/// Makes the folder: links to what the root folder holds, but for `target` and `Cargo.toml`. Cargo
 /// finds the manifest in a folder above.
 fn scratch() -> anyhow::Result<PathBuf> {
-    let scratch = root().join("target/commands");
+    let scratch = folder();
     if scratch.exists() {
         fs::remove_dir_all(&scratch)
             .with_context(|| format!("failed to clear `{}`", scratch.display()))?;

@@ -14,7 +14,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
 }
 
 /// Builds `wattlab` and the NVML probe in release mode; cargo shows its progress.
-pub(crate) fn build() -> anyhow::Result<u8> {
+fn build() -> anyhow::Result<u8> {
     if !release_folder().join("wattlab").exists() {
         eprintln!(
             "xtask: building `wattlab` for the first time; this takes several minutes on two cores, \
@@ -26,7 +26,7 @@ pub(crate) fn build() -> anyhow::Result<u8> {
 
 /// The arguments of `wattlab reproduce`. Without an NVIDIA GPU the NVML probe reports that it found none,
 /// and other sensors are used as before.
-pub(crate) fn arguments(args: &[&str]) -> Vec<String> {
+fn arguments(args: &[&str]) -> Vec<String> {
     let name = format!("{DLL_PREFIX}wattlab_probe_nvml{DLL_SUFFIX}");
     let plugin = release_folder().join(name).to_string_lossy().into_owned();
     let fixed = ["reproduce".to_owned(), "--plugin".to_owned(), plugin];

@@ -82,3 +82,39 @@ fn the_pinned_toolchain_is_the_rust_version_of_the_crates() {
     let asked = value(&manifest, "rust-version");
     assert!(pinned.starts_with(&asked), "pinned {pinned}, asked for {asked}");
 }
+
+/// `it` says nothing about a value. A few closures are so short that a name would not help.
+#[test]
+fn closures_name_their_parameters() {
+    let count: usize = sources().iter().map(|(_, text)| text.matches("|it|").count()).sum();
+    assert!(count < 300, "{count} closures call their parameter `it`");
+}
+
+#[test]
+fn paragraphs_of_the_architecture_are_short() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut in_code = false;
+    let prose: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let fence = line.starts_with("```");
+            in_code ^= fence;
+            !in_code && !fence && !line.starts_with('|')
+        })
+        .collect();
+    for paragraph in prose.split(|line| line.is_empty()) {
+        let of_list = |line: &str| line.starts_with(|letter: char| letter.is_ascii_digit());
+        let items: Vec<String> = if paragraph.iter().all(|line| of_list(line)) {
+            paragraph.iter().map(|&line| line.to_owned()).collect()
+        } else {
+            vec![paragraph.join(" ")]
+        };
+        for item in items {
+            let sentences = item
+                .trim_start_matches(|letter: char| letter.is_ascii_digit() || ". ".contains(letter))
+                .split(". ")
+                .count();
+            assert!(sentences <= 5, "{sentences} sentences, expected at most 5: {item}");
+        }
+    }
+}
