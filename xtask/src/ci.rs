@@ -12,18 +12,25 @@ use crate::{
 /// A step's name, what it checks, and the function that returns its exit code.
 type Step = (&'static str, &'static str, fn() -> anyhow::Result<u8>);
 
+/// Optional parts that need no more than Rust. The feature `cuda` needs nvcc; see CONTRIBUTING.md.
+const FEATURES: &str = "wattlab/pdf,wattlab/parquet";
+
 /// Cheap steps come first, so that a mistake shows early; steps that share build outputs stand together.
 const STEPS: &[Step] = &[
     ("fmt", "every file is formatted", || cargo(&["fmt", "--all", "--check"], &[])),
     ("platforms", "no Linux-only dependency is used on other systems", platforms::run),
     ("clippy", "no lint warns", || {
-        let lints = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-        cargo(&[&["clippy"][..], &lints].concat(), &[])
+        let all = ["--workspace", "--all-targets", "--features", FEATURES, "--locked"];
+        cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &[])
     }),
     ("doc", "the documentation builds without a warning", || {
         cargo(&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
     }),
     ("test", "every test passes (the README's command)", || cargo(&["test", "--workspace"], &[])),
+    ("features", "the tests of optional formats pass", || {
+        let tests = ["--features", "pdf,parquet", "--lib", "--test", "page", "--locked"];
+        cargo(&[&["test", "-p", "wattlab-report"][..], &tests].concat(), &[])
+    }),
     ("embed", "packaged crates work in other people's workspaces", embed::run),
     (
         "commands",

@@ -5,11 +5,11 @@ use std::{
     path::PathBuf,
 };
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Item;
 
-use crate::source::{Crate, Target, crates};
+use crate::source::{Crate, Target, crates, paths};
 
 /// For each file, the files whose items it uses.
 type Edges = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
@@ -73,51 +73,6 @@ fn edges(krate: &Crate) -> Edges {
         }
     }
     edges
-}
-
-/// The paths of at least two names that tokens contain, macros' arguments included.
-fn paths(tokens: TokenStream) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    let mut current: Vec<String> = Vec::new();
-    let mut colons = 0;
-    let mut after_dot = false;
-    for token in tokens {
-        match token {
-            TokenTree::Ident(name) => {
-                if colons != 2 {
-                    end(&mut current, &mut found);
-                    if after_dot {
-                        current.clear();
-                    }
-                }
-                current.push(name.to_string());
-                if after_dot && current.len() == 1 {
-                    // A method or field.
-                    current.clear();
-                }
-                colons = 0;
-                after_dot = false;
-            }
-            TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
-            other => {
-                end(&mut current, &mut found);
-                colons = 0;
-                after_dot = matches!(&other, TokenTree::Punct(punct) if punct.as_char() == '.');
-                if let TokenTree::Group(group) = other {
-                    found.extend(paths(group.stream()));
-                }
-            }
-        }
-    }
-    end(&mut current, &mut found);
-    found
-}
-
-fn end(current: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    if current.len() > 1 {
-        found.push(std::mem::take(current));
-    }
-    current.clear();
 }
 
 /// The sets of files that reach one another, largest first.

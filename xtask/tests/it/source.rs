@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Item, UseTree, Visibility};
 
 /// A module by the names from the crate's root to it; the root is the empty list.
@@ -177,33 +178,27 @@ impl Crate {
         through_glob.or_else(|| self.through_macro(module, name))
     }
 
-    /// The item of a child module that a macro of the parent names, as a list of kinds does whose macro
-    /// re-exports each of them.
+    /// The item of a child module that a macro of the parent names.
     fn through_macro(&self, module: &[String], name: &str) -> Option<Target> {
+        self.listed(module).find(|(listed, _)| listed == name).map(|(_, target)| target)
+    }
+
+    /// The items of child modules that macro calls of a module list as `child::Item`: such a macro re-exports
+    /// each item.
+    fn listed(&self, module: &[String]) -> impl Iterator<Item = (String, Target)> {
         let calls = self.modules[module].items.iter().filter_map(|item| match item {
-            Item::Macro(item) if item.ident.is_none() => Some(item.mac.tokens.to_string()),
+            Item::Macro(item) if item.ident.is_none() => Some(paths(item.mac.tokens.clone())),
             _ => None,
         });
-        let mut names = calls.flat_map(|tokens| {
-            tokens
-                .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                .map(ToOwned::to_owned)
-                .collect::<Vec<String>>()
-        });
-        if !names.any(|other| other == name) {
-            return None;
-        }
-        let children = self
-            .modules
-            .keys()
-            .filter(|path| path.split_last().is_some_and(|(_, parent)| parent == module));
-        children
-            .filter(|child| {
-                let items = &self.modules[*child].items;
-                items.iter().any(|item| item_name(item).as_deref() == Some(name))
-            })
-            .map(|child| Target::Item(child.clone(), name.to_owned()))
-            .next()
+        calls.flatten().filter_map(|path| {
+            let [child, name] = &path[..] else { return None };
+            let child: ModulePath = module.iter().cloned().chain([child.clone()]).collect();
+            let items = &self.modules.get(&child)?.items;
+            let public = items.iter().any(|item| {
+                item_name(item).as_ref() == Some(name) && visibility(item).is_some_and(is_public)
+            });
+            public.then(|| (name.clone(), Target::Item(child, name.clone())))
+        })
     }
 
     /// The public names of a module and what they lead to.
@@ -218,6 +213,7 @@ impl Crate {
                 exports.insert(name.clone(), self.resolve(module, &[name]));
             }
         }
+        exports.extend(self.listed(module));
         for import in content.uses.iter().filter(|import| is_public(&import.visibility)) {
             let target = self.resolve(module, &import.path);
             match (&import.name, target) {
@@ -354,4 +350,49 @@ pub(crate) fn attributes(item: &Item) -> &[Attribute] {
         Item::Use(item) => &item.attrs,
         _ => &[],
     }
+}
+
+/// The paths of at least two names that tokens contain, macros' arguments included.
+pub(crate) fn paths(tokens: TokenStream) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut current: Vec<String> = Vec::new();
+    let mut colons = 0;
+    let mut after_dot = false;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(name) => {
+                if colons != 2 {
+                    end(&mut current, &mut found);
+                    if after_dot {
+                        current.clear();
+                    }
+                }
+                current.push(name.to_string());
+                if after_dot && current.len() == 1 {
+                    // A method or field.
+                    current.clear();
+                }
+                colons = 0;
+                after_dot = false;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+            other => {
+                end(&mut current, &mut found);
+                colons = 0;
+                after_dot = matches!(&other, TokenTree::Punct(punct) if punct.as_char() == '.');
+                if let TokenTree::Group(group) = other {
+                    found.extend(paths(group.stream()));
+                }
+            }
+        }
+    }
+    end(&mut current, &mut found);
+    found
+}
+
+fn end(current: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    if current.len() > 1 {
+        found.push(std::mem::take(current));
+    }
+    current.clear();
 }
