@@ -3,14 +3,21 @@
 use models::vision::random_images;
 use record::{InferTask, Inferred, Outcome, RunSpec};
 
-use super::{Done, RunError, Worker};
+use super::{
+    context::{Done, RunContext},
+    error::RunError,
+};
 
-pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Result<Done, RunError> {
-    let span = worker.meter.span("load");
-    let network = worker.take_network(&task.network)?;
+pub(super) fn run(
+    context: &mut RunContext,
+    spec: &RunSpec,
+    task: &InferTask,
+) -> Result<Done, RunError> {
+    let span = context.meter.span("load");
+    let network = context.take_network(&task.network)?;
     let images = network.keep(&random_images(task.batch, task.image_side, spec.seed)?)?;
     let load = span.end();
-    let interrupt = worker.interrupt.clone();
+    let interrupt = context.interrupt.clone();
     let forward = |batches: u32| -> Result<f64, RunError> {
         let mut mean = 0.0;
         for _ in 0..batches {
@@ -23,10 +30,10 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &InferTask) -> Resu
         }
         Ok(mean)
     };
-    let (_, warmup) = worker.measured("warm-up", |_| forward(task.warmup_batches))?;
-    let (mean_logit, main) = worker.main("infer", |_| forward(task.batches))?;
+    let (_, warmup) = context.measured("warm-up", |_| forward(task.warmup_batches))?;
+    let (mean_logit, main) = context.main("infer", |_| forward(task.batches))?;
     let parameters = network.parameters();
-    worker.keep_network(network);
+    context.keep_network(network);
     Ok(Done {
         outcome: Outcome::Inferred(Inferred {
             images: task.batch * task.batches as usize,

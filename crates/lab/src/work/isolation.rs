@@ -9,7 +9,7 @@ use std::{
 use meter::Meter;
 use record::{Domain, Surroundings, Warning, WarningKind};
 
-use super::RunError;
+use super::error::RunError;
 use crate::{Interrupt, config::IsolationConfig, output::percent};
 
 /// Load by others above this share of the processors is told.
@@ -29,8 +29,7 @@ pub(super) struct Isolation {
 
 /// The parts of the machine that a meter's sensors see whoever uses them: two runs at once cannot be
 /// told apart there. A model of a process's own CPU time tells them apart.
-#[must_use]
-pub fn shared_domains(meter: &Meter) -> Vec<String> {
+pub(crate) fn shared_domains(meter: &Meter) -> Vec<String> {
     let shared = meter.probe_uses().into_iter().filter(|it| it.domain != Domain::CpuProcess);
     shared.map(|it| format!("{} `{}`", it.domain.word(), it.device)).collect()
 }

@@ -1,70 +1,27 @@
 //! The worker: does the run of a spec, measures its energy in spans, and makes the record.
 
+mod context;
+mod error;
 mod infer;
 mod isolation;
 mod serve;
 mod train;
 
 use std::{
-    cell::RefCell,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use meter::{Meter, MeterError, Span, SpanReport};
-use models::{
-    DataError, Device, DeviceError, Precision, TrainError,
-    vision::{VisionError, VisionNetwork},
-};
+use meter::{Meter, MeterError, SpanReport};
+use models::{Device, TrainError};
 use record::{
-    EnergyReport, Environment, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Serving,
-    SpanEnergy, Surroundings, Task, Timing, Warning,
+    EnergyReport, Environment, RECORD_SCHEMA, RunRecord, RunSpec, SpanEnergy, Task, Timing,
 };
 
-use self::isolation::Isolation;
-pub use self::isolation::shared_domains;
-use crate::{
-    Interrupt, config::IsolationConfig, data::DataFolder, environment::environment,
-    images::PhotographsError, surroundings::Watch,
-};
-
-/// Why a run could not be finished.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The user or the system asked the program to stop.
-    #[error("interrupted")]
-    Interrupted,
-    /// The images of a training are missing or damaged.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The network cannot be trained.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// The device cannot be used.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The vision network cannot be built or run.
-    #[error(transparent)]
-    Vision(#[from] VisionError),
-    /// The photographs that requests ask for are missing or damaged.
-    #[error(transparent)]
-    Photographs(#[from] PhotographsError),
-    /// The arrivals or the batching policy of a queue are not valid.
-    #[error(transparent)]
-    Arrivals(#[from] inference_sim::ConfigError),
-    /// Other runs may be measured at the same time by the same sensors.
-    #[error(
-        "several runs at once would be measured by the same sensors ({domains}), and each would \
-         count the energy of all; do one run at a time (without `--workers`; with `exclusive = \
-         true` in `[slurm]`), or set `shared_domains = true` in the profile's `[isolation]`, so \
-         that each record carries a warning"
-    )]
-    SharedDomain {
-        /// The domains that these sensors measure, in words.
-        domains: String,
-    },
-}
+use self::context::{KEPT_PARAMETERS, RunContext};
+pub use self::error::RunError;
+pub(crate) use self::isolation::shared_domains;
+use crate::{Interrupt, config::IsolationConfig, data::DataFolder, environment::environment};
 
 /// Starts a meter with this machine's sensors, and with estimates for parts without a sensor.
 ///
@@ -95,36 +52,8 @@ fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
 
 /// Does runs, one after the other, and makes their records.
 pub struct Worker {
-    meter: Meter,
-    data: DataFolder,
-    interrupt: Interrupt,
+    context: RunContext,
     environment: Environment,
-    /// The device on which networks run.
-    device: Device,
-    isolation: Isolation,
-    /// The conditions during the last main span.
-    surroundings: RefCell<Option<Surroundings>>,
-    /// The vision networks used last. They are kept because building one takes longer than running
-    /// it.
-    networks: Vec<VisionNetwork>,
-}
-
-/// The largest number of parameters of all networks that are kept: about 1.2 GB.
-const KEPT_PARAMETERS: usize = 300_000_000;
-/// The number of classes of the vision networks: ImageNet's.
-const CLASSES: usize = 1000;
-/// The seed of the vision networks' random weights, on which neither time nor energy depends.
-const WEIGHTS_SEED: u64 = 1;
-
-/// The result of a task.
-struct Done {
-    outcome: Outcome,
-    main: SpanReport,
-    /// The other spans, in the order of their start.
-    spans: Vec<SpanReport>,
-    serving: Option<Serving>,
-    preparing: Option<Seconds>,
-    warnings: Vec<Warning>,
 }
 
 impl Worker {
@@ -132,17 +61,7 @@ impl Worker {
     #[must_use]
     pub fn new(meter: Meter, data: DataFolder, interrupt: Interrupt) -> Self {
         let environment = environment(meter.probe_uses());
-        let isolation = Isolation::alone(&meter);
-        Self {
-            meter,
-            data,
-            interrupt,
-            environment,
-            device: Device::cpu(),
-            isolation,
-            surroundings: RefCell::default(),
-            networks: Vec::new(),
-        }
+        Self { context: RunContext::new(meter, data, interrupt), environment }
     }
 
     /// Runs networks on a device, which records name.
@@ -152,7 +71,7 @@ impl Worker {
             Some(about) => format!("{} ({about})", device.name()),
             None => device.name().to_owned(),
         };
-        self.device = device;
+        self.context.device = device;
         self
     }
 
@@ -168,14 +87,14 @@ impl Worker {
         together: bool,
         sysfs: &Path,
     ) -> Result<Self, RunError> {
-        self.isolation.set(config, together, sysfs)?;
+        self.context.isolation.set(config, together, sysfs)?;
         Ok(self)
     }
 
     /// Sets the worker's name in records and the processors to which it is pinned.
     #[must_use]
     pub fn named(mut self, name: &str, cpus: &[usize]) -> Self {
-        self.isolation.name(name, cpus);
+        self.context.isolation.name(name, cpus);
         self
     }
 
@@ -187,14 +106,14 @@ impl Worker {
     pub fn prepare(&mut self, spec: &RunSpec) -> Result<(), RunError> {
         match &spec.task {
             Task::Train(task) => {
-                let data = self.data.load(&task.data)?;
+                let data = self.context.data.load(&task.data)?;
                 let (channels, side) = (data.channels, data.side);
                 models::Network::new(&task.network, channels, side, data.classes, spec.seed)
                     .map_err(TrainError::from)?;
             }
             Task::Serve(task) => {
                 check_side(&task.network, task.image_side)?;
-                serve::images(&self.data, spec, task)?;
+                serve::images(&self.context.data, spec, task)?;
             }
             Task::Infer(task) => check_side(&task.network, task.image_side)?,
         }
@@ -209,16 +128,16 @@ impl Worker {
     pub fn run(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
         let mut discarded: Vec<SpanEnergy> = Vec::new();
         loop {
-            self.isolation.rest(&self.interrupt)?;
+            self.context.isolation.rest(&self.context.interrupt)?;
             let (mut record, whole) = self.once(spec)?;
-            let mut surroundings = self.surroundings.take().unwrap_or_default();
-            surroundings.worker = self.isolation.worker();
+            let mut surroundings = self.context.surroundings.take().unwrap_or_default();
+            surroundings.worker = self.context.isolation.worker();
             surroundings.repeats = discarded.len() as u32;
-            if self.isolation.repeats(&surroundings) {
+            if self.context.isolation.repeats(&surroundings) {
                 discarded.push(SpanEnergy { name: "discarded".to_owned(), ..(&whole).into() });
                 continue;
             }
-            record.warnings.extend(self.isolation.warnings(&surroundings));
+            record.warnings.extend(self.context.isolation.warnings(&surroundings));
             record.timing.surroundings = Some(surroundings);
             let before = |span: SpanEnergy| SpanEnergy { start: span.start - whole.start, ..span };
             record.energy.spans.splice(0..0, discarded.into_iter().map(before));
@@ -229,7 +148,7 @@ impl Worker {
     /// The rest before each run.
     #[must_use]
     pub fn rest(&self) -> std::time::Duration {
-        self.isolation.resting()
+        self.context.isolation.resting()
     }
 
     /// Whether vision networks with this many parameters in all are kept from run to run.
@@ -250,11 +169,11 @@ impl Worker {
     /// Does a run once and returns its record, and the span around all of it.
     fn once(&mut self, spec: &RunSpec) -> Result<(RunRecord, SpanReport), RunError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let whole = self.meter.span("run");
+        let whole = self.context.meter.span("run");
         let done = match &spec.task {
-            Task::Train(task) => train::run(self, spec, task)?,
-            Task::Serve(task) => serve::run(self, spec, task)?,
-            Task::Infer(task) => infer::run(self, spec, task)?,
+            Task::Train(task) => train::run(&mut self.context, spec, task)?,
+            Task::Serve(task) => serve::run(&mut self.context, spec, task)?,
+            Task::Infer(task) => infer::run(&mut self.context, spec, task)?,
         };
         let whole = whole.end();
         let mut warnings = done.main.warnings.clone();
@@ -291,51 +210,6 @@ impl Worker {
             warnings,
         };
         Ok((record, whole))
-    }
-
-    /// Measures the main span, and observes the conditions meanwhile.
-    fn main<T>(
-        &self,
-        name: &str,
-        work: impl FnOnce(&Span) -> Result<T, RunError>,
-    ) -> Result<(T, SpanReport), RunError> {
-        let (sysfs, cpus) = self.isolation.place();
-        let watch = Watch::start(sysfs, cpus);
-        let ended = self.measured(name, work)?;
-        self.surroundings.replace(Some(watch.end()));
-        Ok(ended)
-    }
-
-    /// Measures a piece of work as a span of the run.
-    fn measured<T>(
-        &self,
-        name: &str,
-        work: impl FnOnce(&Span) -> Result<T, RunError>,
-    ) -> Result<(T, SpanReport), RunError> {
-        let span = self.meter.span(name);
-        let value = work(&span)?;
-        Ok((value, span.end()))
-    }
-
-    /// Takes a vision network from those that are kept, or builds it.
-    fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
-        match self.networks.iter().position(|network| network.architecture().name == name) {
-            Some(at) => Ok(self.networks.remove(at)),
-            None => {
-                let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
-                Ok(network.on(&self.device, Precision::default()))
-            }
-        }
-    }
-
-    /// Keeps a network for the next run, and drops the oldest ones if there are too many.
-    fn keep_network(&mut self, network: VisionNetwork) {
-        self.networks.push(network);
-        let held =
-            |kept: &[VisionNetwork]| kept.iter().map(VisionNetwork::parameters).sum::<usize>();
-        while self.networks.len() > 1 && held(&self.networks) > KEPT_PARAMETERS {
-            self.networks.remove(0);
-        }
     }
 }
 

@@ -7,7 +7,10 @@ use models::vision::{self, VisionError, VisionNetwork};
 use record::{BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind};
 use sha2::{Digest, Sha256};
 
-use super::{Done, RunError, Worker};
+use super::{
+    context::{Done, RunContext},
+    error::RunError,
+};
 use crate::{
     data::DataFolder,
     images::{Images, POOL},
@@ -55,18 +58,22 @@ pub(super) fn images(
     }
 }
 
-pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Result<Done, RunError> {
-    let span = worker.meter.span("load");
+pub(super) fn run(
+    context: &mut RunContext,
+    spec: &RunSpec,
+    task: &ServeTask,
+) -> Result<Done, RunError> {
+    let span = context.meter.span("load");
     let times = arrivals(&task.arrivals, spec.seed)?;
-    let network = worker.take_network(&task.network)?;
-    let images = images(&worker.data, spec, task)?;
+    let network = context.take_network(&task.network)?;
+    let images = images(&context.data, spec, task)?;
     let pool = images.pool().map(|it| network.keep(it)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
-    let interrupt = worker.interrupt.clone();
+    let interrupt = context.interrupt.clone();
     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
     let batch: Vec<usize> = (0..size.min(task.arrivals.requests)).collect();
-    let (_, warmup) = worker.measured("warm-up", |_| {
+    let (_, warmup) = context.measured("warm-up", |_| {
         for _ in 0..task.warmup_batches {
             server.serve(&batch)?;
         }
@@ -74,7 +81,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     })?;
     server.preparing = Seconds(0.0);
     let mut policy = BatchingPolicy::try_from(task.policy)?;
-    let (serving, main) = worker.main("serve", |_| {
+    let (serving, main) = context.main("serve", |_| {
         let mut control =
             |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
         serve(&times, &mut policy, &mut server, &Real::start(), &mut control).map_err(|error| {
@@ -100,7 +107,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &ServeTask) -> Resu
     let photographs_sha256 = server.images.sha256().map(str::to_owned);
     let preparing = photographs_sha256.is_some().then_some(server.preparing);
     let parameters = network.parameters();
-    worker.keep_network(network);
+    context.keep_network(network);
     Ok(Done {
         outcome: Outcome::Served(Served {
             requests: times.len(),

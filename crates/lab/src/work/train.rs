@@ -4,18 +4,25 @@ use meter::Span;
 use models::{Control, TrainError, TrainEvent, Training};
 use record::{DataUse, Outcome, RunSpec, TrainTask, Trained, Warning, WarningKind};
 
-use super::{Done, RunError, Worker};
+use super::{
+    context::{Done, RunContext},
+    error::RunError,
+};
 
-pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Result<Done, RunError> {
-    let data = worker.data.load(&task.data)?;
-    let (training, load) = worker.measured("load", |_| {
+pub(super) fn run(
+    context: &mut RunContext,
+    spec: &RunSpec,
+    task: &TrainTask,
+) -> Result<Done, RunError> {
+    let data = context.data.load(&task.data)?;
+    let (training, load) = context.measured("load", |_| {
         let TrainTask { network, optimizer, minibatch, .. } = task;
-        Ok(Training::new_on(&worker.device, network, optimizer, *minibatch, &data, spec.seed)?)
+        Ok(Training::new_on(&context.device, network, optimizer, *minibatch, &data, spec.seed)?)
     })?;
     let mut training = training;
     let mut epochs = Vec::new();
-    let interrupt = worker.interrupt.clone();
-    let (fit, main) = worker.main("fit", |span| {
+    let interrupt = context.interrupt.clone();
+    let (fit, main) = context.main("fit", |span| {
         let mut open: Option<Span> = None;
         let fit = training.fit(task.epochs, &mut |event| {
             match event {
@@ -32,7 +39,7 @@ pub(super) fn run(worker: &mut Worker, spec: &RunSpec, task: &TrainTask) -> Resu
             error => error.into(),
         })
     })?;
-    let ((validation, test), evaluate) = worker.measured("evaluate", |_| {
+    let ((validation, test), evaluate) = context.measured("evaluate", |_| {
         Ok((training.accuracy(&data.validation)?, training.accuracy(&data.test)?))
     })?;
     let mut warnings = Vec::new();

@@ -1,0 +1,43 @@
+//! Why a run could not be finished.
+
+use models::{DataError, DeviceError, TrainError, vision::VisionError};
+
+use crate::images::PhotographsError;
+
+/// Why a run could not be finished.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The user or the system asked the program to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The images of a training are missing or damaged.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The vision network cannot be built or run.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    /// The photographs that requests ask for are missing or damaged.
+    #[error(transparent)]
+    Photographs(#[from] PhotographsError),
+    /// The arrivals or the batching policy of a queue are not valid.
+    #[error(transparent)]
+    Arrivals(#[from] inference_sim::ConfigError),
+    /// Other runs may be measured at the same time by the same sensors.
+    #[error(
+        "several runs at once would be measured by the same sensors ({domains}), and each would \
+         count the energy of all; do one run at a time (without `--workers`; with `exclusive = \
+         true` in `[slurm]`), or set `shared_domains = true` in the profile's `[isolation]`, so \
+         that each record carries a warning"
+    )]
+    SharedDomain {
+        /// The domains that these sensors measure, in words.
+        domains: String,
+    },
+}
