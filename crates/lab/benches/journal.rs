@@ -95,7 +95,7 @@ fn every_trial(spec: RunSpec, trials: u32) -> Vec<RunSpec> {
         task.optimizer.learning_rate = 0.1_f64.powf(1.0 + 4.0 * draw("rate"));
         task.optimizer.beta1 = 0.1 + 0.9 * draw("beta1");
         task.optimizer.beta2 = 0.8 + 0.2 * draw("beta2");
-        task.trial = Some(record::Trial { number, ..trial });
+        task.trial = Some(record::TrialId { number, ..trial });
         RunSpec { task: Task::Train(task), ..spec.clone() }
     };
     (0..trials).map(of).collect()

@@ -22,7 +22,7 @@ pub use crate::{
     run::{RECORD_SCHEMA, RunId, RunRecord},
     spec::{
         Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
-        SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, Trial, TuningSpace,
+        SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, TrialId, TuningSpace,
     },
     summary::{EnergySummary, RunSummary},
     surroundings::Surroundings,

@@ -147,13 +147,13 @@ pub struct TrainTask {
     /// Number of images per step.
     pub minibatch: usize,
     /// The trial that this training evaluates; `None` outside RQ1.
-    pub trial: Option<Trial>,
+    pub trial: Option<TrialId>,
 }
 
-/// A trial of a hyper-parameter search.
+/// Identifies a trial of a hyper-parameter search; see [`TrainTask::trial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Trial {
+pub struct TrialId {
     /// The strategy that proposed it.
     pub sampler: SamplerKind,
     /// The search space.

@@ -47,7 +47,7 @@ pub(super) fn search_of(spec: &RunSpec) -> Option<RunId> {
     let trial = task.trial?;
     let mut task = task.clone();
     task.optimizer = Adam::default();
-    task.trial = Some(record::Trial { number: 0, ..trial });
+    task.trial = Some(record::TrialId { number: 0, ..trial });
     Some(RunSpec { task: Task::Train(task), ..spec.clone() }.id())
 }
 

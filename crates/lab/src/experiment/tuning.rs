@@ -8,7 +8,7 @@ use std::{
 use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
 use record::{
     Adam, DataSpec, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork, Task,
-    TrainTask, Trial, TuningSpace,
+    TrainTask, TrialId, TuningSpace,
 };
 
 use super::{
@@ -103,7 +103,7 @@ impl Tuning {
                 optimizer,
                 epochs: self.config.epochs,
                 minibatch: self.config.minibatch,
-                trial: Some(Trial {
+                trial: Some(TrialId {
                     sampler: study.sampler,
                     space: study.space,
                     number,

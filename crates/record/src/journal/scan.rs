@@ -111,11 +111,13 @@ pub(super) struct Chunks<R> {
     /// The beginning of a line whose end was not read yet; after the last chunk, the unfinished line.
     rest: Vec<u8>,
     ended: bool,
+    /// The longest line, in bytes.
+    max_line: usize,
 }
 
 impl<R: Read> Chunks<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, rest: Vec::new(), ended: false }
+        Self { reader, rest: Vec::new(), ended: false, max_line: MAX_LINE }
     }
 
     /// The next whole lines, written into the buffer `text`; `None` at the end of the file.
@@ -127,9 +129,10 @@ impl<R: Read> Chunks<R> {
             text.reserve(CHUNK);
             let read = self.reader.by_ref().take(CHUNK as u64).read_to_end(&mut text)?;
             self.ended = read < CHUNK;
-            if text.len() - read > MAX_LINE {
+            if text.len() - read > self.max_line {
                 return Err(io::Error::other(format!(
-                    "no line ends within {MAX_LINE} bytes; is this a journal?"
+                    "no line ends within {} bytes; is this a journal?",
+                    self.max_line
                 )));
             }
             if let Some(end) = memrchr(b'\n', &text[before..]).map(|at| before + at + 1) {
@@ -140,5 +143,17 @@ impl<R: Read> Chunks<R> {
         }
         self.rest = text;
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_is_an_error_and_does_not_fill_the_memory() {
+        let mut chunks = Chunks { max_line: 1000, ..Chunks::new(io::repeat(b'x')) };
+        let error = chunks.next(Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("no line ends within 1000 bytes"), "{error}");
     }
 }

@@ -4,7 +4,7 @@
 use record::{
     Adam, Arrivals, BatchPolicy, BatchTimes, DataSpec, DataUse, Energy, EpochOutcome, Experiment,
     InferTask, Inferred, Joules, NetworkKind, Origin, Outcome, RunRecord, RunSpec, SamplerKind,
-    Seconds, ServeTask, Served, Serving, StudyNetwork, Task, TrainTask, Trained, Trial,
+    Seconds, ServeTask, Served, Serving, StudyNetwork, Task, TrainTask, Trained, TrialId,
     TuningSpace,
 };
 
@@ -131,7 +131,7 @@ impl Study {
         network: StudyNetwork,
         data: &DataSpec,
         optimizer: Adam,
-        trial: Option<Trial>,
+        trial: Option<TrialId>,
         accuracy: f64,
     ) -> (Task, Outcome) {
         let task = TrainTask {
@@ -169,7 +169,7 @@ impl Study {
                             let learned = f64::from(number) / f64::from(self.scale.trials);
                             let level = 0.5 + 0.12 * rank as f64 * learned.sqrt();
                             let accuracy = (level + 0.35 * self.noise.next()).clamp(0.1, 0.9);
-                            let trial = Trial {
+                            let trial = TrialId {
                                 sampler,
                                 space: TuningSpace::Three,
                                 number,

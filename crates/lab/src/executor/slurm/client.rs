@@ -58,14 +58,14 @@ pub enum SlurmError {
 
 /// The state of a task of a job array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskState {
+pub struct ArrayTaskState {
     /// Slurm's name of the state: `PENDING`, `RUNNING`, `NODE_FAIL`, ….
     pub state: String,
     /// Slurm's reason for the state; empty if there is none.
     pub reason: String,
 }
 
-impl TaskState {
+impl ArrayTaskState {
     /// Whether the task is running or can still run.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -113,7 +113,7 @@ impl TaskState {
 }
 
 /// A task of a job array: the number of the job and the number of the task in it.
-pub type Task = (u64, u32);
+pub type ArrayTask = (u64, u32);
 
 /// Parts of error messages after which a command can be tried again: the controller is unreachable, or
 /// the user has as many jobs as allowed.
@@ -189,7 +189,7 @@ pub(super) fn submit(script: &Path, log: &Path, tasks: usize) -> Result<u64, Slu
 }
 
 /// The states of all tasks of some jobs. Tasks that the controller has forgotten are missing.
-pub(super) fn states(jobs: &[u64]) -> Result<BTreeMap<Task, TaskState>, SlurmError> {
+pub(super) fn states(jobs: &[u64]) -> Result<BTreeMap<ArrayTask, ArrayTaskState>, SlurmError> {
     let list: Vec<String> = jobs.iter().map(u64::to_string).collect();
     let jobs = format!("--jobs={}", list.join(","));
     let arguments = ["--noheader", "--array", "--states=all", "--format=%F|%K|%T|%r", &jobs];
@@ -203,20 +203,20 @@ pub(super) fn states(jobs: &[u64]) -> Result<BTreeMap<Task, TaskState>, SlurmErr
     }
 }
 
-fn parse_squeue(text: &str) -> BTreeMap<Task, TaskState> {
+fn parse_squeue(text: &str) -> BTreeMap<ArrayTask, ArrayTaskState> {
     let line = |line: &str| {
         let mut fields = line.trim().splitn(4, '|');
         let job = fields.next()?.parse().ok()?;
         let task = fields.next()?.parse().ok()?;
         let state = fields.next()?.to_owned();
-        Some(((job, task), TaskState { state, reason: fields.next()?.to_owned() }))
+        Some(((job, task), ArrayTaskState { state, reason: fields.next()?.to_owned() }))
     };
     text.lines().filter_map(line).collect()
 }
 
 /// The last state of a task that is no longer in the queue: from the accounting database or else from
 /// the controller; `None` if neither knows the task.
-pub(super) fn last_state((job, task): Task) -> Option<TaskState> {
+pub(super) fn last_state((job, task): ArrayTask) -> Option<ArrayTaskState> {
     let name = format!("{job}_{task}");
     let format = "--format=JobID,State,ExitCode";
     let sacct = ["--noheader", "--parsable2", "--allocations", format, "--jobs", &name];
@@ -225,16 +225,16 @@ pub(super) fn last_state((job, task): Task) -> Option<TaskState> {
     from_database().or_else(from_memory)
 }
 
-fn parse_sacct(text: &str, name: &str) -> Option<TaskState> {
+fn parse_sacct(text: &str, name: &str) -> Option<ArrayTaskState> {
     let line = text.lines().find(|line| line.split('|').next() == Some(name))?;
     let mut fields = line.split('|').skip(1);
     let state = fields.next()?.to_owned();
     let code = fields.next().unwrap_or_default();
     let reason = if code == "0:0" { String::new() } else { format!("exit code {code}") };
-    Some(TaskState { state, reason })
+    Some(ArrayTaskState { state, reason })
 }
 
-fn parse_scontrol(text: &str) -> Option<TaskState> {
+fn parse_scontrol(text: &str) -> Option<ArrayTaskState> {
     let field = |name: &str| {
         let fields = text.split_whitespace();
         fields
@@ -242,7 +242,7 @@ fn parse_scontrol(text: &str) -> Option<TaskState> {
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value.to_owned())
     };
-    Some(TaskState { state: field("JobState")?, reason: field("Reason").unwrap_or_default() })
+    Some(ArrayTaskState { state: field("JobState")?, reason: field("Reason").unwrap_or_default() })
 }
 
 /// Cancels jobs; with `pending`, only those of their tasks that have not started.

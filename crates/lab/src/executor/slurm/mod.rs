@@ -20,7 +20,7 @@ use std::{
 use record::{RunId, RunRecord, RunSpec};
 use serde::{Deserialize, Serialize};
 
-pub use self::client::{SlurmError, Task, TaskState};
+pub use self::client::{ArrayTask, ArrayTaskState, SlurmError};
 use super::{
     Assignment, Event, ExecuteError, Executor, FolderError, RunCounts, WorkFolder, check_failures,
     folder::{names, read, remove, write},
@@ -52,7 +52,7 @@ pub struct SlurmJobs {
     config: SlurmConfig,
     script: PathBuf,
     /// Tasks that have not ended, as far as is known, with their last known states.
-    tasks: BTreeMap<Task, TaskState>,
+    tasks: BTreeMap<ArrayTask, ArrayTaskState>,
     ready: VecDeque<RunRecord>,
     /// Runs whose records have not arrived.
     open: BTreeSet<RunId>,
@@ -150,7 +150,10 @@ impl SlurmJobs {
             return Ok(0);
         }
         let states = client::states(&tasks.keys().map(|(job, _)| *job).collect::<Vec<_>>())?;
-        Ok(tasks.keys().filter(|task| states.get(task).is_some_and(TaskState::is_alive)).count())
+        Ok(tasks
+            .keys()
+            .filter(|task| states.get(task).is_some_and(ArrayTaskState::is_alive))
+            .count())
     }
 
     /// Reads the records and failures that workers left in the folder.
@@ -201,10 +204,10 @@ impl SlurmJobs {
         }
         let jobs: BTreeSet<u64> = self.tasks.keys().map(|(job, _)| *job).collect();
         let states = client::states(&jobs.iter().copied().collect::<Vec<_>>())?;
-        let ended: Vec<Task> = self
+        let ended: Vec<ArrayTask> = self
             .tasks
             .keys()
-            .filter(|task| !states.get(task).is_some_and(TaskState::is_alive))
+            .filter(|task| !states.get(task).is_some_and(ArrayTaskState::is_alive))
             .copied()
             .collect();
         for (task, state) in &mut self.tasks {
@@ -222,12 +225,16 @@ impl SlurmJobs {
     }
 
     /// Handles the end of a task: an unfinished run of its worker is queued again.
-    fn ended(&mut self, task: Task, state: Option<&TaskState>) -> Result<(), ExecuteError> {
+    fn ended(
+        &mut self,
+        task: ArrayTask,
+        state: Option<&ArrayTaskState>,
+    ) -> Result<(), ExecuteError> {
         let worker = worker(task);
         // First, so that a run it had finished does not count as lost.
         self.collect()?;
         let reason =
-            state.map_or_else(|| "Slurm has forgotten its job".to_owned(), TaskState::words);
+            state.map_or_else(|| "Slurm has forgotten its job".to_owned(), ArrayTaskState::words);
         self.tasks.remove(&task);
         let mut empty = true;
         for taken in self.folder.taken()?.into_iter().filter(|taken| taken.worker == worker) {
@@ -239,7 +246,7 @@ impl SlurmJobs {
             remove(&self.folder.path().join(format!("jobs/{}.json", task.0)))?;
         }
         self.poll = FIRST_POLL;
-        if empty && !self.stopping && !state.is_some_and(TaskState::is_completed) {
+        if empty && !self.stopping && !state.is_some_and(ArrayTaskState::is_completed) {
             self.futile += 1;
             if self.futile >= self.config.tries as usize * self.config.jobs {
                 let log = Some(self.folder.log(&worker));
@@ -276,7 +283,7 @@ impl SlurmJobs {
             match task(&taken.worker) {
                 // The next look at the queue updates its state.
                 Some(task) => {
-                    let state = TaskState { state: "RUNNING".into(), reason: String::new() };
+                    let state = ArrayTaskState { state: "RUNNING".into(), reason: String::new() };
                     self.tasks.insert(task, state);
                 }
                 None if !self.folder.is_alive(&taken.worker) => {
@@ -310,7 +317,7 @@ impl SlurmJobs {
         let path = self.folder.path().join(format!("jobs/{job}.json"));
         let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
         write(&path, &Job { job, tasks })?;
-        let state = TaskState { state: "PENDING".into(), reason: String::new() };
+        let state = ArrayTaskState { state: "PENDING".into(), reason: String::new() };
         self.tasks.extend((0..tasks).map(|task| ((job, task), state.clone())));
         self.poll = FIRST_POLL;
         self.message.clear();
@@ -337,24 +344,24 @@ impl SlurmJobs {
 }
 
 /// The tasks of all jobs that are noted in a folder.
-fn submitted(folder: &WorkFolder) -> Result<BTreeMap<Task, TaskState>, FolderError> {
+fn submitted(folder: &WorkFolder) -> Result<BTreeMap<ArrayTask, ArrayTaskState>, FolderError> {
     let jobs = folder.path().join("jobs");
     let mut tasks = BTreeMap::new();
     for name in names(&jobs)? {
         let Job { job, tasks: count } = read(&jobs.join(name))?;
-        let state = TaskState { state: "PENDING".into(), reason: String::new() };
+        let state = ArrayTaskState { state: "PENDING".into(), reason: String::new() };
         tasks.extend((0..count).map(|task| ((job, task), state.clone())));
     }
     Ok(tasks)
 }
 
 /// The name of the worker of a task, as in the job's script.
-fn worker((job, task): Task) -> String {
+fn worker((job, task): ArrayTask) -> String {
     format!("slurm-{job}_{task}")
 }
 
 /// The task of a worker with that name; `None` if it is not the worker of a task.
-fn task(worker: &str) -> Option<Task> {
+fn task(worker: &str) -> Option<ArrayTask> {
     let (job, task) = worker.strip_prefix("slurm-")?.split_once('_')?;
     Some((job.parse().ok()?, task.parse().ok()?))
 }
