@@ -1,71 +1,96 @@
-//! The flags that say what a meter reads; the same in every command that has a meter.
+//! The flags that choose sensors; the same in every command that measures energy.
 
-use std::{fmt, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use meter::{Builder, Meter};
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-/// What to read.
-#[derive(Clone, Debug, Default, clap::Args)]
+/// Which sensors to read, and what to estimate where there are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Sensing {
-    /// Read this folder in place of `/sys`.
+    /// Read this folder instead of `/sys`.
     #[arg(long, value_name = "DIR")]
     pub(crate) sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library, with its options if it has some.
+    /// Load a probe from a shared library, with its options if it has any; may be repeated.
     #[arg(long, value_name = "FILE[,KEY=VALUE]...", value_parser = plugin)]
     pub(crate) plugin: Vec<PluginFile>,
-    /// Load every probe of a folder.
+    /// Load every probe (`libwattlab_probe_*`) of a folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) plugin_dir: Option<PathBuf>,
-    /// Use this library in place of NVIDIA's `libnvidia-ml.so.1`.
+    /// Use this library instead of NVIDIA's `libnvidia-ml.so.1`.
     #[arg(long, value_name = "FILE")]
     pub(crate) nvml_library: Option<PathBuf>,
-    /// Run each plugin in a process of its own: one that crashes takes nothing with it.
+    /// Run each plugin in a process of its own, so that one that crashes does not end this program.
     #[arg(long)]
     pub(crate) isolate: bool,
+    /// Also estimate these parts of the machine if no sensor measures them.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    pub(crate) estimate: Vec<Part>,
+    /// The probe of NVIDIA's GPUs; if absent, the one in this program's folder.
+    #[arg(skip)]
+    pub(crate) nvml_probe: Option<PathBuf>,
+}
+
+/// A part of the machine that `--estimate` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub(crate) enum Part {
+    /// Memory, from the number of bytes in use.
+    Memory,
+    /// GPUs, from the share of time in which they are busy.
+    Gpu,
 }
 
 /// A plugin and its options.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PluginFile {
     /// The shared library.
     pub(crate) path: PathBuf,
-    /// In the plugin's own words.
+    /// Keys and values, which the plugin itself defines.
     pub(crate) options: Vec<(String, String)>,
 }
 
 impl fmt::Display for PluginFile {
-    /// As it is on the command line.
+    /// The text that the command line takes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         self.options.iter().try_for_each(|(key, value)| write!(f, ",{key}={value}"))
     }
 }
 
-/// `FILE[,KEY=VALUE]...` on the command line.
+/// Parses `FILE[,KEY=VALUE]...`.
 ///
 /// # Errors
 ///
-/// If what follows a comma has no `=`.
+/// If the text after a comma has no `=`.
 pub(crate) fn plugin(text: &str) -> Result<PluginFile, String> {
     let mut parts = text.split(',');
     let path = PathBuf::from(parts.next().unwrap_or_default());
-    let option = |it: &str| match it.split_once('=') {
+    let option = |part: &str| match part.split_once('=') {
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err(format!("expected KEY=VALUE after the comma, found `{it}`")),
+        None => Err(format!("expected KEY=VALUE after the comma, found `{part}`")),
     };
     Ok(PluginFile { path, options: parts.map(option).collect::<Result<_, _>>()? })
 }
 
 impl Sensing {
-    /// A meter's builder with these flags. The probe of NVIDIA's GPUs is taken from the folder of
-    /// this program, if it is there.
+    /// A builder of a meter that reads these sensors. It also loads the probe of NVIDIA's GPUs from
+    /// this program's folder, if that file exists.
     ///
     /// # Errors
     ///
-    /// If `--sysfs` is not a folder.
+    /// If `--sysfs` is not a folder, or `--nvml-library` is given and the NVML probe is missing.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = Meter::builder();
         if let Some(sysfs) = &self.sysfs {
@@ -75,16 +100,9 @@ impl Sensing {
             }
             builder = builder.sysfs(sysfs);
         }
-        for plugin in &self.plugin {
-            builder = builder.plugin_with(&plugin.path, plugin.options.clone());
-        }
-        if let Some(folder) = &self.plugin_dir {
-            builder = builder.plugin_dir(folder);
-        }
-        let nvml = beside_this_program("wattlab_probe_nvml");
-        match (&self.nvml_library, nvml) {
-            (None, Some(nvml)) => builder = builder.offer_plugin(nvml),
-            (None, None) => {}
+        let nvml = self.nvml_probe.clone().or_else(bundled_nvml_probe);
+        // A library is loaded once: the first mention of it, with its options, counts.
+        match (&self.nvml_library, nvml.as_ref()) {
             (Some(library), Some(nvml)) => {
                 let library = library.to_string_lossy().into_owned();
                 builder = builder.plugin_with(nvml, vec![("library".to_owned(), library)]);
@@ -95,6 +113,16 @@ impl Sensing {
                             wattlab-probe-nvml`";
                 return Err(Failure::bad_input(anyhow!(text)));
             }
+            (None, _) => {}
+        }
+        for plugin in &self.plugin {
+            builder = builder.plugin_with(&plugin.path, plugin.options.clone());
+        }
+        if let Some(folder) = &self.plugin_dir {
+            builder = builder.plugin_dir(folder);
+        }
+        if let (None, Some(nvml)) = (&self.nvml_library, nvml) {
+            builder = builder.offer_plugin(nvml);
         }
         if self.isolate {
             let program = std::env::current_exe().map_err(Failure::run_time)?;
@@ -105,23 +133,92 @@ impl Sensing {
                 command
             });
         }
+        if self.estimate.contains(&Part::Memory) {
+            builder = builder.estimate_memory();
+        }
+        if self.estimate.contains(&Part::Gpu) {
+            builder = builder.estimate_gpus();
+        }
         Ok(builder)
+    }
+
+    /// Starts a meter with these sensors, for a study. `measured`: without any estimate, so that
+    /// every joule is measured, and parts of the machine without a sensor have no energy.
+    ///
+    /// # Errors
+    ///
+    /// If a flag is wrong or a plugin cannot be loaded.
+    pub(crate) fn start(&self, measured: bool) -> Result<Meter, Failure> {
+        let builder = self.builder()?;
+        let builder = if measured { builder.estimator(None) } else { builder };
+        builder.start().map_err(Failure::bad_input)
+    }
+
+    /// The same flags for a worker process, which may run in another folder and, on a cluster, from
+    /// a copy of this program: paths are absolute, and the NVML probe is named.
+    #[must_use]
+    pub(crate) fn for_workers(&self) -> Self {
+        // A path that cannot be made absolute is reported by the worker, which cannot open it.
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let plugin = self
+            .plugin
+            .iter()
+            .map(|plugin| PluginFile { path: whole(&plugin.path), options: plugin.options.clone() })
+            .collect();
+        Self {
+            sysfs: self.sysfs.as_ref().map(whole),
+            plugin,
+            plugin_dir: self.plugin_dir.as_ref().map(whole),
+            // A plain name is looked for by the system's linker.
+            nvml_library: self.nvml_library.as_ref().map(|library| {
+                if library.components().count() > 1 { whole(library) } else { library.clone() }
+            }),
+            isolate: self.isolate,
+            estimate: self.estimate.clone(),
+            nvml_probe: self.nvml_probe.clone().or_else(bundled_nvml_probe),
+        }
+    }
+
+    /// Replaces the path of each shared library by what `bring` makes of it, for machines that may
+    /// not see this machine's folders. The probes of `--plugin-dir` are named one by one.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed or `bring` fails.
+    pub(crate) fn bring_libraries<E: std::error::Error + Send + Sync + 'static>(
+        &mut self,
+        bring: impl Fn(&Path) -> Result<PathBuf, E>,
+    ) -> Result<(), Failure> {
+        if let Some(folder) = self.plugin_dir.take() {
+            let found = meter::probe_libraries(&folder)
+                .with_context(|| format!("failed to list plugin folder `{}`", folder.display()))
+                .map_err(Failure::bad_input)?;
+            let named = |path| PluginFile { path, options: Vec::new() };
+            self.plugin.extend(found.into_iter().map(named));
+        }
+        for plugin in &mut self.plugin {
+            plugin.path = bring(&plugin.path).map_err(Failure::bad_input)?;
+        }
+        if let Some(probe) = &mut self.nvml_probe {
+            *probe = bring(probe).map_err(Failure::bad_input)?;
+        }
+        Ok(())
     }
 }
 
-/// A shared library in the folder of this program.
-fn beside_this_program(name: &str) -> Option<PathBuf> {
+/// The probe of NVIDIA's GPUs in this program's folder, if the file exists.
+fn bundled_nvml_probe() -> Option<PathBuf> {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
     let folder = std::env::current_exe().ok()?.parent()?.to_owned();
-    let path = folder.join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
+    let path = folder.join(format!("{DLL_PREFIX}wattlab_probe_nvml{DLL_SUFFIX}"));
     path.is_file().then_some(path)
 }
 
-/// Milliseconds on the command line, 1 to an hour.
+/// Parses milliseconds, 1 to an hour.
 ///
 /// # Errors
 ///
-/// If it is not such a number.
+/// If the text is not such a number.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected milliseconds, such as 100".to_owned())?;
     if (1.0..=3_600_000.0).contains(&value) {
@@ -131,16 +228,62 @@ pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Seconds on the command line, above 0 and up to a day.
+/// Parses seconds, above 0 and up to a day.
 ///
 /// # Errors
 ///
-/// If it is not such a number.
+/// If the text is not such a number.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected seconds, such as 10".to_owned())?;
     if value > 0.0 && value <= 86_400.0 {
         Ok(Duration::from_secs_f64(value))
     } else {
         Err("expected above 0 and up to 86400 seconds".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_get_absolute_paths_and_every_option() {
+        let sensing = Sensing {
+            sysfs: Some("sys".into()),
+            plugin: vec![plugin("plug.so,url=http://127.0.0.1:1,kind=tasmota").unwrap()],
+            plugin_dir: Some("probes".into()),
+            nvml_library: Some("libnvidia-ml.so.1".into()),
+            isolate: true,
+            estimate: vec![Part::Memory],
+            nvml_probe: None,
+        };
+        let for_workers = sensing.for_workers();
+        let text = serde_json::to_string(&for_workers).unwrap();
+        let read: Sensing = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, for_workers);
+        let folder = std::env::current_dir().unwrap();
+        assert_eq!(read.sysfs, Some(folder.join("sys")));
+        assert_eq!(read.plugin[0].path, folder.join("plug.so"));
+        assert_eq!(read.plugin[0].options, sensing.plugin[0].options);
+        assert_eq!(read.nvml_library, sensing.nvml_library);
+        assert!(read.isolate && read.estimate == sensing.estimate);
+    }
+
+    #[test]
+    fn libraries_of_a_folder_are_brought_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let suffix = std::env::consts::DLL_SUFFIX;
+        for name in ["libwattlab_probe_a", "libwattlab_probe_b", "libother"] {
+            std::fs::write(folder.path().join(format!("{name}{suffix}")), "").unwrap();
+        }
+        let mut sensing =
+            Sensing { plugin_dir: Some(folder.path().to_owned()), ..Sensing::default() };
+        let bring = |path: &Path| {
+            Ok::<_, std::io::Error>(Path::new("/brought").join(path.file_name().unwrap()))
+        };
+        sensing.bring_libraries(bring).unwrap();
+        let paths: Vec<String> = sensing.plugin.iter().map(PluginFile::to_string).collect();
+        let expected = ["a", "b"].map(|name| format!("/brought/libwattlab_probe_{name}{suffix}"));
+        assert_eq!((paths, sensing.plugin_dir), (expected.to_vec(), None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fmt,
+    fmt, fs, io,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -45,7 +45,8 @@ pub struct ProbeStatus {
 pub struct Builder {
     sysfs: PathBuf,
     procfs: PathBuf,
-    interval: Duration,
+    /// `None`: without a sampling thread.
+    interval: Option<Duration>,
     deadline: Duration,
     plugins: Vec<PluginFile>,
     isolate: Option<Isolate>,
@@ -101,7 +102,7 @@ impl Default for Builder {
         Self {
             sysfs: PathBuf::from("/sys"),
             procfs: PathBuf::from("/proc"),
-            interval: Duration::from_millis(100),
+            interval: Some(Duration::from_millis(100)),
             deadline: Duration::from_millis(100),
             plugins: Vec::new(),
             isolate: None,
@@ -134,7 +135,16 @@ impl Builder {
     /// faster than this allows is read more often.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(1));
+        self.interval = Some(interval.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// Starts no sampling thread: channels are read when a span begins or ends, and by
+    /// [`Meter::sample`]. Between those readings a counter that wraps twice loses energy, and a
+    /// sensor of power is not seen.
+    #[must_use]
+    pub fn sampled_by_hand(mut self) -> Self {
+        self.interval = None;
         self
     }
 
@@ -263,7 +273,7 @@ impl Builder {
             statuses: found.statuses,
             standing: found.standing,
             clock,
-            interval: Some(self.interval),
+            interval: self.interval,
             deadline: self.deadline,
             attributor: self.attribute.then(|| Attributor::new(&self.procfs)),
             observer: self.observer,
@@ -276,16 +286,7 @@ impl Builder {
             self.plugins.iter().cloned().partition(|it| it.named);
         for folder in &self.plugin_folders {
             let fail = |source| MeterError::Folder { path: folder.clone(), source };
-            let mut found = Vec::new();
-            for entry in std::fs::read_dir(folder).map_err(fail)? {
-                let path = entry.map_err(fail)?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let library = name.ends_with(std::env::consts::DLL_SUFFIX);
-                if name.starts_with("libwattlab_probe_") && library {
-                    found.push(path);
-                }
-            }
-            found.sort();
+            let found = probe_libraries(folder).map_err(fail)?;
             let file = |path| PluginFile { path, options: Vec::new(), named: true };
             files.extend(found.into_iter().map(file));
         }
@@ -294,6 +295,26 @@ impl Builder {
         files.retain(|it| it.path.canonicalize().map_or(true, |path| seen.insert(path)));
         Ok(files)
     }
+}
+
+/// The shared libraries of a folder that [`Builder::plugin_dir`] loads: the files named
+/// `libwattlab_probe_*`, sorted.
+///
+/// # Errors
+///
+/// If the folder cannot be listed.
+pub fn probe_libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let library = name.ends_with(std::env::consts::DLL_SUFFIX);
+        if name.starts_with("libwattlab_probe_") && library {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 impl Found {

@@ -48,7 +48,7 @@ pub mod validate;
 
 pub use crate::{
     attribute::Attribution,
-    builder::{Builder, ProbeStatus},
+    builder::{Builder, ProbeStatus, probe_libraries},
     clock::{Clock, Monotonic, Virtual},
     counter::{Advance, Counter},
     estimator::{Estimator, Fitted, Observation},

@@ -16,7 +16,7 @@ use crate::{
     executor::{TakenRun, WorkFolder, WorkerSettings, pin},
     progress::line,
     surroundings,
-    work::{RunError, Worker, meter, sensors},
+    work::{RunError, Worker},
 };
 
 /// Arguments of `wattlab worker`.
@@ -146,12 +146,12 @@ impl WorkLoop<'_> {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             none => {
-                let (sysfs, plugins) = (settings.sysfs.as_deref(), &settings.plugins);
-                let meter =
-                    if settings.measured { sensors(sysfs, plugins) } else { meter(sysfs, plugins) };
-                let meter = meter.map_err(|error| Stop::Failed(format!("{:#}", anyhow!(error))))?;
+                let meter = settings
+                    .sensing
+                    .start(settings.measured)
+                    .map_err(|error| Stop::Failed(error.to_string()))?;
                 let data = DataFolder::new(settings.data_dir.clone());
-                let sysfs = settings.sysfs.as_deref().unwrap_or(Path::new("/sys"));
+                let sysfs = settings.sensing.sysfs.as_deref().unwrap_or(Path::new("/sys"));
                 let worker = Worker::new(meter, data, self.interrupt.clone())
                     .on(Device::named(&settings.device).map_err(RunError::from)?)
                     .isolated(settings.isolation, settings.together, sysfs)?

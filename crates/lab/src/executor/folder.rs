@@ -35,7 +35,7 @@ use self::files::{fail, read_if_there};
 pub(super) use self::files::{names, read, remove, write};
 
 use super::Assignment;
-use crate::config::IsolationConfig;
+use crate::{config::IsolationConfig, sensing::Sensing};
 
 /// The settings of all workers: `settings.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,13 +43,11 @@ use crate::config::IsolationConfig;
 pub struct WorkerSettings {
     /// Folder with the files of the data sets; `None` for embedded data sets only.
     pub data_dir: Option<PathBuf>,
-    /// Folder to read in place of `/sys`.
-    pub sysfs: Option<PathBuf>,
+    /// Which sensors to read, and what to estimate.
+    pub(crate) sensing: Sensing,
     /// Device that networks run on: `cpu`, `cuda:0`, ….
     #[serde(default = "cpu")]
     pub device: String,
-    /// Shared libraries of probes to load.
-    pub plugins: Vec<PathBuf>,
     /// Whether energy may only be measured, not estimated.
     #[serde(default)]
     pub measured: bool,

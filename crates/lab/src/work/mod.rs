@@ -8,11 +8,11 @@ mod serve;
 mod train;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use meter::{Meter, MeterError, SpanReport};
+use meter::{Meter, SpanReport};
 use models::{Device, TrainError};
 use record::{
     EnergyReport, Environment, RECORD_SCHEMA, RunRecord, RunSpec, SpanEnergy, Task, Timing,
@@ -22,33 +22,6 @@ use self::context::{KEPT_PARAMETERS, RunContext};
 pub use self::error::RunError;
 pub(crate) use self::isolation::shared_domains;
 use crate::{Interrupt, config::IsolationConfig, data::DataFolder, environment::environment};
-
-/// Starts a meter with this machine's sensors, and with estimates for parts without a sensor.
-///
-/// # Errors
-///
-/// If a plugin cannot be loaded.
-pub fn meter(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
-    builder(sysfs, plugins).start()
-}
-
-/// Starts a meter with this machine's sensors alone: every joule is measured, and parts without a
-/// sensor are left out.
-///
-/// # Errors
-///
-/// If a plugin cannot be loaded.
-pub fn sensors(sysfs: Option<&Path>, plugins: &[PathBuf]) -> Result<Meter, MeterError> {
-    builder(sysfs, plugins).estimator(None).start()
-}
-
-fn builder(sysfs: Option<&Path>, plugins: &[PathBuf]) -> meter::Builder {
-    let mut builder = Meter::builder();
-    if let Some(sysfs) = sysfs {
-        builder = builder.sysfs(sysfs);
-    }
-    plugins.iter().fold(builder, |builder, plugin| builder.plugin(plugin))
-}
 
 /// Does runs, one after the other, and makes their records.
 pub struct Worker {

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use meter::Meter;
 use record::{Journal, Outcome, RunId, RunRecord, RunSpec, read_journal, scan_journal};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use wattlab::{
@@ -20,7 +21,7 @@ use wattlab::{
     executor::{Assignment, Event, ExecuteError, Executor, InProcess, RunCounts},
     experiment::{Plan, RecordDigest, Records, plans},
     progress::{Progress, Sinks, StudyStatus},
-    work::{Worker, meter},
+    work::Worker,
 };
 
 use super::{run, stderr, wattlab};
@@ -119,7 +120,7 @@ fn child() {
     let (mut journal, records, _) = Journal::open_with(&path, RecordDigest::from).unwrap();
     let mut records = Records::new(records);
     let interrupt = Interrupt::default();
-    let meter = meter(Some(&folder.join("none")), &[]).unwrap();
+    let meter = Meter::builder().sysfs(folder.join("none")).start().unwrap();
     let mut worker = Worker::new(meter.clone(), DataFolder::new(None), interrupt.clone());
     let plans: Vec<&dyn Plan> = plans.iter().map(Box::as_ref).collect();
     let status = StudyStatus::of("crash", "local");

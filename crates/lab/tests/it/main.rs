@@ -12,6 +12,7 @@ mod model;
 mod pipe;
 mod published;
 mod reproduce;
+mod sensing;
 mod simulate;
 mod stats;
 mod tune;

@@ -1,10 +1,9 @@
-//! Hardware that does as it is told.
+//! Fake hardware: a powercap tree of files, and a source that a test scripts.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -26,7 +25,7 @@ impl Tree {
         Self { folder }
     }
 
-    /// Adds a zone, as `intel-rapl:0` is one, at so many microjoules.
+    /// Adds a zone such as `intel-rapl:0`, whose counter shows `energy_uj` microjoules.
     pub(crate) fn zone(self, zone: &str, name: &str, energy_uj: u64) -> Self {
         let path = self.path(zone);
         fs::create_dir_all(&path).unwrap();
@@ -36,7 +35,7 @@ impl Tree {
         self
     }
 
-    /// A folder in place of the counter cannot be read, not even by root.
+    /// Puts a folder in place of the counter's file: not even root can read it.
     pub(crate) fn unreadable(self, zone: &str) -> Self {
         let path = self.path(zone).join("energy_uj");
         fs::remove_file(&path).unwrap();
@@ -44,8 +43,17 @@ impl Tree {
         self
     }
 
+    /// Sets a zone's counter.
     pub(crate) fn set(&self, zone: &str, energy_uj: u64) {
-        fs::write(self.path(zone).join("energy_uj"), format!("{energy_uj}\n")).unwrap();
+        self.write(zone, &format!("{energy_uj}\n"));
+    }
+
+    /// Replaces the text of a zone's counter file in one step: sysfs shows a reader the old value
+    /// or the new one, never half of it.
+    pub(crate) fn write(&self, zone: &str, text: &str) {
+        let (new, file) = (self.path(zone).join("new"), self.path(zone).join("energy_uj"));
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &file).unwrap();
     }
 
     pub(crate) fn path(&self, zone: &str) -> PathBuf {
@@ -56,20 +64,19 @@ impl Tree {
         self.folder.path()
     }
 
-    /// A meter that reads the tree at the edges of spans only: its thread sleeps for an hour.
+    /// A meter over this tree, without a model of what no sensor measures.
     pub(crate) fn builder(&self) -> Builder {
-        Meter::builder()
-            .sysfs(self.sysfs())
-            .interval(Duration::from_secs(3600))
-            .estimator(Estimator::none())
+        Meter::builder().sysfs(self.sysfs()).estimator(Estimator::none())
     }
 
+    /// A meter that reads the tree when a test begins or ends a span or calls `sample`, and at no
+    /// other time.
     pub(crate) fn meter(&self) -> Meter {
-        self.builder().start().unwrap()
+        self.builder().sampled_by_hand().start().unwrap()
     }
 }
 
-/// A source of one channel that answers what it was told last; `None` fails.
+/// A source of one channel whose value a test sets; a reading of `None` fails.
 #[derive(Clone)]
 pub(crate) struct Script {
     channels: Vec<Channel>,

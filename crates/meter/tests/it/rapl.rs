@@ -100,7 +100,7 @@ fn a_counter_that_fails_for_a_while_loses_nothing() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 1_000_000);
     let meter = tree.meter();
     let span = meter.span("fit");
-    std::fs::write(tree.path("intel-rapl:0").join("energy_uj"), "").unwrap();
+    tree.write("intel-rapl:0", "");
     meter.sample();
     tree.set("intel-rapl:0", 9_000_000);
     let report = span.end();
@@ -129,9 +129,8 @@ fn a_counter_that_vanishes_leaves_a_gap_and_no_guess() {
 fn a_file_that_is_replaced_is_found_again() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let span = tree.meter().span("fit");
-    let folder = tree.path("intel-rapl:0");
-    std::fs::write(folder.join("new"), "4000000").unwrap();
-    std::fs::rename(folder.join("new"), folder.join("energy_uj")).unwrap();
+    // The meter holds the old file open; `set` puts another in its place.
+    tree.set("intel-rapl:0", 4_000_000);
     close(span.end().total.unwrap().joules, 4.0);
 }
 

@@ -1,4 +1,6 @@
-use std::{thread, time::Duration};
+//! Spans: what they measure, how they nest, and what they say about bad readings.
+
+use std::{sync::mpsc::channel, thread, time::Duration};
 
 use proptest::prelude::*;
 use units::{Domain, Joules, Method, Seconds, SpanEnergy, WarningKind, Watts};
@@ -151,20 +153,28 @@ fn spans_of_many_threads_are_kept_apart() {
     }
 }
 
+/// How long a test waits for the sampling thread before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[test]
-fn the_thread_samples_inside_a_span() {
+fn the_sampling_thread_reads_inside_a_span() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
-    let meter = tree.builder().interval(Duration::from_millis(1)).start().unwrap();
-    // However slow the machine, the thread gets to a sample within some span; a test that hangs
-    // here has found one that does not sample.
-    loop {
-        let span = meter.span("fit");
-        thread::sleep(Duration::from_millis(5));
-        // Two are the span's ends.
-        if span.end().domains[0].samples > 2 {
-            break;
-        }
+    let (tell, sampled) = channel();
+    let meter = tree
+        .builder()
+        .interval(Duration::from_millis(1))
+        // A test that has failed no longer listens.
+        .observer(move |_| drop(tell.send(())))
+        .start()
+        .unwrap();
+    let span = meter.span("fit");
+    // What was sampled before the span began. One sample may still be on its way.
+    let _ = sampled.try_iter().count();
+    for _ in 0..2 {
+        sampled.recv_timeout(PATIENCE).expect("the sampling thread reads every millisecond");
     }
+    // Two readings are the span's ends, at least one is the sampling thread's.
+    assert!(span.end().domains[0].samples > 2);
 }
 
 #[test]

@@ -42,9 +42,6 @@ pub(crate) struct Args {
     /// Write a time series: a line per sample and channel.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Also estimate these where no sensor sees them.
-    #[arg(long, value_name = "PART", value_delimiter = ',')]
-    estimate: Vec<Part>,
     /// Refuse to run the command unless its energy can be had this way.
     #[arg(long, value_name = "ORIGIN")]
     require: Option<Required>,
@@ -65,15 +62,6 @@ pub(crate) struct Args {
 enum Required {
     /// A sensor.
     Measured,
-}
-
-/// What `--estimate` asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    /// By how much of it is used.
-    Memory,
-    /// By how busy they are.
-    Gpu,
 }
 
 /// Runs it; the answer is the command's own exit code, or 128 and the number of the signal that
@@ -100,12 +88,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut builder = args.sensing.builder()?.interval(args.interval).attribute();
     // A command's CPU time is its own and that of all it starts.
     builder = builder.estimator(Estimator::for_this_processor().with_children());
-    if args.estimate.contains(&Part::Memory) {
-        builder = builder.estimate_memory();
-    }
-    if args.estimate.contains(&Part::Gpu) {
-        builder = builder.estimate_gpus();
-    }
     if let Some(series) = series {
         builder = builder.observer(tell::series(series)?);
     }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use report::Target;
 use units::limits;
 
-use crate::output;
+use crate::{output, sensing::Sensing};
 
 /// Arguments of `wattlab reproduce`.
 #[derive(Debug, clap::Args)]
@@ -44,14 +44,10 @@ pub(crate) struct Args {
     /// Device that trains and runs the networks: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub(super) device: String,
-    /// Read this folder instead of `/sys`.
-    #[arg(long, value_name = "DIR")]
-    pub(super) sysfs: Option<PathBuf>,
-    /// Load a probe from a shared library.
-    #[arg(long, value_name = "FILE")]
-    pub(super) plugin: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) sensing: Sensing,
     /// Count only what sensors measure; add no estimates for parts without a sensor.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "estimate")]
     pub(super) measured: bool,
     /// Write the study's progress to this file, in the OpenMetrics format, and keep it up to date.
     #[arg(long, value_name = "FILE")]

@@ -23,7 +23,7 @@ use crate::{
     output,
     progress::{self, Progress, Sinks, Start, StudyState, StudyStatus},
     reporting,
-    work::{Worker, meter, sensors},
+    work::Worker,
 };
 
 /// What is printed on the first Ctrl-C.
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let meter = metered(args)?;
     check_seen(&args.device, &meter.probe_uses())?;
     let data = DataFolder::new(args.data_dir.clone());
-    let sysfs = args.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
+    let sysfs = args.sensing.sysfs.clone().unwrap_or_else(|| PathBuf::from("/sys"));
     let mut worker = Worker::new(meter.clone(), data, interrupt.clone())
         .on(device)
         .isolated(profile.isolation, false, &sysfs)
@@ -149,11 +149,8 @@ fn say_done(starts: &[Start], out: &Path) {
 }
 
 fn metered(args: &Args) -> Result<Meter, Failure> {
-    if !args.measured {
-        return meter(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input);
-    }
-    let meter = sensors(args.sysfs.as_deref(), &args.plugin).map_err(Failure::bad_input)?;
-    if meter.probe_uses().is_empty() {
+    let meter = args.sensing.start(args.measured)?;
+    if args.measured && meter.probe_uses().is_empty() {
         return Err(Failure::bad_input(anyhow!(
             "--measured: no sensor works here; `wattlab probes` says why and what to do about it; \
              without this flag, energy is estimated"

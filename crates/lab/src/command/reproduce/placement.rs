@@ -153,9 +153,7 @@ impl Placement {
             }
             (Self::Slurm(config, settings), Some(folder)) => {
                 let mut settings = settings.clone();
-                for plugin in &mut settings.plugins {
-                    *plugin = SlurmJobs::bring(&folder, plugin).map_err(Failure::bad_input)?;
-                }
+                settings.sensing.bring_libraries(|library| SlurmJobs::bring(&folder, library))?;
                 folder.write_settings(&settings).map_err(Failure::run_time)?;
                 let slurm = SlurmJobs::open(folder, (**config).clone(), &program);
                 Ok(Box::new(slurm.map_err(failure::of_executor)?))
@@ -189,9 +187,8 @@ fn settings(args: &Args, profile: &Profile, together: bool) -> WorkerSettings {
         |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     WorkerSettings {
         data_dir: args.data_dir.as_ref().map(whole),
-        sysfs: args.sysfs.as_ref().map(whole),
         device: args.device.clone(),
-        plugins: args.plugin.iter().map(whole).collect(),
+        sensing: args.sensing.for_workers(),
         measured: args.measured,
         isolation: profile.isolation,
         together,
