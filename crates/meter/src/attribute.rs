@@ -1,4 +1,4 @@
-//! Whose energy it is: a process tree's share of what the processor used.
+//! Divides the processor's measured energy between this process tree and all others.
 
 use std::{
     fs,
@@ -9,21 +9,23 @@ use units::{DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
 use crate::{cpu_time, idle::processor};
 
-/// How the processor's measured energy divides; the three parts sum to `measured`.
+/// How the processor's measured energy divides. The parts `process`, `idle` and `others` sum to
+/// `measured`.
 ///
-/// What the processor draws when idle is nobody's; the rest is shared out by CPU time (user and
-/// system, exited children included). That is a model, so the parts are
-/// [`Origin::Estimated`]: two seconds of CPU time of equal length may well cost differently.
+/// The idle power, if it is known, belongs to no process. The rest is divided by CPU time (user and
+/// system, ended child processes included). This is a model, so the parts are
+/// [`Origin::Estimated`]: equal amounts of CPU time may cost different amounts of energy.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Attribution {
-    /// Of the processor's domains that are in the total.
+    /// Energy of the processor's domains that are part of the total.
     pub measured: Energy,
-    /// This process and all that it started.
+    /// The part of this process and all processes that it started.
     pub process: Energy,
-    /// What the processor would have used anyway; `None` without a baseline
-    /// ([`crate::Meter::idle`]), and then the other two parts include it.
+    /// The idle part, which the processor draws without any work. `None` if
+    /// [`crate::Meter::idle`] was not called; the other two parts then include it.
     pub idle: Option<Energy>,
-    /// Everybody else.
+    /// The part of all other processes.
     pub others: Energy,
     /// CPU time of the process tree.
     pub process_cpu: Seconds,
@@ -31,20 +33,20 @@ pub struct Attribution {
     pub machine_cpu: Seconds,
 }
 
-/// Reads CPU times.
+/// Reads the CPU times that the division needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Attributor {
     stat: PathBuf,
 }
 
-/// CPU time so far.
+/// CPU time up to now, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     process: f64,
     machine: f64,
 }
 
-/// CPU time in a span.
+/// CPU time within a span, and the processor's idle power with its standard deviation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shares {
     process: Seconds,
@@ -60,32 +62,32 @@ impl Attributor {
     pub(crate) fn times(&self) -> Option<Times> {
         let text = fs::read_to_string(&self.stat).ok()?;
         let machine = busy_ticks(&text)? as f64 * cpu_time::tick_s();
-        let process = (cpu_time::process_ns() + cpu_time::descendants_ns()) as f64 * 1e-9;
+        let process = (cpu_time::process_ns() + cpu_time::descendants_ns()?) as f64 * 1e-9;
         Some(Times { process, machine })
     }
 
-    /// Since then; `idle` is the processor's power at rest and its standard deviation.
+    /// CPU time since `before`. `idle` is the processor's idle power and its standard deviation.
     pub(crate) fn since(&self, before: Times, idle: Option<(Watts, Watts)>) -> Option<Shares> {
         let now = self.times()?;
         let process = Seconds((now.process - before.process).max(0.0));
-        // Ticks are coarse: the machine was never less busy than the process on it.
+        // Ticks are coarse, but the machine was never less busy than the process on it.
         let machine = Seconds((now.machine - before.machine).max(process.0));
         Some(Shares { process, machine, idle })
     }
 }
 
-/// Ticks of all processors in any state but idle and waiting for a disk: the first line of
-/// `/proc/stat`, proc_stat(5). Guests are in `user` already.
+/// Ticks that all processors spent in any state except idle and waiting for a disk: the first line
+/// of `/proc/stat`, proc_stat(5). `user` includes guests.
 fn busy_ticks(stat: &str) -> Option<u64> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    let fields: Vec<u64> = line.split_whitespace().map_while(|it| it.parse().ok()).collect();
+    let fields: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
     let field = |at: usize| fields.get(at).copied().unwrap_or(0);
     // user nice system idle iowait irq softirq steal
     (fields.len() >= 4).then(|| field(0) + field(1) + field(2) + field(5) + field(6))
 }
 
 impl Shares {
-    /// Divides what was measured of the processor.
+    /// Divides the measured energy of the processor; `None` if no sensor measures it.
     pub(crate) fn of(&self, domains: &[DomainEnergy], duration: Seconds) -> Option<Attribution> {
         let measured = processor(domains)?;
         let estimated = |joules: Joules, uncertainty: Joules| Energy {
@@ -98,15 +100,15 @@ impl Shares {
             let joules = if joules < measured.joules { joules } else { measured.joules };
             estimated(joules, spread * duration * 2.0)
         });
-        let active = measured.joules - idle.map_or(Joules(0.0), |it| it.joules);
+        let active = measured.joules - idle.map_or(Joules(0.0), |idle| idle.joules);
         let share = if self.machine.0 > 0.0 { (self.process / self.machine).min(1.0) } else { 0.0 };
-        // A tick at each end of both times.
+        // Each of the two times is uncertain by a tick at each end.
         let blur = if self.machine.0 > 0.0 {
             (2.0 * cpu_time::tick_s() / self.machine.0).min(1.0)
         } else {
             1.0
         };
-        let doubt = measured.uncertainty + idle.map_or(Joules(0.0), |it| it.uncertainty);
+        let doubt = measured.uncertainty + idle.map_or(Joules(0.0), |idle| idle.uncertainty);
         let process = active * share;
         let uncertainty = doubt + active * blur;
         Some(Attribution {
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_and_waiting_are_not_busy() {
+    fn idle_and_waiting_ticks_are_not_busy() {
         let stat = "cpu  10 20 30 1000 400 5 6 7 3 0\ncpu0 1 2 3 4\n";
         assert_eq!(busy_ticks(stat), Some(71));
         assert_eq!(busy_ticks("intr 5"), None);
@@ -153,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_parts_are_the_whole(
+        fn the_parts_sum_to_the_whole(
             joules in 0.0..1e6,
             process in 0.0..1e4,
             others in 0.0..1e4,
@@ -163,10 +165,10 @@ mod tests {
             let shares = Shares {
                 process: Seconds(process),
                 machine: Seconds(process + others),
-                idle: idle.map(|it| (Watts(it), Watts(1.0))),
+                idle: idle.map(|watts| (Watts(watts), Watts(1.0))),
             };
             let found = shares.of(&[package(joules)], Seconds(duration)).unwrap();
-            let idle = found.idle.map_or(0.0, |it| it.joules.0);
+            let idle = found.idle.map_or(0.0, |idle| idle.joules.0);
             let sum = found.process.joules.0 + found.others.joules.0 + idle;
             prop_assert!((sum - joules).abs() <= 1e-9 * joules.max(1.0));
             prop_assert!(found.process.joules.0 >= 0.0 && found.others.joules.0 >= -1e-9);

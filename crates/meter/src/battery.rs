@@ -1,4 +1,4 @@
-//! Batteries: what the whole machine draws while it runs on one.
+//! Batteries: the power of the whole machine while it runs on one.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use crate::{
 /// The probe's name.
 pub(crate) const NAME: &str = "battery";
 
-/// Fuel gauges answer about this often; the kernel's interface does not tell.
+/// Fuel gauges renew their values about this often; the kernel's interface does not say.
 const PERIOD: Seconds = Seconds(1.0);
 
-/// Batteries that are being discharged.
+/// The batteries of this machine.
 pub(crate) struct Battery {
     channels: Vec<Channel>,
     gauges: Vec<Gauge>,
@@ -38,22 +38,22 @@ enum Power {
 }
 
 impl Battery {
-    /// Finds the batteries below `<sysfs>/class/power_supply`:
-    /// Documentation/ABI/testing/sysfs-class-power of the kernel.
+    /// Finds the batteries below `<sysfs>/class/power_supply`, as the kernel's
+    /// Documentation/ABI/testing/sysfs-class-power describes them.
     pub(crate) fn open(sysfs: &Path) -> Result<Self, Absent> {
         let folder = sysfs.join("class/power_supply");
         let mut supplies: Vec<PathBuf> = fs::read_dir(&folder)
-            .map(|entries| entries.flatten().map(|it| it.path()).collect())
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
         supplies.sort();
-        let is_battery = |it: &PathBuf| {
-            let text = |file: &str| read_text(&it.join(file)).unwrap_or_default();
-            // A mouse's or a headset's is not this machine's.
+        let is_battery = |supply: &PathBuf| {
+            let text = |file: &str| read_text(&supply.join(file)).unwrap_or_default();
+            // The battery of a mouse or a headset does not supply this machine.
             text("type") == "Battery" && text("scope") != "Device"
         };
         let mut this = Self { channels: Vec::new(), gauges: Vec::new() };
         let (mut discharging, mut problem) = (false, None);
-        // All of them, for a machine may go on from one to the next.
+        // All of them, because a machine may switch from one battery to the next.
         for supply in supplies.into_iter().filter(is_battery) {
             match Gauge::open(supply.clone()) {
                 Ok(mut gauge) => {
@@ -78,13 +78,13 @@ impl Battery {
         Err(match problem {
             Some(reason) => Absent {
                 reason,
-                remedy: "unplug the machine, if that is what it says: a battery tells what it \
-                         gives, not what the mains do"
+                remedy: "unplug the machine if it is not discharging; a battery measures only \
+                         the power that it supplies"
                     .to_owned(),
             },
             None => Absent {
                 reason: format!("`{}` has no battery", folder.display()),
-                remedy: "only for machines with a battery".to_owned(),
+                remedy: "none; this probe is for machines with a battery".to_owned(),
             },
         })
     }
@@ -102,18 +102,19 @@ impl Gauge {
         Ok(Self { power, folder })
     }
 
-    /// Microwatts that it gives.
+    /// Microwatts that the battery supplies.
     fn read(&mut self) -> Result<u64, String> {
         let status = read_text(&self.folder.join("status"))?;
         if status != "Discharging" {
-            return Err(format!("its status is `{status}`: it gives nothing now"));
+            return Err(format!("its status is `{status}`, expected `Discharging`"));
         }
         match &mut self.power {
             Power::Direct(power) => power.read_magnitude(),
             Power::Product(current, voltage) => {
                 let product =
                     u128::from(current.read_magnitude()?) * u128::from(voltage.read()?) / 1_000_000;
-                u64::try_from(product).map_err(|_| "more than 64 bits of microwatts".to_owned())
+                u64::try_from(product)
+                    .map_err(|_| "its power does not fit into 64 bits of microwatts".to_owned())
             }
         }
     }
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_battery_is_read_while_it_gives() {
+    fn a_battery_is_read_while_it_discharges() {
         let folder = tempfile::tempdir().unwrap();
         supply(folder.path(), "AC", &[("type", "Mains"), ("online", "0")]);
         supply(
@@ -171,11 +172,11 @@ mod tests {
         assert_eq!(found.channels().len(), 2);
         assert_eq!((found.read(0), found.read(1)), (Ok(12_500_000), Ok(6_000_000)));
         supply(folder.path(), "BAT0", &[("status", "Charging")]);
-        assert!(found.read(0).unwrap_err().reason.contains("gives nothing now"));
+        assert!(found.read(0).unwrap_err().reason.contains("expected `Discharging`"));
     }
 
     #[test]
-    fn on_the_mains_a_battery_tells_nothing() {
+    fn a_battery_that_does_not_discharge_is_not_available() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Battery::open(folder.path()).err().unwrap().reason.contains("no battery"));
         let files = [("type", "Battery"), ("status", "Full"), ("power_now", "0")];

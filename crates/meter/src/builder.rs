@@ -1,4 +1,5 @@
-//! What a meter reads: sources found, plugins loaded, a model where no sensor is.
+//! Chooses what a meter reads: sensors of this machine, plugins, sources of your own, and models
+//! where there is no sensor.
 
 use std::{
     collections::HashSet,
@@ -14,40 +15,44 @@ use units::{Domain, Warning, WarningKind};
 use crate::{
     attribute::Attributor,
     battery::{self, Battery},
-    clock::{Clock, Monotonic},
+    clock::{Clock, MonotonicClock},
     cover::covers_processor,
     estimator::{self, Estimator, GpuModel, MemoryModel},
     hwmon::{self, Hwmon},
     isolate::{IsolateError, Isolated},
     meter::{Meter, MeterError, Observer, Setup},
-    perf::{self, Perf},
     plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
     source::{Absent, Channel, Source},
 };
 
-/// Whether a probe can be used here, and if not, why and what to do about it.
+#[cfg(target_os = "linux")]
+use crate::perf::{self, Perf};
+
+/// Whether a probe can be used on this machine, and if not, why and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ProbeStatus {
     /// The probe's name.
     pub probe: String,
     /// Whether it is read.
     pub available: bool,
-    /// What is read.
+    /// The channels that are read; empty if the probe is not available.
     pub channels: Vec<Channel>,
-    /// In words: what is read, or why nothing is; also which part cannot be read.
+    /// In words: what is read, or why the probe or a part of it cannot be read.
     pub reason: Option<String>,
-    /// What to do about what cannot be read.
+    /// What to do about that; `None` if nothing is wrong or nothing can be done.
     pub remedy: Option<String>,
 }
 
-/// Says what a meter reads.
+/// Chooses what a meter reads; made by [`Meter::builder`].
 pub struct Builder {
     sysfs: PathBuf,
     procfs: PathBuf,
-    /// `None`: without a sampling thread.
+    /// `None`: no sampling thread.
     interval: Option<Duration>,
     deadline: Duration,
+    sources: Vec<Box<dyn Source>>,
     plugins: Vec<PluginFile>,
     isolate: Option<Isolate>,
     plugin_folders: Vec<PathBuf>,
@@ -68,11 +73,12 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// What was found so far.
+/// The sources found so far.
 #[derive(Default)]
 struct Found {
-    sources: Vec<(Box<dyn Source>, Place)>,
+    sources: Vec<Box<dyn Source>>,
     statuses: Vec<ProbeStatus>,
+    /// Warnings that concern every span.
     standing: Vec<Warning>,
 }
 
@@ -81,21 +87,12 @@ struct Found {
 struct PluginFile {
     path: PathBuf,
     options: Vec<(String, String)>,
-    /// By the user, who wants to know if it cannot be loaded.
+    /// Whether the user named it, so that a failure to load it is an error.
     named: bool,
 }
 
-/// Makes the command of a plugin's process.
+/// Makes the command that starts a plugin's process.
 type Isolate = Arc<dyn Fn(&Path, &[(String, String)]) -> Command + Send + Sync>;
-
-/// Where a source is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// By whoever wants to know: it answers within microseconds.
-    Here,
-    /// On a thread of its own: it may be slow, or hang.
-    Apart,
-}
 
 impl Default for Builder {
     fn default() -> Self {
@@ -104,6 +101,7 @@ impl Default for Builder {
             procfs: PathBuf::from("/proc"),
             interval: Some(Duration::from_millis(100)),
             deadline: Duration::from_millis(100),
+            sources: Vec::new(),
             plugins: Vec::new(),
             isolate: None,
             plugin_folders: Vec::new(),
@@ -117,22 +115,22 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Reads this folder in place of `/sys`.
+    /// Reads this folder instead of `/sys`.
     #[must_use]
     pub fn sysfs(mut self, path: impl AsRef<Path>) -> Self {
         self.sysfs = path.as_ref().to_owned();
         self
     }
 
-    /// Reads this folder's `stat` in place of `/proc/stat`.
+    /// Reads this folder instead of `/proc`.
     #[must_use]
     pub fn procfs(mut self, path: impl AsRef<Path>) -> Self {
         self.procfs = path.as_ref().to_owned();
         self
     }
 
-    /// Time between two samples; 100 ms unless said otherwise, at least 1 ms. A counter that wraps
-    /// faster than this allows is read more often.
+    /// Sets the sampling interval: the time between two readings inside a span. The default is
+    /// 100 ms, the minimum 1 ms. A counter that could wrap twice in that time is read more often.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval.max(Duration::from_millis(1)));
@@ -148,11 +146,20 @@ impl Builder {
         self
     }
 
-    /// How long the two ends of a span wait for a source that is read on a thread of its own;
-    /// 100 ms unless said otherwise.
+    /// Sets how long the beginning and the end of a span wait for a source that is read on a thread
+    /// of its own. The default is 100 ms.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Reads a source of your own as the built-in ones are read: its channels say what they cover,
+    /// in which unit, and when a counter wraps. A source that [may block](Source::may_block) gets a
+    /// thread of its own. A model steps in only for parts of the machine that no source covers.
+    #[must_use]
+    pub fn source(mut self, source: impl Source + 'static) -> Self {
+        self.sources.push(Box::new(source));
         self
     }
 
@@ -162,7 +169,7 @@ impl Builder {
         self.plugin_with(path, Vec::new())
     }
 
-    /// Loads a probe from a shared library with options, in its own words.
+    /// Loads a probe from a shared library, with options as keys and values that the probe defines.
     #[must_use]
     pub fn plugin_with(mut self, path: impl AsRef<Path>, options: Vec<(String, String)>) -> Self {
         let path = path.as_ref().to_owned();
@@ -170,8 +177,8 @@ impl Builder {
         self
     }
 
-    /// Loads a probe from a shared library that came along, unless it was named already. If that
-    /// fails, the probe is unavailable and no more.
+    /// Loads a probe from a shared library, unless the library was named already. If loading fails,
+    /// the probe is listed as not available, and that is no error.
     #[must_use]
     pub fn offer_plugin(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
@@ -179,8 +186,9 @@ impl Builder {
         self
     }
 
-    /// Runs each plugin in a process of its own, which a command starts and in which
-    /// [`crate::isolate::serve`] runs: a plugin that crashes takes nothing with it.
+    /// Runs each plugin in a process of its own, so that a plugin that crashes does not end this
+    /// program. `command` makes the command that starts the process, given the library and its
+    /// options; the process calls [`crate::isolate::serve`].
     #[must_use]
     pub fn isolate(
         mut self,
@@ -190,44 +198,45 @@ impl Builder {
         self
     }
 
-    /// Loads every shared library `libwattlab_probe_*` of a folder.
+    /// Loads every probe of a folder: see [`probe_libraries`].
     #[must_use]
     pub fn plugin_dir(mut self, path: impl AsRef<Path>) -> Self {
         self.plugin_folders.push(path.as_ref().to_owned());
         self
     }
 
-    /// Estimates the processor's energy by this model where no sensor sees the processor, or not at
-    /// all ([`Estimator::none`]). By default a model of this processor is used.
+    /// Sets the model that estimates the processor's energy if no sensor measures the processor;
+    /// [`Estimator::none`] turns the estimate off. The default is a model of this processor.
     #[must_use]
     pub fn estimator(mut self, estimator: impl Into<Option<Estimator>>) -> Self {
         self.estimator = estimator.into();
         self
     }
 
-    /// Estimates memory by how much of it is used, where no sensor sees it.
+    /// Estimates memory from the number of bytes in use, if no sensor measures it.
     #[must_use]
     pub fn estimate_memory(mut self) -> Self {
         self.estimate_memory = true;
         self
     }
 
-    /// Estimates GPUs by how busy they are, where no sensor sees any.
+    /// Estimates GPUs from the share of time in which they are busy, if no sensor measures any.
     #[must_use]
     pub fn estimate_gpus(mut self) -> Self {
         self.estimate_gpus = true;
         self
     }
 
-    /// Also finds out whose energy the processor's is: see [`crate::Attribution`]. It costs a look
-    /// into `/proc` at both ends of a span, some ten microseconds and more with many children.
+    /// Also divides the processor's energy between this process tree and all others: see
+    /// [`crate::Attribution`]. This reads `/proc` at both ends of a span, which takes about ten
+    /// microseconds, or more with many child processes.
     #[must_use]
     pub fn attribute(mut self) -> Self {
         self.attribute = true;
         self
     }
 
-    /// Is told every sample, on the sampling thread: a time series.
+    /// Calls a function with every sample, on the sampling thread: for a time series.
     #[must_use]
     pub fn observer(mut self, observer: impl FnMut(&[crate::Reading]) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -238,38 +247,40 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If a plugin that was named cannot be loaded. Hardware that is not there is no error; see
-    /// [`Meter::probes`].
+    /// If a plugin that was named cannot be loaded, or a channel of a source of your own is not
+    /// described in a usable way. Missing hardware is no error; see [`Meter::probes`].
     pub fn start(self) -> Result<Meter, MeterError> {
         let mut found = Found::default();
-        found.look(powercap::NAME, Powercap::open(&self.sysfs), Place::Here, |it| {
-            (it.problems.clone(), it.remedy(&self.sysfs))
+        found.look(powercap::NAME, Powercap::open(&self.sysfs), |source| {
+            (source.problems.clone(), source.remedy(&self.sysfs))
         });
-        found.look(perf::NAME, Perf::open(&self.sysfs), Place::Here, |it| {
-            (it.problems.clone(), (!it.problems.is_empty()).then(perf::remedy))
+        #[cfg(target_os = "linux")]
+        found.look(perf::NAME, Perf::open(&self.sysfs), |source| {
+            (source.problems.clone(), (!source.problems.is_empty()).then(perf::remedy))
         });
-        // These may take milliseconds, on slow buses and in firmware.
-        found.look(hwmon::NAME, Hwmon::open(&self.sysfs), Place::Apart, |it| {
-            (it.problems.clone(), None)
-        });
-        found.look(battery::NAME, Battery::open(&self.sysfs), Place::Apart, |_| (Vec::new(), None));
-        let clock: Arc<dyn Clock> = Arc::new(Monotonic::default());
-        for plugin in self.plugin_files()? {
+        found.look(hwmon::NAME, Hwmon::open(&self.sysfs), |source| (source.problems.clone(), None));
+        found.look(battery::NAME, Battery::open(&self.sysfs), |_| (Vec::new(), None));
+        let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
+        for plugin in plugin_files(&self.plugins, &self.plugin_folders)? {
             found.load(plugin, self.isolate.as_ref(), &clock)?;
+        }
+        for source in self.sources {
+            found.take(source)?;
         }
         if let Some(model) = self.estimator {
             found.estimate(&model);
         }
-        if self.estimate_memory && !found.sees(Domain::Dram) {
+        if self.estimate_memory && !found.covers(Domain::Dram) {
             let memory = MemoryModel::open(&self.procfs);
-            found.look(estimator::MEMORY, memory, Place::Apart, |_| (Vec::new(), None));
+            found.look(estimator::MEMORY, memory, |_| (Vec::new(), None));
         }
-        if self.estimate_gpus && !found.sees(Domain::Gpu) {
+        if self.estimate_gpus && !found.covers(Domain::Gpu) {
             let gpus = GpuModel::open(&self.sysfs);
-            found.look(estimator::GPU, gpus, Place::Apart, |_| (Vec::new(), None));
+            found.look(estimator::GPU, gpus, |_| (Vec::new(), None));
         }
         Meter::start(Setup {
             sources: found.sources,
+            threads: true,
             statuses: found.statuses,
             standing: found.standing,
             clock,
@@ -279,22 +290,25 @@ impl Builder {
             observer: self.observer,
         })
     }
+}
 
-    /// Those that were named, those of the folders, and those that came along, each once.
-    fn plugin_files(&self) -> Result<Vec<PluginFile>, MeterError> {
-        let (mut files, offered): (Vec<_>, Vec<_>) =
-            self.plugins.iter().cloned().partition(|it| it.named);
-        for folder in &self.plugin_folders {
-            let fail = |source| MeterError::Folder { path: folder.clone(), source };
-            let found = probe_libraries(folder).map_err(fail)?;
-            let file = |path| PluginFile { path, options: Vec::new(), named: true };
-            files.extend(found.into_iter().map(file));
-        }
-        files.extend(offered);
-        let mut seen = HashSet::new();
-        files.retain(|it| it.path.canonicalize().map_or(true, |path| seen.insert(path)));
-        Ok(files)
+/// The plugins that were named, then those of the folders, then those that were offered, each once.
+fn plugin_files(
+    plugins: &[PluginFile],
+    folders: &[PathBuf],
+) -> Result<Vec<PluginFile>, MeterError> {
+    let (mut files, offered): (Vec<_>, Vec<_>) =
+        plugins.iter().cloned().partition(|plugin| plugin.named);
+    for folder in folders {
+        let fail = |source| MeterError::Folder { path: folder.clone(), source };
+        let found = probe_libraries(folder).map_err(fail)?;
+        let file = |path| PluginFile { path, options: Vec::new(), named: true };
+        files.extend(found.into_iter().map(file));
     }
+    files.extend(offered);
+    let mut seen = HashSet::new();
+    files.retain(|plugin| plugin.path.canonicalize().map_or(true, |path| seen.insert(path)));
+    Ok(files)
 }
 
 /// The shared libraries of a folder that [`Builder::plugin_dir`] loads: the files named
@@ -318,13 +332,12 @@ pub fn probe_libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 impl Found {
-    /// Takes a built-in source, or why it is not there. `problems` tells which of its parts cannot
-    /// be read, and the remedy.
+    /// Takes a built-in source, or the reason why it is not available. `problems` returns which of
+    /// its parts cannot be read, and the remedy.
     fn look<S: Source + 'static>(
         &mut self,
         name: &str,
         opened: Result<S, Absent>,
-        place: Place,
         problems: impl Fn(&S) -> (Vec<String>, Option<String>),
     ) {
         let source = match opened {
@@ -334,12 +347,8 @@ impl Found {
                 return;
             }
         };
-        let copies = source.channels().iter().all(|channel| {
-            channel.identity.is_some() && self.channels().any(|it| it.identity == channel.identity)
-        });
-        if copies {
-            let reason = "not needed: its counters are read already, in another way".to_owned();
-            self.statuses.push(unavailable(name, reason, None));
+        if self.has_copies_of(&source) {
+            self.statuses.push(unavailable(name, COPIES.to_owned(), None));
             return;
         }
         let mut status = available(name, &source);
@@ -347,11 +356,32 @@ impl Found {
         status.remedy = remedy;
         for problem in &problems {
             let text = format!("a part of probe `{name}` cannot be read: {problem}");
-            status.reason = status.reason.map(|it| format!("{it}; {text}"));
+            status.reason = status.reason.map(|reason| format!("{reason}; {text}"));
             self.standing.push(Warning::new(WarningKind::ProbeFailed, text));
         }
         self.statuses.push(status);
-        self.sources.push((Box::new(source), place));
+        self.sources.push(Box::new(source));
+    }
+
+    /// Takes a source of the user's own.
+    fn take(&mut self, source: Box<dyn Source>) -> Result<(), MeterError> {
+        let channels = source.channels();
+        let name = channels.first().map_or("source", |channel| channel.probe.as_str()).to_owned();
+        if let Some((channel, problem)) =
+            channels.iter().find_map(|channel| Some((channel, channel.problem()?)))
+        {
+            let (probe, device) = (channel.probe.clone(), channel.device.clone());
+            return Err(MeterError::Channel { probe, device, problem });
+        }
+        if channels.is_empty() {
+            self.statuses.push(unavailable(&name, "it has no channels".to_owned(), None));
+        } else if self.has_copies_of(&*source) {
+            self.statuses.push(unavailable(&name, COPIES.to_owned(), None));
+        } else {
+            self.statuses.push(available(&name, &*source));
+            self.sources.push(source);
+        }
+        Ok(())
     }
 
     fn load(
@@ -365,7 +395,7 @@ impl Found {
         let loaded: Result<Box<dyn Source>, MeterError> = match isolate {
             None => match Plugin::load_with(&path, &options) {
                 Ok(plugin) => Ok(Box::new(plugin)),
-                // The probe works, its hardware is not here.
+                // The probe works, but its hardware is missing.
                 Err(LoadError::Open { name, reason, remedy, .. }) => {
                     self.statuses.push(unavailable(&name, reason, remedy));
                     return Ok(());
@@ -386,9 +416,9 @@ impl Found {
         };
         match loaded {
             Ok(plugin) => {
-                let name = plugin.channels().first().map_or(stem, |it| it.probe.clone());
+                let name = plugin.channels().first().map_or(stem, |channel| channel.probe.clone());
                 self.statuses.push(available(&name, &*plugin));
-                self.sources.push((plugin, Place::Apart));
+                self.sources.push(plugin);
             }
             Err(error) if named => return Err(error),
             Err(error) => self.statuses.push(unavailable(&stem, error.to_string(), None)),
@@ -397,17 +427,25 @@ impl Found {
     }
 
     fn channels(&self) -> impl Iterator<Item = &Channel> {
-        self.sources.iter().flat_map(|it| it.0.channels())
+        self.sources.iter().flat_map(|source| source.channels())
     }
 
-    fn sees(&self, domain: Domain) -> bool {
-        self.channels().any(|it| it.domain == domain)
+    fn covers(&self, domain: Domain) -> bool {
+        self.channels().any(|channel| channel.domain == domain)
     }
 
-    /// A model of the processor, where no sensor sees it.
+    /// Whether every channel of a source is a counter that another source reads already.
+    fn has_copies_of(&self, source: &dyn Source) -> bool {
+        source.channels().iter().all(|channel| {
+            channel.identity.is_some()
+                && self.channels().any(|known| known.identity == channel.identity)
+        })
+    }
+
+    /// Adds a model of the processor, if no sensor measures it.
     fn estimate(&mut self, model: &Estimator) {
-        if self.channels().any(|it| covers_processor(it.domain)) {
-            let reason = "not needed: a sensor sees the processor".to_owned();
+        if self.channels().any(|channel| covers_processor(channel.domain)) {
+            let reason = "not needed: a sensor measures the processor".to_owned();
             self.statuses.push(unavailable(estimator::NAME, reason, None));
             return;
         }
@@ -415,13 +453,16 @@ impl Found {
         let mut status = available(estimator::NAME, &source);
         status.reason = Some(format!("an estimate: {}", model.description()));
         self.statuses.push(status);
-        self.sources.push((Box::new(source), Place::Here));
+        self.sources.push(Box::new(source));
     }
 }
 
+/// Why a source is not read whose every counter another source reads.
+const COPIES: &str = "not needed: its counters are read already by another probe";
+
 fn available(name: &str, source: &dyn Source) -> ProbeStatus {
     let channels = source.channels().to_vec();
-    let devices: Vec<&str> = channels.iter().map(|it| it.device.as_str()).collect();
+    let devices: Vec<&str> = channels.iter().map(|channel| channel.device.as_str()).collect();
     ProbeStatus {
         probe: name.to_owned(),
         available: true,

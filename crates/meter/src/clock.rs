@@ -1,4 +1,4 @@
-//! Time: monotonic in earnest, virtual in tests. Nothing else of this crate looks at a clock.
+//! Clocks. No other file of this crate looks at the time.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ pub trait Clock: Send + Sync {
     /// Time since the clock was made.
     fn now(&self) -> Seconds;
 
-    /// How long the machine was suspended so far; the clock stands still meanwhile.
+    /// How long the machine has been suspended so far; [`Clock::now`] does not count that time.
     fn suspended(&self) -> Seconds {
         Seconds(0.0)
     }
@@ -23,15 +23,15 @@ pub trait Clock: Send + Sync {
 
 /// The operating system's monotonic clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Monotonic(Instant);
+pub struct MonotonicClock(Instant);
 
-impl Default for Monotonic {
+impl Default for MonotonicClock {
     fn default() -> Self {
         Self(Instant::now())
     }
 }
 
-impl Clock for Monotonic {
+impl Clock for MonotonicClock {
     fn now(&self) -> Seconds {
         Seconds(self.0.elapsed().as_secs_f64())
     }
@@ -49,18 +49,18 @@ impl Clock for Monotonic {
     }
 }
 
-/// A clock that goes on when it is told to.
+/// A clock that a test or a simulation advances. Clones are the same clock.
 #[derive(Clone, Debug, Default)]
-pub struct Virtual(Arc<AtomicU64>);
+pub struct VirtualClock(Arc<AtomicU64>);
 
-impl Virtual {
-    /// Goes on.
+impl VirtualClock {
+    /// Advances the clock.
     pub fn advance(&self, nanoseconds: u64) {
         self.0.fetch_add(nanoseconds, Ordering::SeqCst);
     }
 }
 
-impl Clock for Virtual {
+impl Clock for VirtualClock {
     fn now(&self) -> Seconds {
         Seconds(self.0.load(Ordering::SeqCst) as f64 * 1e-9)
     }

@@ -1,21 +1,22 @@
-//! From raw counter values to an amount that only grows.
+//! Follows a counter through its wraps and resets.
 
-/// What one more reading of a counter says.
+/// What a reading of a counter adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advance {
-    /// The first reading: nothing to compare with.
+    /// Nothing: it is the first reading.
     First,
-    /// Raw units since the reading before.
+    /// This many raw units since the reading before.
     By(u64),
-    /// The counter fell, and so far that it cannot have wrapped: it started anew (driver reload,
-    /// suspend). What passed before the reset is lost; the value after it is counted.
+    /// The counter decreased, and cannot have wrapped: it was reset, as by a driver that was loaded
+    /// again or by a suspend. What it counted between the reading before and the reset is lost; it
+    /// has counted this many raw units since.
     Reset(u64),
 }
 
-/// A counter of a known range, followed reading by reading.
+/// A counter with a known range, or without one, and its last reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
-    /// Wraps to 0 when it would reach this; `None` if it never wraps.
+    /// It wraps to 0 when it would reach this; `None` if it never wraps.
     range: Option<u64>,
     last: Option<u64>,
 }
@@ -24,20 +25,20 @@ impl Counter {
     /// A counter that wraps at `range`, or never.
     #[must_use]
     pub fn new(range: Option<u64>) -> Self {
-        Self { range: range.filter(|it| *it > 0), last: None }
+        Self { range: range.filter(|range| *range > 0), last: None }
     }
 
-    /// The reading before, if there was one.
+    /// The last reading, if there was one.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    /// Takes a reading.
+    /// Adds a reading.
     ///
-    /// A fall of a counter with a range is a wrap: `range − last + value`, which is right whenever
-    /// less than one range passed between two readings. A fall of a counter without one, or from a
-    /// value outside the range, is a reset. The answer is never negative.
+    /// A decrease of a counter with a range is a wrap and adds `range − last + value`, which is
+    /// right if the counter advanced by less than its range. A decrease of a counter without a range,
+    /// or from a value outside the range, is a reset.
     pub fn advance(&mut self, value: u64) -> Advance {
         let Some(last) = self.last.replace(value) else { return Advance::First };
         match (value.checked_sub(last), self.range) {
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reset_counts_what_came_after_it() {
+    fn a_reset_adds_the_new_value() {
         let mut counter = Counter::new(None);
         assert_eq!(counter.advance(500), Advance::First);
         assert_eq!(counter.advance(700), Advance::By(200));
@@ -63,9 +64,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the start, the range and the steps (each under one range), the sum is the truth.
+        /// Whatever the start, the range and the steps (each below the range), every step is exact.
         #[test]
-        fn wraps_lose_nothing(
+        fn a_wrap_adds_the_difference(
             range in 2_u64..1 << 40,
             start in any::<u64>(),
             steps in prop::collection::vec(any::<u64>(), 0..50),

@@ -1,31 +1,31 @@
-//! Which domains add up: a total is over parts that do not overlap.
+//! Chooses the channels that add up to a total: parts of the machine that do not overlap.
 
-use units::{Domain, DomainEnergy, Joules, Warning, WarningKind};
+use units::{Domain, DomainEnergy, Joules, Method, Warning, WarningKind};
 
 use crate::source::Channel;
 
-/// Whether a sensor of this domain makes a model of the processor needless.
+/// Whether a sensor of this domain makes a model of the processor unnecessary.
 pub(crate) fn covers_processor(domain: Domain) -> bool {
     is_processor(domain) || matches!(domain, Domain::System | Domain::Psys)
 }
 
 /// For each channel, whether it is part of the total.
 ///
-/// - A part of a channel that is there (cores of a package) is in that one already.
-/// - The whole machine, or else the platform, overlaps the rest: where a sensor sees the processor
-///   itself it does not count; where none does, it stands for all that it contains (the machine:
-///   everything; the platform: processor and memory, but not a GPU board of its own supply).
-/// - A model of the process's share of the processor counts where no sensor sees the processor.
-/// - Of two probes that read the same kind of domain, the first counts: for the processor and its
-///   memory by kind, for everything else by device. Of channels of one identity, the first counts.
+/// - A part of a channel that exists (the cores of a package) is contained in that one already.
+/// - The whole machine, or else the platform, overlaps the rest. If a sensor measures the processor
+///   itself, it does not count. Otherwise it stands for all that it contains: the machine for
+///   everything, the platform for processor and memory but not for a GPU board with its own supply.
+/// - A model of the process's share of the processor counts if no sensor measures the processor.
+/// - If two probes read the same kind of domain, the first counts: for the processor and its memory
+///   by kind, for everything else by device. Of channels with equal identities the first counts.
 /// - A die whose counter is the same as another's (`mirrored`) does not count.
 ///
-/// The answer depends on the channels alone, never on which of them could be read in a span: a
-/// total that silently changes its meaning would be wrong.
+/// The result depends on which channels exist, never on which could be read in a span: a total must
+/// not silently change its meaning.
 pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
-    let any = |test: &dyn Fn(&Channel) -> bool| channels.iter().any(|it| test(it));
-    let has = |domain: Domain| any(&|it| it.domain == domain);
-    let processor = any(&|it| is_processor(it.domain));
+    let any = |test: &dyn Fn(&Channel) -> bool| channels.iter().any(|channel| test(channel));
+    let has = |domain: Domain| any(&|channel| channel.domain == domain);
+    let processor = any(&|channel| is_processor(channel.domain));
     let by_machine = has(Domain::System) && !processor;
     let by_platform = has(Domain::Psys) && !processor && !by_machine;
     channels
@@ -33,15 +33,17 @@ pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
         .enumerate()
         .map(|(at, channel)| {
             let repeats = mirrored[at]
-                || channels[..at].iter().any(|it| {
-                    it.domain == channel.domain
-                        && (it.device == channel.device
-                            || (it.identity.is_some() && it.identity == channel.identity)
-                            || (it.probe != channel.probe
-                                && (covers_processor(it.domain) || it.domain == Domain::Dram)))
+                || channels[..at].iter().any(|earlier| {
+                    let by_kind =
+                        covers_processor(earlier.domain) || earlier.domain == Domain::Dram;
+                    earlier.domain == channel.domain
+                        && (earlier.device == channel.device
+                            || (earlier.identity.is_some() && earlier.identity == channel.identity)
+                            || (earlier.probe != channel.probe && by_kind))
                 });
-            let inside =
-                any(&|it| it.probe == channel.probe && Some(&it.device) == channel.inside.as_ref());
+            let inside = any(&|outer| {
+                outer.probe == channel.probe && Some(&outer.device) == channel.inside.as_ref()
+            });
             !repeats
                 && !inside
                 && match channel.domain {
@@ -59,39 +61,43 @@ pub(crate) fn in_total(channels: &[&Channel], mirrored: &[bool]) -> Vec<bool> {
         .collect()
 }
 
-/// Two probes that tell of one part of the machine, and differ by more than 5 % of it and more than
-/// their intervals allow.
+/// A warning for every two probes that measure the same part of the machine and differ by more than
+/// 5 % and by more than their intervals allow.
 pub(crate) fn disagreements(domains: &[DomainEnergy]) -> Vec<Warning> {
-    let mut sums: Vec<(Domain, Option<&str>, &str, Joules, Joules)> = Vec::new();
-    for it in domains.iter().filter(|it| it.method != units::Method::Model) {
-        // The processor's parts go by different names in different probes; boards have their own.
-        let device = (!covers_processor(it.domain) && it.domain != Domain::Dram)
-            .then_some(it.device.as_str());
-        let same = |sum: &&mut (Domain, Option<&str>, &str, Joules, Joules)| {
-            sum.0 == it.domain && sum.1 == device && sum.2 == it.probe
-        };
-        match sums.iter_mut().find(same) {
+    let mut sums: Vec<ProbeSum<'_>> = Vec::new();
+    for energy in domains.iter().filter(|energy| energy.method != Method::Model) {
+        // Probes name the parts of the processor differently; boards have names of their own.
+        let device = (!covers_processor(energy.domain) && energy.domain != Domain::Dram)
+            .then_some(energy.device.as_str());
+        let key = (energy.domain, device, energy.probe.as_str());
+        match sums.iter_mut().find(|sum| (sum.domain, sum.device, sum.probe) == key) {
             Some(sum) => {
-                sum.3 += it.joules;
-                sum.4 += it.uncertainty;
+                sum.joules += energy.joules;
+                sum.uncertainty += energy.uncertainty;
             }
-            None => sums.push((it.domain, device, &it.probe, it.joules, it.uncertainty)),
+            None => sums.push(ProbeSum {
+                domain: energy.domain,
+                device,
+                probe: &energy.probe,
+                joules: energy.joules,
+                uncertainty: energy.uncertainty,
+            }),
         }
     }
     let mut warnings = Vec::new();
     for (at, a) in sums.iter().enumerate() {
-        for b in sums[at + 1..].iter().filter(|b| (a.0, a.1) == (b.0, b.1)) {
-            let apart = (a.3.0 - b.3.0).abs();
-            let larger = a.3.0.max(b.3.0);
-            if apart > DISAGREEMENT * larger && apart > a.4.0 + b.4.0 {
+        for b in sums[at + 1..].iter().filter(|b| (a.domain, a.device) == (b.domain, b.device)) {
+            let apart = (a.joules.0 - b.joules.0).abs();
+            let larger = a.joules.0.max(b.joules.0);
+            if apart > DISAGREEMENT * larger && apart > (a.uncertainty + b.uncertainty).0 {
                 let text = format!(
                     "probes `{}` and `{}` disagree on {}: {:.3} and {:.3}, {:.0} % apart; one of \
                      them is wrong or covers something else",
-                    a.2,
-                    b.2,
-                    a.0.word(),
-                    a.3,
-                    b.3,
+                    a.probe,
+                    b.probe,
+                    a.domain.word(),
+                    a.joules,
+                    b.joules,
                     100.0 * apart / larger
                 );
                 warnings.push(Warning::new(WarningKind::Disagreement, text));
@@ -101,10 +107,20 @@ pub(crate) fn disagreements(domains: &[DomainEnergy]) -> Vec<Warning> {
     warnings
 }
 
-/// Relative difference of two probes that is worth a warning.
+/// What one probe measured of one part of the machine.
+struct ProbeSum<'a> {
+    domain: Domain,
+    /// `None` if probes do not agree on the names of such parts.
+    device: Option<&'a str>,
+    probe: &'a str,
+    joules: Joules,
+    uncertainty: Joules,
+}
+
+/// Relative difference of two probes above which there is a warning.
 const DISAGREEMENT: f64 = 0.05;
 
-/// The processor itself, not what contains it.
+/// Whether this is the processor or a part of it, rather than something that contains it.
 fn is_processor(domain: Domain) -> bool {
     matches!(domain, Domain::CpuPackage | Domain::CpuDie | Domain::CpuCore | Domain::CpuUncore)
 }
@@ -121,12 +137,12 @@ mod tests {
             .iter()
             .map(|(probe, domain, device, inside, _)| {
                 let method = Method::IntegratedPower;
-                let mut it = Channel::new(probe, *domain, device, Kind::Power, method, 1.0);
-                it.inside = inside.map(Into::into);
-                it
+                let mut channel = Channel::new(probe, *domain, device, Kind::Power, method, 1.0);
+                channel.inside = inside.map(Into::into);
+                channel
             })
             .collect();
-        let expected: Vec<bool> = channels.iter().map(|it| it.4).collect();
+        let expected: Vec<bool> = channels.iter().map(|(.., expected)| *expected).collect();
         let mirrored = vec![false; made.len()];
         assert_eq!(in_total(&made.iter().collect::<Vec<_>>(), &mirrored), expected, "{channels:?}");
     }
@@ -147,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_counts_where_no_part_is_sensed() {
+    fn the_whole_counts_if_no_part_is_measured() {
         check(&[
             ("rapl", Domain::Psys, "psys", None, true),
             ("cpu-time", Domain::CpuProcess, "process", None, false),

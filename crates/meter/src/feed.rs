@@ -1,4 +1,4 @@
-//! A source with what is known of each of its channels.
+//! A source together with what its readings have shown of each channel so far.
 
 use std::sync::Arc;
 
@@ -9,134 +9,141 @@ use crate::{
     host::{Answer, Health, Hosted},
     mirror::Mirror,
     source::{Channel, Source},
-    track::{Outcome, Track},
+    track::{Increment, Track},
 };
 
-/// Time between two readings of a model.
+/// Shortest time between two readings of a model.
 const MODEL_REST: Seconds = Seconds(0.095);
 
-/// What one channel of a feed said.
+/// One reading of one channel of a feed.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ChannelReading {
     pub(crate) channel: usize,
     pub(crate) at: Seconds,
-    pub(crate) outcome: Outcome,
+    pub(crate) increment: Increment,
 }
 
-/// A source and its channels' tracks.
+/// A source and the tracks of its channels.
 pub(crate) struct Feed {
     pub(crate) tracks: Vec<Track>,
     interval: Option<Seconds>,
-    place: Place,
+    mode: Mode,
 }
 
-enum Place {
-    /// Read here and now.
-    Here(Here),
-    /// Read by a thread of its own.
-    Apart(Arc<Hosted>),
+/// Which thread reads the source.
+enum Mode {
+    /// The thread that wants a reading.
+    Inline(Inline),
+    /// A thread of the source's own.
+    Threaded(Arc<Hosted>),
 }
 
-struct Here {
+struct Inline {
     source: Box<dyn Source>,
     mirrors: Vec<Mirror>,
-    /// A model sees no wraps and no updates: between the ends of spans it is read at most this
-    /// often, for looking through many processes costs.
+    /// A model has no wraps and no updates. Between the ends of spans it is read at most this
+    /// often, because looking through many processes is expensive.
     rest: Option<Seconds>,
     last: Option<Seconds>,
-    /// Kept between readings, so that none of them allocates.
+    /// Kept between readings, so that a reading does not allocate.
     raw: Vec<Option<u64>>,
 }
 
 impl Feed {
-    /// Of a source that answers within microseconds.
-    pub(crate) fn here(source: Box<dyn Source>, interval: Option<Seconds>) -> Self {
+    /// A source that answers within microseconds.
+    pub(crate) fn inline(source: Box<dyn Source>, interval: Option<Seconds>) -> Self {
         let tracks = tracks(source.channels(), interval);
         let mirrors = Mirror::candidates(source.channels());
-        let model = source.channels().iter().all(|it| it.method == Method::Model);
+        let model = source.channels().iter().all(|channel| channel.method == Method::Model);
         let rest = model.then_some(MODEL_REST);
-        let here = Here { source, mirrors, rest, last: None, raw: Vec::new() };
-        Self { tracks, interval, place: Place::Here(here) }
+        let inline = Inline { source, mirrors, rest, last: None, raw: Vec::new() };
+        Self { tracks, interval, mode: Mode::Inline(inline) }
     }
 
-    /// Of a source that may be slow, or hang.
-    pub(crate) fn apart(hosted: Hosted, interval: Option<Seconds>) -> Self {
+    /// A source that may be slow, or hang.
+    pub(crate) fn threaded(hosted: Hosted, interval: Option<Seconds>) -> Self {
         let tracks = tracks(hosted.channels(), interval);
-        Self { tracks, interval, place: Place::Apart(Arc::new(hosted)) }
+        Self { tracks, interval, mode: Mode::Threaded(Arc::new(hosted)) }
     }
 
     /// The source, if it has a thread of its own.
     pub(crate) fn hosted(&self) -> Option<&Arc<Hosted>> {
-        match &self.place {
-            Place::Here(_) => None,
-            Place::Apart(hosted) => Some(hosted),
+        match &self.mode {
+            Mode::Inline(_) => None,
+            Mode::Threaded(hosted) => Some(hosted),
         }
     }
 
-    /// Reads every channel, or asks for it and takes what has come since; what each says, in order
-    /// of time. `edge`: for an end of a span.
+    /// Reads every channel of an inline source. Of a threaded one it takes the answers that have
+    /// arrived and asks for more. Readings are added in order of time. `edge`: a span begins or
+    /// ends.
     pub(crate) fn read(
         &mut self,
         clock: &dyn Clock,
         slept: bool,
         edge: bool,
-        said: &mut Vec<Said>,
+        readings: &mut Vec<ChannelReading>,
     ) {
-        match &mut self.place {
-            Place::Here(here) => here.read(&mut self.tracks, clock, slept, edge, said),
-            Place::Apart(hosted) => {
+        match &mut self.mode {
+            Mode::Inline(inline) => inline.read(&mut self.tracks, clock, slept, edge, readings),
+            Mode::Threaded(hosted) => {
                 let mut answers = Vec::new();
                 hosted.take(&mut answers);
                 if !edge {
                     hosted.ask();
                 }
-                self.take(answers, slept, said);
+                self.take(answers, slept, readings);
             }
         }
     }
 
-    /// Takes what a thread of its own has read.
-    pub(crate) fn take(&mut self, answers: Vec<Answer>, slept: bool, said: &mut Vec<Said>) {
+    /// Takes what the source's own thread has read.
+    pub(crate) fn take(
+        &mut self,
+        answers: Vec<Answer>,
+        slept: bool,
+        readings: &mut Vec<ChannelReading>,
+    ) {
         for Answer { channel, at, reading, .. } in answers {
             let Some(track) = self.tracks.get_mut(channel) else { continue };
-            // Two who wait at once may hand in their answers in the wrong order.
+            // Two threads that wait at the same time may deliver their answers in the wrong order.
             if track.is_before(at) {
-                let outcome = track.advance(at, reading.map_err(|it| it.reason), slept);
-                said.push(Said { channel, at, outcome });
+                let increment = track.advance(at, reading.map_err(|error| error.reason), slept);
+                readings.push(ChannelReading { channel, at, increment });
             }
         }
     }
 
-    /// Looks for channels that have appeared; true if there are any.
+    /// Looks for new channels, and returns whether there are any.
     pub(crate) fn rescan(&mut self) -> bool {
-        let Place::Here(here) = &mut self.place else { return false };
-        if !here.source.rescan() {
+        let Mode::Inline(inline) = &mut self.mode else { return false };
+        if !inline.source.rescan() {
             return false;
         }
         let known = self.tracks.len();
-        self.tracks.extend(tracks(&here.source.channels()[known..], self.interval));
-        let candidates = Mirror::candidates(here.source.channels());
-        let new = candidates.into_iter().filter(|it| it.later() >= known);
-        here.mirrors.extend(new);
+        self.tracks.extend(tracks(&inline.source.channels()[known..], self.interval));
+        let candidates = Mirror::candidates(inline.source.channels());
+        let new = candidates.into_iter().filter(|mirror| mirror.later() >= known);
+        inline.mirrors.extend(new);
         true
     }
 
     /// For each channel, whether it shows the same counter as an earlier one.
     pub(crate) fn mirrored(&self) -> impl Iterator<Item = bool> {
-        let mirrors: &[Mirror] = match &self.place {
-            Place::Here(here) => &here.mirrors,
-            Place::Apart(_) => &[],
+        let mirrors: &[Mirror] = match &self.mode {
+            Mode::Inline(inline) => &inline.mirrors,
+            Mode::Threaded(_) => &[],
         };
         (0..self.tracks.len())
-            .map(move |channel| mirrors.iter().any(|it| it.copy() == Some(channel)))
+            .map(move |channel| mirrors.iter().any(|mirror| mirror.copy() == Some(channel)))
     }
 
-    /// For each channel, why nothing comes, if the source does not answer.
+    /// For each channel, why there are no readings, if the source does not answer.
     pub(crate) fn silent(&self) -> impl Iterator<Item = Option<String>> {
-        let silence = match self.hosted().map(|it| it.health()) {
+        let silence = match self.hosted().map(|hosted| hosted.health()) {
             Some(Health::Quarantined { failures, .. }) => Some(format!(
-                "it did not answer, or failed too often, and is left alone for a while, for the \
-                 {failures}. time"
+                "it did not answer or failed too often, and is paused (pauses in a row: \
+                 {failures})"
             )),
             Some(Health::Stale) => Some("it did not answer in time".to_owned()),
             Some(Health::Well) | None => None,
@@ -145,14 +152,14 @@ impl Feed {
     }
 }
 
-impl Here {
+impl Inline {
     fn read(
         &mut self,
         tracks: &mut [Track],
         clock: &dyn Clock,
         slept: bool,
         edge: bool,
-        said: &mut Vec<Said>,
+        readings: &mut Vec<ChannelReading>,
     ) {
         let now = clock.now();
         if !edge && self.rest.zip(self.last).is_some_and(|(rest, last)| now - last < rest) {
@@ -162,9 +169,10 @@ impl Here {
         self.raw.clear();
         for (channel, track) in tracks.iter_mut().enumerate() {
             let at = clock.now();
-            let reading = self.source.read(channel).map_err(|it| it.reason);
+            let reading = self.source.read(channel).map_err(|error| error.reason);
             self.raw.push(reading.as_ref().ok().copied());
-            said.push(Said { channel, at, outcome: track.advance(at, reading, slept) });
+            let increment = track.advance(at, reading, slept);
+            readings.push(ChannelReading { channel, at, increment });
         }
         for mirror in &mut self.mirrors {
             mirror.check(&self.raw);
@@ -173,5 +181,5 @@ impl Here {
 }
 
 fn tracks(channels: &[Channel], interval: Option<Seconds>) -> Vec<Track> {
-    channels.iter().map(|it| Track::new(it.clone(), interval)).collect()
+    channels.iter().map(|channel| Track::new(channel.clone(), interval)).collect()
 }

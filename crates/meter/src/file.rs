@@ -1,4 +1,4 @@
-//! Small files of the kernel.
+//! Small files of the kernel that hold one number or one word.
 
 use std::{
     fs::{self, File},
@@ -7,41 +7,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// `SYSFS_MAGIC` of `linux/magic.h`.
-const SYSFS: i64 = 0x6265_6572;
-
-/// A file that is being replaced may be seen half written so many times in a row.
+/// How often a file is read again that was caught half written.
 const TRIES: u32 = 5;
 
-/// A file with one number in it that is kept open: reading an open file is five times as fast.
+/// A file that holds one number. It is kept open, because reading an open file is five times as
+/// fast.
 pub(crate) struct NumberFile {
     pub(crate) path: PathBuf,
     file: File,
-    /// The kernel's own file system answers an error from a file that is gone; any other goes on
-    /// answering from a file that was replaced, and has to be asked.
+    /// Whether another file may take its place without an error from this one. In the kernel's own
+    /// file system, reading a file that is gone fails; anywhere else the old content stays readable,
+    /// so each reading first checks whether the file was replaced.
     replaceable: bool,
-    /// Whether its values end with a line break; one of the kernel's that does not is cut short.
+    /// Whether its values end with a line break; a value of the kernel's without one is cut short.
     ends: bool,
-    /// Whether a sign is passed over.
+    /// Whether a minus sign is ignored.
     signed: bool,
 }
 
 impl NumberFile {
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
-        let kernel = rustix::fs::fstatfs(&file).is_ok_and(|it| it.f_type == SYSFS);
-        Ok(Self { path, file, replaceable: !kernel, ends: false, signed: false })
+        let replaceable = !is_in_sysfs(&file);
+        Ok(Self { path, file, replaceable, ends: false, signed: false })
     }
 
-    /// The number without its sign, which some drivers give to what flows out of a battery.
+    /// Reads the number without its sign: some drivers show a battery's discharge as negative.
     pub(crate) fn read_magnitude(&mut self) -> Result<u64, String> {
         self.signed = true;
         self.read()
     }
 
-    /// The number, or in words why there is none.
+    /// Reads the number; on failure returns the reason in words.
     pub(crate) fn read(&mut self) -> Result<u64, String> {
-        if self.replaceable && self.file.metadata().map_or(true, |it| it.nlink() == 0) {
+        if self.replaceable && self.file.metadata().map_or(true, |data| data.nlink() == 0) {
             self.reopen()?;
         }
         let mut answer = self.read_open();
@@ -88,7 +87,19 @@ enum Failed {
     Parse(String),
 }
 
-/// A file's text without the white space around it.
+#[cfg(target_os = "linux")]
+fn is_in_sysfs(file: &File) -> bool {
+    /// `SYSFS_MAGIC` of `linux/magic.h`.
+    const SYSFS: i64 = 0x6265_6572;
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == SYSFS)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_in_sysfs(_file: &File) -> bool {
+    false
+}
+
+/// A file's text without the white space around it; on failure the file's name and the reason.
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;

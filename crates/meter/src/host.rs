@@ -1,9 +1,9 @@
-//! A source on a thread of its own: one that is slow, hangs, panics or fails disturbs no other.
+//! A source on a thread of its own, so that one that is slow, hangs, panics or fails disturbs no other.
 //!
-//! The thread reads every channel once for each time it is asked; those who ask never wait for it
-//! unless they want to, and then no longer than the deadline. A read past the deadline makes the
-//! source stale; after three such deadlines or three rounds without one reading it is quarantined
-//! and only tried again after a pause, which doubles from 1 s to 60 s until a reading succeeds.
+//! The thread reads every channel once per request. A caller may wait for the answers, but never
+//! longer than the deadline. A read that takes longer than the deadline makes the source stale. After
+//! three missed deadlines, or three rounds without any successful reading, the source is quarantined:
+//! it is read again only after a pause, which doubles from 1 s to 60 s until a reading succeeds.
 
 use std::{
     collections::VecDeque,
@@ -21,38 +21,38 @@ use crate::{
     source::{Channel, ReadError, Source},
 };
 
-/// So many deadlines or failed rounds in a row are borne.
+/// Number of missed deadlines or failed rounds in a row after which a source is quarantined.
 const STRIKES: u32 = 3;
-/// The first pause and the longest.
+/// The first pause and the longest one.
 const PAUSES: (Seconds, Seconds) = (Seconds(1.0), Seconds(60.0));
-/// Answers that nobody takes are kept up to this number; then the oldest go.
+/// Number of answers that are kept if nobody takes them; then the oldest are dropped.
 const MOST_ANSWERS: usize = 4096;
 
-/// A source and its thread. Dropping it never blocks: a hung thread is abandoned.
+/// A source and its thread. Dropping it never blocks; a thread that hangs is abandoned.
 pub(crate) struct Hosted {
     channels: Vec<Channel>,
     shared: Arc<Shared>,
     deadline: Duration,
 }
 
-/// A reading and when it was made.
+/// A reading and its time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) channel: usize,
-    /// Midpoint between right before and right after the read, by the meter's clock.
+    /// The middle of the read, by the meter's clock.
     pub(crate) at: Seconds,
-    /// From right before to right after it.
+    /// Duration of the read.
     pub(crate) took: Seconds,
     pub(crate) reading: Result<u64, ReadError>,
 }
 
-/// How a source is doing.
+/// Whether a source answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Health {
     Well,
-    /// A read is past its deadline.
+    /// A read has missed its deadline.
     Stale,
-    /// It is left alone until then; `failures` times in a row.
+    /// It is not read until then, for the `failures`th time in a row.
     Quarantined {
         until: Seconds,
         failures: u32,
@@ -62,17 +62,17 @@ pub(crate) enum Health {
 /// One reading of every channel.
 #[derive(Default)]
 struct Round {
-    /// One of them at least could be read.
+    /// At least one could be read.
     good: bool,
-    /// One of them at least was past its deadline.
+    /// At least one missed its deadline.
     late: bool,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// For the thread: something is asked, or the host is gone.
+    /// Wakes the thread: there is a request, or the host was dropped.
     asked: Condvar,
-    /// For those who wait: an answer came.
+    /// Wakes callers: there is an answer.
     came: Condvar,
     clock: Arc<dyn Clock>,
     deadline: Seconds,
@@ -83,17 +83,17 @@ struct State {
     wanted: bool,
     closed: bool,
     answers: VecDeque<Answer>,
-    /// When each channel's last answer was begun.
+    /// When the read of each channel's last answer began.
     begun: Vec<Option<Seconds>>,
-    /// When the read in progress began, and how many of its deadlines are counted.
+    /// When the read in progress began, and how many of its deadlines were counted so far.
     reading: Option<(Seconds, u32)>,
     strikes: u32,
-    /// Left alone until then, so many times in a row.
+    /// End of the pause, and the number of pauses in a row.
     quarantine: Option<(Seconds, u32)>,
 }
 
 impl State {
-    /// Counts the deadlines that have passed, and draws the consequence.
+    /// Counts the deadlines that have passed, and quarantines the source if there are too many.
     fn review(&mut self, now: Seconds, deadline: Seconds) {
         if let Some((since, counted)) = &mut self.reading {
             let passed = ((now - *since).0 / deadline.0).min(f64::from(u32::MAX)) as u32;
@@ -118,11 +118,11 @@ impl State {
         self.quarantine = Some((now + Seconds(pause), failures));
     }
 
-    /// What a round says about the source.
+    /// Updates the strikes and the quarantine after a round.
     fn conclude(&mut self, round: &Round, now: Seconds, deadline: Seconds) {
         match (round.good, round.late) {
             (true, false) => (self.strikes, self.quarantine) = (0, None),
-            // Its deadlines are counted already; it is back, and may be tried at once.
+            // Its deadlines were counted already. It answers again, so it may be read at once.
             (true, true) => {
                 if let Some((until, _)) = &mut self.quarantine {
                     *until = now;
@@ -142,9 +142,9 @@ impl State {
         self.reading.is_some_and(|(_, passed)| passed > 0)
     }
 
-    /// Whether every channel has an answer that was begun then or later.
+    /// Whether every channel has an answer whose read began at `since` or later.
     fn answered(&self, since: Seconds) -> bool {
-        self.begun.iter().all(|it| it.is_some_and(|begun| begun >= since))
+        self.begun.iter().all(|begun| begun.is_some_and(|begun| begun >= since))
     }
 }
 
@@ -153,14 +153,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, as of now.
+    /// The state with all deadlines counted up to now.
     fn reviewed(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.review(self.clock.now(), self.deadline);
         state
     }
 
-    /// Asks unless the source is to be left alone.
+    /// Requests a round unless the source is quarantined.
     fn ask(&self, state: &mut State) {
         if state.quarantine.is_none_or(|(until, _)| self.clock.now() >= until) {
             state.wanted = true;
@@ -168,7 +168,7 @@ impl Shared {
         }
     }
 
-    /// The thread.
+    /// What the thread does.
     fn serve(&self, mut source: Box<dyn Source>) {
         let count = self.lock().begun.len();
         loop {
@@ -190,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Reads one channel; false if the host is gone.
+    /// Reads one channel; false if the host was dropped.
     fn read(&self, source: &mut dyn Source, channel: usize, last: bool, round: &mut Round) -> bool {
         let before = self.clock.now();
         self.lock().reading = Some((before, 0));
@@ -198,7 +198,7 @@ impl Shared {
             catch_unwind(AssertUnwindSafe(|| source.read(channel))).unwrap_or_else(|_| {
                 let (probe, device) = source.channels().get(channel).map_or_else(
                     || (String::new(), String::new()),
-                    |it| (it.probe.clone(), it.device.clone()),
+                    |channel| (channel.probe.clone(), channel.device.clone()),
                 );
                 Err(ReadError { probe, device, reason: "it panicked".to_owned() })
             });
@@ -232,7 +232,7 @@ impl Hosted {
     ///
     /// # Errors
     ///
-    /// If the operating system has no thread to give.
+    /// If the operating system cannot start a thread.
     pub(crate) fn start(
         source: Box<dyn Source>,
         clock: Arc<dyn Clock>,
@@ -258,20 +258,21 @@ impl Hosted {
         &self.channels
     }
 
-    /// Wants one reading of every channel soon. Never waits; asks that come together are one.
+    /// Requests one reading of every channel. Never waits; requests that come together are one.
     pub(crate) fn ask(&self) {
         let mut state = self.shared.reviewed();
         self.shared.ask(&mut state);
     }
 
-    /// What arrived since the last call, in order of time. Never waits.
+    /// Takes the answers that have arrived since the last call, in order of time. Never waits.
     pub(crate) fn take(&self, out: &mut Vec<Answer>) {
         out.extend(self.shared.reviewed().answers.drain(..));
     }
 
-    /// Asks, and waits until every channel has an answer whose read began at `since` or later, but
-    /// no longer than the deadline; false if it did not come. Of a source that is stale or
-    /// quarantined nothing is awaited. What arrived is taken in any case.
+    /// Requests a round and waits until every channel has an answer whose read began at `since` or
+    /// later, but no longer than the deadline, and not at all if the source is stale or quarantined.
+    /// Returns whether all those answers are there. The answers that have arrived are taken in any
+    /// case.
     pub(crate) fn wait(&self, since: Seconds, out: &mut Vec<Answer>) -> bool {
         let mut state = self.shared.reviewed();
         if !state.answered(since) {
@@ -280,8 +281,8 @@ impl Hosted {
                 state = self
                     .shared
                     .came
-                    .wait_timeout_while(state, self.deadline, |it| {
-                        !it.answered(since) && it.quarantine.is_none()
+                    .wait_timeout_while(state, self.deadline, |state| {
+                        !state.answered(since) && state.quarantine.is_none()
                     })
                     .unwrap_or_else(PoisonError::into_inner)
                     .0;

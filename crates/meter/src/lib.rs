@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-// What a user holds.
+// What a program uses.
 mod builder;
 mod meter;
 mod span;
 
-// From readings to amounts, in this order.
+// From readings to energies, in this order.
 mod clock;
 mod counter;
 mod cover;
@@ -16,42 +16,43 @@ mod power;
 mod report;
 mod sampler;
 mod source;
+mod span_accumulator;
 mod state;
-mod tally;
 mod track;
 mod uncertainty;
 mod update;
 
-// What is asked beyond the amount.
+// What else a report can say.
 mod attribute;
-pub mod beside;
 pub mod carbon;
 pub mod export;
 mod idle;
+pub mod sensor_comparison;
 
-// Sources.
+// Built-in sources.
 mod battery;
 mod cpu_time;
 mod estimator;
 mod file;
 mod hwmon;
+#[cfg(target_os = "linux")]
 mod perf;
 mod plugin;
 mod powercap;
 
-// Plugins at arm's length.
+// Plugins: whether they keep the contract, and how to run one in a process of its own.
 pub mod conformance;
 pub mod isolate;
 
-// The proof.
+// The meter over simulated sensors whose energy is known.
 pub mod validate;
 
 pub use crate::{
     attribute::Attribution,
     builder::{Builder, ProbeStatus, probe_libraries},
-    clock::{Clock, Monotonic, Virtual},
+    clock::{Clock, MonotonicClock, VirtualClock},
     counter::{Advance, Counter},
-    estimator::{Estimator, Fitted, Observation},
+    estimator::{EnergyObservation, Estimator, FittedEstimator},
     idle::Idle,
     meter::{Meter, MeterError, Reading},
     plugin::{LoadError, Plugin},

@@ -1,4 +1,4 @@
-//! The meter: what is read, the open spans, the two ends of a span.
+//! The meter: its sources, its open spans, and what happens when a span begins or ends.
 
 use std::{
     collections::HashMap,
@@ -16,52 +16,56 @@ use units::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
 
 use crate::{
     attribute::Attributor,
-    builder::{Builder, Place, ProbeStatus},
-    clock::{Clock, Monotonic},
+    builder::{Builder, ProbeStatus},
+    clock::{Clock, MonotonicClock},
     cpu_time,
-    feed::Feed,
+    feed::{ChannelReading, Feed},
     host::{Answer, Hosted},
     idle::Idle,
     isolate::IsolateError,
     plugin::LoadError,
-    report::Ended,
+    report::ClosedSpan,
     sampler,
     source::{Channel, Source},
     span::{Span, SpanReport},
-    state::{Open, State},
-    tally::Tally,
-    track::{Outcome, Track},
+    span_accumulator::SpanAccumulator,
+    state::{OpenSpan, State},
+    track::{Increment, Track},
 };
 
-/// Measures spans of work. Clones share one meter; the last one to go stops the sampling thread.
+/// Measures the energy of spans of work. Clones share one meter; the sampling thread stops when the
+/// last clone is dropped.
 #[derive(Clone)]
 pub struct Meter(Arc<Shared>);
 
-/// Is told every sample.
+/// A function that is called with every sample.
 pub(crate) type Observer = Box<dyn FnMut(&[Reading]) + Send>;
 
-/// What a channel shows now.
+/// A channel and the state after its last reading.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Reading {
-    /// Which channel.
+    /// The channel.
     pub channel: Channel,
-    /// Since the meter started.
+    /// The time, since the meter started.
     pub at: Seconds,
     /// Energy since the meter started.
     pub joules: Joules,
-    /// Power of late; `None` before there were two readings.
+    /// Recent power; `None` until there are enough readings.
     pub watts: Option<Watts>,
-    /// The period of its updates, if readings have shown it.
+    /// Time between updates of its value, if readings have shown it.
     pub learnt_period: Option<Seconds>,
 }
 
-/// All that a meter is made of.
+/// The parts that a meter is made from.
 pub(crate) struct Setup {
-    pub(crate) sources: Vec<(Box<dyn Source>, Place)>,
+    pub(crate) sources: Vec<Box<dyn Source>>,
+    /// Whether sources that may block get threads of their own; otherwise all are read inline.
+    pub(crate) threads: bool,
     pub(crate) statuses: Vec<ProbeStatus>,
     pub(crate) standing: Vec<Warning>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// `None`: sampled by hand.
+    /// `None`: no sampling thread.
     pub(crate) interval: Option<Duration>,
     pub(crate) deadline: Duration,
     pub(crate) attributor: Option<Attributor>,
@@ -72,19 +76,19 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     state: Mutex<State>,
     statuses: Vec<ProbeStatus>,
-    /// What is wrong all the time, for every report.
+    /// Warnings that concern every span.
     standing: Vec<Warning>,
     attributor: Option<Attributor>,
-    /// The processor's power at rest and its standard deviation, once watched.
+    /// The processor's idle power and its standard deviation, once they are measured.
     rest: Mutex<Option<(Watts, Watts)>>,
-    /// CPU time of the meter itself.
+    /// CPU time that the meter itself has used.
     own_ns: AtomicU64,
     sampler: Mutex<Option<Thread>>,
-    /// The sources with threads of their own, and their places among the feeds.
+    /// The sources with threads of their own, each with the index of its feed.
     hosted: Vec<(usize, Arc<Hosted>)>,
 }
 
-/// Why a meter could not start.
+/// Why a meter could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeterError {
@@ -100,12 +104,22 @@ pub enum MeterError {
         source: std::io::Error,
     },
     /// A plugin's own process cannot be used.
-    #[error("plugin `{}` cannot run in a process of its own", path.display())]
+    #[error("failed to run plugin `{}` in a process of its own", path.display())]
     Isolate {
         /// The plugin.
         path: PathBuf,
         /// The reason.
         source: IsolateError,
+    },
+    /// A channel of a source of the program's own is not described in a usable way.
+    #[error("channel `{device}` of source `{probe}`: {problem}")]
+    Channel {
+        /// The source.
+        probe: String,
+        /// The channel's device.
+        device: String,
+        /// The field, what it is, and what is expected.
+        problem: String,
     },
     /// The sampling thread could not be started.
     #[error("failed to start the sampling thread")]
@@ -113,20 +127,21 @@ pub enum MeterError {
 }
 
 impl Meter {
-    /// Says what to read; by default RAPL, and a CPU-time model where there is none.
+    /// Starts to build a meter. By default it reads the sensors of this machine, and estimates the
+    /// processor's energy from CPU time if no sensor measures the processor.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// A meter that reads nothing: every energy is absent.
+    /// A meter that reads nothing. Its spans have no energy and cost next to nothing.
     #[must_use]
     pub fn noop() -> Self {
-        Self::new(Setup::by_hand(Vec::new(), Arc::new(Monotonic::default())))
+        Self::new(Setup::by_hand(Vec::new(), Arc::new(MonotonicClock::default())))
     }
 
-    /// A meter over given sources and a given clock, sampled only at the edges of spans and by
-    /// [`Meter::sample`]: for tests and simulations.
+    /// A meter over the given sources and clock, for tests and simulations. It has no threads: all
+    /// sources are read when a span begins or ends, and by [`Meter::sample`].
     #[must_use]
     pub fn with_sources(sources: Vec<Box<dyn Source>>, clock: Box<dyn Clock>) -> Self {
         let meter = Self::new(Setup::by_hand(sources, clock.into()));
@@ -147,25 +162,30 @@ impl Meter {
     }
 
     fn new(setup: Setup) -> Self {
-        let interval = setup.interval.map(|it| Seconds(it.as_secs_f64()));
+        let interval = setup.interval.map(|interval| Seconds(interval.as_secs_f64()));
         let mut standing = setup.standing;
         let mut feeds = Vec::new();
-        for (source, place) in setup.sources {
-            match place {
-                Place::Here => feeds.push(Feed::here(source, interval)),
-                Place::Apart => match Hosted::start(source, setup.clock.clone(), setup.deadline) {
-                    Ok(hosted) => feeds.push(Feed::apart(hosted, interval)),
-                    Err(error) => {
-                        let text = format!("a probe has no thread and is not read: {error}");
-                        standing.push(Warning::new(WarningKind::ProbeFailed, text));
-                    }
-                },
+        for source in setup.sources {
+            if !(setup.threads && source.may_block()) {
+                feeds.push(Feed::inline(source, interval));
+                continue;
+            }
+            let name =
+                source.channels().first().map(|channel| channel.probe.clone()).unwrap_or_default();
+            match Hosted::start(source, setup.clock.clone(), setup.deadline) {
+                Ok(hosted) => feeds.push(Feed::threaded(hosted, interval)),
+                Err(error) => {
+                    let text =
+                        format!("probe `{name}` is not read: failed to start its thread: {error}");
+                    standing.push(Warning::new(WarningKind::ProbeFailed, text));
+                }
             }
         }
         let hosted = feeds.iter().enumerate();
-        let hosted = hosted.filter_map(|(at, it)| Some((at, Arc::clone(it.hosted()?)))).collect();
+        let hosted =
+            hosted.filter_map(|(at, feed)| Some((at, Arc::clone(feed.hosted()?)))).collect();
         let state = State {
-            said: feeds.iter().map(|_| Vec::new()).collect(),
+            readings: feeds.iter().map(|_| Vec::new()).collect(),
             feeds,
             open: HashMap::new(),
             next_id: 0,
@@ -193,23 +213,11 @@ impl Meter {
         let mut state = lock(&shared.state);
         let state = &mut *state;
         state.read(&*shared.clock, true, answers);
-        let tallies = state
+        let accumulators = state
             .feeds
             .iter()
-            .zip(&state.said)
-            .map(|(feed, said)| {
-                (0..feed.tracks.len())
-                    .map(|channel| match said.iter().rfind(|it| it.channel == channel) {
-                        Some(it) => Tally::begin(it.at, &it.outcome),
-                        // The sampling thread was faster and has its answer already, or there is
-                        // none.
-                        None => match feed.tracks[channel].last_edge(entered) {
-                            Some(edge) => Tally::begin(edge.at, &Outcome::First(edge)),
-                            None => Tally::begin(entered, &Outcome::Failed(NO_READING.to_owned())),
-                        },
-                    })
-                    .collect()
-            })
+            .zip(&state.readings)
+            .map(|(feed, readings)| first_readings(feed, readings, entered))
             .collect();
         let id = state.next_id;
         state.next_id += 1;
@@ -217,7 +225,8 @@ impl Meter {
         // The clock comes last here and first at the end: readings are not part of the work.
         let cpu_ns = cpu_time::process_ns();
         let start = shared.clock.now();
-        state.open.insert(id, Open { start, cpu_ns, own_ns, times, tallies, ended: false });
+        let open = OpenSpan { start, cpu_ns, own_ns, times, accumulators, ended: false };
+        state.open.insert(id, open);
         shared.spent(entered, start);
         Span { meter: self.clone(), id, name: name.to_owned() }
     }
@@ -231,27 +240,28 @@ impl Meter {
             if let Some(open) = state.open.get_mut(&span.id) {
                 open.ended = true;
             }
-            // Nobody else waits for a source that hangs.
+            // Without the lock, so that other threads do not wait for a source that hangs.
             drop(state);
             let answers = shared.wait_for_hosted(end);
             state = lock(&shared.state);
-            state.hear(answers, false);
-            state.tell();
+            state.take(answers, false);
+            state.distribute();
         }
         let open = state.open.remove(&span.id).expect("a span is open until it ends or is dropped");
         let rest = *lock(&shared.rest);
         let times = shared.attributor.as_ref().zip(open.times);
-        let shares = times.and_then(|(it, before)| it.since(before, rest));
+        let shares = times.and_then(|(attributor, before)| attributor.since(before, rest));
         let mirrored = state.feeds.iter().flat_map(Feed::mirrored).collect();
         let silent = state.feeds.iter().flat_map(Feed::silent).collect();
-        let channels = state.tracks().map(|it| &it.channel).zip(open.tallies.into_iter().flatten());
-        let channels = channels.map(|(channel, mut tally)| {
-            tally.end(end);
-            (channel, tally)
+        let channels = state.tracks().map(|track| &track.channel);
+        let channels = channels.zip(open.accumulators.into_iter().flatten());
+        let channels = channels.map(|(channel, mut accumulator)| {
+            accumulator.end(end);
+            (channel, accumulator)
         });
         shared.spent(end, shared.clock.now());
         let seconds = |now: u64, before: u64| Seconds(now.saturating_sub(before) as f64 * 1e-9);
-        Ended {
+        ClosedSpan {
             name: &span.name,
             start: open.start,
             end,
@@ -270,9 +280,9 @@ impl Meter {
         lock(&self.0.state).open.remove(&id);
     }
 
-    /// Watches the machine at rest: power and how much it moves, over ten equal parts of that
-    /// time. `None` if nothing can be read. Keep the machine idle meanwhile. From then on, an
-    /// [`Attribution`](crate::Attribution) knows the idle part.
+    /// Measures the machine's idle power and how much it varies, over ten equal parts of `duration`.
+    /// Blocks for that time, during which the machine must be idle. `None` if nothing can be read.
+    /// From then on, an [`Attribution`](crate::Attribution) includes the idle part.
     #[must_use]
     pub fn idle(&self, duration: Duration) -> Option<Idle> {
         const PARTS: u32 = 10;
@@ -284,61 +294,63 @@ impl Meter {
             })
             .collect();
         let idle = Idle::of(&parts);
-        *lock(&self.0.rest) = idle.and_then(|it| it.processor);
+        *lock(&self.0.rest) = idle.and_then(|idle| idle.processor);
         idle
     }
 
-    /// Reads every channel now. The sampling thread does this by itself.
+    /// Reads every channel now, as the sampling thread does at each interval.
     pub fn sample(&self) {
         let shared = &*self.0;
         let answers = shared.wait_for_hosted(shared.clock.now());
         lock(&shared.state).read(&*shared.clock, true, answers);
     }
 
-    /// Looks for channels that have appeared. The sampling thread does this once a second.
+    /// Looks for new channels, as the sampling thread does once a second.
     pub fn rescan(&self) {
         self.0.rescan();
     }
 
-    /// What can be read here and what cannot.
+    /// Every probe: what it reads, or why it is not available and what to do about it.
     #[must_use]
     pub fn probes(&self) -> &[ProbeStatus] {
         &self.0.statuses
     }
 
-    /// What each channel showed at its last reading.
+    /// The state of each channel after its last reading.
     #[must_use]
     pub fn readings(&self) -> Vec<Reading> {
         self.0.readings()
     }
 
-    /// CPU time that the meter itself used so far: its threads, and the two ends of every span.
+    /// CPU time that the meter itself has used: its threads, and the two ends of every span.
     #[must_use]
     pub fn own_cpu(&self) -> Seconds {
         Seconds(self.0.own_ns.load(Ordering::Relaxed) as f64 * 1e-9)
     }
 
-    /// The channels that are read, for a run's record.
+    /// The channels that are read, in the form that is kept with a measurement.
     #[must_use]
     pub fn probe_uses(&self) -> Vec<ProbeUse> {
         let state = lock(&self.0.state);
-        let channels = state.tracks().map(|it| &it.channel);
+        let channels = state.tracks().map(|track| &track.channel);
         channels
-            .map(|it| ProbeUse {
-                probe: it.probe.clone(),
-                domain: it.domain,
-                device: it.device.clone(),
-                method: it.method,
-                model: it.model.clone(),
+            .map(|channel| ProbeUse {
+                probe: channel.probe.clone(),
+                domain: channel.domain,
+                device: channel.device.clone(),
+                method: channel.method,
+                model: channel.model.clone(),
             })
             .collect()
     }
 }
 
 impl Setup {
+    /// Without threads, on a given clock.
     fn by_hand(sources: Vec<Box<dyn Source>>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            sources: sources.into_iter().map(|it| (it, Place::Here)).collect(),
+            sources,
+            threads: false,
             statuses: Vec::new(),
             standing: Vec::new(),
             clock,
@@ -356,15 +368,15 @@ impl Shared {
         lock(&self.state).read(&*self.clock, false, Vec::new());
     }
 
-    /// Looks for channels that have appeared.
+    /// Looks for new channels.
     pub(crate) fn rescan(&self) {
         let mut state = lock(&self.state);
         let state = &mut *state;
         for (at, feed) in state.feeds.iter_mut().enumerate() {
             if feed.rescan() {
                 for open in state.open.values_mut() {
-                    let late = || Tally::late(open.start);
-                    open.tallies[at].resize_with(feed.tracks.len(), late);
+                    let late = || SpanAccumulator::late(open.start);
+                    open.accumulators[at].resize_with(feed.tracks.len(), late);
                 }
             }
         }
@@ -389,13 +401,13 @@ impl Shared {
         state.tracks().filter_map(Track::shortest_wrap).min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// Whether a counter's period is still to be learnt.
+    /// Whether the update period of a counter is not known yet.
     pub(crate) fn is_learning(&self) -> bool {
         lock(&self.state).tracks().any(Track::is_learning)
     }
 
-    /// Asks the sources with threads of their own, all at once, and waits for what they read after
-    /// `since`, each for its deadline at most.
+    /// Asks all sources with threads of their own at the same time, and waits for what they read
+    /// after `since`, for each at most until its deadline.
     fn wait_for_hosted(&self, since: Seconds) -> Vec<(usize, Vec<Answer>)> {
         for (_, hosted) in &self.hosted {
             hosted.ask();
@@ -408,19 +420,38 @@ impl Shared {
         self.hosted.iter().map(wait).collect()
     }
 
-    /// The meter's own cost, on a thread of somebody else.
+    /// Adds the time between two moments, on the caller's thread, to the meter's own CPU time.
     fn spent(&self, from: Seconds, to: Seconds) {
         self.own((to - from).0.max(0.0));
     }
 
-    /// The meter's own cost.
+    /// Adds to the meter's own CPU time.
     pub(crate) fn own(&self, seconds: f64) {
         self.own_ns.fetch_add((seconds * 1e9) as u64, Ordering::Relaxed);
     }
 }
 
-/// Of a source with a thread of its own.
+/// Why a threaded source has no reading at the start of a span.
 const NO_READING: &str = "no reading in time";
+
+/// The sums of a new span over the channels of a feed, each with its reading at the span's start.
+fn first_readings(
+    feed: &Feed,
+    readings: &[ChannelReading],
+    entered: Seconds,
+) -> Vec<SpanAccumulator> {
+    let first = |channel: usize| {
+        if let Some(reading) = readings.iter().rfind(|reading| reading.channel == channel) {
+            return SpanAccumulator::begin(reading.at, &reading.increment);
+        }
+        // The sampling thread has taken the answer already, or there is none.
+        match feed.tracks[channel].last_edge(entered) {
+            Some(edge) => SpanAccumulator::begin(edge.at, &Increment::First(edge)),
+            None => SpanAccumulator::begin(entered, &Increment::Failed(NO_READING.to_owned())),
+        }
+    };
+    (0..feed.tracks.len()).map(first).collect()
+}
 
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -436,7 +467,7 @@ impl Drop for Shared {
     }
 }
 
-/// Locks, also after a panic elsewhere: no sum is left half written.
+/// Locks even if another thread panicked with the lock: it leaves no sum half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -168,6 +168,10 @@ impl Source for Perf {
         &self.channels
     }
 
+    fn may_block(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, channel: usize) -> Result<u64, ReadError> {
         let fail = |reason: String| ReadError {
             probe: NAME.to_owned(),

@@ -87,6 +87,10 @@ impl Source for Powercap {
         &self.channels
     }
 
+    fn may_block(&self) -> bool {
+        false
+    }
+
     fn rescan(&mut self) -> bool {
         let before = self.channels.len();
         if let Ok(zones) = zones(&self.folder) {

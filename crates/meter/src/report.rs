@@ -1,4 +1,4 @@
-//! From sums to a report: amounts, intervals, doubts.
+//! Turns the sums of a span into its report: energies, intervals and warnings.
 
 use units::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, WarningKind, Watts};
 
@@ -7,74 +7,78 @@ use crate::{
     cover::{disagreements, in_total},
     source::{Channel, Kind},
     span::{Absence, SpanReport},
-    tally::Tally,
+    span_accumulator::SpanAccumulator,
     uncertainty::{half_width, resolution_variance},
 };
 
-/// A span of fewer updates of a sensor than this is too short for it: the two ends alone make an
-/// error of some ten percent.
+/// A span with fewer updates of a sensor than this is too short for it: the two ends alone cause an
+/// error of about ten percent.
 const FEWEST_UPDATES: f64 = 10.0;
 
-/// A span that has ended, before it is told.
-pub(crate) struct Ended<'a> {
+/// A span that has ended, with everything that its report is made from.
+pub(crate) struct ClosedSpan<'a> {
     pub(crate) name: &'a str,
     pub(crate) start: Seconds,
     pub(crate) end: Seconds,
     pub(crate) cpu: Seconds,
     pub(crate) own_cpu: Seconds,
-    /// Each with its sums over the span.
-    pub(crate) channels: Vec<(&'a Channel, Tally)>,
+    /// Each channel with its sums over the span.
+    pub(crate) channels: Vec<(&'a Channel, SpanAccumulator)>,
     /// For each channel, whether it shows the same counter as an earlier one.
     pub(crate) mirrored: Vec<bool>,
-    /// For each channel whose source does not answer, that in words.
+    /// For each channel, why its source does not answer; `None` if it does.
     pub(crate) silent: Vec<Option<String>>,
     pub(crate) shares: Option<Shares>,
-    /// What is wrong with the meter all the time.
+    /// Warnings that concern every span of the meter.
     pub(crate) standing: &'a [Warning],
 }
 
-impl Ended<'_> {
+impl ClosedSpan<'_> {
     pub(crate) fn report(self) -> SpanReport {
         let duration = self.end - self.start;
-        let all: Vec<&Channel> = self.channels.iter().map(|it| it.0).collect();
+        let all: Vec<&Channel> = self.channels.iter().map(|(channel, _)| *channel).collect();
         let counted = in_total(&all, &self.mirrored);
         let mut warnings = self.standing.to_vec();
         let (mut domains, mut absent) = (Vec::new(), Vec::new());
         let parts = self.channels.iter().zip(&counted).zip(&self.mirrored).zip(self.silent);
-        for ((((channel, tally), counts), mirrored), silent) in parts {
-            warn(channel, tally, duration, *counts, &mut warnings);
-            if *mirrored && tally.energy > Joules(0.0) {
+        for ((((channel, accumulator), counts), mirrored), silent) in parts {
+            warn(channel, accumulator, duration, *counts, &mut warnings);
+            if *mirrored && accumulator.energy > Joules(0.0) {
                 let text = format!(
-                    "`{}` of probe `{}` shows the same counter as another: it is counted once",
+                    "`{}` of probe `{}` shows the same counter as another channel and is not \
+                     counted again",
                     channel.device, channel.probe
                 );
                 warnings.push(Warning::new(WarningKind::Overlap, text));
             }
             // A channel without two good readings has no energy: absent, not 0.
-            if tally.steps > 0 {
-                domains.push(domain_energy(channel, tally, duration, *counts));
+            if accumulator.steps > 0 {
+                domains.push(domain_energy(channel, accumulator, duration, *counts));
             } else {
                 absent.push(Absence {
                     domain: channel.domain,
                     device: channel.device.clone(),
                     probe: channel.probe.clone(),
                     reason: silent
-                        .or_else(|| tally.last_failure.clone())
+                        .or_else(|| accumulator.last_failure.clone())
                         .unwrap_or_else(|| "fewer than two readings".to_owned()),
                     in_total: *counts,
                 });
             }
         }
         let total = Energy::total(
-            domains.iter().filter(|it: &&DomainEnergy| it.in_total).map(DomainEnergy::energy),
+            domains
+                .iter()
+                .filter(|domain: &&DomainEnergy| domain.in_total)
+                .map(DomainEnergy::energy),
         );
         if total.is_none() {
-            let text = "nothing could be read or modelled: there are no joules; `wattlab probes` \
-                        tells why";
+            let text = "no energy: no sensor could be read and no model was used; `wattlab probes` \
+                        says why";
             warnings.push(Warning::new(WarningKind::NoEnergy, text));
         }
         warnings.extend(disagreements(&domains));
-        let attribution = self.shares.and_then(|it| it.of(&domains, duration));
+        let attribution = self.shares.and_then(|shares| shares.of(&domains, duration));
         SpanReport {
             name: self.name.to_owned(),
             start: self.start,
@@ -92,21 +96,21 @@ impl Ended<'_> {
 
 fn domain_energy(
     channel: &Channel,
-    tally: &Tally,
+    accumulator: &SpanAccumulator,
     duration: Seconds,
     in_total: bool,
 ) -> DomainEnergy {
-    let mean = (duration.0 > 0.0).then(|| tally.energy / duration);
+    let mean = (duration.0 > 0.0).then(|| accumulator.energy / duration);
     let resolution = match channel.kind {
         Kind::Counter { .. } => channel.joules(1),
         Kind::Power => Watts(channel.unit) * duration,
     };
-    let mut random = tally.error(channel, duration);
+    let mut random = accumulator.error(channel, duration);
     random.variance += resolution_variance(resolution);
-    let gain = tally.energy * channel.relative_error;
-    let mut uncertainty = half_width(random, gain, tally.doubt);
-    // Nothing counted is less than one unit, not nothing: the interval includes both.
-    if tally.energy < resolution && uncertainty < resolution {
+    let gain = accumulator.energy * channel.relative_error;
+    let mut uncertainty = half_width(random, gain, accumulator.doubt);
+    // A counter that did not move has counted less than one unit, which the interval must include.
+    if accumulator.energy < resolution && uncertainty < resolution {
         uncertainty = resolution;
     }
     DomainEnergy {
@@ -115,19 +119,19 @@ fn domain_energy(
         probe: channel.probe.clone(),
         origin: channel.method.origin(),
         method: channel.method,
-        joules: tally.energy,
+        joules: accumulator.energy,
         mean_power: mean,
-        peak_power: tally.peak,
+        peak_power: accumulator.peak,
         uncertainty,
-        samples: tally.samples,
-        gap: tally.gap,
+        samples: accumulator.samples,
+        gap: accumulator.gap,
         in_total,
     }
 }
 
 fn warn(
     channel: &Channel,
-    tally: &Tally,
+    accumulator: &SpanAccumulator,
     duration: Seconds,
     in_total: bool,
     warnings: &mut Vec<Warning>,
@@ -140,40 +144,43 @@ fn warn(
         } else {
             channel.domain.word()
         };
-        let text = format!("no sensor of {what}: its joules are estimated: {model}");
+        let text = format!("no sensor measures {what}; its energy is estimated: {model}");
         tell(WarningKind::EstimatedEnergy, text);
     }
-    if tally.failures > 0 {
-        let reason = tally.last_failure.as_deref().unwrap_or_default();
-        let text = format!("{name}: {} readings failed, the last with: {reason}", tally.failures);
+    if accumulator.failures > 0 {
+        let reason = accumulator.last_failure.as_deref().unwrap_or_default();
+        let failures = accumulator.failures;
+        let text = format!("failed readings of {name}: {failures}, the last one: {reason}");
         tell(WarningKind::ProbeFailed, text);
     }
-    if tally.steps == 0 {
-        let lacks = if in_total { "; the total lacks it" } else { "" };
-        let text = format!("{name} could not be read: it has no joules here{lacks}");
+    if accumulator.steps == 0 {
+        let lacks = if in_total { "; the total does not include it" } else { "" };
+        let text = format!("{name} could not be read and has no energy in this span{lacks}");
         tell(WarningKind::SensorGap, text);
-    } else if tally.gap > Seconds(0.0) {
-        let text = format!("{name}: no reading covers {:.3} of {duration:.3}", tally.gap);
+    } else if accumulator.gap > Seconds(0.0) {
+        let text = format!("{name}: no reading covers {:.3} of {duration:.3}", accumulator.gap);
         tell(WarningKind::SensorGap, text);
     }
-    if tally.resets > 0 {
+    if accumulator.resets > 0 {
         let text = format!(
-            "{name} fell as no wrap can: it started anew, and what it counted just before is lost, \
-             or it was misread"
+            "{name}: the counter decreased by an amount that wrap-around cannot explain; it was \
+             reset, and the energy since the reading before is lost, or it was misread"
         );
         tell(WarningKind::SensorGap, text);
     }
-    if tally.wraps_in_doubt > 0 {
-        let text = format!("{name} was not read for so long that it may have wrapped once more");
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.implausible > 0 {
-        let text = format!("{name} rose faster than hardware of its kind can draw");
-        tell(WarningKind::SensorGap, text);
-    }
-    if tally.steps > 0 && duration < channel.period * FEWEST_UPDATES {
+    if accumulator.wraps_in_doubt > 0 {
         let text = format!(
-            "{name} is updated every {} only: {duration:.6} is too short for it",
+            "{name} was not read for so long that its counter may have wrapped more than once"
+        );
+        tell(WarningKind::SensorGap, text);
+    }
+    if accumulator.implausible > 0 {
+        let text = format!("{name}: the counter increased faster than such hardware can draw");
+        tell(WarningKind::SensorGap, text);
+    }
+    if accumulator.steps > 0 && duration < channel.period * FEWEST_UPDATES {
+        let text = format!(
+            "{name} is updated only every {}; a span of {duration:.6} is too short for it",
             channel.period
         );
         tell(WarningKind::BelowResolution, text);

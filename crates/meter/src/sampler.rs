@@ -12,20 +12,21 @@ use crate::{
     meter::{Observer, Shared},
 };
 
-/// Counters are read at least this often in the shortest time in which one of them can wrap.
+/// How often counters are read, at least, in the shortest time in which one of them can wrap.
 const PER_WRAP: f64 = 2.5;
 
-/// New channels are looked for this often.
+/// Time between two looks for new channels.
 const RESCAN: Duration = Duration::from_secs(1);
 
-/// For so long at the start, readings are dense enough to see when sensors renew their values:
-/// each is later than the one before by a fixed share of the time since the start, so that sensors
-/// of any period are seen equally well, at a hundred readings or so.
+/// At the start, for this long, readings are dense enough to learn how often sensors renew their
+/// values. Each pause is a fixed share (one part in `DENSITY`) of the time since the start, so that
+/// sensors of any period are sampled equally well with about a hundred readings.
 const LEARNING: Duration = Duration::from_secs(1);
 const DENSITY: u32 = 15;
+/// The shortest pause while learning.
 const DENSEST: Duration = Duration::from_micros(100);
 
-/// Starts the thread; it ends when the meter is gone.
+/// Starts the thread; it ends when the meter is dropped.
 pub(crate) fn start(
     shared: Weak<Shared>,
     interval: Duration,
@@ -66,8 +67,8 @@ fn run(shared: &Weak<Shared>, interval: Duration, mut observer: Option<Observer>
 }
 
 fn next_pause(shared: &Arc<Shared>, interval: Duration, learning: Option<Duration>) -> Duration {
-    let wrap = shared.shortest_wrap().map(|it| Duration::from_secs_f64(it.0 / PER_WRAP));
-    let pause = wrap.map_or(interval, |it| interval.min(it)).max(Duration::from_millis(1));
+    let wrap = shared.shortest_wrap().map(|wrap| Duration::from_secs_f64(wrap.0 / PER_WRAP));
+    let pause = wrap.map_or(interval, |wrap| interval.min(wrap)).max(Duration::from_millis(1));
     match learning {
         Some(since_start) => pause.min((since_start / DENSITY).max(DENSEST)),
         None => pause,

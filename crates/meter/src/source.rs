@@ -4,13 +4,14 @@ use units::{Domain, Joules, Method, Seconds, Watts};
 
 /// What a raw value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
-    /// Energy since some start; wraps at `range` raw units, if at all.
+    /// Energy since some start.
     Counter {
-        /// See [`crate::Counter`].
+        /// The counter wraps to 0 when it would reach this many raw units; `None` if it never wraps.
         range: Option<u64>,
     },
-    /// Power now.
+    /// Power at the time of the reading.
     Power,
 }
 
@@ -19,33 +20,34 @@ pub enum Kind {
 pub struct Channel {
     /// The source's name.
     pub probe: String,
-    /// What it covers.
+    /// The part of the machine that it covers.
     pub domain: Domain,
-    /// Which device: `package-0`, a GPU's UUID, ….
+    /// The device: `package-0`, a GPU's UUID, and so on.
     pub device: String,
-    /// The device this one lies inside, for a sub-domain: `package-0` of its cores.
+    /// The device that contains this one, for a sub-domain: `package-0` for its cores. `None` if it
+    /// is in no other.
     pub inside: Option<String>,
-    /// What two ways of reading one counter share (`rapl/package-0`, a GPU's UUID): channels of one
-    /// identity are copies of each other.
+    /// A name shared by every way of reading the same counter (`rapl/package-0`, a GPU's UUID).
+    /// Channels with equal identities are copies, and one of them is counted. `None` if unknown.
     pub identity: Option<String>,
     /// Counter or power.
     pub kind: Kind,
     /// How readings become joules.
     pub method: Method,
-    /// Joules (counter) or watts (power) of one raw unit.
+    /// Joules (counter) or watts (power) per raw unit.
     pub unit: f64,
-    /// Half-width of the 95 % interval of the sensor's gain, relative.
+    /// Half-width of the 95 % interval of the sensor's gain, as a share: 0.05 for ±5 %.
     pub relative_error: f64,
-    /// Time between updates of the value; 0 if it is always fresh.
+    /// Time between updates of the value; 0 if every reading is fresh.
     pub period: Seconds,
     /// Time over which the sensor averages a power before it shows it; 0 if it does not.
     pub averaging: Seconds,
-    /// For a model: which, in words.
+    /// A description of the model; `None` for a sensor.
     pub model: Option<String>,
 }
 
 impl Channel {
-    /// A channel of its own: inside no other, always fresh, without an error of its gain.
+    /// A channel that is in no other device, always fresh, and without an error of its gain.
     #[must_use]
     pub fn new(
         probe: &str,
@@ -71,18 +73,40 @@ impl Channel {
         }
     }
 
-    /// The power that so many raw units are.
+    /// The power that a number of raw units stands for.
     #[must_use]
     pub fn watts(&self, raw: u64) -> Watts {
         Watts(raw as f64 * self.unit)
     }
 
-    /// The energy of so many raw units of a counter.
+    /// The energy that a number of raw units of a counter stands for.
     #[must_use]
     pub fn joules(&self, raw: u64) -> Joules {
         Joules(raw as f64 * self.unit)
     }
+
+    /// What makes this description unusable, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        if !UNITS.contains(&self.unit) {
+            let (low, high) = (UNITS.start(), UNITS.end());
+            return Some(format!("unit {}, expected {low:e} to {high:e}", self.unit));
+        }
+        if self.kind == (Kind::Counter { range: Some(0) }) {
+            return Some("range 0, expected 1 or more, or none".to_owned());
+        }
+        let numbers = [
+            ("relative_error", self.relative_error),
+            ("period", self.period.0),
+            ("averaging", self.averaging.0),
+        ];
+        let (name, value) =
+            numbers.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))?;
+        Some(format!("{name} {value}, expected a finite number from 0 on"))
+    }
 }
+
+/// A raw unit is between 1 fJ (or fW) and 1 GJ (or GW): a wide guess at what hardware shows.
+pub(crate) const UNITS: std::ops::RangeInclusive<f64> = 1e-15..=1e9;
 
 /// Why a channel could not be read this time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,28 +116,40 @@ pub struct ReadError {
     pub probe: String,
     /// The channel's device.
     pub device: String,
-    /// In words.
+    /// The reason, in words.
     pub reason: String,
 }
 
-/// Why a source is not there, and what to do about it.
+/// Why a source is not available, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Absent {
     pub(crate) reason: String,
     pub(crate) remedy: String,
 }
 
-/// Something that can be read: a tree of files, a plugin, a model.
+/// Something that can be read: a tree of files, a plugin, a model, or your own sensor.
+///
+/// A source reports raw values only. The meter follows counters through their wraps, converts
+/// units, integrates powers and computes intervals, all from what [`Source::channels`] says.
+/// Hand a source to a meter with [`Builder::source`](crate::Builder::source).
 pub trait Source: Send {
-    /// Its channels. Their order never changes; new ones come at the end.
+    /// Its channels. Their order never changes; new channels are added at the end.
     fn channels(&self) -> &[Channel];
 
-    /// Looks for channels that were not there before; true if there are any.
+    /// Whether a reading may take longer than some microseconds or hang. Such a source is read on a
+    /// thread of its own, so that it delays no other; one that never blocks is read by the thread
+    /// that begins or ends a span, which is closer to the span's ends.
+    fn may_block(&self) -> bool {
+        true
+    }
+
+    /// Looks for channels that were not there before, and returns whether there are any. It is
+    /// called once a second, and only if the source does not block.
     fn rescan(&mut self) -> bool {
         false
     }
 
-    /// Reads one channel's raw value.
+    /// Reads the raw value of one channel, given by its index in [`Source::channels`].
     ///
     /// # Errors
     ///

@@ -1,12 +1,14 @@
-//! Spans: named stretches of work, and what they cost.
+//! Spans: named stretches of work, and the report of their energy.
+
+use std::fmt;
 
 use units::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
 
 use crate::{attribute::Attribution, meter::Meter};
 
-/// A stretch of work that is being measured; [`Span::end`] tells what it cost.
+/// A stretch of work that is being measured; [`Span::end`] reports its energy.
 ///
-/// Spans may nest and overlap, also across threads. A dropped span reports nothing.
+/// Spans may nest and overlap, also across threads. A span that is dropped reports nothing.
 #[must_use = "a span that is not ended reports nothing"]
 #[derive(Debug)]
 pub struct Span {
@@ -34,44 +36,59 @@ impl Drop for Span {
     }
 }
 
-/// What a span cost.
+/// The energy of a span, and everything that qualifies it.
+///
+/// As text it is one line: `fit: 0.0010 J ± 0.0005 J, estimated, in 0.002 s`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SpanReport {
-    /// Its path.
+    /// The span's path: its own name after those of the spans that contain it.
     pub name: String,
-    /// Since the meter started.
+    /// Start, since the meter started.
     pub start: Seconds,
-    /// Its length.
+    /// Length.
     pub duration: Seconds,
     /// Energy of each channel that could be read.
     pub domains: Vec<DomainEnergy>,
-    /// Energy over a disjoint cover of the domains; `None` where nothing could be read.
+    /// Energy over domains that do not overlap; `None` if nothing could be read.
     pub total: Option<Energy>,
-    /// Channels that exist and have no energy here, and why.
+    /// Channels that exist and have no energy in this span, and why.
     pub absent: Vec<Absence>,
-    /// Whose energy the processor's is; `None` unless the meter was told to find out
-    /// ([`crate::Builder::attribute`]) and the processor is measured.
+    /// How the processor's energy divides between this process tree and all others. `None` unless
+    /// [`crate::Builder::attribute`] was called and a sensor measures the processor.
     pub attribution: Option<Attribution>,
-    /// CPU time of this process, all threads, without its children.
+    /// CPU time of this process, all threads together, without child processes.
     pub cpu: Seconds,
-    /// Of that, what the meter itself used: its threads, and the two ends of every span.
+    /// The part of it that the meter itself used: its threads, and the two ends of every span.
     pub own_cpu: Seconds,
-    /// Doubts.
+    /// Reasons to doubt these numbers.
     pub warnings: Vec<Warning>,
+}
+
+impl fmt::Display for SpanReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name)?;
+        match &self.total {
+            Some(total) => write!(f, "{total}")?,
+            None => f.write_str("no energy")?,
+        }
+        write!(f, ", in {:.3}", self.duration)
+    }
 }
 
 /// A channel that has no energy in a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Absence {
-    /// What it would cover.
+    /// The part of the machine that it covers.
     pub domain: units::Domain,
-    /// Which one.
+    /// The device.
     pub device: String,
     /// The probe that should have read it.
     pub probe: String,
-    /// In words.
+    /// Why there is no energy.
     pub reason: String,
-    /// Whether the total lacks it.
+    /// Whether the total would include it.
     pub in_total: bool,
 }
 

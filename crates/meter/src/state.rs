@@ -1,4 +1,4 @@
-//! What the meter knows: its feeds and the open spans.
+//! The feeds of a meter and its open spans.
 
 use std::collections::HashMap;
 
@@ -7,44 +7,44 @@ use units::Seconds;
 use crate::{
     attribute::Times,
     clock::Clock,
-    feed::{Feed, Said},
+    feed::{ChannelReading, Feed},
     host::Answer,
-    tally::Tally,
+    span_accumulator::SpanAccumulator,
     track::Track,
 };
 
 /// The feeds and the open spans, under the meter's one lock.
 pub(crate) struct State {
     pub(crate) feeds: Vec<Feed>,
-    pub(crate) open: HashMap<u64, Open>,
+    pub(crate) open: HashMap<u64, OpenSpan>,
     pub(crate) next_id: u64,
     pub(crate) suspended: Seconds,
-    /// Kept between readings, so that none of them allocates.
-    pub(crate) said: Vec<Vec<Said>>,
+    /// The latest readings of each feed. Kept between readings, so that a reading does not allocate.
+    pub(crate) readings: Vec<Vec<ChannelReading>>,
 }
 
-/// An open span.
-pub(crate) struct Open {
+/// A span that has begun and not been reported.
+pub(crate) struct OpenSpan {
     pub(crate) start: Seconds,
     pub(crate) cpu_ns: u64,
     pub(crate) own_ns: u64,
     pub(crate) times: Option<Times>,
     /// One for each track of each feed.
-    pub(crate) tallies: Vec<Vec<Tally>>,
+    pub(crate) accumulators: Vec<Vec<SpanAccumulator>>,
     /// It has ended, and only waits for the sources with threads of their own.
     pub(crate) ended: bool,
 }
 
-/// A suspended machine was away for longer than this.
+/// A machine whose boot-time clock ran ahead by more than this was suspended.
 const SUSPENDED: Seconds = Seconds(0.1);
 
 impl State {
     pub(crate) fn tracks(&self) -> impl Iterator<Item = &Track> {
-        self.feeds.iter().flat_map(|it| &it.tracks)
+        self.feeds.iter().flat_map(|feed| &feed.tracks)
     }
 
-    /// Takes the answers of the sources with threads of their own, reads the others, and adds what
-    /// they say to every open span. `edge`: for an end of a span.
+    /// Takes the answers of the threaded sources, reads the others, and adds all readings to every
+    /// open span. `edge`: a span begins or ends.
     pub(crate) fn read(
         &mut self,
         clock: &dyn Clock,
@@ -53,32 +53,34 @@ impl State {
     ) {
         let suspended = clock.suspended();
         let slept = suspended - std::mem::replace(&mut self.suspended, suspended) > SUSPENDED;
-        self.hear(answers, slept);
-        for (feed, said) in self.feeds.iter_mut().zip(&mut self.said) {
-            feed.read(clock, slept, edge, said);
+        self.take(answers, slept);
+        for (feed, readings) in self.feeds.iter_mut().zip(&mut self.readings) {
+            feed.read(clock, slept, edge, readings);
         }
-        self.tell();
+        self.distribute();
     }
 
-    /// Takes the answers of the sources with threads of their own.
-    pub(crate) fn hear(&mut self, answers: Vec<(usize, Vec<Answer>)>, slept: bool) {
-        self.said.iter_mut().for_each(Vec::clear);
+    /// Replaces the latest readings by the answers of the threaded sources, given with the index of
+    /// their feed.
+    pub(crate) fn take(&mut self, answers: Vec<(usize, Vec<Answer>)>, slept: bool) {
+        self.readings.iter_mut().for_each(Vec::clear);
         for (at, answers) in answers {
-            self.feeds[at].take(answers, slept, &mut self.said[at]);
+            self.feeds[at].take(answers, slept, &mut self.readings[at]);
         }
     }
 
-    /// Adds what was said to every open span.
-    pub(crate) fn tell(&mut self) {
+    /// Adds the latest readings to every open span.
+    pub(crate) fn distribute(&mut self) {
         for span in self.open.values_mut() {
-            let feeds = self.feeds.iter().zip(&self.said).zip(&mut span.tallies);
-            for ((feed, said), tallies) in feeds {
-                // The others have been read for it at its end already.
+            let feeds = self.feeds.iter().zip(&self.readings).zip(&mut span.accumulators);
+            for ((feed, readings), accumulators) in feeds {
+                // Inline sources were read for this span when it ended.
                 if span.ended && feed.hosted().is_none() {
                     continue;
                 }
-                for it in said {
-                    tallies[it.channel].add(&feed.tracks[it.channel].channel, &it.outcome);
+                for reading in readings {
+                    let channel = &feed.tracks[reading.channel].channel;
+                    accumulators[reading.channel].add(channel, &reading.increment);
                 }
             }
         }

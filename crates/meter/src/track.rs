@@ -9,75 +9,76 @@ use crate::{
     update::Updates,
 };
 
-/// A sampler this many intervals late has left a gap in a power sensor's curve.
+/// A reading of power that comes this many sampling intervals after the one before leaves a gap.
 const LATE: f64 = 3.0;
 
-/// Counters are updated at some rate: over short times they may seem to run this much ahead.
+/// Counters are updated in steps, so over a short time they may seem to run ahead by this much.
 const AHEAD: Seconds = Seconds(1.0);
 
-/// A fall this close below the range is a wrap even if it came faster than is possible.
+/// A decrease that, as a wrap, adds less than this share of the range is a wrap even if it came
+/// faster than hardware allows.
 const NEAR_WRAP: f64 = 1.0 / 16.0;
 
-/// A counter's recent power is taken over so many of its updates (at first over fewer: a rough
-/// value is better than none),
+/// A counter's recent power is a mean over this many of its updates. The first value is a mean over
+/// fewer, because a rough value is better than none.
 const UPDATES: f64 = 10.0;
 pub(crate) const FIRST_UPDATES: f64 = 3.0;
 
-/// and over no less than this, however often it is updated.
+/// The shortest time over which a mean power is taken, however often the counter is updated.
 pub(crate) const SHORTEST_WINDOW: Seconds = Seconds(1e-3);
 
-/// From this period on, the updates of a counter are seen one by one and it is interpolated between
-/// them. A faster counter costs nothing worth it, and its readings are told as they are.
+/// A counter with this update period or a longer one is interpolated between its updates, which
+/// the readings show one by one. Readings of a faster counter are used unchanged.
 const INTERPOLATED: Seconds = Seconds(5e-3);
 
-/// A channel's state between two readings.
+/// A channel and the state that its readings have left.
 #[derive(Clone, Debug)]
 pub(crate) struct Track {
     pub(crate) channel: Channel,
     counter: Counter,
     integral: Integral,
     pub(crate) updates: Updates,
-    /// Time between samples; `None` if nobody samples regularly.
+    /// Time between samples; `None` if there is no sampling thread.
     interval: Option<Seconds>,
     /// Time of the last good reading.
     last: Option<Seconds>,
-    /// Whether a reading failed since then.
+    /// Whether a reading has failed since then.
     failed: bool,
-    /// What the counter showed before it fell as no wrap can, and what since, until it counts on
-    /// from there: if it is up again instead, it was misread and not reset.
+    /// The values before and after a decrease that no wrap can explain, until the counter counts on
+    /// from the lower one. If it returns to the higher one instead, it was misread and not reset.
     fell: Option<(u64, u64)>,
-    /// Energy that the interpolation is ahead of the counter.
+    /// Energy by which the interpolation is ahead of the counter.
     ahead: Joules,
-    /// Power of late, of a counter.
+    /// Recent mean power of a counter.
     recent: Option<Watts>,
-    /// Where the next value of `recent` is being taken.
+    /// Start and energy so far of the window that gives the next value of `recent`.
     window: Option<(Seconds, Joules)>,
-    /// Since the meter started.
+    /// Energy since the meter started.
     pub(crate) total: Joules,
-    /// Last known power, for those who watch.
+    /// The last known power, for [`crate::Reading`].
     pub(crate) power: Option<Watts>,
 }
 
-/// What a reading says.
+/// What a reading adds to a channel.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
-    /// Nothing: it failed, for this reason.
+pub(crate) enum Increment {
+    /// The reading failed, for this reason.
     Failed(String),
-    /// The first good one: there is nothing to compare with.
+    /// The first good reading: there is nothing to compare it with.
     First(Edge),
-    /// The energy since the last good one.
+    /// The energy since the last good reading.
     Step(Step),
 }
 
-/// What is not known about a reading's age.
+/// A reading's time, and what is not known about the age of its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Edge {
     pub(crate) at: Seconds,
-    /// Power just before it; `None` if nothing was measured before.
+    /// Power just before the reading; `None` if it is not known yet.
     pub(crate) power: Option<Watts>,
-    /// The value's age is uniform over this width,
+    /// The value's age is uniformly distributed over this width.
     pub(crate) width: Seconds,
-    /// and the value is told as if it were new, though it is this old on average.
+    /// The value is used as if it were new, although it is this old on average.
     pub(crate) lag: Seconds,
 }
 
@@ -87,23 +88,24 @@ pub(crate) struct Step {
     pub(crate) from: Seconds,
     pub(crate) to: Seconds,
     pub(crate) energy: Joules,
-    /// Of power that was integrated: between the two readings.
+    /// The integral between the two readings; `None` for a counter.
     pub(crate) sampled: Option<Trapezoid>,
-    /// At `to`.
+    /// The reading at `to`.
     pub(crate) edge: Edge,
     pub(crate) doubt: Option<Doubt>,
 }
 
-/// What is wrong with a step.
+/// Why a step's energy is in doubt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Doubt {
-    /// Power was not read for too long in between.
+    /// The two readings of power are too far apart.
     Gap,
-    /// The counter started anew; what it counted before that is lost, about this much.
+    /// The counter was reset. What it counted since the reading before is lost, about this much.
     Reset(Joules),
-    /// So long that the counter may have wrapped once more, by this much.
+    /// The two readings are so far apart that the counter may have wrapped more often, by this much
+    /// energy.
     Wraps(Joules),
-    /// More than hardware of this kind can draw.
+    /// The energy is more than hardware of this kind can draw.
     Implausible,
 }
 
@@ -130,25 +132,25 @@ impl Track {
         }
     }
 
-    /// Takes a reading at `now`, or why there was none. `slept`: the machine was suspended since
-    /// the reading before.
+    /// Adds a reading at `now`, or the reason why it failed. `slept`: the machine was suspended
+    /// since the reading before.
     pub(crate) fn advance(
         &mut self,
         now: Seconds,
         reading: Result<u64, String>,
         slept: bool,
-    ) -> Outcome {
+    ) -> Increment {
         let raw = match reading {
             Ok(raw) => raw,
             Err(reason) => {
                 self.failed = true;
-                return Outcome::Failed(reason);
+                return Increment::Failed(reason);
             }
         };
         let Some(from) = self.last else {
             (self.last, self.failed) = (Some(now), false);
             self.start(now, raw);
-            return Outcome::First(self.edge(now));
+            return Increment::First(self.edge(now));
         };
         self.last = Some(now);
         let failed = std::mem::take(&mut self.failed);
@@ -179,20 +181,20 @@ impl Track {
             }
         };
         self.total += step.energy;
-        Outcome::Step(step)
+        Increment::Step(step)
     }
 
-    /// Whether a reading of that time is news.
+    /// Whether the last good reading is older than `at`.
     pub(crate) fn is_before(&self, at: Seconds) -> bool {
         self.last.is_none_or(|last| last < at)
     }
 
-    /// The last reading, if it is not older than that.
+    /// The last good reading, if it is not older than `oldest`.
     pub(crate) fn last_edge(&self, oldest: Seconds) -> Option<Edge> {
         self.last.filter(|last| *last >= oldest).map(|last| self.edge(last))
     }
 
-    /// Whether the period of a sensor's counter is still to be found out.
+    /// Whether the update period of a sensor's counter is not known from readings yet.
     pub(crate) fn is_learning(&self) -> bool {
         matches!(self.channel.kind, Kind::Counter { .. })
             && self.channel.method != Method::Model
@@ -220,8 +222,8 @@ impl Track {
         }
     }
 
-    /// Whether a fall is a reset rather than a wrap: the counter has no range, was outside of it,
-    /// or would have to have counted more than hardware can draw.
+    /// Whether a decrease is a reset rather than a wrap: the counter has no range, was outside its
+    /// range, or would have counted more than hardware can draw.
     fn is_reset(
         &self,
         raw: u64,
@@ -236,7 +238,7 @@ impl Track {
         slept || implausible && energy > self.channel.joules(range) * NEAR_WRAP
     }
 
-    /// Energy since the reading before, and what is wrong with it.
+    /// Energy since the reading before, and why it is in doubt.
     fn count(
         &mut self,
         raw: u64,
@@ -245,9 +247,11 @@ impl Track {
         slept: bool,
     ) -> (Joules, Option<Doubt>) {
         let highest = highest_power(self.channel.domain);
-        let whole = range.map(|it| self.channel.joules(it));
+        let whole = range.map(|range| self.channel.joules(range));
         let lost = self.recent.unwrap_or_default() * length;
-        if let Some((before, shown)) = self.fell.filter(|it| raw >= it.0 || raw == it.1) {
+        if let Some((before, shown)) =
+            self.fell.filter(|(before, shown)| raw >= *before || raw == *shown)
+        {
             let passed = raw.saturating_sub(before);
             if raw != shown {
                 self.fell = None;
@@ -277,8 +281,9 @@ impl Track {
         (self.channel.joules(passed), doubt)
     }
 
-    /// Energy of a step of the interpolated counter: what the counter will have counted by now
-    /// if power goes on as of late. It never falls, so that parts never exceed their whole.
+    /// Energy of a step of the interpolated counter, which adds what was drawn since the counter's
+    /// last update at the recent power. The interpolated counter never decreases, so that the parts
+    /// of a span never exceed the whole.
     fn interpolate(&mut self, now: Seconds, passed: Joules, doubted: bool) -> Joules {
         if doubted {
             self.ahead = Joules(0.0);
@@ -299,10 +304,10 @@ impl Track {
     }
 
     fn interpolates(&self) -> bool {
-        self.updates.learnt().is_some_and(|it| it >= INTERPOLATED)
+        self.updates.learnt().is_some_and(|period| period >= INTERPOLATED)
     }
 
-    /// Keeps the power of late over windows that are long enough for updates not to show.
+    /// Updates the recent mean power, over windows that are long compared with the update period.
     fn watch(&mut self, now: Seconds, energy: Joules, trusted: bool) {
         let (from, before) = match self.window {
             Some(window) if trusted => window,
@@ -328,15 +333,15 @@ impl Track {
                 (self.updates.renewed(at).1, Seconds(0.0))
             }
             Kind::Counter { .. } => (self.updates.period(), self.updates.period() * 0.5),
-            // What it does not know, its sway tells.
+            // The error of sampled power comes from how much it varies: see `Sway`.
             Kind::Power => (Seconds(0.0), Seconds(0.0)),
         };
         Edge { at, power: self.recent, width, lag }
     }
 }
 
-/// More than any hardware draws through one channel of this kind. The shortest time in which a
-/// counter can wrap is its range over this power.
+/// A power that no hardware exceeds through one channel of this domain. A counter's shortest time
+/// to wrap is its range divided by this power.
 pub(crate) fn highest_power(domain: Domain) -> Watts {
     match domain {
         Domain::CpuPackage
@@ -345,7 +350,7 @@ pub(crate) fn highest_power(domain: Domain) -> Watts {
         | Domain::CpuDie
         | Domain::Dram => Watts(2e3),
         Domain::Gpu => Watts(5e3),
-        // Computed, not sensed: nothing can go wrong with it.
+        // A model's output: there is no hardware that could misreport it.
         Domain::CpuProcess => Watts(f64::INFINITY),
         _ => Watts(1e5),
     }
@@ -360,9 +365,9 @@ mod tests {
         Track::new(Channel::new("test", Domain::CpuPackage, "p", kind, method, 1e-6), None)
     }
 
-    fn step(outcome: Outcome) -> Step {
-        match outcome {
-            Outcome::Step(step) => step,
+    fn step(increment: Increment) -> Step {
+        match increment {
+            Increment::Step(step) => step,
             other => panic!("expected a step, found {other:?}"),
         }
     }
@@ -371,10 +376,10 @@ mod tests {
     const RANGE: u64 = 262_143_328_850;
 
     #[test]
-    fn a_wrap_is_a_small_step_and_a_reset_is_not_a_wrap() {
+    fn a_counter_that_wraps_adds_the_difference_and_a_reset_adds_the_new_value() {
         let mut track = track(Kind::Counter { range: Some(RANGE) });
         let first = track.advance(Seconds(0.0), Ok(RANGE - 1_000_000), false);
-        assert!(matches!(first, Outcome::First(_)), "{first:?}");
+        assert!(matches!(first, Increment::First(_)), "{first:?}");
         let wrapped = step(track.advance(Seconds(0.1), Ok(2_000_000), false));
         assert_eq!((wrapped.energy, wrapped.doubt), (Joules(3.0), None));
         let up = step(track.advance(Seconds(0.2), Ok(102_000_000), false));
@@ -386,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_misread_once_is_no_reset() {
+    fn a_value_that_is_misread_once_loses_no_energy() {
         let mut track = track(Kind::Counter { range: Some(RANGE) });
         track.advance(Seconds(0.0), Ok(150_000_000), false);
         let short = step(track.advance(Seconds(0.1), Ok(15), false));
@@ -396,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fall_while_the_machine_slept_is_a_reset() {
+    fn a_decrease_across_a_suspend_is_a_reset() {
         let mut track = track(Kind::Counter { range: Some(RANGE) });
         track.advance(Seconds(0.0), Ok(RANGE - 1_000_000), false);
         let step = step(track.advance(Seconds(0.1), Ok(2_000_000), true));
@@ -405,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_longer_than_the_shortest_wrap_is_doubted() {
+    fn a_pause_longer_than_the_shortest_wrap_is_in_doubt() {
         let mut track = track(Kind::Counter { range: Some(RANGE) });
         track.advance(Seconds(0.0), Ok(0), false);
         // 262 kJ at 2 kW: 131 s.
@@ -415,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_reading_of_a_counter_loses_nothing() {
+    fn a_failed_reading_of_a_counter_loses_no_energy() {
         let mut track = track(Kind::Counter { range: None });
         track.advance(Seconds(0.0), Ok(0), false);
         track.advance(Seconds(1.0), Err("busy".to_owned()), false);
@@ -431,16 +436,15 @@ mod interpolation {
     use super::*;
 
     proptest! {
-        /// A counter that is renewed every 100 ms and read every 10 ms follows a constant power to
-        /// well under an update, and never falls.
+        /// A counter that is renewed every 100 ms and read every 10 ms follows a constant power with
+        /// an error well below one update, and never decreases.
         #[test]
         fn a_slow_counter_is_followed_between_its_updates(power in 10.0_f64..500.0, phase in 0.0_f64..0.1) {
             let kind = Kind::Counter { range: None };
             let mut channel = Channel::new("t", Domain::Gpu, "g", kind, Method::Counter, 1e-3);
             channel.period = Seconds(0.1);
             let mut track = Track::new(channel, None);
-            for at in (0..600_u32).map(|it| f64::from(it) * 0.01) {
-
+            for at in (0..600_u32).map(|step| f64::from(step) * 0.01) {
                 let shown = ((at + phase) / 0.1).floor() * 0.1 * power;
                 let before = track.total;
                 track.advance(Seconds(at), Ok((shown * 1e3) as u64), false);

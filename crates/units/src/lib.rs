@@ -1,14 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod emissions;
 mod energy;
 pub mod limits;
 mod probe;
 mod quantity;
+mod rounding;
 mod serving;
 mod warning;
 
 pub use crate::{
+    emissions::{EmissionsRow, emissions_header},
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
     probe::ProbeUse,
     quantity::{Joules, Seconds, Watts},

@@ -1,5 +1,7 @@
 //! Warnings: reasons to doubt a number.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A reason to doubt the numbers of a span or a run.
@@ -16,6 +18,12 @@ impl Warning {
     /// A warning of that kind.
     pub fn new(kind: WarningKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

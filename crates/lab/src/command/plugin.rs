@@ -8,10 +8,9 @@ use std::{
 
 use anyhow::anyhow;
 use meter::{
-    conformance::{self, Verdict},
+    conformance::{self, Report},
     isolate,
 };
-use serde_json::{Value, json};
 
 use crate::{
     Failure, output,
@@ -23,17 +22,17 @@ use crate::{
 pub(crate) enum Command {
     /// Check whether a plugin keeps the contract of `probe.h`.
     Check {
-        /// The shared library, with its options if it has some.
+        /// The shared library, with its options if it has any.
         #[arg(value_name = "FILE[,KEY=VALUE]...", value_parser = plugin)]
         plugin: PluginFile,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
-        /// In this process, which a plugin that crashes takes with it.
+        /// Load the plugin in this process, which ends if the plugin crashes.
         #[arg(long, hide = true)]
         here: bool,
     },
-    /// The process of a plugin under `--isolate`.
+    /// Serve a plugin to a meter that runs it in a process of its own.
     #[command(hide = true)]
     Serve {
         /// The shared library.
@@ -48,14 +47,16 @@ pub(crate) enum Command {
 ///
 /// # Errors
 ///
-/// If the plugin fails a check: exit code 1.
+/// If the plugin fails a check (exit code 1) or is not a file (exit code 2).
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Check { plugin, json, here: true } => tell(&examine(plugin), *json),
-        Command::Check { plugin, json, here: false } => check(plugin, *json),
+        Command::Check { plugin, here: true, .. } => {
+            output::print_json(&conformance::check(&plugin.path, &plugin.options).to_json())
+        }
+        Command::Check { plugin, json, here: false } => show(&check(plugin)?, *json),
         Command::Serve { path, options } => {
-            let option = |it: &String| {
-                it.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+            let option = |option: &String| {
+                option.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
             };
             let options: Vec<_> = options.iter().filter_map(option).collect();
             isolate::serve(path, &options, stdin().lock(), stdout().lock())
@@ -64,71 +65,29 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Checks it in a process of its own.
-fn check(plugin: &PluginFile, json: bool) -> Result<(), Failure> {
+/// Checks a plugin in a process of its own.
+fn check(plugin: &PluginFile) -> Result<Report, Failure> {
     if !plugin.path.is_file() {
         let text = format!("plugin `{}` is not a file", plugin.path.display());
         return Err(Failure::bad_input(anyhow!(text)));
     }
     let program = std::env::current_exe().map_err(Failure::run_time)?;
-    let output = process::Command::new(program)
-        .args(["plugin", "check", "--json", "--here", &plugin.to_string()])
-        .stderr(process::Stdio::inherit())
-        .output()
-        .map_err(Failure::run_time)?;
-    let told = match serde_json::from_slice(&output.stdout) {
-        Ok(told) => told,
-        Err(_) => json!({
-            "schema": SCHEMA,
-            "path": plugin.path,
-            "plugin": null,
-            "passed": false,
-            "checks": [{
-                "id": "crash",
-                "verdict": "failed",
-                "words": format!("it took its process with it: {}", output.status),
-            }],
-        }),
-    };
-    tell(&told, json)
+    let mut command = process::Command::new(program);
+    command.args(["plugin", "check", "--json", "--here", &plugin.to_string()]);
+    conformance::check_in_process(command, &plugin.path).map_err(Failure::run_time)
 }
 
-const SCHEMA: &str = "wattlab.plugin-check/1";
-
-fn examine(plugin: &PluginFile) -> Value {
-    let report = conformance::check(&plugin.path, &plugin.options);
-    let word = |verdict| match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "failed",
-        Verdict::Skipped => "skipped",
-    };
-    let checks: Vec<_> = report
-        .checks
-        .iter()
-        .map(|it| json!({ "id": it.id, "verdict": word(it.verdict), "words": it.words }))
-        .collect();
-    json!({
-        "schema": SCHEMA,
-        "path": report.path,
-        "plugin": report.plugin,
-        "passed": report.passed(),
-        "checks": checks,
-    })
-}
-
-fn tell(told: &Value, json: bool) -> Result<(), Failure> {
+fn show(report: &Report, json: bool) -> Result<(), Failure> {
     if json {
-        output::print_json(told)?;
+        output::print_json(&report.to_json())?;
     } else {
-        for it in told["checks"].as_array().into_iter().flatten() {
-            let text = |key: &str| it[key].as_str().unwrap_or_default().to_owned();
-            let line = format!("{:<8} {:<10} {}", text("verdict"), text("id"), text("words"));
-            output::print(&line);
-        }
+        output::print(report.table().trim_end());
     }
-    if told["passed"] == true {
+    if report.passed() {
         Ok(())
     } else {
-        Err(Failure::run_time(anyhow!("the plugin does not keep the contract; see above")))
+        Err(Failure::run_time(anyhow!(
+            "the plugin does not keep the contract of `probe.h`; see the failed checks above"
+        )))
     }
 }

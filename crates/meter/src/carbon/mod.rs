@@ -1,4 +1,4 @@
-//! What energy does to the climate: grams of CO₂ equivalent of a grid's electricity.
+//! Carbon: grams of CO₂ equivalent of the electricity that was used.
 
 mod series;
 
@@ -6,36 +6,36 @@ use units::{Energy, Origin, Seconds};
 
 pub use self::series::Series;
 
-/// See the head of the file.
+/// Yearly means of countries; the source is named at the top of the file.
 const TABLE: &str = include_str!("intensity.csv");
 
-/// Joules of a kilowatt-hour.
+/// Joules in a kilowatt-hour.
 const KILOWATT_HOUR: f64 = 3.6e6;
 
-/// How much a kilowatt-hour of a grid weighs.
+/// The carbon intensity of a grid: grams of CO₂ equivalent per kilowatt-hour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Intensity {
     /// Grams of CO₂ equivalent per kilowatt-hour.
     pub grams_per_kwh: f64,
-    /// Half of a 95 % interval of it; `None` where its source tells none: of a yearly mean, of which
+    /// Half of its 95 % interval. `None` if the source states none, as for a yearly mean, from which
     /// a given hour may be far away.
     pub uncertainty: Option<f64>,
-    /// Where it holds, and when, in words.
+    /// The place and time for which it holds, in words.
     pub scope: String,
-    /// Who says so.
+    /// The organization or file that it comes from.
     pub source: String,
 }
 
-/// Why there is no intensity.
+/// Why there is no carbon intensity.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CarbonError {
-    /// No such region in the table.
+    /// The table has no such region.
     #[error("region `{code}` is not in the table; expected an ISO 3166 code such as {}", near.join(", "))]
     Region {
-        /// As it was asked for.
+        /// The code that was given.
         code: String,
-        /// Codes that look like it.
+        /// Similar codes.
         near: Vec<String>,
     },
     /// A time series cannot be read.
@@ -46,28 +46,32 @@ pub enum CarbonError {
         /// The reason.
         source: std::io::Error,
     },
-    /// A line of a time series is none.
+    /// A line of a time series is invalid.
     #[error("`{path}`, line {line}: {problem}; expected `SECONDS_SINCE_1970,GRAMS_PER_KWH`")]
     Line {
         /// The file.
         path: String,
-        /// Counted from 1.
+        /// The line's number, counted from 1.
         line: usize,
         /// What is wrong.
         problem: String,
     },
-    /// The series tells nothing of that time.
-    #[error("the series covers {from} to {to} (seconds since 1970), not {asked}")]
+    /// The time is not within the time series.
+    #[error(
+        "time {asked} is not within the time series, which covers {from} to {to} (seconds since 1970)"
+    )]
     Outside {
         /// Its first time.
         from: f64,
         /// Its last time.
         to: f64,
-        /// The time that was asked for.
+        /// The time that was needed.
         asked: f64,
     },
     /// A power usage effectiveness below 1.
-    #[error("pue is {0}, expected 1 or more: what a data center draws over what its machines do")]
+    #[error(
+        "pue is {0}, expected 1 or more: the power of a data center divided by that of its machines"
+    )]
     Pue(f64),
 }
 
@@ -76,29 +80,30 @@ pub enum CarbonError {
 pub struct Carbon {
     /// Grams.
     pub grams: f64,
-    /// Half of their 95 % interval: of the energy, and of the intensity if its source tells one.
+    /// Half of their 95 % interval, from the uncertainty of the energy and, if it is known, of the
+    /// intensity.
     pub uncertainty: f64,
-    /// Of the energy.
+    /// The origin of the energy.
     pub origin: Origin,
-    /// Of the grid.
+    /// The intensity of the grid.
     pub intensity: Intensity,
-    /// Power usage effectiveness that was multiplied in.
+    /// The power usage effectiveness that was used.
     pub pue: f64,
 }
 
 impl Intensity {
-    /// A country's yearly mean, by its ISO 3166-1 code of two or three letters.
+    /// The yearly mean of a country, given by its ISO 3166-1 code of two or three letters.
     ///
     /// # Errors
     ///
-    /// If it is not in the table.
+    /// If the table does not have that country.
     pub fn of_region(code: &str) -> Result<Self, CarbonError> {
         let wanted = code.to_ascii_uppercase();
-        let found = rows().find(|it| it.alpha3 == wanted || it.alpha2 == wanted);
+        let found = rows().find(|row| row.alpha3 == wanted || row.alpha2 == wanted);
         let Some(row) = found else {
             let start = wanted.get(..1).unwrap_or_default();
-            let near = rows().filter(|it| !start.is_empty() && it.alpha3.starts_with(start));
-            let mut near: Vec<String> = near.map(|it| it.alpha3.to_owned()).take(8).collect();
+            let near = rows().filter(|row| !start.is_empty() && row.alpha3.starts_with(start));
+            let mut near: Vec<String> = near.map(|row| row.alpha3.to_owned()).take(8).collect();
             if near.is_empty() {
                 near = vec!["FRA".to_owned(), "DEU".to_owned(), "USA".to_owned()];
             }
@@ -112,7 +117,8 @@ impl Intensity {
         })
     }
 
-    /// What an energy weighs. `pue` is the data center's power usage effectiveness, 1 for none.
+    /// The carbon of an energy. `pue` is the data center's power usage effectiveness; 1 if there is
+    /// no data center.
     ///
     /// Relative uncertainties of independent factors add in quadrature.
     ///
@@ -137,7 +143,7 @@ impl Intensity {
     }
 }
 
-/// The seconds since 1970 at which a span of that length that ends now began.
+/// The start, in seconds since 1970, of a span that lasted `duration` and ends now.
 #[must_use]
 pub fn began(duration: Seconds, now: std::time::SystemTime) -> f64 {
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -153,7 +159,7 @@ struct Row {
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    let lines = TABLE.lines().filter(|it| !it.starts_with('#')).skip(1);
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
     lines.filter_map(|line| {
         let mut fields = line.split(',');
         Some(Row {
@@ -174,11 +180,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_whole() {
-        let lines = TABLE.lines().filter(|it| !it.starts_with('#')).count() - 1;
+    fn every_line_of_the_table_is_read() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count() - 1;
         assert_eq!(rows().count(), lines);
         assert!(lines > 200);
-        assert!(rows().all(|it| (1.0..2000.0).contains(&it.grams) && it.alpha3.len() == 3));
+        assert!(rows().all(|row| (1.0..2000.0).contains(&row.grams) && row.alpha3.len() == 3));
     }
 
     #[test]
@@ -194,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_region_names_its_neighbors() {
+    fn an_unknown_region_is_an_error_that_names_similar_codes() {
         let error = Intensity::of_region("FRX").unwrap_err().to_string();
         assert!(error.contains("`FRX`") && error.contains("FRA"), "{error}");
     }

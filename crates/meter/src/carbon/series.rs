@@ -1,13 +1,14 @@
-//! A grid's intensity over time, from a file.
+//! A grid's carbon intensity over time, read from a file.
 
 use std::{fs, path::Path};
 
 use super::{CarbonError, Intensity};
 
-/// Half of a 95 % interval of a mean, in standard deviations.
+/// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;
 
-/// Times in seconds since 1970 with grams per kilowatt-hour, each of which holds until the next.
+/// A time series of carbon intensities: times in seconds since 1970 with grams per kilowatt-hour.
+/// Each value holds until the next time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     points: Vec<(f64, f64)>,
@@ -15,11 +16,12 @@ pub struct Series {
 }
 
 impl Series {
-    /// Reads `SECONDS_SINCE_1970,GRAMS_PER_KWH` lines; a first line of words is its head.
+    /// Reads a file of `SECONDS_SINCE_1970,GRAMS_PER_KWH` lines. A first line that is not two numbers
+    /// is a header.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, a line is not two numbers, or times do not grow.
+    /// If the file cannot be read, a line is not two numbers, or times do not increase.
     pub fn read(path: &Path) -> Result<Self, CarbonError> {
         let name = path.display().to_string();
         let fail = |source| CarbonError::Read { path: name.clone(), source };
@@ -45,37 +47,37 @@ impl Series {
                 None => return Err(fail(format!("`{line}` is not two numbers"))),
                 Some((time, grams)) => {
                     if !time.is_finite() || !grams.is_finite() || grams < 0.0 {
-                        return Err(fail(format!("`{line}` is not a time and an intensity")));
+                        return Err(fail(format!(
+                            "`{line}` is not a finite time and an intensity from 0 on"
+                        )));
                     }
                     if points.last().is_some_and(|last| last.0 >= time) {
-                        return Err(fail(format!(
-                            "time {time} does not come after the one before"
-                        )));
+                        return Err(fail(format!("time {time} is not after the one before")));
                     }
                     points.push((time, grams));
                 }
             }
         }
         if points.len() < 2 {
-            let problem = "fewer than two points".to_owned();
+            let problem = "the file has fewer than two points".to_owned();
             return Err(CarbonError::Line { path: name.to_owned(), line: 1, problem });
         }
         Ok(Self { points, name: name.to_owned() })
     }
 
-    /// The mean over a stretch of time, each value holding until the next; its interval is twice
-    /// the standard deviation of the values in that stretch, for the power may have followed them.
+    /// The mean intensity between two times. Half of its interval is twice the standard deviation of
+    /// the values in between, because power may have been high when intensity was.
     ///
     /// # Errors
     ///
-    /// If the stretch is not within the series.
+    /// If a time is not within the series.
     pub fn over(&self, from: f64, to: f64) -> Result<Intensity, CarbonError> {
         let (first, last) = (self.points[0].0, self.points[self.points.len() - 1].0);
         let asked = if from < first { from } else { to };
         if from < first || to > last || from.is_nan() || to.is_nan() {
             return Err(CarbonError::Outside { from: first, to: last, asked });
         }
-        // Of no length at all it is what holds then.
+        // For two equal times it is the value at that time.
         let to = to.max(from + 1e-6);
         let (mut sum, mut squares, mut time) = (0.0, 0.0, 0.0);
         for pair in self.points.windows(2) {
@@ -86,7 +88,7 @@ impl Series {
                 time += length;
             }
         }
-        // A stretch that begins at the very last point.
+        // Both times are the last one of the series.
         if time == 0.0 {
             (sum, squares, time) = (self.points[self.points.len() - 1].1, 0.0, 1.0);
             squares += sum * sum;
@@ -119,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
+    fn an_error_names_the_file_and_the_line() {
         let error = Series::parse("0,1\n5,x\n", "f.csv").unwrap_err().to_string();
         assert!(error.starts_with("`f.csv`, line 2: `5,x` is not two numbers"), "{error}");
         let error = Series::parse("5,1\n5,2\n", "f.csv").unwrap_err().to_string();
-        assert!(error.contains("does not come after"), "{error}");
+        assert!(error.contains("is not after"), "{error}");
     }
 
     proptest! {
@@ -132,19 +134,19 @@ mod tests {
             let _ = Series::parse(&text, "x");
         }
 
-        /// The mean lies among the values.
         #[test]
-        fn a_mean_is_a_mean(
+        fn the_mean_is_among_the_values(
             values in prop::collection::vec(0.0_f64..1000.0, 2..20),
             from in 0.0_f64..1.0,
             length in 0.0_f64..1.0,
         ) {
-            let points = values.iter().enumerate().map(|(at, it)| (at as f64, *it)).collect();
+            let points = values.iter().enumerate().map(|(at, value)| (at as f64, *value)).collect();
             let series = Series { points, name: String::new() };
             let end = (values.len() - 1) as f64;
             let from = from * end;
             let mean = series.over(from, from + (end - from) * length).unwrap().grams_per_kwh;
-            let (low, high) = values.iter().fold((f64::MAX, 0.0_f64), |it, v| (it.0.min(*v), it.1.max(*v)));
+            let low = values.iter().copied().fold(f64::MAX, f64::min);
+            let high = values.iter().copied().fold(0.0, f64::max);
             prop_assert!(mean >= low - 1e-6 && mean <= high + 1e-6);
         }
     }

@@ -1,32 +1,32 @@
-//! A model of this very processor, from a sensor that was there once.
+//! Fits a model of a processor to energies that a sensor measured.
 
 use units::{Joules, Seconds, Watts};
 
 use super::Estimator;
 
-/// What was seen of a stretch of work: CPU time of the whole machine, length, measured energy.
+/// A measured stretch of work: CPU time of the whole machine, length, and energy.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Observation {
-    /// CPU time of all that ran.
+pub struct EnergyObservation {
+    /// CPU time of all processes.
     pub cpu: Seconds,
     /// Length.
     pub duration: Seconds,
-    /// What the sensor counted.
+    /// Energy that the sensor measured.
     pub joules: Joules,
 }
 
-/// A fitted model and what the machine draws at rest.
+/// A fitted model and the machine's idle power.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fitted {
-    /// Watts of a busy core beyond rest.
+pub struct FittedEstimator {
+    /// The power of a busy core above idle.
     pub estimator: Estimator,
-    /// Watts at rest.
+    /// The idle power.
     pub idle: Watts,
 }
 
-/// The 97.5 % quantile of Student's t distribution with so many degrees of freedom, by the
-/// Cornish–Fisher expansion about the normal one (Abramowitz and Stegun, 26.7.5); exact for 1 and 2,
-/// within 0.5 % from 3 on.
+/// The 97.5 % quantile of Student's t distribution by the Cornish–Fisher expansion about the normal
+/// quantile (Abramowitz and Stegun, 26.7.5). Exact for 1 and 2 degrees of freedom, within 0.5 % for
+/// more.
 fn quantile(freedom: usize) -> f64 {
     const NORMAL: f64 = 1.959_963_984_540_054;
     let n = freedom as f64;
@@ -49,30 +49,33 @@ fn quantile(freedom: usize) -> f64 {
 }
 
 impl Estimator {
-    /// Fits energy = idle power × duration + watts per busy core × CPU time by least squares, from
-    /// stretches of differing load. `None` with fewer than four, or if their loads do not differ.
+    /// Fits energy = idle power × duration + power per busy core × CPU time by least squares. `None`
+    /// for fewer than four observations, or if their loads do not differ.
     ///
-    /// The relative uncertainty is half of a 95 % interval of the watts per core (Student's t). It holds for work of
-    /// the same kind: another mix of instructions draws another power.
+    /// The relative uncertainty is half of a 95 % interval of the power per core (Student's t). It
+    /// holds for work of the same kind, because another mix of instructions draws another power.
     #[must_use]
-    pub fn fit(seen: &[Observation]) -> Option<Fitted> {
+    pub fn fit(seen: &[EnergyObservation]) -> Option<FittedEstimator> {
         if seen.len() < 4 {
             return None;
         }
-        let sum = |term: &dyn Fn(&Observation) -> f64| seen.iter().map(term).sum::<f64>();
-        let (tt, tc) = (sum(&|it| it.duration.0.powi(2)), sum(&|it| it.duration.0 * it.cpu.0));
-        let cc = sum(&|it| it.cpu.0.powi(2));
-        let (te, ce) = (sum(&|it| it.duration.0 * it.joules.0), sum(&|it| it.cpu.0 * it.joules.0));
+        let sum = |term: &dyn Fn(&EnergyObservation) -> f64| seen.iter().map(term).sum::<f64>();
+        let (tt, tc) =
+            (sum(&|seen| seen.duration.0.powi(2)), sum(&|seen| seen.duration.0 * seen.cpu.0));
+        let cc = sum(&|seen| seen.cpu.0.powi(2));
+        let (te, ce) =
+            (sum(&|seen| seen.duration.0 * seen.joules.0), sum(&|seen| seen.cpu.0 * seen.joules.0));
         let determinant = tt * cc - tc * tc;
-        // Relative to the diagonal: stretches of one and the same load tell nothing apart.
+        // Observations of equal load cannot separate idle power from power per core.
         if determinant.is_nan() || determinant <= 1e-6 * tt * cc {
             return None;
         }
         let idle = (te * cc - ce * tc) / determinant;
         let core = (ce * tt - te * tc) / determinant;
-        let rest = sum(&|it| (it.joules.0 - idle * it.duration.0 - core * it.cpu.0).powi(2));
+        let rest =
+            sum(&|seen| (seen.joules.0 - idle * seen.duration.0 - core * seen.cpu.0).powi(2));
         let error = (rest / (seen.len() - 2) as f64 * tt / determinant).sqrt();
-        (core > 0.0).then(|| Fitted {
+        (core > 0.0).then(|| FittedEstimator {
             estimator: Self {
                 watts_per_core: Watts(core),
                 relative_uncertainty: quantile(seen.len() - 2) * error / core,
@@ -92,12 +95,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_model_that_is_true_is_found(idle in 1.0_f64..200.0, core in 1.0_f64..30.0) {
-            let seen: Vec<Observation> = (0..8)
-                .map(|it| {
-                    let (cpu, duration) = (f64::from(it) * 0.7, 1.0 + f64::from(it % 3));
+        fn the_coefficients_of_exact_data_are_found(idle in 1.0_f64..200.0, core in 1.0_f64..30.0) {
+            let seen: Vec<EnergyObservation> = (0..8)
+                .map(|step| {
+                    let (cpu, duration) = (f64::from(step) * 0.7, 1.0 + f64::from(step % 3));
                     let joules = Joules(idle * duration + core * cpu);
-                    Observation { cpu: Seconds(cpu), duration: Seconds(duration), joules }
+                    EnergyObservation { cpu: Seconds(cpu), duration: Seconds(duration), joules }
                 })
                 .collect();
             let found = Estimator::fit(&seen).unwrap();
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_of_students_t() {
+    fn quantiles_agree_with_r() {
         // R: qt(0.975, c(2, 3, 5, 10, 30)).
         for (freedom, expected) in
             [(2, 4.3027), (3, 3.1824), (5, 2.5706), (10, 2.2281), (30, 2.0423)]
@@ -118,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn one_load_tells_nothing_apart() {
-        let one = |it: f64| Observation {
-            cpu: Seconds(it),
-            duration: Seconds(it),
-            joules: Joules(5.0 * it),
+    fn observations_of_equal_load_give_no_model() {
+        let one = |seconds: f64| EnergyObservation {
+            cpu: Seconds(seconds),
+            duration: Seconds(seconds),
+            joules: Joules(5.0 * seconds),
         };
         assert_eq!(Estimator::fit(&[one(1.0), one(2.0), one(3.0), one(4.0)]), None);
         assert_eq!(Estimator::fit(&[]), None);

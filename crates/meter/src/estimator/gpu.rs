@@ -1,4 +1,4 @@
-//! A GPU by how busy it is, where it has no sensor of its power.
+//! The estimate for a GPU without a sensor: the share of time in which it is busy × its power cap.
 
 use std::{
     fs,
@@ -15,22 +15,22 @@ use crate::{
 /// The probe's name.
 pub(crate) const NAME: &str = "gpu-model";
 
-/// Busy is not how hard it works.
+/// A busy GPU may draw anything up to its cap.
 const UNCERTAINTY: f64 = 0.5;
 
-/// Busy share × power cap, of each card that tells both.
+/// Busy share × power cap, for each card that shows both.
 pub(crate) struct GpuModel {
     channels: Vec<Channel>,
     busy: Vec<NumberFile>,
 }
 
 impl GpuModel {
-    /// Finds `<sysfs>/class/drm/card*/device/gpu_busy_percent` and the cap in its hwmon.
+    /// Finds `<sysfs>/class/drm/card*/device/gpu_busy_percent` and the power cap in its hwmon folder.
     pub(crate) fn open(sysfs: &Path) -> Result<Self, Absent> {
         let mut this = Self { channels: Vec::new(), busy: Vec::new() };
         let folder = sysfs.join("class/drm");
         let mut cards: Vec<PathBuf> = fs::read_dir(&folder)
-            .map(|entries| entries.flatten().map(|it| it.path()).collect())
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
         cards.sort();
         for card in cards {
@@ -41,13 +41,13 @@ impl GpuModel {
                 continue;
             };
             let name = card.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // One percent of the cap.
+            // A raw unit is one percent of the cap.
             let unit = cap / 100.0;
             let mut channel =
                 Channel::new(NAME, Domain::Gpu, &name, Kind::Power, Method::Model, unit);
             channel.relative_error = UNCERTAINTY;
             channel.model = Some(format!(
-                "busy share × the power cap of {cap:.0} W (±{:.0} %), idle power left out",
+                "busy share × the power cap of {cap:.0} W (±{:.0} %), without idle power",
                 UNCERTAINTY * 100.0
             ));
             this.channels.push(channel);
@@ -56,21 +56,21 @@ impl GpuModel {
         if this.channels.is_empty() {
             return Err(Absent {
                 reason: format!(
-                    "`{}` has no card that tells how busy it is and its cap",
+                    "`{}` has no card that shows both its busy share and its power cap",
                     folder.display()
                 ),
-                remedy: "needs a driver that does, such as `amdgpu`".to_owned(),
+                remedy: "use a driver that shows both, such as `amdgpu`".to_owned(),
             });
         }
         Ok(this)
     }
 }
 
-/// Watts.
+/// The power cap of a card, in watts; `None` if the driver does not show it.
 fn cap(device: &Path) -> Option<f64> {
     let monitors = fs::read_dir(device.join("hwmon")).ok()?.flatten();
-    let caps = monitors.filter_map(|it| read_text(&it.path().join("power1_cap")).ok());
-    let microwatts = caps.filter_map(|it| it.parse::<f64>().ok()).find(|it| *it > 0.0)?;
+    let caps = monitors.filter_map(|monitor| read_text(&monitor.path().join("power1_cap")).ok());
+    let microwatts = caps.filter_map(|cap| cap.parse::<f64>().ok()).find(|cap| *cap > 0.0)?;
     Some(microwatts * 1e-6)
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn busy_times_cap() {
+    fn power_is_the_busy_share_of_the_cap() {
         let folder = tempfile::tempdir().unwrap();
         assert!(GpuModel::open(folder.path()).is_err());
         let device = folder.path().join("class/drm/card0/device");

@@ -1,4 +1,4 @@
-//! Memory by how much of it is used.
+//! The estimate for memory without a sensor, from the number of bytes in use.
 
 use std::{
     fs,
@@ -12,14 +12,14 @@ use crate::source::{Absent, Channel, Kind, ReadError, Source};
 /// The probe's name.
 pub(crate) const NAME: &str = "memory-model";
 
-/// Watts per byte: "about 3 W for every 8 GB" of Crucial's advice on DDR3 and DDR4 modules, which
-/// CodeCarbon took up.
+/// Watts per byte: "about 3 W for every 8 GB" from Crucial's advice on DDR3 and DDR4 modules, which
+/// CodeCarbon also uses.
 const WATTS_PER_BYTE: f64 = 3.0 / 8e9;
 
-/// Modules differ by their number, voltage and clock more than this rule does.
+/// The number, voltage and clock of the modules change their power by about this share.
 const UNCERTAINTY: f64 = 0.5;
 
-/// Used memory × watts of a byte.
+/// Bytes in use × power per byte.
 pub(crate) struct MemoryModel {
     channels: Vec<Channel>,
     meminfo: PathBuf,
@@ -38,23 +38,27 @@ impl MemoryModel {
         let this = Self { channels: vec![channel], meminfo: procfs.join("meminfo") };
         match this.used() {
             Ok(_) => Ok(this),
-            Err(reason) => Err(Absent { reason, remedy: "needs Linux's `/proc`".to_owned() }),
+            Err(reason) => {
+                Err(Absent { reason, remedy: "this model needs Linux's `/proc`".to_owned() })
+            }
         }
     }
 
-    /// Bytes that are not available.
+    /// The number of bytes in use.
     fn used(&self) -> Result<u64, String> {
         let path = self.meminfo.display();
-        let text = fs::read_to_string(&self.meminfo).map_err(|it| format!("`{path}`: {it}"))?;
+        let text =
+            fs::read_to_string(&self.meminfo).map_err(|error| format!("`{path}`: {error}"))?;
         let total = kibibytes(&text, "MemTotal:");
         let available = kibibytes(&text, "MemAvailable:");
         let used = total.zip(available).and_then(|(total, available)| total.checked_sub(available));
-        used.map(|it| it * 1024).ok_or_else(|| format!("`{path}` does not tell what is available"))
+        used.map(|kibibytes| kibibytes * 1024)
+            .ok_or_else(|| format!("`{path}` lacks `MemTotal` or `MemAvailable`"))
     }
 }
 
 fn kibibytes(meminfo: &str, name: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|it| it.strip_prefix(name))?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -77,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn used_is_what_is_not_available() {
+    fn memory_that_is_not_available_is_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let text = "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    6000000 kB\n";
         fs::write(folder.path().join("meminfo"), text).unwrap();

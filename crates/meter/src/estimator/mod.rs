@@ -1,11 +1,11 @@
-//! The estimate where there is no sensor: CPU time × watts of a busy core.
+//! The estimate for a processor without a sensor: CPU time × watts of a busy core.
 
 mod fit;
 mod gpu;
 mod memory;
 mod processors;
 
-pub use self::fit::{Fitted, Observation};
+pub use self::fit::{EnergyObservation, FittedEstimator};
 pub(crate) use self::{
     gpu::{GpuModel, NAME as GPU},
     memory::{MemoryModel, NAME as MEMORY},
@@ -30,12 +30,12 @@ pub struct Estimator {
     children: bool,
 }
 
-/// Thermal design power is not what a load draws: kind of work and clock are easily half of it away
-/// in either direction, and a virtual processor may be half a core.
+/// Thermal design power is not what a load draws: the kind of work and the clock frequency easily
+/// change it by half in either direction, and a virtual processor may be half a core.
 const UNCERTAINTY: f64 = 0.5;
 
 impl Estimator {
-    /// For this machine's processor, by its name.
+    /// A model of this machine's processor, by its name in `/proc/cpuinfo`.
     #[must_use]
     pub fn for_this_processor() -> Self {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -47,7 +47,7 @@ impl Estimator {
         Self::for_processor(model)
     }
 
-    /// For a processor by its name.
+    /// A model of a processor, by its name.
     #[must_use]
     pub fn for_processor(model: &str) -> Self {
         let rated = processors::rated(model);
@@ -59,8 +59,8 @@ impl Estimator {
         }
     }
 
-    /// With watts known from elsewhere (a data sheet, a plug) and their relative uncertainty, the
-    /// half-width of a 95 % interval.
+    /// A model with a power per busy core that you know from elsewhere, such as a data sheet or a
+    /// smart plug, and its relative uncertainty: half of a 95 % interval, as a share.
     #[must_use]
     pub fn cpu_time(watts_per_core: Watts, relative_uncertainty: f64) -> Self {
         let described = "given by the user".to_owned();
@@ -73,9 +73,9 @@ impl Estimator {
         None
     }
 
-    /// Counts the processes that this one started, too: for a command that is run and measured.
-    /// Their time comes in the kernel's ticks of mostly 10 ms, and costs a look into `/proc` at
-    /// each reading.
+    /// Also counts the processes that this one started, for a command that is run and measured.
+    /// Their CPU time is known to a tick of the kernel, usually 10 ms, and each reading looks
+    /// through `/proc`.
     #[must_use]
     pub fn with_children(mut self) -> Self {
         self.children = true;
@@ -87,7 +87,7 @@ impl Estimator {
     pub fn description(&self) -> String {
         format!(
             "CPU time of this process{} × {:.1} per busy core (±{:.0} %), {}; idle power, memory \
-             and everything else of the machine are left out",
+             and all other parts of the machine are not included",
             if self.children { " and its children" } else { "" },
             self.watts_per_core,
             self.relative_uncertainty * 100.0,
@@ -108,10 +108,11 @@ impl Estimator {
     }
 }
 
-/// CPU time as a counter.
+/// CPU time as a counter of energy.
 pub(crate) struct CpuTime {
     channels: Vec<Channel>,
-    /// Highest value seen: the time of a process that nobody waits for vanishes with it.
+    /// The highest value so far, because the time of a process that nobody waits for disappears
+    /// when it ends.
     descendants_ns: Option<u64>,
 }
 
@@ -120,9 +121,13 @@ impl Source for CpuTime {
         &self.channels
     }
 
+    fn may_block(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
         if let Some(highest) = &mut self.descendants_ns {
-            *highest = cpu_time::descendants_ns().max(*highest);
+            *highest = cpu_time::descendants_ns().unwrap_or(0).max(*highest);
         }
         Ok(cpu_time::process_ns() + self.descendants_ns.unwrap_or(0))
     }

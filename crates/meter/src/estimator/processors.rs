@@ -1,28 +1,27 @@
-//! Processors and their data sheets.
+//! Power per core of known processors, from their data sheets.
 
 use units::Watts;
 
-/// See the head of the file.
+/// The sources are named at the top of the file.
 const TABLE: &str = include_str!("processors.csv");
 
-/// For a processor that the table does not know.
+/// Power per core of a processor that is not in the table.
 const UNKNOWN: Watts = Watts(7.0);
 
-/// What the table says of a processor.
+/// The rated power of a processor.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rated {
-    /// Thermal design power over cores.
+    /// Thermal design power divided by the number of cores.
     pub(super) per_core: Watts,
-    /// In words.
+    /// Where this value comes from, in words.
     pub(super) described: String,
 }
 
-/// Looks a processor up by its name in `/proc/cpuinfo`.
+/// Looks up a processor by its name in `/proc/cpuinfo`.
 pub(super) fn rated(name: &str) -> Rated {
-    let best = rows().filter(|it| it.names(name)).max_by_key(|it| it.words.len());
+    let best = rows().filter(|row| row.names(name)).max_by_key(|row| row.words.len());
     let Some(row) = best else {
-        let described =
-            format!("a value for want of a better one, processor `{name}` being unknown");
+        let described = format!("a default value, because processor `{name}` is not in the table");
         return Rated { per_core: UNKNOWN, described };
     };
     let described = if row.model.is_empty() {
@@ -41,16 +40,17 @@ struct Row {
 }
 
 impl Row {
-    /// Whether a processor's name has these words; a model as a whole word, for a 3600X is no 3600.
+    /// Whether a processor's name contains these words. A model must be a whole word, because a 3600X
+    /// is no 3600.
     fn names(&self, name: &str) -> bool {
         let Some(at) = name.find(self.words) else { return false };
         let next = name[at + self.words.len()..].chars().next();
-        !self.model.is_empty() || next.is_none_or(|it| !it.is_alphanumeric())
+        !self.model.is_empty() || next.is_none_or(|letter| !letter.is_alphanumeric())
     }
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    let lines = TABLE.lines().filter(|it| !it.starts_with('#')).skip(1);
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
     lines.filter_map(|line| {
         let mut fields = line.split(',');
         let words = fields.next()?;
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_whole() {
-        let lines = TABLE.lines().filter(|it| !it.starts_with('#')).count() - 1;
+    fn every_line_of_the_table_is_read() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count() - 1;
         assert_eq!(rows().count(), lines);
         for row in rows() {
             let per_core = row.tdp / row.cores;

@@ -1,4 +1,4 @@
-//! What was measured, for other programs: pure functions from readings and reports to text.
+//! Formats that other programs read: pure functions from readings and reports to text.
 
 pub mod csv;
 pub mod emissions;

@@ -1,4 +1,4 @@
-//! OpenMetrics 1.0.0, as Prometheus reads it.
+//! OpenMetrics 1.0.0, which Prometheus reads.
 
 use std::fmt::Write;
 
@@ -9,20 +9,23 @@ use crate::meter::Reading;
 /// The content type of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Energy since the meter's start, power of late, and what the meter itself used, in CPU time.
+/// The energy since the meter started and the recent power of each channel, and the CPU time of the
+/// meter itself.
 #[must_use]
 pub fn text(readings: &[Reading], own_cpu: Seconds) -> String {
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, unit: &str, help: &str, samples: &[String]| {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "# TYPE {name} {kind}\n# UNIT {name} {unit}\n# HELP {name} {help}");
-        for it in samples {
-            let _ = writeln!(text, "{it}");
+        for sample in samples {
+            let _ = writeln!(text, "{sample}");
         }
     };
     let energies: Vec<String> = readings
         .iter()
-        .map(|it| format!("wattlab_energy_joules_total{} {}", labels(it), it.joules.0))
+        .map(|reading| {
+            format!("wattlab_energy_joules_total{} {}", labels(reading), reading.joules.0)
+        })
         .collect();
     family(
         "wattlab_energy_joules",
@@ -33,9 +36,11 @@ pub fn text(readings: &[Reading], own_cpu: Seconds) -> String {
     );
     let powers: Vec<String> = readings
         .iter()
-        .filter_map(|it| Some(format!("wattlab_power_watts{} {}", labels(it), it.watts?.0)))
+        .filter_map(|reading| {
+            Some(format!("wattlab_power_watts{} {}", labels(reading), reading.watts?.0))
+        })
         .collect();
-    family("wattlab_power_watts", "gauge", "watts", "Power of late.", &powers);
+    family("wattlab_power_watts", "gauge", "watts", "Recent power.", &powers);
     let own = [format!("wattlab_meter_cpu_seconds_total {}", own_cpu.0)];
     family(
         "wattlab_meter_cpu_seconds",
@@ -48,8 +53,8 @@ pub fn text(readings: &[Reading], own_cpu: Seconds) -> String {
     text
 }
 
-fn labels(it: &Reading) -> String {
-    let channel = &it.channel;
+fn labels(reading: &Reading) -> String {
+    let channel = &reading.channel;
     format!(
         "{{probe=\"{}\",domain=\"{}\",device=\"{}\",origin=\"{}\",method=\"{}\"}}",
         escaped(&channel.probe),

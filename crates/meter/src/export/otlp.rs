@@ -1,15 +1,15 @@
-//! OpenTelemetry's metrics as the body of an OTLP/HTTP request in JSON.
+//! OpenTelemetry metrics: the body of an OTLP/HTTP request in JSON.
 
 use serde_json::{Value, json};
 
 use crate::meter::Reading;
 
-/// The body of `POST /v1/metrics` (opentelemetry-proto 1.x, JSON encoding): cumulative joules as a
-/// monotonic sum, power as a gauge. Times are nanoseconds since 1970.
+/// The body of `POST /v1/metrics` (opentelemetry-proto 1.x, JSON encoding), with cumulative joules as a
+/// monotonic sum and power as a gauge. Times are nanoseconds since 1970.
 #[must_use]
 pub fn metrics(readings: &[Reading], start_ns: u64, now_ns: u64) -> Value {
-    let point = |it: &Reading, value: f64| {
-        let channel = &it.channel;
+    let point = |reading: &Reading, value: f64| {
+        let channel = &reading.channel;
         let attribute =
             |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
         json!({
@@ -25,9 +25,10 @@ pub fn metrics(readings: &[Reading], start_ns: u64, now_ns: u64) -> Value {
             "asDouble": value,
         })
     };
-    let energies: Vec<Value> = readings.iter().map(|it| point(it, it.joules.0)).collect();
+    let energies: Vec<Value> =
+        readings.iter().map(|reading| point(reading, reading.joules.0)).collect();
     let powers: Vec<Value> =
-        readings.iter().filter_map(|it| Some(point(it, it.watts?.0))).collect();
+        readings.iter().filter_map(|reading| Some(point(reading, reading.watts?.0))).collect();
     json!({
         "resourceMetrics": [{
             "resource": {

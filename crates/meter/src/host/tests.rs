@@ -1,13 +1,13 @@
-//! Sources that do what the test tells them, on a virtual clock: nothing here sleeps.
+//! Sources that do what the test tells them, on a virtual clock; no test sleeps.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use units::{Domain, Method};
 
 use super::*;
-use crate::{clock::Virtual, source::Kind};
+use crate::{clock::VirtualClock, source::Kind};
 
-/// Longer than any test takes, so that only the virtual clock ever passes it.
+/// Longer than any test takes, so that only the virtual clock can pass it.
 const DEADLINE: Duration = Duration::from_secs(100);
 const DEADLINE_NS: u64 = 100_000_000_000;
 
@@ -17,12 +17,12 @@ enum Act {
     Panic,
 }
 
-/// Tells when a read begins, and waits for what it is to do.
+/// A source that reports when a read begins, and waits for the test to say what to do.
 struct Puppet {
     channels: Vec<Channel>,
     begun: Sender<usize>,
     acts: Receiver<Act>,
-    /// Told when the source is dropped.
+    /// Closed when the source is dropped.
     _gone: Sender<()>,
 }
 
@@ -47,7 +47,7 @@ impl Source for Puppet {
 
 struct Strings {
     hosted: Hosted,
-    clock: Virtual,
+    clock: VirtualClock,
     begun: Receiver<usize>,
     acts: Sender<Act>,
     gone: Receiver<()>,
@@ -58,7 +58,7 @@ impl Strings {
         let (begun_here, begun) = channel();
         let (acts, acts_there) = channel();
         let (gone_here, gone) = channel();
-        let clock = Virtual::default();
+        let clock = VirtualClock::default();
         let one = |index| {
             let (kind, device) = (Kind::Counter { range: None }, format!("device-{index}"));
             Channel::new("puppet", Domain::Other, &device, kind, Method::Counter, 1.0)

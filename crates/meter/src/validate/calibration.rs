@@ -8,7 +8,7 @@ use super::{
     Cases, Sensor, Wave,
     counters::{holds, nanoseconds},
 };
-use crate::{clock::Virtual, meter::Meter};
+use crate::{clock::VirtualClock, meter::Meter};
 
 const WINDOWS: u32 = 1000;
 
@@ -40,7 +40,7 @@ pub(super) fn run(cases: &mut Cases<'_>) {
 /// Percent of windows of random start and length (0.2 to 3 s) with the truth inside.
 fn share(wave: Wave, shape: (f64, f64, Option<u64>), interval: f64) -> f64 {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let sensor = Sensor::counter(&clock, Domain::CpuPackage, wave, shape)
         .phase(random.random_range(0.0..1.0) * shape.1);
     let meter = Meter::with_sources(vec![Box::new(sensor)], Box::new(clock.clone()));

@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use units::{Domain, Joules, WarningKind};
 
-use super::{Cases, Fault, Sensor, Wave};
-use crate::{clock::Virtual, meter::Meter, source::Source, span::SpanReport};
+use super::{Cases, Sensor, SensorFault, Wave};
+use crate::{clock::VirtualClock, meter::Meter, source::Source, span::SpanReport};
 
 /// A 32-bit counter of 2^-14 J, in microjoules, as powercap shows it.
 const RANGE: u64 = 262_143_328_850;
@@ -20,7 +20,7 @@ pub(super) fn nanoseconds(seconds: f64) -> u64 {
 /// the same sampling; `paused` leaves samples out.
 pub(super) fn watch(
     sources: Vec<Box<dyn Source>>,
-    clock: &Virtual,
+    clock: &VirtualClock,
     (from, to, interval): (f64, f64, f64),
     paused: impl Fn(f64) -> bool,
 ) -> SpanReport {
@@ -71,7 +71,7 @@ fn wraps(cases: &mut Cases<'_>) {
     // The wrap falls at every hundredth of the span, at its ends and between its samples.
     let mut worst = 0.0_f64;
     for at in 0..=200_u32 {
-        let clock = Virtual::default();
+        let clock = VirtualClock::default();
         let before = (power * (1.0 + length * f64::from(at) / 200.0) / UNIT) as u64;
         let range = (UNIT, 0.0, Some(RANGE));
         let sensor = Sensor::counter(&clock, Domain::CpuPackage, Wave::Constant(power), range)
@@ -81,7 +81,7 @@ fn wraps(cases: &mut Cases<'_>) {
     }
     cases.close(GROUP, "at each of 201 places of a span", (0.0, worst, 2e-6));
     for wraps in 2..=5_u32 {
-        let clock = Virtual::default();
+        let clock = VirtualClock::default();
         let range = 50_000_000;
         let sensor = Sensor::counter(
             &clock,
@@ -95,7 +95,7 @@ fn wraps(cases: &mut Cases<'_>) {
         let name = format!("{wraps} times in a span, and is read often enough");
         cases.close(GROUP, name, (power * (end - 1.0), joules(&report), 2e-6));
     }
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let range = (UNIT, 0.0, Some(RANGE));
     let sensor = Sensor::counter(&clock, Domain::CpuPackage, Wave::Constant(1500.0), range);
     let asleep = |now: f64| now > 5.0;
@@ -112,22 +112,22 @@ fn wraps(cases: &mut Cases<'_>) {
 
 fn resets(cases: &mut Cases<'_>) {
     const GROUP: &str = "a counter starts anew";
-    let run = |faults: Vec<Fault>| {
-        let clock = Virtual::default();
+    let run = |faults: Vec<SensorFault>| {
+        let clock = VirtualClock::default();
         let range = (UNIT, 0.0, Some(RANGE));
         let sensor = Sensor::counter(&clock, Domain::CpuPackage, Wave::Constant(100.0), range)
             .starting_at(90_000_000_000)
             .with(faults);
         watch(vec![Box::new(sensor)], &clock, (1.0, 4.0, 0.1), NEVER)
     };
-    let report = run(vec![Fault::Resets(2.05)]);
+    let report = run(vec![SensorFault::Resets(2.05)]);
     // From the last sample to the reset nothing is known: 0.05 s.
     cases.close(GROUP, "in a span", (300.0, joules(&report), 10.0));
     let told = has(&report, WarningKind::SensorGap) && holds(&report, 300.0);
     cases.equal(GROUP, "told, and inside the interval", (true, told));
-    let report = run(vec![Fault::Shows(2.0, 2.3, 15)]);
+    let report = run(vec![SensorFault::Shows(2.0, 2.3, 15)]);
     cases.close(GROUP, "not, but three readings are cut short", (300.0, joules(&report), 1e-3));
-    let report = run(vec![Fault::Resets(1.55), Fault::Resets(2.55)]);
+    let report = run(vec![SensorFault::Resets(1.55), SensorFault::Resets(2.55)]);
     cases.close(GROUP, "twice in a span", (300.0, joules(&report), 20.0));
 }
 
@@ -140,11 +140,11 @@ fn failures(cases: &mut Cases<'_>) {
             ("to its end", 3.5, 9.0),
             ("all the time", 0.5, 9.0),
         ] {
-            let clock = Virtual::default();
+            let clock = VirtualClock::default();
             let wave = Wave::Constant(100.0);
             let range = (UNIT, 0.0, Some(RANGE));
             let sensor = Sensor::counter(&clock, Domain::CpuPackage, wave, range)
-                .with([Fault::Fails(from, to, reason)]);
+                .with([SensorFault::Fails(from, to, reason)]);
             let report = watch(vec![Box::new(sensor)], &clock, (1.0, 4.0, 0.1), NEVER);
             let told = has(&report, WarningKind::ProbeFailed);
             let right = match name {
@@ -161,7 +161,7 @@ fn failures(cases: &mut Cases<'_>) {
 fn resolution(cases: &mut Cases<'_>) {
     const GROUP: &str = "below a sensor's resolution";
     // A counter that is renewed every 100 ms, and spans of 10 to 30 ms: most see no update.
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let shape = (1e-3, 0.1, None);
     let sensor = Sensor::counter(&clock, Domain::Gpu, Wave::Constant(300.0), shape);
     let meter = Meter::with_sources(vec![Box::new(sensor)], Box::new(clock.clone()));

@@ -1,4 +1,4 @@
-//! Probes that hang, panic or fail: nobody else notices.
+//! Probes that hang, panic or fail do not disturb the others.
 
 use std::{
     sync::{
@@ -12,16 +12,15 @@ use units::Domain;
 
 use super::{Cases, Sensor, Wave, counters::nanoseconds};
 use crate::{
-    builder::Place,
-    clock::{Monotonic, Virtual},
+    clock::{MonotonicClock, VirtualClock},
     meter::{Meter, Setup},
     source::{Channel, Kind, ReadError, Source},
 };
 
-/// A probe that misbehaves when it is read.
+/// A probe that hangs or panics when it is read.
 struct Bad {
     channels: Vec<Channel>,
-    /// Hangs until the other side is gone; panics without one.
+    /// A read hangs until the sender is dropped; `None`: a read panics.
     until: Option<Receiver<()>>,
 }
 
@@ -49,7 +48,7 @@ impl Source for Bad {
                 let _ = until.recv();
                 Ok(0)
             }
-            // A panic that says nothing on standard error.
+            // A panic without a message on standard error.
             None => std::panic::resume_unwind(Box::new("on purpose")),
         }
     }
@@ -58,16 +57,16 @@ impl Source for Bad {
 pub(super) fn run(cases: &mut Cases<'_>) {
     const GROUP: &str = "a probe misbehaves";
     let (hanging, release) = Bad::hanging();
-    let outcome = beside(vec![Box::new(hanging), Box::new(Bad::new("panics", None))]);
+    let outcome = with_bad_probes(vec![Box::new(hanging), Box::new(Bad::new("panics", None))]);
     drop(release);
     match outcome {
         Ok((joules, reasons)) => {
-            cases.close(GROUP, "the others are read as ever", (200.0, joules, 1e-3));
-            let told = reasons.iter().any(|it| it.contains("did not answer"))
-                && reasons.iter().any(|it| it.contains("panicked"));
+            cases.close(GROUP, "another probe is read as usual", (200.0, joules, 1e-3));
+            let told = reasons.iter().any(|reason| reason.contains("did not answer"))
+                && reasons.iter().any(|reason| reason.contains("panicked"));
             cases.add(
                 GROUP,
-                "one hangs, one panics: both absent, with a reason",
+                "one hangs and one panics: both are absent, with a reason",
                 told,
                 reasons.join("; "),
             );
@@ -76,19 +75,21 @@ pub(super) fn run(cases: &mut Cases<'_>) {
     }
 }
 
-/// A counter of 100 W for 2 s beside such probes; its joules, and why the others have none.
-fn beside(bad: Vec<Box<dyn Source>>) -> Result<(f64, Vec<String>), String> {
-    let simulated = Virtual::default();
+/// Measures a counter of 100 W for 2 s while such probes are read too. Returns its joules, and why
+/// the others have none.
+fn with_bad_probes(bad: Vec<Box<dyn Source>>) -> Result<(f64, Vec<String>), String> {
+    let simulated = VirtualClock::default();
     let shape = (1e-6, 0.0, None);
     let good = Sensor::counter(&simulated, Domain::CpuPackage, Wave::Constant(100.0), shape);
-    let mut sources: Vec<(Box<dyn Source>, Place)> = vec![(Box::new(good), Place::Here)];
-    sources.extend(bad.into_iter().map(|it| (it, Place::Apart)));
+    let mut sources: Vec<Box<dyn Source>> = vec![Box::new(good)];
+    sources.extend(bad);
     let meter = Meter::start(Setup {
         sources,
+        threads: true,
         statuses: Vec::new(),
         standing: Vec::new(),
         // Deadlines pass in real time.
-        clock: Arc::new(Monotonic::default()),
+        clock: Arc::new(MonotonicClock::default()),
         interval: None,
         deadline: Duration::from_millis(10),
         attributor: None,
@@ -98,7 +99,8 @@ fn beside(bad: Vec<Box<dyn Source>>) -> Result<(f64, Vec<String>), String> {
     let span = meter.span("case");
     simulated.advance(nanoseconds(2.0));
     let report = span.end();
-    let good = report.domains.iter().find(|it| it.domain == Domain::CpuPackage);
-    let reasons = report.absent.iter().map(|it| format!("{}: {}", it.probe, it.reason)).collect();
-    Ok((good.map_or(f64::NAN, |it| it.joules.0), reasons))
+    let good = report.domains.iter().find(|energy| energy.domain == Domain::CpuPackage);
+    let reasons = report.absent.iter();
+    let reasons = reasons.map(|absence| format!("{}: {}", absence.probe, absence.reason)).collect();
+    Ok((good.map_or(f64::NAN, |energy| energy.joules.0), reasons))
 }

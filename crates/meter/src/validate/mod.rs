@@ -15,7 +15,7 @@ mod zones;
 use std::fmt::Display;
 
 pub use self::{
-    sensor::{Fault, Sensor},
+    sensor::{Sensor, SensorFault},
     wave::Wave,
 };
 

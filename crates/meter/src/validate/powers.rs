@@ -3,10 +3,10 @@
 use units::{Domain, WarningKind};
 
 use super::{
-    Cases, Fault, Sensor, Wave,
+    Cases, Sensor, SensorFault, Wave,
     counters::{holds, watch},
 };
-use crate::{clock::Virtual, source::Source};
+use crate::{clock::VirtualClock, source::Source};
 
 const WAVES: [(&str, Wave); 4] = [
     ("constant", Wave::Constant(120.0)),
@@ -25,7 +25,7 @@ fn waves(cases: &mut Cases<'_>) {
     for (name, wave) in WAVES {
         for (kind, counts) in [("counter", true), ("power", false)] {
             for (sampling, interval) in [("100 Hz", 0.01), ("10 Hz", 0.1)] {
-                let clock = Virtual::default();
+                let clock = VirtualClock::default();
                 let sensor = if counts {
                     Sensor::counter(&clock, Domain::CpuPackage, wave, (1e-6, 1e-3, None))
                 } else {
@@ -40,9 +40,9 @@ fn waves(cases: &mut Cases<'_>) {
                 cases.close(GROUP, name, (truth, found, tolerance));
             }
         }
-        let clock = Virtual::default();
+        let clock = VirtualClock::default();
         let sensor = Sensor::power(&clock, Domain::Gpu, wave, (1e-3, 0.0, 0.0))
-            .with([Fault::Fails(4.0, 4.3, "busy")]);
+            .with([SensorFault::Fails(4.0, 4.3, "busy")]);
         let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.01), |_| false);
         let truth = wave.energy(11.0) - wave.energy(1.0);
         let gap = report.domains.first().map_or(0.0, |it| it.gap.0);
@@ -57,19 +57,19 @@ fn gpus(cases: &mut Cases<'_>) {
     let wave = Wave::Square(350.0, 80.0, 1.7, 0.5);
     let truth = wave.energy(11.0) - wave.energy(1.0);
     for period in [0.01, 0.02, 0.1] {
-        let clock = Virtual::default();
+        let clock = VirtualClock::default();
         let sensor = Sensor::counter(&clock, Domain::Gpu, wave, (1e-3, period, None));
         let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.1), |_| false);
         let detail = format!("truth {truth:.2} J, {:?}", report.total);
         let name = format!("its counter is renewed every {} ms", period * 1e3);
         cases.add(GROUP, name, holds(&report, truth), detail);
     }
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let sensor = Sensor::power(&clock, Domain::Gpu, wave, (1e-3, 0.1, 1.0));
     let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.1), |_| false);
     let detail = format!("truth {truth:.2} J, {:?}", report.total);
     cases.add(GROUP, "its power is the mean of a second", holds(&report, truth), detail);
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let steady = Wave::Sine(200.0, 40.0, 5.0);
     let sensor = Sensor::power(&clock, Domain::Gpu, steady, (1e-3, 0.1, 0.0)).duty(0.25);
     let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.1), |_| false);
@@ -78,13 +78,14 @@ fn gpus(cases: &mut Cases<'_>) {
     let name = "its sensor looks a quarter of the time, at a load slower than that";
     cases.add(GROUP, name, holds(&report, truth_of_steady), detail);
 
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let boards: Vec<Box<dyn Source>> = (0..8_u32)
         .map(|it| {
             let wave = Wave::Constant(100.0 + 10.0 * f64::from(it));
             let board = Sensor::counter(&clock, Domain::Gpu, wave, (1e-3, 0.02, None))
                 .named("simulated", &format!("GPU-{it}"));
-            let lost = if it == 3 { Some(Fault::Fails(5.0, 99.0, "GPU is lost")) } else { None };
+            let lost =
+                if it == 3 { Some(SensorFault::Fails(5.0, 99.0, "GPU is lost")) } else { None };
             Box::new(board.with(lost)) as Box<dyn Source>
         })
         .collect();

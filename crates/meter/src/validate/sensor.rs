@@ -4,13 +4,13 @@ use units::{Domain, Method, Seconds};
 
 use super::Wave;
 use crate::{
-    clock::{Clock, Virtual},
+    clock::{Clock, VirtualClock},
     source::{Channel, Kind, ReadError, Source},
 };
 
 /// What goes wrong, and when (in seconds).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub enum SensorFault {
     /// From then until then, reading fails with this text.
     Fails(f64, f64, &'static str),
     /// At that time the counter starts anew.
@@ -24,14 +24,14 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct Sensor {
     channels: Vec<Channel>,
-    clock: Virtual,
+    clock: VirtualClock,
     wave: Wave,
     period: f64,
     phase: f64,
     offset: u64,
     /// Of a power: the part of an update in which the sensor looks at all.
     duty: f64,
-    faults: Vec<Fault>,
+    faults: Vec<SensorFault>,
 }
 
 impl Sensor {
@@ -39,7 +39,7 @@ impl Sensor {
     /// `range` units.
     #[must_use]
     pub fn counter(
-        clock: &Virtual,
+        clock: &VirtualClock,
         domain: Domain,
         wave: Wave,
         (unit, period, range): (f64, f64, Option<u64>),
@@ -57,7 +57,7 @@ impl Sensor {
     /// `averaging` seconds (0: with what it is just then).
     #[must_use]
     pub fn power(
-        clock: &Virtual,
+        clock: &VirtualClock,
         domain: Domain,
         wave: Wave,
         (unit, period, averaging): (f64, f64, f64),
@@ -68,7 +68,7 @@ impl Sensor {
         Self::new(clock, channel, period, wave)
     }
 
-    fn new(clock: &Virtual, mut channel: Channel, period: f64, wave: Wave) -> Self {
+    fn new(clock: &VirtualClock, mut channel: Channel, period: f64, wave: Wave) -> Self {
         channel.period = Seconds(period);
         let (channels, clock) = (vec![channel], clock.clone());
         Self { channels, clock, wave, period, phase: 0.0, offset: 0, duty: 1.0, faults: Vec::new() }
@@ -112,7 +112,7 @@ impl Sensor {
 
     /// With faults.
     #[must_use]
-    pub fn with(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+    pub fn with(mut self, faults: impl IntoIterator<Item = SensorFault>) -> Self {
         self.faults.extend(faults);
         self
     }
@@ -123,20 +123,26 @@ impl Source for Sensor {
         &self.channels
     }
 
+    fn may_block(&self) -> bool {
+        false
+    }
+
     fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
         let now = self.clock.now().0;
         let mut start = 0.0;
         for fault in &self.faults {
             match *fault {
-                Fault::Fails(from, to, reason) if (from..to).contains(&now) => {
+                SensorFault::Fails(from, to, reason) if (from..to).contains(&now) => {
                     return Err(ReadError {
                         probe: self.channels[0].probe.clone(),
                         device: self.channels[0].device.clone(),
                         reason: reason.to_owned(),
                     });
                 }
-                Fault::Shows(from, to, value) if (from..to).contains(&now) => return Ok(value),
-                Fault::Resets(at) if now >= at => start = at,
+                SensorFault::Shows(from, to, value) if (from..to).contains(&now) => {
+                    return Ok(value);
+                }
+                SensorFault::Resets(at) if now >= at => start = at,
                 _ => {}
             }
         }

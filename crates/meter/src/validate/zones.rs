@@ -5,7 +5,7 @@ use std::{fs, io};
 use units::{Joules, WarningKind};
 
 use super::{Cases, tree::Tree};
-use crate::{clock::Virtual, meter::Meter, powercap::Powercap, span::SpanReport};
+use crate::{clock::VirtualClock, meter::Meter, powercap::Powercap, span::SpanReport};
 
 /// A zone: folder, name, watts.
 type Zone = (&'static str, &'static str, f64);
@@ -86,7 +86,7 @@ pub(super) fn run(cases: &mut Cases<'_>) {
     add(cases, "files that cannot be read are told, with a remedy", unreadable());
 }
 
-fn meter(tree: &Tree, clock: &Virtual) -> io::Result<Meter> {
+fn meter(tree: &Tree, clock: &VirtualClock) -> io::Result<Meter> {
     let powercap = Powercap::open(tree.folder.path()).map_err(|it| io::Error::other(it.reason))?;
     Ok(Meter::with_sources(vec![Box::new(powercap)], Box::new(clock.clone())))
 }
@@ -95,7 +95,7 @@ fn meter(tree: &Tree, clock: &Virtual) -> io::Result<Meter> {
 fn go_on(
     tree: &Tree,
     zones: &[Zone],
-    clock: &Virtual,
+    clock: &VirtualClock,
     steps: std::ops::Range<u32>,
 ) -> io::Result<()> {
     for step in steps {
@@ -117,8 +117,8 @@ fn close(report: &SpanReport, joules: f64) -> bool {
     report.total.is_some_and(|it| (it.joules.0 - joules).abs() < 1e-3)
 }
 
-fn machine(zones: &[Zone]) -> io::Result<(Tree, Virtual, Meter)> {
-    let (tree, clock) = (Tree::new()?, Virtual::default());
+fn machine(zones: &[Zone]) -> io::Result<(Tree, VirtualClock, Meter)> {
+    let (tree, clock) = (Tree::new()?, VirtualClock::default());
     for (zone, name, _) in zones {
         tree.add(zone, name)?;
     }

@@ -1,16 +1,16 @@
-//! The conformance check passes good plugins and tells what is wrong with others.
+//! The conformance check passes good plugins and says what is wrong with others.
 
 use std::{fs, path::Path, process::Command};
 
-use wattlab_meter::conformance::{Report, Verdict, check};
+use wattlab_meter::conformance::{CheckStatus, Report, check};
 
 use crate::plugin::{build, cargo_build, compile};
 
-fn verdict(report: &Report, id: &str) -> Option<Verdict> {
-    report.checks.iter().find(|it| it.id == id).map(|it| it.verdict)
+fn status(report: &Report, id: &str) -> Option<CheckStatus> {
+    report.checks.iter().find(|check| check.id == id).map(|check| check.status)
 }
 
-/// Also the test of every plugin of this workspace, new ones included.
+/// This is also the test of every plugin of the workspace, new ones included.
 #[test]
 fn every_plugin_of_the_workspace_keeps_the_contract() {
     let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
@@ -22,7 +22,7 @@ fn every_plugin_of_the_workspace_keeps_the_contract() {
         }
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let report = check(&build(&format!("wattlab-probe-{name}")), &[]);
-        // Where its hardware is absent, a plugin says so and the rest is not tried.
+        // If its hardware is missing, a plugin says so and the rest is skipped.
         assert!(report.passed(), "{report:#?}");
         assert_eq!(report.plugin.as_deref(), Some(name.as_str()));
         count += 1;
@@ -42,19 +42,22 @@ fn the_plugin_in_c_keeps_the_contract_with_and_without_options() {
     for options in [&[][..], &option("step", "3")] {
         let report = check(&library, options);
         assert!(report.passed() && report.checks.len() == 9, "{report:#?}");
-        assert!(report.checks.iter().all(|it| it.verdict == Verdict::Passed), "{report:#?}");
+        assert!(
+            report.checks.iter().all(|check| check.status == CheckStatus::Passed),
+            "{report:#?}"
+        );
     }
     for (key, value) in [("color", "red"), ("step", "0")] {
         let report = check(&library, &option(key, value));
-        assert_eq!(verdict(&report, "load"), Some(Verdict::Failed));
+        assert_eq!(status(&report, "load"), Some(CheckStatus::Failed));
         let words = &report.checks[0].words;
         assert!(words.contains("`example-c`") && words.contains(&format!("`{key}`")), "{words}");
     }
 }
 
-/// What `cargo xtask new-probe` writes, built in a workspace of its own.
+/// Builds what `cargo xtask new-probe` writes, in a workspace of its own.
 #[test]
-fn a_new_probe_keeps_the_contract_before_anything_is_written() {
+fn a_new_probe_keeps_the_contract_before_it_is_changed() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut xtask = Command::new(cargo_build(&["-p", "xtask"], "xtask"));
@@ -83,15 +86,15 @@ fn a_new_probe_keeps_the_contract_before_anything_is_written() {
         "libwattlab_probe_my_board.so",
     );
     let report = check(&library, &[]);
-    assert!(report.checks.iter().all(|it| it.verdict == Verdict::Passed), "{report:#?}");
+    assert!(report.checks.iter().all(|check| check.status == CheckStatus::Passed), "{report:#?}");
     assert_eq!((report.plugin.as_deref(), report.checks.len()), (Some("my-board"), 9));
-    // Its option works, and what is not there has a reason and a remedy.
+    // Its option works, and a missing file gives a reason and a remedy.
     let missing = [("file".to_owned(), "/no/such/file".to_owned())];
-    assert_eq!(verdict(&check(&library, &missing), "open"), Some(Verdict::Skipped));
+    assert_eq!(status(&check(&library, &missing), "open"), Some(CheckStatus::Skipped));
 }
 
 #[test]
-fn what_is_broken_is_told() {
+fn each_broken_rule_fails_its_check() {
     let folder = tempfile::tempdir().unwrap();
     let good = include_str!("../../../../plugins/example-c/probe.c");
     let cases = [
@@ -117,7 +120,35 @@ fn what_is_broken_is_told() {
         let library = folder.path().join(format!("lib{index}.so"));
         if compile(&source, &library) {
             let report = check(&library, &[]);
-            assert_eq!(verdict(&report, id), Some(Verdict::Failed), "{to}: {report:#?}");
+            assert_eq!(status(&report, id), Some(CheckStatus::Failed), "{to}: {report:#?}");
+        }
+    }
+}
+
+/// The program that checks a plugin without the rest of wattlab.
+#[test]
+fn the_program_checks_a_plugin_in_a_process_of_its_own() {
+    let program = env!("CARGO_BIN_EXE_wattlab-probe-check");
+    let run = |arguments: &[&str]| Command::new(program).args(arguments).output().unwrap();
+    assert_eq!(run(&[]).status.code(), Some(2));
+    assert_eq!(run(&["no/such.so"]).status.code(), Some(2));
+    assert_eq!(run(&["Cargo.toml,x"]).status.code(), Some(2));
+    let text = run(&["Cargo.toml"]);
+    assert_eq!(text.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&text.stdout).starts_with("failed   load"), "{text:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let good = include_str!("../../../../plugins/example-c/probe.c");
+    let crashing = good.replace("state *it = opaque;", "abort(); state *it = opaque;");
+    for (name, source, code, check) in
+        [("good", good, 0, "passed   reopen"), ("bad", &crashing, 1, "failed   crash")]
+    {
+        let file = folder.path().join(format!("{name}.c"));
+        fs::write(&file, source).unwrap();
+        let library = folder.path().join(format!("lib{name}.so"));
+        if compile(&file, &library) {
+            let output = run(&[&format!("{},step=3", library.display())]);
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stdout).contains(check), "{output:?}");
         }
     }
 }

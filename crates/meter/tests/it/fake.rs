@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 use units::{Domain, Method};
-use wattlab_meter::{Builder, Channel, Estimator, Kind, Meter, ReadError, Source, Virtual};
+use wattlab_meter::{Builder, Channel, Estimator, Kind, Meter, ReadError, Source, VirtualClock};
 
 /// A powercap tree in a temporary folder.
 pub(crate) struct Tree {
@@ -102,8 +102,8 @@ impl Script {
         *self.answer.lock().unwrap() = answer;
     }
 
-    pub(crate) fn meter(&self) -> (Meter, Virtual) {
-        let clock = Virtual::default();
+    pub(crate) fn meter(&self) -> (Meter, VirtualClock) {
+        let clock = VirtualClock::default();
         let meter = Meter::with_sources(vec![Box::new(self.clone())], Box::new(clock.clone()));
         (meter, clock)
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use wattlab_meter::{
-    Source, Virtual,
+    Source, VirtualClock,
     isolate::{IsolateError, Isolated},
 };
 
@@ -31,7 +31,7 @@ fn library(folder: &Path, third: &str) -> Option<PathBuf> {
     compile(&folder.join("probe.c"), &library).then_some(library)
 }
 
-fn start(library: PathBuf, clock: &Virtual) -> Result<Isolated, IsolateError> {
+fn start(library: PathBuf, clock: &VirtualClock) -> Result<Isolated, IsolateError> {
     let child = child();
     let command = move || {
         let mut command = Command::new(&child);
@@ -47,7 +47,7 @@ fn a_plugin_that_aborts_harms_nobody_and_comes_back() {
     // What it prints before must not confuse anybody.
     let third = "extern int printf(const char *, ...); printf(\"{\\\"value\\\"\"); abort();";
     let Some(library) = library(folder.path(), third) else { return };
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     let mut plugin = start(library, &clock).unwrap();
     assert_eq!(plugin.channels()[0].device, "package-0");
     for (round, pause) in [1_u64, 1].into_iter().enumerate() {
@@ -64,9 +64,9 @@ fn a_plugin_that_aborts_harms_nobody_and_comes_back() {
 
 #[test]
 fn a_plugin_that_cannot_be_used_says_so_through_its_process() {
-    let error = start("no/such.so".into(), &Virtual::default()).unwrap_err();
+    let error = start("no/such.so".into(), &VirtualClock::default()).unwrap_err();
     assert_eq!(error.to_string(), "failed to find plugin `no/such.so`; check the path");
     let nothing = || Command::new("true");
-    let error = Isolated::start(nothing, Arc::new(Virtual::default())).unwrap_err();
+    let error = Isolated::start(nothing, Arc::new(VirtualClock::default())).unwrap_err();
     assert_eq!(error.to_string(), "the plugin's process ended: exit status: 0");
 }

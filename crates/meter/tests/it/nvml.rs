@@ -6,7 +6,7 @@ use std::{
 };
 
 use units::{Domain, Method};
-use wattlab_meter::{LoadError, Plugin, Source, beside, conformance};
+use wattlab_meter::{LoadError, Plugin, Source, conformance, sensor_comparison};
 
 use crate::plugin::{build, compile};
 
@@ -118,7 +118,7 @@ fn power_is_shown_beside_the_counter_where_it_is_asked_for() {
         Plugin::load_with(&library, &options)
     };
     let mut plugin = with("beside").unwrap();
-    assert_eq!(beside::pairs(plugin.channels()), [(0, 3), (2, 4)]);
+    assert_eq!(sensor_comparison::pairs(plugin.channels()), [(0, 3), (2, 4)]);
     assert_eq!((plugin.read(4), plugin.read(1)), (Ok(75_000), Ok(75_000)));
     let before = plugin.read(2).unwrap();
     assert_eq!(plugin.read(2).unwrap() - before, 1000);

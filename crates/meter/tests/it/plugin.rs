@@ -9,7 +9,7 @@ use std::{
 
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, Refusal, Table};
 use units::{Method, WarningKind};
-use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, Virtual};
+use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, VirtualClock};
 
 use crate::fake::Tree;
 
@@ -195,7 +195,7 @@ fn a_probe_that_panics_or_fails_is_told_and_the_rest_is_read() {
     assert_eq!(plugin.read(0).unwrap_err().reason, "the probe panicked (code -127)");
     assert_eq!(plugin.read(1).unwrap_err().reason, "on purpose (code -9)");
     assert_eq!(plugin.read(2).unwrap(), 5);
-    let meter = Meter::with_sources(vec![Box::new(plugin)], Box::new(Virtual::default()));
+    let meter = Meter::with_sources(vec![Box::new(plugin)], Box::new(VirtualClock::default()));
     let report = meter.span("fit").end();
     assert_eq!(report.domains.len(), 1);
     assert_eq!(report.domains[0].device, "works");

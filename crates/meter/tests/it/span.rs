@@ -4,7 +4,7 @@ use std::{sync::mpsc::channel, thread, time::Duration};
 
 use proptest::prelude::*;
 use units::{Domain, Joules, Method, Seconds, SpanEnergy, WarningKind, Watts};
-use wattlab_meter::{Clock, Meter, Virtual};
+use wattlab_meter::{Clock, Meter, VirtualClock};
 
 use crate::fake::{Script, Tree};
 
@@ -211,7 +211,7 @@ fn a_short_span_on_a_slow_sensor_is_told() {
 
 #[test]
 fn clones_of_a_virtual_clock_are_one_clock() {
-    let clock = Virtual::default();
+    let clock = VirtualClock::default();
     clock.clone().advance(SECOND / 2);
     assert_eq!(clock.now(), Seconds(0.5));
 }

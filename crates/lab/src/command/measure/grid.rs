@@ -1,12 +1,17 @@
-//! Grams of CO₂ equivalent of what was measured.
+//! Grams of CO₂ equivalent of the measured energy.
 
-use std::{fs::OpenOptions, io::Write, path::Path, time::SystemTime};
+use std::{
+    fs::OpenOptions,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    time::SystemTime,
+};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use meter::{
     SpanReport,
     carbon::{Carbon, CarbonError, Intensity, Series, began},
-    export::emissions,
+    export::emissions::{self, EmissionsRow, emissions_header},
 };
 use record::{Energy, Joules, Origin};
 
@@ -25,7 +30,7 @@ enum Kind {
 }
 
 impl Grid {
-    /// Checks what was asked for, before the command runs.
+    /// Checks the flags, before the command runs.
     pub(super) fn new(
         region: Option<&str>,
         series: Option<&Path>,
@@ -40,7 +45,7 @@ impl Grid {
             }
             (None, None) => Kind::Unknown,
         };
-        // Also tells whether the factor is one.
+        // This also checks `pue`.
         let nothing =
             Energy { joules: Joules(0.0), uncertainty: Joules(0.0), origin: Origin::Measured };
         let probe = match &kind {
@@ -52,7 +57,7 @@ impl Grid {
         Ok(Self { kind, pue })
     }
 
-    /// What the span's energy weighs; `None` without a grid or without energy.
+    /// The carbon of the span's energy; `None` if the grid or the energy is not known.
     pub(super) fn weigh(&self, report: &SpanReport) -> Result<Option<Carbon>, Failure> {
         let Some(energy) = report.total else { return Ok(None) };
         let intensity = match &self.kind {
@@ -67,24 +72,36 @@ impl Grid {
     }
 }
 
-/// Appends a line to an `emissions.csv`; its head first, if it is new.
+/// Appends a line to an `emissions.csv`, after the header if the file is new.
+///
+/// # Errors
+///
+/// If the file has other columns, or cannot be written.
 pub(super) fn append(
     path: &Path,
     report: &SpanReport,
     carbon: Option<&Carbon>,
-    region: &str,
+    country: &str,
 ) -> Result<(), Failure> {
     let fail = || format!("--emissions: failed to write `{}`", path.display());
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = OpenOptions::new().create(true).read(true).append(true).open(path);
     let mut file = file.with_context(fail).map_err(Failure::run_time)?;
-    let new = file.metadata().map_or(true, |it| it.len() == 0);
-    let context = emissions::Context {
+    let header = emissions_header();
+    let mut first = String::new();
+    BufReader::new(&file).read_line(&mut first).with_context(fail).map_err(Failure::run_time)?;
+    if !first.is_empty() && first != header {
+        return Err(Failure::bad_input(anyhow!(
+            "--emissions: `{}` has other columns than this version writes; name a new file",
+            path.display()
+        )));
+    }
+    let row = EmissionsRow {
         timestamp: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
         project: "wattlab".to_owned(),
-        run: String::new(),
-        region: region.to_owned(),
+        country: country.to_owned(),
+        ..emissions::row(report, carbon)
     };
-    let mut text = if new { emissions::head() } else { String::new() };
-    text.push_str(&emissions::line(report, carbon, &context));
+    let mut text = if first.is_empty() { header } else { String::new() };
+    text.push_str(&row.line());
     file.write_all(text.as_bytes()).with_context(fail).map_err(Failure::run_time)
 }

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use meter::{
-    Clock, Monotonic, Plugin, Source,
-    beside::{Spread, Trace, pairs, watch},
+    Clock, MonotonicClock, Plugin, Source,
+    sensor_comparison::{Quantiles, SensorTrace, pairs, watch},
 };
 use record::Seconds;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ const POLLS: [f64; 3] = [0.1, 1.0, 5.0];
 /// What was seen in one phase.
 struct Phase {
     name: &'static str,
-    trace: Trace,
+    trace: SensorTrace,
 }
 
 /// Runs it.
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             ))
         })?;
     let device = plugin.channels()[pair.0].device.clone();
-    let clock = Monotonic::default();
+    let clock = MonotonicClock::default();
     let mut phase = |name, go_on: &mut dyn FnMut() -> bool| {
         let mut go_on = || go_on() && !interrupt.is_set();
         let trace = watch(&mut plugin, pair, &clock as &dyn Clock, &mut go_on);
@@ -145,14 +145,14 @@ fn show(args: &Args, device: &str, phases: &[Phase]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn quantiles(it: Option<Spread>) -> Value {
+fn quantiles(it: Option<Quantiles>) -> Value {
     it.map_or(
         Value::Null,
         |it| json!({ "p5": it.p5, "median": it.median, "p95": it.p95, "count": it.count }),
     )
 }
 
-fn document(name: &str, trace: &Trace) -> Value {
+fn document(name: &str, trace: &SensorTrace) -> Value {
     let (seconds, counted) = (trace.duration().0, trace.counted());
     let spans = SPANS.iter().filter_map(|it| trace.spans(Seconds(*it)));
     let polled = POLLS.iter().filter_map(|it| trace.polled(Seconds(*it)));
@@ -180,19 +180,19 @@ fn document(name: &str, trace: &Trace) -> Value {
 
 /// Rows of what is asked, columns of phases.
 fn table(phases: &[Phase], markdown: bool) -> Vec<String> {
-    let milliseconds = |it: Option<Spread>| {
+    let milliseconds = |it: Option<Quantiles>| {
         it.map_or("–".to_owned(), |it| {
-            let Spread { p5, median, p95, .. } = it;
+            let Quantiles { p5, median, p95, .. } = it;
             format!("{:.2} ms ({:.2} to {:.2})", median * 1e3, p5 * 1e3, p95 * 1e3)
         })
     };
-    let ratio = |it: Option<Spread>| {
+    let ratio = |it: Option<Quantiles>| {
         it.map_or("–".to_owned(), |it| {
-            let Spread { p5, median, p95, count } = it;
+            let Quantiles { p5, median, p95, count } = it;
             format!("{median:.3} ({p5:.3} to {p95:.3}; {count})")
         })
     };
-    type Cell<'a> = Box<dyn Fn(&Trace) -> String + 'a>;
+    type Cell<'a> = Box<dyn Fn(&SensorTrace) -> String + 'a>;
     let mut rows: Vec<(String, Cell<'_>)> = vec![
         ("duration".to_owned(), Box::new(|it| format!("{:.1} s", it.duration().0))),
         ("time from reading to reading".to_owned(), Box::new(|it| milliseconds(it.gap()))),
@@ -207,7 +207,7 @@ fn table(phases: &[Phase], markdown: bool) -> Vec<String> {
         }),
     ];
     for length in SPANS {
-        let spans = move |it: &Trace| it.spans(Seconds(length));
+        let spans = move |it: &SensorTrace| it.spans(Seconds(length));
         rows.push((format!("the same over spans of {length} s"), {
             Box::new(move |it| ratio(spans(it).map(|it| it.power)))
         }));
@@ -242,7 +242,7 @@ fn table(phases: &[Phase], markdown: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use meter::beside::Seen;
+    use meter::sensor_comparison::PairReading;
 
     use super::*;
 
@@ -250,11 +250,11 @@ mod tests {
     fn a_table_has_a_column_a_phase_and_no_number_where_there_is_none() {
         let seen = (0..400).map(|it| {
             let at = f64::from(it) * 0.001;
-            Seen { at: Seconds(at), joules: (at / 0.02).floor() * 2.0, watts: 100.0 }
+            PairReading { at: Seconds(at), joules: (at / 0.02).floor() * 2.0, watts: 100.0 }
         });
         let phases = [
-            Phase { name: "load", trace: Trace(seen.collect()) },
-            Phase { name: "rest after", trace: Trace::default() },
+            Phase { name: "load", trace: SensorTrace(seen.collect()) },
+            Phase { name: "rest after", trace: SensorTrace::default() },
         ];
         let lines = table(&phases, true);
         assert_eq!(lines[0], "| | load | rest after |");

@@ -1,30 +1,31 @@
-//! What one channel contributes to one open span.
+//! The sums of one channel over one open span.
 
 use units::{Joules, Method, Seconds, Watts};
 
 use crate::{
     source::{Channel, Kind},
-    track::{Doubt, Edge, FIRST_UPDATES, Outcome, SHORTEST_WINDOW, Step, highest_power},
+    track::{Doubt, Edge, FIRST_UPDATES, Increment, SHORTEST_WINDOW, Step, highest_power},
     uncertainty::{Random, Sway, edge_variance},
 };
 
-/// A counter's mean power means something over this many of its updates.
+/// A counter's peak power is taken over at least this many of its updates.
 const UPDATES: f64 = 10.0;
 
-/// One channel's sums over one span. Only what lies between the span's two ends is in them.
+/// One channel's sums over one span, from the reading at its start to the reading at its end.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tally {
+pub(crate) struct SpanAccumulator {
     /// Time of this channel's reading at the span's start.
     start: Seconds,
     pub(crate) energy: Joules,
-    /// Half-width of what is not known about the energy, besides the sensor's own error.
+    /// Half-width of the energy's uncertainty from gaps, resets and wraps, besides the sensor's own
+    /// error.
     pub(crate) doubt: Joules,
     sway: Sway,
     first: Option<Edge>,
     latest: Option<Edge>,
-    /// Good readings, both ends included.
+    /// Number of good readings, both ends included.
     pub(crate) samples: u64,
-    /// Steps that energy came from; without any, the energy is absent and not 0.
+    /// Number of steps between good readings. With none, the energy is absent and not 0.
     pub(crate) steps: u64,
     pub(crate) failures: u64,
     pub(crate) last_failure: Option<String>,
@@ -34,12 +35,12 @@ pub(crate) struct Tally {
     pub(crate) gap: Seconds,
     pub(crate) peak: Option<Watts>,
     last_good: Option<Seconds>,
-    /// Energy since that time, of which no mean power was taken yet.
+    /// Start and energy so far of the window that gives the next candidate for `peak`.
     window: Option<(Seconds, Joules)>,
 }
 
-impl Tally {
-    /// A channel that was not there when the span began.
+impl SpanAccumulator {
+    /// For a channel that was not there when the span began.
     pub(crate) fn late(start: Seconds) -> Self {
         Self {
             start,
@@ -62,12 +63,12 @@ impl Tally {
         }
     }
 
-    /// Begins with the reading at the span's start.
-    pub(crate) fn begin(at: Seconds, first: &Outcome) -> Self {
+    /// Starts with the reading at the span's start.
+    pub(crate) fn begin(at: Seconds, first: &Increment) -> Self {
         let mut this = Self::late(at);
         match first {
-            Outcome::Failed(reason) => this.fail(reason),
-            Outcome::First(edge) | Outcome::Step(Step { edge, .. }) => {
+            Increment::Failed(reason) => this.fail(reason),
+            Increment::First(edge) | Increment::Step(Step { edge, .. }) => {
                 this.read_at(edge);
                 this.window = Some((at, Joules(0.0)));
             }
@@ -76,30 +77,30 @@ impl Tally {
     }
 
     /// Adds a later reading.
-    pub(crate) fn add(&mut self, channel: &Channel, outcome: &Outcome) {
-        match outcome {
-            Outcome::Failed(reason) => self.fail(reason),
-            Outcome::First(edge) => self.read_at(edge),
-            Outcome::Step(step) => self.step(channel, step),
+    pub(crate) fn add(&mut self, channel: &Channel, increment: &Increment) {
+        match increment {
+            Increment::Failed(reason) => self.fail(reason),
+            Increment::First(edge) => self.read_at(edge),
+            Increment::Step(step) => self.step(channel, step),
         }
     }
 
-    /// Ends the span at that time; what lies after the last good reading is a gap, and at the power
-    /// of late it is about so much.
+    /// Ends the span at `at`. The time after the last good reading is a gap, whose energy at the
+    /// recent power is in doubt.
     pub(crate) fn end(&mut self, at: Seconds) {
         let covered = self.last_good.unwrap_or(self.start);
         if at > covered {
             let gap = at - covered;
             self.gap += gap;
-            if let Some(power) = self.latest.and_then(|it| it.power) {
+            if let Some(power) = self.latest.and_then(|edge| edge.power) {
                 self.doubt += power * gap;
             }
         }
     }
 
-    /// The random part of the energy's error. Where the power at an end is not known, the mean over
-    /// the span stands for it, and if that is too short to have one, the most that hardware draws:
-    /// a counter that has not moved yet may be about to.
+    /// The random part of the energy's error. If the power at an end is not known, the mean over the
+    /// span takes its place. If the span is too short for a mean, the most that hardware can draw
+    /// does, because a counter that has not moved yet may be about to.
     pub(crate) fn error(&self, channel: &Channel, duration: Seconds) -> Random {
         let known = duration >= channel.period * FIRST_UPDATES || channel.method == Method::Model;
         let mean = if duration.0 > 0.0 && known {
@@ -108,9 +109,10 @@ impl Tally {
             highest_power(channel.domain)
         };
         let edges = || self.first.iter().chain(&self.latest);
-        let ends = edges().map(|it| edge_variance(it.power.unwrap_or(mean), it.width));
-        let lag =
-            |edge: Option<Edge>| edge.map_or(Joules(0.0), |it| it.power.unwrap_or(mean) * it.lag);
+        let ends = edges().map(|edge| edge_variance(edge.power.unwrap_or(mean), edge.width));
+        let lag = |edge: Option<Edge>| {
+            edge.map_or(Joules(0.0), |edge| edge.power.unwrap_or(mean) * edge.lag)
+        };
         let behind = channel.period + channel.averaging;
         Random {
             variance: ends.sum::<f64>() + self.sway.variance(behind),
@@ -135,8 +137,8 @@ impl Tally {
     fn step(&mut self, channel: &Channel, step: &Step) {
         self.read_at(&step.edge);
         self.steps += 1;
-        // A step that began before the span (its first reading failed) is shared out by time, and
-        // where in the step its energy passed is unknown.
+        // A step that began before the span (its first reading failed) is divided by time; when in
+        // the step its energy was drawn is unknown.
         let length = step.to - step.from;
         let share = if step.from < self.start {
             ((step.to - self.start) / length).clamp(0.0, 1.0)
@@ -171,8 +173,9 @@ impl Tally {
         self.peak(channel, step, share == 1.0 && step.doubt.is_none());
     }
 
-    /// Power of a counter over a window that is long enough for its updates not to show; two
-    /// readings in a row would else see an update's whole energy in microseconds.
+    /// Updates the peak power. A counter's power is taken over a window that is long compared with
+    /// its update period; otherwise two readings in a row would see the energy of a whole update in
+    /// microseconds.
     fn peak(&mut self, channel: &Channel, step: &Step, trusted: bool) {
         if !trusted {
             self.window = Some((step.to, Joules(0.0)));
@@ -189,7 +192,7 @@ impl Tally {
             return;
         }
         let power = energy / time;
-        if self.peak.is_none_or(|it| it < power) {
+        if self.peak.is_none_or(|peak| peak < power) {
             self.peak = Some(power);
         }
         self.window = Some((step.to, Joules(0.0)));
@@ -214,8 +217,8 @@ mod tests {
         Edge { at: Seconds(at), power: None, width: Seconds(0.0), lag: Seconds(0.0) }
     }
 
-    fn step(from: f64, to: f64, energy: f64) -> Outcome {
-        Outcome::Step(Step {
+    fn step(from: f64, to: f64, energy: f64) -> Increment {
+        Increment::Step(Step {
             from: Seconds(from),
             to: Seconds(to),
             energy: Joules(energy),
@@ -226,65 +229,69 @@ mod tests {
     }
 
     #[test]
-    fn energy_from_before_the_span_stays_outside() {
-        let failed = Outcome::Failed("busy".to_owned());
-        let mut tally = Tally::begin(Seconds(8.0), &failed);
-        tally.add(&channel(0.0), &step(0.0, 10.0, 100.0));
-        tally.end(Seconds(10.0));
-        assert!((tally.energy.0 - 20.0).abs() < 1e-9);
-        assert!((tally.doubt.0 - 80.0).abs() < 1e-9);
-        assert_eq!((tally.gap, tally.samples, tally.failures), (Seconds(2.0), 1, 1));
+    fn energy_from_before_the_span_is_not_counted() {
+        let failed = Increment::Failed("busy".to_owned());
+        let mut accumulator = SpanAccumulator::begin(Seconds(8.0), &failed);
+        accumulator.add(&channel(0.0), &step(0.0, 10.0, 100.0));
+        accumulator.end(Seconds(10.0));
+        assert!((accumulator.energy.0 - 20.0).abs() < 1e-9);
+        assert!((accumulator.doubt.0 - 80.0).abs() < 1e-9);
+        assert_eq!(
+            (accumulator.gap, accumulator.samples, accumulator.failures),
+            (Seconds(2.0), 1, 1)
+        );
     }
 
     #[test]
-    fn a_sensor_that_is_gone_at_the_end_leaves_a_gap() {
-        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
-        tally.add(&channel(0.0), &step(0.0, 1.0, 10.0));
-        tally.add(&channel(0.0), &Outcome::Failed("gone".to_owned()));
-        tally.end(Seconds(5.0));
-        assert_eq!((tally.energy, tally.gap), (Joules(10.0), Seconds(4.0)));
+    fn a_sensor_that_fails_at_the_end_leaves_a_gap() {
+        let mut accumulator = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
+        accumulator.add(&channel(0.0), &step(0.0, 1.0, 10.0));
+        accumulator.add(&channel(0.0), &Increment::Failed("gone".to_owned()));
+        accumulator.end(Seconds(5.0));
+        assert_eq!((accumulator.energy, accumulator.gap), (Joules(10.0), Seconds(4.0)));
     }
 
     #[test]
-    fn two_readings_in_a_row_make_no_peak() {
-        let mut tally = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
+    fn two_readings_within_one_update_give_no_peak_power() {
+        let mut accumulator = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
         let channel = channel(1e-3);
-        tally.add(&channel, &step(0.0, 1e-5, 0.1));
-        assert_eq!(tally.peak, None);
-        tally.add(&channel, &step(1e-5, 0.1, 9.9));
-        assert!((tally.peak.unwrap().0 - 100.0).abs() < 1e-9);
+        accumulator.add(&channel, &step(0.0, 1e-5, 0.1));
+        assert_eq!(accumulator.peak, None);
+        accumulator.add(&channel, &step(1e-5, 0.1, 9.9));
+        assert!((accumulator.peak.unwrap().0 - 100.0).abs() < 1e-9);
     }
 
     proptest! {
-        /// However readings fail, spans that touch never have more energy together than there was.
+        /// Whichever readings fail, two adjacent spans never have more energy together than was
+        /// drawn.
         #[test]
-        fn touching_spans_never_exceed_the_whole(
+        fn adjacent_spans_never_exceed_the_whole(
             readings in prop::collection::vec((any::<bool>(), 0_u32..100), 2..40),
             cut in 0_usize..40,
         ) {
             let channel = channel(0.0);
             let cut = cut % readings.len();
             let (mut last, mut pending, mut truth) = (0.0, 0.0, 0.0);
-            let mut first = Tally::begin(Seconds(0.0), &Outcome::First(edge(0.0)));
-            let mut second: Option<Tally> = None;
+            let mut first = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
+            let mut second: Option<SpanAccumulator> = None;
             for (index, (good, energy)) in readings.iter().enumerate() {
                 let now = (index + 1) as f64;
                 pending += f64::from(*energy);
                 truth += f64::from(*energy);
-                let outcome = if *good {
-                    let outcome = step(last, now, pending);
+                let increment = if *good {
+                    let increment = step(last, now, pending);
                     (last, pending) = (now, 0.0);
-                    outcome
+                    increment
                 } else {
-                    Outcome::Failed(String::new())
+                    Increment::Failed(String::new())
                 };
                 match &mut second {
-                    Some(second) => second.add(&channel, &outcome),
-                    None => first.add(&channel, &outcome),
+                    Some(second) => second.add(&channel, &increment),
+                    None => first.add(&channel, &increment),
                 }
                 if index == cut {
                     first.end(Seconds(now));
-                    second = Some(Tally::begin(Seconds(now), &outcome));
+                    second = Some(SpanAccumulator::begin(Seconds(now), &increment));
                 }
             }
             let second = second.unwrap();
