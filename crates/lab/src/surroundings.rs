@@ -4,14 +4,14 @@ use std::{fs, path::Path};
 
 use record::Surroundings;
 
-use crate::others::Others;
+use crate::host_load::HostLoad;
 
 /// Observes the conditions from its start to its end.
 pub(crate) struct Watch<'a> {
     sysfs: &'a Path,
     cpus: &'a [usize],
-    all: Others,
-    own: Option<Others>,
+    all: HostLoad,
+    own: Option<HostLoad>,
     temperature: Option<f64>,
     clock: Option<f64>,
 }
@@ -21,13 +21,13 @@ impl<'a> Watch<'a> {
     /// pinned.
     pub(crate) fn start(sysfs: &'a Path, cpus: &'a [usize]) -> Self {
         let (temperature, clock) = (temperature(sysfs), clock(sysfs, cpus));
-        let own = (!cpus.is_empty()).then(|| Others::watch_on(cpus));
-        Self { sysfs, cpus, all: Others::watch(), own, temperature, clock }
+        let own = (!cpus.is_empty()).then(|| HostLoad::watch_on(cpus));
+        Self { sysfs, cpus, all: HostLoad::watch(), own, temperature, clock }
     }
 
     /// Ends the observation.
     pub(crate) fn end(self) -> Surroundings {
-        let (others_share, own) = (self.all.share(), self.own.as_ref().and_then(Others::share));
+        let (others_share, own) = (self.all.share(), self.own.as_ref().and_then(HostLoad::share));
         let both = |before: Option<f64>, after: Option<f64>| Some([before?, after?]);
         Surroundings {
             host: host(),

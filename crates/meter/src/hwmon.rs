@@ -1,4 +1,5 @@
-//! Sensors of the kernel's hwmon: power monitors of boards, graphics cards, AMD's energy counters.
+//! Sensors of the kernel's hwmon interface: power monitors of boards, graphics cards, and AMD's energy
+//! counters.
 
 use std::{
     fs,
@@ -19,18 +20,18 @@ pub(crate) const NAME: &str = "hwmon";
 pub(crate) struct Hwmon {
     channels: Vec<Channel>,
     files: Vec<NumberFile>,
-    /// Sensors that are there and cannot be read.
+    /// Sensors that exist and cannot be read.
     pub(crate) problems: Vec<String>,
 }
 
 impl Hwmon {
-    /// Finds `energy*_input` (microjoules) and `power*_average` or `power*_input` (microwatts)
-    /// below `<sysfs>/class/hwmon`: Documentation/hwmon/sysfs-interface.rst of the kernel.
+    /// Finds `energy*_input` (microjoules) and `power*_average` or `power*_input` (microwatts) below
+    /// `<sysfs>/class/hwmon`, as the kernel's Documentation/hwmon/sysfs-interface.rst describes them.
     pub(crate) fn open(sysfs: &Path) -> Result<Self, Absent> {
         let folder = sysfs.join("class/hwmon");
         let mut this = Self { channels: Vec::new(), files: Vec::new(), problems: Vec::new() };
         let mut chips: Vec<PathBuf> = fs::read_dir(&folder)
-            .map(|entries| entries.flatten().map(|it| it.path()).collect())
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
         chips.sort();
         for chip in &chips {
@@ -42,14 +43,13 @@ impl Hwmon {
         Err(match this.problems.first() {
             Some(problem) => Absent {
                 reason: problem.clone(),
-                remedy: "give yourself the right to read it: `sudo chmod a+r FILE`".to_owned(),
+                remedy: "make the file readable: `sudo chmod a+r FILE`".to_owned(),
             },
             None => Absent {
                 reason: format!("`{}` has no sensor of power or energy", folder.display()),
-                remedy:
-                    "boards that have one need its driver, such as `ina2xx`, `acpi_power_meter` \
-                         or `amdgpu`"
-                        .to_owned(),
+                remedy: "load the driver of the board's sensor if it has one, such as `ina2xx`, \
+                         `acpi_power_meter` or `amdgpu`"
+                    .to_owned(),
             },
         })
     }
@@ -57,13 +57,14 @@ impl Hwmon {
     fn take(&mut self, chip: &Path) {
         let name = read_text(&chip.join("name")).unwrap_or_else(|_| "unnamed".to_owned());
         let mut files: Vec<String> = fs::read_dir(chip)
-            .map(|entries| entries.flatten().map(|it| it.file_name()).collect::<Vec<_>>())
+            .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect::<Vec<_>>())
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|it| it.into_string().ok())
+            .filter_map(|name| name.into_string().ok())
             .collect();
         files.sort();
-        // A counter is better than the power of the same number, and a mean better than a moment.
+        // A counter is better than the power of the same number, and a mean power is better than an
+        // instantaneous one.
         for file in &files {
             let Some((kind, number)) = sensor(file) else { continue };
             let averaged = format!("{kind}{number}_average");
@@ -75,8 +76,8 @@ impl Hwmon {
             }
             match open_sensor(chip, &name, (kind, number), file) {
                 Ok((mut channel, file)) => {
-                    // Two sensors of one label are two.
-                    if self.channels.iter().any(|it| it.device == channel.device) {
+                    // Two sensors with the same label are two channels.
+                    if self.channels.iter().any(|other| other.device == channel.device) {
                         channel.device = format!("{}/{kind}{number}", channel.device);
                     }
                     self.channels.push(channel);
@@ -90,13 +91,14 @@ impl Hwmon {
     }
 }
 
-/// `("power", "1")` of `power1_average`; `None` of what is not a reading of power or energy.
+/// The kind and number of a sensor's file: `("power", "1")` for `power1_average`. `None` if the file is
+/// no reading of power or energy.
 fn sensor(file: &str) -> Option<(&str, &str)> {
     let (stem, what) = file.split_once('_')?;
-    let digits = stem.find(|it: char| it.is_ascii_digit())?;
+    let digits = stem.find(|letter: char| letter.is_ascii_digit())?;
     let (kind, number) = stem.split_at(digits);
     let reading = matches!((kind, what), ("energy" | "power", "input") | ("power", "average"));
-    (reading && number.bytes().all(|it| it.is_ascii_digit())).then_some((kind, number))
+    (reading && number.bytes().all(|digit| digit.is_ascii_digit())).then_some((kind, number))
 }
 
 fn open_sensor(
@@ -106,17 +108,17 @@ fn open_sensor(
     file: &str,
 ) -> Result<(Channel, NumberFile), String> {
     let text = |what: &str| read_text(&chip.join(format!("{kind}{number}_{what}"))).ok();
-    let number_of = |it: Option<String>| it.and_then(|it| it.parse::<f64>().ok());
+    let number_of = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok());
     let label = text("label").unwrap_or_else(|| format!("{kind}{number}"));
     let mut numbers = NumberFile::open(chip.join(file)).map_err(|error| error.to_string())?;
     numbers.read()?;
     let card = fs::canonicalize(chip.join("device")).ok();
-    let card = card.and_then(|it| Some(it.file_name()?.to_str()?.to_owned()));
+    let card = card.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     let device = match &card {
         Some(card) => format!("{name}/{card}/{label}"),
         None => format!("{name}/{label}"),
     };
-    // Microjoules and microwatts both.
+    // The unit is a microjoule or a microwatt.
     let (shape, method) = if kind == "energy" {
         (Kind::Counter { range: None }, Method::Counter)
     } else {
@@ -124,7 +126,7 @@ fn open_sensor(
     };
     let domain = domain(name, &label);
     let mut channel = Channel::new(NAME, domain, &device, shape, method, 1e-6);
-    // The card as a whole; what else it shows (`pkg` of Intel's) is a part of it.
+    // A sensor of the whole card, or of a part of it (such as Intel's `pkg`).
     if domain == Domain::Gpu {
         let whole = matches!(label.as_str(), "power1" | "energy1" | "PPT" | "card");
         match card {
@@ -133,23 +135,25 @@ fn open_sensor(
             None => {}
         }
     }
-    // Cores lie in some socket; which one the driver does not tell, and the total needs no more
-    // than that it is one of them.
+    // The driver does not say to which socket a core belongs. For the total it is enough that it is
+    // in one of them.
     if domain == Domain::CpuCore {
         let mut labels: Vec<String> = fs::read_dir(chip)
-            .map(|entries| entries.flatten().filter_map(|it| read_text(&it.path()).ok()).collect())
+            .map(|entries| {
+                entries.flatten().filter_map(|entry| read_text(&entry.path()).ok()).collect()
+            })
             .unwrap_or_default();
         labels.sort();
-        let socket = labels.iter().find(|it| it.starts_with("Esocket"));
+        let socket = labels.iter().find(|label| label.starts_with("Esocket"));
         channel.inside = socket.map(|socket| device.replace(&label, socket));
     }
     let interval = number_of(read_text(&chip.join("update_interval")).ok());
     channel.period = Seconds(interval.unwrap_or(0.0).max(0.0) * 1e-3);
     let averaging = number_of(text("average_interval")).filter(|_| file.ends_with("_average"));
     channel.averaging = Seconds(averaging.unwrap_or(0.0).max(0.0) * 1e-3);
-    // "Accuracy of the power meter", in percent.
-    let accuracy = text("accuracy").map(|it| it.trim_end_matches('%').to_owned());
-    if let Some(accuracy) = number_of(accuracy).filter(|it| (0.0..=100.0).contains(it)) {
+    // The kernel's documentation: "Accuracy of the power meter", in percent.
+    let accuracy = text("accuracy").map(|percent| percent.trim_end_matches('%').to_owned());
+    if let Some(accuracy) = number_of(accuracy).filter(|percent| (0.0..=100.0).contains(percent)) {
         channel.relative_error = 1.0 - accuracy / 100.0;
     }
     Ok((channel, numbers))
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn chips_of_every_kind_are_told_apart() {
+    fn the_sensors_of_every_kind_of_chip_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         chip(path, 0, &[("name", "coretemp"), ("temp1_input", "40000")]);
@@ -227,10 +231,13 @@ mod tests {
             &[("name", "ina226"), ("power1_input", "2500000"), ("update_interval", "140")],
         );
         let mut found = Hwmon::open(path).unwrap();
-        let told: Vec<(Domain, &str)> =
-            found.channels().iter().map(|it| (it.domain, it.device.as_str())).collect();
+        let devices: Vec<(Domain, &str)> = found
+            .channels()
+            .iter()
+            .map(|channel| (channel.domain, channel.device.as_str()))
+            .collect();
         assert_eq!(
-            told,
+            devices,
             [
                 (Domain::CpuCore, "amd_energy/Ecore000"),
                 (Domain::CpuPackage, "amd_energy/Esocket0"),
@@ -244,12 +251,12 @@ mod tests {
         assert_eq!(channels[3].averaging, Seconds(1.0));
         assert!((channels[3].relative_error - 0.025).abs() < 1e-12);
         assert_eq!(channels[4].period, Seconds(0.14));
-        let raw: Vec<u64> = (0..5).map(|it| found.read(it).unwrap()).collect();
+        let raw: Vec<u64> = (0..5).map(|channel| found.read(channel).unwrap()).collect();
         assert_eq!(raw, [1_000_000, 9_000_000, 35_000_000, 150_000_000, 2_500_000]);
     }
 
     #[test]
-    fn none_is_a_reason() {
+    fn a_machine_without_sensors_gets_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Hwmon::open(folder.path()).err().unwrap().reason.contains("no sensor"));
     }

@@ -1,34 +1,35 @@
-//! What the machine draws when nothing is asked of it.
+//! Idle power: what the machine draws without any work.
 
 use units::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
 use crate::span::SpanReport;
 
-/// Two standard deviations: half of a 95 % interval.
+/// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;
 
-/// Power at rest, and how much it moved.
+/// The machine's idle power, and how much it varied while it was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Idle {
-    /// How long it was watched.
+    /// How long the machine was measured.
     pub duration: Seconds,
     /// Mean power over the domains of the total.
     pub mean: Watts,
-    /// Standard deviation between equal parts of that time.
+    /// Standard deviation of the mean power of equal parts of that time.
     pub spread: Watts,
-    /// Of the mean.
+    /// Origin of these powers.
     pub origin: Origin,
-    /// Mean and standard deviation of the processor's measured power alone.
+    /// Mean and standard deviation of the processor's power; `None` if no sensor measures it.
     pub processor: Option<(Watts, Watts)>,
 }
 
-/// The processor's measured domains that are in the total.
+/// The energy of the processor's measured domains that are part of the total; `None` without one.
 pub(crate) fn processor(domains: &[DomainEnergy]) -> Option<Energy> {
-    let processor = domains.iter().filter(|it| {
-        it.in_total
-            && it.origin == Origin::Measured
+    let processor = domains.iter().filter(|energy| {
+        energy.in_total
+            && energy.origin == Origin::Measured
             && matches!(
-                it.domain,
+                energy.domain,
                 Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie
             )
     });
@@ -38,32 +39,33 @@ pub(crate) fn processor(domains: &[DomainEnergy]) -> Option<Energy> {
 fn mean_and_spread(powers: &[f64]) -> (Watts, Watts) {
     let count = powers.len() as f64;
     let mean = powers.iter().sum::<f64>() / count;
-    let squares: f64 = powers.iter().map(|it| (it - mean).powi(2)).sum();
+    let squares: f64 = powers.iter().map(|power| (power - mean).powi(2)).sum();
     let spread = if powers.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
     (Watts(mean), Watts(spread))
 }
 
 impl Idle {
-    /// From the parts of a time at rest; `None` where a part has no energy.
+    /// From the reports of equal parts of an idle time; `None` if a part has no energy.
     pub(crate) fn of(parts: &[SpanReport]) -> Option<Self> {
-        let energies: Option<Vec<Energy>> = parts.iter().map(|it| it.total).collect();
-        let energies = energies.filter(|it| !it.is_empty())?;
+        let energies: Option<Vec<Energy>> = parts.iter().map(|part| part.total).collect();
+        let energies = energies.filter(|energies| !energies.is_empty())?;
         let watts = |(energy, part): (&Energy, &SpanReport)| (energy.joules / part.duration).0;
         let powers: Vec<f64> = energies.iter().zip(parts).map(watts).collect();
         let (mean, spread) = mean_and_spread(&powers);
         let processors: Option<Vec<Energy>> =
-            parts.iter().map(|it| processor(&it.domains)).collect();
+            parts.iter().map(|part| processor(&part.domains)).collect();
         let processor = processors.map(|energies| {
             let powers: Vec<f64> = energies.iter().zip(parts).map(watts).collect();
             mean_and_spread(&powers)
         });
-        let origin = energies.iter().map(|it| it.origin).reduce(Origin::and)?;
-        let duration = Seconds(parts.iter().map(|it| it.duration.0).sum());
+        let origin = energies.iter().map(|energy| energy.origin).reduce(Origin::and)?;
+        let duration = Seconds(parts.iter().map(|part| part.duration.0).sum());
         Some(Self { duration, mean, spread, origin, processor })
     }
 
-    /// What a span cost beyond rest: its total less the idle power over its length. The interval
-    /// takes in the span's own and the idle power's spread. It may be negative within that interval.
+    /// The energy of a span above idle: its total minus idle power × duration. The interval includes
+    /// the uncertainty of the total and the spread of the idle power, so the result may be negative
+    /// within its interval. `None` if the span has no energy.
     #[must_use]
     pub fn above(&self, report: &SpanReport) -> Option<Energy> {
         let total = report.total?;

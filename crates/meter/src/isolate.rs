@@ -1,9 +1,9 @@
-//! A plugin in a process of its own: one that crashes takes nothing with it.
+//! Runs a plugin in a process of its own, so that a plugin that crashes does not end this program.
 //!
-//! Both sides talk in lines of JSON over the child's standard input and output: the child greets
-//! with its channels, then answers `{"read": 0}` with `{"value": 42}` or `{"error": "…"}`. Lines
-//! that are none of these (a plugin that prints) are skipped. A child that ends or does not answer
-//! in time is started again at a later reading, after a pause that doubles from 1 s to 60 s.
+//! The two processes exchange lines of JSON over the child's standard input and output. The child
+//! first sends its channels, then answers each `{"read": 0}` with `{"value": 42}` or
+//! `{"error": "…"}`. Other lines, which a plugin may print, are ignored. A child that ends or does not
+//! answer in time is started again at a later reading, after a pause that doubles from 1 s to 60 s.
 
 use std::{
     fmt,
@@ -27,7 +27,7 @@ use crate::{
     source::{Channel, Kind, ReadError, Source},
 };
 
-/// A child that takes longer to greet or to answer is killed.
+/// A child that takes longer than this to send its channels or to answer is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
@@ -39,16 +39,16 @@ enum Request {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    Plugin(Vec<Spoken>),
-    /// It could not be loaded or opened: why, and what to do about it.
+    Plugin(Vec<ChannelMessage>),
+    /// The plugin could not be loaded or opened: why, and what to do about it.
     Refused(String, Option<String>),
     Value(u64),
     Error(String),
 }
 
-/// A channel as it is spoken of.
+/// A channel in the form in which the child sends it.
 #[derive(Serialize, Deserialize)]
-struct Spoken {
+struct ChannelMessage {
     probe: String,
     domain: Domain,
     device: String,
@@ -62,71 +62,72 @@ struct Spoken {
     averaging_s: f64,
 }
 
-impl From<&Channel> for Spoken {
-    fn from(it: &Channel) -> Self {
-        let (counter, range) = match it.kind {
+impl From<&Channel> for ChannelMessage {
+    fn from(channel: &Channel) -> Self {
+        let (counter, range) = match channel.kind {
             Kind::Counter { range } => (true, range),
             Kind::Power => (false, None),
         };
         Self {
-            probe: it.probe.clone(),
-            domain: it.domain,
-            device: it.device.clone(),
-            inside: it.inside.clone(),
-            identity: it.identity.clone(),
+            probe: channel.probe.clone(),
+            domain: channel.domain,
+            device: channel.device.clone(),
+            inside: channel.inside.clone(),
+            identity: channel.identity.clone(),
             counter,
             range,
-            unit: it.unit,
-            relative_error: it.relative_error,
-            period_s: it.period.0,
-            averaging_s: it.averaging.0,
+            unit: channel.unit,
+            relative_error: channel.relative_error,
+            period_s: channel.period.0,
+            averaging_s: channel.averaging.0,
         }
     }
 }
 
-impl From<Spoken> for Channel {
-    fn from(it: Spoken) -> Self {
-        let (kind, method) = if it.counter {
-            (Kind::Counter { range: it.range }, Method::Counter)
+impl From<ChannelMessage> for Channel {
+    fn from(message: ChannelMessage) -> Self {
+        let (kind, method) = if message.counter {
+            (Kind::Counter { range: message.range }, Method::Counter)
         } else {
             (Kind::Power, Method::IntegratedPower)
         };
+        let ChannelMessage { domain, unit, .. } = message;
         Self {
-            inside: it.inside,
-            identity: it.identity,
-            relative_error: it.relative_error,
-            period: Seconds(it.period_s),
-            averaging: Seconds(it.averaging_s),
-            ..Self::new(&it.probe, it.domain, &it.device, kind, method, it.unit)
+            inside: message.inside,
+            identity: message.identity,
+            relative_error: message.relative_error,
+            period: Seconds(message.period_s),
+            averaging: Seconds(message.averaging_s),
+            ..Self::new(&message.probe, domain, &message.device, kind, method, unit)
         }
     }
 }
 
-/// Why a plugin cannot be used in a process of its own.
+/// Why a plugin could not be run in a process of its own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IsolateError {
-    /// The child cannot be started.
+    /// The child process cannot be started.
     #[error("failed to start a process for the plugin")]
     Start(#[from] io::Error),
-    /// The child says that the plugin cannot be used.
+    /// The plugin cannot be loaded or opened.
     #[error("{reason}")]
     Refused {
-        /// In the words of [`LoadError`](crate::LoadError).
+        /// The text of the [`LoadError`](crate::LoadError).
         reason: String,
         /// What to do about it, if the plugin says so.
         remedy: Option<String>,
     },
-    /// The child ended, was silent, or said something else than it must.
+    /// The child ended, did not answer in time, or sent something unexpected.
     #[error("the plugin's process {0}")]
     Lost(String),
 }
 
-/// The child's side: loads the plugin and answers requests until its input ends.
+/// What the child process does: it loads the plugin and answers requests until its input ends.
 ///
 /// # Errors
 ///
-/// If it cannot write; a plugin that cannot be loaded is told to the parent.
+/// If it cannot write. A plugin that cannot be loaded is no error here; the parent is told.
 pub fn serve(
     path: &Path,
     options: &[(String, String)],
@@ -134,7 +135,7 @@ pub fn serve(
     mut output: impl Write,
 ) -> io::Result<()> {
     let mut say = |answer: &Answer| -> io::Result<()> {
-        // The first line break ends what the plugin itself may have printed.
+        // The first line break ends any line that the plugin itself has begun to print.
         writeln!(output, "\n{}", serde_json::to_string(answer)?)?;
         output.flush()
     };
@@ -148,7 +149,7 @@ pub fn serve(
             return say(&Answer::Refused(error.to_string(), remedy));
         }
     };
-    say(&Answer::Plugin(plugin.channels().iter().map(Spoken::from).collect()))?;
+    say(&Answer::Plugin(plugin.channels().iter().map(ChannelMessage::from).collect()))?;
     for line in input.lines() {
         let answer = match serde_json::from_str(&line?) {
             Ok(Request::Read(channel)) if channel < plugin.channels().len() => {
@@ -180,7 +181,7 @@ impl Running {
         };
         let (said, answers) = channel();
         let mut running = Self { child, requests, answers };
-        // Ends with the pipe, that is with the child.
+        // This thread ends when the child's output is closed.
         thread::Builder::new().name("wattlab-isolate".to_owned()).spawn(move || {
             let lines = BufReader::new(output).lines().map_while(Result::ok);
             for answer in lines.filter_map(|line| serde_json::from_str(&line).ok()) {
@@ -194,23 +195,23 @@ impl Running {
                 Ok((running, channels.into_iter().map(Channel::from).collect()))
             }
             Ok(Answer::Refused(reason, remedy)) => Err(IsolateError::Refused { reason, remedy }),
-            Ok(_) => Err(IsolateError::Lost("does not greet".to_owned())),
+            Ok(_) => Err(IsolateError::Lost("did not send its channels".to_owned())),
             Err(fate) => Err(IsolateError::Lost(fate)),
         }
     }
 
-    /// The next answer, or what became of the child.
+    /// The next answer, or what happened to the child.
     fn answer(&mut self) -> Result<Answer, String> {
         match self.answers.recv_timeout(PATIENCE) {
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Timeout) => {
                 Err(format!("did not answer within {} s", PATIENCE.as_secs()))
             }
-            // Its output is closed: it has ended, or it will not be heard again.
+            // Its output is closed: it has ended, or it cannot answer any more.
             Err(RecvTimeoutError::Disconnected) => {
                 let _ = self.child.kill();
                 self.child.wait().map_or_else(
-                    |error| Err(format!("is lost: {error}")),
+                    |error| Err(format!("cannot be waited for: {error}")),
                     |status| Err(format!("ended: {status}")),
                 )
             }
@@ -219,12 +220,12 @@ impl Running {
 
     fn read(&mut self, channel: usize) -> Result<Result<u64, String>, String> {
         let request = serde_json::to_string(&Request::Read(channel)).unwrap_or_default();
-        // A child that is gone shows in its answer.
+        // If the child has ended, waiting for its answer says so.
         let _ = writeln!(self.requests, "{request}").and_then(|()| self.requests.flush());
         match self.answer()? {
             Answer::Value(value) => Ok(Ok(value)),
             Answer::Error(reason) => Ok(Err(reason)),
-            Answer::Plugin(_) | Answer::Refused(..) => Err("greets twice".to_owned()),
+            Answer::Plugin(_) | Answer::Refused(..) => Err("sent its channels twice".to_owned()),
         }
     }
 }
@@ -243,7 +244,7 @@ pub struct Isolated {
     clock: Arc<dyn Clock>,
     channels: Vec<Channel>,
     running: Option<Running>,
-    /// Not started again before, after so many losses in a row.
+    /// The child is not started again before this time, after this many losses in a row.
     pause: (Seconds, u32),
 }
 
@@ -254,11 +255,11 @@ impl fmt::Debug for Isolated {
 }
 
 impl Isolated {
-    /// Starts a child by a command whose process calls [`serve`], and again whenever it is lost.
+    /// Starts a child process that calls [`serve`], and starts it again whenever it is lost.
     ///
     /// # Errors
     ///
-    /// If it cannot be started, or the plugin cannot be used.
+    /// If the process cannot be started, or the plugin cannot be loaded or opened.
     pub fn start(
         command: impl Fn() -> Command + Send + 'static,
         clock: Arc<dyn Clock>,
@@ -278,7 +279,7 @@ impl Isolated {
     fn try_read(&mut self, channel: usize) -> Result<u64, String> {
         if self.running.is_none() {
             if self.clock.now() < self.pause.0 {
-                return Err("its process was lost and is started again later".to_owned());
+                return Err("its process ended and will be started again later".to_owned());
             }
             match Running::start((self.command)()) {
                 Ok((running, channels)) if channels == self.channels => {
@@ -286,7 +287,7 @@ impl Isolated {
                 }
                 Ok(_) => {
                     self.lose();
-                    return Err("its process was started again with other channels".to_owned());
+                    return Err("its process was started again and lists other channels".to_owned());
                 }
                 Err(error) => {
                     self.lose();
@@ -294,7 +295,9 @@ impl Isolated {
                 }
             }
         }
-        let Some(running) = &mut self.running else { return Err("it is not there".to_owned()) };
+        let Some(running) = &mut self.running else {
+            return Err("its process is not running".to_owned());
+        };
         match running.read(channel) {
             Ok(Ok(value)) => {
                 self.pause.1 = 0;
@@ -318,7 +321,7 @@ impl Source for Isolated {
         self.try_read(channel).map_err(|reason| {
             let (probe, device) = self.channels.get(channel).map_or_else(
                 || (String::new(), String::new()),
-                |it| (it.probe.clone(), it.device.clone()),
+                |channel| (channel.probe.clone(), channel.device.clone()),
             );
             ReadError { probe, device, reason }
         })

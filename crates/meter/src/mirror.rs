@@ -1,26 +1,27 @@
-//! Counters that are one: some processors show a package's counter once for each of its dies.
+//! Finds channels that show the same counter: some processors show a package's counter once for each
+//! of its dies.
 
 use units::Domain;
 
 use crate::source::Channel;
 
-/// Two channels that may be one counter.
+/// Two channels that may show the same counter.
 ///
-/// Two readings are never at the same moment, and an update may fall between them; two counters may
-/// show the same value once by chance. So it goes by the majority of the values that were seen.
+/// The two are never read at the same moment, so an update may happen in between, and two counters
+/// may show the same value by chance. So the majority of the values decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mirror {
     first: usize,
     second: usize,
-    /// Values that were the same, each counted once however often it was read.
+    /// Number of equal values; a value that is read several times counts once.
     same: u64,
     last_same: Option<u64>,
-    /// Readings that differed.
+    /// Number of readings that differed.
     differed: u64,
 }
 
 impl Mirror {
-    /// The pairs of channels that may be one counter: of two dies of one package, and named so.
+    /// The pairs of channels that may show the same counter, by their names: two dies of one package.
     pub(crate) fn candidates(channels: &[Channel]) -> Vec<Self> {
         let mut pairs = Vec::new();
         for (second, channel) in channels.iter().enumerate() {
@@ -46,7 +47,7 @@ impl Mirror {
         self.second
     }
 
-    /// Compares two readings that were made one after the other.
+    /// Compares the readings of the two channels; `raw` has the latest reading of every channel.
     pub(crate) fn check(&mut self, raw: &[Option<u64>]) {
         let (Some(first), Some(second)) = (raw[self.first], raw[self.second]) else { return };
         if first != second {
@@ -56,13 +57,14 @@ impl Mirror {
         }
     }
 
-    /// The later channel, if it is the same counter as the earlier one.
+    /// The later channel, if it shows the same counter as the earlier one.
     pub(crate) fn copy(&self) -> Option<usize> {
         (self.same > self.differed).then_some(self.second)
     }
 }
 
-/// `package-0` and the zone of `package-0-die-1/dram`.
+/// The package and the zone in the name of a die's device: `package-0` and `dram` for
+/// `package-0-die-1/dram`.
 fn package_of_die(device: &str) -> Option<(&str, &str)> {
     let (package, rest) = device.split_once("-die-")?;
     let zone = rest.split_once('/').map_or("", |(_, zone)| zone);
@@ -80,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn the_majority_decides() {
+    fn the_majority_of_the_values_decides() {
         assert_eq!(seen(&[(1, 1), (2, 2), (3, 4), (5, 5)]), Some(1));
-        // Both began at 0 and were read there many times.
+        // Two counters that started at 0 and were read there many times.
         assert_eq!(seen(&[(0, 0), (0, 0), (0, 0), (3, 4)]), None);
         assert_eq!(seen(&[(1, 2), (3, 3), (4, 5)]), None);
     }

@@ -14,7 +14,7 @@ use crate::{
 /// The probe's name.
 pub(crate) const NAME: &str = "rapl-perf";
 
-/// The kernel's events, with the zones of powercap that show the same counters.
+/// The kernel's events, the powercap zones that show the same counters, and their domains.
 const EVENTS: &[(&str, &str, Domain)] = &[
     ("energy-pkg", "", Domain::CpuPackage),
     ("energy-cores", "/core", Domain::CpuCore),
@@ -27,21 +27,21 @@ const EVENTS: &[(&str, &str, Domain)] = &[
 pub(crate) struct Perf {
     channels: Vec<Channel>,
     counters: Vec<Counter>,
-    /// For how long each was not counted so far.
+    /// For how long the kernel did not count each of them so far.
     uncounted: Vec<Duration>,
-    /// Events that are there and cannot be opened.
+    /// Events that exist and cannot be opened.
     pub(crate) problems: Vec<String>,
 }
 
 impl Perf {
-    /// Opens what `<sysfs>/bus/event_source/devices/power` lists.
+    /// Opens the events that `<sysfs>/bus/event_source/devices/power` lists.
     pub(crate) fn open(sysfs: &Path) -> Result<Self, Absent> {
         let folder = sysfs.join("bus/event_source/devices/power");
         if !folder.is_dir() {
             return Err(Absent {
-                reason: format!("`{}` is not there", folder.display()),
-                remedy: "needs an Intel or AMD processor and the kernel module `rapl` \
-                         (`sudo modprobe rapl`); virtual machines do not pass it on"
+                reason: format!("`{}` does not exist", folder.display()),
+                remedy: "this probe needs an Intel or AMD processor and the kernel module `rapl` \
+                         (`sudo modprobe rapl`); virtual machines do not pass RAPL on"
                     .to_owned(),
             });
         }
@@ -54,7 +54,10 @@ impl Perf {
         let mask = read_text(&folder.join("cpumask"));
         let mask = mask.map_err(|reason| Absent { reason, remedy: remedy() })?;
         let cpus = cpus(&mask).ok_or_else(|| Absent {
-            reason: format!("cpumask of `{}` is `{mask}`, expected a list", folder.display()),
+            reason: format!(
+                "cpumask of `{}` is `{mask}`, expected a list such as 0,4-6",
+                folder.display()
+            ),
             remedy: remedy(),
         })?;
         for (event, zone, domain) in EVENTS {
@@ -80,12 +83,13 @@ impl Perf {
             return Ok(this);
         }
         let reason = this.problems.first().cloned();
-        let reason = reason.unwrap_or_else(|| format!("`{}` lists no energy", folder.display()));
+        let reason =
+            reason.unwrap_or_else(|| format!("`{}` lists no energy events", folder.display()));
         Err(Absent { reason, remedy: remedy() })
     }
 }
 
-/// For counters that a plain user may not open.
+/// What to do about counters that an ordinary user may not open.
 pub(crate) fn remedy() -> String {
     "run `sudo setcap cap_perfmon=ep` on this program, or `sudo sysctl kernel.perf_event_paranoid=0`"
         .to_owned()
@@ -97,7 +101,7 @@ fn channel(domain: Domain, device: &str, unit: f64) -> Channel {
     channel.identity = Some(format!("rapl/{device}"));
     let package = device.split_once('/').map(|(package, _)| package.to_owned());
     channel.inside = package.filter(|_| domain != Domain::Dram);
-    // As of the register behind it: see `powercap.rs`.
+    // The period of the register behind it: see `powercap.rs`.
     channel.period = Seconds(1e-3);
     channel
 }
@@ -109,11 +113,12 @@ fn open_event(folder: &Path, event: &str, cpu: usize) -> Result<(Counter, f64), 
         return Err(format!("its unit is `{unit}`, expected `Joules`"));
     }
     let scale = read_text(&events.join(format!("{event}.scale")))?;
-    let scale: f64 = scale.parse().map_err(|_| format!("its scale is `{scale}`"))?;
+    let scale: f64 =
+        scale.parse().map_err(|_| format!("its scale is `{scale}`, expected a number"))?;
     if !(scale.is_finite() && scale > 0.0) {
-        return Err(format!("its scale is {scale}"));
+        return Err(format!("its scale is {scale}, expected a positive number"));
     }
-    // An absolute path takes the place of the folder that the crate looks into by itself.
+    // An absolute path replaces the folder in which the crate would look.
     let folder = fs::canonicalize(folder).map_err(|error| error.to_string())?;
     let mut dynamic = Dynamic::builder(folder).map_err(|error| error.to_string())?;
     let dynamic = dynamic
@@ -124,7 +129,7 @@ fn open_event(folder: &Path, event: &str, cpu: usize) -> Result<(Counter, f64), 
     let counter = Builder::new(dynamic)
         .any_pid()
         .one_cpu(cpu)
-        // A PMU of the package cannot tell one from the other and refuses to leave any out.
+        // A PMU of the package cannot separate these and refuses to exclude any of them.
         .include_kernel()
         .include_hv()
         .read_format(ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING)
@@ -134,25 +139,26 @@ fn open_event(folder: &Path, event: &str, cpu: usize) -> Result<(Counter, f64), 
     Ok((counter, scale))
 }
 
-/// `package-0`, or `package-0-die-1` where a package has several dies, as powercap names it.
+/// The name that powercap gives to a processor's package: `package-0`, or `package-0-die-1` if the
+/// package has several dies.
 fn package(sysfs: &Path, cpu: usize, cpus: &[usize]) -> String {
     let topology = |cpu: usize, file: &str| {
         let path = format!("devices/system/cpu/cpu{cpu}/topology/{file}");
-        read_text(&sysfs.join(path)).ok().and_then(|it| it.parse::<u32>().ok())
+        read_text(&sysfs.join(path)).ok().and_then(|text| text.parse::<u32>().ok())
     };
     let package = topology(cpu, "physical_package_id").unwrap_or(0);
     let of_package =
-        cpus.iter().filter(|it| topology(**it, "physical_package_id") == Some(package));
+        cpus.iter().filter(|cpu| topology(**cpu, "physical_package_id") == Some(package));
     match topology(cpu, "die_id") {
         Some(die) if of_package.count() > 1 => format!("package-{package}-die-{die}"),
         _ => format!("package-{package}"),
     }
 }
 
-/// The list `0,4-6` of the kernel.
+/// The numbers in a list such as `0,4-6`, which the kernel writes; `None` if it is no such list.
 fn cpus(text: &str) -> Option<Vec<usize>> {
     let mut all = Vec::new();
-    for part in text.split(',').filter(|it| !it.is_empty()) {
+    for part in text.split(',').filter(|part| !part.is_empty()) {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to): (usize, usize) = (from.parse().ok()?, to.parse().ok()?);
         if to.checked_sub(from)? > 1 << 16 {
@@ -181,9 +187,9 @@ impl Source for Perf {
         let data = self.counters[channel].read_full().map_err(|error| fail(error.to_string()))?;
         let enabled = data.time_enabled().unwrap_or_default();
         let uncounted = enabled.saturating_sub(data.time_running().unwrap_or_default());
-        // What passed while it was not counted is lost; what comes after is not.
+        // The energy of the time in which it did not count is lost; later energy is not.
         if std::mem::replace(&mut self.uncounted[channel], uncounted) < uncounted {
-            return Err(fail("the kernel counted it only for a part of the time".to_owned()));
+            return Err(fail("the kernel counted it for only a part of the time".to_owned()));
         }
         Ok(data.count())
     }
@@ -196,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_cpus() {
+    fn lists_of_processors_are_read() {
         assert_eq!(cpus("0,18"), Some(vec![0, 18]));
         assert_eq!(cpus("0-2,5"), Some(vec![0, 1, 2, 5]));
         for bad in ["", "x", "3-1", "1-", "0-99999999999"] {
@@ -206,12 +212,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_list_is_read_or_refused(text in "[-0-9,]{0,20}") {
+        fn any_text_is_a_list_or_refused(text in "[-0-9,]{0,20}") {
             let _ = cpus(&text);
         }
     }
 
-    /// The kernel's CPU clock in the place of RAPL: a counter of nanoseconds that really counts.
+    /// Uses the kernel's CPU clock instead of RAPL: a counter of nanoseconds that really counts.
     #[test]
     fn an_event_is_opened_and_counts() {
         let folder = tempfile::tempdir().unwrap();
@@ -232,9 +238,10 @@ mod tests {
             Ok(mut perf) => {
                 assert_eq!(perf.channels()[0].device, "package-1");
                 let before = perf.read(0).unwrap();
-                while perf.read(0).unwrap() <= before {}
+                let advanced = (0..100_000_000).any(|_| perf.read(0).unwrap() > before);
+                assert!(advanced, "the counter does not count");
             }
-            // Where perf events are not permitted, that is what must be said.
+            // If perf events are not permitted, the error must say so.
             Err(absent) => {
                 assert!(absent.reason.contains("energy-pkg"), "{}", absent.reason);
                 assert!(absent.remedy.contains("cap_perfmon"), "{}", absent.remedy);

@@ -1,4 +1,4 @@
-//! Energy of a sensor that tells power only.
+//! Integrates the readings of a sensor that shows power.
 
 use units::{Joules, Seconds, Watts};
 
@@ -8,19 +8,19 @@ pub struct Integral {
     last: Option<(Seconds, Watts)>,
 }
 
-/// What lies between two power readings.
+/// The stretch between two readings of power.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Trapezoid {
     /// Mean power × time.
     pub energy: Joules,
     /// Mean of the two powers.
     pub mean: Watts,
-    /// How far they are apart.
+    /// Absolute difference of the two powers.
     pub jump: Watts,
 }
 
 impl Integral {
-    /// Takes a reading; what lies between it and the one before (nothing for the first).
+    /// Adds a reading, and returns the stretch since the reading before: all zeros for the first one.
     pub fn advance(&mut self, now: Seconds, power: Watts) -> Trapezoid {
         let Some((before, earlier)) = self.last.replace((now, power)) else {
             return Trapezoid::default();
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_tells_how_far_power_jumped() {
+    fn a_step_has_the_difference_of_its_two_powers() {
         let mut integral = Integral::default();
         integral.advance(Seconds(0.0), Watts(0.0));
         let step = integral.advance(Seconds(2.0), Watts(100.0));

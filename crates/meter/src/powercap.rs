@@ -1,4 +1,4 @@
-//! RAPL through the kernel's powercap files.
+//! RAPL energy counters in the kernel's powercap files.
 
 use std::{
     fs, io,
@@ -15,12 +15,12 @@ use crate::{
 /// The probe's name.
 pub(crate) const NAME: &str = "rapl";
 
-/// The RAPL zones of a machine, their files kept open.
+/// The RAPL zones of a machine. Their files are kept open.
 pub(crate) struct Powercap {
     folder: PathBuf,
     channels: Vec<Channel>,
     counters: Vec<NumberFile>,
-    /// Zones that are there and cannot be read.
+    /// Zones that exist and cannot be read.
     pub(crate) problems: Vec<String>,
 }
 
@@ -30,8 +30,8 @@ impl Powercap {
         let folder = sysfs.join("class/powercap");
         let zones = zones(&folder).map_err(|error| Absent {
             reason: format!("`{}` cannot be listed: {error}", folder.display()),
-            remedy: "needs an Intel or AMD processor and the kernel module intel_rapl_common; \
-                     virtual machines do not pass RAPL on"
+            remedy: "RAPL needs an Intel or AMD processor and the kernel module \
+                     intel_rapl_common; virtual machines do not pass RAPL on"
                 .to_owned(),
         })?;
         let (channels, counters) = (Vec::new(), Vec::new());
@@ -51,17 +51,17 @@ impl Powercap {
         })
     }
 
-    /// What to do about the problems.
+    /// What to do about the zones that cannot be read; `None` if there are none.
     pub(crate) fn remedy(&self, sysfs: &Path) -> Option<String> {
         (!self.problems.is_empty()).then(|| remedy(sysfs))
     }
 
-    /// Opens the zones that are not open yet; those that cannot be are told.
+    /// Opens the zones that are not open yet, and returns why some cannot be opened.
     fn take(&mut self, zones: &[Zone]) -> Vec<String> {
         let mut problems = Vec::new();
         for zone in zones {
             let path = zone.path.join(COUNTER);
-            if self.counters.iter().any(|it| it.path == path) {
+            if self.counters.iter().any(|counter| counter.path == path) {
                 continue;
             }
             match open_zone(zone, zones) {
@@ -69,7 +69,7 @@ impl Powercap {
                     self.channels.push(channel);
                     self.counters.push(file);
                 }
-                // The MMIO copy of a counter that is there already.
+                // The MMIO copy of a counter that is open already.
                 Ok(_) => {}
                 Err(error) => problems.push(format!("`{}`: {error}", zone.path.display())),
             }
@@ -78,7 +78,9 @@ impl Powercap {
     }
 
     fn has_copy_of(&self, channel: &Channel) -> bool {
-        self.channels.iter().any(|it| it.device == channel.device && it.domain == channel.domain)
+        self.channels
+            .iter()
+            .any(|other| (&other.device, other.domain) == (&channel.device, channel.domain))
     }
 }
 
@@ -109,42 +111,43 @@ impl Source for Powercap {
     }
 }
 
-/// For counters that only root may read, as kernels since 5.10 have it.
+/// What to do about counters that only root may read, which is the default since Linux 5.10.
 fn remedy(sysfs: &Path) -> String {
     format!(
-        "make the counters readable: `sudo chmod -R a+r {}/devices/virtual/powercap/intel-rapl` \
-         (until the next boot); to keep it, put `SUBSYSTEM==\"powercap\", ACTION==\"add\", \
-         RUN+=\"/bin/chmod a+r /sys%p/energy_uj\"` into `/etc/udev/rules.d/70-powercap.rules`",
+        "make the counters readable until the next boot: `sudo chmod -R a+r \
+         {}/devices/virtual/powercap/intel-rapl`; to make that permanent, put \
+         `SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chmod a+r /sys%p/energy_uj\"` \
+         into `/etc/udev/rules.d/70-powercap.rules`",
         sysfs.display()
     )
 }
 
-/// The file of a zone's counter.
+/// The name of the file with a zone's counter.
 const COUNTER: &str = "energy_uj";
 
-/// A zone's folder with its place in the tree: `intel-rapl:0:1` is `[0, 1]`.
+/// A zone's folder and its position in the tree: `[0, 1]` for `intel-rapl:0:1`.
 struct Zone {
     path: PathBuf,
     control: String,
-    place: Vec<u32>,
+    position: Vec<u32>,
 }
 
-/// The zones, parents before children, MSR before MMIO.
+/// All zones, parents before children and MSR zones before MMIO zones.
 fn zones(folder: &Path) -> io::Result<Vec<Zone>> {
     let mut zones = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|it| it.to_str()) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let mut parts = name.split(':');
         let control = parts.next().unwrap_or_default().to_owned();
-        let place: Option<Vec<u32>> = parts.map(|it| it.parse().ok()).collect();
-        if let (true, Some(place)) = (control.starts_with("intel-rapl"), place)
-            && !place.is_empty()
+        let position: Option<Vec<u32>> = parts.map(|number| number.parse().ok()).collect();
+        if let (true, Some(position)) = (control.starts_with("intel-rapl"), position)
+            && !position.is_empty()
         {
-            zones.push(Zone { control, place, path });
+            zones.push(Zone { control, position, path });
         }
     }
-    zones.sort_by(|a, b| (&a.control, &a.place).cmp(&(&b.control, &b.place)));
+    zones.sort_by(|a, b| (&a.control, &a.position).cmp(&(&b.control, &b.position)));
     Ok(zones)
 }
 
@@ -152,11 +155,11 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, NumberFile), String>
     let name = read_text(&zone.path.join("name"))?;
     let parent = all
         .iter()
-        .find(|it| {
-            it.control == zone.control
-                && zone.place.split_last().is_some_and(|(_, up)| it.place == up)
+        .find(|other| {
+            other.control == zone.control
+                && zone.position.split_last().is_some_and(|(_, parent)| other.position == parent)
         })
-        .map(|it| read_text(&it.path.join("name")))
+        .map(|parent| read_text(&parent.path.join("name")))
         .transpose()?;
     let domain = match name.as_str() {
         "psys" => Domain::Psys,
@@ -174,14 +177,16 @@ fn open_zone(zone: &Zone, all: &[Zone]) -> Result<(Channel, NumberFile), String>
         NumberFile::open(zone.path.join(COUNTER)).map_err(|error| format!("energy_uj: {error}"))?;
     file.read().map_err(|error| format!("energy_uj: {error}"))?;
     let range = read_text(&zone.path.join("max_energy_range_uj"))?;
-    let range: u64 = range.parse().map_err(|_| format!("max_energy_range_uj is `{range}`"))?;
-    // The counter takes every value up to and including the range.
+    let range: u64 = range
+        .parse()
+        .map_err(|_| format!("max_energy_range_uj is `{range}`, expected a number"))?;
+    // The counter takes every value from 0 to the range, inclusive.
     let kind = Kind::Counter { range: Some(range.saturating_add(1)) };
     let mut channel = Channel::new(NAME, domain, &device, kind, Method::Counter, 1e-6);
-    // The kernel lists memory below its package, but a package's counter does not cover it.
+    // The kernel lists memory below its package, but the package's counter does not include it.
     channel.inside = parent.filter(|_| domain != Domain::Dram);
     channel.identity = Some(format!("rapl/{device}"));
-    // Intel states no accuracy, so the gain adds nothing to the interval: see docs/measuring.md.
+    // Intel states no accuracy, so the gain does not widen the interval: see docs/measuring.md.
     // "Approximately 1 millisecond": Intel's Software Developer's Manual 3B on RAPL.
     channel.period = Seconds(1e-3);
     Ok((channel, file))

@@ -1,23 +1,27 @@
-//! How far an energy may be from the truth.
+//! The 95 % interval of an energy.
 //!
-//! An interval has two parts. The *random* part is what another window of the same work would
-//! change: at each end the sensor's value is up to one update old and one unit coarse, and power
-//! that is sampled may have moved in between. Each is a variance here, and 1.93 standard deviations
-//! are taken for 95 %: exact within half a percent of coverage both for the difference of two
-//! uniform phases (1.90) and for a sum of many terms (1.96). Where power differs between the ends,
-//! what the counter lags behind differs too, and shifts the error to one side. The *systematic* part is the gain that
-//! the sensor's maker states, or a model's coefficients; it is the same in every window, and is
-//! added in quadrature (GUM, JCGM 100:2008, 5.1.2). A maker that states no gain (RAPL) adds nothing.
+//! An interval has two parts. The *random* part is how much the result would change for another
+//! window of the same work: at each end the sensor's value is up to one update period old and is
+//! rounded to a unit, and power that is sampled may have changed between two samples. Each of these is
+//! a variance. Half of the interval is 1.93 standard deviations, which gives 95 % coverage within half
+//! a percent both for the difference of two uniform phases (1.90) and for a sum of many terms (1.96).
+//! If power differs between the two ends, the counter's delay has a different effect at each end and
+//! shifts the error to one side.
+//!
+//! The *systematic* part is the error of the gain that the sensor's maker states, or of a model's
+//! coefficients. It is the same in every window and is added in quadrature (GUM, JCGM 100:2008,
+//! 5.1.2). If the maker states none (RAPL), it is 0.
 
 use units::{Joules, Seconds, Watts};
 
-/// Standard deviations in half of a 95 % interval,
+/// Number of standard deviations in half of a 95 % interval.
 const HALF_WIDTH: f64 = 1.93;
 
-/// and up to where 95 % lie on one side: 1.68 for two uniform phases, 1.64 for many terms.
+/// Number of standard deviations below which 95 % of a distribution lie: 1.68 for two uniform phases,
+/// 1.64 for a sum of many terms.
 const ONE_SIDED: f64 = 1.66;
 
-/// The random part of an error: its variance, and where its middle is.
+/// The random part of an error: its variance and its mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Random {
     pub(crate) variance: f64,
@@ -25,13 +29,13 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Half of the interval around the told value that holds 95 % of what is told.
+    /// Half of the interval around the reported value that contains the true value in 95 % of cases.
     fn half_width(self) -> f64 {
         let (deviation, bias) = (self.variance.sqrt(), self.bias.0.abs());
         if deviation == 0.0 {
             return bias;
         }
-        // From both tails to one as the bias grows.
+        // From a two-sided to a one-sided interval as the bias grows.
         let factor = ONE_SIDED + (HALF_WIDTH - ONE_SIDED) * (-2.0 * bias / deviation).exp();
         bias + factor * deviation
     }
@@ -40,7 +44,7 @@ impl Random {
 /// Variance of a uniform distribution of width 1.
 const UNIFORM: f64 = 1.0 / 12.0;
 
-/// What the end of a span adds: power × (how old the value is), uniform over the phase's width.
+/// Variance from one end of a span: power × the age of the value, which is uniform over `width`.
 pub(crate) fn edge_variance(power: Watts, width: Seconds) -> f64 {
     (power * width).0.powi(2) * UNIFORM
 }
@@ -50,7 +54,7 @@ pub(crate) fn resolution_variance(unit: Joules) -> f64 {
     unit.0.powi(2) * 2.0 * UNIFORM
 }
 
-/// Running sums over the steps of power that was sampled and integrated.
+/// How much sampled power varied: running sums over the steps of an integral.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sway {
     steps: f64,
@@ -62,7 +66,7 @@ pub(crate) struct Sway {
 }
 
 impl Sway {
-    /// One step's two powers differ by `jump`, their mean is `mean`.
+    /// Adds a step between two samples of power, given their mean and their difference.
     pub(crate) fn add(&mut self, mean: Watts, jump: Watts, length: Seconds) {
         self.steps += 1.0;
         self.power += mean.0;
@@ -71,21 +75,21 @@ impl Sway {
         self.products_squared += (jump * length).0.powi(2);
     }
 
-    /// Variance of the integral of a sensor that is `behind` by its averaging and its period.
+    /// Variance of the integral. `behind` is the sensor's averaging time plus its update period.
     ///
-    /// A power that jumps once somewhere in a step leaves an error that is uniform over ± half of
-    /// jump × length. A power that moves faster than it is sampled leaves six times that variance
-    /// (n independent samples of variance s² have the sum's variance n·s², and then the mean
-    /// squared jump is 2·s²). Von Neumann's ratio, mean squared jump over twice the variance, tells
-    /// the one (near 0) from the other (near 1).
+    /// A power that jumps once somewhere in a step causes an error that is uniform over ± half of
+    /// jump × length. A power that changes faster than it is sampled causes six times that variance:
+    /// the sum of n independent samples of variance s² has variance n·s², and their mean squared jump
+    /// is 2·s². Von Neumann's ratio, the mean squared jump divided by twice the variance, separates
+    /// the first case (near 0) from the second (near 1).
     ///
-    /// The mean of the last w seconds lags behind by w/2 at both ends, and so do w/2 seconds' worth
-    /// of what power differs between them.
+    /// A mean over the last w seconds is delayed by w/2, which adds w/2 seconds of the difference in
+    /// power at both ends.
     pub(crate) fn variance(&self, behind: Seconds) -> f64 {
         if self.steps == 0.0 {
             return 0.0;
         }
-        // The steps' means vary less than the samples: a quarter of the jumps makes up for it.
+        // The means of steps vary less than the samples; a quarter of the squared jumps corrects that.
         let spread = self.power_squared / self.steps - (self.power / self.steps).powi(2);
         let jumps = self.jumps_squared / self.steps;
         let spread = spread.max(0.0) + jumps / 4.0;
@@ -95,8 +99,8 @@ impl Sway {
     }
 }
 
-/// Half of a 95 % interval: of a random part, a systematic half-width, and what is in doubt
-/// entirely.
+/// Half of a 95 % interval, from the random part, the systematic half-width, and the energy that is
+/// entirely in doubt.
 pub(crate) fn half_width(random: Random, systematic: Joules, doubt: Joules) -> Joules {
     Joules(random.half_width().hypot(systematic.0)) + doubt
 }
@@ -109,8 +113,9 @@ mod tests {
 
     fn within(windows: u32, covered: impl Fn(f64, f64) -> bool) -> f64 {
         // Two phases on a grid that fills the unit square evenly (Roberts' R2 sequence).
-        let hit = (0..windows).filter(|it| {
-            let (a, b) = (f64::from(*it) * 0.754_877_666_2, f64::from(*it) * 0.569_840_291);
+        let hit = (0..windows).filter(|window| {
+            let window = f64::from(*window);
+            let (a, b) = (window * 0.754_877_666_2, window * 0.569_840_291);
             covered(a.fract(), b.fract())
         });
         hit.count() as f64 / f64::from(windows)
@@ -137,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_doubt_is_never_narrower(variance in 0.0..1e6, gain in 0.0..1e3, doubt in 0.0..1e3) {
+        fn more_doubt_never_narrows_the_interval(variance in 0.0..1e6, gain in 0.0..1e3, doubt in 0.0..1e3) {
             let random = Random { variance, bias: Joules(0.0) };
             let plain = half_width(random, Joules(0.0), Joules(0.0));
             prop_assert!(half_width(random, Joules(gain), Joules(doubt)) >= plain);

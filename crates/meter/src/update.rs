@@ -1,38 +1,38 @@
-//! When a sensor renews its value: learnt from the readings, for sensors do not say.
+//! Learns from the readings how often a sensor renews its value, because sensors do not say.
 
 use std::collections::VecDeque;
 
 use units::Seconds;
 
-/// So many spacings of updates are remembered.
+/// Number of times between updates that are remembered.
 const REMEMBERED: usize = 9;
 
-/// From so many on, their median is believed.
+/// Number of them from which on their median is used.
 const ENOUGH: usize = 3;
 
 /// An update is located well enough if the readings around it are no further apart than this share
-/// of the spacing to the one before.
+/// of the time since the update before.
 const SHARP: f64 = 0.34;
 
-/// What the readings of one channel say about its updates.
+/// What the readings of one channel have shown about its updates.
 ///
-/// An update is only ever seen as a value that differs from the reading before: it happened between
-/// the two. Two such sightings in a row tell the spacing where readings are much denser than
-/// updates, and nothing where they are not.
+/// An update is visible only as a reading that differs from the one before, so it happened between the
+/// two. Two visible updates in a row give the update period if readings are much denser than updates,
+/// and nothing otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Updates {
     declared: Seconds,
     value: Option<u64>,
     /// Time of the last reading.
     seen: Seconds,
-    /// The last update lies between these.
+    /// The last update happened between these times.
     last: Option<(Seconds, Seconds)>,
     spacings: VecDeque<f64>,
     learnt: Option<Seconds>,
 }
 
 impl Updates {
-    /// A channel whose maker or driver declares this period; 0 if none.
+    /// A channel whose maker or driver states this period; 0 if it is not known.
     pub(crate) fn new(declared: Seconds) -> Self {
         Self {
             declared,
@@ -44,11 +44,11 @@ impl Updates {
         }
     }
 
-    /// Takes a reading.
+    /// Adds a reading.
     pub(crate) fn see(&mut self, at: Seconds, value: u64) {
         let before = self.value.replace(value);
         let seen = std::mem::replace(&mut self.seen, at);
-        if before.is_none_or(|it| it == value) {
+        if before.is_none_or(|before| before == value) {
             return;
         }
         let update = (seen, at);
@@ -69,23 +69,23 @@ impl Updates {
         }
     }
 
-    /// Time between updates: as learnt, or else as declared.
+    /// The update period: learnt, or else as stated.
     pub(crate) fn period(&self) -> Seconds {
         self.learnt.unwrap_or(self.declared)
     }
 
-    /// The period if readings have shown it.
+    /// The update period, if readings have shown it.
     pub(crate) fn learnt(&self) -> Option<Seconds> {
         self.learnt
     }
 
-    /// When the value that was read at `now` was renewed: the middle of what is possible, and the
-    /// width of it. With a period that nobody has told it is as old as its last sighting.
+    /// When the value that was read at `now` was last renewed: the middle of the possible times, and
+    /// their width. With an unknown period it was renewed when it was last seen to change.
     pub(crate) fn renewed(&self, now: Seconds) -> (Seconds, Seconds) {
         let period = self.period();
         let oldest = now - period;
         match self.last {
-            // Long without an update: the sensor has seen nothing since, and stays silent.
+            // No visible update for longer than a period: the value was renewed without a change.
             Some((_, until)) if until < oldest => (oldest + period * 0.5, period),
             Some((from, until)) => {
                 let from = if from < until - period { until - period } else { from };
@@ -109,7 +109,7 @@ mod tests {
     /// Readings every `step` seconds of a counter that is renewed every `period` seconds.
     fn poll(period: f64, step: f64, count: u32) -> Updates {
         let mut updates = Updates::new(Seconds(0.001));
-        for at in (0..count).map(|it| f64::from(it) * step) {
+        for at in (0..count).map(|reading| f64::from(reading) * step) {
             updates.see(Seconds(at), (at / period) as u64);
         }
         updates
@@ -117,13 +117,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dense_readings_tell_the_period(period in 0.002_f64..1.0, density in 5.0_f64..40.0) {
+        fn dense_readings_show_the_period(period in 0.002_f64..1.0, density in 5.0_f64..40.0) {
             let found = poll(period, period / density, 400).learnt().unwrap().0;
             prop_assert!((found / period - 1.0).abs() < 0.25, "{found} for {period}");
         }
 
         #[test]
-        fn the_last_update_lies_where_it_is_said(period in 0.002_f64..1.0, count in 150_u32..400) {
+        fn the_last_update_is_within_the_given_width(period in 0.002_f64..1.0, count in 150_u32..400) {
             let step = period / 10.0;
             let now = f64::from(count - 1) * step;
             let (middle, width) = poll(period, step, count).renewed(Seconds(now));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn sparse_readings_tell_nothing() {
+    fn sparse_readings_do_not_show_the_period() {
         let updates = poll(0.001, 0.1, 100);
         assert_eq!((updates.learnt(), updates.period()), (None, Seconds(0.001)));
     }

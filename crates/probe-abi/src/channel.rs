@@ -1,4 +1,4 @@
-//! What can be read, as it crosses the border and as a probe in Rust describes it.
+//! The description of a channel, in the form of the C interface and in the form for probes in Rust.
 
 /// What a channel's raw value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -6,19 +6,20 @@
 pub enum Kind {
     /// Energy since some start.
     Counter = 1,
-    /// Power now.
+    /// Power at the time of the reading.
     Power = 2,
 }
 
 /// The part of the machine that a channel covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Domain {
-    /// None of those below.
+    /// None of the other domains.
     Other = 0,
     /// The whole machine.
     System = 1,
-    /// The platform.
+    /// The platform, as measured by Intel's psys counter.
     Psys = 2,
     /// A processor package.
     CpuPackage = 3,
@@ -34,34 +35,34 @@ pub enum Domain {
     CpuDie = 8,
 }
 
-/// A readable quantity, as it crosses the border. Layout: `wattlab_channel` of `probe.h`.
+/// A readable quantity, in the form of the C interface. Layout: `wattlab_channel` of `probe.h`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct RawChannel {
-    /// Which device: UTF-8, nul-terminated.
+    /// The device: UTF-8, nul-terminated.
     pub device: [u8; 64],
-    /// The device this one lies inside; empty: none.
+    /// The device that contains this one; empty if there is none.
     pub inside: [u8; 64],
-    /// What every way to read this counter shares; empty: unknown.
+    /// A name shared by every way of reading this counter; empty if unknown.
     pub identity: [u8; 64],
     /// A [`Kind`].
     pub kind: u32,
     /// A [`Domain`].
     pub domain: u32,
-    /// Joules (counter) or watts (power) of one raw unit.
+    /// Joules (counter) or watts (power) per raw unit.
     pub unit: f64,
-    /// The counter wraps to 0 when it would reach this; 0: never.
+    /// The counter wraps to 0 when it would reach this; 0 if it never wraps.
     pub range: u64,
-    /// Nanoseconds between updates of the value; 0: unknown.
+    /// Nanoseconds between updates of the value; 0 if unknown.
     pub period_ns: u64,
-    /// Nanoseconds over which the sensor averages a power; 0: it does not.
+    /// Nanoseconds over which the sensor averages a power; 0 if it does not.
     pub averaging_ns: u64,
-    /// Half-width of the 95 % interval of the sensor's gain, relative; 0: unknown.
+    /// Half-width of the 95 % interval of the sensor's gain, as a share; 0 if unknown.
     pub relative_error: f64,
 }
 
 impl RawChannel {
-    /// All zero: for buffers.
+    /// All zeros, to fill a buffer.
     pub const EMPTY: Self = Self {
         device: [0; 64],
         inside: [0; 64],
@@ -75,35 +76,35 @@ impl RawChannel {
         relative_error: 0.0,
     };
 
-    /// The device's name up to its nul; what is not UTF-8 ends it.
+    /// The device's name, up to its nul or to where it stops being UTF-8.
     #[must_use]
     pub fn device(&self) -> &str {
         text(&self.device)
     }
 
-    /// The name of the device it lies inside, read the same way.
+    /// The name of the device that contains this one, read in the same way.
     #[must_use]
     pub fn inside(&self) -> &str {
         text(&self.inside)
     }
 
-    /// Its identity, read the same way.
+    /// Its identity, read in the same way.
     #[must_use]
     pub fn identity(&self) -> &str {
         text(&self.identity)
     }
 }
 
-/// Up to the nul, or to where it stops being UTF-8.
+/// The text up to its nul, or to where it stops being UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> &str {
-    let end = bytes.iter().position(|it| *it == 0).unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     match core::str::from_utf8(&bytes[..end]) {
         Ok(name) => name,
         Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
     }
 }
 
-/// The longest beginning of a text that leaves room for a nul, cut between characters.
+/// The longest beginning of a text that fits into a field with its nul, cut between characters.
 fn field(text: &str) -> [u8; 64] {
     let mut field = [0; 64];
     let end = text.floor_char_boundary(63);
@@ -114,30 +115,30 @@ fn field(text: &str) -> [u8; 64] {
 /// A readable quantity, as a probe written in Rust describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel<'a> {
-    /// Which device; texts are cut at 63 bytes. Together with the domain, unique within a probe.
+    /// The device, cut to 63 bytes. Device and domain together must be unique within a probe.
     pub device: &'a str,
-    /// The device this one lies inside (`package-0` of its cores); empty: none.
+    /// The device that contains this one (`package-0` for its cores); empty if there is none.
     pub inside: &'a str,
-    /// What every way to read this counter shares (a UUID, a PCI address); empty: unknown.
+    /// A name shared by every way of reading this counter (a UUID, a PCI address); empty if unknown.
     pub identity: &'a str,
     /// Counter or power.
     pub kind: Kind,
-    /// What it covers.
+    /// The part of the machine that it covers.
     pub domain: Domain,
-    /// Joules (counter) or watts (power) of one raw unit.
+    /// Joules (counter) or watts (power) per raw unit.
     pub unit: f64,
-    /// The counter wraps to 0 when it would reach this; 0: never.
+    /// The counter wraps to 0 when it would reach this; 0 if it never wraps.
     pub range: u64,
-    /// Nanoseconds between updates of the value; 0: unknown.
+    /// Nanoseconds between updates of the value; 0 if unknown.
     pub period_ns: u64,
-    /// Nanoseconds over which the sensor averages a power; 0: it does not.
+    /// Nanoseconds over which the sensor averages a power; 0 if it does not.
     pub averaging_ns: u64,
-    /// Half-width of the 95 % interval of the sensor's gain, relative; 0: unknown.
+    /// Half-width of the 95 % interval of the sensor's gain, as a share; 0 if unknown.
     pub relative_error: f64,
 }
 
 impl<'a> Channel<'a> {
-    /// A channel of which nothing more is known: its other fields are 0 and empty.
+    /// A channel whose other fields are 0 or empty.
     #[must_use]
     pub const fn new(kind: Kind, domain: Domain, device: &'a str, unit: f64) -> Self {
         Self {

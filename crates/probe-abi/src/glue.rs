@@ -1,4 +1,4 @@
-//! The C side of a probe written in Rust.
+//! The C functions of a probe written in Rust.
 
 extern crate alloc;
 extern crate std;
@@ -15,34 +15,34 @@ use std::{
 };
 
 use crate::{
-    ABI, CONFIGURE, Configure, Failure, Options, Probe, REASON, RawChannel, Reason, Table,
+    ABI, CONFIGURE, Configure, Failure, Options, Probe, ProbeTable, REASON, RawChannel, Reason,
 };
 
-/// The code of a probe that panicked.
+/// The code that is returned if a probe panics.
 pub const PANICKED: i32 = -127;
-/// The code for an option that the probe does not know.
+/// The code that is returned for an option that the probe does not know.
 pub const UNKNOWN_OPTION: i32 = -126;
 
-/// Options that wait for the next opening, by the type of the probe they are for.
+/// Options for the next opening, with the type of the probe that they are for.
 static WAITING: Mutex<Vec<(TypeId, String, String)>> = Mutex::new(Vec::new());
 
-/// What a state points to.
+/// What the state of an opened probe points to.
 struct State<P> {
     probe: P,
-    /// Why the last reading failed, nul-terminated, and with which code.
+    /// Code and reason of the last failed reading; the reason is nul-terminated.
     failure: Option<(i32, Vec<u8>)>,
 }
 
 impl<P> State<P> {
     fn fail(&mut self, failure: Failure) -> i32 {
         let code = failure.code.min(-1);
-        let text = failure.reason.bytes().take_while(|it| *it != 0);
+        let text = failure.reason.bytes().take_while(|byte| *byte != 0);
         self.failure = Some((code, text.chain([0]).collect()));
         code
     }
 }
 
-impl Table {
+impl ProbeTable {
     /// The table of a probe written in Rust.
     #[must_use]
     pub const fn of<P: Probe>() -> Self {
@@ -76,7 +76,7 @@ unsafe extern "C" fn set<P: Probe>(key: *const c_char, value: *const c_char) -> 
     let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
     let key = key.to_string_lossy();
     if !P::OPTIONS.contains(&&*key) {
-        // The host gives up here: what waits must not reach another opening.
+        // The host stops here, and these options must not affect another opening.
         drop(options::<P>());
         return UNKNOWN_OPTION;
     }
@@ -87,7 +87,7 @@ unsafe extern "C" fn set<P: Probe>(key: *const c_char, value: *const c_char) -> 
 
 fn options<P: Probe>() -> Options {
     let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let ours = waiting.extract_if(.., |it| it.0 == TypeId::of::<P>());
+    let ours = waiting.extract_if(.., |(probe, ..)| *probe == TypeId::of::<P>());
     Options(ours.map(|(_, key, value)| (key, value)).collect())
 }
 
@@ -163,6 +163,6 @@ unsafe extern "C" fn reason<P: Probe>(state: *mut c_void, code: i32) -> *const c
 unsafe extern "C" fn close<P: Probe>(state: *mut c_void) {
     // SAFETY: `state` came from `open::<P>` and is not used again.
     let state = unsafe { Box::from_raw(state.cast::<State<P>>()) };
-    // A panic in a destructor must not cross the border; the state is lost either way.
+    // A panic in a destructor must not reach C; the state is lost either way.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(state)));
 }

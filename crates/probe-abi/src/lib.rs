@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
-#![expect(unsafe_code, reason = "this crate is the border to C")]
+#![expect(unsafe_code, reason = "this crate is the interface to C")]
 
 mod channel;
 mod glue;
@@ -13,7 +13,7 @@ pub use crate::{
     probe::{Failure, Options, Probe},
     table::{
         ABI, CONFIGURE, ChannelsFn, CloseFn, Configure, Entry, ExtensionFn, Functions, OpenFn,
-        REASON, ReadFn, Reason, ReasonFn, Refusal, SetFn, Table,
+        ProbeTable, REASON, ReadFn, Reason, ReasonFn, Refusal, SetFn,
     },
 };
 

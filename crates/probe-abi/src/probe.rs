@@ -1,4 +1,4 @@
-//! What a probe written in Rust implements.
+//! The trait that a probe written in Rust implements.
 
 extern crate alloc;
 
@@ -10,43 +10,43 @@ use crate::Channel;
 /// Why a probe cannot be used or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Negative, chosen by the probe.
+    /// A negative number that the probe chooses.
     pub code: i32,
-    /// For people: what is missing and, after a line break, what to do about it.
+    /// Text for people: what is missing and, after a line break, what to do about it.
     pub reason: &'static str,
 }
 
-/// What the user set for this opening.
+/// The options that the user set for this opening.
 #[derive(Clone, Debug, Default)]
 pub struct Options(pub(crate) Vec<(String, String)>);
 
 impl Options {
-    /// The value of a key, the last one if it was set twice.
+    /// The value of a key; the last one if it was set more than once.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(it, _)| it == key).map(|(_, value)| value.as_str())
+        self.0.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 }
 
-/// What a probe written in Rust implements; [`export!`](crate::export) writes the C side.
+/// A probe written in Rust; [`export!`](crate::export) writes its C functions.
 pub trait Probe: Sized + 'static {
-    /// Shown to people.
+    /// The name that is shown to people.
     const NAME: &'static CStr;
 
-    /// The keys of the options it understands; the meter refuses any other.
+    /// The keys of its options; the meter refuses any other.
     const OPTIONS: &'static [&'static str] = &[];
 
     /// Finds the hardware.
     ///
     /// # Errors
     ///
-    /// If there is none or an option's value is of no use, with the reason.
+    /// If there is none, or an option's value is not valid.
     fn open(options: &Options) -> Result<Self, Failure>;
 
-    /// Describes every channel, in the order of their indices.
+    /// Calls `describe` for every channel, in the order of their indices.
     fn channels(&self, describe: &mut dyn FnMut(Channel<'_>));
 
-    /// Reads a channel's raw value.
+    /// Reads the raw value of a channel, given by its index.
     ///
     /// # Errors
     ///

@@ -1,33 +1,34 @@
-//! The table of functions that a plugin's entry answers.
+//! The table of functions that a plugin exports.
 
 use core::{
     ffi::{CStr, c_char, c_void},
+    fmt,
     mem::offset_of,
 };
 
 use crate::{RawChannel, channel::text};
 
-/// Version of the interface; a probe built for another one is refused.
+/// Version of the interface. A probe that was built for another version is refused.
 pub const ABI: u32 = 1;
 
 /// Finds the hardware and creates the state.
 pub type OpenFn =
     unsafe extern "C" fn(state: *mut *mut c_void, reason: *mut c_char, size: u32) -> i32;
-/// Answers the number of channels and writes at most `capacity` of them.
+/// Returns the number of channels and writes at most `capacity` of them.
 pub type ChannelsFn =
     unsafe extern "C" fn(state: *mut c_void, out: *mut RawChannel, capacity: u32) -> i32;
 /// Reads the raw value of one channel.
 pub type ReadFn = unsafe extern "C" fn(state: *mut c_void, channel: u32, value: *mut u64) -> i32;
 /// Frees the state.
 pub type CloseFn = unsafe extern "C" fn(state: *mut c_void);
-/// Answers the extension of that name, or null.
+/// Returns the extension of that name, or null.
 pub type ExtensionFn = unsafe extern "C" fn(id: *const c_char) -> *const c_void;
 /// Sets an option for the next opening.
 pub type SetFn = unsafe extern "C" fn(key: *const c_char, value: *const c_char) -> i32;
-/// Why the last reading failed with this code, or null; valid until the next call.
+/// Returns why the last reading failed with this code, or null. The text is valid until the next call.
 pub type ReasonFn = unsafe extern "C" fn(state: *mut c_void, code: i32) -> *const c_char;
 /// The type of a plugin's one symbol, `wattlab_probe`.
-pub type Entry = unsafe extern "C" fn() -> *const Table;
+pub type Entry = unsafe extern "C" fn() -> *const ProbeTable;
 
 /// The name of the extension that is a [`Configure`].
 pub const CONFIGURE: &CStr = c"wattlab.configure/1";
@@ -41,20 +42,20 @@ pub struct Configure {
     pub(crate) set: Option<SetFn>,
 }
 
-/// Extension: words for failed readings. Layout: `wattlab_reason` of `probe.h`.
+/// Extension: reasons of failed readings. Layout: `wattlab_reason` of `probe.h`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Reason {
     pub(crate) reason: Option<ReasonFn>,
 }
 
-/// The table that a plugin's entry answers. Layout: `wattlab_probe_table` of `probe.h`.
+/// The table that a plugin's entry returns. Layout: `wattlab_probe_table` of `probe.h`.
 ///
-/// Safe code can only make one by [`Table::of`], so that a table in Rust hands is one that keeps
-/// the contract. The functions are optional only because C can leave a field empty.
+/// Safe code can make a table only with [`ProbeTable::of`], so a table that was made in Rust keeps the
+/// contract. The functions are optional only because C can leave a field empty.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Table {
+pub struct ProbeTable {
     pub(crate) abi: u32,
     pub(crate) size: u32,
     pub(crate) name: *const c_char,
@@ -62,17 +63,17 @@ pub struct Table {
     pub(crate) channels: Option<ChannelsFn>,
     pub(crate) read: Option<ReadFn>,
     pub(crate) close: Option<CloseFn>,
-    /// First of the fields that a table may be too short for.
+    /// The first field that a table of this version may lack.
     pub(crate) extension: Option<ExtensionFn>,
 }
 
 // SAFETY: a table holds static data and function pointers only.
-unsafe impl Sync for Table {}
+unsafe impl Sync for ProbeTable {}
 
-/// What a table holds, the mandatory part all there.
+/// The functions of a table that was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Functions {
-    /// As the probe calls itself, up to where that stops being UTF-8.
+    /// The name that the probe gives itself, up to where it stops being UTF-8.
     pub name: &'static str,
     /// See [`OpenFn`].
     pub open: OpenFn,
@@ -82,36 +83,50 @@ pub struct Functions {
     pub read: ReadFn,
     /// See [`CloseFn`].
     pub close: CloseFn,
-    /// See [`SetFn`]; `None`: the probe has no options.
+    /// See [`SetFn`]; `None` if the probe has no options.
     pub set: Option<SetFn>,
-    /// See [`ReasonFn`]; `None`: codes are all it tells.
+    /// See [`ReasonFn`]; `None` if the probe gives codes only.
     pub reason: Option<ReasonFn>,
 }
 
-/// Why a table is refused.
+/// Why a table cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
-    /// There is none.
+    /// The plugin returned null instead of a table.
     Null,
-    /// It is of this version of the interface.
+    /// The table was built for this other version of the interface.
     Abi(u32),
-    /// It has so many bytes, fewer than version 1 began with.
+    /// The table has this many bytes, fewer than every table of this version has.
     Size(u32),
-    /// A function or the name is missing.
+    /// The name or a function is missing.
     Incomplete,
 }
 
-impl Table {
-    /// Bytes that every table of version 1 has: the fields up to `close`.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("it returned no table"),
+            Self::Abi(found) => write!(f, "its version is {found}, expected {ABI}"),
+            Self::Size(found) => {
+                write!(f, "it has {found} bytes, expected at least {}", ProbeTable::MANDATORY)
+            }
+            Self::Incomplete => f.write_str("its name or a function is missing"),
+        }
+    }
+}
+
+impl ProbeTable {
+    /// Number of bytes that every table of version 1 has: the fields up to `close`.
     pub const MANDATORY: usize = offset_of!(Self, extension);
 
-    /// Checks what a plugin's entry answered; version and size come first, and nothing else is
-    /// touched unless they fit. The table may be shorter than ours (down to
+    /// Checks what a plugin's entry returned. It reads the version and the size first, and the rest
+    /// only if those are valid. The table may be shorter than `Self` (down to
     /// [`MANDATORY`](Self::MANDATORY) bytes) or longer.
     ///
     /// # Errors
     ///
-    /// If it is not a table that this crate can call.
+    /// If it is no table that this crate can call.
     ///
     /// # Safety
     ///
@@ -130,7 +145,7 @@ impl Table {
             return Err(Refusal::Size(size));
         }
         let whole = size as usize >= size_of::<Self>();
-        // SAFETY: it is of our version and has these fields; the last is read only if it is there.
+        // SAFETY: it has this version and these fields; the last one is read only if it exists.
         let table = unsafe {
             Self {
                 abi,
@@ -146,7 +161,7 @@ impl Table {
         table.functions()
     }
 
-    /// What it holds.
+    /// The table's functions.
     ///
     /// # Errors
     ///
@@ -163,10 +178,10 @@ impl Table {
                 channels: self.channels?,
                 read: self.read?,
                 close: self.close?,
-                // SAFETY: by the contract these names stand for these types.
-                set: unsafe { self.extension::<Configure>(CONFIGURE) }.and_then(|it| it.set),
+                // SAFETY: by the contract the extensions of these names have these types.
+                set: unsafe { self.extension::<Configure>(CONFIGURE) }.and_then(|table| table.set),
                 // SAFETY: the same.
-                reason: unsafe { self.extension::<Reason>(REASON) }.and_then(|it| it.reason),
+                reason: unsafe { self.extension::<Reason>(REASON) }.and_then(|table| table.reason),
             })
         };
         all().ok_or(Refusal::Incomplete)
@@ -189,8 +204,8 @@ macro_rules! export {
     ($probe:ty) => {
         /// The symbol that the meter looks up.
         #[unsafe(no_mangle)]
-        pub extern "C" fn wattlab_probe() -> *const $crate::Table {
-            const { &$crate::Table::of::<$probe>() }
+        pub extern "C" fn wattlab_probe() -> *const $crate::ProbeTable {
+            const { &$crate::ProbeTable::of::<$probe>() }
         }
     };
 }

@@ -67,7 +67,7 @@ fn the_header_and_the_crate_agree() {
     let ours = [
         layout!(RawChannel, device inside identity kind domain unit range period_ns averaging_ns
             relative_error),
-        layout!(Table, abi size name open channels read close extension),
+        layout!(ProbeTable, abi size name open channels read close extension),
         layout!(Configure, set),
         layout!(Reason, reason),
     ];
@@ -101,7 +101,7 @@ impl Probe for Board {
     }
 }
 
-const BOARD: &Table = &Table::of::<Board>();
+const BOARD: &ProbeTable = &ProbeTable::of::<Board>();
 
 /// Opens with options, as a host does; the state, or the code and the text.
 fn open(options: &[(&CStr, &CStr)], size: usize) -> Result<*mut core::ffi::c_void, (i32, Vec<u8>)> {
@@ -189,31 +189,31 @@ proptest! {
         extension in any::<bool>(),
     ) {
         let mut bytes = Bytes([0; 96]);
-        let mut table = Table::of::<Board>();
+        let mut table = ProbeTable::of::<Board>();
         (table.abi, table.size) = (abi, size);
         if !extension {
             table.extension = None;
         }
         // SAFETY: the room is larger than the table, and aligned.
         let found = unsafe {
-            bytes.0.as_mut_ptr().cast::<Table>().write(table);
-            if abi == ABI && (size as usize) < size_of::<Table>() {
+            bytes.0.as_mut_ptr().cast::<ProbeTable>().write(table);
+            if abi == ABI && (size as usize) < size_of::<ProbeTable>() {
                 // Behind the table's end there may be anything.
                 let start = size as usize;
                 bytes.0[start.max(8)..].fill(0xff);
             }
-            Table::check(bytes.0.as_ptr().cast())
+            ProbeTable::check(bytes.0.as_ptr().cast())
         };
         match found {
             Err(Refusal::Abi(other)) => prop_assert!(other == abi && abi != ABI),
             Err(Refusal::Size(short)) => {
-                prop_assert!(short == size && (size as usize) < Table::MANDATORY);
+                prop_assert!(short == size && (size as usize) < ProbeTable::MANDATORY);
             }
             Err(other) => prop_assert!(false, "{:?}", other),
             Ok(functions) => {
-                prop_assert!(abi == ABI && size as usize >= Table::MANDATORY);
+                prop_assert!(abi == ABI && size as usize >= ProbeTable::MANDATORY);
                 prop_assert_eq!(functions.name, "board");
-                let whole = extension && size as usize >= size_of::<Table>();
+                let whole = extension && size as usize >= size_of::<ProbeTable>();
                 prop_assert_eq!(functions.set.is_some(), whole);
             }
         }
@@ -223,9 +223,9 @@ proptest! {
 #[test]
 fn no_table_and_an_empty_one_are_refused() {
     // SAFETY: null is allowed.
-    assert_eq!(unsafe { Table::check(ptr::null()) }.unwrap_err(), Refusal::Null);
-    let empty = Table { open: None, ..Table::of::<Board>() };
+    assert_eq!(unsafe { ProbeTable::check(ptr::null()) }.unwrap_err(), Refusal::Null);
+    let empty = ProbeTable { open: None, ..ProbeTable::of::<Board>() };
     assert_eq!(empty.functions().unwrap_err(), Refusal::Incomplete);
-    let nameless = Table { name: ptr::null(), ..Table::of::<Board>() };
+    let nameless = ProbeTable { name: ptr::null(), ..ProbeTable::of::<Board>() };
     assert_eq!(nameless.functions().unwrap_err(), Refusal::Incomplete);
 }

@@ -1,4 +1,4 @@
-//! `wattlab probes`: what can measure energy here.
+//! `wattlab probes`: lists what can measure energy on this machine.
 
 use meter::{Channel, Kind};
 use serde_json::{Value, json};
@@ -26,13 +26,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         let probes: Vec<_> = probes
             .iter()
-            .map(|it| {
+            .map(|probe| {
                 json!({
-                    "probe": it.probe,
-                    "available": it.available,
-                    "reason": it.reason,
-                    "remedy": it.remedy,
-                    "channels": it.channels.iter().map(channel).collect::<Vec<_>>(),
+                    "probe": probe.probe,
+                    "available": probe.available,
+                    "reason": probe.reason,
+                    "remedy": probe.remedy,
+                    "channels": probe.channels.iter().map(channel).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -48,16 +48,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn channel(it: &Channel) -> Value {
+fn channel(channel: &Channel) -> Value {
     json!({
-        "domain": it.domain,
-        "device": it.device,
-        "kind": if matches!(it.kind, Kind::Power) { "power" } else { "counter" },
-        "origin": it.method.origin(),
-        "method": it.method,
-        "unit": it.unit,
-        "period_s": it.period,
-        "relative_error": it.relative_error,
-        "model": it.model,
+        "domain": channel.domain,
+        "device": channel.device,
+        "kind": if matches!(channel.kind, Kind::Power) { "power" } else { "counter" },
+        "origin": channel.method.origin(),
+        "method": channel.method,
+        "unit": channel.unit,
+        "period_s": channel.period,
+        "relative_error": channel.relative_error,
+        "model": channel.model,
     })
 }

@@ -1,4 +1,5 @@
-//! Keeping measurements apart: rests, load by others, sensors that see several runs.
+//! Keeps runs from disturbing each other: pauses, the load of other processes, and sensors that measure
+//! several runs at once.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,35 +13,38 @@ use record::{Domain, Surroundings, Warning, WarningKind};
 use super::error::RunError;
 use crate::{Interrupt, config::IsolationConfig, output::percent};
 
-/// Load by others above this share of the processors is told.
-const TOLD: f64 = 0.1;
+/// The share of the processors above which the load of others gets a warning, if there is no limit.
+const NOTABLE: f64 = 0.1;
 
-/// How a worker's measurements are kept apart from everything else.
+/// How a worker keeps its runs from being disturbed.
 #[derive(Debug)]
 pub(super) struct Isolation {
     config: IsolationConfig,
     sysfs: PathBuf,
-    /// What sensors see whoever uses it.
-    seen: Vec<String>,
+    /// The parts of the machine that sensors measure, whoever uses them.
+    shared: Vec<String>,
+    /// Whether other runs may be done on this machine at the same time.
     together: bool,
     worker: Option<String>,
     cpus: Vec<usize>,
 }
 
-/// The parts of the machine that a meter's sensors see whoever uses them: two runs at once cannot be
-/// told apart there. A model of a process's own CPU time tells them apart.
+/// The parts of the machine that a meter's sensors measure, whoever uses them. Two runs at the same
+/// time cannot be separated there. A model of a process's own CPU time separates them.
 pub(crate) fn shared_domains(meter: &Meter) -> Vec<String> {
-    let shared = meter.probe_uses().into_iter().filter(|it| it.domain != Domain::CpuProcess);
-    shared.map(|it| format!("{} `{}`", it.domain.word(), it.device)).collect()
+    let uses = meter.probe_uses().into_iter();
+    uses.filter(|channel| channel.domain != Domain::CpuProcess)
+        .map(|channel| format!("{} `{}`", channel.domain.word(), channel.device))
+        .collect()
 }
 
 impl Isolation {
-    /// Of a process that has the machine for itself.
+    /// For a process that has the machine to itself.
     pub(super) fn alone(meter: &Meter) -> Self {
         Self {
             config: IsolationConfig { repeats: 0, ..IsolationConfig::default() },
             sysfs: PathBuf::from("/sys"),
-            seen: shared_domains(meter),
+            shared: shared_domains(meter),
             together: false,
             worker: None,
             cpus: Vec::new(),
@@ -53,8 +57,8 @@ impl Isolation {
         together: bool,
         sysfs: &Path,
     ) -> Result<(), RunError> {
-        if together && !self.seen.is_empty() && !config.shared_domains {
-            return Err(RunError::SharedDomain { domains: self.seen.join(", ") });
+        if together && !self.shared.is_empty() && !config.shared_domains {
+            return Err(RunError::SharedDomain { domains: self.shared.join(", ") });
         }
         self.config = config;
         self.together = together;
@@ -79,7 +83,7 @@ impl Isolation {
         Duration::from_secs_f64(self.config.rest_s)
     }
 
-    /// Lets the machine cool down.
+    /// Waits for the pause before a run, in which the machine cools down.
     pub(super) fn rest(&self, interrupt: &Interrupt) -> Result<(), RunError> {
         let end = Instant::now() + Duration::from_secs_f64(self.config.rest_s);
         loop {
@@ -90,51 +94,54 @@ impl Isolation {
             if left.is_zero() {
                 return Ok(());
             }
-            // An interruption is seen as fast.
+            // Short pauses, so that an interruption is noticed.
             thread::sleep(left.min(Duration::from_millis(50)));
         }
     }
 
-    /// The load by others that matters: on the run's own processors, or wherever a sensor sees it.
+    /// The load of others that matters: on the run's own processors, or everywhere if a sensor
+    /// measures it.
     fn load(&self, surroundings: &Surroundings) -> Option<f64> {
-        let own = surroundings.others_on_own_cpus.filter(|_| self.seen.is_empty());
+        let own = surroundings.others_on_own_cpus.filter(|_| self.shared.is_empty());
         own.or(surroundings.others_share)
     }
 
     fn limit(&self) -> Option<f64> {
-        self.config.outside_load_limit(!self.seen.is_empty())
+        self.config.outside_load_limit(!self.shared.is_empty())
     }
 
-    /// Whether a run is to be done again.
+    /// Whether a run must be repeated.
     pub(super) fn repeats(&self, surroundings: &Surroundings) -> bool {
-        let above = self.load(surroundings).zip(self.limit()).is_some_and(|(load, it)| load > it);
+        let above =
+            self.load(surroundings).zip(self.limit()).is_some_and(|(load, limit)| load > limit);
         above && surroundings.repeats < self.config.repeats
     }
 
-    /// Doubts about a run that is kept.
+    /// Warnings about a run that is kept.
     pub(super) fn warnings(&self, surroundings: &Surroundings) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        if self.together && !self.seen.is_empty() {
+        if self.together && !self.shared.is_empty() {
             let text = format!(
-                "other runs may have been measured at the same time, and {} saw them all: these \
-                 joules are an upper bound",
-                self.seen.join(", ")
+                "other runs may have been measured at the same time by the same sensors ({}), so \
+                 this energy is an upper bound",
+                self.shared.join(", ")
             );
             warnings.push(Warning::new(WarningKind::SharedDomain, text));
         }
-        if let Some(load) = self.load(surroundings).filter(|it| *it > self.limit().unwrap_or(TOLD))
-        {
-            let consequence = if self.seen.is_empty() {
-                "times are longer; joules are estimated from the run's own CPU time"
+        let limit = self.limit().unwrap_or(NOTABLE);
+        if let Some(load) = self.load(surroundings).filter(|load| *load > limit) {
+            let consequence = if self.shared.is_empty() {
+                "times are longer; energy is estimated from the run's own CPU time"
             } else {
-                "their joules are in these"
+                "their energy is included"
             };
             let again = match surroundings.repeats {
                 0 => String::new(),
-                times => format!(", also when it was done again ({times} times)"),
+                times => format!(", even after {times} repetitions"),
             };
             let text = format!(
-                "others used {} of the processors during the main span{again}: {consequence}",
+                "other processes used {} of the processors during the main span{again}: \
+                 {consequence}",
                 percent(load)
             );
             warnings.push(Warning::new(WarningKind::OutsideLoad, text));
@@ -147,9 +154,9 @@ impl Isolation {
 mod tests {
     use super::*;
 
-    fn isolation(seen: &[&str], config: IsolationConfig) -> Isolation {
-        let seen = seen.iter().map(|it| (*it).to_owned()).collect();
-        Isolation { config, seen, ..Isolation::alone(&Meter::noop()) }
+    fn isolation(shared: &[&str], config: IsolationConfig) -> Isolation {
+        let shared = shared.iter().map(|part| (*part).to_owned()).collect();
+        Isolation { config, shared, ..Isolation::alone(&Meter::noop()) }
     }
 
     fn load(share: f64, repeats: u32) -> Surroundings {
@@ -157,25 +164,25 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_done_again_where_a_sensor_saw_others_but_not_for_ever() {
+    fn a_run_is_repeated_a_limited_number_of_times_if_a_sensor_measured_others() {
         let measured = isolation(&["cpu-package `package-0`"], IsolationConfig::default());
         assert!(measured.repeats(&load(0.2, 0)) && measured.repeats(&load(0.2, 1)));
         assert!(!measured.repeats(&load(0.2, 2)) && !measured.repeats(&load(0.05, 0)));
         let warnings = measured.warnings(&load(0.2, 2));
         assert_eq!(warnings[0].kind, WarningKind::OutsideLoad);
-        assert!(warnings[0].text.contains("20 %") && warnings[0].text.contains("2 times"));
+        assert!(warnings[0].text.contains("20 %") && warnings[0].text.contains("2 repetitions"));
         assert!(measured.warnings(&load(0.05, 0)).is_empty());
-        // Joules of a process's own CPU time do not see others: told, not repeated.
+        // An estimate from the process's own CPU time does not include others: a warning is enough.
         let estimated = isolation(&[], IsolationConfig::default());
         assert!(!estimated.repeats(&load(0.9, 0)));
         assert!(estimated.warnings(&load(0.9, 0))[0].text.contains("own CPU time"));
-        // Unless the profile asks for it.
+        // Unless the profile sets a limit.
         let asked = IsolationConfig { max_outside_load: Some(0.5), ..IsolationConfig::default() };
         assert!(isolation(&[], asked).repeats(&load(0.6, 0)));
     }
 
     #[test]
-    fn one_run_at_a_time_for_each_sensor_unless_the_profile_says_otherwise() {
+    fn a_shared_sensor_allows_one_run_at_a_time_unless_the_profile_allows_more() {
         let mut measured = isolation(&["dram `package-0`"], IsolationConfig::default());
         let sysfs = Path::new("/sys");
         let refused = measured.set(IsolationConfig::default(), true, sysfs).unwrap_err();
@@ -184,14 +191,14 @@ mod tests {
         let allowed = IsolationConfig { shared_domains: true, ..IsolationConfig::default() };
         measured.set(allowed, true, sysfs).unwrap();
         assert_eq!(measured.warnings(&load(0.0, 0))[0].kind, WarningKind::SharedDomain);
-        // Models of processes tell runs apart.
+        // A model of the process separates runs.
         let mut estimated = isolation(&[], IsolationConfig::default());
         estimated.set(IsolationConfig::default(), true, sysfs).unwrap();
         assert!(estimated.warnings(&load(0.0, 0)).is_empty());
     }
 
     #[test]
-    fn a_rest_is_kept_and_can_be_interrupted() {
+    fn a_pause_is_kept_and_can_be_interrupted() {
         let config = IsolationConfig { rest_s: 0.05, ..IsolationConfig::default() };
         let start = Instant::now();
         isolation(&[], config).rest(&Interrupt::default()).unwrap();

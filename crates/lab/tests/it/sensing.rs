@@ -92,7 +92,7 @@ fn a_reproduction_is_measured_by_a_smart_plug() {
     let plugin = format!("{},url={}", plug().display(), simulated_plug());
     let base = ["reproduce", "--profile", &profile, "--rq", "5", "--sysfs", "sys", "--measured"];
     let reproduce = |out: &str, more: &[&str]| {
-        let output = run(folder, &[&base, &["--plugin", &plugin, "--out", out], more].concat());
+        let output = run(folder, &[&base[..], &["--plugin", &plugin, "--out", out], more].concat());
         assert!(output.status.success(), "{}", stderr(&output));
         check(&records(folder, out));
     };

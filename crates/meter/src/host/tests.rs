@@ -84,7 +84,7 @@ impl Strings {
     /// Waits until the read in progress is over.
     fn settle(&self) -> Vec<Answer> {
         let shared = &self.hosted.shared;
-        let busy = |it: &mut State| it.wanted || it.reading.is_some();
+        let busy = |state: &mut State| state.wanted || state.reading.is_some();
         drop(shared.came.wait_while(shared.lock(), busy).unwrap());
         let mut answers = Vec::new();
         self.hosted.take(&mut answers);
@@ -97,7 +97,7 @@ impl Strings {
 }
 
 #[test]
-fn a_span_edge_gets_readings_that_were_begun_after_it() {
+fn a_span_edge_gets_readings_that_began_after_it() {
     let strings = Strings::new(2);
     strings.clock.advance(5);
     for value in [10, 20] {
@@ -107,21 +107,22 @@ fn a_span_edge_gets_readings_that_were_begun_after_it() {
     let mut answers = Vec::new();
     assert_eq!(strings.hosted.channels().len(), 2);
     assert!(strings.hosted.wait(since, &mut answers));
-    let read: Vec<_> = answers.iter().map(|it| (it.channel, it.reading.clone())).collect();
+    let read: Vec<_> =
+        answers.iter().map(|answer| (answer.channel, answer.reading.clone())).collect();
     assert_eq!(read, [(0, Ok(10)), (1, Ok(20))]);
-    assert!(answers.iter().all(|it| it.at >= since && it.took == Seconds(0.0)));
-    // They are fresh enough for a second edge at the same time: nothing more is read.
+    assert!(answers.iter().all(|answer| answer.at >= since && answer.took == Seconds(0.0)));
+    // They are fresh enough for a second span edge at the same time, so nothing more is read.
     assert!(strings.hosted.wait(since, &mut answers));
     assert_eq!((answers.len(), strings.begun.try_iter().count()), (2, 2));
     assert_eq!(strings.hosted.health(), Health::Well);
 }
 
 #[test]
-fn asks_that_come_together_are_one() {
+fn requests_that_come_together_are_one() {
     let strings = Strings::new(1);
     strings.hosted.ask();
     strings.begun.recv().unwrap();
-    // The first read is under way: however many ask now, one more follows.
+    // The first read is in progress. However many requests come now, one more read follows.
     for _ in 0..5 {
         strings.hosted.ask();
     }
@@ -133,7 +134,7 @@ fn asks_that_come_together_are_one() {
 }
 
 #[test]
-fn the_time_of_a_reading_is_the_middle_of_it() {
+fn the_time_of_a_reading_is_its_middle() {
     let strings = Strings::new(1);
     strings.hosted.ask();
     strings.begun.recv().unwrap();
@@ -144,24 +145,24 @@ fn the_time_of_a_reading_is_the_middle_of_it() {
 }
 
 #[test]
-fn a_read_that_hangs_is_stale_then_quarantined_and_comes_back() {
+fn a_source_that_hangs_is_stale_then_quarantined_then_read_again() {
     let strings = Strings::new(1);
     strings.hosted.ask();
     strings.begun.recv().unwrap();
     assert_eq!(strings.hosted.health(), Health::Well);
     strings.advance(150.0);
     assert_eq!(strings.hosted.health(), Health::Stale);
-    // Nobody waits for it, though the deadline of a wait is far away.
+    // A wait returns at once, although its deadline is far away.
     let mut answers = Vec::new();
     assert!(!strings.hosted.wait(strings.clock.now(), &mut answers));
     strings.advance(150.0);
     let until = |seconds| Seconds(300.0 + seconds);
     assert_eq!(strings.hosted.health(), Health::Quarantined { until: until(1.0), failures: 1 });
     assert!(!strings.hosted.wait(strings.clock.now(), &mut answers));
-    // As long as it hangs, the pauses double.
+    // While it hangs, the pauses double.
     strings.advance(1.0);
     assert_eq!(strings.hosted.health(), Health::Quarantined { until: until(3.0), failures: 2 });
-    // It answers at last: late, so that alone does not free it, but what was asked meanwhile does.
+    // It answers, but late, which does not end the quarantine; the answer to the next request does.
     strings.acts.send(Act::Answer(7)).unwrap();
     strings.begun.recv().unwrap();
     assert!(matches!(strings.hosted.health(), Health::Quarantined { .. }));
@@ -173,7 +174,7 @@ fn a_read_that_hangs_is_stale_then_quarantined_and_comes_back() {
 }
 
 #[test]
-fn failures_and_panics_are_told_and_after_three_the_source_rests() {
+fn failures_and_panics_have_reasons_and_three_in_a_row_cause_a_quarantine() {
     let strings = Strings::new(1);
     let reason = |answers: Vec<Answer>| answers[0].reading.clone().unwrap_err().to_string();
     assert_eq!(reason(strings.round(Act::Fail)), "probe `puppet` failed to read `x`: told to");
@@ -181,7 +182,7 @@ fn failures_and_panics_are_told_and_after_three_the_source_rests() {
         reason(strings.round(Act::Panic)),
         "probe `puppet` failed to read `device-0`: it panicked"
     );
-    // A reading in between forgives.
+    // A good reading in between resets the count.
     strings.round(Act::Answer(1));
     for _ in 0..2 {
         strings.round(Act::Fail);
@@ -190,13 +191,13 @@ fn failures_and_panics_are_told_and_after_three_the_source_rests() {
     strings.round(Act::Fail);
     let health = strings.hosted.health();
     assert_eq!(health, Health::Quarantined { until: Seconds(1.0), failures: 1 });
-    // Left alone until then.
+    // A request does not read it during the pause.
     strings.hosted.ask();
     assert!(!strings.hosted.shared.lock().wanted);
-    // Then tried again, after pauses that double up to a minute.
+    // It is read again after each pause; the pauses double up to a minute.
     let mut until = 1.0;
     for (expected, pause) in (2..).zip([2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]) {
-        // A microsecond more: the clock counts in nanoseconds.
+        // A microsecond more than the pause, because the clock counts whole nanoseconds.
         strings.advance(until - strings.clock.now().0 + 1e-6);
         strings.round(Act::Fail);
         let Health::Quarantined { until: next, failures } = strings.hosted.health() else {
@@ -212,7 +213,7 @@ fn failures_and_panics_are_told_and_after_three_the_source_rests() {
 }
 
 #[test]
-fn a_source_of_which_one_channel_fails_is_well() {
+fn a_source_with_one_failing_channel_is_not_quarantined() {
     let strings = Strings::new(2);
     for _ in 0..5 {
         strings.acts.send(Act::Fail).unwrap();
@@ -226,19 +227,19 @@ fn a_source_of_which_one_channel_fails_is_well() {
 }
 
 #[test]
-fn a_hung_source_does_not_hold_up_its_end_and_goes_when_it_wakes() {
+fn dropping_a_host_does_not_wait_for_a_hung_source() {
     let Strings { hosted, begun, acts, gone, .. } = Strings::new(2);
     hosted.ask();
     begun.recv().unwrap();
     drop(hosted);
-    assert!(gone.try_recv().is_err_and(|it| it == std::sync::mpsc::TryRecvError::Empty));
+    assert!(gone.try_recv().is_err_and(|error| error == std::sync::mpsc::TryRecvError::Empty));
     acts.send(Act::Answer(1)).unwrap();
-    // The sender goes with the source.
+    // The thread drops the source when it wakes, which closes this channel.
     gone.recv().unwrap_err();
 }
 
 #[test]
-fn one_that_hangs_does_not_disturb_another() {
+fn a_source_that_hangs_does_not_disturb_another() {
     let (hung, well) = (Strings::new(1), Strings::new(1));
     hung.hosted.ask();
     hung.begun.recv().unwrap();
@@ -251,14 +252,14 @@ fn one_that_hangs_does_not_disturb_another() {
 }
 
 #[test]
-fn answers_that_nobody_takes_do_not_pile_up() {
+fn answers_that_nobody_takes_are_limited_in_number() {
     let strings = Strings::new(1);
     for value in 0..=MOST_ANSWERS as u64 {
         strings.acts.send(Act::Answer(value)).unwrap();
         strings.hosted.ask();
         strings.begun.recv().unwrap();
         let shared = &strings.hosted.shared;
-        let busy = |it: &mut State| it.wanted || it.reading.is_some();
+        let busy = |state: &mut State| state.wanted || state.reading.is_some();
         drop(shared.came.wait_while(shared.lock(), busy).unwrap());
     }
     let answers = strings.settle();

@@ -1,18 +1,15 @@
-//! Nothing that a probe says about its channels is believed unseen.
+//! Checks everything that a probe says about its channels.
 
 use probe_abi::RawChannel;
 use units::{Domain, Method, Seconds};
 
-use crate::source::{Channel, Kind};
+use crate::source::{Channel, Kind, UNITS};
 
-/// More channels than this are not believed.
+/// A probe with more channels than this is refused.
 pub(super) const MOST_CHANNELS: usize = 1024;
 
-/// A raw unit is joules or watts between these, a wide guess: 1 fJ to 1 GW.
-const UNITS: std::ops::RangeInclusive<f64> = 1e-15..=1e9;
-
-/// How many channels a probe answered, or what is wrong with the answer.
-pub(super) fn believed(count: i32) -> Result<usize, String> {
+/// The number of channels that a probe returned, or what is wrong with it.
+pub(super) fn checked_count(count: i32) -> Result<usize, String> {
     match usize::try_from(count) {
         Err(_) => Err(format!("listing its channels failed with code {count}")),
         Ok(count) if count > MOST_CHANNELS => {
@@ -22,22 +19,27 @@ pub(super) fn believed(count: i32) -> Result<usize, String> {
     }
 }
 
-/// Foreign text as it may be printed: control characters become spaces.
+/// A probe's text in a form that is safe to print: control characters become spaces.
 pub(super) fn printable(text: &str) -> String {
-    text.trim().chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    let safe = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.trim().chars().map(safe).collect()
 }
 
-/// A channel as the probe describes it, or what is wrong with the description.
+/// The channel that a probe describes, or what is wrong with the description.
 pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String> {
     let device = printable(raw.device());
-    let named = |text: &str| Some(printable(text)).filter(|it| !it.is_empty());
+    let named = |text: &str| Some(printable(text)).filter(|text| !text.is_empty());
     let (kind, method) = match raw.kind {
         1 => {
             let range = (raw.range > 0).then_some(raw.range);
             (Kind::Counter { range }, Method::Counter)
         }
         2 => (Kind::Power, Method::IntegratedPower),
-        other => return Err(format!("channel `{device}` is of kind {other}, expected 1 or 2")),
+        other => {
+            return Err(format!(
+                "channel `{device}` has kind {other}, expected 1 (counter) or 2 (power)"
+            ));
+        }
     };
     if !UNITS.contains(&raw.unit) {
         return Err(format!(
@@ -47,8 +49,8 @@ pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String
             UNITS.end()
         ));
     }
-    // What is no number, negative or endless tells nothing.
-    let told = raw.relative_error.is_finite() && raw.relative_error > 0.0;
+    // A relative error that is negative, infinite or NaN is taken as unknown.
+    let known = raw.relative_error.is_finite() && raw.relative_error > 0.0;
     Ok(Channel {
         probe: probe.to_owned(),
         domain: match raw.domain {
@@ -68,7 +70,7 @@ pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String
         kind,
         method,
         unit: raw.unit,
-        relative_error: if told { raw.relative_error } else { 0.0 },
+        relative_error: if known { raw.relative_error } else { 0.0 },
         period: Seconds(raw.period_ns as f64 * 1e-9),
         averaging: Seconds(raw.averaging_ns as f64 * 1e-9),
         model: None,
@@ -95,9 +97,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever bytes come, a channel that is taken makes sense, and one that is not is told.
+        /// Whatever bytes a probe writes, a channel is either valid or refused with a reason.
         #[test]
-        fn any_channel_is_sane_or_refused(
+        fn any_channel_is_valid_or_refused(
             device in field(), inside in field(), identity in field(),
             kind in prop_oneof![1_u32..=2, any::<u32>()],
             domain in any::<u32>(),
@@ -126,12 +128,12 @@ mod tests {
             }
         }
 
-        /// No count makes the meter look outside of its buffer.
+        /// No count makes the meter read outside its buffer.
         #[test]
         fn any_count_is_within_the_buffer_or_refused(count in any::<i32>()) {
-            let taken = believed(count);
+            let taken = checked_count(count);
             prop_assert_eq!(taken.is_ok(), (0..=MOST_CHANNELS as i32).contains(&count));
-            prop_assert!(taken.is_ok_and(|it| it <= MOST_CHANNELS) || count != 0);
+            prop_assert!(taken.is_ok_and(|channels| channels <= MOST_CHANNELS) || count != 0);
         }
     }
 }

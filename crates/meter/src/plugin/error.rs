@@ -8,7 +8,7 @@ use probe_abi::{ABI, Refusal};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The file cannot be looked at.
+    /// The file cannot be found or read.
     #[error("failed to find plugin `{}`; check the path", path.display())]
     File {
         /// The file.
@@ -16,19 +16,19 @@ pub enum LoadError {
         /// The reason.
         source: io::Error,
     },
-    /// Anybody may change the file or put another in its place, and it would run with our rights.
+    /// Everybody may change or replace the file, whose code would run with the rights of this process.
     #[error(
-        "plugin `{}` can be replaced by everybody; run `chmod o-w {}`",
+        "everybody can replace plugin `{}`; run `chmod o-w {}`",
         path.display(),
         culprit.display()
     )]
     WorldWritable {
         /// The plugin.
         path: PathBuf,
-        /// What can be written: the file or its folder.
+        /// What everybody can write to: the file or its folder.
         culprit: PathBuf,
     },
-    /// Not a shared library, or it lacks the symbol `wattlab_probe`.
+    /// The file is not a shared library, or lacks the symbol `wattlab_probe`.
     #[error("failed to load plugin `{}`", path.display())]
     Library {
         /// The file.
@@ -36,52 +36,59 @@ pub enum LoadError {
         /// The loader's reason.
         source: libloading::Error,
     },
-    /// Built for another version of the interface.
-    #[error("plugin `{}` speaks abi {found}, this meter speaks {ABI}; build it again", path.display())]
+    /// The probe was built for another version of the interface.
+    #[error(
+        "plugin `{}` was built for ABI v{found} of the probe interface, expected v{ABI}; build it \
+         again",
+        path.display()
+    )]
     Abi {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version it was built for.
         found: u32,
     },
-    /// It answers no table, a short one, or one without functions.
-    #[error("plugin `{}` answers no table of abi {ABI}: {refusal:?}", path.display())]
+    /// The probe returns no function table, or one that is too short or incomplete.
+    #[error(
+        "plugin `{}` does not export a compatible function table (ABI v{ABI}): {refusal}",
+        path.display()
+    )]
     Table {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         refusal: Refusal,
     },
-    /// Its hardware is not here.
+    /// The probe works, but its hardware is missing.
     #[error("plugin `{name}` cannot open its hardware: {reason} (code {code})")]
     Open {
-        /// As the probe calls itself.
+        /// The name that the probe gives itself.
         name: String,
-        /// Negative, chosen by the probe.
+        /// A negative number that the probe chose.
         code: i32,
-        /// In the probe's words.
+        /// The reason that the probe gives.
         reason: String,
-        /// What to do about it, in the probe's words.
+        /// What to do about it, if the probe says so.
         remedy: Option<String>,
     },
     /// The probe refuses an option.
     #[error(
-        "plugin `{name}` refuses option `{key}` = `{value}` ({reason}); its README lists what it takes"
+        "plugin `{name}` refuses option `{key}` = `{value}` ({reason}); its README lists its options"
     )]
     Option {
-        /// As the probe calls itself.
+        /// The name that the probe gives itself.
         name: String,
         /// The option.
         key: String,
         /// Its value.
         value: String,
-        /// In words.
+        /// The reason.
         reason: String,
     },
-    /// A channel makes no sense.
+    /// The description of a channel is not valid.
     #[error("plugin `{name}`: {problem}")]
     Channel {
-        /// As the probe calls itself.
+        /// The name that the probe gives itself.
         name: String,
         /// What is wrong.
         problem: String,

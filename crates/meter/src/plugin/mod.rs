@@ -16,29 +16,30 @@ use std::{
 };
 
 use libloading::Library;
-use probe_abi::{Entry, Functions, PANICKED, RawChannel, Refusal, Table, UNKNOWN_OPTION};
+use probe_abi::{Entry, Functions, PANICKED, ProbeTable, RawChannel, Refusal, UNKNOWN_OPTION};
 
-use self::describe::{MOST_CHANNELS, believed, described, printable};
+use self::describe::{MOST_CHANNELS, checked_count, described, printable};
 pub use self::error::LoadError;
 use crate::source::{Channel, ReadError, Source};
 
-/// The code of a probe that does not come back from opening.
+/// The code of a probe that does not return from opening.
 const HUNG: i32 = -125;
 
-/// Finding hardware may take long (NVML wakes every GPU); a probe that takes longer hangs.
+/// Time limit for opening, which may take long (NVML wakes every GPU). A probe that takes longer
+/// counts as hanging.
 const OPENS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Options wait in a library between setting and opening: one opening of each at a time, by the
-/// address of its function.
+/// A library keeps options between setting them and opening, so each probe is opened by one thread
+/// at a time. Probes are told apart by the address of their `open` function.
 static OPENING: Mutex<Vec<(usize, &'static Mutex<()>)>> = Mutex::new(Vec::new());
 
 fn opening(functions: &Functions) -> &'static Mutex<()> {
     let key = functions.open as usize;
     let mut all = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, found)) = all.iter().find(|it| it.0 == key) {
+    if let Some((_, found)) = all.iter().find(|(known, _)| *known == key) {
         return found;
     }
-    // Libraries are never unloaded, so nor is this.
+    // Libraries are never unloaded, so the lock is never freed either.
     let made: &'static Mutex<()> = Box::leak(Box::default());
     all.push((key, made));
     made
@@ -62,8 +63,8 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// If the file is not a probe of this version, may be written by everybody, or its hardware is
-    /// not here ([`LoadError::Open`]).
+    /// If the file is not a probe of this version, everybody may write to it, or its hardware is
+    /// missing ([`LoadError::Open`]).
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Self::load_with(path, &[])
     }
@@ -72,10 +73,10 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and if the probe does not take an option ([`LoadError::Option`]).
+    /// As for [`load`](Self::load), and if the probe refuses an option ([`LoadError::Option`]).
     pub fn load_with(path: &Path, options: &[(String, String)]) -> Result<Self, LoadError> {
         let missing = |source| LoadError::File { path: path.to_owned(), source };
-        // Also because a bare name would be searched for in the system's folders.
+        // Without a folder the name would be looked for in the system's folders.
         let path = path.canonicalize().map_err(missing)?;
         if let Some(culprit) = world_writable(&path).map_err(missing)? {
             return Err(LoadError::WorldWritable { path, culprit });
@@ -89,19 +90,19 @@ impl Plugin {
         let answer = unsafe { entry() };
         // SAFETY: by the contract the answer starts with version and size and is static; the
         // library is never unloaded.
-        match unsafe { Table::check(answer) } {
+        match unsafe { ProbeTable::check(answer) } {
             Ok(functions) => Self::start(functions, options),
             Err(Refusal::Abi(found)) => Err(LoadError::Abi { path, found }),
             Err(refusal) => Err(LoadError::Table { path, refusal }),
         }
     }
 
-    /// Opens a probe that is linked into this program: the way to test one without a file.
+    /// Opens a probe that is linked into this program, which tests it without a file.
     ///
     /// # Errors
     ///
-    /// If its hardware is not here or its channels make no sense.
-    pub fn open(table: &'static Table) -> Result<Self, LoadError> {
+    /// If its hardware is missing or its channels are not valid.
+    pub fn open(table: &'static ProbeTable) -> Result<Self, LoadError> {
         Self::open_with(table, &[])
     }
 
@@ -109,9 +110,9 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and if the probe does not take an option.
+    /// As for [`open`](Self::open), and if the probe refuses an option.
     pub fn open_with(
-        table: &'static Table,
+        table: &'static ProbeTable,
         options: &[(String, String)],
     ) -> Result<Self, LoadError> {
         let fail = |refusal| LoadError::Table { path: "the program itself".into(), refusal };
@@ -122,7 +123,7 @@ impl Plugin {
         Self::start_within(functions, options, OPENS_WITHIN)
     }
 
-    /// Opens on a thread of its own, which is abandoned if it hangs.
+    /// Opens the probe on a thread of its own, which is abandoned if it hangs.
     fn start_within(
         functions: Functions,
         options: &[(String, String)],
@@ -132,15 +133,15 @@ impl Plugin {
             name: printable(functions.name),
             code: HUNG,
             reason,
-            remedy: Some("read it in a process of its own, or leave it out".to_owned()),
+            remedy: Some("run it with `--isolate`, or do not load it".to_owned()),
         };
         let (done, opened) = mpsc::channel();
         let options = options.to_vec();
         thread::Builder::new()
             .name("wattlab-open".to_owned())
-            // One that opens after all is closed again: nobody takes it.
+            // A probe that opens after the time limit is dropped, which closes it.
             .spawn(move || drop(done.send(Self::start_here(functions, &options))))
-            .map_err(|error| fail(format!("no thread to open it: {error}")))?;
+            .map_err(|error| fail(format!("failed to start a thread to open it: {error}")))?;
         opened.recv_timeout(patience).unwrap_or_else(|_| {
             Err(fail(format!("it did not open within {} s", patience.as_secs_f64())))
         })
@@ -162,7 +163,7 @@ impl Plugin {
         }
         let mut state = ptr::null_mut();
         let mut reason = [0_u8; 512];
-        // The last byte stays 0 whatever the probe writes.
+        // The last byte stays 0, whatever the probe writes.
         let size = (reason.len() - 1) as u32;
         // SAFETY: both places are valid for the sizes that are passed.
         let code =
@@ -184,7 +185,7 @@ impl Plugin {
         Ok(plugin)
     }
 
-    /// As the probe calls itself.
+    /// The name that the probe gives itself.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -196,11 +197,11 @@ impl Plugin {
         let capacity = MOST_CHANNELS as u32;
         // SAFETY: `state` came from `open`; `raw` has room for `capacity` channels.
         let count = unsafe { (self.functions.channels)(self.state, raw.as_mut_ptr(), capacity) };
-        let count = believed(count).map_err(fail)?;
-        raw[..count].iter().map(|it| described(&self.name, it).map_err(fail)).collect()
+        let count = checked_count(count).map_err(fail)?;
+        raw[..count].iter().map(|channel| described(&self.name, channel).map_err(fail)).collect()
     }
 
-    /// What the probe says about its last failure, or the bare code.
+    /// The probe's words for its last failure, or the bare code if it has none.
     fn reason(&self, code: i32) -> String {
         if let Some(reason) = self.functions.reason {
             // SAFETY: `state` came from `open`; the text is read before the next call.
@@ -208,7 +209,7 @@ impl Plugin {
                 let text = reason(self.state, code);
                 (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy())
             };
-            if let Some(text) = text.filter(|it| !it.is_empty()) {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
                 return format!("{} (code {code})", printable(&text));
             }
         }
@@ -219,10 +220,10 @@ impl Plugin {
     }
 }
 
-/// Hands one option over; in words why the probe does not take it.
+/// Passes one option to a probe; on failure returns why the probe refuses it.
 fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
     let Some(set) = functions.set else { return Err("it takes no options".to_owned()) };
-    let text = |text| CString::new(text).map_err(|_| "a zero byte".to_owned());
+    let text = |text| CString::new(text).map_err(|_| "it contains a zero byte".to_owned());
     let (key, value) = (text(key)?, text(value)?);
     // SAFETY: both are nul-terminated.
     match unsafe { set(key.as_ptr(), value.as_ptr()) } {
@@ -232,8 +233,8 @@ fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// The file or its folder, if everybody may write there. A sticky folder (like `/tmp`) is fine: in
-/// it nobody can replace the files of others.
+/// The file or its folder, if everybody may write to it. A sticky folder such as `/tmp` is safe,
+/// because nobody can replace the files of others in it.
 fn world_writable(path: &Path) -> io::Result<Option<PathBuf>> {
     if fs::metadata(path)?.permissions().mode() & 0o002 != 0 {
         return Ok(Some(path.to_owned()));
@@ -256,7 +257,11 @@ impl Source for Plugin {
             0 => Ok(value),
             code => Err(ReadError {
                 probe: self.name.clone(),
-                device: self.channels.get(channel).map(|it| it.device.clone()).unwrap_or_default(),
+                device: self
+                    .channels
+                    .get(channel)
+                    .map(|known| known.device.clone())
+                    .unwrap_or_default(),
                 reason: self.reason(code),
             }),
         }
@@ -280,7 +285,7 @@ mod tests {
 
     static FREE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-    /// Opens only once it is let go.
+    /// A probe that opens only when the test lets it.
     struct Hangs;
 
     impl Probe for Hangs {
@@ -299,8 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn one_that_hangs_while_it_opens_is_given_up() {
-        let functions = const { &Table::of::<Hangs>() }.functions().unwrap();
+    fn a_probe_that_hangs_while_it_opens_is_abandoned() {
+        let functions = const { &ProbeTable::of::<Hangs>() }.functions().unwrap();
         let moment = Duration::from_millis(1);
         let error = Plugin::start_within(functions, &[], moment).unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Intervals: the truth lies inside in 95 of 100 windows, neither much less nor much more often.
+//! Intervals: they contain the true energy in about 95 % of windows, not much less and not much more.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ use crate::{clock::VirtualClock, meter::Meter};
 
 const WINDOWS: u32 = 1000;
 
-/// What the share of windows may be, in percent.
+/// The share of windows with the truth in the interval that passes, in percent.
 const GOAL: std::ops::RangeInclusive<f64> = 93.0..=97.0;
 
 pub(super) fn run(cases: &mut Cases<'_>) {
@@ -29,15 +29,16 @@ pub(super) fn run(cases: &mut Cases<'_>) {
         ),
         ("renewed every 20 ms, constant", Wave::Constant(300.0), (1e-3, 0.02, None), 0.1),
         ("renewed every 100 ms, constant", Wave::Constant(300.0), (1e-3, 0.1, None), 0.1),
-        ("of a coarse unit of 1 J", Wave::Constant(100.0), (1.0, 1e-3, None), 0.1),
+        ("with a coarse unit of 1 J", Wave::Constant(100.0), (1.0, 1e-3, None), 0.1),
     ] {
         let share = share(wave, shape, interval);
-        let detail = format!("the truth was inside in {share:.1} % of {WINDOWS} windows");
+        let detail = format!("the truth was in the interval in {share:.1} % of {WINDOWS} windows");
         cases.add(GROUP, format!("counter {name}"), GOAL.contains(&share), detail);
     }
 }
 
-/// Percent of windows of random start and length (0.2 to 3 s) with the truth inside.
+/// The percentage of windows of random start and length (0.2 to 3 s) whose interval contains the
+/// truth.
 fn share(wave: Wave, shape: (f64, f64, Option<u64>), interval: f64) -> f64 {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let clock = VirtualClock::default();

@@ -1,4 +1,4 @@
-//! Counters: wraps, resets, failed readings.
+//! Counters: wraps, resets, failed readings and resolution.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,13 +11,13 @@ use crate::{clock::VirtualClock, meter::Meter, source::Source, span::SpanReport}
 const RANGE: u64 = 262_143_328_850;
 const UNIT: f64 = 1e-6;
 
-/// Nanoseconds of a time in seconds.
+/// Converts seconds to nanoseconds.
 pub(super) fn nanoseconds(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
 }
 
-/// A span from `from` to `to` seconds with a sample every `interval` seconds, after a second of
-/// the same sampling; `paused` leaves samples out.
+/// The report of a span from `from` to `to` seconds. The sources are sampled every `interval` seconds
+/// from time 0 on, except at the times at which `paused` is true.
 pub(super) fn watch(
     sources: Vec<Box<dyn Source>>,
     clock: &VirtualClock,
@@ -44,16 +44,18 @@ pub(super) fn watch(
 }
 
 fn joules(report: &SpanReport) -> f64 {
-    report.total.map_or(f64::NAN, |it| it.joules.0)
+    report.total.map_or(f64::NAN, |total| total.joules.0)
 }
 
 fn has(report: &SpanReport, kind: WarningKind) -> bool {
-    report.warnings.iter().any(|it| it.kind == kind)
+    report.warnings.iter().any(|warning| warning.kind == kind)
 }
 
-/// Whether the truth lies in what is told.
+/// Whether the true energy is within the interval of the total.
 pub(super) fn holds(report: &SpanReport, truth: f64) -> bool {
-    report.total.is_some_and(|it| (it.joules.0 - truth).abs() <= it.uncertainty.0 * (1.0 + 1e-9))
+    report
+        .total
+        .is_some_and(|total| (total.joules.0 - truth).abs() <= total.uncertainty.0 * (1.0 + 1e-9))
 }
 
 const NEVER: fn(f64) -> bool = |_| false;
@@ -68,7 +70,7 @@ pub(super) fn run(cases: &mut Cases<'_>) {
 fn wraps(cases: &mut Cases<'_>) {
     const GROUP: &str = "a counter wraps";
     let (power, length) = (100.0, 2.0);
-    // The wrap falls at every hundredth of the span, at its ends and between its samples.
+    // The wrap happens at every hundredth of a second of the span, at its ends and between samples.
     let mut worst = 0.0_f64;
     for at in 0..=200_u32 {
         let clock = VirtualClock::default();
@@ -79,7 +81,7 @@ fn wraps(cases: &mut Cases<'_>) {
         let report = watch(vec![Box::new(sensor)], &clock, (1.0, 1.0 + length, 0.1), NEVER);
         worst = worst.max((joules(&report) - power * length).abs());
     }
-    cases.close(GROUP, "at each of 201 places of a span", (0.0, worst, 2e-6));
+    cases.close(GROUP, "at each of 201 times of a span", (0.0, worst, 2e-6));
     for wraps in 2..=5_u32 {
         let clock = VirtualClock::default();
         let range = 50_000_000;
@@ -90,9 +92,9 @@ fn wraps(cases: &mut Cases<'_>) {
             (UNIT, 0.0, Some(range)),
         );
         let end = 1.0 + 0.5 * f64::from(wraps);
-        // 50 J at 2 kW at most: 25 ms, and readings twice as often as that.
+        // 50 J at 2 kW take 25 ms; it is read more than twice in that time.
         let report = watch(vec![Box::new(sensor)], &clock, (1.0, end, 0.01), NEVER);
-        let name = format!("{wraps} times in a span, and is read often enough");
+        let name = format!("{wraps} times in a span that is sampled often enough");
         cases.close(GROUP, name, (power * (end - 1.0), joules(&report), 2e-6));
     }
     let clock = VirtualClock::default();
@@ -101,17 +103,17 @@ fn wraps(cases: &mut Cases<'_>) {
     let asleep = |now: f64| now > 5.0;
     let report = watch(vec![Box::new(sensor)], &clock, (1.0, 400.0, 1.0), asleep);
     let told = has(&report, WarningKind::SensorGap) && holds(&report, 1500.0 * 399.0);
-    let detail = format!("{:?} J, doubted: {told}", report.total.map(|it| it.joules));
+    let detail = format!("{:?} J, warning: {told}", report.total.map(|total| total.joules));
     cases.add(
         GROUP,
-        "more than once while nobody reads: told, and inside the interval",
+        "more than once between two readings: a warning, and the truth is in the interval",
         told,
         detail,
     );
 }
 
 fn resets(cases: &mut Cases<'_>) {
-    const GROUP: &str = "a counter starts anew";
+    const GROUP: &str = "a counter is reset";
     let run = |faults: Vec<SensorFault>| {
         let clock = VirtualClock::default();
         let range = (UNIT, 0.0, Some(RANGE));
@@ -121,12 +123,16 @@ fn resets(cases: &mut Cases<'_>) {
         watch(vec![Box::new(sensor)], &clock, (1.0, 4.0, 0.1), NEVER)
     };
     let report = run(vec![SensorFault::Resets(2.05)]);
-    // From the last sample to the reset nothing is known: 0.05 s.
+    // The energy between the last sample and the reset, 0.05 s later, is lost.
     cases.close(GROUP, "in a span", (300.0, joules(&report), 10.0));
     let told = has(&report, WarningKind::SensorGap) && holds(&report, 300.0);
-    cases.equal(GROUP, "told, and inside the interval", (true, told));
+    cases.equal(GROUP, "a warning, and the truth is in the interval", (true, told));
     let report = run(vec![SensorFault::Shows(2.0, 2.3, 15)]);
-    cases.close(GROUP, "not, but three readings are cut short", (300.0, joules(&report), 1e-3));
+    cases.close(
+        GROUP,
+        "no reset, but three readings are cut short",
+        (300.0, joules(&report), 1e-3),
+    );
     let report = run(vec![SensorFault::Resets(1.55), SensorFault::Resets(2.55)]);
     cases.close(GROUP, "twice in a span", (300.0, joules(&report), 20.0));
 }
@@ -135,10 +141,10 @@ fn failures(cases: &mut Cases<'_>) {
     const GROUP: &str = "readings fail";
     for reason in ["Input/output error", "Permission denied", "`` is not a number", "GPU is lost"] {
         for (name, from, to) in [
-            ("before the span and into it", 0.5, 1.5),
-            ("in the middle of it", 2.0, 2.6),
-            ("to its end", 3.5, 9.0),
-            ("all the time", 0.5, 9.0),
+            ("from before the span into it", 0.5, 1.5),
+            ("in the middle of the span", 2.0, 2.6),
+            ("until its end", 3.5, 9.0),
+            ("always", 0.5, 9.0),
         ] {
             let clock = VirtualClock::default();
             let wave = Wave::Constant(100.0);
@@ -148,11 +154,11 @@ fn failures(cases: &mut Cases<'_>) {
             let report = watch(vec![Box::new(sensor)], &clock, (1.0, 4.0, 0.1), NEVER);
             let told = has(&report, WarningKind::ProbeFailed);
             let right = match name {
-                "all the time" => report.total.is_none() && report.absent.len() == 1,
-                "in the middle of it" => (joules(&report) - 300.0).abs() < 1e-3,
+                "always" => report.total.is_none() && report.absent.len() == 1,
+                "in the middle of the span" => (joules(&report) - 300.0).abs() < 1e-3,
                 _ => holds(&report, 300.0),
             };
-            let detail = format!("{:?}, told: {told}", report.total);
+            let detail = format!("{:?}, warning: {told}", report.total);
             cases.add(GROUP, format!("{reason}: {name}"), right && told, detail);
         }
     }
@@ -160,7 +166,7 @@ fn failures(cases: &mut Cases<'_>) {
 
 fn resolution(cases: &mut Cases<'_>) {
     const GROUP: &str = "below a sensor's resolution";
-    // A counter that is renewed every 100 ms, and spans of 10 to 30 ms: most see no update.
+    // A counter that is renewed every 100 ms, and spans of 10 to 30 ms: most contain no update.
     let clock = VirtualClock::default();
     let shape = (1e-3, 0.1, None);
     let sensor = Sensor::counter(&clock, Domain::Gpu, Wave::Constant(300.0), shape);
@@ -172,16 +178,16 @@ fn resolution(cases: &mut Cases<'_>) {
         let length = random.random_range(0.01..0.03);
         clock.advance(nanoseconds(length));
         let report = span.end();
-        let energy = report.total.map_or(Joules(f64::NAN), |it| it.joules);
-        let width = report.total.map_or(Joules(f64::NAN), |it| it.uncertainty);
+        let energy = report.total.map_or(Joules(f64::NAN), |total| total.joules);
+        let width = report.total.map_or(Joules(f64::NAN), |total| total.uncertainty);
         zeros += u32::from(energy == Joules(0.0) && width == Joules(0.0));
         inside += u32::from(holds(&report, 300.0 * length));
     }
-    cases.equal(GROUP, "no span has a certain 0", (0, zeros));
+    cases.equal(GROUP, "no span has 0 J without uncertainty", (0, zeros));
     let share = f64::from(inside) / f64::from(windows);
     cases.add(
         GROUP,
-        "the truth is inside the interval",
+        "the truth is in the interval",
         share >= 0.93,
         format!("in {:.1} % of {windows} spans", share * 100.0),
     );

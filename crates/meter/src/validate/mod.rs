@@ -1,7 +1,7 @@
-//! The meter against hardware that is known: simulated sensors, whose true energy has a closed form.
+//! Checks the meter on simulated sensors whose true energy is known in closed form.
 //!
-//! [`run`] needs no hardware and takes seconds, for the clock is simulated too. Every case is run
-//! through the meter itself: its spans, counters, covers and intervals.
+//! [`run`] needs no hardware and takes seconds, because the clock is simulated too. Every case goes
+//! through the meter itself: its spans, counters, totals and intervals.
 
 mod calibration;
 mod counters;
@@ -19,20 +19,21 @@ pub use self::{
     wave::Wave,
 };
 
-/// What was tried and how it ended.
+/// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Case {
-    /// What is being shown.
+    /// What the group of cases is about.
     pub group: &'static str,
-    /// The case.
+    /// What this case checks.
     pub name: String,
-    /// Whether it held.
+    /// Whether it passed.
     pub pass: bool,
-    /// What should have come out, and what did.
+    /// What was expected and what was found.
     pub detail: String,
 }
 
-/// Runs every case; `tell` sees each when it has ended.
+/// Runs every case; `tell` is called after each.
 pub fn run(mut tell: impl FnMut(&Case)) -> Vec<Case> {
     let mut cases = Cases { all: Vec::new(), tell: &mut tell };
     counters::run(&mut cases);
@@ -56,7 +57,7 @@ impl Cases<'_> {
         self.all.push(case);
     }
 
-    /// `found` is within `tolerance` of `expected`.
+    /// Adds a case that passes if `found` is within `tolerance` of `expected`.
     fn close(
         &mut self,
         group: &'static str,
@@ -68,7 +69,7 @@ impl Cases<'_> {
         self.add(group, name, pass, detail);
     }
 
-    /// Two values are equal.
+    /// Adds a case that passes if two values are equal.
     fn equal<T: PartialEq + Display>(
         &mut self,
         group: &'static str,
@@ -83,8 +84,8 @@ impl Cases<'_> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_case_holds() {
-        let failed: Vec<_> = super::run(|_| {}).into_iter().filter(|it| !it.pass).collect();
+    fn every_case_passes() {
+        let failed: Vec<_> = super::run(|_| {}).into_iter().filter(|case| !case.pass).collect();
         assert!(failed.is_empty(), "{failed:#?}");
     }
 }

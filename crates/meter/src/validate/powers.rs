@@ -1,4 +1,4 @@
-//! Sensors that tell power only, and the ways of GPUs.
+//! Sensors of power, and the peculiarities of GPUs.
 
 use units::{Domain, WarningKind};
 
@@ -34,7 +34,7 @@ fn waves(cases: &mut Cases<'_>) {
                 let window = (1.0, 11.0, interval * 0.997);
                 let report = watch(vec![Box::new(sensor)], &clock, window, |_| false);
                 let truth = wave.energy(11.0) - wave.energy(1.0);
-                let found = report.total.map_or(f64::NAN, |it| it.joules.0);
+                let found = report.total.map_or(f64::NAN, |total| total.joules.0);
                 let tolerance = if counts { 0.5 } else { truth * 0.02 };
                 let name = format!("{name}, {kind}, read at {sampling}");
                 cases.close(GROUP, name, (truth, found, tolerance));
@@ -45,7 +45,7 @@ fn waves(cases: &mut Cases<'_>) {
             .with([SensorFault::Fails(4.0, 4.3, "busy")]);
         let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.01), |_| false);
         let truth = wave.energy(11.0) - wave.energy(1.0);
-        let gap = report.domains.first().map_or(0.0, |it| it.gap.0);
+        let gap = report.domains.first().map_or(0.0, |energy| energy.gap.0);
         let right = holds(&report, truth) && (0.25..0.35).contains(&gap);
         let detail = format!("truth {truth:.2} J, {:?}, gap {gap:.3} s", report.total);
         cases.add(GROUP, format!("{name}, power, 0.3 s without readings"), right, detail);
@@ -68,33 +68,33 @@ fn gpus(cases: &mut Cases<'_>) {
     let sensor = Sensor::power(&clock, Domain::Gpu, wave, (1e-3, 0.1, 1.0));
     let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.1), |_| false);
     let detail = format!("truth {truth:.2} J, {:?}", report.total);
-    cases.add(GROUP, "its power is the mean of a second", holds(&report, truth), detail);
+    cases.add(GROUP, "its power is the mean of the last second", holds(&report, truth), detail);
     let clock = VirtualClock::default();
     let steady = Wave::Sine(200.0, 40.0, 5.0);
     let sensor = Sensor::power(&clock, Domain::Gpu, steady, (1e-3, 0.1, 0.0)).duty(0.25);
     let report = watch(vec![Box::new(sensor)], &clock, (1.0, 11.0, 0.1), |_| false);
     let truth_of_steady = steady.energy(11.0) - steady.energy(1.0);
     let detail = format!("truth {truth_of_steady:.2} J, {:?}", report.total);
-    let name = "its sensor looks a quarter of the time, at a load slower than that";
+    let name = "its sensor samples a quarter of the time, under a slow load";
     cases.add(GROUP, name, holds(&report, truth_of_steady), detail);
 
     let clock = VirtualClock::default();
     let boards: Vec<Box<dyn Source>> = (0..8_u32)
-        .map(|it| {
-            let wave = Wave::Constant(100.0 + 10.0 * f64::from(it));
+        .map(|index| {
+            let wave = Wave::Constant(100.0 + 10.0 * f64::from(index));
             let board = Sensor::counter(&clock, Domain::Gpu, wave, (1e-3, 0.02, None))
-                .named("simulated", &format!("GPU-{it}"));
+                .named("simulated", &format!("GPU-{index}"));
             let lost =
-                if it == 3 { Some(SensorFault::Fails(5.0, 99.0, "GPU is lost")) } else { None };
+                if index == 3 { Some(SensorFault::Fails(5.0, 99.0, "GPU is lost")) } else { None };
             Box::new(board.with(lost)) as Box<dyn Source>
         })
         .collect();
     let report = watch(boards, &clock, (1.0, 11.0, 0.1), |_| false);
     let others = report.domains.iter().enumerate().filter(|(at, _)| *at != 3);
-    let right = others
-        .clone()
-        .all(|(at, it)| (it.joules.0 - 1000.0 - 100.0 * at as f64).abs() <= it.uncertainty.0);
-    cases.equal(GROUP, "eight of them, of which one is lost: the others", (true, right));
-    let told = report.warnings.iter().any(|it| it.kind == WarningKind::ProbeFailed);
-    cases.equal(GROUP, "eight of them, of which one is lost: told", (true, told));
+    let right = others.clone().all(|(at, energy)| {
+        (energy.joules.0 - 1000.0 - 100.0 * at as f64).abs() <= energy.uncertainty.0
+    });
+    cases.equal(GROUP, "one of eight is lost: the others are right", (true, right));
+    let told = report.warnings.iter().any(|warning| warning.kind == WarningKind::ProbeFailed);
+    cases.equal(GROUP, "one of eight is lost: there is a warning", (true, told));
 }

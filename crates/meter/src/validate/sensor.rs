@@ -1,4 +1,4 @@
-//! A simulated sensor, with the faults that real ones have.
+//! A simulated sensor with the faults of real ones.
 
 use units::{Domain, Method, Seconds};
 
@@ -8,19 +8,19 @@ use crate::{
     source::{Channel, Kind, ReadError, Source},
 };
 
-/// What goes wrong, and when (in seconds).
+/// A fault of a simulated sensor, and its time in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SensorFault {
-    /// From then until then, reading fails with this text.
+    /// Between two times, every reading fails with this text.
     Fails(f64, f64, &'static str),
-    /// At that time the counter starts anew.
+    /// At this time the counter is reset to 0.
     Resets(f64),
-    /// From then until then, this value is shown.
+    /// Between two times, every reading shows this value.
     Shows(f64, f64, u64),
 }
 
-/// A sensor that shows a [`Wave`] as real ones do: renewed now and then, rounded down to a unit,
-/// averaged, wrapped.
+/// A sensor that shows a [`Wave`] as real sensors do: renewed at intervals, rounded down to a unit,
+/// averaged, and wrapped.
 #[derive(Clone, Debug)]
 pub struct Sensor {
     channels: Vec<Channel>,
@@ -29,14 +29,14 @@ pub struct Sensor {
     period: f64,
     phase: f64,
     offset: u64,
-    /// Of a power: the part of an update in which the sensor looks at all.
+    /// For a power: the share of each update period in which the sensor samples.
     duty: f64,
     faults: Vec<SensorFault>,
 }
 
 impl Sensor {
-    /// A counter of that unit (joules) that is renewed every `period` seconds, and wraps at
-    /// `range` units.
+    /// A counter with a unit in joules that is renewed every `period` seconds and wraps at `range`
+    /// units.
     #[must_use]
     pub fn counter(
         clock: &VirtualClock,
@@ -53,8 +53,8 @@ impl Sensor {
         )
     }
 
-    /// A power in watts × `unit`, renewed every `period` seconds with the mean of the last
-    /// `averaging` seconds (0: with what it is just then).
+    /// A power with a unit in watts that is renewed every `period` seconds and shows the mean of the
+    /// last `averaging` seconds; 0 for the instantaneous power.
     #[must_use]
     pub fn power(
         clock: &VirtualClock,
@@ -74,7 +74,7 @@ impl Sensor {
         Self { channels, clock, wave, period, phase: 0.0, offset: 0, duty: 1.0, faults: Vec::new() }
     }
 
-    /// Of that device and probe.
+    /// Sets the names of its probe and its device.
     #[must_use]
     pub fn named(mut self, probe: &str, device: &str) -> Self {
         self.channels[0].probe = probe.to_owned();
@@ -82,35 +82,35 @@ impl Sensor {
         self
     }
 
-    /// Renewed so many seconds after the multiples of its period.
+    /// Renews the value this many seconds after the multiples of its period.
     #[must_use]
     pub fn phase(mut self, phase: f64) -> Self {
         self.phase = phase;
         self
     }
 
-    /// Counts from that value on.
+    /// Starts the counter at a value.
     #[must_use]
     pub fn starting_at(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// Looks at its power only in the last `duty` part of each update.
+    /// Samples the power only in the last part of each update period, of this share.
     #[must_use]
     pub fn duty(mut self, duty: f64) -> Self {
         self.duty = duty;
         self
     }
 
-    /// Says another period than it has.
+    /// States an update period that is not the true one.
     #[must_use]
     pub fn declaring(mut self, period: f64) -> Self {
         self.channels[0].period = Seconds(period);
         self
     }
 
-    /// With faults.
+    /// Adds faults.
     #[must_use]
     pub fn with(mut self, faults: impl IntoIterator<Item = SensorFault>) -> Self {
         self.faults.extend(faults);

@@ -1,4 +1,4 @@
-//! A powercap tree in a temporary folder.
+//! A simulated powercap tree in a temporary folder.
 
 use std::{fs, io, path::PathBuf};
 
@@ -20,7 +20,7 @@ impl Tree {
         self.folder.path().join("class/powercap").join(zone)
     }
 
-    /// Adds a zone of that name with its counter at 0.
+    /// Adds a zone with its counter at 0.
     pub(super) fn add(&self, zone: &str, name: &str) -> io::Result<()> {
         let path = self.zone(zone);
         fs::create_dir_all(&path)?;
@@ -29,7 +29,7 @@ impl Tree {
         self.set(zone, "0\n")
     }
 
-    /// Replaces what the counter's file holds, as a whole.
+    /// Replaces the text of a zone's counter file in one step.
     pub(super) fn set(&self, zone: &str, text: &str) -> io::Result<()> {
         let path = self.zone(zone);
         fs::write(path.join("new"), text)?;

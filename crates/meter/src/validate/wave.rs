@@ -1,23 +1,23 @@
-//! Powers whose energy is known exactly.
+//! Powers over time whose energy is known exactly.
 
 use std::f64::consts::TAU;
 
 /// A power over time; its integral has a closed form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wave {
-    /// So many watts.
+    /// A constant power, in watts.
     Constant(f64),
-    /// Watts at 0 s, and watts more each second.
+    /// Power at 0 s in watts, and its slope in watts per second.
     Ramp(f64, f64),
-    /// Mean watts, amplitude (at most the mean), seconds of a period.
+    /// Mean power in watts, amplitude in watts (at most the mean), period in seconds.
     Sine(f64, f64, f64),
-    /// Watts in the first part of a period, watts in the rest, seconds of a period, share of the
-    /// first part.
+    /// Power in the first part of each period and in the rest, both in watts; period in seconds;
+    /// share of the first part.
     Square(f64, f64, f64, f64),
 }
 
 impl Wave {
-    /// Watts at a time, in seconds.
+    /// Power in watts at a time in seconds.
     #[must_use]
     pub fn power(self, at: f64) -> f64 {
         match self {
@@ -34,7 +34,7 @@ impl Wave {
         }
     }
 
-    /// Joules from 0 s to that time.
+    /// Energy in joules from 0 s to a time in seconds.
     #[must_use]
     pub fn energy(self, at: f64) -> f64 {
         match self {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// The closed form is the integral: the mean of the power at many points in between.
+        /// The closed form agrees with the mean of the power at many points.
         #[test]
         fn energy_is_the_integral_of_power(from in 0.0_f64..5.0, length in 0.1_f64..5.0) {
             for wave in [
@@ -72,11 +72,13 @@ mod tests {
             ] {
                 let points = 20_000_u32;
                 let sum: f64 = (0..points)
-                    .map(|it| wave.power(from + length * (f64::from(it) + 0.5) / f64::from(points)))
+                    .map(|point| {
+                        wave.power(from + length * (f64::from(point) + 0.5) / f64::from(points))
+                    })
                     .sum();
                 let found = wave.energy(from + length) - wave.energy(from);
                 let expected = sum * length / f64::from(points);
-                // A jump of 180 W is placed to within a 20,000th of the time.
+                // The sum finds the time of a jump of 180 W to a 20,000th of the length.
                 prop_assert!((found - expected).abs() < 1.0, "{wave:?}: {found}, {expected}");
             }
         }

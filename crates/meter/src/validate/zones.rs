@@ -1,16 +1,16 @@
-//! Machines: which zones there are, which of them add up, what happens when they come and go.
+//! Machines: which zones add up, and what happens when zones appear, vanish or cannot be read.
 
 use std::{fs, io};
 
-use units::{Joules, WarningKind};
+use units::WarningKind;
 
 use super::{Cases, tree::Tree};
 use crate::{clock::VirtualClock, meter::Meter, powercap::Powercap, span::SpanReport};
 
-/// A zone: folder, name, watts.
+/// A zone: folder, name, power in watts.
 type Zone = (&'static str, &'static str, f64);
 
-/// A machine: what it shows, its zones, and the watts that are true.
+/// A machine: its description, its zones, and its true power in watts.
 const MACHINES: &[(&str, &[Zone], f64)] = &[
     ("one socket", &[("intel-rapl:0", "package-0", 80.0)], 80.0),
     (
@@ -23,7 +23,7 @@ const MACHINES: &[(&str, &[Zone], f64)] = &[
         92.0,
     ),
     (
-        "two sockets, alike",
+        "two sockets of equal power",
         &[("intel-rapl:0", "package-0", 80.0), ("intel-rapl:1", "package-1", 80.0)],
         160.0,
     ),
@@ -48,7 +48,7 @@ const MACHINES: &[(&str, &[Zone], f64)] = &[
         150.0,
     ),
     (
-        "two dies with a counter each",
+        "two dies with a counter of their own",
         &[("intel-rapl:0", "package-0-die-0", 150.0), ("intel-rapl:1", "package-0-die-1", 140.0)],
         290.0,
     ),
@@ -65,8 +65,7 @@ const MACHINES: &[(&str, &[Zone], f64)] = &[
 
 pub(super) fn run(cases: &mut Cases<'_>) {
     const GROUP: &str = "a machine's total";
-    let add = |cases: &mut Cases<'_>, name: &str, outcome: io::Result<(bool, String)>| match outcome
-    {
+    let add = |cases: &mut Cases<'_>, name: &str, result: io::Result<(bool, String)>| match result {
         Ok((pass, detail)) => cases.add(GROUP, name, pass, detail),
         Err(error) => cases.add(GROUP, name, false, format!("no temporary folder: {error}")),
     };
@@ -74,24 +73,25 @@ pub(super) fn run(cases: &mut Cases<'_>) {
         add(cases, name, whole(zones, *watts));
     }
     add(cases, "a zone that vanishes leaves a gap and no guess", vanishes());
-    add(cases, "a zone that appears is read from then on", appears());
+    add(cases, "a zone that appears is read from that time on", appears());
     for (name, text) in [
         ("an empty file", ""),
         ("a word", "unknown\n"),
         ("a negative number", "-5\n"),
         ("more than 64 bits", "99999999999999999999999\n"),
     ] {
-        add(cases, &format!("{name} for a while loses nothing"), garbled(text));
+        add(cases, &format!("{name} for a while loses no energy"), garbled(text));
     }
-    add(cases, "files that cannot be read are told, with a remedy", unreadable());
+    add(cases, "a file that cannot be read has a reason and a remedy", unreadable());
 }
 
 fn meter(tree: &Tree, clock: &VirtualClock) -> io::Result<Meter> {
-    let powercap = Powercap::open(tree.folder.path()).map_err(|it| io::Error::other(it.reason))?;
+    let powercap =
+        Powercap::open(tree.folder.path()).map_err(|absent| io::Error::other(absent.reason))?;
     Ok(Meter::with_sources(vec![Box::new(powercap)], Box::new(clock.clone())))
 }
 
-/// Lets time go on in steps of 0.1 s, with the counters at their watts.
+/// Advances the clock in steps of 0.1 s, and the counters by their powers.
 fn go_on(
     tree: &Tree,
     zones: &[Zone],
@@ -109,12 +109,12 @@ fn go_on(
     Ok(())
 }
 
-fn told(report: &SpanReport) -> String {
-    format!("{:?}", report.total.map(|it| it.joules))
+fn total(report: &SpanReport) -> String {
+    format!("{:?}", report.total.map(|total| total.joules))
 }
 
 fn close(report: &SpanReport, joules: f64) -> bool {
-    report.total.is_some_and(|it| (it.joules.0 - joules).abs() < 1e-3)
+    report.total.is_some_and(|total| (total.joules.0 - joules).abs() < 1e-3)
 }
 
 fn machine(zones: &[Zone]) -> io::Result<(Tree, VirtualClock, Meter)> {
@@ -134,7 +134,7 @@ fn whole(zones: &[Zone], watts: f64) -> io::Result<(bool, String)> {
         meter.sample();
     }
     let report = span.end();
-    let detail = format!("expected {} J, found {}", watts * 2.0, told(&report));
+    let detail = format!("expected {} J, found {}", watts * 2.0, total(&report));
     Ok((close(&report, watts * 2.0), detail))
 }
 
@@ -148,10 +148,10 @@ fn vanishes() -> io::Result<(bool, String)> {
     fs::remove_dir_all(tree.zone("intel-rapl:0"))?;
     clock.advance(1_000_000_000);
     let report = span.end();
-    let gap = report.domains.first().map_or(0.0, |it| it.gap.0);
+    let gap = report.domains.first().map_or(0.0, |energy| energy.gap.0);
     Ok((
         close(&report, 80.0) && (gap - 1.0).abs() < 1e-6,
-        format!("{}, gap {gap} s", told(&report)),
+        format!("{}, gap {gap} s", total(&report)),
     ))
 }
 
@@ -166,9 +166,9 @@ fn appears() -> io::Result<(bool, String)> {
     go_on(&tree, &both, &clock, 10..20)?;
     let report = span.end();
     // The new counter jumps from 0 to its 100 J in the first second that it is seen.
-    let gap = report.domains.get(1).map_or(0.0, |it| it.gap.0);
+    let gap = report.domains.get(1).map_or(0.0, |energy| energy.gap.0);
     let right = close(&report, 160.0 + 100.0) && (gap - 1.0).abs() < 1e-6;
-    Ok((right, format!("{}, gap {gap} s", told(&report))))
+    Ok((right, format!("{}, gap {gap} s", total(&report))))
 }
 
 fn garbled(text: &str) -> io::Result<(bool, String)> {
@@ -181,18 +181,18 @@ fn garbled(text: &str) -> io::Result<(bool, String)> {
     meter.sample();
     go_on(&tree, ONE, &clock, 10..20)?;
     let report = span.end();
-    let warned = report.warnings.iter().any(|it| it.kind == WarningKind::ProbeFailed);
-    Ok((close(&report, 160.0) && warned, format!("{}, told: {warned}", told(&report))))
+    let warned = report.warnings.iter().any(|warning| warning.kind == WarningKind::ProbeFailed);
+    Ok((close(&report, 160.0) && warned, format!("{}, warning: {warned}", total(&report))))
 }
 
 fn unreadable() -> io::Result<(bool, String)> {
     let tree = Tree::new()?;
     tree.add("intel-rapl:0", "package-0")?;
-    // Not even root can read a folder as a file.
+    // Not even root can read a folder as if it were a file.
     fs::remove_file(tree.zone("intel-rapl:0").join("energy_uj"))?;
     fs::create_dir(tree.zone("intel-rapl:0").join("energy_uj"))?;
     match Powercap::open(tree.folder.path()) {
-        Ok(_) => Ok((false, format!("read, of {}", Joules(0.0)))),
+        Ok(_) => Ok((false, "the zone was opened".to_owned())),
         Err(absent) => Ok((absent.remedy.contains("chmod"), absent.reason)),
     }
 }

@@ -1,4 +1,4 @@
-//! Plugins in C that misbehave in a process of their own.
+//! Plugins in C that crash or cannot be loaded, each in a process of its own.
 
 use std::{
     fs,
@@ -14,12 +14,12 @@ use wattlab_meter::{
 
 use crate::plugin::{cargo_build, compile};
 
-/// The child's program.
+/// The program of the child process.
 fn child() -> PathBuf {
     cargo_build(&["-p", "wattlab-meter", "--example", "isolated"], "isolated")
 }
 
-/// The example in C, but its third reading of each process is `third`.
+/// The example in C, compiled so that the third reading in each process runs `third`.
 fn library(folder: &Path, third: &str) -> Option<PathBuf> {
     let text = include_str!("../../../../plugins/example-c/probe.c");
     let text = text.replace(
@@ -42,9 +42,9 @@ fn start(library: PathBuf, clock: &VirtualClock) -> Result<Isolated, IsolateErro
 }
 
 #[test]
-fn a_plugin_that_aborts_harms_nobody_and_comes_back() {
+fn a_plugin_that_aborts_is_started_again_and_does_not_end_this_process() {
     let folder = tempfile::tempdir().unwrap();
-    // What it prints before must not confuse anybody.
+    // The half line that it prints first must not be taken for an answer.
     let third = "extern int printf(const char *, ...); printf(\"{\\\"value\\\"\"); abort();";
     let Some(library) = library(folder.path(), third) else { return };
     let clock = VirtualClock::default();
@@ -55,7 +55,7 @@ fn a_plugin_that_aborts_harms_nobody_and_comes_back() {
         let reason = plugin.read(0).unwrap_err().reason;
         assert!(reason.starts_with("its process ended: signal: 6"), "{reason}");
         let reason = plugin.read(0).unwrap_err().reason;
-        assert_eq!(reason, "its process was lost and is started again later");
+        assert_eq!(reason, "its process ended and will be started again later");
         clock.advance(pause * 1_000_000_000 + 1_000);
     }
     assert_eq!(plugin.read(0), Ok(1));
@@ -63,7 +63,7 @@ fn a_plugin_that_aborts_harms_nobody_and_comes_back() {
 }
 
 #[test]
-fn a_plugin_that_cannot_be_used_says_so_through_its_process() {
+fn a_plugin_that_cannot_be_loaded_is_an_error_in_the_parent() {
     let error = start("no/such.so".into(), &VirtualClock::default()).unwrap_err();
     assert_eq!(error.to_string(), "failed to find plugin `no/such.so`; check the path");
     let nothing = || Command::new("true");

@@ -1,4 +1,4 @@
-//! The NVML plugin over a fake of NVIDIA's library.
+//! The NVML plugin with a fake of NVIDIA's library.
 
 use std::{
     fs,
@@ -45,30 +45,35 @@ impl Driver {
 }
 
 #[test]
-fn eight_gpus_of_every_kind_are_read_and_none_disturbs_another() {
+fn eight_different_gpus_are_read_and_a_lost_one_disturbs_no_other() {
     let Some(driver) = Driver::new("") else { return };
     let library = build("wattlab-probe-nvml");
     driver.show("8 ok ok power none lost ok ok ok");
     let mut plugin = driver.open(&library).unwrap();
-    let names: Vec<_> = plugin.channels().iter().map(|it| it.device.as_str()).collect();
-    // The fourth has nothing to read; the fifth is told of, not left out.
+    let names: Vec<_> = plugin.channels().iter().map(|channel| channel.device.as_str()).collect();
+    // The fourth has nothing to read; the fifth is lost and listed all the same.
     let expected = ["GPU-00000000", "GPU-00000001", "GPU-00000002", "gpu-4"];
     assert_eq!((names.len(), &names[..4]), (7, &expected[..]));
-    assert!(plugin.channels().iter().all(|it| it.domain == Domain::Gpu && it.unit == 1e-3));
+    assert!(
+        plugin
+            .channels()
+            .iter()
+            .all(|channel| channel.domain == Domain::Gpu && channel.unit == 1e-3)
+    );
     assert_eq!(plugin.channels()[0].identity.as_deref(), Some("GPU-00000000"));
     assert_eq!(plugin.channels()[2].method, Method::IntegratedPower);
     let before = plugin.read(0).unwrap();
     assert_eq!((plugin.read(0).unwrap() - before, plugin.read(2)), (1000, Ok(75_000)));
     let reason = plugin.read(3).unwrap_err().reason;
     assert!(reason.starts_with("the GPU is lost") && reason.ends_with("(code -7)"), "{reason}");
-    // It comes back, and another is lost.
+    // That GPU comes back, and another one is lost.
     driver.show("8 lost ok power none ok ok ok ok");
     assert!(plugin.read(0).is_err());
     assert!(plugin.read(3).is_ok() && plugin.read(1).is_ok());
 }
 
 #[test]
-fn an_old_driver_without_the_counter_tells_power() {
+fn power_is_read_if_an_old_driver_lacks_the_counter() {
     let Some(driver) = Driver::new("#define OLD_DRIVER") else { return };
     driver.show("2 ok ok");
     let mut plugin = driver.open(&build("wattlab-probe-nvml")).unwrap();
@@ -78,14 +83,14 @@ fn an_old_driver_without_the_counter_tells_power() {
 }
 
 #[test]
-fn a_driver_with_nothing_to_read_says_why() {
+fn a_driver_without_a_readable_gpu_gives_the_reason() {
     let Some(driver) = Driver::new("") else { return };
     let library = build("wattlab-probe-nvml");
     let reason = |error| match error {
         LoadError::Open { code, reason, remedy: Some(_), .. } => (code, reason),
         other => panic!("{other:?}"),
     };
-    // Without its control file the fake's driver is not loaded.
+    // Without its control file the fake reports that the driver is not loaded.
     let check = |expected| {
         assert_eq!(reason(driver.open(&library).unwrap_err()), expected);
     };
@@ -100,7 +105,7 @@ fn a_driver_with_nothing_to_read_says_why() {
 }
 
 #[test]
-fn it_keeps_the_contract() {
+fn the_plugin_passes_the_conformance_check() {
     let Some(driver) = Driver::new("") else { return };
     driver.show("2 ok power");
     let report = conformance::check(&build("wattlab-probe-nvml"), &driver.options());
@@ -108,7 +113,7 @@ fn it_keeps_the_contract() {
 }
 
 #[test]
-fn power_is_shown_beside_the_counter_where_it_is_asked_for() {
+fn an_option_adds_the_power_beside_the_counter() {
     let Some(driver) = Driver::new("") else { return };
     driver.show("3 ok power ok");
     let library = build("wattlab-probe-nvml");

@@ -1,3 +1,5 @@
+//! Plugins: they are built, loaded, read, and refused if they are not valid.
+
 use std::{
     env,
     ffi::CStr,
@@ -7,19 +9,19 @@ use std::{
     process::Command,
 };
 
-use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, Refusal, Table};
+use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, ProbeTable, Refusal};
 use units::{Method, WarningKind};
 use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, VirtualClock};
 
 use crate::fake::Tree;
 
-/// Builds a plugin of this workspace as the user would, and finds the library it becomes.
+/// Builds a plugin of this workspace as a user would, and finds its library.
 pub(crate) fn build(package: &str) -> PathBuf {
     let library = format!("lib{}{}", package.replace('-', "_"), env::consts::DLL_SUFFIX);
     cargo_build(&["-p", package], &library)
 }
 
-/// Builds, and finds the file of that name that it made.
+/// Builds a target, and finds the file of this name that cargo made.
 pub(crate) fn cargo_build(args: &[&str], name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--message-format=json"])
@@ -38,7 +40,7 @@ pub(crate) fn cargo_build(args: &[&str], name: &str) -> PathBuf {
         .into()
 }
 
-/// Compiles C, or says visibly that it cannot.
+/// Compiles C; without a C compiler it says so and returns false.
 #[expect(clippy::print_stderr, reason = "says visibly that it skips")]
 pub(crate) fn compile(source: &Path, library: &Path) -> bool {
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../probe-abi/include");
@@ -57,34 +59,36 @@ pub(crate) fn compile(source: &Path, library: &Path) -> bool {
 }
 
 #[test]
-fn the_example_to_copy_is_read() {
+fn the_example_plugin_is_read() {
     let meter = Tree::new().builder().plugin(build("wattlab-probe-constant")).start().unwrap();
-    let status = meter.probes().iter().find(|it| it.probe == "constant").unwrap();
+    let status = meter.probes().iter().find(|status| status.probe == "constant").unwrap();
     assert!(status.available);
     assert_eq!(status.channels[0].device, "board-0");
     let report = meter.span("fit").end();
     let board = &report.domains[0];
     assert_eq!((board.domain, board.method), (units::Domain::Other, Method::IntegratedPower));
     let peak = board.joules.0 / report.duration.0;
-    // The readings lie just outside of the span's ends, microseconds that count in a short span.
+    // The readings enclose the span, so a short span gets a little more than its duration.
     assert!(peak >= 42.0, "{report:?}");
 }
 
-/// On a machine without NVIDIA's driver the probe is unavailable, with a reason; on one with a GPU
-/// it is read. Both are right, a crash is not.
+/// On a machine with a GPU the probe is read; on any other it is unavailable, with a reason.
 #[test]
-fn nvml_is_read_or_says_why_not() {
+fn the_nvml_plugin_is_read_or_gives_a_reason() {
     let meter = Tree::new().builder().plugin(build("wattlab-probe-nvml")).start().unwrap();
-    let status = meter.probes().iter().find(|it| it.probe == "nvml").unwrap();
+    let status = meter.probes().iter().find(|status| status.probe == "nvml").unwrap();
     if status.available {
-        assert!(status.channels.iter().all(|it| it.device.starts_with("GPU-")), "{status:?}");
+        assert!(
+            status.channels.iter().all(|channel| channel.device.starts_with("GPU-")),
+            "{status:?}"
+        );
     } else {
         assert!(status.reason.is_some() && status.remedy.is_some(), "{status:?}");
     }
 }
 
 #[test]
-fn a_probe_in_c_is_read_and_takes_the_place_of_the_estimate() {
+fn a_probe_in_c_is_read_and_replaces_the_estimate() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/example-c/probe.c");
     let folder = tempfile::tempdir().unwrap();
     let library =
@@ -98,18 +102,18 @@ fn a_probe_in_c_is_read_and_takes_the_place_of_the_estimate() {
     let report = span.end();
     let package = &report.domains[0];
     assert_eq!((package.probe.as_str(), package.device.as_str()), ("example-c", "package-0"));
-    // A joule a reading, and the sampling thread may have read, too.
+    // One joule per reading; the sampling thread may have read too.
     assert_eq!(package.joules.0, (package.samples - 1) as f64);
     assert!(package.samples >= 3);
     assert_eq!(report.domains.len(), 1);
 }
 
 #[test]
-fn a_library_of_another_abi_or_without_a_table_is_refused() {
+fn a_library_without_a_compatible_function_table_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let check = |text: &str, expected: &dyn Fn(&LoadError) -> bool| {
         let source = folder.path().join("bad.c");
-        // A fresh name: a loaded library stays loaded.
+        // A new name each time, because a loaded library stays loaded.
         let library = tempfile::Builder::new().suffix(".so").tempfile_in(&folder).unwrap();
         fs::write(&source, text).unwrap();
         if compile(&source, library.path()) {
@@ -117,24 +121,24 @@ fn a_library_of_another_abi_or_without_a_table_is_refused() {
             assert!(expected(&error), "{error:?}");
         }
     };
-    check("unsigned t[2] = {2, 64}; void *wattlab_probe(void) { return t; }", &|it| {
-        matches!(it, LoadError::Abi { found: 2, .. })
+    check("unsigned t[2] = {2, 64}; void *wattlab_probe(void) { return t; }", &|error| {
+        matches!(error, LoadError::Abi { found: 2, .. })
     });
-    check("unsigned t[2] = {1, 8}; void *wattlab_probe(void) { return t; }", &|it| {
-        matches!(it, LoadError::Table { refusal: Refusal::Size(8), .. })
+    check("unsigned t[2] = {1, 8}; void *wattlab_probe(void) { return t; }", &|error| {
+        matches!(error, LoadError::Table { refusal: Refusal::Size(8), .. })
     });
-    check("void *wattlab_probe(void) { return 0; }", &|it| {
-        matches!(it, LoadError::Table { refusal: Refusal::Null, .. })
+    check("void *wattlab_probe(void) { return 0; }", &|error| {
+        matches!(error, LoadError::Table { refusal: Refusal::Null, .. })
     });
     check(
         "#include \"probe.h\"\nstatic const wattlab_probe_table t = {1, sizeof t, \"x\", 0, 0, 0, 0, 0};\nconst wattlab_probe_table *wattlab_probe(void) { return &t; }",
-        &|it| matches!(it, LoadError::Table { refusal: Refusal::Incomplete, .. }),
+        &|error| matches!(error, LoadError::Table { refusal: Refusal::Incomplete, .. }),
     );
-    check("int nothing;", &|it| matches!(it, LoadError::Library { .. }));
+    check("int nothing;", &|error| matches!(error, LoadError::Library { .. }));
 }
 
 #[test]
-fn a_file_that_anybody_can_replace_is_refused() {
+fn a_file_that_everybody_can_replace_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("open");
     fs::create_dir(&inner).unwrap();
@@ -157,13 +161,13 @@ fn a_file_that_anybody_can_replace_is_refused() {
 }
 
 #[test]
-fn a_missing_plugin_is_an_error_that_names_it() {
+fn a_missing_plugin_is_an_error_that_names_the_file() {
     let error = Meter::builder().plugin("no/such.so").start().unwrap_err();
     assert!(matches!(error, MeterError::Plugin(LoadError::File { .. })));
     assert_eq!(error.to_string(), "failed to find plugin `no/such.so`; check the path");
 }
 
-/// A probe whose every function panics or fails, as told by its channel's number.
+/// A probe whose channels panic, fail and work.
 struct Broken;
 
 impl Probe for Broken {
@@ -190,8 +194,8 @@ impl Probe for Broken {
 }
 
 #[test]
-fn a_probe_that_panics_or_fails_is_told_and_the_rest_is_read() {
-    let mut plugin = Plugin::open(const { &Table::of::<Broken>() }).unwrap();
+fn a_channel_that_panics_or_fails_has_a_warning_and_the_others_are_read() {
+    let mut plugin = Plugin::open(const { &ProbeTable::of::<Broken>() }).unwrap();
     assert_eq!(plugin.read(0).unwrap_err().reason, "the probe panicked (code -127)");
     assert_eq!(plugin.read(1).unwrap_err().reason, "on purpose (code -9)");
     assert_eq!(plugin.read(2).unwrap(), 5);
@@ -199,11 +203,11 @@ fn a_probe_that_panics_or_fails_is_told_and_the_rest_is_read() {
     let report = meter.span("fit").end();
     assert_eq!(report.domains.len(), 1);
     assert_eq!(report.domains[0].device, "works");
-    let failed = report.warnings.iter().filter(|it| it.kind == WarningKind::ProbeFailed);
+    let failed = report.warnings.iter().filter(|warning| warning.kind == WarningKind::ProbeFailed);
     assert_eq!(failed.count(), 2);
 }
 
-/// A probe without its hardware, and one that panics while it looks for it.
+/// A probe whose hardware is missing, or that panics while it looks for it.
 struct Absent<const PANICS: bool>;
 
 impl<const PANICS: bool> Probe for Absent<PANICS> {
@@ -222,13 +226,13 @@ impl<const PANICS: bool> Probe for Absent<PANICS> {
 }
 
 #[test]
-fn hardware_that_is_absent_has_a_reason_and_a_remedy() {
-    let error = Plugin::open(const { &Table::of::<Absent<false>>() }).unwrap_err();
+fn missing_hardware_has_a_reason_and_a_remedy() {
+    let error = Plugin::open(const { &ProbeTable::of::<Absent<false>>() }).unwrap_err();
     let LoadError::Open { code, reason, remedy, .. } = error else { panic!("{error:?}") };
     assert_eq!(
         (code, reason.as_str(), remedy.as_deref()),
         (-3, "no such board", Some("plug it in"))
     );
-    let error = Plugin::open(const { &Table::of::<Absent<true>>() }).unwrap_err();
+    let error = Plugin::open(const { &ProbeTable::of::<Absent<true>>() }).unwrap_err();
     assert!(matches!(error, LoadError::Open { code: probe_abi::PANICKED, .. }), "{error:?}");
 }

@@ -7,7 +7,7 @@ fn device<'a>(report: &'a SpanReport, name: &str) -> &'a DomainEnergy {
     report
         .domains
         .iter()
-        .find(|it| it.device == name)
+        .find(|energy| energy.device == name)
         .unwrap_or_else(|| panic!("no device `{name}` in {:?}", report.domains))
 }
 
@@ -16,9 +16,9 @@ fn close(found: Joules, expected: f64) {
 }
 
 fn kinds(report: &SpanReport) -> Vec<WarningKind> {
-    // The fake counters move between two microsecond-old readings; that is not what we test.
-    let all = report.warnings.iter().map(|it| it.kind);
-    all.filter(|it| *it != WarningKind::BelowResolution).collect()
+    // These spans last microseconds, so every counter is too slow for them; that is not tested here.
+    let all = report.warnings.iter().map(|warning| warning.kind);
+    all.filter(|kind| *kind != WarningKind::BelowResolution).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_total_is_packages_and_memory() {
 }
 
 #[test]
-fn a_wrap_inside_a_span_is_no_loss() {
+fn a_counter_that_wraps_inside_a_span_loses_no_energy() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", RANGE - 4_000_000);
     let span = tree.meter().span("fit");
     tree.set("intel-rapl:0", 5_999_999);
@@ -62,7 +62,7 @@ fn a_wrap_inside_a_span_is_no_loss() {
 }
 
 #[test]
-fn a_reset_is_not_taken_for_a_wrap() {
+fn a_reset_adds_the_new_value_and_a_warning() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 90_000_000_000);
     let span = tree.meter().span("fit");
     tree.set("intel-rapl:0", 3_000_000);
@@ -84,7 +84,7 @@ fn the_mmio_copy_of_a_package_is_not_counted_again() {
 }
 
 #[test]
-fn the_copy_is_read_where_the_first_cannot_be() {
+fn the_mmio_copy_is_read_if_the_original_cannot_be() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).unreadable("intel-rapl:0").zone(
         "intel-rapl-mmio:0",
         "package-0",
@@ -96,7 +96,7 @@ fn the_copy_is_read_where_the_first_cannot_be() {
 }
 
 #[test]
-fn a_counter_that_fails_for_a_while_loses_nothing() {
+fn a_counter_that_fails_for_a_while_loses_no_energy() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 1_000_000);
     let meter = tree.meter();
     let span = meter.span("fit");
@@ -110,7 +110,7 @@ fn a_counter_that_fails_for_a_while_loses_nothing() {
 }
 
 #[test]
-fn a_counter_that_vanishes_leaves_a_gap_and_no_guess() {
+fn a_counter_that_vanishes_leaves_a_gap() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let meter = tree.meter();
     let span = meter.span("fit");
@@ -126,7 +126,7 @@ fn a_counter_that_vanishes_leaves_a_gap_and_no_guess() {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_found_again() {
+fn a_file_that_is_replaced_is_opened_again() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let span = tree.meter().span("fit");
     // The meter holds the old file open; `set` puts another in its place.
@@ -135,7 +135,7 @@ fn a_file_that_is_replaced_is_found_again() {
 }
 
 #[test]
-fn an_unreadable_counter_is_no_zero_but_a_reason_and_a_remedy() {
+fn an_unreadable_counter_gives_no_energy_but_a_reason_and_a_remedy() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).unreadable("intel-rapl:0");
     let meter = tree.meter();
     let status = &meter.probes()[0];
@@ -146,7 +146,7 @@ fn an_unreadable_counter_is_no_zero_but_a_reason_and_a_remedy() {
 }
 
 #[test]
-fn one_unreadable_package_of_two_is_told_with_every_total() {
+fn every_report_warns_if_one_of_two_packages_is_unreadable() {
     let tree = Tree::new()
         .zone("intel-rapl:0", "package-0", 0)
         .zone("intel-rapl:1", "package-1", 0)
@@ -162,7 +162,7 @@ fn one_unreadable_package_of_two_is_told_with_every_total() {
 }
 
 #[test]
-fn no_powercap_folder_is_explained() {
+fn a_missing_powercap_folder_gives_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let meter = Meter::builder().sysfs(folder.path()).estimator(Estimator::none()).start().unwrap();
     let status = &meter.probes()[0];
@@ -171,23 +171,23 @@ fn no_powercap_folder_is_explained() {
 }
 
 #[test]
-fn an_estimate_steps_in_only_where_no_sensor_sees_the_processor() {
+fn the_processor_is_estimated_only_if_no_sensor_measures_it() {
     let model = Estimator::cpu_time(units::Watts(5.0), 0.2);
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let sensed = tree.builder().estimator(model.clone()).start().unwrap();
-    assert!(sensed.probe_uses().iter().all(|it| it.method == Method::Counter));
+    assert!(sensed.probe_uses().iter().all(|channel| channel.method == Method::Counter));
 
     let meter = Tree::new().builder().estimator(model).start().unwrap();
     let uses = meter.probe_uses();
     assert!(uses[0].model.as_ref().unwrap().contains("× 5.0 W per busy core (±20 %)"), "{uses:?}");
     let span = meter.span("fit");
-    let sum: u64 = std::hint::black_box((0..2_000_000_u64).map(|it| it ^ 3).sum());
+    let sum: u64 = std::hint::black_box((0..2_000_000_u64).map(|number| number ^ 3).sum());
     let report = span.end();
     assert!(sum > 0);
     let total = report.total.unwrap();
     assert_eq!(total.origin, Origin::Estimated);
     assert_eq!(report.domains[0].method, Method::Model);
-    // The span's CPU time is taken just inside the model's readings.
+    // The readings of the model enclose the span, so they include its CPU time.
     assert!(total.joules >= units::Watts(5.0) * report.cpu, "{report:?}");
     assert!(total.uncertainty.0 >= total.joules.0 * 0.2);
     assert_eq!(kinds(&report), [WarningKind::EstimatedEnergy]);

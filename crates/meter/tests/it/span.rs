@@ -48,13 +48,13 @@ fn power_across_a_failed_reading_is_a_gap_with_all_its_energy_in_doubt() {
     let gpu = &report.domains[0];
     assert_eq!((gpu.joules, gpu.gap), (Joules(200.0), Seconds(2.0)));
     assert!(gpu.uncertainty >= Joules(200.0));
-    let kinds: Vec<_> = report.warnings.iter().map(|it| it.kind).collect();
+    let kinds: Vec<_> = report.warnings.iter().map(|warning| warning.kind).collect();
     assert_eq!(kinds, [WarningKind::ProbeFailed, WarningKind::SensorGap]);
 }
 
 proptest! {
-    /// Whatever a counter does and however slowly it is renewed, what happens inside a span never
-    /// costs more than the span.
+    /// Whatever a counter does and however slowly it is renewed, child spans that do not overlap never
+    /// have more energy together than their parent.
     #[test]
     fn children_never_sum_to_more_than_their_parent(
         steps in prop::collection::vec((1_u64..60_000_000, any::<bool>(), 0.0_f64..500.0), 1..60),
@@ -83,14 +83,14 @@ proptest! {
             meter.sample();
             if let Some(open) = child.take() {
                 let report: wattlab_meter::SpanReport = wattlab_meter::Span::end(open);
-                sum += report.total.map_or(0.0, |it| it.joules.0);
+                sum += report.total.map_or(0.0, |total| total.joules.0);
             }
             if opens {
                 child = Some(parent.child("child"));
             }
         }
         drop(child);
-        let whole = parent.end().total.map_or(0.0, |it| it.joules.0);
+        let whole = parent.end().total.map_or(0.0, |total| total.joules.0);
         prop_assert!(sum <= whole * (1.0 + 1e-12) + 1e-9, "{sum} in {whole}");
     }
 }
@@ -111,7 +111,7 @@ fn spans_nest_by_name_and_overlap() {
     clock.advance(SECOND);
     script.set(Some(60));
     let (second, fit) = (second.end(), fit.end());
-    let energy = |it: &wattlab_meter::SpanReport| it.total.unwrap().joules;
+    let energy = |report: &wattlab_meter::SpanReport| report.total.unwrap().joules;
     assert_eq!((first.name.as_str(), energy(&first)), ("fit/epoch-0", Joules(30.0)));
     assert_eq!((energy(&second), energy(&fit)), (Joules(50.0), Joules(60.0)));
     assert_eq!((second.start, second.duration), (Seconds(1.0), Seconds(2.0)));
@@ -120,7 +120,7 @@ fn spans_nest_by_name_and_overlap() {
 }
 
 #[test]
-fn a_dropped_span_disturbs_nobody() {
+fn a_dropped_span_does_not_change_its_parent() {
     let script = Script::counter(Domain::CpuPackage, None);
     script.set(Some(0));
     let (meter, clock) = script.meter();
@@ -132,7 +132,7 @@ fn a_dropped_span_disturbs_nobody() {
 }
 
 #[test]
-fn spans_of_many_threads_are_kept_apart() {
+fn spans_of_several_threads_do_not_mix() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 0);
     let meter = tree.builder().interval(Duration::from_millis(1)).start().unwrap();
     let names = thread::scope(|scope| {
@@ -140,15 +140,15 @@ fn spans_of_many_threads_are_kept_apart() {
             .map(|thread| {
                 let meter = meter.clone();
                 scope.spawn(move || {
-                    let end = |it| meter.span(&format!("{thread}-{it}")).end();
-                    (0..50).map(end).map(|it| it.name).collect::<Vec<_>>()
+                    let end = |index| meter.span(&format!("{thread}-{index}")).end();
+                    (0..50).map(end).map(|report| report.name).collect::<Vec<_>>()
                 })
             })
             .collect();
-        threads.into_iter().map(|it| it.join().unwrap()).collect::<Vec<_>>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     for (thread, names) in names.iter().enumerate() {
-        let expected: Vec<_> = (0..50).map(|it| format!("{thread}-{it}")).collect();
+        let expected: Vec<_> = (0..50).map(|index| format!("{thread}-{index}")).collect();
         assert_eq!(*names, expected);
     }
 }
@@ -163,8 +163,10 @@ fn the_sampling_thread_reads_inside_a_span() {
     let meter = tree
         .builder()
         .interval(Duration::from_millis(1))
-        // A test that has failed no longer listens.
-        .observer(move |_| drop(tell.send(())))
+        .observer(move |_| {
+            // A test that has failed no longer listens.
+            let _ = tell.send(());
+        })
         .start()
         .unwrap();
     let span = meter.span("fit");
@@ -178,14 +180,14 @@ fn the_sampling_thread_reads_inside_a_span() {
 }
 
 #[test]
-fn a_noop_meter_has_no_joules_and_says_so() {
+fn a_noop_meter_has_no_energy_and_a_warning() {
     let report = Meter::noop().span("fit").end();
     assert_eq!((report.total, report.domains.len()), (None, 0));
     assert_eq!(report.warnings[0].kind, WarningKind::NoEnergy);
 }
 
 #[test]
-fn a_short_span_on_a_slow_sensor_is_told() {
+fn a_span_that_is_too_short_for_its_sensor_has_a_warning() {
     let mut channel = wattlab_meter::Channel::new(
         "script",
         Domain::Gpu,
@@ -217,8 +219,7 @@ fn clones_of_a_virtual_clock_are_one_clock() {
 }
 
 proptest! {
-    /// Whatever the range, the start and the steps: adjacent spans add up to the whole, and a
-    /// child has no more energy than its parent.
+    /// Whatever the range, the start and the steps, adjacent spans add up to the whole.
     #[test]
     fn adjacent_spans_add_up_across_wraps(
         range in 100_u64..10_000,

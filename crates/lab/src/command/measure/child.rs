@@ -1,4 +1,4 @@
-//! The command that is measured: started, signalled and waited for like the shell would.
+//! Runs the command that is measured: starts it, passes signals on and waits for it, as a shell does.
 
 use std::{
     io,
@@ -20,13 +20,13 @@ use signal_hook::{
 use crate::Failure;
 
 /// A command that has ended.
-pub(super) struct Ended {
+pub(super) struct MeasuredCommand {
     pub(super) report: SpanReport,
     status: ExitStatus,
 }
 
-impl Ended {
-    /// The command's own, or 128 and the number of the signal that ended it, as shells have it.
+impl MeasuredCommand {
+    /// The command's exit code, or 128 plus the number of the signal that ended it, as in shells.
     pub(super) fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
@@ -36,8 +36,12 @@ impl Ended {
     }
 }
 
-/// Runs the command under a span. `quiet`: its standard output is our standard error.
-pub(super) fn run(meter: &Meter, command: &[String], quiet: bool) -> Result<Ended, Failure> {
+/// Runs the command within a span. `quiet`: its standard output goes to our standard error.
+pub(super) fn run(
+    meter: &Meter,
+    command: &[String],
+    quiet: bool,
+) -> Result<MeasuredCommand, Failure> {
     let (program, arguments) = command.split_first().expect("clap requires a command");
     let mut command = Command::new(program);
     command.args(arguments);
@@ -54,13 +58,13 @@ pub(super) fn run(meter: &Meter, command: &[String], quiet: bool) -> Result<Ende
     let status = child.wait().map_err(Failure::run_time)?;
     let report = span.end();
     forward.stop();
-    Ok(Ended { report, status })
+    Ok(MeasuredCommand { report, status })
 }
 
 /// Passes signals on to the child.
 ///
-/// What the terminal sends (Ctrl-C) reaches every process of the foreground group, the child
-/// included; what another process sent to us alone is passed on.
+/// A signal from the terminal (Ctrl-C) reaches every process of the foreground group, including the
+/// child. Only a signal that another process sent to this one is passed on.
 struct Forward {
     target: Arc<Mutex<Option<Pid>>>,
     handle: Handle,
@@ -79,7 +83,7 @@ impl Forward {
                     && let Some(pid) = *to.lock().unwrap_or_else(PoisonError::into_inner)
                     && let Some(signal) = Signal::from_named_raw(origin.signal)
                 {
-                    // It may have ended by itself in the meantime.
+                    // It may have ended in the meantime.
                     let _ = kill_process(pid, signal);
                 }
             }

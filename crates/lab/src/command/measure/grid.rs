@@ -17,13 +17,13 @@ use record::{Energy, Joules, Origin};
 
 use crate::Failure;
 
-/// Where the electricity comes from.
+/// The grid that the electricity comes from.
 pub(super) struct Grid {
-    kind: Kind,
+    kind: GridKind,
     pue: f64,
 }
 
-enum Kind {
+enum GridKind {
     Unknown,
     Mean(Intensity),
     Series(Series),
@@ -37,19 +37,19 @@ impl Grid {
         pue: f64,
     ) -> Result<Self, Failure> {
         let kind = match (region, series) {
-            (Some(code), _) => Kind::Mean(
+            (Some(code), _) => GridKind::Mean(
                 Intensity::of_region(code).context("--region").map_err(Failure::bad_input)?,
             ),
-            (None, Some(path)) => {
-                Kind::Series(Series::read(path).context("--intensity").map_err(Failure::bad_input)?)
-            }
-            (None, None) => Kind::Unknown,
+            (None, Some(path)) => GridKind::Series(
+                Series::read(path).context("--intensity").map_err(Failure::bad_input)?,
+            ),
+            (None, None) => GridKind::Unknown,
         };
         // This also checks `pue`.
         let nothing =
             Energy { joules: Joules(0.0), uncertainty: Joules(0.0), origin: Origin::Measured };
         let probe = match &kind {
-            Kind::Mean(intensity) => intensity.weigh(&nothing, pue).map(|_| ()),
+            GridKind::Mean(intensity) => intensity.weigh(&nothing, pue).map(|_| ()),
             _ if pue.is_finite() && pue >= 1.0 => Ok(()),
             _ => Err(CarbonError::Pue(pue)),
         };
@@ -61,9 +61,9 @@ impl Grid {
     pub(super) fn weigh(&self, report: &SpanReport) -> Result<Option<Carbon>, Failure> {
         let Some(energy) = report.total else { return Ok(None) };
         let intensity = match &self.kind {
-            Kind::Unknown => return Ok(None),
-            Kind::Mean(intensity) => intensity.clone(),
-            Kind::Series(series) => {
+            GridKind::Unknown => return Ok(None),
+            GridKind::Mean(intensity) => intensity.clone(),
+            GridKind::Series(series) => {
                 let from = began(report.duration, SystemTime::now());
                 series.over(from, from + report.duration.0).map_err(Failure::run_time)?
             }

@@ -1,4 +1,4 @@
-//! `wattlab meter gpu`: what a GPU's energy counter and power reading really do, side by side.
+//! `wattlab meter gpu`: compares a GPU's energy counter with its power reading.
 
 use std::{
     path::PathBuf,
@@ -22,16 +22,16 @@ pub(crate) struct Args {
     /// The NVML probe, a shared library.
     #[arg(long, value_name = "FILE")]
     plugin: PathBuf,
-    /// In place of the driver's own NVML library.
+    /// Use this library instead of NVIDIA's `libnvidia-ml.so.1`.
     #[arg(long, value_name = "FILE")]
     nvml_library: Option<PathBuf>,
-    /// Which GPU, by its UUID; the first one unless said otherwise.
+    /// UUID of the GPU; by default the first one.
     #[arg(long, value_name = "UUID")]
     gpu: Option<String>,
-    /// Seconds at rest, before and after.
+    /// Measure the idle GPU for this long, before and after the command.
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     idle: f64,
-    /// Seconds of the command at most: then it is ended.
+    /// End the command after this long.
     #[arg(long = "for", value_name = "SECONDS")]
     limit: Option<f64>,
     /// Print one JSON document.
@@ -40,17 +40,17 @@ pub(crate) struct Args {
     /// Print a table in Markdown.
     #[arg(long)]
     markdown: bool,
-    /// What loads the GPU.
+    /// The command that loads the GPU.
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
 }
 
-/// Lengths of spans, in seconds, that the two are compared over.
+/// Lengths of the spans over which the two are compared, in seconds.
 const SPANS: [f64; 4] = [0.05, 0.5, 5.0, 30.0];
-/// Rates that the power is polled at by those who measure with `nvidia-smi`, in seconds.
+/// Times between two polls of the power, as users of `nvidia-smi` choose them, in seconds.
 const POLLS: [f64; 3] = [0.1, 1.0, 5.0];
 
-/// What was seen in one phase.
+/// The readings of one phase.
 struct Phase {
     name: &'static str,
     trace: SensorTrace,
@@ -60,26 +60,27 @@ struct Phase {
 ///
 /// # Errors
 ///
-/// If the probe has no GPU with both channels, or one cannot be read.
+/// If the probe has no GPU with both channels, or one of them cannot be read.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if !(args.idle.is_finite() && args.idle >= 0.0) {
-        let text = format!("--idle is {}, expected seconds from 0 on", args.idle);
+        let text = format!("--idle is {}, expected a number of seconds from 0 on", args.idle);
         return Err(Failure::bad_input(anyhow!(text)));
     }
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut options = vec![("power".to_owned(), "beside".to_owned())];
-    options.extend(
-        args.nvml_library.iter().map(|it| ("library".to_owned(), it.display().to_string())),
-    );
+    let library = args.nvml_library.iter();
+    options.extend(library.map(|path| ("library".to_owned(), path.display().to_string())));
     let mut plugin = Plugin::load_with(&args.plugin, &options).map_err(Failure::bad_input)?;
     let pair = pairs(plugin.channels())
         .into_iter()
-        .find(|it| args.gpu.as_ref().is_none_or(|gpu| plugin.channels()[it.0].device == *gpu))
+        .find(|(counter, _)| {
+            args.gpu.as_ref().is_none_or(|gpu| plugin.channels()[*counter].device == *gpu)
+        })
         .ok_or_else(|| {
             Failure::bad_input(anyhow!(
                 "`{}` shows no GPU{} with both an energy counter and a power reading",
                 args.plugin.display(),
-                args.gpu.as_ref().map(|it| format!(" `{it}`")).unwrap_or_default()
+                args.gpu.as_ref().map(|gpu| format!(" `{gpu}`")).unwrap_or_default()
             ))
         })?;
     let device = plugin.channels()[pair.0].device.clone();
@@ -93,22 +94,23 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         move || Instant::now() < end
     };
-    let mut phases = vec![phase("rest before", &mut rest(args.idle))?];
+    let mut phases = vec![phase("idle before", &mut rest(args.idle))?];
     let mut code = None;
     if let Some((program, arguments)) = args.command.split_first() {
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::from(std::io::stderr()));
         let started = command.spawn().with_context(|| format!("failed to run `{program}`"));
         let mut child = Load(started.map_err(Failure::bad_input)?);
-        let end = args.limit.map(|it| Instant::now() + Duration::from_secs_f64(it.max(0.0)));
+        let end =
+            args.limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.max(0.0)));
         let mut go_on = || {
             let ended = child.0.try_wait().ok().flatten();
-            code = ended.map(|it| it.code());
-            ended.is_none() && end.is_none_or(|it| Instant::now() < it)
+            code = ended.map(|status| status.code());
+            ended.is_none() && end.is_none_or(|end| Instant::now() < end)
         };
         phases.push(phase("load", &mut go_on)?);
         drop(child);
-        phases.push(phase("rest after", &mut rest(args.idle))?);
+        phases.push(phase("idle after", &mut rest(args.idle))?);
     }
     if interrupt.is_set() {
         return Err(Failure::Interrupted);
@@ -120,12 +122,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// The command; ended with its measurement.
+/// The running command, which is ended when this is dropped.
 struct Load(Child);
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // One that has ended cannot be killed; nothing else fails here.
+        // Killing a command that has ended fails, and that is fine.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -133,7 +135,8 @@ impl Drop for Load {
 
 fn show(args: &Args, device: &str, phases: &[Phase]) -> Result<(), Failure> {
     if args.json {
-        let phases: Vec<_> = phases.iter().map(|it| document(it.name, &it.trace)).collect();
+        let phases: Vec<_> =
+            phases.iter().map(|phase| document(phase.name, &phase.trace)).collect();
         return output::print_json(
             &json!({ "schema": "wattlab.meter-gpu/1", "device": device, "phases": phases }),
         );
@@ -145,17 +148,16 @@ fn show(args: &Args, device: &str, phases: &[Phase]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn quantiles(it: Option<Quantiles>) -> Value {
-    it.map_or(
-        Value::Null,
-        |it| json!({ "p5": it.p5, "median": it.median, "p95": it.p95, "count": it.count }),
-    )
+fn quantiles(quantiles: Option<Quantiles>) -> Value {
+    quantiles.map_or(Value::Null, |Quantiles { p5, median, p95, count }| {
+        json!({ "p5": p5, "median": median, "p95": p95, "count": count })
+    })
 }
 
 fn document(name: &str, trace: &SensorTrace) -> Value {
     let (seconds, counted) = (trace.duration().0, trace.counted());
-    let spans = SPANS.iter().filter_map(|it| trace.spans(Seconds(*it)));
-    let polled = POLLS.iter().filter_map(|it| trace.polled(Seconds(*it)));
+    let spans = SPANS.iter().filter_map(|length| trace.spans(Seconds(*length)));
+    let polled = POLLS.iter().filter_map(|every| trace.polled(Seconds(*every)));
     json!({
         "phase": name,
         "duration_s": seconds,
@@ -166,63 +168,65 @@ fn document(name: &str, trace: &SensorTrace) -> Value {
         "counter_j": counted,
         "integrated_power_j": trace.integrated(),
         "mean_w": if seconds > 0.0 { json!(counted / seconds) } else { Value::Null },
-        "spans": spans.map(|it| json!({
-            "length_s": it.length.0,
-            "power_over_counter": quantiles(Some(it.power)),
-            "shown_over_interpolated": quantiles(Some(it.shown)),
+        "spans": spans.map(|spans| json!({
+            "length_s": spans.length.0,
+            "power_over_counter": quantiles(Some(spans.power)),
+            "shown_over_interpolated": quantiles(Some(spans.shown)),
         })).collect::<Vec<_>>(),
-        "polled": polled.map(|it| json!({
-            "every_s": it.every.0,
-            "over_counter": quantiles(Some(it.joules)),
+        "polled": polled.map(|polled| json!({
+            "every_s": polled.every.0,
+            "over_counter": quantiles(Some(polled.joules)),
         })).collect::<Vec<_>>(),
     })
 }
 
-/// Rows of what is asked, columns of phases.
+/// A table with a row for each quantity and a column for each phase.
 fn table(phases: &[Phase], markdown: bool) -> Vec<String> {
-    let milliseconds = |it: Option<Quantiles>| {
-        it.map_or("–".to_owned(), |it| {
-            let Quantiles { p5, median, p95, .. } = it;
+    let milliseconds = |seconds: Option<Quantiles>| {
+        seconds.map_or("–".to_owned(), |Quantiles { p5, median, p95, .. }| {
             format!("{:.2} ms ({:.2} to {:.2})", median * 1e3, p5 * 1e3, p95 * 1e3)
         })
     };
-    let ratio = |it: Option<Quantiles>| {
-        it.map_or("–".to_owned(), |it| {
-            let Quantiles { p5, median, p95, count } = it;
+    let ratio = |ratio: Option<Quantiles>| {
+        ratio.map_or("–".to_owned(), |Quantiles { p5, median, p95, count }| {
             format!("{median:.3} ({p5:.3} to {p95:.3}; {count})")
         })
     };
     type Cell<'a> = Box<dyn Fn(&SensorTrace) -> String + 'a>;
     let mut rows: Vec<(String, Cell<'_>)> = vec![
-        ("duration".to_owned(), Box::new(|it| format!("{:.1} s", it.duration().0))),
-        ("time from reading to reading".to_owned(), Box::new(|it| milliseconds(it.gap()))),
-        ("counter renewed every".to_owned(), Box::new(|it| milliseconds(it.counter_period()))),
-        ("power renewed every".to_owned(), Box::new(|it| milliseconds(it.power_period()))),
-        ("energy by the counter".to_owned(), Box::new(|it| format!("{:.1} J", it.counted()))),
+        ("duration".to_owned(), Box::new(|trace| format!("{:.1} s", trace.duration().0))),
+        ("time between two readings".to_owned(), Box::new(|trace| milliseconds(trace.gap()))),
+        ("counter renewed every".to_owned(), {
+            Box::new(|trace| milliseconds(trace.counter_period()))
+        }),
+        ("power renewed every".to_owned(), Box::new(|trace| milliseconds(trace.power_period()))),
+        ("energy by the counter".to_owned(), {
+            Box::new(|trace| format!("{:.1} J", trace.counted()))
+        }),
         ("mean power by the counter".to_owned(), {
-            Box::new(|it| format!("{:.1} W", it.counted() / it.duration().0))
+            Box::new(|trace| format!("{:.1} W", trace.counted() / trace.duration().0))
         }),
         ("integrated power / counter".to_owned(), {
-            Box::new(|it| format!("{:.4}", it.integrated() / it.counted()))
+            Box::new(|trace| format!("{:.4}", trace.integrated() / trace.counted()))
         }),
     ];
     for length in SPANS {
-        let spans = move |it: &SensorTrace| it.spans(Seconds(length));
+        let spans = move |trace: &SensorTrace| trace.spans(Seconds(length));
         rows.push((format!("the same over spans of {length} s"), {
-            Box::new(move |it| ratio(spans(it).map(|it| it.power)))
+            Box::new(move |trace| ratio(spans(trace).map(|spans| spans.power)))
         }));
         rows.push((format!("counter as shown / interpolated, spans of {length} s"), {
-            Box::new(move |it| ratio(spans(it).map(|it| it.shown)))
+            Box::new(move |trace| ratio(spans(trace).map(|spans| spans.shown)))
         }));
     }
     for every in POLLS {
         rows.push((format!("power polled every {every} s / counter"), {
-            Box::new(move |it| ratio(it.polled(Seconds(every)).map(|it| it.joules)))
+            Box::new(move |trace| ratio(trace.polled(Seconds(every)).map(|polled| polled.joules)))
         }));
     }
     let mut lines = Vec::new();
     if markdown {
-        let names: Vec<_> = phases.iter().map(|it| it.name).collect();
+        let names: Vec<_> = phases.iter().map(|phase| phase.name).collect();
         lines.push(format!("| | {} |", names.join(" | ")));
         lines.push(format!("|---|{}", "---|".repeat(phases.len())));
         for (name, cell) in &rows {
@@ -247,18 +251,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_has_a_column_a_phase_and_no_number_where_there_is_none() {
-        let seen = (0..400).map(|it| {
-            let at = f64::from(it) * 0.001;
+    fn a_table_has_a_column_per_phase_and_a_dash_for_missing_numbers() {
+        let seen = (0..400).map(|reading| {
+            let at = f64::from(reading) * 0.001;
             PairReading { at: Seconds(at), joules: (at / 0.02).floor() * 2.0, watts: 100.0 }
         });
         let phases = [
             Phase { name: "load", trace: SensorTrace(seen.collect()) },
-            Phase { name: "rest after", trace: SensorTrace::default() },
+            Phase { name: "idle after", trace: SensorTrace::default() },
         ];
         let lines = table(&phases, true);
-        assert_eq!(lines[0], "| | load | rest after |");
-        let row = |start: &str| lines.iter().find(|it| it.starts_with(start)).unwrap().clone();
+        assert_eq!(lines[0], "| | load | idle after |");
+        let row = |start: &str| lines.iter().find(|line| line.starts_with(start)).unwrap().clone();
         assert_eq!(
             row("| counter renewed"),
             "| counter renewed every | 20.00 ms (20.00 to 20.00) | – |"

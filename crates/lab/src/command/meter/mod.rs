@@ -1,4 +1,4 @@
-//! `wattlab meter`: the meter itself.
+//! `wattlab meter`: commands about the meter itself.
 
 mod gpu;
 mod serve;
@@ -9,11 +9,11 @@ use crate::Failure;
 /// Subcommands of `wattlab meter`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Watch a GPU's energy counter beside its power reading, at rest and under a load.
+    /// Compare a GPU's energy counter with its power reading, idle and under a load.
     Gpu(gpu::Args),
-    /// Serve energy and power to Prometheus (OpenMetrics), and send it to OpenTelemetry.
+    /// Serve energy and power to Prometheus (OpenMetrics), and send them to OpenTelemetry.
     Serve(serve::Args),
-    /// Check the meter against simulated sensors whose energy is known; needs no hardware.
+    /// Check the meter on simulated sensors whose true energy is known; needs no hardware.
     Validate(validate::Args),
 }
 

@@ -1,4 +1,4 @@
-//! `wattlab meter serve`: energy for Prometheus and OpenTelemetry.
+//! `wattlab meter serve`: energy and power for Prometheus and OpenTelemetry.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -20,41 +20,41 @@ use crate::{
 /// Arguments of `wattlab meter serve`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to listen; this machine only unless said otherwise.
+    /// Address and port to listen on; by default only this machine can connect.
     #[arg(long, default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9184), value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Time between two samples, in milliseconds.
+    /// Sampling interval, in milliseconds.
     #[arg(long, default_value = "1000", value_name = "MS", value_parser = milliseconds)]
     interval: Duration,
     #[command(flatten)]
     sensing: Sensing,
-    /// Also send to an OpenTelemetry collector: `http://HOST:4318/v1/metrics`.
+    /// Also send energy and power to an OpenTelemetry collector: `http://HOST:4318/v1/metrics`.
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
-    /// Time between two sendings.
+    /// Time between two messages to the collector.
     #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     otlp_interval: Duration,
 }
 
-/// A client that says nothing for so long is left.
+/// How long to wait for a client that sends or reads nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The listener is looked at this often; an interruption is seen as fast.
+/// How often to look for a new client or an interruption.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The longest request that is read.
+/// Number of bytes of a request that are read at most.
 const LONGEST: u64 = 8192;
 
-/// Runs it, until it is interrupted.
+/// Runs it until it is interrupted.
 ///
 /// # Errors
 ///
-/// If it cannot listen there, or a plugin that was named cannot be loaded.
+/// If it cannot listen on the address, or a plugin that was named cannot be loaded.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let meter = args.sensing.builder()?.interval(args.interval).start();
     let meter = meter.map_err(Failure::bad_input)?;
     let listener = TcpListener::bind(args.listen)
-        .with_context(|| format!("--listen: failed to listen at `{}`", args.listen))
+        .with_context(|| format!("--listen: failed to listen on `{}`", args.listen))
         .map_err(Failure::bad_input)?;
     listener.set_nonblocking(true).map_err(Failure::run_time)?;
     let address = listener.local_addr().map_err(Failure::run_time)?;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (start, mut sent) = (nanoseconds(), Instant::now());
     while !interrupt.is_set() {
         match listener.accept() {
-            // A client that fails is its own problem.
+            // A client that fails does not matter to the others.
             Ok((client, _)) => drop(answer(client, &meter)),
             Err(_) => std::thread::sleep(POLL),
         }
@@ -92,7 +92,7 @@ fn answer(client: TcpStream, meter: &Meter) -> std::io::Result<()> {
     let mut lines = BufReader::new((&client).take(LONGEST));
     let mut request = Vec::new();
     lines.read_until(b'\n', &mut request)?;
-    // The rest of the head, which says nothing that matters here.
+    // The other header lines are not needed.
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 2 {
         line.clear();
@@ -106,8 +106,8 @@ fn answer(client: TcpStream, meter: &Meter) -> std::io::Result<()> {
             ("200 OK", openmetrics::CONTENT_TYPE, text)
         }
         ("GET", "/healthz") => ("200 OK", "text/plain", "ok\n".to_owned()),
-        ("GET", _) => ("404 Not Found", "text/plain", "try /metrics\n".to_owned()),
-        _ => ("405 Method Not Allowed", "text/plain", "only GET\n".to_owned()),
+        ("GET", _) => ("404 Not Found", "text/plain", "not found; try /metrics\n".to_owned()),
+        _ => ("405 Method Not Allowed", "text/plain", "use GET\n".to_owned()),
     };
     let length = body.len();
     let head = format!(

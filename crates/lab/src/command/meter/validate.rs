@@ -1,4 +1,4 @@
-//! `wattlab meter validate`: is what the meter says true?
+//! `wattlab meter validate`: checks the meter on simulated sensors.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
-    /// Also print the cases that hold.
+    /// Also print the cases that pass.
     #[arg(long, short)]
     verbose: bool,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 ///
 /// # Errors
 ///
-/// If a case does not hold.
+/// If a case fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     let mut group = "";
@@ -40,13 +40,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             output::print(&format!("  {mark} {}: {}", case.name, case.detail));
         }
     });
-    let failed = cases.iter().filter(|it| !it.pass).count();
+    let failed = cases.iter().filter(|case| !case.pass).count();
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         let cases: Vec<_> = cases
             .iter()
-            .map(|it| {
-                json!({ "group": it.group, "name": it.name, "pass": it.pass, "detail": it.detail })
+            .map(|case| {
+                let validate::Case { group, name, pass, detail, .. } = case;
+                json!({ "group": group, "name": name, "pass": pass, "detail": detail })
             })
             .collect();
         output::print_json(&json!({
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         output::print(&format!("{} cases, {failed} failed, {seconds:.1} s", cases.len()));
     }
     if failed > 0 {
-        return Err(Failure::run_time(anyhow!("{failed} cases do not hold; see above")));
+        return Err(Failure::run_time(anyhow!("{failed} of the cases failed; see above")));
     }
     Ok(())
 }

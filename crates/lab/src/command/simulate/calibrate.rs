@@ -19,7 +19,8 @@ use super::{
     photographs::Photographs,
 };
 use crate::{
-    Failure, Interrupt, config::unknown_key, others::Others, output, progress, sensing::Sensing,
+    Failure, Interrupt, config::unknown_key, host_load::HostLoad, output, progress,
+    sensing::Sensing,
 };
 
 /// Arguments of `wattlab simulate calibrate`.
@@ -186,7 +187,7 @@ impl Plan {
             const TRIES: usize = 6;
             let mut tries = 0;
             let Found { service, cv, energy } = loop {
-                let others = Others::watch();
+                let others = HostLoad::watch();
                 let found = batches.repeat(size, self.seconds, pause)?;
                 tries += 1;
                 if !others.disturbed() {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Failure, Interrupt,
-    others::{DISTURBED, Others},
+    host_load::{DISTURBED, HostLoad},
     output, progress,
     sensing::Sensing,
 };
@@ -215,7 +215,7 @@ pub(super) fn serve_beside(
     }
     network.metered(Some(meter));
     network.parts();
-    let others = Others::watch();
+    let others = HostLoad::watch();
     let span = meter.span("serve");
     let mut control = |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
     let limit = limit.unwrap_or(usize::MAX);

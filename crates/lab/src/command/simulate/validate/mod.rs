@@ -17,7 +17,7 @@ use self::{
     table::{Mean, Ratio, means, table},
 };
 use super::calibrate;
-use crate::{Failure, Interrupt, others::DISTURBED, output, progress, sensing::Sensing};
+use crate::{Failure, Interrupt, host_load::DISTURBED, output, progress, sensing::Sensing};
 
 /// A queue is left out if the machine's speed was this share different after it from before.
 const CHANGED: f64 = 0.1;

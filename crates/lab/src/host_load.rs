@@ -1,22 +1,22 @@
-//! Whether the machine is ours while something is measured.
+//! The load that other processes put on this machine while something is measured.
 
 use std::{fs, time::Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A share of the processors above which others disturb a measurement.
+/// The share of the processors above which the load of others disturbs a measurement.
 pub(crate) const DISTURBED: f64 = 0.05;
 
-/// What others do from now on.
-pub(crate) struct Others {
+/// The load of all other processes, since this was made.
+pub(crate) struct HostLoad {
     start: Instant,
     own_s: f64,
     ticks: Option<Ticks>,
-    /// Of these processors alone; of all if there are none.
+    /// The processors that count; empty: all of them.
     cpus: Vec<usize>,
 }
 
-/// The processors' ticks since boot, in the file's own unit.
+/// Ticks of processors since boot, in the unit of `/proc/stat`.
 #[derive(Clone, Copy)]
 struct Ticks {
     busy: f64,
@@ -24,56 +24,58 @@ struct Ticks {
     cpus: f64,
 }
 
-impl Others {
-    /// On all processors.
+impl HostLoad {
+    /// The load on all processors, from now on.
     pub(crate) fn watch() -> Self {
         Self::watch_on(&[])
     }
 
-    /// On these processors, to which this process is pinned.
+    /// The load on these processors, to which this process is pinned, from now on.
     pub(crate) fn watch_on(cpus: &[usize]) -> Self {
         let cpus = cpus.to_vec();
         Self { start: Instant::now(), own_s: own_s(), ticks: ticks(&cpus), cpus }
     }
 
     /// The share of the processors that other processes, the kernel and the hypervisor have used;
-    /// `None` where the system does not tell.
+    /// `None` if the system does not say.
     pub(crate) fn share(&self) -> Option<f64> {
         let (before, now) = (self.ticks?, ticks(&self.cpus)?);
         let wall = self.start.elapsed().as_secs_f64();
         let busy = (now.busy - before.busy) / (now.all - before.all);
         let own = (own_s() - self.own_s) / (wall * now.cpus);
-        Some((busy - own).max(0.0)).filter(|it| it.is_finite())
+        Some((busy - own).max(0.0)).filter(|share| share.is_finite())
     }
 
+    /// Whether that share is large enough to disturb a measurement.
     pub(crate) fn disturbed(&self) -> bool {
-        self.share().is_some_and(|it| it > DISTURBED)
+        self.share().is_some_and(|share| share > DISTURBED)
     }
 }
 
+/// CPU time of this process, in seconds.
 fn own_s() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// `/proc/stat`, proc_stat(5).
+/// The ticks in `/proc/stat`, proc_stat(5).
 fn ticks(cpus: &[usize]) -> Option<Ticks> {
     parse(&fs::read_to_string("/proc/stat").ok()?, cpus)
 }
 
-/// Of some processors; of all if there are none.
+/// The ticks of some processors; empty: of all of them.
 fn parse(stat: &str, cpus: &[usize]) -> Option<Ticks> {
-    let numbered = |it: &&str| {
-        it.strip_prefix("cpu").is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()))
+    let numbered = |line: &&str| {
+        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     if cpus.is_empty() {
-        let all = fields(stat.lines().find_map(|it| it.strip_prefix("cpu "))?)?;
+        let all = fields(stat.lines().find_map(|line| line.strip_prefix("cpu "))?)?;
         return Some(Ticks { cpus: stat.lines().filter(numbered).count() as f64, ..all });
     }
     let mut sum = Ticks { busy: 0.0, all: 0.0, cpus: cpus.len() as f64 };
     for cpu in cpus {
         let head = format!("cpu{cpu} ");
-        let one = fields(stat.lines().find_map(|it| it.strip_prefix(&head))?)?;
+        let one = fields(stat.lines().find_map(|line| line.strip_prefix(&head))?)?;
         sum.busy += one.busy;
         sum.all += one.all;
     }
@@ -81,8 +83,8 @@ fn parse(stat: &str, cpus: &[usize]) -> Option<Ticks> {
 }
 
 fn fields(line: &str) -> Option<Ticks> {
-    let fields: Vec<f64> = line.split_whitespace().map_while(|it| it.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; guests are in user already.
+    let fields: Vec<f64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; user includes guests.
     let [user, nice, system, idle, iowait, irq, softirq, steal] =
         <[f64; 8]>::try_from(fields.get(..8)?).ok()?;
     let busy = user + nice + system + irq + softirq + steal;
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_read_from_the_kernels_file() {
+    fn ticks_are_read_from_proc_stat() {
         let stat = "cpu  10 20 30 400 5 1 2 3 9 9\ncpu0 4 9 10 200 5 1 1 1 0 0\n\
                     cpu1 6 11 20 200 0 0 1 2 9 9\nintr 5\n";
         let all = parse(stat, &[]).unwrap();
