@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, thread};
 use record::Seconds;
 
 use super::*;
+use crate::sensing::Sensing;
 use crate::{
     config::Profile,
     experiment::{Records, plans, record_of},
@@ -127,9 +128,8 @@ fn settings_that_are_out_of_range_are_refused() {
     let (_scratch, folder) = folder();
     let sound = WorkerSettings {
         data_dir: None,
-        sysfs: None,
+        sensing: Sensing::default(),
         device: "cpu".into(),
-        plugins: Vec::new(),
         measured: false,
         isolation: IsolationConfig::default(),
         together: false,
