@@ -19,7 +19,7 @@ use record::{
     ProbeUse, RECORD_SCHEMA, RunRecord, RunSpec, Seconds, Served, Serving, SpanEnergy, Task,
     Timing, Trained, Warning, WarningKind, Watts, last_record, scan_journal, summarize_journal,
 };
-use report::{Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
+use report::{Formats, RECORDS_AT_ONCE, RecordSource, RunDigest, Runs, Target};
 use wattlab::{
     config::Profile,
     experiment::{Plan, RecordDigest, Records, plans},
@@ -324,7 +324,10 @@ impl RecordSource for Source {
 
 fn runs(path: &Path) -> Runs {
     let mut runs = Runs::default();
-    summarize_journal(path, Run::from, |_, run| runs.push(run)).unwrap().undamaged(path).unwrap();
+    summarize_journal(path, RunDigest::from, |_, run| runs.push(run))
+        .unwrap()
+        .undamaged(path)
+        .unwrap();
     runs.environment = last_record(path).unwrap().map(|record| record.environment);
     runs
 }
@@ -358,19 +361,18 @@ fn step(name: &str, folder: &Path) -> String {
             format!("{:.3} {:.4}", first.as_secs_f64(), begun.elapsed().as_secs_f64())
         }
         "analyze" => {
-            let results = report::results(&runs(&path), &Published::built_in());
+            let results = report::results(&runs(&path));
             results.claims.iter().map(|claim| claim.verdict.word()).collect::<Vec<_>>().join(",")
         }
         "render" => {
-            let (runs, published) = (runs(&path), Published::built_in());
-            let results = report::results(&runs, &published);
+            let runs = runs(&path);
+            let results = report::results(&runs);
             let begun = Instant::now();
             let insights = wattlab::insight::of_searches(&runs.rows.trials);
             let insight = begun.elapsed().as_secs_f64();
-            let document =
-                report::document(&runs, &results, &published, Target::default(), &insights);
+            let document = report::document(&runs, &results, Target::default(), &insights);
             let folder = folder.join("report");
-            let files = report::write(&document, &folder).unwrap();
+            let files = report::write(&document, &folder, &Formats::all()).unwrap();
             report::write_records(&Source(path), &runs, &files, &folder).unwrap();
             let page = fs::metadata(folder.join("index.html")).unwrap().len();
             format!(

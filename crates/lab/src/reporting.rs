@@ -9,20 +9,26 @@ use anyhow::Context;
 use record::{
     Experiment, JournalError, Results, RunRecord, last_record, scan_journal, summarize_journal,
 };
-use report::{Document, Published, RECORDS_AT_ONCE, RecordSource, Run, Runs, Target};
+use report::{Document, Formats, RECORDS_AT_ONCE, RecordSource, RunDigest, Runs, Target};
 
 use crate::{Failure, insight, output::write_whole};
 
-/// Computes findings from the journal in a folder and writes `results.json` and `report/` there;
-/// `target` is the accuracy whose energy cost is shown.
+/// Computes findings from the journal in a folder and writes `results.json` and `report/` there.
+///
+/// `target` is the accuracy whose energy cost is shown. The tables of all records are written only
+/// with [`Formats::all`].
 ///
 /// # Errors
 ///
 /// If there is no readable journal, or the folder cannot be written.
-pub(crate) fn write_report(folder: &Path, target: Target) -> Result<Results, Failure> {
+pub(crate) fn write_report(
+    folder: &Path,
+    target: Target,
+    formats: &Formats,
+) -> Result<Results, Failure> {
     let source = JournalFile::of(folder);
     let runs = source.runs().map_err(Failure::bad_input)?;
-    written(&source, &runs, folder, target).map_err(Failure::run_time)
+    written(&source, &runs, folder, target, formats).map_err(Failure::run_time)
 }
 
 fn written(
@@ -30,18 +36,20 @@ fn written(
     runs: &Runs,
     folder: &Path,
     target: Target,
+    formats: &Formats,
 ) -> Result<Results, anyhow::Error> {
-    let published = Published::built_in();
-    let results = report::results(runs, &published);
+    let results = report::results(runs);
     let insights = insight::of_searches(&runs.rows.trials);
-    let document: Document = report::document(runs, &results, &published, target, &insights);
+    let document: Document = report::document(runs, &results, target, &insights);
     let path = folder.join("results.json");
     let mut json = serde_json::to_vec_pretty(&results)?;
     json.push(b'\n');
     write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
     let report = folder.join("report");
-    let files = report::write(&document, &report)?;
-    report::write_records(source, runs, &files, &report)?;
+    let files = report::write(&document, &report, formats)?;
+    if *formats == Formats::all() {
+        report::write_records(source, runs, &files, &report)?;
+    }
     Ok(results)
 }
 
@@ -62,7 +70,7 @@ impl JournalFile {
     /// What the report needs of each run.
     pub(crate) fn runs(&self) -> Result<Runs, JournalError> {
         let mut runs = Runs::default();
-        let state = summarize_journal(&self.path, Run::from, |_, run| runs.push(run))?;
+        let state = summarize_journal(&self.path, RunDigest::from, |_, run| runs.push(run))?;
         state.undamaged(&self.path)?;
         runs.environment = last_record(&self.path)?.map(|record| record.environment);
         Ok(runs)

@@ -24,7 +24,7 @@ fn main() {
 /// The table of `BENCHMARKS.md`: medians on the same data in the same run.
 fn beside_peers(python: &OsStr) {
     let (response, factors) = study();
-    let [conv, linear, relu] = [0, 1, 2].map(|it: usize| levels(&factors[it]));
+    let [conv, linear, relu] = [0, 1, 2].map(|index: usize| levels(&factors[index]));
     let input = json!({
         "response": response, "factors": { "conv": conv, "linear": linear, "relu": relu },
     });
@@ -93,8 +93,9 @@ fn median_seconds(run: &dyn Fn()) -> f64 {
 fn bca_of_a_mean(response: &[f64]) -> f64 {
     let bootstrap =
         Bootstrap { resamples: 2000, confidence: 0.95, seed: 1, method: BootstrapMethod::Bca };
-    let mean =
-        |rows: &[usize]| Some(rows.iter().map(|it| response[*it]).sum::<f64>() / rows.len() as f64);
+    let mean = |rows: &[usize]| {
+        Some(rows.iter().map(|row| response[*row]).sum::<f64>() / rows.len() as f64)
+    };
     bootstrap.interval(&Units::rows(384), mean).unwrap().interval.low
 }
 

@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeMap, env, path::Path, process::ExitCode};
 
-use record::{Evidence, Finding, Origin, Verdict};
+use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
-    Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Line, LinePlot, LinePoint, Mark,
-    Plot, Point, PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table,
-    claim_id, write,
+    AssessedClaim, Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Formats, Line,
+    LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Section, Shape,
+    StripGroup, StripPlot, Table, assessed, write,
 };
 
 #[expect(clippy::print_stderr, reason = "an example that says why it failed")]
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         eprintln!("expected a folder to write to");
         return ExitCode::from(2);
     };
-    match write(&gallery(), Path::new(&folder)) {
+    match write(&gallery(), Path::new(&folder), &Formats::all()) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -65,44 +65,50 @@ fn gallery() -> Document {
     }
 }
 
-fn findings() -> Vec<Finding> {
+fn findings() -> Vec<AssessedClaim> {
     let finding = |id,
                    statement: &str,
                    verdict,
                    published: &[(&str, f64)],
                    ours: &[f64],
                    effect: &str,
-                   ci| Finding {
-        id,
-        statement: statement.into(),
-        criterion: "Supported if the whole 95 % interval lies above zero, contradicted if it lies \
+                   ci| {
+        assessed(Finding {
+            id,
+            statement: statement.into(),
+            criterion:
+                "Supported if the whole 95 % interval lies above zero, contradicted if it lies \
                     below, otherwise inconclusive."
-            .into(),
-        published: published.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
-        measured: published
-            .iter()
-            .zip(ours)
-            .map(|((name, _), value)| ((*name).to_owned(), Some(*value)))
-            .collect::<BTreeMap<_, _>>(),
-        verdict,
-        reason: "Gallery data: over 8 repetitions the interval lies where the verdict says.".into(),
-        evidence: Evidence {
-            test: "Paired bootstrap over seeds, 10,000 resamples".into(),
-            statistic: Some(4.31),
-            p: Some(0.0004),
-            effect: ci,
-            effect_name: effect.into(),
-            ci95: ci.map(|it: f64| [it - 0.2 * it.abs(), it + 0.3 * it.abs()]),
-            n: 1_536,
-        },
-        energy_origin: Some(Origin::Estimated),
-        data: "invented, 8 repetitions of 64 trials".into(),
-        caveats: vec!["Two repetitions make wide intervals; `--profile paper` makes eight.".into()],
+                    .into(),
+            published: published.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            measured: published
+                .iter()
+                .zip(ours)
+                .map(|((name, _), value)| ((*name).to_owned(), Some(*value)))
+                .collect::<BTreeMap<_, _>>(),
+            verdict,
+            reason: "Gallery data: over 8 repetitions the interval lies where the verdict says."
+                .into(),
+            evidence: Evidence {
+                test: "Paired bootstrap over seeds, 10,000 resamples".into(),
+                statistic: Some(4.31),
+                p: Some(0.0004),
+                effect: ci,
+                effect_name: effect.into(),
+                ci95: ci.map(|size: f64| [size - 0.2 * size.abs(), size + 0.3 * size.abs()]),
+                n: 1_536,
+            },
+            energy_origin: Some(Origin::Estimated),
+            data: "invented, 8 repetitions of 64 trials".into(),
+            caveats: vec![
+                "Two repetitions give wide intervals; `--profile paper` has eight.".into(),
+            ],
+        })
     };
     use Verdict::{Contradicted, Inconclusive, Supported};
     vec![
         finding(
-            claim_id::RQ1_BAYESIAN_DOMINATES,
+            ClaimId::new("rq1-bayesian-dominates"),
             "Bayesian optimization dominates random and grid search: it finds better configurations and wastes fewer joules on bad ones.",
             Inconclusive,
             &[
@@ -118,7 +124,7 @@ fn findings() -> Vec<Finding> {
             Some(-0.12),
         ),
         finding(
-            claim_id::RQ2_CONV_DOMINATES,
+            ClaimId::new("rq2-conv-dominates"),
             "Of convolutional layers, linear layers and ReLU, convolutional layers cost by far the most training energy.",
             Supported,
             &[("eta_sq_conv", 0.9898), ("eta_sq_linear", 0.0055), ("eta_sq_relu", 0.0017)],
@@ -127,7 +133,7 @@ fn findings() -> Vec<Finding> {
             Some(0.62),
         ),
         finding(
-            claim_id::RQ3_HALVED_BY_SMALLER_NETWORK,
+            ClaimId::new("rq3-halved-by-smaller-network"),
             "The energy of training can be halved by a smaller network.",
             Supported,
             &[("saving_share_fashion_mnist", 0.488), ("accuracy_cost_points_fashion_mnist", 0.74)],
@@ -136,7 +142,7 @@ fn findings() -> Vec<Finding> {
             Some(0.61),
         ),
         finding(
-            claim_id::RQ4_BATCHING_MATTERS,
+            ClaimId::new("rq4-batching-matters"),
             "Batching has a significant effect on the energy and the response time of inference.",
             Contradicted,
             &[("pilot_energy_greedy_over_fixed_16", 0.891)],
@@ -145,7 +151,7 @@ fn findings() -> Vec<Finding> {
             Some(0.021),
         ),
         finding(
-            claim_id::RQ5_ENERGY_RISES,
+            ClaimId::new("rq5-energy-rises"),
             "The energy of inference of vision networks rises steadily over the years, more steeply than their accuracy.",
             Inconclusive,
             &[],
@@ -193,9 +199,10 @@ fn tuning() -> Section {
     let reach = |values: [f64; 4]| -> Vec<Option<Mark>> {
         values
             .iter()
-            .map(|it| {
-                it.is_finite()
-                    .then_some(Mark { value: *it, interval: Some([it * 0.82, it * 1.25]) })
+            .map(|value| {
+                value
+                    .is_finite()
+                    .then_some(Mark { value: *value, interval: Some([value * 0.82, value * 1.25]) })
             })
             .collect()
     };
@@ -246,7 +253,7 @@ fn tuning() -> Section {
         id: "rq1".into(),
         heading: "RQ1: How to search hyper-parameters".into(),
         question: "Which strategy reaches a good accuracy for the fewest joules?".into(),
-        claims: vec![claim_id::RQ1_BAYESIAN_DOMINATES],
+        claims: vec![ClaimId::new("rq1-bayesian-dominates")],
         paragraphs: vec![
             "Each strategy may train 64 networks. The figure shows the best validation accuracy so far, averaged over repetitions; the band is the 95 % bootstrap interval over seeds.".into(),
         ],
@@ -316,14 +323,14 @@ fn layers() -> Section {
         id: "rq2-rq3".into(),
         heading: "RQ2 and RQ3: What layers cost".into(),
         question: "Which layers cost energy, and what does a smaller network lose?".into(),
-        claims: vec![claim_id::RQ2_CONV_DOMINATES, claim_id::RQ3_HALVED_BY_SMALLER_NETWORK],
+        claims: vec![ClaimId::new("rq2-conv-dominates"), ClaimId::new("rq3-halved-by-smaller-network")],
         paragraphs: vec!["A full factorial of convolution blocks, linear layers and ReLU, in complete blocks of seed and setting.".into()],
         figures: vec![
             figure("rq2-strip", "Training energy of every network of the factorial", "A dot is a training; the box spans the quartiles, the line is the median; 96 trainings a row.", Plot::Strip(StripPlot {
                 value: Axis::energy("energy of a training", "J", Origin::Estimated),
                 groups: cells.iter().enumerate().map(|(row, cell)| StripGroup {
                     name: name(*cell),
-                    values: (0..96).map(|it| joules(*cell) * (1.0 + 0.05 * (noise(it + 97 * row) + noise(it * 3 + row)))).chain([f64::NAN]).collect(),
+                    values: (0..96).map(|index| joules(*cell) * (1.0 + 0.05 * (noise(index + 97 * row) + noise(index * 3 + row)))).chain([f64::NAN]).collect(),
                 }).collect(),
                 references: vec![Reference { value: 857.0, label: "1 conv layer, as published".into() }],
             })),
@@ -331,8 +338,8 @@ fn layers() -> Section {
                 value: Axis::new("change against the larger network", "%"),
                 categories: vec!["4 → 1 conv layers".into(), "7 → 3 linear layers".into(), "without ReLU".into()],
                 series: vec![
-                    ("energy saved".into(), [48.8, 4.7, 2.7].map(|it| Some(Mark { value: it, interval: Some([it - 1.9, it + 1.4]) })).to_vec()),
-                    ("accuracy lost, in points".into(), [0.74, -0.47, -0.17].map(|it| Some(Mark { value: it, interval: Some([it - 0.6, it + 0.6]) })).to_vec()),
+                    ("energy saved".into(), [48.8, 4.7, 2.7].map(|value| Some(Mark { value: value, interval: Some([value - 1.9, value + 1.4]) })).to_vec()),
+                    ("accuracy lost, in points".into(), [0.74, -0.47, -0.17].map(|value| Some(Mark { value: value, interval: Some([value - 0.6, value + 0.6]) })).to_vec()),
                 ],
                 references: Vec::new(),
             })),
@@ -377,7 +384,7 @@ fn batching() -> Section {
         question:
             "Does batching change energy and response time, and does it depend on the network?"
                 .into(),
-        claims: vec![claim_id::RQ4_BATCHING_MATTERS],
+        claims: vec![ClaimId::new("rq4-batching-matters")],
         paragraphs: vec![
             "Requests arrive at 16/s; the server takes a fixed batch or greedily what waits."
                 .into(),
@@ -474,7 +481,7 @@ fn timeline() -> Section {
         id: "rq5".into(),
         heading: "RQ5: A decade of vision networks".into(),
         question: "Does the energy of inference rise faster than accuracy?".into(),
-        claims: vec![claim_id::RQ5_ENERGY_RISES],
+        claims: vec![ClaimId::new("rq5-energy-rises")],
         paragraphs: vec![
             "Energy of inference here, ImageNet accuracy as torchvision publishes it.".into(),
         ],

@@ -6,36 +6,44 @@ mod claim;
 mod document;
 mod export;
 mod insight;
+mod number;
 mod page;
 mod pareto;
 mod plot;
 mod raw_study;
+mod slug;
 pub mod stats;
 
+#[cfg(feature = "pdf")]
+pub use crate::export::pdf;
+#[cfg(feature = "parquet")]
+pub use crate::export::records_parquet;
 pub use crate::{
     chapter::{Target, document, reference_document, reference_findings},
-    claim::id as claim_id,
     claim::{
-        Difference, EffectShare, Estimate, FolderComparison, InferRow, LayerRow, OurEffect,
-        Published, PublishedClaim, PublishedNetwork, QueueRow, Rows, Run, Runs, Search, TrialRow,
-        VerdictChange, compare_folders, effect_shares, findings, network_means, origin_of,
-        policy_title, results, searches,
+        CLAIMS, Claim, ClaimFigure, Difference, Effect, Estimate, FolderComparison, InferRow,
+        LayerRow, MAX_RECORDS, NetworkMean, PublishedNetwork, Question, QueueRow, Response, Rows,
+        RunDigest, Runs, Search, TrialRow, VerdictChange, assessed, compare_folders, findings,
+        network_means, origin_of, policy_title, results, searches,
     },
-    document::{Banner, Cell, Column, ColumnKind, Document, Figure, Number, Section, Table},
+    document::{
+        AssessedClaim, Banner, Cell, ClaimEffect, Column, ColumnKind, Document, KeyFigure, Number,
+        Section, Table, Unit,
+    },
     export::{
-        MOST_RECORDS, RECORDS_AT_ONCE, RecordSource, STUDIES_BIB, WholeFile, csv, emissions_csv,
-        latex, markdown, pdf, records_csv, records_parquet, ro_crate, write, write_records,
-        write_records_csv, write_records_parquet,
+        EXPORTERS, Exporter, FormatError, Formats, RECORDS_AT_ONCE, RecordExporter, RecordSource,
+        STUDIES_BIB, WholeFile, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
+        write_records,
     },
     insight::{
         Dependence, Importance, Landscape, SearchInsight, SearchParameter, Share, Subject, Tried,
     },
     page::html,
-    pareto::{Frontier, Trade},
+    pareto::{ParetoFront, TradeOff},
     plot::{
-        Axis, CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Plot,
-        Point, PointPlot, PointSeries, Quantity, Reference, Scale, Shape, StripGroup, StripPlot,
-        Trace, svg,
+        Axis, AxisScale, AxisUnit, CategoryPlot, Coordinate, CoordinatePlot, Figure, Line,
+        LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Shape,
+        StripGroup, StripPlot, Trace, svg,
     },
-    raw_study::{PublishedTerm, RawStudy, RawStudyError},
+    raw_study::{EffectShare, OurEffect, PublishedTerm, RawStudy, RawStudyError, effect_shares},
 };

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, anyhow};
 use record::{RESULTS_SCHEMA, Results};
-use report::claim_id;
+use report::CLAIMS;
 
 use crate::{Failure, output};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let problems = problems(&results, args);
     for claim in &results.claims {
         let origin = claim.energy_origin.map_or("no joules", record::Origin::word);
-        output::print(&format!("{:<32} {:<13} {origin}", claim.id.as_str(), claim.verdict.word()));
+        output::print(&format!("{:<32} {:<13} {origin}", claim.id, claim.verdict.word()));
     }
     if problems.is_empty() {
         return Ok(());
@@ -51,10 +51,10 @@ fn problems(results: &Results, args: &Args) -> Vec<String> {
     if results.schema != RESULTS_SCHEMA {
         problems.push(format!("schema `{}`, expected `{RESULTS_SCHEMA}`", results.schema));
     }
-    for id in claim_id::ALL {
-        match results.claims.iter().filter(|claim| claim.id == id).count() {
+    for claim in CLAIMS {
+        match results.claims.iter().filter(|finding| finding.id == claim.id).count() {
             1 => {}
-            n => problems.push(format!("{n} verdicts on `{id}`, expected 1")),
+            n => problems.push(format!("{n} verdicts on `{}`, expected 1", claim.id)),
         }
     }
     for file in ["journal.jsonl", "report/index.html", "report/report.md"] {

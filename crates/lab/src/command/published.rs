@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::report::{Published, RawStudy, Target};
+use ::report::{Formats, RawStudy, Target};
 use serde_json::json;
 
 use crate::{Failure, insight, output, progress, reporting};
@@ -25,20 +25,20 @@ pub(super) fn run(
     } else {
         Vec::new()
     };
-    let published = Published::built_in();
     let unfit = |error| {
         let place = format!("the trainings in `{}/rq2_*.csv`", folder_of_raw.display());
         Failure::BadInput(anyhow::Error::new(error).context(place))
     };
     let insights = insight::of_searches(&reference.trials);
-    let document = ::report::reference_document(&reference, &ours, &published, target, &insights)
-        .map_err(unfit)?;
+    let document =
+        ::report::reference_document(&reference, &ours, target, &insights).map_err(unfit)?;
     let effects = ::report::effect_shares(&reference, &ours).map_err(unfit)?;
     let folder = out.join("published");
-    ::report::write(&document, &folder).map_err(Failure::run_time)?;
+    ::report::write(&document, &folder, &Formats::all()).map_err(Failure::run_time)?;
+    let findings: Vec<_> = document.findings.iter().map(|claim| &claim.finding).collect();
     let results = json!({
         "schema": "wattlab.published/1",
-        "claims": document.findings,
+        "claims": findings,
         "effects": effects,
     });
     let text = serde_json::to_vec_pretty(&results).map_err(Failure::run_time)?;
@@ -46,18 +46,21 @@ pub(super) fn run(
     if as_json {
         return output::print_json(&results);
     }
-    for claim in &document.findings {
-        let (slug, verdict) = (claim.id.as_str(), claim.verdict.word());
-        output::print(&format!("{slug:<32} {verdict:<13} {}", claim.reason));
+    for finding in findings {
+        let (id, verdict) = (&finding.id, finding.verdict.word());
+        output::print(&format!("{id:<32} {verdict:<13} {}", finding.reason));
     }
     for effect in &effects {
         let share = effect.confirmed_share.map_or_else(
             || "not published".to_owned(),
-            |it| format!("{:.4} % of the published", it * 100.0),
+            |share| format!("{:.4} % of the published", share * 100.0),
         );
         output::print(&format!(
             "{:<14} {:<9} {:<32} η² {:.6}, {share}",
-            effect.data, effect.response, effect.term, effect.reproduced_eta_sq
+            effect.data,
+            effect.response.key(),
+            effect.term,
+            effect.reproduced_eta_sq
         ));
     }
     progress::line(&format!("report: {}", folder.join("index.html").display()));

@@ -86,8 +86,8 @@ fn folders_that_cannot_be_compared() {
         (["a", "none", "--threshold", "0.1"], ["none/journal.jsonl", "check that the folder"]),
         (["none", "a", "--threshold", "0.1"], ["none/journal.jsonl", "check that the folder"]),
         (["a", "damaged", "--threshold", "0.1"], ["line 1", "damaged/journal.jsonl"]),
-        (["a", "other", "--threshold", "0.1"], ["no cell in common", "one profile"]),
-        (["a", "empty", "--threshold", "0.1"], ["no cell in common", "one profile"]),
+        (["a", "other", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),
+        (["a", "empty", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),
         (["a", "b", "--threshold", "NaN"], ["`--threshold` is NaN", "a share from 0"]),
         (["a", "b", "--threshold", "=-1"], ["--threshold", "-1"]),
     ] {

@@ -11,6 +11,7 @@ mod measure;
 mod model;
 mod pipe;
 mod published;
+mod report;
 mod reproduce;
 mod sensing;
 mod simulate;

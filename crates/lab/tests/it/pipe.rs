@@ -34,7 +34,7 @@ fn wide(folder: &Path) {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     wide(folder);
@@ -65,7 +65,7 @@ fn a_reader_that_has_enough_is_no_error() {
 }
 
 #[test]
-fn lost_output_is_an_error() {
+fn output_that_cannot_be_written_is_an_error() {
     let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
         println!("skipped: no /dev/full here");
         return;

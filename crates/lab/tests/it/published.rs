@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{run, stats::reference, stderr};
 
 #[test]
-fn the_published_tables_are_confirmed() {
+fn the_published_tables_are_reproduced_from_the_raw_data() {
     let Some(reference) = reference() else { return };
     let folder = tempfile::tempdir().unwrap();
     let reference = reference.to_string_lossy();
@@ -21,9 +21,9 @@ fn the_published_tables_are_confirmed() {
         let share = effect["confirmed_share"].as_f64().unwrap();
         assert!((share - 1.0).abs() < 1e-6, "{effect}");
     }
-    // What does not survive that repeats are not independent.
+    // Not significant once repeats are not taken as independent.
     let three_way = "linear_layers:conv_layers:relu";
-    let three_way = effects.iter().find(|it| it["term"] == three_way).unwrap();
+    let three_way = effects.iter().find(|effect| effect["term"] == three_way).unwrap();
     assert!(three_way["p"].as_f64().unwrap() < 1e-6);
     assert!(
         (three_way["p_of_setting_means"].as_f64().unwrap() - 0.23).abs() < 0.005,
@@ -31,11 +31,13 @@ fn the_published_tables_are_confirmed() {
     );
 
     let claims = found["claims"].as_array().unwrap();
-    assert!(claims.iter().all(|it| it["verdict"] == "supported"), "{claims:#?}");
+    assert!(claims.iter().all(|claim| claim["verdict"] == "supported"), "{claims:#?}");
     let saving = claims[2]["measured"]["saving_share_fashion_mnist"].as_f64().unwrap();
     assert!((saving - 0.488).abs() < 5e-4, "{saving}");
     let page = fs::read_to_string(folder.path().join("out/published/index.html")).unwrap();
-    assert!(page.contains("published η²") && page.contains("tell as much as about 191"));
+    assert!(
+        page.contains("published η²") && page.contains("carry as much information as about 191")
+    );
     assert!(!page.contains("NaN"));
     assert!(page.contains("95\u{202f}% of the best test accuracy"), "the usual target of RQ1");
 
@@ -44,12 +46,12 @@ fn the_published_tables_are_confirmed() {
     let shares = folder.path().join("out/published/tables/rq1-fashion-mnist-three-importance.csv");
     let shares = fs::read_to_string(shares).unwrap();
     let of = |parameter: &str| -> Vec<f64> {
-        let lines = shares.lines().map(|it| it.split(',').collect::<Vec<_>>());
-        lines.filter(|it| it[1] == parameter).map(|it| it[2].parse().unwrap()).collect()
+        let lines = shares.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        lines.filter(|line| line[1] == parameter).map(|line| line[2].parse().unwrap()).collect()
     };
     assert_eq!((of("learning rate").len(), of("β2").len()), (3, 3), "{shares}");
-    assert!(of("learning rate").iter().all(|it| *it > 60.0), "{shares}");
-    assert!(of("β2").iter().all(|it| *it < 3.0), "{shares}");
+    assert!(of("learning rate").iter().all(|share| *share > 60.0), "{shares}");
+    assert!(of("β2").iter().all(|share| *share < 3.0), "{shares}");
     let drawn = folder
         .path()
         .join("out/published/figures/rq1-fashion-mnist-three-coordinates-simplecnn.csv");
@@ -64,19 +66,19 @@ fn the_published_tables_are_confirmed() {
 }
 
 #[test]
-fn raw_files_that_cannot_be_used() {
+fn unusable_raw_files_are_refused_with_the_line_and_the_column() {
     let folder = tempfile::tempdir().unwrap();
     let head = "linear_layers,conv_layers,relu,lr,beta1,beta2,energy_j,accuracy\n";
     let trial = "dataset,parameters,network,strategy,trial,energy_j,accuracy\n";
     let rows = [
-        ("", String::new(), "holds none of the studies' raw files"),
+        ("", String::new(), "has none of the study's raw files"),
         ("rq2_a.csv", format!("{head}3,1,0,0.1,0.9,0.9,-5,0.5\n"), "line 2: `energy_j` is `-5`"),
         (
             "rq2_a.csv",
             format!("{head}3,1,0,0.1,0.9,0.9,5,NaN\n"),
             "`accuracy` is `NaN`, expected a share",
         ),
-        ("rq2_a.csv", format!("{head}3,1,0,0.1,0.9,0.9,five,1\n"), "fetch it again"),
+        ("rq2_a.csv", format!("{head}3,1,0,0.1,0.9,0.9,five,1\n"), "download it again"),
         (
             "rq2_a.csv",
             format!("{head}3,1,0,0.1,0.9,0.9,5,1\n"),

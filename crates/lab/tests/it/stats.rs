@@ -49,7 +49,7 @@ fn same(found: &Value, expected: &Value, what: &str) {
 const FACTORS: &str = "linear_layers,conv_layers,relu";
 
 #[test]
-fn the_studys_tables() {
+fn the_studys_published_tables_are_reproduced() {
     let Some(folder) = reference() else { return };
     let file = folder.join("rq2_fashion_mnist.csv").to_string_lossy().into_owned();
     let (published, expected) =
@@ -91,13 +91,14 @@ fn the_studys_tables() {
 }
 
 #[test]
-fn the_studys_flaws_are_said() {
+fn cautions_name_the_flaws_of_the_studys_design() {
     let Some(folder) = reference() else { return };
     let file = folder.join("rq2_fashion_mnist.csv").to_string_lossy().into_owned();
     let args = ["stats", "anova", &file, "--response", "energy_j", "--factors", FACTORS, "--json"];
     let found = json(&args);
     let cautions = found["cautions"].as_array().unwrap();
-    let kinds: Vec<&str> = cautions.iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        cautions.iter().map(|caution| caution["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["dependent", "confounded", "not-normal", "unequal-spread", "drift"]);
     let text = |at: usize| cautions[at]["text"].as_str().unwrap();
     assert!(text(0).contains("`lr, beta1, beta2`") && text(0).contains("about 191"), "{}", text(0));
@@ -111,7 +112,9 @@ fn the_studys_flaws_are_said() {
     same(&pair["cliffs_delta"]["value"], &(-sizes["cliffs_delta"].as_f64().unwrap()).into(), "δ");
     same(&pair["t_test"]["t"], &(-sizes["welch_t"].as_f64().unwrap()).into(), "t");
     same(&pair["rank_test"]["p"], &sizes["p_mwu_asymptotic_cc"], "p of U");
-    assert!(compare["cautions"].as_array().unwrap().iter().any(|it| it["kind"] == "marginal"));
+    assert!(
+        compare["cautions"].as_array().unwrap().iter().any(|caution| caution["kind"] == "marginal")
+    );
 }
 
 const SMALL: &str = "a,b,seed,y,note\n0,x,1,1.0,u\n0,y,2,2.5,v\n1,x,1,3.0,w\n1,y,2,4.0,x\n\
@@ -126,7 +129,7 @@ fn with(text: &str, args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn tables_for_people() {
+fn results_are_printed_as_aligned_tables() {
     let args = ["stats", "anova", "d.csv", "--response", "y", "--factors", "a,b"];
     let (code, stdout, message) = with(SMALL, &args);
     assert_eq!(code, Some(0), "{message}");
@@ -142,19 +145,22 @@ fn tables_for_people() {
     a     0.7444 [0.0000 to 0.8702]  0.9284 [0.4072 to 0.9621]   0.7197 [0.0000 to 0.8583]
     b     0.1975 [0.0000 to 0.6012]  0.7748 [0.0210 to 0.8850]   0.1806 [0.0000 to 0.5910]
     a:b   0.0007 [0.0000 to 0.1306]  0.0118 [0.0000 to 0.3885]  −0.0135 [0.0000 to 0.0000]
-    caution (not-normal): The residuals are not normal (Shapiro-Wilk W = 0.807, p = 3.4e-2). With few rows read the rank test beside the analysis of variance.
+    caution (not-normal): The residuals are not normal (Shapiro-Wilk W = 0.807, p = 3.4e-2). With few rows, also read a rank test.
     ");
     let args = ["stats", "compare", "d.csv", "--response", "y", "--factor", "a"];
     let (code, stdout, message) = with(SMALL, &args);
     assert_eq!(code, Some(0), "{message}");
-    assert!(stdout.contains("Cliff's δ") && stdout.contains("read for 0 and 1"), "{stdout}");
+    assert!(
+        stdout.contains("Cliff's δ") && stdout.contains("test to read for 0 and 1"),
+        "{stdout}"
+    );
     let (code, paired, message) = with(SMALL, &[args.as_slice(), &["--paired", "seed"]].concat());
     assert_eq!(code, Some(0), "{message}");
     assert!(paired.contains("Wilcoxon"), "{paired}");
 }
 
 #[test]
-fn data_that_cannot_be_analyzed() {
+fn unfit_data_are_refused_with_the_column_and_a_remedy() {
     let anova = ["stats", "anova", "d.csv", "--response", "y", "--factors", "a,b"];
     let rows: [(&str, String, &[&str], &[&str]); 14] = [
         (
@@ -204,14 +210,14 @@ fn data_that_cannot_be_analyzed() {
             "missing cell",
             SMALL
                 .lines()
-                .filter(|it| !it.starts_with("1,y"))
-                .fold(String::new(), |text, it| text + it + "\n"),
+                .filter(|line| !line.starts_with("1,y"))
+                .fold(String::new(), |text, line| text + line + "\n"),
             &anova,
             &["`a`, `b`", "cell `a=1, b=y`", "--main-effects"],
         ),
         (
             "one observation a cell",
-            SMALL.lines().take(5).fold(String::new(), |text, it| text + it + "\n"),
+            SMALL.lines().take(5).fold(String::new(), |text, line| text + line + "\n"),
             &anova,
             &["4 observations for 4 parameters", "repeat the cells", "--main-effects"],
         ),
@@ -247,7 +253,7 @@ fn data_that_cannot_be_analyzed() {
 }
 
 #[test]
-fn trailing_empty_rows_are_left_out_and_said() {
+fn empty_rows_are_ignored_and_counted_in_a_caution() {
     let text = format!("{SMALL},,,,\n,,,,\n");
     let args = ["stats", "kruskal", "d.csv", "--response", "y", "--factor", "a", "--json"];
     let (code, stdout, message) = with(&text, &args);

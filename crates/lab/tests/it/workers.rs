@@ -244,7 +244,7 @@ fn sensors_that_measure_all_runs_allow_one_run_at_a_time_unless_the_profile_says
         assert!(kinds.contains(&record::WarningKind::SharedDomain), "{kinds:?}");
     }
     let page = fs::read_to_string(folder.join("allowed/report/report.md")).unwrap();
-    assert!(page.contains("while other runs used the same sensors"), "{page}");
+    assert!(page.contains("shared their sensors with other runs"), "{page}");
 }
 
 #[test]
@@ -275,5 +275,5 @@ fn a_run_is_repeated_while_other_processes_use_the_machine() {
         assert_eq!(told, share > 0.01, "{share}");
     }
     let page = fs::read_to_string(folder.join("busy/report/report.md")).unwrap();
-    assert!(page.contains("while others used the machine"), "{page}");
+    assert!(page.contains("other processes used the machine"), "{page}");
 }

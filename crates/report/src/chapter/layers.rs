@@ -1,4 +1,4 @@
-//! RQ2 and RQ3: what layers cost, and what a smaller network saves and loses.
+//! RQ2 and RQ3: the energy of layers, and the energy and accuracy of smaller networks.
 
 use record::StudyNetwork;
 
@@ -7,10 +7,9 @@ use super::{
     not_run,
 };
 use crate::{
-    claim::id as claim_id,
-    claim::{Block, Factorial, LayerRow, Response, origin_of},
-    document::{Cell, Column, Figure, Section, Table},
-    plot::{Axis, CategoryPlot, Mark, Plot, Point},
+    claim::{Block, Factorial, LayerRow, Question, Response, origin_of},
+    document::{Cell, Column, Section, Table},
+    plot::{Axis, CategoryPlot, Figure, Mark, Plot, Point},
     stats,
 };
 
@@ -18,10 +17,10 @@ pub(super) fn costs(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
     let mut section = not_run(
         "rq2",
         "RQ2: layers",
-        "What do convolutional, linear and ReLU layers cost in training?",
-        vec![claim_id::RQ2_CONV_DOMINATES],
+        "How much training energy do convolutional layers, linear layers and ReLU use?",
+        Question::Layers,
     );
-    let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
+    let Some(origin) = origin_of(rows.iter().map(|row| row.energy.origin)) else { return section };
     for set in sets {
         let (data, blocks, cells) = (set.data, &set.blocks, &set.cells);
         let marks = cells.iter().map(|cell| {
@@ -32,14 +31,14 @@ pub(super) fn costs(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
             id: format!("rq2-cells-{data}"),
             title: format!("Energy of a training by its layers ({data})"),
             caption: format!(
-                "Mean of {} blocks (one seed, one optimizer setting) with its 95 % bootstrap interval \
-                 over blocks.",
+                "Mean over {} blocks (a block is one seed and one optimizer setting) with a 95 % \
+                 bootstrap interval over blocks.",
                 blocks.len()
             ),
-            alt: "Bars of energy, one a cell of the factorial.".to_owned(),
+            alt: "Bars: energy of each cell of the factorial.".to_owned(),
             plot: Plot::Bars(CategoryPlot {
                 value: Axis::energy("energy of a training", "J", origin).from_zero(),
-                categories: cells.iter().map(|it| title(*it)).collect(),
+                categories: cells.iter().map(|cell| title(*cell)).collect(),
                 series: vec![("energy".to_owned(), marks.collect())],
                 references: Vec::new(),
             }),
@@ -54,15 +53,15 @@ pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
     let mut section = not_run(
         "rq3",
         "RQ3: complexity",
-        "How much energy does a smaller network save, and what accuracy does that cost?",
-        vec![claim_id::RQ3_HALVED_BY_SMALLER_NETWORK, claim_id::RQ3_DIMINISHING_RETURNS],
+        "How much energy does a smaller network save, and how much accuracy does it lose?",
+        Question::Complexity,
     );
-    let Some(origin) = origin_of(rows.iter().map(|it| it.energy.origin)) else { return section };
+    let Some(origin) = origin_of(rows.iter().map(|row| row.energy.origin)) else { return section };
     let mut table = Table::new(
         "rq3-contrasts",
-        "From the most to the fewest convolution blocks, averaged over the other factors; 95 % \
-         bootstrap intervals over blocks. The study: 48.8 % for 0.74 points (Fashion-MNIST), 39.9 % \
-         for 6.67 points (CIFAR-10).",
+        "Change from the most to the fewest convolution blocks, averaged over the other factors, with \
+         95 % bootstrap intervals over blocks. The study saved 48.8 % for 0.74 points of accuracy \
+         (Fashion-MNIST) and 39.9 % for 6.67 points (CIFAR-10).",
         [
             Column::text("data"),
             Column::text("change"),
@@ -80,7 +79,7 @@ pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
                 x: energy.value,
                 y: accuracy.value * 100.0,
                 x_interval: energy.ci95,
-                y_interval: accuracy.ci95.map(|it| it.map(|end| end * 100.0)),
+                y_interval: accuracy.ci95.map(|ends| ends.map(|end| end * 100.0)),
                 label: title(cell),
             })
         });
@@ -95,7 +94,7 @@ pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
             &format!("rq3-accuracy-{data}"),
             &format!("Accuracy against energy of a training ({data})"),
             &format!(
-                "A point is a cell: mean of {} blocks, 95 % bootstrap intervals.",
+                "A point is a cell of the factorial: the mean over {} blocks, with 95 % bootstrap intervals.",
                 blocks.len()
             ),
             (Axis::energy("energy of a training", "J", origin), "J", origin),
@@ -105,15 +104,21 @@ pub(super) fn complexity(rows: &[LayerRow], sets: &[Factorial<'_>]) -> Section {
         section.figures.push(figure);
         section.tables.push(prices);
         if let Some(it) = set.contrast() {
-            let scaled = |it: crate::Estimate| {
-                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            let scaled = |estimate: crate::Estimate| {
+                Cell::interval(
+                    estimate.value * 100.0,
+                    estimate.ci95.map(|ends| ends.map(|end| end * 100.0)),
+                    3,
+                )
             };
             table.push([
                 Cell::text(data),
                 Cell::text(format!("conv {} → {}", it.conv.1, it.conv.0)),
                 scaled(it.saving),
                 scaled(it.accuracy_cost),
-                Cell::or_missing(it.elasticity.map(|it| Cell::interval(it.value, it.ci95, 2))),
+                Cell::or_missing(
+                    it.elasticity.map(|size| Cell::interval(size.value, size.ci95, 2)),
+                ),
             ]);
         }
     }
@@ -130,7 +135,7 @@ fn cell_table(set: &Factorial<'_>) -> Table {
     let data = set.data;
     let mut table = Table::new(
         format!("rq2-cells-{data}"),
-        format!("Cells of the factorial on {data}, 95 % bootstrap intervals over blocks."),
+        format!("Cells of the factorial on {data}, with 95 % bootstrap intervals over blocks."),
         [
             Column::number("conv blocks", ""),
             Column::number("linear layers", ""),
@@ -143,18 +148,24 @@ fn cell_table(set: &Factorial<'_>) -> Table {
     for &cell in &set.cells {
         let energy = set.cell_mean(cell, Response::Energy);
         let accuracy = set.cell_mean(cell, Response::Accuracy);
-        let of = || set.blocks.iter().flatten().filter(|it| it.network == cell);
-        let origin = origin_of(of().map(|it| it.energy.origin));
+        let of = || set.blocks.iter().flatten().filter(|row| row.network == cell);
+        let origin = origin_of(of().map(|row| row.energy.origin));
         table.push([
             Cell::Integer(i64::from(cell.conv)),
             Cell::Integer(i64::from(cell.linear)),
             Cell::text(if cell.relu { "yes" } else { "no" }),
             Cell::Integer(of().count() as i64),
             Cell::or_missing(
-                energy.zip(origin).map(|(it, origin)| Cell::energy(it.value, it.ci95, 4, origin)),
+                energy
+                    .zip(origin)
+                    .map(|(energy, origin)| Cell::energy(energy.value, energy.ci95, 4, origin)),
             ),
-            Cell::or_missing(accuracy.map(|it| {
-                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            Cell::or_missing(accuracy.map(|accuracy| {
+                Cell::interval(
+                    accuracy.value * 100.0,
+                    accuracy.ci95.map(|ends| ends.map(|end| end * 100.0)),
+                    3,
+                )
             })),
         ]);
     }
@@ -163,23 +174,23 @@ fn cell_table(set: &Factorial<'_>) -> Table {
 
 fn anova_table(blocks: &[Block<'_>], data: &str) -> Option<Table> {
     let rows: Vec<&LayerRow> = blocks.iter().flatten().copied().collect();
-    let response: Vec<f64> = rows.iter().map(|it| it.energy.joules.0).collect();
+    let response: Vec<f64> = rows.iter().map(|row| row.energy.joules.0).collect();
     let factor = |name, level: fn(&LayerRow) -> String| {
-        stats::Factor::new(name, rows.iter().map(|it| level(it)))
+        stats::Factor::new(name, rows.iter().map(|row| level(row)))
     };
     let factors = [
-        factor("conv", |it| it.network.conv.to_string()),
-        factor("linear", |it| it.network.linear.to_string()),
-        factor("ReLU", |it| it.network.relu.to_string()),
+        factor("conv", |row| row.network.conv.to_string()),
+        factor("linear", |row| row.network.linear.to_string()),
+        factor("ReLU", |row| row.network.relu.to_string()),
     ];
     let anova = stats::anova(&response, &factors, stats::SumsOfSquares::TypeIII).ok()?;
     let mut table = Table::new(
         format!("rq2-anova-{data}"),
         format!(
-            "Type III ANOVA of training energy on {data}, {} trainings, {} residual degrees of \
-             freedom; 95 % intervals from the noncentral F distribution. Rows of one block are not \
-             independent: the verdict rests on the bootstrap over blocks, not on these p-values \
-             and intervals.",
+            "Type III ANOVA of training energy on {data}: {} trainings, {} residual degrees of freedom, \
+             95 % intervals from the noncentral F distribution. The rows of a block are not \
+             independent, so the verdict is based on the bootstrap over blocks and not on these \
+             p-values and intervals.",
             rows.len(),
             anova.residual.df
         ),
@@ -196,16 +207,16 @@ fn anova_table(blocks: &[Block<'_>], data: &str) -> Option<Table> {
     for (at, term) in anova.terms.iter().enumerate() {
         let intervals = anova.effect_intervals(at, 0.95).ok().flatten();
         let size = |value, interval: Option<stats::Interval>| {
-            Cell::interval(value, interval.map(|it| [it.low, it.high]), 3)
+            Cell::interval(value, interval.map(|interval| [interval.low, interval.high]), 3)
         };
         table.push([
             Cell::text(&term.term),
             Cell::Integer(term.df as i64),
             Cell::number(term.f, 4),
             Cell::PValue(term.p),
-            size(term.eta_sq, intervals.map(|it| it.eta_sq)),
-            size(term.partial_eta_sq, intervals.map(|it| it.partial_eta_sq)),
-            size(term.omega_sq, intervals.map(|it| it.omega_sq)),
+            size(term.eta_sq, intervals.map(|sizes| sizes.eta_sq)),
+            size(term.partial_eta_sq, intervals.map(|sizes| sizes.partial_eta_sq)),
+            size(term.omega_sq, intervals.map(|sizes| sizes.omega_sq)),
         ]);
     }
     Some(table)

@@ -1,4 +1,4 @@
-//! Fills the document: a file a question, from rows to figures and tables.
+//! Fills the document: for each question a file that turns rows into figures and tables.
 
 mod batching;
 mod frontier;
@@ -13,22 +13,23 @@ pub use self::{
     reference::{reference_document, reference_findings},
 };
 
-use record::{ClaimId, Energy, Origin, Results};
+use record::{Energy, Origin, Results};
 
 use crate::{
-    claim::{Published, Runs, factorials},
-    document::{Banner, Document, Section, grouped, significant},
-    export::MOST_RECORDS,
+    claim::{MAX_RECORDS, Question, Runs, assessed, claims_on, factorials},
+    document::{Banner, Document, Section},
     insight::SearchInsight,
+    number::{grouped, significant},
 };
 
-/// The report of some runs and what they say about the claims; `target` is the accuracy whose
-/// price in joules RQ1 shows, `insights` what its searches say about their parameters.
+/// The report on some runs and on what they say about the claims.
+///
+/// `target` is the accuracy whose price in joules RQ1 shows; `insights` are the analyses of the
+/// searches' parameters.
 #[must_use]
 pub fn document(
     runs: &Runs,
     results: &Results,
-    published: &Published,
     target: Target,
     insights: &[SearchInsight],
 ) -> Document {
@@ -39,55 +40,61 @@ pub fn document(
         layers::costs(&rows.layers, &sets),
         layers::complexity(&rows.layers, &sets),
         batching::section(&rows.queues),
-        timeline::section(&rows.infers, published),
+        timeline::section(&rows.infers),
     ];
     Document {
         title: "What does an accuracy point cost in joules?".to_owned(),
         lead: vec![
-            "wattlab ran the experiments of two studies of energy in deep learning on this machine, \
-             accounted for the energy of every run, and tested the studies' claims on its own runs. Each claim has a \
-             rule, written beside it, by which its verdict follows from an interval; \
-             “inconclusive” is what too little data gets."
+            "wattlab ran the experiments of two studies of energy in deep learning, recorded the \
+             energy of every run, and tested the studies' claims on its own runs. The verdict on a \
+             claim follows from an interval by the criterion printed with it; with too little data \
+             the verdict is “inconclusive”."
                 .to_owned(),
             "The studies: Yarally et al., Uncovering Energy-Efficient Practices in Deep Learning \
-             Training (CAIN 2023), and Batching for Green AI (SEAA 2023). The sizes here differ from \
-             theirs where the caveats say so."
+             Training (CAIN 2023), and Batching for Green AI (SEAA 2023). Where the runs here are \
+             smaller than theirs, the caveats say so."
                 .to_owned(),
         ],
         banner: banner(runs),
-        findings: results.claims.clone(),
+        findings: results.claims.iter().cloned().map(assessed).collect(),
         facts: facts(runs),
         sections: sections.into(),
     }
 }
 
 fn banner(runs: &Runs) -> Option<Banner> {
-    let origin = runs.energy.map(|it| it.origin);
-    let models: Vec<&str> =
-        runs.environment.as_ref()?.probes.iter().filter_map(|it| it.model.as_deref()).collect();
-    let model = if models.is_empty() { "no model".to_owned() } else { models.join("; ") };
+    let origin = runs.energy.map(|energy| energy.origin);
+    let models: Vec<&str> = runs
+        .environment
+        .as_ref()?
+        .probes
+        .iter()
+        .filter_map(|probe| probe.model.as_deref())
+        .collect();
+    let model = if models.is_empty() { "none".to_owned() } else { models.join("; ") };
     let (headline, text) = match origin {
         Some(Origin::Measured) => return None,
         Some(Origin::Estimated) => (
             "Every joule in this report is estimated",
             format!(
-                "No sensor could be read on this machine. The model: {model}. Comparisons between \
-                 runs hold as far as the model does; absolute figures are uncertain by its factor. \
-                 `wattlab probes` says what a sensor would need."
+                "No energy sensor could be read on this machine. The joules come from a model: {model}. \
+                 Comparisons between runs are as good as the model; absolute figures are uncertain by \
+                 the factor given with it. `wattlab probes` lists what each sensor needs."
             ),
         ),
         Some(Origin::Mixed) => (
             "Some joules in this report are estimated",
-            format!("Not every domain could be measured. The model: {model}."),
+            format!("Some domains have no sensor; their joules come from a model: {model}."),
         ),
-        None => {
-            ("There are no joules in this report", "Nothing could be read or modeled.".to_owned())
-        }
+        None => (
+            "This report has no energy figures",
+            "No sensor could be read, and no model could estimate the energy.".to_owned(),
+        ),
     };
     Some(Banner { headline: headline.to_owned(), text })
 }
 
-/// `12.22 ± 0.61 MJ, estimated`.
+/// An energy in words: `12.22 ± 0.61 MJ, estimated`.
 fn in_words(energy: Energy) -> String {
     let (joules, half) = (energy.joules.0, energy.uncertainty.0);
     let (scale, unit) = match joules {
@@ -108,25 +115,27 @@ fn facts(runs: &Runs) -> Vec<(String, String)> {
     let probes: Vec<String> = environment
         .probes
         .iter()
-        .map(|it| format!("{}: {} ({})", it.probe, it.device, it.method.origin().word()))
+        .map(|probe| {
+            format!("{}: {} ({})", probe.probe, probe.device, probe.method.origin().word())
+        })
         .collect();
     let mut facts = vec![
         ("runs", grouped(runs.count as i64)),
-        ("time of all runs", format!("{:.1} min", runs.seconds / 60.0)),
-        ("energy of all main spans", runs.energy.map_or_else(|| "none".to_owned(), in_words)),
+        ("total time", format!("{:.1} min", runs.seconds / 60.0)),
+        ("total energy of the main spans", runs.energy.map_or_else(|| "none".to_owned(), in_words)),
         ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
         ("device", machine.device.clone()),
-        ("energy from", if probes.is_empty() { "nothing".to_owned() } else { probes.join(", ") }),
+        ("energy from", if probes.is_empty() { "no probe".to_owned() } else { probes.join(", ") }),
         (
             "code",
             format!(
                 "wattlab {}{}{}, {} build",
                 code.version,
-                code.revision.as_ref().map_or_else(String::new, |it| format!(
+                code.revision.as_ref().map_or_else(String::new, |revision| format!(
                     ", revision {}",
-                    it.get(..12).unwrap_or(it)
+                    revision.get(..12).unwrap_or(revision)
                 )),
-                if code.modified { " with changes" } else { "" },
+                if code.modified { " with local changes" } else { "" },
                 code.build
             ),
         ),
@@ -138,43 +147,43 @@ fn facts(runs: &Runs) -> Vec<(String, String)> {
     }
     if runs.shared > 0 {
         let text = format!(
-            "{} runs were measured while other runs used the same sensors: their joules are an upper \
-             bound",
+            "{} runs shared their sensors with other runs: their joules are an upper bound",
             runs.shared
         );
         facts.push(("warning", text));
     }
     if runs.disturbed > 0 {
         let text = format!(
-            "{} runs were measured while others used the machine: times are longer, and measured \
-             joules include theirs",
+            "other processes used the machine during {} runs: times are longer, and measured joules \
+             include those processes",
             runs.disturbed
         );
         facts.push(("warning", text));
     }
-    if runs.count > MOST_RECORDS {
-        let text = "in the journal; `wattlab journal export` writes them as a table";
-        facts.push(("single records", text.to_owned()));
+    if runs.count > MAX_RECORDS {
+        let text = "only in the journal, because there are more than 100,000; \
+                    `wattlab journal export` writes them as a table";
+        facts.push(("table of all runs", text.to_owned()));
     }
     if unsound > 0 {
         let text = format!(
-            "{unsound} runs with a figure that cannot be: not a number, negative, or nothing done"
+            "{unsound} runs with an impossible value: not a number, negative, or without any work done"
         );
-        facts.push(("left out", text));
+        facts.push(("excluded", text));
     }
     if !runs.data.is_empty() {
-        facts.push(("trained on", runs.data.join(", ")));
+        facts.push(("training data", runs.data.join(", ")));
     }
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A section without figures, for a question that was not asked.
-fn not_run(id: &str, heading: &str, question: &str, claims: Vec<ClaimId>) -> Section {
+/// A section without figures, as it is for a question without runs.
+fn not_run(id: &str, heading: &str, sentence: &str, question: Question) -> Section {
     Section {
         id: id.to_owned(),
         heading: heading.to_owned(),
-        question: question.to_owned(),
-        claims,
+        question: sentence.to_owned(),
+        claims: claims_on(question),
         ..Section::default()
     }
 }

@@ -1,4 +1,4 @@
-//! RQ1, beyond the study: what searches waste, what a target accuracy costs, who ranks first.
+//! RQ1, beyond the study: wasted energy, the price of a target accuracy, and ranks of the strategies.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,16 @@ use record::{NetworkKind, Origin, SamplerKind};
 
 use crate::{
     claim::{Search, estimate, mean, unique},
-    document::Figure,
-    plot::{Axis, CategoryPlot, Line, LinePlot, LinePoint, Mark, Plot, Shape},
+    plot::{Axis, CategoryPlot, Figure, Line, LinePlot, LinePoint, Mark, Plot, Shape},
     stats::{self, kaplan_meier},
 };
 
-/// The accuracy whose price in joules is asked for.
+/// The test accuracy whose price in joules is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// This share of the best test accuracy that any search on the same data and network found.
+    /// A share, in (0, 1], of the best test accuracy that any search on the same data and network found.
     OfBest(f64),
-    /// This test accuracy, in [0, 1].
+    /// A test accuracy, in [0, 1].
     Accuracy(f64),
 }
 
@@ -43,34 +42,37 @@ fn percent(share: f64) -> f64 {
     (share * 1e4).round() / 100.0
 }
 
-/// Joules that trainings took that did not improve on the best so far.
+/// Energy of the trainings that did not improve on the best before them.
 pub(super) fn wasted(of: &[&Search<'_>], samplers: &[SamplerKind], id: &str, name: &str) -> Figure {
     let marks = samplers.iter().map(|sampler| {
-        let shares: Option<Vec<f64>> =
-            of.iter().filter(|it| it.sampler == *sampler).map(|it| it.wasted_share()).collect();
+        let shares: Option<Vec<f64>> = of
+            .iter()
+            .filter(|search| search.sampler == *sampler)
+            .map(|search| search.wasted_share())
+            .collect();
         let shares = shares?;
-        let found = estimate(shares.len(), |units| mean(units.iter().map(|it| shares[*it])))?;
-        let interval = found.ci95.map(|it| it.map(|end| end * 100.0));
+        let found = estimate(shares.len(), |units| mean(units.iter().map(|unit| shares[*unit])))?;
+        let interval = found.ci95.map(|ends| ends.map(|end| end * 100.0));
         Some(Mark { value: found.value * 100.0, interval })
     });
     Figure {
         id: format!("rq1-wasted-{id}"),
         title: format!("Energy spent on trials that did not improve ({name})"),
         caption: "Share of a search's training energy that went into trials whose validation \
-                  accuracy did not beat the best before: mean over searches with its 95 % bootstrap \
-                  interval, where there are at least five."
+                  accuracy was not better than the best before: mean over searches, with a 95 % \
+                  bootstrap interval if there are at least five searches."
             .to_owned(),
-        alt: "Bars of the wasted share, one a strategy.".to_owned(),
+        alt: "Bars: the wasted share of each strategy.".to_owned(),
         plot: Plot::Bars(CategoryPlot {
-            value: Axis::new("wasted share of the energy", "%").from_zero(),
-            categories: samplers.iter().map(|it| it.title().to_owned()).collect(),
+            value: Axis::new("share of the energy that was wasted", "%").from_zero(),
+            categories: samplers.iter().map(|sampler| sampler.title().to_owned()).collect(),
             series: vec![("wasted".to_owned(), marks.collect())],
             references: Vec::new(),
         }),
     }
 }
 
-/// Searches that have not reached the target after so many joules (Kaplan-Meier).
+/// Share of the searches that have not reached the target, by joules spent (Kaplan-Meier).
 pub(super) fn survival(
     of: &[&Search<'_>],
     samplers: &[SamplerKind],
@@ -80,21 +82,21 @@ pub(super) fn survival(
     target: Target,
 ) -> Option<Figure> {
     let mut bests: HashMap<(&str, NetworkKind), f64> = HashMap::new();
-    for it in of {
-        let best = bests.entry((it.data, it.network)).or_insert(0.0);
-        *best = best.max(it.best());
+    for search in of {
+        let best = bests.entry((search.data, search.network)).or_insert(0.0);
+        *best = best.max(search.best());
     }
     let line = |sampler: &SamplerKind| {
         let outcomes: Vec<(f64, bool)> = of
             .iter()
-            .filter(|it| it.sampler == *sampler)
-            .filter_map(|it| {
+            .filter(|search| search.sampler == *sampler)
+            .filter_map(|search| {
                 let target = match target {
-                    Target::OfBest(share) => share * bests[&(it.data, it.network)],
+                    Target::OfBest(share) => share * bests[&(search.data, search.network)],
                     Target::Accuracy(share) => share,
                 };
-                let joules = it.joules_so_far();
-                let reached = it.best_so_far().iter().position(|it| *it >= target);
+                let joules = search.joules_so_far();
+                let reached = search.best_so_far().iter().position(|best| *best >= target);
                 match reached {
                     Some(trial) => Some((joules[trial], true)),
                     None => Some((*joules.last()?, false)),
@@ -105,16 +107,16 @@ pub(super) fn survival(
         let steps = kaplan_meier(&times, &happened, 0.95).ok()?;
         let last = times.iter().copied().fold(0.0, f64::max);
         let mut points = vec![LinePoint { x: 0.0, y: 100.0, band: None }];
-        points.extend(steps.iter().map(|it| LinePoint {
-            x: it.time,
-            y: it.share * 100.0,
-            band: it.interval.map(|it| [it.low * 100.0, it.high * 100.0]),
+        points.extend(steps.iter().map(|step| LinePoint {
+            x: step.time,
+            y: step.share * 100.0,
+            band: step.interval.map(|interval| [interval.low * 100.0, interval.high * 100.0]),
         }));
-        // Level until the last search was given up.
-        if let Some(end) = points.last().copied().filter(|it| it.x < last) {
+        // Level until the last search ended.
+        if let Some(end) = points.last().copied().filter(|point| point.x < last) {
             points.push(LinePoint { x: last, ..end });
         }
-        let reached = happened.iter().filter(|it| **it).count();
+        let reached = happened.iter().filter(|reached| **reached).count();
         Some((Line { name: sampler.title().to_owned(), shape: Shape::Step, points }, reached))
     };
     let lines: Vec<(Line, usize)> = samplers.iter().filter_map(line).collect();
@@ -123,21 +125,21 @@ pub(super) fn survival(
     }
     let alt: Vec<String> = lines
         .iter()
-        .map(|(line, reached)| format!("{}: {reached} searches reach it", line.name))
+        .map(|(line, reached)| format!("{}: {reached} searches reach the target", line.name))
         .collect();
     Some(Figure {
         id: format!("rq1-target-{id}"),
         title: format!("Searches that have not reached the target yet ({name})"),
         caption: format!(
-            "The target is {}. Kaplan-Meier estimate with its 95 % band (Greenwood, log-log); a search \
-             that ended without the target is censored at its last joule.",
+            "The target is {}. Kaplan-Meier estimate with a 95 % band (Greenwood, log-log); a search \
+             that ended before it reached the target is censored at its total energy.",
             target.in_words()
         ),
-        alt: format!("Falling steps by strategy. {}.", alt.join("; ")),
+        alt: format!("Falling step lines, one per strategy. {}.", alt.join("; ")),
         plot: Plot::Lines(LinePlot {
             x: Axis::energy("energy of the search", "J", origin),
-            y: Axis::new("searches without the target", "%").from_zero(),
-            lines: lines.into_iter().map(|it| it.0).collect(),
+            y: Axis::new("searches below the target", "%").from_zero(),
+            lines: lines.into_iter().map(|line| line.0).collect(),
             references: Vec::new(),
         }),
     })
@@ -154,11 +156,11 @@ pub(super) fn ranks(
     id: &str,
     name: &str,
 ) -> Option<Figure> {
-    let blocks = unique(of.iter().map(|it| (it.data, it.network, it.repetition)));
+    let blocks = unique(of.iter().map(|search| (search.data, search.network, search.repetition)));
     let mut by_cell = HashMap::new();
-    for it in of {
-        let key = ((it.data, it.network, it.repetition), it.sampler);
-        by_cell.entry(key).or_insert_with(|| it.best());
+    for search in of {
+        let key = ((search.data, search.network, search.repetition), search.sampler);
+        by_cell.entry(key).or_insert_with(|| search.best());
     }
     let rows: Vec<Vec<f64>> = blocks
         .into_iter()
@@ -175,24 +177,25 @@ pub(super) fn ranks(
     let mut order: Vec<usize> = (0..samplers.len()).collect();
     order.sort_by(|a, b| found.ranks[*a].total_cmp(&found.ranks[*b]));
     let half = found.critical_difference / 2.0;
-    let marks = order.iter().map(|it| {
-        let rank = found.ranks[*it];
+    let marks = order.iter().map(|index| {
+        let rank = found.ranks[*index];
         Some(Mark { value: rank, interval: Some([rank - half, rank + half]) })
     });
-    let names: Vec<String> = order.iter().map(|it| samplers[*it].title().to_owned()).collect();
-    let test = friedman.map_or_else(String::new, |it| {
-        format!(" Friedman's test: χ² = {:.2}, p {}.", it.statistic, p_text(it.p))
+    let names: Vec<String> =
+        order.iter().map(|index| samplers[*index].title().to_owned()).collect();
+    let test = friedman.map_or_else(String::new, |test| {
+        format!(" Friedman's test: χ² = {:.2}, p {}.", test.statistic, p_text(test.p))
     });
     Some(Figure {
         id: format!("rq1-ranks-{id}"),
         title: format!("Strategies ranked by their best configuration ({name})"),
         caption: format!(
-            "Mean rank of the test accuracy over {} blocks (data, network, repetition); 1 is best. \
-             Bars are half of Nemenyi's critical difference ({:.2}) to either side: strategies whose \
-             bars overlap are not told apart (p ≥ 0.05).{test}",
+            "Mean rank of the test accuracy over {} blocks (data set, network, repetition); rank 1 is \
+             best. The bars extend half of Nemenyi's critical difference ({:.2}) to either side: \
+             strategies whose bars overlap do not differ significantly (p ≥ 0.05).{test}",
             found.blocks, found.critical_difference
         ),
-        alt: format!("Ranks, best first: {}.", names.join(", ")),
+        alt: format!("Dots: mean ranks, best first: {}.", names.join(", ")),
         plot: Plot::Dots(CategoryPlot {
             value: Axis::new("mean rank", ""),
             categories: names,

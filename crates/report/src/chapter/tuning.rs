@@ -1,4 +1,4 @@
-//! RQ1: best accuracy so far against trials and joules, and what was wasted.
+//! RQ1: best accuracy so far against trials and joules, and wasted energy.
 
 use record::{SamplerKind, TuningSpace};
 
@@ -7,11 +7,12 @@ use super::{
     race::{self, Target},
 };
 use crate::{
-    claim::id as claim_id,
-    claim::{Estimate, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches},
-    document::{Cell, Column, Figure, Section, Table},
+    claim::{
+        Estimate, Question, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches,
+    },
+    document::{Cell, Column, Section, Table},
     insight::SearchInsight,
-    plot::{Axis, Line, LinePlot, LinePoint, Plot, Shape},
+    plot::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape},
 };
 
 pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchInsight]) -> Section {
@@ -19,18 +20,19 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchIns
         "rq1",
         "RQ1: tuning",
         "Which search strategy finds good hyper-parameters with few joules?",
-        vec![claim_id::RQ1_BAYESIAN_DOMINATES],
+        Question::Tuning,
     );
     let all = searches(trials);
-    let Some(origin) = origin_of(trials.iter().filter_map(|it| it.energy).map(|it| it.origin))
+    let Some(origin) =
+        origin_of(trials.iter().filter_map(|trial| trial.energy).map(|energy| energy.origin))
     else {
         return section;
     };
-    for (data, space) in distinct(all.iter().map(|it| (it.data, it.space))) {
+    for (data, space) in distinct(all.iter().map(|search| (search.data, search.space))) {
         let of: Vec<&Search<'_>> =
-            all.iter().filter(|it| it.data == data && it.space == space).collect();
+            all.iter().filter(|search| search.data == data && search.space == space).collect();
         let progress = progress(&of);
-        let networks = distinct(of.iter().map(|it| it.network.paper_name())).join(", ");
+        let networks = distinct(of.iter().map(|search| search.network.paper_name())).join(", ");
         let name = space.title();
         let axes = [
             (
@@ -50,10 +52,10 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchIns
                 title: title.clone(),
                 caption: format!(
                     "Test accuracy of the configuration with the best validation accuracy so far: \
-                     mean over {networks} and their repetitions; the band is its 95 % bootstrap \
-                     interval over searches, where there are at least five."
+                     mean over {networks} and their repetitions. The band is a 95 % bootstrap \
+                     interval over searches, if there are at least five."
                 ),
-                alt: format!("Lines by strategy. {}", summary(&of)),
+                alt: format!("Lines, one per strategy. {}", summary(&of)),
                 plot: Plot::Lines(LinePlot {
                     x,
                     y: Axis::new("test accuracy", "%"),
@@ -68,17 +70,19 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchIns
         section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin, target));
         section.figures.extend(race::ranks(&of, &strategies, &id, &name_of));
         section.tables.push(table(&of, data, name, space));
-        for it in insights.iter().filter(|it| it.data == data && it.space == space) {
-            section.paragraphs.extend(it.landscape.in_words());
-            section.figures.extend(it.landscape.figures());
-            section.tables.extend(it.landscape.table());
+        for insight in
+            insights.iter().filter(|insight| insight.data == data && insight.space == space)
+        {
+            section.paragraphs.extend(insight.landscape.in_words());
+            section.figures.extend(insight.landscape.figures());
+            section.tables.extend(insight.landscape.table());
         }
     }
     section
 }
 
 fn samplers(of: &[&Search<'_>]) -> Vec<SamplerKind> {
-    let mut samplers = distinct(of.iter().map(|it| it.sampler));
+    let mut samplers = distinct(of.iter().map(|search| search.sampler));
     samplers.sort_unstable();
     samplers
 }
@@ -94,22 +98,22 @@ struct Progress {
 
 fn progress(of: &[&Search<'_>]) -> Vec<Progress> {
     let one = |sampler: SamplerKind| {
-        let runs = || of.iter().filter(|it| it.sampler == sampler);
-        let length = runs().map(|it| it.trials.len()).min().unwrap_or(0);
+        let runs = || of.iter().filter(|search| search.sampler == sampler);
+        let length = runs().map(|search| search.trials.len()).min().unwrap_or(0);
         let mut columns = Vec::new();
         for run in runs() {
             columns.extend_from_slice(&run.best_so_far()[..length]);
         }
         let mut spent = vec![0.0; length];
         for run in runs() {
-            spent.iter_mut().zip(run.joules_so_far()).for_each(|(sum, it)| *sum += it);
+            spent.iter_mut().zip(run.joules_so_far()).for_each(|(sum, joules)| *sum += joules);
         }
         let count = runs().count() as f64;
         let sums = (length > 0).then(|| Sums::of(&columns, length));
         Progress {
             sampler,
-            best: (0..length).filter_map(|it| sums.as_ref()?.mean(it)).collect(),
-            joules: spent.into_iter().map(|it| it / count).collect(),
+            best: (0..length).filter_map(|trial| sums.as_ref()?.mean(trial)).collect(),
+            joules: spent.into_iter().map(|joules| joules / count).collect(),
         }
     };
     samplers(of).into_iter().map(one).collect()
@@ -119,7 +123,7 @@ fn lines(progress: &[Progress], against_joules: bool) -> Vec<Line> {
     let line = |of: &Progress| {
         let points = of.best.iter().zip(&of.joules).enumerate().map(|(trial, (best, joules))| {
             let x = if against_joules { *joules } else { (trial + 1) as f64 };
-            let band = best.ci95.map(|it| it.map(|end| end * 100.0));
+            let band = best.ci95.map(|ends| ends.map(|end| end * 100.0));
             LinePoint { x, y: best.value * 100.0, band }
         });
         let name = of.sampler.title().to_owned();
@@ -129,10 +133,12 @@ fn lines(progress: &[Progress], against_joules: bool) -> Vec<Line> {
 }
 
 fn summary(of: &[&Search<'_>]) -> String {
-    let best = |sampler| mean(of.iter().filter(|it| it.sampler == sampler).map(|it| it.best()));
-    let parts = samplers(of)
-        .into_iter()
-        .filter_map(|it| Some(format!("{} ends at {:.1} %", it.title(), best(it)? * 100.0)));
+    let best = |sampler| {
+        mean(of.iter().filter(|search| search.sampler == sampler).map(|search| search.best()))
+    };
+    let parts = samplers(of).into_iter().filter_map(|sampler| {
+        Some(format!("{} ends at {:.1} %", sampler.title(), best(sampler)? * 100.0))
+    });
     parts.collect::<Vec<_>>().join("; ")
 }
 
@@ -140,7 +146,9 @@ fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Tabl
     let mut table = Table::new(
         format!("rq1-{data}-{space:?}").to_lowercase(),
         format!(
-            "Searches on {data} ({name}): means over networks and repetitions, 95 % intervals over searches. Wasted is the energy of trials that did not improve."
+            "Searches on {data} ({name}): means over networks and repetitions, with 95 % bootstrap intervals \
+             over searches. Wasted energy is the training energy of trials that were not better than the \
+             best before them."
         ),
         [
             Column::text("strategy"),
@@ -153,34 +161,44 @@ fn table(of: &[&Search<'_>], data: &str, name: &str, space: TuningSpace) -> Tabl
         ],
     );
     for sampler in samplers(of) {
-        let runs: Vec<&&Search<'_>> = of.iter().filter(|it| it.sampler == sampler).collect();
+        let runs: Vec<&&Search<'_>> =
+            of.iter().filter(|search| search.sampler == sampler).collect();
         let over = |value: &dyn Fn(&Search<'_>) -> Option<f64>| {
-            let values: Option<Vec<f64>> = runs.iter().map(|it| value(it)).collect();
+            let values: Option<Vec<f64>> = runs.iter().map(|search| value(search)).collect();
             let values = values?;
-            estimate(values.len(), |units| mean(units.iter().map(|it| values[*it])))
+            estimate(values.len(), |units| mean(units.iter().map(|unit| values[*unit])))
         };
         let percent = |value: &dyn Fn(&Search<'_>) -> Option<f64>| {
-            Cell::or_missing(over(value).map(|it| {
-                Cell::interval(it.value * 100.0, it.ci95.map(|it| it.map(|end| end * 100.0)), 3)
+            Cell::or_missing(over(value).map(|estimate| {
+                Cell::interval(
+                    estimate.value * 100.0,
+                    estimate.ci95.map(|ends| ends.map(|end| end * 100.0)),
+                    3,
+                )
             }))
         };
-        let diverged = |it: &Search<'_>| {
-            mean(it.trials.iter().map(|trial| f64::from(u8::from(trial.diverged))))
+        let diverged = |search: &Search<'_>| {
+            mean(search.trials.iter().map(|trial| f64::from(u8::from(trial.diverged))))
         };
         let origin = origin_of(
-            runs.iter().flat_map(|it| &it.trials).filter_map(|it| it.energy).map(|it| it.origin),
+            runs.iter()
+                .flat_map(|search| &search.trials)
+                .filter_map(|trial| trial.energy)
+                .map(|energy| energy.origin),
         );
-        let energy = over(&|it| it.joules_so_far().last().copied());
+        let energy = over(&|search| search.joules_so_far().last().copied());
         table.push([
             Cell::text(sampler.title()),
             Cell::Integer(runs.len() as i64),
-            percent(&|it| Some(it.best())),
-            percent(&|it| Some(it.mean_accuracy())),
+            percent(&|search| Some(search.best())),
+            percent(&|search| Some(search.mean_accuracy())),
             percent(&diverged),
             Cell::or_missing(
-                energy.zip(origin).map(|(it, origin)| Cell::energy(it.value, it.ci95, 3, origin)),
+                energy
+                    .zip(origin)
+                    .map(|(energy, origin)| Cell::energy(energy.value, energy.ci95, 3, origin)),
             ),
-            percent(&|it| it.wasted_share()),
+            percent(&|search| search.wasted_share()),
         ]);
     }
     table

@@ -1,17 +1,17 @@
-//! Two folders of records beside each other: which effects differ, and by how much.
+//! Compares two folders of records: which quantities differ, and by how much.
 
 use std::collections::BTreeMap;
 
-use record::{ClaimId, Finding, Origin, Verdict};
+use record::{ClaimId, Origin, Verdict};
 use serde::Serialize;
 
-use super::{Published, Rows, findings, origin_of, policy_title, searches};
+use super::{Rows, findings, origin_of, policy_title, searches};
 use crate::stats::{self, welch_t};
 
-/// A quantity that both folders have.
+/// A quantity that both folders have, compared.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
-    /// What: `energy of a training, shapes-28, 4 conv, 3 linear, ReLU`.
+    /// Name and cell: `energy of a training, shapes-28, 4 conv, 3 linear, ReLU`.
     pub name: String,
     /// Unit of the means: `J`, `s`, `J/image`, or empty for a share.
     pub unit: &'static str,
@@ -19,34 +19,35 @@ pub struct Difference {
     pub a: f64,
     /// Mean in the second.
     pub b: f64,
-    /// Values behind them.
+    /// Number of values in each folder.
     pub n: [usize; 2],
-    /// Second over first, less 1, of geometric means; the plain difference for a share.
+    /// Relative change of the geometric mean, second over first minus 1; for a share, the difference of
+    /// the means.
     pub change: f64,
-    /// 95 % interval of the change; `None` for fewer than two values a folder, or none that vary.
+    /// 95 % interval of the change; `None` if a folder has fewer than two values, or if they do not vary.
     pub ci95: Option<[f64; 2]>,
-    /// Of no change, adjusted over all differences (Holm).
+    /// p-value of no change, adjusted over all differences (Holm).
     pub p: Option<f64>,
-    /// Of the joules on both sides, if it is an energy.
+    /// Origin of the joules in both folders; `None` if it is not an energy.
     pub origin: Option<Origin>,
 }
 
 impl Difference {
-    /// Whether it is told apart from no change (p < 0.05 after adjustment).
+    /// Whether the change is significant (p < 0.05 after adjustment).
     #[must_use]
     pub fn differs(&self) -> bool {
-        self.p.is_some_and(|it| it < 0.05)
+        self.p.is_some_and(|p| p < 0.05)
     }
 }
 
-/// A claim whose verdict is not the same.
+/// A claim with different verdicts in the two folders.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerdictChange {
-    /// Which claim.
+    /// Id of the claim.
     pub claim: ClaimId,
-    /// In the first folder.
+    /// Verdict in the first folder.
     pub a: Verdict,
-    /// In the second.
+    /// Verdict in the second folder.
     pub b: Verdict,
 }
 
@@ -55,19 +56,20 @@ pub struct VerdictChange {
 pub struct FolderComparison {
     /// Quantities that both have, in the order of the report.
     pub differences: Vec<Difference>,
-    /// Claims with another verdict.
+    /// Claims with different verdicts.
     pub verdicts: Vec<VerdictChange>,
 }
 
 impl FolderComparison {
-    /// The differences that are told apart from no change and larger than a threshold, a share such
-    /// as 0.1.
+    /// The significant differences that are larger than a threshold, a share such as 0.1.
     pub fn above(&self, threshold: f64) -> impl Iterator<Item = &Difference> {
-        self.differences.iter().filter(move |it| it.differs() && it.change.abs() > threshold)
+        self.differences
+            .iter()
+            .filter(move |difference| difference.differs() && difference.change.abs() > threshold)
     }
 }
 
-/// Values of one cell, with the origin of its joules.
+/// Values of one cell, with the origins of its joules.
 #[derive(Default)]
 struct Values {
     unit: &'static str,
@@ -78,80 +80,84 @@ struct Values {
 /// Compares the rows of two folders, cell by cell: energies and times by the ratio of their
 /// geometric means, accuracies by their difference; Welch's t test (on logarithms for ratios).
 #[must_use]
-pub fn compare_folders(a: &Rows, b: &Rows, published: &Published) -> FolderComparison {
+pub fn compare_folders(a: &Rows, b: &Rows) -> FolderComparison {
     let cells_b: BTreeMap<String, Values> = cells(b).into_iter().collect();
     let mut differences: Vec<Difference> = cells(a)
         .into_iter()
         .filter_map(|(name, of_a)| difference(name.clone(), &of_a, cells_b.get(&name)?))
         .collect();
-    let p: Vec<f64> = differences.iter().filter_map(|it| it.p).collect();
+    let p: Vec<f64> = differences.iter().filter_map(|difference| difference.p).collect();
     let mut adjusted = stats::holm(&p).unwrap_or_default().into_iter();
-    for it in differences.iter_mut().filter(|it| it.p.is_some()) {
-        it.p = adjusted.next();
+    for difference in differences.iter_mut().filter(|difference| difference.p.is_some()) {
+        difference.p = adjusted.next();
     }
-    let verdicts: [Vec<Finding>; 2] = [findings(a, published), findings(b, published)];
-    let changed = verdicts[0].iter().zip(&verdicts[1]).filter(|(a, b)| a.verdict != b.verdict);
-    let verdicts = changed
-        .map(|(a, b)| VerdictChange { claim: a.id.clone(), a: a.verdict, b: b.verdict })
-        .collect();
+    let (of_a, of_b) = (findings(a), findings(b));
+    let verdicts = of_a.into_iter().filter_map(|finding| {
+        let other = of_b.iter().find(|other| other.id == finding.id)?;
+        let (a, b) = (finding.verdict, other.verdict);
+        (a != b).then_some(VerdictChange { claim: finding.id, a, b })
+    });
+    let verdicts = verdicts.collect();
     FolderComparison { differences, verdicts }
 }
 
-/// The cells of all questions, in the order of the report.
+/// The cells of all questions, in the order of the report, with their names.
 fn cells(rows: &Rows) -> Vec<(String, Values)> {
     let mut found: Vec<(String, Values)> = Vec::new();
     let mut add = |name: String, unit: &'static str, value: f64, origin: Option<Origin>| {
-        let at = found.iter().position(|it| it.0 == name).unwrap_or_else(|| {
+        let at = found.iter().position(|cell| cell.0 == name).unwrap_or_else(|| {
             found.push((name, Values { unit, ..Values::default() }));
             found.len() - 1
         });
         found[at].1.values.push(value);
         found[at].1.origins.extend(origin);
     };
-    for it in searches(&rows.trials) {
-        let (network, sampler) = (it.network.paper_name(), it.sampler.title());
-        let cell = format!("{}, {network}, {:?}, {sampler}", it.data, it.space);
-        let energies = it.trials.iter().filter_map(|it| it.energy);
-        let origin = origin_of(energies.map(|it| it.origin));
-        if let (Some(joules), Some(_)) = (it.joules_so_far().last(), origin) {
+    for one in searches(&rows.trials) {
+        let (network, sampler) = (one.network.paper_name(), one.sampler.title());
+        let cell = format!("{}, {network}, {:?}, {sampler}", one.data, one.space);
+        let energies = one.trials.iter().filter_map(|trial| trial.energy);
+        let origin = origin_of(energies.map(|energy| energy.origin));
+        if let (Some(joules), Some(_)) = (one.joules_so_far().last(), origin) {
             add(format!("energy of a search, {cell}"), "J", *joules, origin);
         }
-        add(format!("best accuracy of a search, {cell}"), "", it.best(), None);
+        add(format!("best accuracy of a search, {cell}"), "", one.best(), None);
     }
-    for it in &rows.layers {
-        let relu = if it.network.relu { "ReLU" } else { "no ReLU" };
-        let cell =
-            format!("{}, {} conv, {} linear, {relu}", it.data, it.network.conv, it.network.linear);
-        let origin = Some(it.energy.origin);
-        add(format!("energy of a training, {cell}"), "J", it.energy.joules.0, origin);
-        add(format!("accuracy of a training, {cell}"), "", it.accuracy, None);
+    for row in &rows.layers {
+        let relu = if row.network.relu { "ReLU" } else { "no ReLU" };
+        let cell = format!(
+            "{}, {} conv, {} linear, {relu}",
+            row.data, row.network.conv, row.network.linear
+        );
+        let origin = Some(row.energy.origin);
+        add(format!("energy of a training, {cell}"), "J", row.energy.joules.0, origin);
+        add(format!("accuracy of a training, {cell}"), "", row.accuracy, None);
     }
-    for it in &rows.queues {
-        let cell = format!("{}, {}/s, {}", it.network, it.rate, policy_title(it.policy));
-        let joules = it.energy.joules.0 / it.requests as f64;
-        let origin = Some(it.energy.origin);
+    for row in &rows.queues {
+        let cell = format!("{}, {}/s, {}", row.network, row.rate, policy_title(row.policy));
+        let joules = row.energy.joules.0 / row.requests as f64;
+        let origin = Some(row.energy.origin);
         add(format!("energy of a request, {cell}"), "J/request", joules, origin);
-        add(format!("99th percentile of the response, {cell}"), "s", it.p99_response_s, None);
+        add(format!("99th percentile of the response, {cell}"), "s", row.p99_response_s, None);
     }
-    for it in &rows.infers {
-        let cell = format!("{}, {} pixels, batch {}", it.network, it.image_side, it.batch);
+    for row in &rows.infers {
+        let cell = format!("{}, {} pixels, batch {}", row.network, row.image_side, row.batch);
         let name = format!("energy of an image, {cell}");
-        add(name, "J/image", it.joules_per_image, Some(it.origin));
-        add(format!("time of an image, {cell}"), "s", it.seconds_per_image, None);
+        add(name, "J/image", row.joules_per_image, Some(row.origin));
+        add(format!("time of an image, {cell}"), "s", row.seconds_per_image, None);
     }
     found
 }
 
 fn difference(name: String, a: &Values, b: &Values) -> Option<Difference> {
-    let mean = |it: &Values| stats::mean(&it.values).ok();
+    let mean = |values: &Values| stats::mean(&values.values).ok();
     let (mean_a, mean_b) = (mean(a)?, mean(b)?);
     let share = a.unit.is_empty();
     // Joules and seconds above 0 are compared by ratio.
-    let scaled = |it: &Values| -> Option<Vec<f64>> {
-        let log = |it: &f64| (*it > 0.0).then(|| it.ln());
-        if share { Some(it.values.clone()) } else { it.values.iter().map(log).collect() }
+    let scaled = |values: &Values| -> Option<Vec<f64>> {
+        let log = |value: &f64| (*value > 0.0).then(|| value.ln());
+        if share { Some(values.values.clone()) } else { values.values.iter().map(log).collect() }
     };
-    let back = |it: f64| if share { it } else { it.exp_m1() };
+    let back = |value: f64| if share { value } else { value.exp_m1() };
     let (x, y) = (scaled(a)?, scaled(b)?);
     let shift = stats::mean(&y).ok()? - stats::mean(&x).ok()?;
     let test = welch_t(&y, &x).ok();
@@ -162,8 +168,10 @@ fn difference(name: String, a: &Values, b: &Values) -> Option<Difference> {
         b: mean_b,
         n: [x.len(), y.len()],
         change: back(shift),
-        ci95: test.and_then(|it| it.interval(0.95).ok()).map(|it| [back(it.low), back(it.high)]),
-        p: test.map(|it| it.p),
+        ci95: test
+            .and_then(|test| test.interval(0.95).ok())
+            .map(|interval| [back(interval.low), back(interval.high)]),
+        p: test.map(|test| test.p),
         origin: origin_of(a.origins.iter().chain(&b.origins).copied()),
     })
 }

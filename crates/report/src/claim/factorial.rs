@@ -1,42 +1,74 @@
-//! The layer factorial of a data set: complete blocks, and what is summed over them.
+//! The layer factorial of a data set: complete blocks, and sums over them.
 
 use std::collections::HashMap;
 
 use record::StudyNetwork;
+use serde::Serialize;
 
 use super::{Estimate, distinct, resample::Sums, rows::LayerRow};
 
-/// One complete block: every cell of the factorial once, trained from the same seed with the same
-/// setting of the optimizer, in the order of the cells.
+/// A complete block: every cell of the factorial once, trained from one seed with one setting of the
+/// optimizer, in the order of the cells.
 pub(crate) type Block<'a> = Vec<&'a LayerRow>;
 
 /// The complete blocks of a data set.
 #[derive(Clone, Debug)]
 pub(crate) struct Factorial<'a> {
     pub(crate) data: &'a str,
-    /// By convolution blocks, linear layers, ReLU.
+    /// The cells, sorted by convolution blocks, linear layers and ReLU.
     pub(crate) cells: Vec<StudyNetwork>,
     pub(crate) blocks: Vec<Block<'a>>,
-    /// Of each cell its energy and its accuracy, then the squares of all energies around `center`.
+    /// Per block: the energy of each cell minus `center`, the accuracy of each cell, and the sum of the
+    /// squares of these energies.
     sums: Sums,
-    /// About the mean of all energies: what is summed around it keeps its digits.
+    /// Mean of all energies; sums of differences from it lose no digits.
     center: f64,
 }
 
 /// A response of a training.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Response {
-    /// In joules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum Response {
+    /// Energy, in joules.
+    #[serde(rename = "energy_j")]
     Energy,
-    /// On the test images, in [0, 1].
+    /// Accuracy on the test images, in [0, 1].
+    #[serde(rename = "accuracy")]
     Accuracy,
 }
 
-/// The factorial of every data set, in order of first appearance.
+impl Response {
+    /// Its name in the study's tables and in `published.json`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Energy => "energy_j",
+            Self::Accuracy => "accuracy",
+        }
+    }
+
+    /// Its name for readers.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::Accuracy => "accuracy",
+        }
+    }
+
+    /// The response of a training.
+    pub(crate) fn of(self, row: &LayerRow) -> f64 {
+        match self {
+            Self::Energy => row.energy.joules.0,
+            Self::Accuracy => row.accuracy,
+        }
+    }
+}
+
+/// The factorial of each data set, in order of first appearance.
 pub(crate) fn factorials(rows: &[LayerRow]) -> Vec<Factorial<'_>> {
     let mut sets: Vec<(&str, Vec<&LayerRow>)> = Vec::new();
     for row in rows {
-        match sets.iter_mut().find(|it| it.0 == row.data) {
+        match sets.iter_mut().find(|set| set.0 == row.data) {
             Some((_, rows)) => rows.push(row),
             None => sets.push((&row.data, vec![row])),
         }
@@ -46,38 +78,38 @@ pub(crate) fn factorials(rows: &[LayerRow]) -> Vec<Factorial<'_>> {
 
 impl<'a> Factorial<'a> {
     fn of(data: &'a str, rows: &[&'a LayerRow]) -> Self {
-        let mut cells = distinct(rows.iter().map(|it| it.network));
-        cells.sort_by_key(|it| (it.conv, it.linear, it.relu));
-        // In order of first appearance; a place for each cell.
-        let mut places: HashMap<(u32, &str), usize> = HashMap::new();
+        let mut cells = distinct(rows.iter().map(|row| row.network));
+        cells.sort_by_key(|cell| (cell.conv, cell.linear, cell.relu));
+        // Blocks in order of first appearance, with a list of rows for each cell.
+        let mut indices: HashMap<(u32, &str), usize> = HashMap::new();
         let mut blocks: Vec<Vec<Vec<&LayerRow>>> = Vec::new();
         for row in rows {
-            let at = *places.entry((row.repetition, &row.setting)).or_insert_with(|| {
+            let index = *indices.entry((row.repetition, &row.setting)).or_insert_with(|| {
                 blocks.push(vec![Vec::new(); cells.len()]);
                 blocks.len() - 1
             });
-            let cell = cells.iter().position(|it| *it == row.network).unwrap_or(0);
-            blocks[at][cell].push(row);
+            let cell = cells.iter().position(|cell| *cell == row.network).unwrap_or(0);
+            blocks[index][cell].push(row);
         }
         let blocks: Vec<Block<'a>> = blocks
             .into_iter()
-            .filter(|it| it.iter().all(|cell| cell.len() == 1))
-            .map(|it| it.into_iter().flatten().collect())
+            .filter(|block| block.iter().all(|cell| cell.len() == 1))
+            .map(|block| block.into_iter().flatten().collect())
             .collect();
-        let energies = || blocks.iter().flatten().map(|it| it.energy.joules.0);
+        let energies = || blocks.iter().flatten().map(|row| row.energy.joules.0);
         let center = super::mean(energies()).unwrap_or(0.0);
         let width = 2 * cells.len() + 1;
         let mut columns = Vec::with_capacity(blocks.len() * width);
         for block in &blocks {
-            columns.extend(block.iter().map(|it| it.energy.joules.0 - center));
-            columns.extend(block.iter().map(|it| it.accuracy));
-            let squares = block.iter().map(|it| (it.energy.joules.0 - center).powi(2));
+            columns.extend(block.iter().map(|row| row.energy.joules.0 - center));
+            columns.extend(block.iter().map(|row| row.accuracy));
+            let squares = block.iter().map(|row| (row.energy.joules.0 - center).powi(2));
             columns.push(squares.sum());
         }
         Self { data, cells, sums: Sums::of(&columns, width), blocks, center }
     }
 
-    /// The mean of a response over the cells that a condition picks, from sums over blocks.
+    /// Mean of a response over the cells that a condition picks, from sums over blocks.
     fn mean_in(
         &self,
         sums: &[f64],
@@ -88,43 +120,49 @@ impl<'a> Factorial<'a> {
             Response::Energy => (0, self.center),
             Response::Accuracy => (self.cells.len(), 0.0),
         };
-        let picked = self.cells.iter().zip(&sums[from..]).filter(|it| pick(it.0));
-        let (sum, count) = picked.fold((0.0, 0), |(sum, n), it| (sum + it.1, n + 1));
+        let picked = self.cells.iter().zip(&sums[from..]).filter(|cell| pick(cell.0));
+        let (sum, count) = picked.fold((0.0, 0), |(sum, n), cell| (sum + cell.1, n + 1));
         (count > 0).then(|| sum / (count * self.sums.units()) as f64 + shift)
     }
 
-    /// The mean of a response in a cell.
+    /// Mean of a response in a cell.
     pub(crate) fn cell_mean(&self, cell: StudyNetwork, response: Response) -> Option<Estimate> {
         if self.blocks.is_empty() {
             return None;
         }
-        self.sums.estimate(|sums| self.mean_in(sums, response, |it| *it == cell))
+        self.sums.estimate(|sums| self.mean_in(sums, response, |network| *network == cell))
     }
 
-    /// Convolution blocks of the smallest and the largest network.
+    /// The fewest and the most convolution blocks; `None` if they are equal.
     fn conv_range(&self) -> Option<(u32, u32)> {
-        let levels = || self.cells.iter().map(|it| it.conv);
+        let levels = || self.cells.iter().map(|cell| cell.conv);
         Some((levels().min()?, levels().max()?)).filter(|(low, high)| low < high)
     }
 
-    /// The contrast over complete blocks; `None` without any.
+    /// The contrast over the complete blocks; `None` if there are none.
     pub(crate) fn contrast(&self) -> Option<Contrast> {
         let (few, many) = self.conv_range().filter(|_| !self.blocks.is_empty())?;
         let energy = |sums: &[f64], conv| {
-            self.mean_in(sums, Response::Energy, |it| it.conv == conv).filter(|it| *it > 0.0)
+            self.mean_in(sums, Response::Energy, |network| network.conv == conv)
+                .filter(|mean| *mean > 0.0)
         };
-        let accuracy =
-            |sums: &[f64], conv| self.mean_in(sums, Response::Accuracy, |it| it.conv == conv);
+        let accuracy = |sums: &[f64], conv| {
+            self.mean_in(sums, Response::Accuracy, |network| network.conv == conv)
+        };
         Some(Contrast {
             conv: (few, many),
-            saving: self.sums.estimate(|it| Some(1.0 - energy(it, few)? / energy(it, many)?))?,
+            saving: self
+                .sums
+                .estimate(|sums| Some(1.0 - energy(sums, few)? / energy(sums, many)?))?,
             accuracy_cost: self
                 .sums
-                .estimate(|it| Some(accuracy(it, many)? - accuracy(it, few)?))?,
-            increase: self.sums.estimate(|it| Some(energy(it, many)? / energy(it, few)? - 1.0))?,
-            elasticity: self.sums.estimate(|it| {
-                let gain = (accuracy(it, many)? / accuracy(it, few)?).ln();
-                let cost = (energy(it, many)? / energy(it, few)?).ln();
+                .estimate(|sums| Some(accuracy(sums, many)? - accuracy(sums, few)?))?,
+            increase: self
+                .sums
+                .estimate(|sums| Some(energy(sums, many)? / energy(sums, few)? - 1.0))?,
+            elasticity: self.sums.estimate(|sums| {
+                let gain = (accuracy(sums, many)? / accuracy(sums, few)?).ln();
+                let cost = (energy(sums, many)? / energy(sums, few)?).ln();
                 (cost.abs() > 1e-9).then(|| gain / cost)
             }),
         })
@@ -133,19 +171,21 @@ impl<'a> Factorial<'a> {
     /// η² of the convolution blocks minus the larger η² of the other two factors; `None` unless every
     /// combination of levels is a cell.
     ///
-    /// Every block has every cell once, so that the factors are orthogonal: a main effect's sum of
-    /// squares is that of its levels' means, whatever the type.
+    /// Every block has every cell once, so the factors are orthogonal, and a main effect has the same
+    /// sum of squares for every type: that of the means of its levels.
     pub(crate) fn lead(&self) -> Option<Estimate> {
         let levels = [
-            distinct(self.cells.iter().map(|it| it.conv)).len(),
-            distinct(self.cells.iter().map(|it| it.linear)).len(),
-            distinct(self.cells.iter().map(|it| it.relu)).len(),
+            distinct(self.cells.iter().map(|cell| cell.conv)).len(),
+            distinct(self.cells.iter().map(|cell| cell.linear)).len(),
+            distinct(self.cells.iter().map(|cell| cell.relu)).len(),
         ];
-        if levels.iter().any(|it| *it < 2) || levels.iter().product::<usize>() != self.cells.len() {
+        if levels.iter().any(|count| *count < 2)
+            || levels.iter().product::<usize>() != self.cells.len()
+        {
             return None;
         }
-        self.sums.estimate(|it| {
-            let [conv, linear, relu] = self.eta_squares(it)?;
+        self.sums.estimate(|sums| {
+            let [conv, linear, relu] = self.eta_squares(sums)?;
             Some(conv - linear.max(relu))
         })
     }
@@ -156,7 +196,7 @@ impl<'a> Factorial<'a> {
         let rows = (cells * self.sums.units()) as f64;
         let grand = sums[..cells].iter().sum::<f64>() / rows;
         let total = sums[2 * cells] - rows * grand * grand;
-        // Rounding alone leaves this much.
+        // Rounding errors alone can be this large.
         let noise = rows * (4.0 * f64::EPSILON * self.center).powi(2);
         if total <= noise {
             return None;
@@ -174,20 +214,25 @@ impl<'a> Factorial<'a> {
             });
             squares.sum::<f64>() / total
         };
-        Some([share(|it| it.conv), share(|it| it.linear), share(|it| u32::from(it.relu))])
+        Some([
+            share(|cell| cell.conv),
+            share(|cell| cell.linear),
+            share(|cell| u32::from(cell.relu)),
+        ])
     }
 }
 
-/// What the change from most to fewest convolution blocks does, averaged over the other factors.
+/// Effects of the change from the most to the fewest convolution blocks, averaged over the other
+/// factors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contrast {
-    /// Levels compared.
+    /// The fewest and the most convolution blocks.
     pub(crate) conv: (u32, u32),
     /// Share of the energy that the smaller network saves.
     pub(crate) saving: Estimate,
-    /// Accuracy that it costs, in [-1, 1]; negative if it gains.
+    /// Accuracy that the smaller network loses, in [-1, 1]; negative if it gains.
     pub(crate) accuracy_cost: Estimate,
-    /// Energy of the larger one over that of the smaller, minus 1.
+    /// Energy of the larger network over that of the smaller one, minus 1.
     pub(crate) increase: Estimate,
     /// d ln accuracy / d ln energy between the two.
     pub(crate) elasticity: Option<Estimate>,
@@ -210,7 +255,7 @@ mod tests {
         let mut rows = Vec::new();
         for repetition in 0..blocks {
             for (conv, linear, relu) in
-                (0..8).map(|it| (1 + 3 * (it & 1), 3 + 2 * (it & 2), it & 4 > 0))
+                (0..8).map(|bits| (1 + 3 * (bits & 1), 3 + 2 * (bits & 2), bits & 4 > 0))
             {
                 let joules = 100.0 + 20.0 * f64::from(conv) + 3.0 * f64::from(linear) + noise();
                 rows.push(LayerRow {
@@ -240,11 +285,11 @@ mod tests {
         let factor =
             |name, level: fn(&LayerRow) -> String| stats::Factor::new(name, rows.iter().map(level));
         let factors = [
-            factor("conv", |it| it.network.conv.to_string()),
-            factor("linear", |it| it.network.linear.to_string()),
-            factor("relu", |it| it.network.relu.to_string()),
+            factor("conv", |row| row.network.conv.to_string()),
+            factor("linear", |row| row.network.linear.to_string()),
+            factor("relu", |row| row.network.relu.to_string()),
         ];
-        let response: Vec<f64> = rows.iter().map(|it| it.energy.joules.0).collect();
+        let response: Vec<f64> = rows.iter().map(|row| row.energy.joules.0).collect();
         let anova = stats::anova(&response, &factors, stats::SumsOfSquares::TypeIII).unwrap();
         for (share, term) in shares.iter().zip(&anova.terms) {
             assert!((share - term.eta_sq).abs() < 1e-12, "{share} {term:?}");

@@ -1,155 +1,128 @@
-//! The studies' claims, tested on our own records: a file a question, a rule a verdict.
+//! The claims of the studies, tested on our own records: a file for each question.
+//!
+//! [`CLAIMS`] lists them. A new claim is a [`Claim`] in one of these files and its line there.
 
 mod batching;
+mod claim;
 mod difference;
-mod effects;
 mod factorial;
-pub mod id;
 mod layers;
-mod published;
+mod networks;
 mod resample;
 mod rows;
 mod runs;
 mod timeline;
 mod tuning;
 mod verdict;
+mod words;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    hash::Hash,
+use std::{collections::HashSet, hash::Hash};
+
+use record::{ClaimId, Finding, RESULTS_SCHEMA, Results};
+
+use crate::document::{AssessedClaim, ClaimEffect, KeyFigure, Unit};
+
+use self::{
+    claim::{Answer, Observations, Test},
+    words::{interval, percent, percent_interval, signed},
 };
-
-use crate::document::fixed;
-use record::{Evidence, Finding, Origin, RESULTS_SCHEMA, Results, Verdict};
-
 pub use self::{
+    claim::{Claim, ClaimFigure, Effect, Question},
     difference::{Difference, FolderComparison, VerdictChange, compare_folders},
-    effects::{EffectShare, OurEffect, effect_shares},
-    published::{Published, PublishedClaim, PublishedNetwork},
+    factorial::Response,
+    networks::{NetworkMean, PublishedNetwork, network_means},
     rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
-    runs::{Run, Runs},
-    timeline::network_means,
+    runs::{MAX_RECORDS, RunDigest, Runs},
     tuning::{Search, searches},
     verdict::Estimate,
 };
 pub(crate) use self::{
-    effects::study_cautions,
-    factorial::{Block, Factorial, Response, factorials},
+    factorial::{Block, Factorial, factorials},
     resample::{Sums, estimate, mean},
     tuning::measured as search_figures,
 };
 
+/// Every claim, in the order of the report.
+pub static CLAIMS: &[&Claim] = &[
+    &tuning::BAYESIAN_DOMINATES,
+    &layers::CONV_DOMINATES,
+    &layers::HALVED_BY_SMALLER_NETWORK,
+    &layers::DIMINISHING_RETURNS,
+    &batching::BATCHING_MATTERS,
+    &batching::MODEL_DEPENDENT,
+    &timeline::ENERGY_RISES,
+    &timeline::ACCURACY_SLOWS,
+    &timeline::SHUFFLENET_EXCEPTION,
+];
+
 /// Tests every claim on the runs; the content of `results.json`.
 #[must_use]
-pub fn results(runs: &Runs, published: &Published) -> Results {
+pub fn results(runs: &Runs) -> Results {
     Results {
         schema: RESULTS_SCHEMA.to_owned(),
         environment: runs.environment.clone(),
-        claims: findings(&runs.rows, published),
+        claims: findings(&runs.rows),
     }
 }
 
-/// Tests every claim on the rows, in the order of [`claim_id::ALL`](id::ALL).
+/// Tests every claim on the rows, in the order of [`CLAIMS`].
 #[must_use]
-pub fn findings(rows: &Rows, published: &Published) -> Vec<Finding> {
-    let sets = factorials(&rows.layers);
-    let answers = [
-        tuning::bayesian_dominates(&rows.trials),
-        layers::conv_dominates(&rows.layers, &sets),
-        layers::halved_by_smaller_network(&rows.layers, &sets),
-        layers::diminishing_returns(&rows.layers, &sets),
-        batching::batching_matters(&rows.queues),
-        batching::model_dependent(&rows.queues),
-        timeline::energy_rises(&rows.infers, published),
-        timeline::accuracy_slows(&rows.infers, published),
-        timeline::shufflenet_exception(&rows.infers, published),
-    ];
-    id::ALL
-        .into_iter()
-        .zip(answers)
-        .map(|(id, answer)| {
-            let claim = published.claim(&id);
-            Finding {
-                id,
-                statement: claim.statement.clone(),
-                criterion: answer.criterion,
-                published: claim.figures.clone(),
-                measured: answer.measured,
-                verdict: answer.verdict,
-                reason: answer.reason,
-                evidence: finite(answer.evidence),
-                energy_origin: answer.origin,
-                data: answer.data,
-                caveats: answer.caveats,
-            }
-        })
-        .collect()
+pub fn findings(rows: &Rows) -> Vec<Finding> {
+    let observations = Observations::of(rows);
+    CLAIMS.iter().map(|claim| claim.finding(&observations)).collect()
 }
 
-/// Without what is not a number: JSON has none, and a reader of `results.json` expects numbers.
-fn finite(evidence: Evidence) -> Evidence {
-    let finite = |it: Option<f64>| it.filter(|it| it.is_finite());
-    Evidence {
-        statistic: finite(evidence.statistic),
-        p: finite(evidence.p),
-        effect: finite(evidence.effect),
-        ci95: evidence.ci95.filter(|it| it.iter().all(|end| end.is_finite())),
-        ..evidence
+/// The ids of the claims that answer a question.
+pub(crate) fn claims_on(question: Question) -> Vec<ClaimId> {
+    let claims = CLAIMS.iter().filter(|claim| claim.question == question);
+    claims.map(|claim| claim.id.clone()).collect()
+}
+
+/// A finding with the labels and units of its figures, for a document.
+///
+/// The figures of a claim that is not in [`CLAIMS`] are shown under their keys, without a unit.
+#[must_use]
+pub fn assessed(finding: Finding) -> AssessedClaim {
+    let claim = CLAIMS.iter().find(|claim| claim.id == finding.id);
+    let value_of = |key: &str| {
+        (finding.published.get(key).copied(), finding.measured.get(key).copied().flatten())
+    };
+    let declared = claim.map_or(&[][..], |claim| claim.figures);
+    let mut figures: Vec<KeyFigure> = Vec::new();
+    for figure in declared {
+        let (published, measured) = value_of(figure.key);
+        let (label, unit) = (figure.label.to_owned(), figure.unit);
+        figures.push(KeyFigure { label, unit, published, measured });
     }
-}
-
-/// What the rows say about a claim; with the published part it becomes a [`Finding`].
-#[derive(Clone, Debug)]
-struct Answer {
-    criterion: String,
-    measured: BTreeMap<String, Option<f64>>,
-    verdict: Verdict,
-    reason: String,
-    evidence: Evidence,
-    origin: Option<Origin>,
-    data: String,
-    caveats: Vec<String>,
-}
-
-impl Answer {
-    /// Too little data: inconclusive, and why.
-    fn too_little(criterion: &str, effect_name: &str, n: usize, why: impl Into<String>) -> Self {
-        Self {
-            criterion: criterion.to_owned(),
-            measured: BTreeMap::new(),
-            verdict: Verdict::Inconclusive,
-            reason: why.into(),
-            evidence: Evidence {
-                test: "none: too little data".to_owned(),
-                statistic: None,
-                p: None,
-                effect: None,
-                effect_name: effect_name.to_owned(),
-                ci95: None,
-                n,
-            },
-            origin: None,
-            data: "none".to_owned(),
-            caveats: Vec::new(),
-        }
+    let keys: HashSet<&String> = finding.published.keys().chain(finding.measured.keys()).collect();
+    let mut others: Vec<&String> =
+        keys.into_iter().filter(|key| !declared.iter().any(|figure| figure.key == **key)).collect();
+    others.sort_unstable();
+    for key in others {
+        let (published, measured) = value_of(key);
+        figures.push(KeyFigure { label: key.clone(), unit: Unit::None, published, measured });
     }
+    // A figure without any value says nothing.
+    figures.retain(|figure| figure.published.is_some() || figure.measured.is_some());
+    let effect = finding.evidence.effect.map(|value| ClaimEffect {
+        label: claim.map_or_else(
+            || finding.evidence.effect_name.clone(),
+            |claim| claim.effect.name.to_owned(),
+        ),
+        unit: claim.map_or(Unit::None, |claim| claim.effect.unit),
+        value,
+        interval: finding.evidence.ci95,
+    });
+    AssessedClaim { finding, figures, effect }
 }
 
-/// Named figures for [`Finding::measured`].
-fn figures<const N: usize>(pairs: [(&str, Option<f64>); N]) -> BTreeMap<String, Option<f64>> {
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.filter(|it| it.is_finite())))
-        .collect()
-}
-
-/// Distinct values in order of first appearance, of which there may be many.
+/// Distinct values in order of first appearance, for many distinct values.
 pub(crate) fn unique<T: Eq + Hash + Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut seen = HashSet::new();
-    values.into_iter().filter(|it| seen.insert(it.clone())).collect()
+    values.into_iter().filter(|value| seen.insert(value.clone())).collect()
 }
 
-/// Distinct values in order of first appearance, of which there are few.
+/// Distinct values in order of first appearance, for few distinct values.
 pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {
@@ -160,21 +133,36 @@ pub(crate) fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec
     found
 }
 
-/// `12.3 %`, `−4.0 %`.
-fn percent(share: f64) -> String {
-    format!("{} %", fixed(share * 100.0, 1))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `+1.25`, `−0.30`; a dash for what is not known.
-fn signed(value: Option<f64>) -> String {
-    let text = fixed(value.unwrap_or(f64::NAN), 2);
-    if value.is_some_and(|it| it > 0.0) { format!("+{text}") } else { text }
-}
+    #[test]
+    fn ids_and_keys_are_unique() {
+        assert_eq!(unique(CLAIMS.iter().map(|claim| &claim.id)).len(), CLAIMS.len());
+        for claim in CLAIMS {
+            let keys = unique(claim.figures.iter().map(|figure| figure.key));
+            assert_eq!(keys.len(), claim.figures.len(), "{}", claim.id);
+        }
+    }
 
-/// `[a, b]` of percentages, or that there is none.
-fn percent_interval(ci95: Option<[f64; 2]>) -> String {
-    match ci95 {
-        Some([low, high]) => format!("95 % interval {} to {}", percent(low), percent(high)),
-        None => "too few repetitions for an interval".to_owned(),
+    #[test]
+    fn a_finding_belongs_to_its_claim_whatever_the_data() {
+        for (finding, claim) in findings(&Rows::default()).iter().zip(CLAIMS) {
+            assert_eq!((&finding.id, finding.statement.as_str()), (&claim.id, claim.statement));
+            assert_eq!(finding.verdict, record::Verdict::Inconclusive, "no data decide nothing");
+        }
+    }
+
+    #[test]
+    fn figures_of_an_unknown_claim_are_shown_under_their_keys() {
+        let mut finding = findings(&Rows::default()).remove(0);
+        finding.id = ClaimId::new("of-another-program");
+        finding.published = [("energy_j".to_owned(), 5.0)].into();
+        let found = assessed(finding);
+        assert_eq!(
+            (found.figures[0].label.as_str(), found.figures[0].unit),
+            ("energy_j", Unit::None)
+        );
     }
 }

@@ -1,11 +1,11 @@
-//! Intervals by resampling whole units: the rows of one search, one block or one repetition belong
-//! together, so they are drawn together (cluster bootstrap; Davison and Hinkley 1997, section 3.8).
+//! Intervals by resampling whole units (cluster bootstrap; Davison and Hinkley 1997, section 3.8): the
+//! rows of one search, block or repetition are drawn together.
 
 use super::verdict::Estimate;
 use crate::stats::{Bootstrap, BootstrapMethod, Units};
 
-/// Percentile intervals: what is resampled here (η², ratios of few blocks) is not smooth enough for
-/// the acceleration of BCa.
+/// Percentile intervals: the statistics here (η², ratios of few blocks) are not smooth enough for the
+/// acceleration of BCa.
 const BOOTSTRAP: Bootstrap = Bootstrap {
     resamples: 2000,
     confidence: 0.95,
@@ -13,41 +13,41 @@ const BOOTSTRAP: Bootstrap = Bootstrap {
     method: BootstrapMethod::Percentile,
 };
 
-/// Fewer units than this allow no interval: with n units there are few distinct resamples
-/// (126 for n = 5), and percentile intervals are too narrow.
+/// Smallest number of units with an interval: few units have few distinct resamples (126 for n = 5),
+/// and percentile intervals are then too narrow.
 pub(super) const FEWEST_UNITS: usize = 5;
 
 /// A statistic over units with its 95 % percentile interval.
 ///
-/// `statistic` gets the indices of the units to use, with repetition, and answers `None` where it
-/// is not defined; undefined resamples are left out. The answer depends on its arguments alone:
+/// `statistic` gets the indices of the units to use, with repetition, and returns `None` where it is
+/// not defined; undefined resamples are left out. The result depends only on the arguments, because
 /// the seed is fixed. `None` if the statistic is not defined on the units themselves.
 pub(crate) fn estimate(
     units: usize,
     statistic: impl Fn(&[usize]) -> Option<f64>,
 ) -> Option<Estimate> {
     let all: Vec<usize> = (0..units).collect();
-    let value = statistic(&all).filter(|it| it.is_finite())?;
+    let value = statistic(&all).filter(|value| value.is_finite())?;
     if units < FEWEST_UNITS {
         return Some(Estimate { value, ci95: None });
     }
-    // Where a resample in ten is undefined, the interval would describe the lucky ones: none.
+    // If a tenth of the resamples are undefined, an interval of the others would be biased: none.
     let found = BOOTSTRAP.interval(&Units::rows(units), statistic).ok();
-    Some(Estimate { value, ci95: found.map(|it| [it.interval.low, it.interval.high]) })
+    Some(Estimate { value, ci95: found.map(|found| [found.interval.low, found.interval.high]) })
 }
 
-/// Sums over units and over their resamples: all statistics that are functions of sums share one
-/// resampling, which is what makes a million runs bearable.
+/// Sums over units and over their resamples. All statistics that are functions of sums share one
+/// resampling, so that a report on a million runs takes seconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Sums {
     units: usize,
     whole: Vec<f64>,
-    /// None with fewer units than allow an interval.
+    /// Sums over each resample; empty if there are too few units for an interval.
     resampled: Vec<Vec<f64>>,
 }
 
 impl Sums {
-    /// Of `width` values a unit, unit after unit.
+    /// Sums the columns of units; `columns` has `width` values per unit, unit after unit.
     pub(crate) fn of(columns: &[f64], width: usize) -> Self {
         let mut whole = vec![0.0; width];
         for unit in columns.chunks_exact(width) {
@@ -62,34 +62,35 @@ impl Sums {
         Self { units, whole, resampled }
     }
 
-    /// The sums over all units, once each.
+    /// The sums over all units.
     pub(crate) fn whole(&self) -> &[f64] {
         &self.whole
     }
 
-    /// How many units there are.
+    /// Number of units.
     pub(crate) fn units(&self) -> usize {
         self.units
     }
 
-    /// As [`estimate()`], of a statistic of the sums.
+    /// A statistic of the sums with its interval, as [`estimate()`].
     pub(crate) fn estimate(&self, statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<Estimate> {
-        let value = statistic(&self.whole).filter(|it| it.is_finite())?;
+        let value = statistic(&self.whole).filter(|value| value.is_finite())?;
         let found = BOOTSTRAP.interval_of_sums(&self.whole, &self.resampled, statistic).ok();
         let ci95 = found.filter(|_| !self.resampled.is_empty());
-        Some(Estimate { value, ci95: ci95.map(|it| [it.interval.low, it.interval.high]) })
+        Some(Estimate { value, ci95: ci95.map(|found| [found.interval.low, found.interval.high]) })
     }
 
-    /// Of the mean of a column over the units.
+    /// Mean of a column over the units with its interval.
     pub(crate) fn mean(&self, column: usize) -> Option<Estimate> {
         let units = self.units as f64;
-        self.estimate(|it| (units > 0.0).then(|| it[column] / units))
+        self.estimate(|sums| (units > 0.0).then(|| sums[column] / units))
     }
 }
 
-/// The mean of some numbers; `None` of none.
+/// The mean of some numbers; `None` if there are none.
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.into_iter().fold((0.0, 0_u32), |(sum, n), it| (sum + it, n + 1));
+    let (sum, count) =
+        values.into_iter().fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
     (count > 0).then(|| sum / f64::from(count))
 }
 
@@ -99,8 +100,8 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_mean_is_that_of_theory() {
-        let values: Vec<f64> = (0..200).map(|it| f64::from(it % 20)).collect();
-        let mean_of = |units: &[usize]| mean(units.iter().map(|it| values[*it]));
+        let values: Vec<f64> = (0..200).map(|index| f64::from(index % 20)).collect();
+        let mean_of = |units: &[usize]| mean(units.iter().map(|unit| values[*unit]));
         let found = estimate(values.len(), mean_of).unwrap();
         // sd 5.766, n 200: 9.5 ± 1.96 · 0.408
         let [low, high] = found.ci95.unwrap();
@@ -114,12 +115,12 @@ mod tests {
 
     #[test]
     fn shared_resamples_give_the_same_interval() {
-        let values: Vec<f64> = (0..50).map(|it| f64::from(it % 20)).collect();
-        let pairs: Vec<f64> = values.iter().flat_map(|it| [*it, 1.0]).collect();
+        let values: Vec<f64> = (0..50).map(|index| f64::from(index % 20)).collect();
+        let pairs: Vec<f64> = values.iter().flat_map(|value| [*value, 1.0]).collect();
         let sums = Sums::of(&pairs, 2);
-        let expected = estimate(50, |units| mean(units.iter().map(|it| values[*it])));
+        let expected = estimate(50, |units| mean(units.iter().map(|unit| values[*unit])));
         assert_eq!(sums.mean(0), expected);
-        assert_eq!(sums.estimate(|it| Some(it[0] / it[1])), expected);
+        assert_eq!(sums.estimate(|sums| Some(sums[0] / sums[1])), expected);
         assert_eq!(Sums::of(&pairs[..8], 2).mean(0).unwrap().ci95, None);
         assert_eq!(Sums::of(&[], 2).mean(0), None);
     }

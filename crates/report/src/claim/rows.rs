@@ -1,4 +1,4 @@
-//! Records as rows of observations: what each question looks at.
+//! Records as rows of observations, a kind of row for each question.
 
 use record::{
     Adam, BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
@@ -16,19 +16,19 @@ pub struct TrialRow {
     pub space: TuningSpace,
     /// Strategy.
     pub sampler: SamplerKind,
-    /// Which search.
+    /// Number of the repetition, from 0.
     pub repetition: u32,
-    /// Which trial of it.
+    /// Number of the trial in its search, from 0.
     pub number: u32,
-    /// What was tried; `None` where a file of the study does not say.
+    /// The optimizer's settings; `None` if a file of the study does not have them.
     pub optimizer: Option<Adam>,
-    /// Energy of the training; `None` where nothing was read.
+    /// Energy of the training; `None` if it has no energy.
     pub energy: Option<Energy>,
     /// Energy of choosing the trial's parameters.
     pub plan: Option<Energy>,
-    /// What the strategy saw, in [0, 1].
+    /// Validation accuracy, by which the strategy chooses, in [0, 1].
     pub validation: f64,
-    /// On images that no choice was made by, in [0, 1].
+    /// Test accuracy, in [0, 1].
     pub test: f64,
     /// Whether the training diverged.
     pub diverged: bool,
@@ -39,17 +39,17 @@ pub struct TrialRow {
 pub struct LayerRow {
     /// Data set.
     pub data: String,
-    /// The cell.
+    /// The cell of the factorial.
     pub network: StudyNetwork,
-    /// Setting of the optimizer, as text: the cluster that repeats belong to.
+    /// Setting of the optimizer, as text; repeats of one setting are a cluster.
     pub setting: String,
-    /// Which repeat.
+    /// Number of the repeat, from 0.
     pub repetition: u32,
     /// Position in the order of execution.
     pub order: u64,
     /// Energy of the training.
     pub energy: Energy,
-    /// On the test images, in [0, 1].
+    /// Test accuracy, in [0, 1].
     pub accuracy: f64,
 }
 
@@ -62,25 +62,25 @@ pub struct QueueRow {
     pub rate: f64,
     /// Batching policy.
     pub policy: BatchPolicy,
-    /// Which run of the cell.
+    /// Number of the run in its cell, from 0.
     pub repetition: u32,
-    /// Requests served.
+    /// Number of requests served.
     pub requests: usize,
-    /// Energy from first arrival to last answer.
+    /// Energy from the first arrival to the last answer.
     pub energy: Energy,
-    /// Mean of arrival to start of service, in seconds.
+    /// Mean time from arrival to start of service, in seconds.
     pub mean_wait_s: f64,
-    /// Mean of arrival to end of service, in seconds.
+    /// Mean time from arrival to end of service, in seconds.
     pub mean_response_s: f64,
-    /// 99th percentile of the response, in seconds.
+    /// 99th percentile of the response time, in seconds.
     pub p99_response_s: f64,
-    /// First arrival to last answer, in seconds.
+    /// Time from the first arrival to the last answer, in seconds.
     pub makespan_s: f64,
     /// Mean size of the batches.
     pub mean_batch: f64,
-    /// Share of the makespan in which the server was busy.
+    /// Share of the makespan during which the server was busy, in [0, 1].
     pub utilization: f64,
-    /// Of photographs: the share of the service that goes by before the network runs.
+    /// Share of the service time that preparing photographs takes, in [0, 1]; `None` for random images.
     pub preparing_share: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ pub struct QueueRow {
 pub struct InferRow {
     /// Network.
     pub network: String,
-    /// Which run.
+    /// Number of the run, from 0.
     pub repetition: u32,
     /// Side of the images, in pixels.
     pub image_side: usize,
@@ -97,7 +97,7 @@ pub struct InferRow {
     pub batch: usize,
     /// Energy per image, in joules.
     pub joules_per_image: f64,
-    /// Of those joules.
+    /// Origin of the joules.
     pub origin: Origin,
     /// Seconds per image.
     pub seconds_per_image: f64,
@@ -114,48 +114,49 @@ pub struct Rows {
     pub queues: Vec<QueueRow>,
     /// RQ5.
     pub infers: Vec<InferRow>,
-    /// Runs with a figure that cannot be: not a number, negative, or beyond all machines.
+    /// Number of runs with an impossible value: not a number, negative, or absurdly large.
     pub unsound: usize,
 }
 
-/// What no run takes: a petajoule, or thirty million years.
+/// Larger than any value of a real run: a petajoule, or thirty million years.
 const BEYOND: f64 = 1e15;
 
-/// Whether a quantity can be one: from 0 on, and not beyond all machines.
+/// Whether a value in joules or seconds is possible.
 pub(crate) fn is_sound(value: f64) -> bool {
     (0.0..BEYOND).contains(&value)
 }
 
-/// The energy of a run's main span, unless it cannot be.
+/// The energy of a run's main span, unless it is impossible.
 pub(crate) fn sound_energy(record: &RunSummary) -> Option<Energy> {
     sound(record.energy.total)
 }
 
 fn sound(energy: Option<Energy>) -> Option<Energy> {
-    energy.filter(|it| is_sound(it.joules.0) && is_sound(it.uncertainty.0))
+    energy.filter(|energy| is_sound(energy.joules.0) && is_sound(energy.uncertainty.0))
 }
 
-/// A row of any question.
+/// A row for any of the questions.
 #[derive(Clone, Debug)]
 pub(crate) enum Row {
     Trial(TrialRow),
     Layer(LayerRow),
     Queue(QueueRow),
     Infer(InferRow),
-    /// The run answers no question: the energy that its question asks for is missing.
+    /// The run has no energy, which its question needs.
     None,
-    /// A figure of the run cannot be.
+    /// The run has an impossible value.
     Unsound,
 }
 
 impl Rows {
-    /// Sorts records into rows. Runs without the energy that their question asks for have no row,
-    /// except trials: their accuracy counts without it. Runs with a figure that cannot be have none
-    /// either and are counted.
+    /// Sorts records into rows.
+    ///
+    /// Runs without energy have no row, except trials, whose accuracy counts without it. Runs with an
+    /// impossible value have no row either and are counted in [`Rows::unsound`].
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut rows = Self::default();
-        records.iter().for_each(|it| rows.push(Row::of(&it.clone().into())));
+        records.iter().for_each(|record| rows.push(Row::of(&record.clone().into())));
         rows
     }
 
@@ -172,7 +173,7 @@ impl Rows {
 }
 
 impl Row {
-    /// Of a record.
+    /// The row of a record.
     pub(crate) fn of(record: &RunSummary) -> Self {
         if !is_plausible(record) {
             return Self::Unsound;
@@ -214,7 +215,8 @@ impl Row {
                 responses.sort_by(f64::total_cmp);
                 let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
                 let waits: Vec<f64> = serving.waits().collect();
-                let busy: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
+                let busy: f64 =
+                    serving.batches.iter().map(|batch| batch.end_s - batch.start_s).sum();
                 Self::Queue(QueueRow {
                     network: task.network.clone(),
                     rate: task.arrivals.rate,
@@ -228,7 +230,7 @@ impl Row {
                     makespan_s: makespan.0,
                     mean_batch: outcome.requests as f64 / serving.batches.len() as f64,
                     utilization: busy / makespan.0,
-                    preparing_share: record.timing.preparing.map(|it| it.0 / busy),
+                    preparing_share: record.timing.preparing.map(|preparing| preparing.0 / busy),
                 })
             }
             (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
@@ -243,35 +245,37 @@ impl Row {
                 }),
                 None => Self::None,
             },
-            // A journal whose outcome is not of its task would be a bug of the writer; such a line
-            // answers no question.
+            // An outcome of another kind than the task would be a bug of the program that wrote it.
             _ => Self::None,
         }
     }
 }
 
-/// Whether every figure that a row is made of can be.
+/// Whether every value that a row is made of is possible.
 fn is_plausible(record: &RunSummary) -> bool {
-    let share = |it: f64| (0.0..=1.0).contains(&it);
+    let share = |value: f64| (0.0..=1.0).contains(&value);
     let of_outcome = match &record.outcome {
         Outcome::Trained(it) => share(it.test_accuracy) && it.validation_accuracy.is_none_or(share),
         Outcome::Served(it) => it.requests > 0,
         Outcome::Inferred(it) => it.images > 0 && is_sound(record.timing.main.0),
     };
-    let of_serving = record.timing.serving.as_ref().is_none_or(|it| {
-        let times = it.batches.iter().flat_map(|it| [it.start_s, it.end_s, it.end_s - it.start_s]);
-        times.chain(it.arrivals_s.iter().copied()).all(is_sound)
-            && it.responses().all(is_sound)
-            && it.makespan().is_some_and(|it| it.0 > 0.0)
+    let of_serving = record.timing.serving.as_ref().is_none_or(|serving| {
+        let times = serving
+            .batches
+            .iter()
+            .flat_map(|batch| [batch.start_s, batch.end_s, batch.end_s - batch.start_s]);
+        times.chain(serving.arrivals_s.iter().copied()).all(is_sound)
+            && serving.responses().all(is_sound)
+            && serving.makespan().is_some_and(|makespan| makespan.0 > 0.0)
     });
-    let of_preparing = record.timing.preparing.is_none_or(|it| is_sound(it.0));
+    let of_preparing = record.timing.preparing.is_none_or(|preparing| is_sound(preparing.0));
     record.energy.total.is_some() == sound_energy(record).is_some()
         && of_outcome
         && of_serving
         && of_preparing
 }
 
-/// Quantile of sorted, non-empty values by the nearest-rank definition.
+/// Quantile of sorted values by the nearest-rank definition; there is at least one value.
 fn nearest_rank(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
@@ -282,7 +286,7 @@ fn setting(optimizer: &record::Adam) -> String {
     format!("{}/{}/{}", optimizer.learning_rate, optimizer.beta1, optimizer.beta2)
 }
 
-/// Joins origins; `None` of nothing.
+/// The origin of a sum of joules; `None` if there are no joules.
 pub fn origin_of(origins: impl IntoIterator<Item = Origin>) -> Option<Origin> {
     origins.into_iter().reduce(Origin::and)
 }

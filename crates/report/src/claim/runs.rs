@@ -6,48 +6,52 @@ use record::{Energy, Environment, Outcome, RunRecord, RunSummary, WarningKind};
 
 use super::rows::{Row, Rows, is_sound, sound_energy};
 
-/// The runs of a journal as a report needs them: a million fit into memory.
+/// Largest number of runs for which a report also writes every record as a table. Beyond it these
+/// tables take longer than everything else, and `wattlab journal export` writes them.
+pub const MAX_RECORDS: usize = 100_000;
+
+/// The runs of a journal as a report needs them, small enough for a million runs in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
-    /// What each question looks at.
+    /// The observations for each question.
     pub rows: Rows,
-    /// How many runs there are.
+    /// Number of runs.
     pub count: usize,
-    /// Of the newest run; not part of a [`Run`].
+    /// Environment of the newest run; not part of a [`RunDigest`].
     pub environment: Option<Environment>,
     /// Time of all runs, in seconds.
     pub seconds: f64,
-    /// Energy of all main spans; `None` where nothing was read.
+    /// Energy of all main spans; `None` if no run has an energy.
     pub energy: Option<Energy>,
-    /// The images of the trainings, in words.
+    /// Data sets of the trainings: name and the beginning of the checksum.
     pub data: Vec<String>,
-    /// Names of the machines that did the runs, as far as records tell.
+    /// Names of the machines that did the runs, where the records have them.
     pub hosts: BTreeSet<String>,
-    /// Runs that were measured while sensors saw others too.
+    /// Number of runs that were measured while their sensors also saw other runs.
     pub shared: usize,
-    /// Runs during which others used the machine.
+    /// Number of runs during which other processes used the machine.
     pub disturbed: usize,
 }
 
-/// What a report needs of one run.
+/// What a report needs to know about one run.
 #[derive(Debug)]
-pub struct Run {
+pub struct RunDigest {
     row: Row,
     seconds: f64,
     energy: Option<Energy>,
-    /// Name and the beginning of the checksum.
+    /// Name and the beginning of the checksum of its data.
     data: Option<(String, String)>,
     host: Option<String>,
     shared: bool,
     disturbed: bool,
 }
 
-impl From<RunSummary> for Run {
+impl From<RunSummary> for RunDigest {
     fn from(record: RunSummary) -> Self {
         let data = match &record.outcome {
-            Outcome::Trained(it) => {
-                let sha256 = it.data.sha256.get(..12).unwrap_or("").to_owned();
-                Some((it.data.name.clone(), sha256))
+            Outcome::Trained(trained) => {
+                let sha256 = trained.data.sha256.get(..12).unwrap_or("").to_owned();
+                Some((trained.data.name.clone(), sha256))
             }
             _ => None,
         };
@@ -56,7 +60,11 @@ impl From<RunSummary> for Run {
             row: Row::of(&record),
             shared: warned(WarningKind::SharedDomain),
             disturbed: warned(WarningKind::OutsideLoad),
-            host: record.timing.surroundings.as_ref().and_then(|it| it.host.clone()),
+            host: record
+                .timing
+                .surroundings
+                .as_ref()
+                .and_then(|surroundings| surroundings.host.clone()),
             seconds: record.timing.duration.0,
             energy: sound_energy(&record),
             data,
@@ -65,17 +73,19 @@ impl From<RunSummary> for Run {
 }
 
 impl Runs {
-    /// Of records, in the order they were made.
+    /// The runs of these records, in the order in which they were made.
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut runs = Self::default();
-        records.iter().for_each(|it| runs.push(RunSummary::from(it.clone()).into()));
-        runs.environment = records.last().map(|it| it.environment.clone());
+        for record in records {
+            runs.push(RunSummary::from(record.clone()).into());
+        }
+        runs.environment = records.last().map(|record| record.environment.clone());
         runs
     }
 
     /// Adds the next run.
-    pub fn push(&mut self, run: Run) {
+    pub fn push(&mut self, run: RunDigest) {
         self.count += 1;
         self.rows.push(run.row);
         if is_sound(run.seconds) {

@@ -2,17 +2,17 @@
 
 use record::Verdict;
 
-/// A size of an effect with its 95 % interval.
+/// The size of an effect with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Best estimate.
     pub value: f64,
-    /// 95 % interval; `None` if the data do not allow one.
+    /// 95 % interval; `None` if there are too few data.
     pub ci95: Option<[f64; 2]>,
 }
 
 impl Estimate {
-    /// The verdict on "the effect is above the limit": the whole interval must lie on one side.
+    /// The verdict on "the effect is above the limit", which needs the whole interval on one side.
     #[must_use]
     pub fn above(&self, limit: f64) -> Verdict {
         match self.ci95 {
@@ -31,10 +31,11 @@ impl Estimate {
     }
 }
 
-/// The verdict on "this and that": one part against it contradicts it, one open part leaves it open.
+/// The verdict on a claim with several parts: contradicted if one part is, else inconclusive if one
+/// part is, else supported.
 #[must_use]
 pub(super) fn all(parts: impl IntoIterator<Item = Verdict>) -> Verdict {
-    parts.into_iter().fold(Verdict::Supported, |sum, it| match (sum, it) {
+    parts.into_iter().fold(Verdict::Supported, |sum, part| match (sum, part) {
         (Verdict::Contradicted, _) | (_, Verdict::Contradicted) => Verdict::Contradicted,
         (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
         _ => Verdict::Supported,
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_interval_on_one_side_decides() {
+    fn the_verdict_needs_the_whole_interval_on_one_side() {
         let estimate = |low, high| Estimate { value: 0.5, ci95: Some([low, high]) };
         assert_eq!(estimate(0.1, 0.9).above(0.0), Verdict::Supported);
         assert_eq!(estimate(-0.1, 0.9).above(0.0), Verdict::Inconclusive);
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conjunction_is_as_good_as_its_worst_part() {
+    fn the_worst_part_decides_a_claim_of_several_parts() {
         use Verdict::{Contradicted, Inconclusive, Supported};
         assert_eq!(all([Supported, Supported]), Supported);
         assert_eq!(all([Supported, Inconclusive]), Inconclusive);

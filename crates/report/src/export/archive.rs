@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::EXPORTERS;
 use crate::claim::Runs;
 
 /// The studies that are reproduced, as BibTeX.
@@ -11,14 +12,14 @@ pub const STUDIES_BIB: &str = include_str!("../../data/studies.bib");
 /// them, and the studies they are about. `files` are relative to the folder.
 #[must_use]
 pub fn ro_crate(runs: &Runs, files: &[String]) -> String {
-    let id = |it: &str| json!({"@id": it});
+    let id = |id: &str| json!({"@id": id});
     let mut graph = vec![json!({
         "@id": "ro-crate-metadata.json",
         "@type": "CreativeWork",
         "conformsTo": id("https://w3id.org/ro/crate/1.1"),
         "about": id("./"),
     })];
-    let parts: Vec<Value> = files.iter().map(|it| id(it)).collect();
+    let parts: Vec<Value> = files.iter().map(|file| id(file)).collect();
     let mut root = json!({
         "@id": "./",
         "@type": "Dataset",
@@ -52,15 +53,12 @@ pub fn ro_crate(runs: &Runs, files: &[String]) -> String {
         })
     }));
     graph.extend(files.iter().map(|file| {
-        let format = match file.rsplit('.').next() {
-            Some("html") => "text/html",
-            Some("md") => "text/markdown",
-            Some("svg") => "image/svg+xml",
-            Some("csv") => "text/csv",
-            Some("parquet") => "application/vnd.apache.parquet",
-            Some("pdf") => "application/pdf",
-            Some("tex" | "bib") => "text/x-tex",
-            _ => "application/octet-stream",
+        let extension = file.rsplit('.').next().unwrap_or_default();
+        let exporter = EXPORTERS.iter().find(|exporter| exporter.format == extension);
+        let format = match exporter {
+            Some(exporter) => exporter.media_type,
+            None if extension == "bib" => "text/x-tex",
+            None => "application/octet-stream",
         };
         json!({"@id": file, "@type": "File", "encodingFormat": format})
     }));

@@ -59,7 +59,7 @@ impl Span<'_> {
 
     fn fields(&self, cell: &Cell) -> Vec<String> {
         let (Number { value, interval, .. }, origin) = number(cell);
-        let finite = |it: f64| if it.is_finite() { it.to_string() } else { String::new() };
+        let finite = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
         let mut fields = vec![match cell {
             Cell::Text(text) => text.clone(),
             Cell::Integer(count) => count.to_string(),
@@ -90,8 +90,8 @@ fn number(cell: &Cell) -> (Number, &'static str) {
 fn snake(name: &str) -> String {
     let spelled = name.replace('%', " percent ").replace('/', " per ");
     let words: Vec<String> = spelled
-        .split(|it: char| !it.is_alphanumeric())
-        .filter(|it| !it.is_empty())
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
     words.join("_")

@@ -4,6 +4,11 @@ use std::io::{self, Write};
 
 use record::{Domain, DomainEnergy, RunRecord};
 
+use super::{
+    exporter::RecordWriter,
+    records::{Columns, Row},
+};
+
 /// CodeCarbon's columns (version 3).
 const COLUMNS: [&str; 32] = [
     "timestamp",
@@ -51,7 +56,9 @@ const JOULES_PER_KWH: f64 = 3.6e6;
 pub fn emissions_csv(records: &[RunRecord]) -> String {
     let mut bytes = Vec::new();
     let mut table = Emissions::new(&mut bytes).expect("memory takes a header");
-    table.push(records).and_then(|()| table.finish()).expect("memory takes a table");
+    table.add(records).expect("memory takes a table");
+    table.0.flush().expect("memory can be flushed");
+    drop(table);
     String::from_utf8(bytes).expect("fields are text")
 }
 
@@ -59,17 +66,31 @@ pub fn emissions_csv(records: &[RunRecord]) -> String {
 pub(super) struct Emissions<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Emissions<W> {
-    pub(super) fn new(out: W) -> io::Result<Self> {
+    fn new(out: W) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(COLUMNS)?;
         Ok(Self(writer))
     }
 
-    pub(super) fn push(&mut self, records: &[RunRecord]) -> io::Result<()> {
-        Ok(records.iter().try_for_each(|it| self.0.write_record(row(it)))?)
+    fn add(&mut self, records: &[RunRecord]) -> io::Result<()> {
+        Ok(records.iter().try_for_each(|record| self.0.write_record(row(record)))?)
+    }
+}
+
+/// Begins the file.
+pub(super) fn begin<'a>(
+    _columns: &'a Columns,
+    out: &'a mut (dyn Write + Send),
+) -> io::Result<Box<dyn RecordWriter + 'a>> {
+    Ok(Box::new(Emissions::new(out)?))
+}
+
+impl<W: Write> RecordWriter for Emissions<W> {
+    fn push(&mut self, records: &[RunRecord], _rows: &[Row]) -> io::Result<()> {
+        self.add(records)
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.0.flush()
     }
 }
@@ -77,18 +98,25 @@ impl<W: Write> Emissions<W> {
 fn row(record: &RunRecord) -> Vec<String> {
     let machine = &record.environment.machine;
     let of = |domain: Domain| {
-        record.energy.domains.iter().filter(move |it| it.domain == domain && it.in_total)
+        record
+            .energy
+            .domains
+            .iter()
+            .filter(move |measured| measured.domain == domain && measured.in_total)
     };
     let sum = |domain: Domain, value: fn(&DomainEnergy) -> Option<f64>| {
         of(domain).map(value).reduce(|a, b| Some(a? + b?)).flatten()
     };
-    let power = |domain| sum(domain, |it| it.mean_power.map(|it| it.0));
-    let energy = |domain| sum(domain, |it| Some(it.joules.0 / JOULES_PER_KWH));
-    let finite = |it: &f64| it.is_finite();
-    let number = |it: Option<f64>| it.filter(finite).map_or_else(String::new, |it| it.to_string());
+    let power = |domain| sum(domain, |measured| measured.mean_power.map(|watts| watts.0));
+    let energy = |domain| sum(domain, |measured| Some(measured.joules.0 / JOULES_PER_KWH));
+    let finite = |value: &f64| value.is_finite();
+    let number = |value: Option<f64>| {
+        value.filter(finite).map_or_else(String::new, |value| value.to_string())
+    };
     let gpus = of(Domain::Gpu).count();
     let experiment = serde_json::to_value(record.spec.experiment).ok();
-    let experiment = experiment.as_ref().and_then(|it| it.as_str()).unwrap_or_default();
+    let experiment =
+        experiment.as_ref().and_then(|experiment| experiment.as_str()).unwrap_or_default();
     let (cpu, gpu, ram) = (Domain::CpuPackage, Domain::Gpu, Domain::Dram);
     vec![
         timestamp(record.timing.started_unix_s),
@@ -104,7 +132,7 @@ fn row(record: &RunRecord) -> Vec<String> {
         number(energy(cpu)),
         number(energy(gpu)),
         number(energy(ram)),
-        number(record.energy.total.map(|it| it.joules.0 / JOULES_PER_KWH)),
+        number(record.energy.total.map(|total| total.joules.0 / JOULES_PER_KWH)),
         String::new(),
         String::new(),
         String::new(),
@@ -116,10 +144,10 @@ fn row(record: &RunRecord) -> Vec<String> {
         machine.cpus.to_string(),
         machine.cpu.clone(),
         if gpus == 0 { String::new() } else { gpus.to_string() },
-        of(gpu).map(|it| it.device.as_str()).collect::<Vec<_>>().join(", "),
+        of(gpu).map(|measured| measured.device.as_str()).collect::<Vec<_>>().join(", "),
         String::new(),
         String::new(),
-        number(machine.memory_bytes.map(|it| it as f64 / f64::from(1 << 30))),
+        number(machine.memory_bytes.map(|bytes| bytes as f64 / f64::from(1 << 30))),
         "process".to_owned(),
         "N".to_owned(),
         String::new(),

@@ -1,24 +1,27 @@
 //! A table for a paper: LaTeX with booktabs.
 
-use super::plain_text;
-use crate::document::{ColumnKind, Table, slug};
+use crate::{
+    document::{ColumnKind, Table, plain_text},
+    slug::slug,
+};
 
 /// Writes a table as LaTeX (packages `booktabs` and, for wide ones, `graphicx`), ready to be
 /// `\input`: caption, label `tab:…`, words to the left, numbers to the right.
 #[must_use]
 pub fn latex(table: &Table) -> String {
-    let kinds = table.columns().iter().map(|it| it.kind);
-    let columns: String = kinds.map(|it| if it == ColumnKind::Text { 'l' } else { 'r' }).collect();
+    let kinds = table.columns().iter().map(|column| column.kind);
+    let columns: String =
+        kinds.map(|kind| if kind == ColumnKind::Text { 'l' } else { 'r' }).collect();
     // Behind `\\\\` a bracket would be an argument.
     let line = |cells: Vec<String>| {
         let cells = cells.join(" & ");
         format!("    {}{cells} \\\\\n", if cells.starts_with('[') { "{}" } else { "" })
     };
-    let heads = table.columns().iter().map(|it| escaped(&it.heading())).collect();
+    let heads = table.columns().iter().map(|column| escaped(&column.heading())).collect();
     let rows: String = table
         .rows()
         .iter()
-        .map(|row| line(row.iter().map(|it| escaped(&plain_text(it))).collect()))
+        .map(|row| line(row.iter().map(|cell| escaped(&plain_text(cell))).collect()))
         .collect();
     format!(
         "% Needs \\usepackage{{booktabs}}.\n\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \
@@ -33,9 +36,9 @@ pub fn latex(table: &Table) -> String {
 /// Text without anything that LaTeX takes as a command; the signs of our tables as it writes them.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for it in text.chars() {
-        match it {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', it]),
+    for letter in text.chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', letter]),
             '\\' => out.push_str("\\textbackslash{}"),
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),

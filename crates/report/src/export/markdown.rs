@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use record::Finding;
-
-use super::plain_text;
-use crate::document::{self, ColumnKind, Document, Section, Table, slug};
+use crate::{
+    document::{AssessedClaim, ColumnKind, Document, Section, Table, plain_text, test_in_words},
+    slug::slug,
+};
 
 /// Writes a document as Markdown; figures are links to `figures/ID.svg`.
 #[must_use]
@@ -34,8 +34,8 @@ pub fn markdown(document: &Document) -> String {
         let facts = document.facts.iter().map(|(name, value)| [inline(name), inline(value)]);
         block(&mut out, &grid(&["", ""], &[false, false], facts));
     }
-    for it in &document.sections {
-        section(&mut out, document, it);
+    for each in &document.sections {
+        section(&mut out, document, each);
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
@@ -47,8 +47,8 @@ fn section(out: &mut String, document: &Document, section: &Section) {
     if !section.question.is_empty() {
         block(out, &format!("*{}*", inline(&section.question)));
     }
-    for finding in document.findings_on(&section.claims) {
-        block(out, &detail(finding));
+    for claim in document.findings_on(&section.claims) {
+        block(out, &detail(claim));
     }
     for text in &section.paragraphs {
         block(out, &paragraph(text));
@@ -64,44 +64,46 @@ fn section(out: &mut String, document: &Document, section: &Section) {
             ),
         );
     }
-    for it in &section.tables {
-        block(out, &table(it));
+    for each in &section.tables {
+        block(out, &table(each));
     }
     if !section.caveats.is_empty() {
         let list: Vec<String> =
-            section.caveats.iter().map(|it| format!("- {}", inline(it))).collect();
+            section.caveats.iter().map(|caveat| format!("- {}", inline(caveat))).collect();
         block(out, &format!("Caveats:\n\n{}", list.join("\n")));
     }
 }
 
-/// The claims in a table: verdict, figures published and ours, effect, origin of the joules.
-fn summary(findings: &[Finding]) -> String {
-    let rows = findings.iter().map(|it| {
-        let published = it.published.iter().map(|(key, value)| document::published(key, *value));
-        let measured = it.measured.iter().map(|(key, value)| document::measured(key, *value));
-        let list = |figures: &mut dyn Iterator<Item = (String, String)>| {
-            let figures: Vec<String> = figures
-                .map(|(name, value)| format!("{} {}", inline(&name), inline(&value)))
-                .collect();
+/// The claims in a table: verdict, published and measured figures, effect, origin of the joules.
+fn summary(claims: &[AssessedClaim]) -> String {
+    let rows = claims.iter().map(|claim| {
+        let published = claim.figures.iter().filter_map(|figure| {
+            Some(format!("{} {}", inline(&figure.label), inline(&figure.published_text()?)))
+        });
+        let measured = claim.figures.iter().filter(|figure| figure.measured.is_some());
+        let measured = measured
+            .map(|figure| format!("{} {}", inline(&figure.label), inline(&figure.measured_text())));
+        let list = |figures: Vec<String>| {
             if figures.is_empty() { "–".to_owned() } else { figures.join("; ") }
         };
+        let effect =
+            claim.effect.as_ref().map_or_else(|| "–".to_owned(), |effect| inline(&effect.text()));
         [
-            format!("**{}**", it.verdict.word()),
-            inline(&it.statement),
-            list(&mut published.into_iter()),
-            list(&mut measured.into_iter()),
-            document::effect(&it.evidence)
-                .map_or_else(|| "–".to_owned(), |(_, size)| inline(&size)),
-            it.energy_origin.map_or("–", |origin| origin.word()).to_owned(),
+            format!("**{}**", claim.finding.verdict.word()),
+            inline(&claim.finding.statement),
+            list(published.collect()),
+            list(measured.collect()),
+            effect,
+            claim.finding.energy_origin.map_or("–", |origin| origin.word()).to_owned(),
         ]
     });
     let heads = ["verdict", "claim", "published", "ours", "effect [95 % interval]", "joules"];
     grid(&heads, &[false; 6], rows)
 }
 
-/// A finding at length.
-fn detail(finding: &Finding) -> String {
-    let evidence = &finding.evidence;
+/// A finding in detail.
+fn detail(claim: &AssessedClaim) -> String {
+    let finding = &claim.finding;
     let mut text = format!(
         "**{}**: {} {}",
         capital(finding.verdict.word()),
@@ -114,9 +116,9 @@ fn detail(finding: &Finding) -> String {
         }
     };
     item("Criterion", &finding.criterion);
-    item("Test", &document::test_in_words(evidence));
-    if let Some((name, size)) = document::effect(evidence) {
-        item("Effect", &format!("{name}: {size}"));
+    item("Test", &test_in_words(&finding.evidence));
+    if let Some(effect) = &claim.effect {
+        item("Effect", &format!("{}: {}", effect.label, effect.text()));
     }
     item("Data", &finding.data);
     if let Some(origin) = finding.energy_origin {
@@ -129,13 +131,15 @@ fn detail(finding: &Finding) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let heads: Vec<String> = table.columns().iter().map(|it| inline(&it.heading())).collect();
+    let heads: Vec<String> =
+        table.columns().iter().map(|column| inline(&column.heading())).collect();
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
-    let right: Vec<bool> = table.columns().iter().map(|it| it.kind != ColumnKind::Text).collect();
+    let right: Vec<bool> =
+        table.columns().iter().map(|column| column.kind != ColumnKind::Text).collect();
     let rows = table
         .rows()
         .iter()
-        .map(|row| row.iter().map(|it| inline(&plain_text(it))).collect::<Vec<_>>());
+        .map(|row| row.iter().map(|cell| inline(&plain_text(cell))).collect::<Vec<_>>());
     format!("{}\n\n{}", inline(&table.caption), grid(&heads, &right, rows))
 }
 
@@ -145,7 +149,7 @@ fn grid<R: AsRef<[String]>>(
     right: &[bool],
     rows: impl IntoIterator<Item = R>,
 ) -> String {
-    let rule: Vec<&str> = right.iter().map(|it| if *it { "---:" } else { "---" }).collect();
+    let rule: Vec<&str> = right.iter().map(|right| if *right { "---:" } else { "---" }).collect();
     let mut out = format!("| {} |\n| {} |", heads.join(" | "), rule.join(" | "));
     for row in rows {
         let _ = write!(out, "\n| {} |", row.as_ref().join(" | "));
@@ -160,19 +164,19 @@ fn block(out: &mut String, text: &str) {
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |it| it.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Text on one line in which nothing is markup but code between backquotes.
 fn inline(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let letters: Vec<char> = text.chars().collect();
-    let backquotes = letters.iter().filter(|it| **it == '`').count();
+    let backquotes = letters.iter().filter(|letter| **letter == '`').count();
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for (index, letter) in letters.iter().enumerate() {
-        let beside = |it: Option<&char>| it.is_some_and(|it| it.is_alphanumeric());
-        let before = index.checked_sub(1).and_then(|it| letters.get(it));
+        let beside = |letter: Option<&char>| letter.is_some_and(|letter| letter.is_alphanumeric());
+        let before = index.checked_sub(1).and_then(|index| letters.get(index));
         let after = letters.get(index + 1);
         let markup = match letter {
             '`' if backquotes.is_multiple_of(2) => {
@@ -184,13 +188,12 @@ fn inline(text: &str) -> String {
             _ if in_code => false,
             '\\' | '*' => true,
             // A bracket alone is text: links need one of these after it.
-            ']' => after.is_some_and(|it| matches!(it, '(' | '[' | ':')),
-            '<' => {
-                after.is_some_and(|it| it.is_ascii_alphabetic() || matches!(it, '/' | '!' | '?'))
-            }
+            ']' => after.is_some_and(|next| matches!(next, '(' | '[' | ':')),
+            '<' => after
+                .is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')),
             '>' => index == 0,
             '~' => after == Some(&'~') || before == Some(&'~'),
-            '&' => after.is_some_and(|it| it.is_alphanumeric() || *it == '#'),
+            '&' => after.is_some_and(|next| next.is_alphanumeric() || *next == '#'),
             // Inside a word, as in `simple_cnn`, an underscore is only an underscore.
             '_' => !(beside(before) && beside(after)),
             _ => false,

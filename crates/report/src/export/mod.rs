@@ -1,53 +1,36 @@
-//! The report as files: one page, Markdown, and each figure and table for itself.
+//! The report as files: one page, Markdown, each figure and table by itself, and every record.
+//!
+//! [`EXPORTERS`] lists the kinds of files. A new kind is a file of this folder and an entry there.
 
 mod archive;
 mod csv;
 mod emissions;
+mod exporter;
 mod files;
+mod formats;
 mod latex;
 mod markdown;
+#[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "pdf")]
 mod pdf;
 mod records;
+mod values;
+mod whole_file;
 
-use record::Origin;
-
+#[cfg(feature = "parquet")]
+pub use self::parquet::records_parquet;
+#[cfg(feature = "pdf")]
+pub use self::pdf::pdf;
 pub use self::{
     archive::{STUDIES_BIB, ro_crate},
     csv::csv,
     emissions::emissions_csv,
-    files::{MOST_RECORDS, WholeFile, write, write_records},
+    exporter::{EXPORTERS, Exporter},
+    files::{write, write_records},
+    formats::{FormatError, Formats, RecordExporter},
     latex::latex,
     markdown::markdown,
-    parquet::{records_parquet, write_records_parquet},
-    pdf::pdf,
-    records::{RECORDS_AT_ONCE, RecordSource, records_csv, write_records_csv},
+    records::{RECORDS_AT_ONCE, RecordSource, records_csv},
+    whole_file::WholeFile,
 };
-use crate::document::{Cell, Number, origin_mark, p_value, with_interval};
-
-/// A cell as readers see it, with the mark of its origin if it is an energy.
-pub(crate) fn cell_text(cell: &Cell) -> (String, Option<Origin>) {
-    let number = |it: &Number| {
-        if it.value.is_finite() {
-            with_interval(it.value, it.interval, it.digits)
-        } else {
-            "–".to_owned()
-        }
-    };
-    match cell {
-        Cell::Text(text) => (text.clone(), None),
-        Cell::Integer(count) => (crate::document::grouped(*count), None),
-        Cell::Number(it) => (number(it), None),
-        Cell::Energy(it, origin) => (number(it), Some(*origin)),
-        Cell::PValue(p) => (p_value(*p), None),
-        Cell::Missing => ("–".to_owned(), None),
-    }
-}
-
-/// A cell in plain text: `1,674 [1,650 to 1,690] (est.)`.
-pub(crate) fn plain_text(cell: &Cell) -> String {
-    match cell_text(cell) {
-        (text, None) => text,
-        (text, Some(origin)) => format!("{text} ({})", origin_mark(origin)),
-    }
-}

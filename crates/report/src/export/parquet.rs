@@ -16,7 +16,11 @@ use ::parquet::{
 use record::RunRecord;
 use serde_json::Value;
 
-use super::records::{Columns, Kinds, RecordSource, Row};
+use super::{
+    RecordExporter,
+    exporter::RecordWriter,
+    records::{Columns, Kinds, Row},
+};
 
 /// All records as one table, the bytes of a Parquet file: the columns of
 /// [`records_csv`](super::records_csv) as numbers, truth values or text, and lists (losses, times of
@@ -27,23 +31,8 @@ use super::records::{Columns, Kinds, RecordSource, Row};
 /// If the records cannot be encoded.
 pub fn records_parquet(records: &[RunRecord]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write_records_parquet(records, &mut bytes)?;
+    RecordExporter::of("parquet").map_err(io::Error::other)?.write(&records, &mut bytes)?;
     Ok(bytes)
-}
-
-/// The same, some records at a time.
-///
-/// # Errors
-///
-/// If the records cannot be read or the table cannot be written.
-pub fn write_records_parquet(
-    source: &(impl RecordSource + ?Sized),
-    out: &mut (impl Write + Send),
-) -> io::Result<()> {
-    let columns = Columns::of(source)?;
-    let mut writer = Parquet::new(&columns, out)?;
-    source.each(&mut |records| writer.push(&columns.rows(records)))?;
-    writer.finish()
 }
 
 /// A Parquet file being written.
@@ -52,9 +41,17 @@ pub(super) struct Parquet<W: Write + Send> {
     kinds: Vec<Kind>,
 }
 
+/// Begins the file.
+pub(super) fn begin<'a>(
+    columns: &'a Columns,
+    out: &'a mut (dyn Write + Send),
+) -> io::Result<Box<dyn RecordWriter + 'a>> {
+    Ok(Box::new(Parquet::new(columns, out)?))
+}
+
 impl<W: Write + Send> Parquet<W> {
-    pub(super) fn new(columns: &Columns, out: W) -> io::Result<Self> {
-        let kinds: Vec<Kind> = columns.list.iter().map(|it| Kind::of(it.kinds)).collect();
+    fn new(columns: &Columns, out: W) -> io::Result<Self> {
+        let kinds: Vec<Kind> = columns.list.iter().map(|column| Kind::of(column.kinds)).collect();
         let fields = columns.list.iter().zip(&kinds).map(|(column, kind)| {
             let field = Type::primitive_type_builder(&column.name, kind.physical());
             let field =
@@ -69,59 +66,62 @@ impl<W: Write + Send> Parquet<W> {
         Ok(Self { writer: writer.map_err(io::Error::other)?, kinds })
     }
 
-    /// Adds rows, as a row group.
-    pub(super) fn push(&mut self, rows: &[Row]) -> io::Result<()> {
-        self.group(rows).map_err(io::Error::other)
-    }
-
+    /// Adds rows as a row group.
     fn group(&mut self, rows: &[Row]) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for (at, kind) in self.kinds.iter().enumerate() {
+        for (index, kind) in self.kinds.iter().enumerate() {
             let Some(mut column) = group.next_column()? else { break };
-            let values = rows.iter().map(|it| it[at].as_ref());
+            let values = rows.iter().map(|row| row[index].as_ref());
             match kind {
                 Kind::Truth => write(column.typed::<BoolType>(), values, Value::as_bool)?,
                 Kind::Integer => write(column.typed::<Int64Type>(), values, Value::as_i64)?,
-                Kind::Unsigned => write(column.typed::<Int64Type>(), values, |it| {
-                    it.as_u64().map(u64::cast_signed) // the logical type says so
+                Kind::Unsigned => write(column.typed::<Int64Type>(), values, |value| {
+                    value.as_u64().map(u64::cast_signed) // the logical type is unsigned
                 })?,
                 Kind::Number => write(column.typed::<DoubleType>(), values, Value::as_f64)?,
-                Kind::Text => write(column.typed::<ByteArrayType>(), values, |it| {
-                    Some(it.as_str().map_or_else(|| it.to_string(), str::to_owned).as_str().into())
+                Kind::Text => write(column.typed::<ByteArrayType>(), values, |value| {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    Some(text.as_str().into())
                 })?,
-                Kind::Json => write(column.typed::<ByteArrayType>(), values, |it| {
-                    Some(ByteArray::from(it.to_string().into_bytes()))
+                Kind::Json => write(column.typed::<ByteArrayType>(), values, |value| {
+                    Some(ByteArray::from(value.to_string().into_bytes()))
                 })?,
             }
             column.close()?;
         }
         group.close().map(drop)
     }
+}
 
-    pub(super) fn finish(self) -> io::Result<()> {
+impl<W: Write + Send> RecordWriter for Parquet<W> {
+    fn push(&mut self, _records: &[RunRecord], rows: &[Row]) -> io::Result<()> {
+        self.group(rows).map_err(io::Error::other)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
         let mut out = self.writer.into_inner().map_err(io::Error::other)?;
         out.flush()
     }
 }
 
-/// Writes a column; what is absent is null.
+/// Writes a column; an absent value is null.
 fn write<'a, T: DataType>(
     column: &mut ColumnWriterImpl<'_, T>,
     values: impl Iterator<Item = Option<&'a Value>>,
     of: impl Fn(&Value) -> Option<T::T>,
 ) -> Result<(), ParquetError> {
-    let values: Vec<Option<T::T>> = values.map(|it| it.and_then(&of)).collect();
-    let levels: Vec<i16> = values.iter().map(|it| i16::from(it.is_some())).collect();
+    let values: Vec<Option<T::T>> = values.map(|value| value.and_then(&of)).collect();
+    let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let there: Vec<T::T> = values.into_iter().flatten().collect();
     column.write_batch(&there, Some(&levels), None).map(drop)
 }
 
-/// What a column holds.
+/// Type of a column's values.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Truth,
     Integer,
-    /// Beyond what has a sign, such as seeds.
+    /// Integers too large for a signed type, such as seeds.
     Unsigned,
     Number,
     Text,
@@ -129,7 +129,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The narrowest that holds all values.
+    /// The narrowest type that holds all values of a column.
     fn of(all: Kinds) -> Self {
         match () {
             () if all.truth => Self::Truth,

@@ -10,10 +10,10 @@ use svg2pdf::{
     usvg::{Options, Tree, fontdb::Database},
 };
 
-use crate::{document::Figure, plot::svg};
+use crate::plot::{Figure, svg};
 
-/// About as wide as the fonts that the drawings are laid out for, brought along: a figure looks the
-/// same on every machine.
+/// The fonts are part of the program, so that a figure looks the same on every machine. DejaVu Sans
+/// Condensed is about as wide as the fonts that the drawings are laid out for.
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     fonts.load_font_data(dejavu::sans_condensed::regular().to_vec());
@@ -21,15 +21,15 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// The drawing of [`svg`] as a PDF of one page of its size, with embedded fonts; its text can be
-/// selected and searched.
+/// Writes a figure as a PDF of one page, as large as the SVG drawing, with embedded fonts; its text
+/// can be selected and searched.
 ///
 /// # Errors
 ///
-/// If the drawing cannot be converted.
+/// If the SVG drawing cannot be converted.
 pub fn pdf(figure: &Figure) -> io::Result<Vec<u8>> {
     let mut options = Options { fontdb: Arc::clone(&FONTS), ..Options::default() };
-    if let Some((family, _)) = FONTS.faces().next().and_then(|it| it.families.first()) {
+    if let Some((family, _)) = FONTS.faces().next().and_then(|face| face.families.first()) {
         let fonts = options.fontdb_mut();
         fonts.set_sans_serif_family(family);
         fonts.set_serif_family(family);

@@ -2,10 +2,10 @@
 
 use super::{Dependence, Importance, Landscape, SearchParameter, Share, Subject, Tried};
 use crate::{
-    document::{Figure, significant},
+    number::significant,
     plot::{
-        Axis, CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Plot,
-        Reference, Scale, Shape, Trace,
+        Axis, AxisScale, CategoryPlot, Coordinate, CoordinatePlot, Figure, Line, LinePlot,
+        LinePoint, Mark, Plot, Reference, Shape, Trace,
     },
 };
 
@@ -219,7 +219,7 @@ impl Landscape {
 impl SearchParameter {
     fn axis(&self) -> Axis {
         let axis = Axis::new(self.name.as_str(), "");
-        Axis { scale: if self.is_log { Scale::Log } else { Scale::Linear }, ..axis }
+        Axis { scale: if self.is_log { AxisScale::Log } else { AxisScale::Linear }, ..axis }
     }
 
     fn coordinate(&self) -> Coordinate {

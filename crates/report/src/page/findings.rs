@@ -1,17 +1,21 @@
-//! Verdicts: all of them on top, and each at length in its section.
+//! Verdicts: a table of all of them first, and each in detail in its section.
 
 use maud::{Markup, html};
-use record::{Finding, Verdict};
+use record::Verdict;
 
 use super::{badge, prose};
-use crate::document::{self, Document, slug};
+use crate::{
+    document::{AssessedClaim, Document, KeyFigure, test_in_words},
+    slug::slug,
+};
 
-/// The table of all claims with a tally of their verdicts.
+/// The table of all claims, and how many have which verdict.
 pub(super) fn summary(document: &Document) -> Markup {
     if document.findings.is_empty() {
         return html! {};
     }
-    let count = |verdict| document.findings.iter().filter(|it| it.verdict == verdict).count();
+    let count =
+        |verdict| document.findings.iter().filter(|claim| claim.finding.verdict == verdict).count();
     let verdicts = [Verdict::Supported, Verdict::Contradicted, Verdict::Inconclusive];
     html! {
         section id="verdicts" aria-labelledby="verdicts-heading" {
@@ -31,7 +35,7 @@ pub(super) fn summary(document: &Document) -> Markup {
                         th scope="col" { "Joules" }
                     } }
                     tbody {
-                        @for it in &document.findings { (row(document, it)) }
+                        @for claim in &document.findings { (row(document, claim)) }
                     }
                 }
             }
@@ -39,8 +43,9 @@ pub(super) fn summary(document: &Document) -> Markup {
     }
 }
 
-fn row(document: &Document, finding: &Finding) -> Markup {
-    let section = document.sections.iter().find(|it| it.claims.contains(&finding.id));
+fn row(document: &Document, claim: &AssessedClaim) -> Markup {
+    let finding = &claim.finding;
+    let section = document.sections.iter().find(|section| section.claims.contains(&finding.id));
     html! {
         tr {
             td data-label="Verdict" { (verdict(finding.verdict)) }
@@ -51,10 +56,10 @@ fn row(document: &Document, finding: &Finding) -> Markup {
                     (finding.statement)
                 }
             }
-            td data-label="Published → ours" { (figures(finding)) }
+            td data-label="Published → ours" { (figures(&claim.figures)) }
             td data-label="Effect [95 % interval]" {
-                @if let Some((name, size)) = document::effect(&finding.evidence) {
-                    span class="size" { (size) } " " span class="small" { (name) }
+                @if let Some(effect) = &claim.effect {
+                    span class="size" { (effect.text()) } " " span class="small" { (effect.label) }
                 } @else { "–" }
             }
             td data-label="Joules" {
@@ -64,46 +69,38 @@ fn row(document: &Document, finding: &Finding) -> Markup {
     }
 }
 
-/// Figures as published beside ours of the same name; those that only one side has follow.
-fn figures(finding: &Finding) -> Markup {
-    let mut keys: Vec<&String> = finding.published.keys().collect();
-    keys.extend(finding.measured.keys().filter(|it| !finding.published.contains_key(*it)));
-    // What neither the study has nor we could compute says nothing.
-    keys.retain(|it| {
-        finding.published.contains_key(*it)
-            || finding.measured.get(*it).copied().flatten().is_some()
-    });
-    if keys.is_empty() {
+/// The published figures beside ours; a figure that only one side has is shown alone.
+fn figures(figures: &[KeyFigure]) -> Markup {
+    if figures.is_empty() {
         return html! { "–" };
     }
     html! {
         dl class="figures" {
-            @for key in keys {
-                @let published = finding.published.get(key);
-                @let (name, ours) = document::measured(key, finding.measured.get(key).copied().flatten());
+            @for figure in figures {
                 div {
-                    dt { (name) }
+                    dt { (figure.label) }
                     dd class="published" {
-                        @if let Some(published) = published { (document::published(key, *published).1) " →" }
+                        @if let Some(published) = figure.published_text() { (published) " →" }
                     }
-                    dd { (ours) }
+                    dd { (figure.measured_text()) }
                 }
             }
         }
     }
 }
 
-/// Findings at length: the reason in words, and the test behind it for those who open it.
-pub(super) fn details(finding: &Finding) -> Markup {
+/// A finding in detail: the reason in words, the test, the criterion and the caveats.
+pub(super) fn details(claim: &AssessedClaim) -> Markup {
+    let finding = &claim.finding;
     html! {
         div class={ "finding " (finding.verdict.word()) } {
             (verdict(finding.verdict))
             p class="statement" { (finding.statement) }
             @if !finding.reason.is_empty() { p { (prose(&finding.reason)) } }
             dl class="evidence" {
-                div { dt { "Test" } dd { (document::test_in_words(&finding.evidence)) } }
-                @if let Some((name, size)) = document::effect(&finding.evidence) {
-                    div { dt { "Effect" } dd { (name) ": " strong { (size) } } }
+                div { dt { "Test" } dd { (test_in_words(&finding.evidence)) } }
+                @if let Some(effect) = &claim.effect {
+                    div { dt { "Effect" } dd { (effect.label) ": " strong { (effect.text()) } } }
                 }
                 @if !finding.criterion.is_empty() {
                     div { dt { "Criterion" } dd { (prose(&finding.criterion)) } }

@@ -1,4 +1,4 @@
-//! The report as one HTML file that asks the network for nothing.
+//! The report as one HTML file that makes no network requests.
 
 mod findings;
 mod section;
@@ -10,8 +10,9 @@ use record::Origin;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    document::{Document, origin_mark, slug},
+    document::{Document, origin_mark},
     plot,
+    slug::slug,
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -19,8 +20,8 @@ const SCRIPT: &str = include_str!("sort.js");
 
 /// Writes a document as a self-contained HTML page.
 ///
-/// Its content security policy forbids every request, and every script but the one that sorts
-/// tables. Without scripts the page is complete.
+/// Its content security policy forbids all requests and all scripts except the one that sorts tables.
+/// The page is complete without scripts.
 #[must_use]
 pub fn html(document: &Document) -> String {
     markup! {
@@ -40,11 +41,11 @@ pub fn html(document: &Document) -> String {
                 (header(document))
                 main id="content" {
                     (findings::summary(document))
-                    @for it in &document.sections { (section::section(document, it)) }
+                    @for each in &document.sections { (section::section(document, each)) }
                 }
-                footer { p { "Joules are marked with their origin: " (badge(Origin::Measured))
-                    " read from a sensor of the hardware, " (badge(Origin::Estimated))
-                    " computed by a model, " (badge(Origin::Mixed)) " a sum of both." } }
+                footer { p { "Every energy is marked with its origin: " (badge(Origin::Measured))
+                    " measured by a hardware sensor, " (badge(Origin::Estimated))
+                    " estimated by a model, " (badge(Origin::Mixed)) " a sum of both." } }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -67,8 +68,8 @@ fn header(document: &Document) -> Markup {
                 nav aria-label="Contents" {
                     ol {
                         @if !document.findings.is_empty() { li { a href="#verdicts" { "Verdicts" } } }
-                        @for it in &document.sections {
-                            li { a href={ "#" (slug(&it.id)) } { (it.heading) } }
+                        @for section in &document.sections {
+                            li { a href={ "#" (slug(&section.id)) } { (section.heading) } }
                         }
                     }
                 }
@@ -84,12 +85,12 @@ fn header(document: &Document) -> Markup {
     }
 }
 
-/// Text in which words between backquotes are code.
+/// Text in which the words between backquotes are shown as code.
 fn prose(text: &str) -> Markup {
-    // No line begins with a percent sign.
+    // A narrow no-break space keeps the percent sign on the line of its number.
     let text = text.replace(" %", "\u{202f}%");
     let parts: Vec<&str> = text.split('`').collect();
-    // An odd number of backquotes leaves the last one as it is.
+    // With an odd number of backquotes, the last one is plain text.
     let paired = parts.len() % 2 == 1;
     markup! {
         @for (index, part) in parts.iter().enumerate() {
@@ -101,14 +102,14 @@ fn prose(text: &str) -> Markup {
     }
 }
 
-/// The mark of an origin: a word in a box, never color alone.
+/// The mark of an origin: a word in a box, so that it does not depend on color.
 fn badge(origin: Origin) -> Markup {
     markup! {
         abbr class={ "origin-" (origin.word()) } title={ (origin.word()) " energy" } { (origin_mark(origin)) }
     }
 }
 
-/// What the page may do: show its own styles, run its one script, and nothing else.
+/// The content security policy: inline styles and the one script, nothing else.
 fn policy() -> String {
     let hash = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
     format!(

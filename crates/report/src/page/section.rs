@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::{findings, prose, table::table};
 use crate::{
-    document::{Document, Figure, Section, slug},
-    plot::{self, Width},
+    document::{Document, Section},
+    plot::{self, Figure, Width},
+    slug::slug,
 };
 
 pub(super) fn section(document: &Document, section: &Section) -> Markup {
@@ -14,21 +15,21 @@ pub(super) fn section(document: &Document, section: &Section) -> Markup {
         section id=(id) aria-labelledby={ (id) "-heading" } {
             h2 id={ (id) "-heading" } { (section.heading) }
             @if !section.question.is_empty() { p class="question" { (prose(&section.question)) } }
-            @for it in document.findings_on(&section.claims) { (findings::details(it)) }
+            @for claim in document.findings_on(&section.claims) { (findings::details(claim)) }
             @for text in &section.paragraphs { p { (prose(text)) } }
-            @for it in &section.figures { (figure(it)) }
-            @for it in &section.tables { (table(it)) }
+            @for each in &section.figures { (figure(each)) }
+            @for each in &section.tables { (table(each)) }
             @if !section.caveats.is_empty() {
                 aside class="caveats" aria-label="Caveats" {
-                    h3 { "Before quoting this" }
-                    ul { @for it in &section.caveats { li { (prose(it)) } } }
+                    h3 { "Before you quote this" }
+                    ul { @for caveat in &section.caveats { li { (prose(caveat)) } } }
                 }
             }
         }
     }
 }
 
-/// A figure in both widths, of which the style sheet shows one.
+/// A figure in both widths; the style sheet shows one of them.
 fn figure(figure: &Figure) -> Markup {
     html! {
         figure id={ "figure-" (slug(&figure.id)) } {

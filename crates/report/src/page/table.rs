@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::{badge, prose};
 use crate::{
-    document::{Cell, Column, ColumnKind, Table, slug},
-    export::cell_text,
+    document::{Cell, Column, ColumnKind, Table, cell_text},
+    slug::slug,
 };
 
 pub(super) fn table(table: &Table) -> Markup {
@@ -15,16 +15,16 @@ pub(super) fn table(table: &Table) -> Markup {
         div class="scroll" tabindex="0" role="region" aria-labelledby={ (id) "-caption" } {
             table class="data" id=(id) aria-labelledby={ (id) "-caption" } {
                 thead { tr {
-                    @for it in table.columns() {
-                        th scope="col" class=[class(it)] {
-                            (it.name)
-                            @if !it.unit.is_empty() { " " span class="unit" { "(" (it.unit) ")" } }
+                    @for column in table.columns() {
+                        th scope="col" class=[class(column)] {
+                            (column.name)
+                            @if !column.unit.is_empty() { " " span class="unit" { "(" (column.unit) ")" } }
                         }
                     }
                 } }
                 tbody {
                     @for row in table.rows() {
-                        tr { @for (column, it) in table.columns().iter().zip(row) { (cell(column, it)) } }
+                        tr { @for (column, each) in table.columns().iter().zip(row) { (cell(column, each)) } }
                     }
                 }
             }
@@ -32,7 +32,7 @@ pub(super) fn table(table: &Table) -> Markup {
     }
 }
 
-/// A cell; where its text does not sort as its value does, the value is beside it.
+/// A cell, with its value as a sort key if it is a number.
 fn cell(column: &Column, cell: &Cell) -> Markup {
     let (text, origin) = cell_text(cell);
     let key = match cell {
@@ -41,8 +41,8 @@ fn cell(column: &Column, cell: &Cell) -> Markup {
         Cell::Integer(count) => Some(*count as f64),
         Cell::Text(_) | Cell::Missing => None,
     };
-    let key = key.filter(|it| it.is_finite());
-    // An interval is quieter than its value.
+    let key = key.filter(|key| key.is_finite());
+    // The interval is styled lighter than its value.
     let (value, interval) = match text.split_once(" [") {
         Some((value, interval)) if key.is_some() => (value, Some(format!("[{interval}"))),
         _ => (text.as_str(), None),

@@ -4,7 +4,7 @@ use record::Origin;
 
 /// What an axis shows; an energy cannot be shown without its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Quantity {
+pub enum AxisUnit {
     /// Anything but an energy, with the symbol of its unit; empty for none.
     Plain {
         /// `%`, `s`, …
@@ -21,7 +21,7 @@ pub enum Quantity {
 
 /// How values become distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scale {
+pub enum AxisScale {
     /// Equal differences are equally long.
     Linear,
     /// Equal ratios are equally long; values of zero and below cannot be drawn.
@@ -34,9 +34,9 @@ pub struct Axis {
     /// What is shown, without the unit.
     pub title: String,
     /// Unit and, for an energy, origin.
-    pub quantity: Quantity,
+    pub unit: AxisUnit,
     /// Linear or logarithmic.
-    pub scale: Scale,
+    pub scale: AxisScale,
     /// Whether a linear axis must include zero.
     pub from_zero: bool,
     /// Values to name on the axis; empty for round ones.
@@ -49,8 +49,8 @@ impl Axis {
     pub fn new(title: impl Into<String>, unit: impl Into<String>) -> Self {
         Self {
             title: title.into(),
-            quantity: Quantity::Plain { unit: unit.into() },
-            scale: Scale::Linear,
+            unit: AxisUnit::Plain { unit: unit.into() },
+            scale: AxisScale::Linear,
             from_zero: false,
             named: Vec::new(),
         }
@@ -59,14 +59,14 @@ impl Axis {
     /// A linear axis of energy, whose title says where the joules are from.
     #[must_use]
     pub fn energy(title: impl Into<String>, unit: impl Into<String>, origin: Origin) -> Self {
-        let quantity = Quantity::Energy { unit: unit.into(), origin };
-        Self { quantity, ..Self::new(title, "") }
+        let unit = AxisUnit::Energy { unit: unit.into(), origin };
+        Self { unit, ..Self::new(title, "") }
     }
 
     /// The same axis with a logarithmic scale.
     #[must_use]
     pub fn log(self) -> Self {
-        Self { scale: Scale::Log, ..self }
+        Self { scale: AxisScale::Log, ..self }
     }
 
     /// The same axis with zero in its range, if it is linear.
@@ -84,10 +84,10 @@ impl Axis {
     /// Title, unit and origin: `energy of a training (J, estimated)`.
     #[must_use]
     pub fn heading(&self) -> String {
-        match &self.quantity {
-            Quantity::Plain { unit } if unit.is_empty() => self.title.clone(),
-            Quantity::Plain { unit } => format!("{} ({unit})", self.title),
-            Quantity::Energy { unit, origin } => {
+        match &self.unit {
+            AxisUnit::Plain { unit } if unit.is_empty() => self.title.clone(),
+            AxisUnit::Plain { unit } => format!("{} ({unit})", self.title),
+            AxisUnit::Energy { unit, origin } => {
                 format!("{} ({unit}, {})", self.title, origin.word())
             }
         }

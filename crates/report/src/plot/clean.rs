@@ -1,12 +1,12 @@
 //! Drops what has no place on the axes, and counts it.
 
 use super::{
-    Axis, CategoryPlot, CoordinatePlot, Line, LinePlot, Mark, Plot, PointPlot, Scale, StripPlot,
-    ticks,
+    Axis, AxisScale, CategoryPlot, CoordinatePlot, Line, LinePlot, Mark, Plot, PointPlot,
+    StripPlot, ticks,
 };
 
 /// The plot with only what can be drawn, and how many values were left out.
-pub(super) fn clean(plot: &Plot) -> (Plot, usize) {
+pub(crate) fn clean(plot: &Plot) -> (Plot, usize) {
     let mut plot = plot.clone();
     let mut omitted = 0;
     match &mut plot {
@@ -20,7 +20,7 @@ pub(super) fn clean(plot: &Plot) -> (Plot, usize) {
 }
 
 fn drawable(axis: &Axis, value: f64) -> bool {
-    value.abs() <= ticks::LARGEST && (axis.scale == Scale::Linear || value > 0.0)
+    value.abs() <= ticks::LARGEST && (axis.scale == AxisScale::Linear || value > 0.0)
 }
 
 /// Keeps an interval whose ends are numbers; on a log axis only its upper end must be positive,
@@ -44,7 +44,7 @@ fn retain<T>(items: &mut Vec<T>, omitted: &mut usize, keep: impl Fn(&T) -> bool)
 }
 
 fn vertices(line: &mut Line, x: &Axis, y: &Axis, omitted: &mut usize) {
-    retain(&mut line.points, omitted, |it| drawable(x, it.x) && drawable(y, it.y));
+    retain(&mut line.points, omitted, |point| drawable(x, point.x) && drawable(y, point.y));
     for point in &mut line.points {
         interval(y, &mut point.band, omitted);
     }
@@ -54,13 +54,13 @@ fn lines(plot: &mut LinePlot, omitted: &mut usize) {
     for line in &mut plot.lines {
         vertices(line, &plot.x, &plot.y, omitted);
     }
-    retain(&mut plot.references, omitted, |it| drawable(&plot.y, it.value));
+    retain(&mut plot.references, omitted, |reference| drawable(&plot.y, reference.value));
 }
 
 fn points(plot: &mut PointPlot, omitted: &mut usize) {
     for series in &mut plot.series {
-        retain(&mut series.points, omitted, |it| {
-            drawable(&plot.x, it.x) && drawable(&plot.y, it.y)
+        retain(&mut series.points, omitted, |point| {
+            drawable(&plot.x, point.x) && drawable(&plot.y, point.y)
         });
         for point in &mut series.points {
             interval(&plot.x, &mut point.x_interval, omitted);
@@ -85,24 +85,24 @@ fn categories(plot: &mut CategoryPlot, omitted: &mut usize) {
             }
         }
     }
-    retain(&mut plot.references, omitted, |it| drawable(&plot.value, it.value));
+    retain(&mut plot.references, omitted, |reference| drawable(&plot.value, reference.value));
 }
 
 fn strip(plot: &mut StripPlot, omitted: &mut usize) {
     for group in &mut plot.groups {
-        retain(&mut group.values, omitted, |it| drawable(&plot.value, *it));
+        retain(&mut group.values, omitted, |value| drawable(&plot.value, *value));
     }
-    retain(&mut plot.references, omitted, |it| drawable(&plot.value, it.value));
+    retain(&mut plot.references, omitted, |reference| drawable(&plot.value, reference.value));
 }
 
 fn coordinates(plot: &mut CoordinatePlot, omitted: &mut usize) {
-    for it in &mut plot.axes {
-        it.ends = it.ends.filter(|ends| ends.iter().all(|end| drawable(&it.axis, *end)));
+    for axis in &mut plot.axes {
+        axis.ends = axis.ends.filter(|ends| ends.iter().all(|end| drawable(&axis.axis, *end)));
     }
     for trace in &mut plot.traces {
         trace.values.truncate(plot.axes.len());
         for (slot, coordinate) in trace.values.iter_mut().zip(&plot.axes) {
-            if slot.is_some_and(|it| !drawable(&coordinate.axis, it)) {
+            if slot.is_some_and(|value| !drawable(&coordinate.axis, value)) {
                 *slot = None;
                 *omitted += 1;
             }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    Axis, Quantity, Scale,
+    Axis, AxisScale, AxisUnit,
     ticks::{self, Range},
 };
 
@@ -59,7 +59,7 @@ pub(super) fn px(value: f64) -> String {
 pub(super) fn text_width(text: &str) -> f64 {
     let em: f64 = text
         .chars()
-        .map(|it| match it {
+        .map(|letter| match letter {
             'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '|'
             | '(' | ')' | '[' | ']' | '-' | '/' => 0.36,
             'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
@@ -90,7 +90,7 @@ pub(super) struct Map {
     pub(super) range: Range,
     pub(super) start: f64,
     pub(super) end: f64,
-    scale: Scale,
+    scale: AxisScale,
 }
 
 impl Map {
@@ -107,9 +107,9 @@ impl Map {
 
     /// The pixel of a value; those outside the range lie on its ends.
     pub(super) fn at(&self, value: f64) -> f64 {
-        let along = |it: f64| match self.scale {
-            Scale::Linear => it,
-            Scale::Log => it.max(f64::MIN_POSITIVE).ln(),
+        let along = |value: f64| match self.scale {
+            AxisScale::Linear => value,
+            AxisScale::Log => value.max(f64::MIN_POSITIVE).ln(),
         };
         // Halves, since the whole range of a very wide axis may not be a finite number.
         let (low, high) = (along(self.range.low) / 2.0, along(self.range.high) / 2.0);
@@ -122,17 +122,17 @@ impl Map {
     /// Where bars begin: at zero, or at the low end of an axis without it.
     pub(super) fn base(&self) -> f64 {
         match self.scale {
-            Scale::Linear => self.at(0.0),
-            Scale::Log => self.start,
+            AxisScale::Linear => self.at(0.0),
+            AxisScale::Log => self.start,
         }
     }
 }
 
 /// The title of an axis, with the origin of its joules in bold.
 pub(super) fn heading(axis: &Axis, x: f64, y: f64, anchor: &str) -> Markup {
-    let (before, origin) = match &axis.quantity {
-        Quantity::Plain { .. } => (axis.heading(), None),
-        Quantity::Energy { unit, origin } => {
+    let (before, origin) = match &axis.unit {
+        AxisUnit::Plain { .. } => (axis.heading(), None),
+        AxisUnit::Energy { unit, origin } => {
             (format!("{} ({unit}, ", axis.title), Some(origin.word()))
         }
     };
@@ -203,5 +203,5 @@ pub(super) fn vertical_axis(axis: &Axis, map: &Map, panel: Panel) -> Markup {
 
 /// Room to the left of a panel for the values of [`vertical_axis`].
 pub(super) fn left_of(range: &Range) -> f64 {
-    range.ticks.iter().map(|it| text_width(&it.label)).fold(0.0, f64::max) + 12.0
+    range.ticks.iter().map(|tick| text_width(&tick.label)).fold(0.0, f64::max) + 12.0
 }

@@ -62,16 +62,16 @@ pub(super) fn beside(
             && area.1 >= within.top
             && area.2 <= within.right
             && area.3 <= within.bottom;
-        (inside && !taken.iter().any(|it| it.overlaps(area))).then_some((place, area))
+        (inside && !taken.iter().any(|other| other.overlaps(area))).then_some((place, area))
     };
     let mut order: Vec<usize> =
         (0..points.len()).filter(|index| !points[*index].2.is_empty()).collect();
     order.sort_by_key(|index| {
-        places(points[*index]).into_iter().filter(|it| free(*it, &taken).is_some()).count()
+        places(points[*index]).into_iter().filter(|place| free(*place, &taken).is_some()).count()
     });
     let mut placed = vec![None; points.len()];
     for index in order {
-        let found = places(points[index]).into_iter().find_map(|it| free(it, &taken));
+        let found = places(points[index]).into_iter().find_map(|place| free(place, &taken));
         if let Some((place, area)) = found {
             taken.push(area);
             placed[index] = Some(place);
@@ -145,8 +145,8 @@ mod tests {
         ) {
             let mut spread = spread(&places, 14.0, (0.0, 300.0));
             spread.sort_by(f64::total_cmp);
-            prop_assert!(spread.windows(2).all(|it| it[1] - it[0] >= 14.0 - 1e-9), "{spread:?}");
-            prop_assert!(spread.iter().all(|it| (-1e-9..=300.0 + 1e-9).contains(it)), "{spread:?}");
+            prop_assert!(spread.windows(2).all(|pair| pair[1] - pair[0] >= 14.0 - 1e-9), "{spread:?}");
+            prop_assert!(spread.iter().all(|place| (-1e-9..=300.0 + 1e-9).contains(place)), "{spread:?}");
         }
 
         #[test]
@@ -157,10 +157,10 @@ mod tests {
             let within = Panel { left: 0.0, top: 0.0, right: 300.0, bottom: 200.0 };
             let placed: Vec<_> = beside(&points, Vec::new(), within).into_iter().flatten().collect();
             let width = text_width("resnet50");
-            let left = |it: &Placed| match it.anchor {
-                "start" => it.x,
-                "end" => it.x - width,
-                _ => it.x - width / 2.0,
+            let left = |placed: &Placed| match placed.anchor {
+                "start" => placed.x,
+                "end" => placed.x - width,
+                _ => placed.x - width / 2.0,
             };
             for (index, a) in placed.iter().enumerate() {
                 for b in &placed[index + 1..] {

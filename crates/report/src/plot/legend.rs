@@ -47,7 +47,7 @@ fn swatch(sample: Sample, index: usize, x: f64, y: f64) -> Markup {
     match sample {
         Sample::Marker => style::marker(index, x + 11.0, y),
         Sample::Line => html! {
-            path class="line" stroke-dasharray=[Some(style::dash(index)).filter(|it| !it.is_empty())]
+            path class="line" stroke-dasharray=[Some(style::dash(index)).filter(|dash| !dash.is_empty())]
                 d=(format!("M{} {}h18", px(x), px(y))) {}
         },
         Sample::Reference => html! {

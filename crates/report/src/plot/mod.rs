@@ -6,6 +6,7 @@
 mod axis;
 mod clean;
 mod draw;
+mod figure;
 mod frame;
 mod labels;
 mod legend;
@@ -13,11 +14,11 @@ mod marks;
 mod style;
 mod svg;
 mod ticks;
-mod values;
 mod words;
 
 pub use self::{
-    axis::{Axis, Quantity, Scale},
+    axis::{Axis, AxisScale, AxisUnit},
+    figure::Figure,
     marks::{
         CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Point,
         PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
@@ -25,10 +26,10 @@ pub use self::{
     svg::svg,
 };
 pub(crate) use self::{
+    clean::clean,
     frame::Width,
     style::{DARK, LIGHT, css},
     svg::inline,
-    values::values,
     words::in_words,
 };
 

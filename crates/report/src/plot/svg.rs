@@ -2,13 +2,14 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::figure::Figure;
 use super::{
     clean::clean,
     draw::draw,
     frame::{LINE, Width, px, text_width},
     style,
 };
-use crate::document::{Figure, slug};
+use crate::slug::slug;
 
 /// The drawing for a page, which brings [`style::css`] and the colors.
 pub(crate) fn inline(figure: &Figure, width: Width) -> Markup {
@@ -20,7 +21,7 @@ pub(crate) fn inline(figure: &Figure, width: Width) -> Markup {
             aria-labelledby={ (id) "-" (suffix) "-title" } aria-describedby={ (id) "-" (suffix) "-desc" }
             viewBox={ "0 0 " (px(width.pixels())) " " (px(drawing.height)) } {
             title id={ (id) "-" (suffix) "-title" } { (figure.title) }
-            desc id={ (id) "-" (suffix) "-desc" } { (figure.told()) }
+            desc id={ (id) "-" (suffix) "-desc" } { (figure.description()) }
             (drawing.content)
         }
     }
@@ -41,7 +42,7 @@ pub fn svg(figure: &Figure) -> String {
             aria-describedby="desc" width=(px(width)) height=(px(height))
             viewBox={ "0 0 " (px(width)) " " (px(height)) } {
             title id="title" { (figure.title) }
-            desc id="desc" { (figure.told()) }
+            desc id="desc" { (figure.description()) }
             style { (PreEscaped(style::css(true))) }
             rect width="100%" height="100%" fill="#ffffff" {}
             @for (line, text) in title.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Where an axis begins and ends, and which round values it names.
 
-use super::{Axis, Coordinate, Scale};
-use crate::document::{fixed, significant};
+use super::{Axis, AxisScale, Coordinate};
+use crate::number::{fixed, significant};
 
 /// Largest size of a value that can be drawn; the rest counts as not finite.
 pub(super) const LARGEST: f64 = 1e300;
@@ -25,12 +25,14 @@ pub(super) struct Range {
 
 /// The range of an axis over some values: each end goes on to the next tick if that is near.
 pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: usize) -> Range {
-    let log = axis.scale == Scale::Log;
-    let drawable = |it: &f64| it.abs() <= LARGEST && (!log || *it > 0.0);
+    let log = axis.scale == AxisScale::Log;
+    let drawable = |value: &f64| value.abs() <= LARGEST && (!log || *value > 0.0);
     let (mut low, mut high) = values
         .into_iter()
         .filter(drawable)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| (low.min(it), high.max(it)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
     if low > high {
         (low, high) = if log { (1.0, 10.0) } else { (0.0, 1.0) };
     }
@@ -46,7 +48,7 @@ pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: u
         trimmed(&log_ticks(low, high, about), low, high, f64::ln, high / low >= 3.0)
     } else {
         let (low, high) = widened(low, high);
-        trimmed(&linear_ticks(low, high, about), low, high, |it| it, false)
+        trimmed(&linear_ticks(low, high, about), low, high, |value| value, false)
     }
 }
 
@@ -131,25 +133,25 @@ fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     let stride = if fine { 1 } else { (last - first) / (about.max(2) as i32) + 1 };
     let mantissas: &[i32] = if fine { &[1, 2, 5] } else { &[1] };
     let all: Vec<f64> = (0..)
-        .map(|it| first - 1 + it * stride)
-        .take_while(|it| *it <= last + stride)
-        .flat_map(|exponent| mantissas.iter().map(move |it| written(*it, exponent)))
+        .map(|index| first - 1 + index * stride)
+        .take_while(|exponent| *exponent <= last + stride)
+        .flat_map(|exponent| mantissas.iter().map(move |mantissa| written(*mantissa, exponent)))
         .collect();
-    let from = all.iter().rposition(|it| *it <= low).unwrap_or(0);
-    let to = all.iter().position(|it| *it >= high).unwrap_or(all.len() - 1);
+    let from = all.iter().rposition(|tick| *tick <= low).unwrap_or(0);
+    let to = all.iter().position(|tick| *tick >= high).unwrap_or(all.len() - 1);
     all[from..=to].to_vec()
 }
 
 /// Names ticks with as many decimals as tell them apart; uneven ones each with its own.
 fn labelled(values: &[f64], uneven: bool) -> Vec<Tick> {
-    let size = values.iter().fold(0.0_f64, |size, it| size.max(it.abs()));
+    let size = values.iter().fold(0.0_f64, |size, value| size.max(value.abs()));
     let smallest = values
         .iter()
-        .map(|it| it.abs())
-        .filter(|it| *it > 0.0)
+        .map(|value| value.abs())
+        .filter(|size| *size > 0.0)
         .fold(f64::INFINITY, f64::min)
         .min(size);
-    let decimals = values.iter().map(|it| decimals_of(*it)).max().unwrap_or(0);
+    let decimals = values.iter().map(|value| decimals_of(*value)).max().unwrap_or(0);
     let powers = size >= 1e7 || smallest < 1e-3 && (decimals > 4 || size / smallest > 100.0);
     let label = |value: f64| {
         if value == 0.0 {
@@ -162,7 +164,7 @@ fn labelled(values: &[f64], uneven: bool) -> Vec<Tick> {
             if size < 1e4 { text.replace(',', "") } else { text }
         }
     };
-    values.iter().map(|it| Tick { value: *it, label: label(*it) }).collect()
+    values.iter().map(|value| Tick { value: *value, label: label(*value) }).collect()
 }
 
 /// `2 × 10⁻⁵`, also where [`significant`] would write a plain decimal.
@@ -170,7 +172,7 @@ fn significant_power(value: f64) -> String {
     let digits = format!("{:e}", value.abs())
         .split_once('e')
         .map_or(1, |(mantissa, _)| mantissa.len().saturating_sub(1).max(1));
-    crate::document::scientific(value, digits.min(6))
+    crate::number::scientific(value, digits.min(6))
 }
 
 /// Decimals in the shortest decimal text of a value.
@@ -180,13 +182,13 @@ fn decimals_of(value: f64) -> usize {
 
 /// A value in words for hovering: four digits, unit, interval, origin.
 pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> String {
-    use super::Quantity;
-    let (unit, origin) = match &axis.quantity {
-        Quantity::Plain { unit } => (unit.as_str(), None),
-        Quantity::Energy { unit, origin } => (unit.as_str(), Some(*origin)),
+    use super::AxisUnit;
+    let (unit, origin) = match &axis.unit {
+        AxisUnit::Plain { unit } => (unit.as_str(), None),
+        AxisUnit::Energy { unit, origin } => (unit.as_str(), Some(*origin)),
     };
     let year = axis.title.eq_ignore_ascii_case("year");
-    let number = |it: f64| if year { format!("{it}") } else { significant(it, 4) };
+    let number = |value: f64| if year { format!("{value}") } else { significant(value, 4) };
     let mut text = number(value);
     if !unit.is_empty() {
         text.push('\u{a0}');
@@ -218,7 +220,7 @@ mod tests {
 
     fn labels(axis: &Axis, low: f64, high: f64) -> String {
         let range = range(axis, [low, high], 6);
-        let labels: Vec<String> = range.ticks.into_iter().map(|it| it.label).collect();
+        let labels: Vec<String> = range.ticks.into_iter().map(|tick| tick.label).collect();
         format!("{} .. {}: {}", range.low, range.high, labels.join(" "))
     }
 
@@ -266,7 +268,7 @@ mod tests {
     }
 
     fn check(ticks: &[f64], low: f64, high: f64, about: usize) -> Result<(), TestCaseError> {
-        prop_assert!(ticks.iter().all(|it| it.is_finite()), "{ticks:?}");
+        prop_assert!(ticks.iter().all(|tick| tick.is_finite()), "{ticks:?}");
         prop_assert!(ticks.is_sorted_by(|a, b| a < b), "{ticks:?}");
         prop_assert!((2..=3 * about + 3).contains(&ticks.len()), "{} ticks", ticks.len());
         prop_assert!(ticks[0] <= low && high <= ticks[ticks.len() - 1], "{ticks:?}");
@@ -297,7 +299,7 @@ mod tests {
             let range = range(&axis, values.iter().copied(), 6);
             prop_assert!(range.low < range.high, "{range:?}");
             let slack = 1e-9 * range.low.abs().max(range.high.abs());
-            for value in values.into_iter().filter(|it| !log || *it > 1.0 / LARGEST) {
+            for value in values.into_iter().filter(|value| !log || *value > 1.0 / LARGEST) {
                 let inside = range.low - slack <= value && value <= range.high + slack;
                 prop_assert!(inside, "{value} outside {range:?}");
             }

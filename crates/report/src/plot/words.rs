@@ -20,9 +20,9 @@ pub(crate) fn in_words(plot: &Plot) -> String {
 }
 
 fn lines(plot: &LinePlot) -> String {
-    let at = |it: &super::LinePoint| {
-        let y = ticks::exact(&plot.y, it.y, it.band);
-        format!("{y} at {} {}", plot.x.title, ticks::exact(&plot.x, it.x, None))
+    let at = |point: &super::LinePoint| {
+        let y = ticks::exact(&plot.y, point.y, point.band);
+        format!("{y} at {} {}", plot.x.title, ticks::exact(&plot.x, point.x, None))
     };
     let lines = plot.lines.iter().filter_map(|line| {
         let (first, last) = (line.points.first()?, line.points.last()?);
@@ -32,12 +32,12 @@ fn lines(plot: &LinePlot) -> String {
 }
 
 fn points(plot: &PointPlot) -> String {
-    let series = plot.series.iter().filter(|it| !it.points.is_empty()).map(|series| {
-        let told = series.points.iter().take(MOST).map(|it| {
-            let x = ticks::exact(&plot.x, it.x, it.x_interval);
-            let y = ticks::exact(&plot.y, it.y, it.y_interval);
-            let name = if it.label.is_empty() { "" } else { " " };
-            format!("{}{name}{y} at {x}", it.label)
+    let series = plot.series.iter().filter(|series| !series.points.is_empty()).map(|series| {
+        let told = series.points.iter().take(MOST).map(|point| {
+            let x = ticks::exact(&plot.x, point.x, point.x_interval);
+            let y = ticks::exact(&plot.y, point.y, point.y_interval);
+            let name = if point.label.is_empty() { "" } else { " " };
+            format!("{}{name}{y} at {x}", point.label)
         });
         format!("{}: {}", series.name, list(told.collect(), series.points.len()))
     });
@@ -75,8 +75,12 @@ fn coordinates(plot: &CoordinatePlot) -> String {
     let mut order: Vec<&Trace> = plot.traces.iter().collect();
     order.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let told = order.iter().take(MOST).map(|trace| {
-        let values = trace.values.iter().zip(&plot.axes).filter_map(|(value, it)| {
-            Some(format!("{} {}", it.axis.title, ticks::of_coordinate(it, (*value)?)))
+        let values = trace.values.iter().zip(&plot.axes).filter_map(|(value, coordinate)| {
+            Some(format!(
+                "{} {}",
+                coordinate.axis.title,
+                ticks::of_coordinate(coordinate, (*value)?)
+            ))
         });
         format!("{}: {}", trace.name, values.collect::<Vec<_>>().join(", "))
     });
@@ -84,7 +88,8 @@ fn coordinates(plot: &CoordinatePlot) -> String {
     if told.is_empty() || plot.axes.is_empty() {
         return sentence(&Axis::new("", ""), Vec::new());
     }
-    let titles: Vec<&str> = plot.axes.iter().map(|it| it.axis.title.as_str()).collect();
+    let titles: Vec<&str> =
+        plot.axes.iter().map(|coordinate| coordinate.axis.title.as_str()).collect();
     let left = order.len() - told.len();
     let more = if left > 0 { format!("; and {left} more lines") } else { String::new() };
     format!("Shown is a line through {}. {}{more}.", titles.join(", "), told.join("; "))

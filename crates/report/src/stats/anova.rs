@@ -106,7 +106,7 @@ impl Anova {
             let share = share.clamp(0.0, 1.0);
             let f = share / term.df / ((1.0 - share) / df2);
             let limits = noncentrality_limits_of_f(f, term.df, df2, confidence);
-            let [low, high] = limits.map(|it| it / (it + term.df + df2 + 1.0));
+            let [low, high] = limits.map(|limit| limit / (limit + term.df + df2 + 1.0));
             Interval { low, high, confidence }
         };
         Ok((self.residual.ss > 0.0).then(|| EffectIntervals {
@@ -163,13 +163,13 @@ pub fn anova_of(
         return Err(StatsError::EmptyCell { cell });
     }
     let terms = terms(factors.len(), effects);
-    let parameters = 1 + terms.iter().map(|it| columns(factors, *it)).sum::<usize>();
+    let parameters = 1 + terms.iter().map(|term| columns(factors, *term)).sum::<usize>();
     if response.len() <= parameters {
         return Err(StatsError::NoResidual { observations: response.len(), parameters });
     }
     let full = cells.fit(factors, &terms)?;
     // Rounding alone leaves this much.
-    let largest = response.iter().fold(0.0, |most: f64, it| most.max(it.abs()));
+    let largest = response.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
     let noise = response.len() as f64 * (4.0 * f64::EPSILON * largest).powi(2);
     let clean = |ss: f64| if ss <= noise { 0.0 } else { ss };
     let ss = clean(cells.within + full.residual_squares());
@@ -179,9 +179,11 @@ pub fn anova_of(
         .iter()
         .map(|term| {
             let mut order: Vec<u32> = match kind {
-                SumsOfSquares::TypeIII => terms.iter().copied().filter(|it| it != term).collect(),
+                SumsOfSquares::TypeIII => {
+                    terms.iter().copied().filter(|other| other != term).collect()
+                }
                 SumsOfSquares::TypeII => {
-                    terms.iter().copied().filter(|it| it & term != *term).collect()
+                    terms.iter().copied().filter(|other| other & term != *term).collect()
                 }
             };
             order.push(*term);
@@ -190,7 +192,7 @@ pub fn anova_of(
             Ok((clean(ss), width as f64))
         })
         .collect::<Result<_, StatsError>>()?;
-    let total = sums.iter().map(|it| it.0).sum::<f64>() + residual.ss;
+    let total = sums.iter().map(|sum| sum.0).sum::<f64>() + residual.ss;
     if total == 0.0 {
         return Err(constant("response")); // but for rounding
     }
@@ -219,7 +221,7 @@ pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsErr
     check_values("response", response)?;
     check_count("values in `response`", response.len(), 2)?;
     check_count("factors", factors.len(), 1)?;
-    factors.iter().try_for_each(|it| it.check(response.len()))?;
+    factors.iter().try_for_each(|factor| factor.check(response.len()))?;
     if is_constant(response) { Err(constant("response")) } else { Ok(()) }
 }
 
@@ -230,24 +232,24 @@ fn terms(factors: usize, effects: Effects) -> Vec<u32> {
         Effects::Main => singles.collect(),
         Effects::Factorial => {
             let mut terms: Vec<u32> = (1..1_u32 << factors).collect();
-            terms.sort_by_key(|it| (it.count_ones(), it.reverse_bits().wrapping_neg()));
+            terms.sort_by_key(|term| (term.count_ones(), term.reverse_bits().wrapping_neg()));
             terms
         }
     }
 }
 
 fn name(factors: &[Factor], term: u32) -> String {
-    let names: Vec<&str> = members(factors, term).map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = members(factors, term).map(|member| member.name.as_str()).collect();
     names.join(":")
 }
 
 fn members(factors: &[Factor], term: u32) -> impl Iterator<Item = &Factor> {
-    factors.iter().enumerate().filter(move |(at, _)| term >> at & 1 == 1).map(|(_, it)| it)
+    factors.iter().enumerate().filter(move |(at, _)| term >> at & 1 == 1).map(|(_, factor)| factor)
 }
 
 /// Degrees of freedom of a term.
 fn columns(factors: &[Factor], term: u32) -> usize {
-    members(factors, term).map(|it| it.levels.len() - 1).product()
+    members(factors, term).map(|member| member.levels.len() - 1).product()
 }
 
 /// All that the model needs of the rows: least squares on the rows is weighted least squares on the
@@ -267,9 +269,10 @@ impl CellData {
         let cells = Cells::of(factors);
         let groups = cells.split(response);
         let grand = mean_of(response);
-        let weights: Vec<f64> = groups.iter().map(|it| (it.len() as f64).sqrt()).collect();
-        let means = groups.iter().zip(&weights).map(|(it, w)| (mean_of(it) - grand) * w).collect();
-        let within = groups.iter().map(|it| deviation_squares(it)).sum();
+        let weights: Vec<f64> = groups.iter().map(|group| (group.len() as f64).sqrt()).collect();
+        let means =
+            groups.iter().zip(&weights).map(|(group, w)| (mean_of(group) - grand) * w).collect();
+        let within = groups.iter().map(|group| deviation_squares(group)).sum();
         Self { cells, weights, means, within }
     }
 
@@ -318,7 +321,7 @@ mod tests {
             .map(|name| Factor::new(name, ["0".to_owned(), "1".to_owned()]))
             .collect();
         let names = |effects| -> Vec<String> {
-            terms(3, effects).into_iter().map(|it| name(&factors, it)).collect()
+            terms(3, effects).into_iter().map(|term| name(&factors, term)).collect()
         };
         assert_eq!(names(Effects::Factorial), ["a", "b", "c", "a:b", "a:c", "b:c", "a:b:c"]);
         assert_eq!(names(Effects::Main), ["a", "b", "c"]);

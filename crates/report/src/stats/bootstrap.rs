@@ -80,7 +80,7 @@ impl Units {
         check_length("strata", codes.len(), self.rows.iter().map(Vec::len).sum())?;
         let mut of_unit = Vec::with_capacity(self.rows.len());
         for (cluster, rows) in self.rows.iter().enumerate() {
-            if rows.iter().any(|it| codes[*it] != codes[rows[0]]) {
+            if rows.iter().any(|row| codes[*row] != codes[rows[0]]) {
                 return Err(StatsError::Straddles { cluster });
             }
             of_unit.push(codes[rows[0]]);
@@ -104,7 +104,7 @@ impl Units {
 
     /// All rows but those of one unit.
     fn without(&self, left_out: usize) -> Vec<usize> {
-        let units = self.strata.iter().flatten().filter(|it| **it != left_out);
+        let units = self.strata.iter().flatten().filter(|unit| **unit != left_out);
         units.flat_map(|unit| self.rows[*unit].iter().copied()).collect()
     }
 }
@@ -134,7 +134,7 @@ impl Bootstrap {
         check_confidence(self.confidence)?;
         check_count("units", units.rows.len(), 2)?;
         check_count("resamples", self.resamples, 100)?;
-        let value = |rows: &[usize]| statistic(rows).filter(|it| is_usable(*it));
+        let value = |rows: &[usize]| statistic(rows).filter(|value| is_usable(*value));
         let whole = StatsError::Undefined { undefined: 1, resamples: 1 };
         let estimate = value(&units.all()).ok_or(whole)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
@@ -195,10 +195,10 @@ impl Bootstrap {
         statistic: impl Fn(&[f64]) -> Option<f64>,
     ) -> Result<BootstrapInterval, StatsError> {
         check_confidence(self.confidence)?;
-        let value = |sums: &[f64]| statistic(sums).filter(|it| is_usable(*it));
+        let value = |sums: &[f64]| statistic(sums).filter(|value| is_usable(*value));
         let undefined = StatsError::Undefined { undefined: 1, resamples: 1 };
         let estimate = value(whole).ok_or(undefined)?;
-        let values = sums.iter().filter_map(|it| value(it)).collect();
+        let values = sums.iter().filter_map(|sums| value(sums)).collect();
         let percentiles = Self { method: BootstrapMethod::Percentile, ..*self };
         percentiles.limits(estimate, values, || Ok(0.0))
     }
@@ -262,7 +262,7 @@ impl Bootstrap {
         self.interval(&units, |rows| {
             // Strata come one after the other, and each keeps its size except when one unit of it is
             // left out.
-            let border = rows.iter().take_while(|it| **it < a.len()).count();
+            let border = rows.iter().take_while(|row| **row < a.len()).count();
             let (of_a, of_b) = rows.split_at(border);
             statistic(&pick(&both, of_a), &pick(&both, of_b))
         })
@@ -275,14 +275,14 @@ fn is_usable(value: f64) -> bool {
 }
 
 fn pick(values: &[f64], rows: &[usize]) -> Vec<f64> {
-    rows.iter().map(|it| values[*it]).collect()
+    rows.iter().map(|row| values[*row]).collect()
 }
 
 /// Skewness of the statistic's influence, stratum by stratum (Davison and Hinkley 1997, equation
 /// 5.26 and section 3.2.1): `Σ u³ / n³` over the root of `(Σ u² / n²)³`, sixfold.
 fn acceleration(units: &Units, value: impl Fn(&[usize]) -> Option<f64>) -> Result<f64, StatsError> {
     let mut influences: Vec<f64> = Vec::with_capacity(units.rows.len());
-    for stratum in units.strata.iter().filter(|it| it.len() > 1) {
+    for stratum in units.strata.iter().filter(|stratum| stratum.len() > 1) {
         let n = stratum.len() as f64;
         let left: Vec<f64> =
             stratum.iter().filter_map(|unit| value(&units.without(*unit))).collect();
@@ -291,24 +291,24 @@ fn acceleration(units: &Units, value: impl Fn(&[usize]) -> Option<f64>) -> Resul
             return Err(StatsError::Undefined { undefined, resamples: stratum.len() });
         }
         let mean = left.iter().sum::<f64>() / n;
-        influences.extend(left.iter().map(|it| (n - 1.0) / n * (mean - it)));
+        influences.extend(left.iter().map(|value| (n - 1.0) / n * (mean - value)));
     }
-    let largest = influences.iter().fold(0.0, |most: f64, it| most.max(it.abs()));
+    let largest = influences.iter().fold(0.0, |most: f64, influence| most.max(influence.abs()));
     if largest == 0.0 {
         return Ok(0.0);
     }
     // In shares of the largest, whose powers neither overflow nor vanish.
-    let shares = || influences.iter().map(|it| it / largest);
-    let cubes: f64 = shares().map(|it| it.powi(3)).sum();
-    let squares: f64 = shares().map(|it| it.powi(2)).sum();
+    let shares = || influences.iter().map(|influence| influence / largest);
+    let cubes: f64 = shares().map(|share| share.powi(3)).sum();
+    let squares: f64 = shares().map(|share| share.powi(2)).sum();
     Ok(cubes / (6.0 * squares.powf(1.5)))
 }
 
 /// Which quantiles of the sorted resamples are the limits (Efron 1987, equation 6.8).
 fn bca_shares(sorted: &[f64], estimate: f64, acceleration: f64, tail: f64) -> [f64; 2] {
     let n = sorted.len() as f64;
-    let below = sorted.partition_point(|it| *it < estimate) as f64;
-    let upto = sorted.partition_point(|it| *it <= estimate) as f64;
+    let below = sorted.partition_point(|value| *value < estimate) as f64;
+    let upto = sorted.partition_point(|value| *value <= estimate) as f64;
     // Half a resample from either end, so that the correction stays finite.
     let share = ((below + upto) / (2.0 * n)).clamp(0.5 / n, 1.0 - 0.5 / n);
     let bias = normal_quantile(share);
@@ -358,7 +358,7 @@ mod tests {
             method: BootstrapMethod::Percentile,
         };
         // Small integers: sums do not depend on their order.
-        let columns: Vec<f64> = (0..80).map(|it| f64::from(it * it % 17)).collect();
+        let columns: Vec<f64> = (0..80).map(|index| f64::from(index * index % 17)).collect();
         let ratio = |rows: &[usize]| {
             let sum = |at: usize| rows.iter().map(|row| columns[row * 2 + at]).sum::<f64>();
             Some(sum(0) / sum(1))
@@ -366,7 +366,8 @@ mod tests {
         let expected = bootstrap.interval(&Units::rows(40), ratio).unwrap();
         let whole: Vec<f64> = (0..2).map(|at| columns.iter().skip(at).step_by(2).sum()).collect();
         let sums = bootstrap.sums(&columns, 2).unwrap();
-        let found = bootstrap.interval_of_sums(&whole, &sums, |it| Some(it[0] / it[1])).unwrap();
+        let found =
+            bootstrap.interval_of_sums(&whole, &sums, |sums| Some(sums[0] / sums[1])).unwrap();
         assert_eq!(found, expected);
     }
 
@@ -377,7 +378,7 @@ mod tests {
         let mut drawn = Vec::new();
         for _ in 0..20 {
             units.draw(&mut random, &mut drawn);
-            let of_7 = drawn.iter().filter(|it| **it < 2).count();
+            let of_7 = drawn.iter().filter(|row| **row < 2).count();
             let of_3 = drawn.len() - of_7;
             assert!(of_7 % 2 == 0 && of_3 % 3 == 0 && of_7 / 2 + of_3 / 3 == 2, "{drawn:?}");
         }

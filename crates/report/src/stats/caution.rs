@@ -1,32 +1,32 @@
-//! What a reader must know before believing a p-value: typed warnings with advice.
+//! Warnings about a result, typed and with advice.
 
 use std::fmt;
 
 use super::{Drift, FTest, Intraclass, ShapiroWilk, multiple::holm};
 
-/// A reason not to take a result at face value, in plain words through `Display`.
+/// A reason not to take a result at face value; its `Display` text names the problem and the remedy.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Caution {
-    /// Rows of a cluster are alike.
+    /// Rows of the same cluster are correlated.
     Dependent {
-        /// The columns that name a cluster, if they are known.
+        /// The columns that identify a cluster; `None` if they are unknown.
         cluster: Option<String>,
         /// Intra-class correlation.
         icc: f64,
-        /// Rows.
+        /// Number of rows.
         rows: usize,
-        /// Independent rows that would tell as much.
+        /// Number of independent rows that carry as much information.
         effective_rows: f64,
     },
-    /// Clusters, such as settings, that occur with one level of a factor only.
+    /// Each cluster, such as a setting, occurs with a single level of a factor.
     Confounded {
         /// The factor.
         factor: String,
-        /// The columns that name a cluster.
+        /// The columns that identify a cluster.
         with: String,
     },
-    /// Factors of which one tells something of the other.
+    /// Two factors are associated.
     Correlated {
         /// A factor.
         a: String,
@@ -35,36 +35,36 @@ pub enum Caution {
         /// Cramér's V, in [0, 1].
         v: f64,
     },
-    /// A factor looked at alone, where another one moves the response more.
+    /// A factor was analyzed alone although another one has a larger effect.
     Marginal {
-        /// The factor looked at.
+        /// The factor analyzed.
         factor: String,
-        /// Its η², alone.
+        /// Its η² in a one-way analysis.
         share: f64,
-        /// The other one.
+        /// The other factor.
         other: String,
-        /// Its η², alone.
+        /// Its η² in a one-way analysis.
         larger: f64,
     },
-    /// The response moves with the order of the runs.
+    /// The response drifts with the order of the runs.
     Drift {
-        /// The cell in which it does so most.
+        /// The cell with the strongest drift.
         cell: String,
-        /// Rank correlation there.
+        /// Rank correlation of response and order in that cell.
         rho: f64,
-        /// Cells in which it does so.
+        /// Number of cells with drift.
         cells: usize,
     },
-    /// Residuals are not normal.
+    /// The residuals are not normal.
     NotNormal {
-        /// Shapiro and Wilk's W.
+        /// W of the Shapiro-Wilk test.
         w: f64,
         /// Its p-value.
         p: f64,
     },
-    /// Groups vary unequally.
+    /// The groups have unequal variances.
     UnequalSpread {
-        /// Of Levene's test.
+        /// F of the Brown-Forsythe test.
         f: f64,
         /// Its p-value.
         p: f64,
@@ -72,8 +72,8 @@ pub enum Caution {
 }
 
 impl Caution {
-    /// From an intra-class correlation: if clusters differ (p < 0.05) and rows count for less than
-    /// four fifths.
+    /// A caution about an intra-class correlation, if clusters differ (p < 0.05) and the design effect
+    /// is above 1.25.
     #[must_use]
     pub fn of_dependence(found: &Intraclass) -> Option<Self> {
         let Intraclass { icc, rows, effective_rows, .. } = *found;
@@ -93,7 +93,7 @@ impl Caution {
         }
     }
 
-    /// A word for the kind, as in JSON.
+    /// Word for the kind, as in JSON.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -107,17 +107,17 @@ impl Caution {
         }
     }
 
-    /// From the drifts of all cells: if any has |ρ| ≥ 0.3 and p < 0.05, adjusted for the number of
-    /// cells (Holm).
+    /// A caution about the drifts of all cells, if one has |ρ| ≥ 0.3 and p < 0.05 (adjusted for the
+    /// number of cells by Holm's method).
     #[must_use]
     pub fn of_drift(found: &[Drift]) -> Option<Self> {
-        let p: Vec<f64> = found.iter().map(|it| it.correlation.p).collect();
+        let p: Vec<f64> = found.iter().map(|found| found.correlation.p).collect();
         let adjusted = holm(&p).ok()?;
         let drifting: Vec<&Drift> = found
             .iter()
             .zip(adjusted)
-            .filter(|(it, p)| *p < 0.05 && it.correlation.rho.abs() >= 0.3)
-            .map(|(it, _)| it)
+            .filter(|(found, p)| *p < 0.05 && found.correlation.rho.abs() >= 0.3)
+            .map(|(found, _)| found)
             .collect();
         let worst = drifting
             .iter()
@@ -126,13 +126,13 @@ impl Caution {
         Some(Self::Drift { cell, rho, cells: drifting.len() })
     }
 
-    /// From a test of the residuals: if p < 0.05.
+    /// A caution about a normality test of the residuals, if p < 0.05.
     #[must_use]
     pub fn of_normality(found: &ShapiroWilk) -> Option<Self> {
         (found.p < 0.05).then_some(Self::NotNormal { w: found.w, p: found.p })
     }
 
-    /// From a test of the spread: if p < 0.05.
+    /// A caution about a test of equal variances, if p < 0.05.
     #[must_use]
     pub fn of_spread(found: &FTest) -> Option<Self> {
         (found.p < 0.05).then_some(Self::UnequalSpread { f: found.f, p: found.p })
@@ -144,44 +144,44 @@ impl fmt::Display for Caution {
         match self {
             Self::Dependent { cluster, icc, rows, effective_rows } => write!(
                 f,
-                "Repeats of one setting{} are alike (intra-class correlation {icc:.2}): {rows} rows \
-                 tell as much as about {effective_rows:.0} independent ones. Analyze the means of \
-                 the settings, or resample settings instead of rows.",
-                cluster.as_ref().map_or_else(String::new, |it| format!(" (`{it}`)")),
+                "Repeats of one setting{} are correlated (intra-class correlation {icc:.2}): {rows} rows \
+                 carry as much information as about {effective_rows:.0} independent rows. Analyze the \
+                 means of the settings, or resample settings instead of rows.",
+                cluster.as_ref().map_or_else(String::new, |cluster| format!(" (`{cluster}`)")),
             ),
             Self::Confounded { factor, with } => write!(
                 f,
-                "Every setting (`{with}`) occurs with one level of `{factor}` only: an effect of \
-                 `{factor}` cannot be told from one of the settings. Use the same settings with \
-                 every level."
+                "Every setting (`{with}`) occurs with one level of `{factor}` only, so an effect of \
+                 `{factor}` cannot be separated from an effect of the settings. Use the same settings \
+                 with every level."
             ),
             Self::Correlated { a, b, v } => write!(
                 f,
-                "`{a}` and `{b}` change together (Cramér's V = {v:.2}): what they explain in common \
-                 belongs to neither. Compare types II and III, or fill the cells equally."
+                "`{a}` and `{b}` are associated (Cramér's V = {v:.2}), so part of the variance cannot be \
+                 attributed to either. Compare types II and III, or use equally filled cells."
             ),
             Self::Marginal { factor, share, other, larger } => write!(
                 f,
-                "`{other}` moves the response more than `{factor}` (η² {larger:.3} against \
-                 {share:.3}), so an effect size over all its levels misleads. Compare within levels \
-                 of `{other}`, or read the partial η² of both in an analysis of variance."
+                "`{other}` has a larger effect on the response than `{factor}` (η² {larger:.3} and \
+                 {share:.3}), so an effect size over all levels of `{other}` is misleading. Compare \
+                 within levels of `{other}`, or read the partial η² of both in an analysis of variance."
             ),
             Self::Drift { cell, rho, cells } => write!(
                 f,
-                "The response moves with the order of the runs in {cells} {} (most in `{cell}`, rank \
-                 correlation {}). Randomize the order, or compare within blocks run together.",
+                "The response drifts with the order of the runs in {cells} {} (most in `{cell}`, rank \
+                 correlation {}). Randomize the order, or compare within blocks of runs made together.",
                 if *cells == 1 { "cell" } else { "cells" },
                 format!("{rho:.2}").replace('-', "\u{2212}"),
             ),
             Self::NotNormal { w, p } => write!(
                 f,
-                "The residuals are not normal (Shapiro-Wilk W = {w:.3}, p = {p:.1e}). With few rows \
-                 read the rank test beside the analysis of variance."
+                "The residuals are not normal (Shapiro-Wilk W = {w:.3}, p = {p:.1e}). With few \
+                 rows, also read a rank test."
             ),
             Self::UnequalSpread { f: statistic, p } => write!(
                 f,
-                "The groups vary unequally (Brown-Forsythe F = {statistic:.1}, p = {p:.1e}). Compare \
-                 with Welch's test or Games-Howell instead of a pooled variance."
+                "The groups have unequal variances (Brown-Forsythe F = {statistic:.1}, p = {p:.1e}). Use \
+                 Welch's test or the Games-Howell test, which do not pool the variances."
             ),
         }
     }

@@ -66,7 +66,7 @@ pub fn compare_paired(
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     Ok(SampleComparison {
         difference,
-        bootstrap: defined(bootstrap.one_sample(&differences, |it| Some(mean_of(it))))?,
+        bootstrap: defined(bootstrap.one_sample(&differences, |values| Some(mean_of(values))))?,
         normality: vec![shapiro_wilk(&differences).ok()],
         t_test: paired_t(a, b).ok(),
         rank_test: wilcoxon_signed_rank(&differences).ok(),
@@ -146,8 +146,8 @@ fn pairs(
             rows.push(LevelComparison { a, b, comparison, t_test_p: None, rank_test_p: None });
         }
     }
-    let t = adjusted(rows.iter().map(|it| it.comparison.t_test.map(|it| it.p)))?;
-    let rank = adjusted(rows.iter().map(|it| it.comparison.rank_test.map(|it| it.p)))?;
+    let t = adjusted(rows.iter().map(|row| row.comparison.t_test.map(|test| test.p)))?;
+    let rank = adjusted(rows.iter().map(|row| row.comparison.rank_test.map(|test| test.p)))?;
     for (row, (t, rank)) in rows.iter_mut().zip(t.into_iter().zip(rank)) {
         (row.t_test_p, row.rank_test_p) = (t, rank);
     }
@@ -158,7 +158,7 @@ fn pairs(
 fn adjusted(p: impl Iterator<Item = Option<f64>>) -> Result<Vec<Option<f64>>, StatsError> {
     let p: Vec<Option<f64>> = p.collect();
     let mut adjusted = holm(&p.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
-    Ok(p.into_iter().map(|it| it.and_then(|_| adjusted.next())).collect())
+    Ok(p.into_iter().map(|p| p.and_then(|_| adjusted.next())).collect())
 }
 
 /// The difference of the means of two sound samples.

@@ -125,13 +125,13 @@ pub fn cluster_means(
 ) -> Result<(Vec<f64>, Vec<Factor>), StatsError> {
     check_sample("response", response, 1)?;
     check_length("clusters", clusters.len(), response.len())?;
-    factors.iter().try_for_each(|it| it.check(response.len()))?;
+    factors.iter().try_for_each(|factor| factor.check(response.len()))?;
     let mut groups: BTreeMap<(Vec<usize>, usize), Vec<f64>> = BTreeMap::new();
     for (row, (value, cluster)) in response.iter().zip(clusters).enumerate() {
-        let cell = factors.iter().map(|it| it.codes[row]).collect();
+        let cell = factors.iter().map(|factor| factor.codes[row]).collect();
         groups.entry((cell, *cluster)).or_default().push(*value);
     }
-    let means = groups.values().map(|it| mean_of(it)).collect();
+    let means = groups.values().map(|values| mean_of(values)).collect();
     let factors = factors.iter().enumerate().map(|(at, factor)| Factor {
         name: factor.name.clone(),
         levels: factor.levels.clone(),

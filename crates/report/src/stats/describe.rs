@@ -119,7 +119,7 @@ pub(super) fn mean_of(values: &[f64]) -> f64 {
     }
     let n = values.len() as f64;
     let rough = values.iter().sum::<f64>() / n;
-    rough + values.iter().map(|it| it - rough).sum::<f64>() / n
+    rough + values.iter().map(|value| value - rough).sum::<f64>() / n
 }
 
 /// The variance of at least two values.
@@ -130,5 +130,5 @@ pub(super) fn variance_of(values: &[f64]) -> f64 {
 /// `Σ (x − mean)²`.
 pub(super) fn deviation_squares(values: &[f64]) -> f64 {
     let mean = mean_of(values);
-    values.iter().map(|it| (it - mean).powi(2)).sum()
+    values.iter().map(|value| (value - mean).powi(2)).sum()
 }

@@ -40,8 +40,8 @@ pub fn cliffs_delta(a: &[f64], b: &[f64], confidence: f64) -> Result<EffectSize,
         Interval { low, high, confidence }
     } else {
         // Cliff 1996, equation 5.10: of rows, of columns and of all pairs.
-        let of_rows: f64 = rows.iter().map(|it| (it - delta).powi(2)).sum();
-        let of_columns: f64 = columns.iter().map(|it| (-it - delta).powi(2)).sum();
+        let of_rows: f64 = rows.iter().map(|share| (share - delta).powi(2)).sum();
+        let of_columns: f64 = columns.iter().map(|share| (-share - delta).powi(2)).sum();
         let all = n * m * (untied(a, b) - delta * delta);
         let variance =
             (m * m * of_rows + n * n * of_columns - all) / (n * m * (n - 1.0) * (m - 1.0));
@@ -112,7 +112,8 @@ fn standardized(
     let d = (mean_of(a) - mean_of(b)) / pooled;
     let root = (1.0 / n + 1.0 / m).sqrt();
     let scale = correction(df);
-    let [low, high] = noncentrality_limits(d / root, df, confidence).map(|it| it * root * scale);
+    let [low, high] =
+        noncentrality_limits(d / root, df, confidence).map(|limit| limit * root * scale);
     Ok(EffectSize { value: d * scale, interval: Interval { low, high, confidence } })
 }
 
@@ -128,8 +129,8 @@ fn dominance(of: &[f64], over: &[f64]) -> Vec<f64> {
     let count = over.len() as f64;
     of.iter()
         .map(|value| {
-            let below = over.partition_point(|it| it < value);
-            let upto = over.partition_point(|it| it <= value);
+            let below = over.partition_point(|other| other < value);
+            let upto = over.partition_point(|other| other <= value);
             (below as f64 - (over.len() - upto) as f64) / count
         })
         .collect()
@@ -140,7 +141,10 @@ fn untied(a: &[f64], b: &[f64]) -> f64 {
     let over = sorted(b);
     let equal: usize = a
         .iter()
-        .map(|value| over.partition_point(|it| it <= value) - over.partition_point(|it| it < value))
+        .map(|value| {
+            over.partition_point(|other| other <= value)
+                - over.partition_point(|other| other < value)
+        })
         .sum();
     1.0 - equal as f64 / (a.len() as f64 * b.len() as f64)
 }

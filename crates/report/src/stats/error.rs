@@ -161,7 +161,7 @@ pub enum StatsError {
 
 /// Every value is a number.
 pub(super) fn check_finite(column: &str, values: &[f64]) -> Result<(), StatsError> {
-    match values.iter().position(|it| !it.is_finite()) {
+    match values.iter().position(|value| !value.is_finite()) {
         Some(index) => {
             Err(StatsError::NotFinite { column: column.to_owned(), index, value: values[index] })
         }
@@ -173,8 +173,8 @@ pub(super) fn check_finite(column: &str, values: &[f64]) -> Result<(), StatsErro
 /// overflows nor vanishes: no statistic of such values is infinite over infinite.
 pub(super) fn check_values(column: &str, values: &[f64]) -> Result<(), StatsError> {
     check_finite(column, values)?;
-    let fits = |it: &f64| *it == 0.0 || (1e-60..=1e60).contains(&it.abs());
-    match values.iter().position(|it| !fits(it)) {
+    let fits = |value: &f64| *value == 0.0 || (1e-60..=1e60).contains(&value.abs());
+    match values.iter().position(|value| !fits(value)) {
         Some(index) => {
             Err(StatsError::Magnitude { column: column.to_owned(), index, value: values[index] })
         }

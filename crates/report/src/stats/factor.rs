@@ -41,7 +41,8 @@ impl Factor {
     #[must_use]
     pub fn sorted(self) -> Self {
         let mut order: Vec<usize> = (0..self.levels.len()).collect();
-        let numbers: Option<Vec<f64>> = self.levels.iter().map(|it| it.parse().ok()).collect();
+        let numbers: Option<Vec<f64>> =
+            self.levels.iter().map(|level| level.parse().ok()).collect();
         match numbers {
             Some(numbers) => order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b])),
             None => order.sort_by(|a, b| self.levels[*a].cmp(&self.levels[*b])),
@@ -52,7 +53,11 @@ impl Factor {
             name: self.name,
             levels: order.iter().map(|code| self.levels[*code].clone()).collect(),
             // A code that names no level stays as it is, for the analysis to complain about.
-            codes: self.codes.iter().map(|it| place.get(*it).copied().unwrap_or(*it)).collect(),
+            codes: self
+                .codes
+                .iter()
+                .map(|code| place.get(*code).copied().unwrap_or(*code))
+                .collect(),
         }
     }
 
@@ -63,8 +68,8 @@ impl Factor {
     ///
     /// If there is no factor, lengths differ or a code names no level.
     pub fn crossed(factors: &[Self]) -> Result<Self, StatsError> {
-        let rows = factors.first().map_or(0, |it| it.codes.len());
-        factors.iter().try_for_each(|it| it.check(rows))?;
+        let rows = factors.first().map_or(0, |factor| factor.codes.len());
+        factors.iter().try_for_each(|factor| factor.check(rows))?;
         let last_first: Vec<Self> = factors.iter().rev().cloned().collect();
         let cells = Cells::of(&last_first);
         let level = |key: &Vec<usize>| {
@@ -72,7 +77,7 @@ impl Factor {
             names.reverse();
             names.join(" ")
         };
-        let names: Vec<&str> = factors.iter().map(|it| it.name.as_str()).collect();
+        let names: Vec<&str> = factors.iter().map(|factor| factor.name.as_str()).collect();
         Ok(Self {
             name: names.join(" "),
             levels: cells.keys.iter().map(level).collect(),
@@ -111,7 +116,7 @@ impl Factor {
                 }
             }
         }
-        match used.iter().position(|it| !it) {
+        match used.iter().position(|used| !used) {
             Some(level) => Err(StatsError::EmptyLevel {
                 factor: self.name.clone(),
                 level: self.levels[level].clone(),
@@ -132,7 +137,7 @@ pub(super) struct Cells {
 impl Cells {
     /// The factors are checked.
     pub(super) fn of(factors: &[Factor]) -> Self {
-        let rows = factors.first().map_or(0, |it| it.codes.len());
+        let rows = factors.first().map_or(0, |factor| factor.codes.len());
         let mut found: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
         let mut key = vec![0; factors.len()];
         for row in 0..rows {
@@ -160,7 +165,8 @@ impl Cells {
 
     /// The first combination of levels that does not occur, as `conv=4, relu=yes`.
     pub(super) fn missing(&self, factors: &[Factor]) -> Option<String> {
-        let all = factors.iter().try_fold(1_usize, |all, it| all.checked_mul(it.levels.len()));
+        let all =
+            factors.iter().try_fold(1_usize, |all, factor| all.checked_mul(factor.levels.len()));
         if all == Some(self.keys.len()) {
             return None;
         }
@@ -179,7 +185,8 @@ impl Cells {
             }
         }
         let names = level_names(factors, &expected);
-        let parts = factors.iter().zip(names).map(|(it, level)| format!("{}={level}", it.name));
+        let parts =
+            factors.iter().zip(names).map(|(factor, level)| format!("{}={level}", factor.name));
         Some(parts.collect::<Vec<_>>().join(", "))
     }
 }

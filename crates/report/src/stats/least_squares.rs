@@ -35,13 +35,13 @@ impl LeastSquares {
             let diagonal = if columns[k][k] > 0.0 { -rest } else { rest };
             let mut mirror = columns[k][k..].to_vec();
             mirror[0] -= diagonal;
-            let square: f64 = mirror.iter().map(|it| it * it).sum();
+            let square: f64 = mirror.iter().map(|value| value * value).sum();
             let reflect = |target: &mut [f64]| {
                 let dot: f64 = mirror.iter().zip(&*target).map(|(a, b)| a * b).sum();
                 let scale = 2.0 * dot / square;
                 target.iter_mut().zip(&mirror).for_each(|(a, b)| *a -= scale * b);
             };
-            columns[k + 1..].iter_mut().for_each(|it| reflect(&mut it[k..]));
+            columns[k + 1..].iter_mut().for_each(|column| reflect(&mut column[k..]));
             reflect(&mut rotated[k..]);
             r[k * width + k] = diagonal;
             for j in k + 1..width {
@@ -53,11 +53,11 @@ impl LeastSquares {
 
     /// Sum of squares that the last columns explain after all others.
     pub(super) fn last_columns_squares(&self, columns: usize) -> f64 {
-        self.rotated[self.width - columns..self.width].iter().map(|it| it * it).sum()
+        self.rotated[self.width - columns..self.width].iter().map(|value| value * value).sum()
     }
 
     pub(super) fn residual_squares(&self) -> f64 {
-        self.rotated[self.width..].iter().map(|it| it * it).sum()
+        self.rotated[self.width..].iter().map(|value| value * value).sum()
     }
 
     pub(super) fn coefficients(&self) -> Vec<f64> {
@@ -80,7 +80,7 @@ impl LeastSquares {
     }
 
     pub(super) fn leverage(&self, x: &[f64]) -> f64 {
-        self.whiten(x).iter().map(|it| it * it).sum()
+        self.whiten(x).iter().map(|value| value * value).sum()
     }
 
     /// `(X'X)⁻¹`, row by row.
@@ -97,5 +97,5 @@ impl LeastSquares {
 }
 
 fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|it| it * it).sum::<f64>().sqrt()
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }

@@ -70,7 +70,7 @@ pub fn marginal_means(
 ) -> Result<Vec<MarginalMean>, StatsError> {
     check(response, factors)?;
     let cells = Cells::of(factors);
-    let means: Vec<f64> = cells.split(response).iter().map(|it| mean_of(it)).collect();
+    let means: Vec<f64> = cells.split(response).iter().map(|cell| mean_of(cell)).collect();
     let mut rows = Vec::new();
     for (at, factor) in factors.iter().enumerate() {
         for (code, (level, values)) in factor.levels.iter().zip(factor.split(response)?).enumerate()
@@ -98,6 +98,6 @@ pub fn marginal_means(
 pub fn cell_residuals(response: &[f64], factors: &[Factor]) -> Result<Vec<f64>, StatsError> {
     check(response, factors)?;
     let cells = Cells::of(factors);
-    let means: Vec<f64> = cells.split(response).iter().map(|it| mean_of(it)).collect();
+    let means: Vec<f64> = cells.split(response).iter().map(|cell| mean_of(cell)).collect();
     Ok(response.iter().zip(&cells.of_row).map(|(value, cell)| value - means[*cell]).collect())
 }

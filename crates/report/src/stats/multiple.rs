@@ -41,7 +41,7 @@ pub fn benjamini_hochberg(p: &[f64]) -> Result<Vec<f64>, StatsError> {
 
 fn ascending(p: &[f64]) -> Result<Vec<usize>, StatsError> {
     check_finite("p", p)?;
-    if let Some(value) = p.iter().copied().find(|it| !(0.0..=1.0).contains(it)) {
+    if let Some(value) = p.iter().copied().find(|p| !(0.0..=1.0).contains(p)) {
         let parameter = "p".to_owned();
         return Err(StatsError::OutOfRange { parameter, value, expected: "a probability" });
     }

@@ -69,7 +69,7 @@ pub(super) fn noncentrality_limits_of_f(f: f64, df1: f64, df2: f64, confidence: 
     let tail = (1.0 - confidence) / 2.0;
     if df1 * f > LARGE {
         let limits = noncentrality_limits((df1 * f).sqrt(), df2, confidence);
-        return limits.map(|it| (it.max(0.0).powi(2) - df1 + 1.0).max(0.0));
+        return limits.map(|limit| (limit.max(0.0).powi(2) - df1 + 1.0).max(0.0));
     }
     let limit = |share: f64| {
         let lack = |noncentrality: f64| noncentral_f_cdf(f, df1, df2, noncentrality) - share;
@@ -115,8 +115,8 @@ mod tests {
     fn both_ways_agree() {
         for (df1, f, tolerance) in [(1.0, 9e5, 1e-9), (4.0, 2.4e5, 3e-6)] {
             let series = noncentrality_limits_of_f(f, df1, 50.0, 0.95);
-            let large =
-                noncentrality_limits((df1 * f).sqrt(), 50.0, 0.95).map(|it| it * it - df1 + 1.0);
+            let large = noncentrality_limits((df1 * f).sqrt(), 50.0, 0.95)
+                .map(|limit| limit * limit - df1 + 1.0);
             for (a, b) in series.iter().zip(large) {
                 assert!((a / b - 1.0).abs() < tolerance, "{df1}: {series:?} {large:?}");
             }

@@ -52,8 +52,8 @@ pub(super) fn noncentrality_limits(t: f64, df: f64, confidence: f64) -> [f64; 2]
     let tail = (1.0 - confidence) / 2.0;
     // Spread of t around its noncentrality, generously.
     let reach = 40.0 * (1.0 + t * t / (2.0 * df)).sqrt();
-    let low = root(t - reach, t + reach, |it| tail - noncentral_t_sf(t, df, it));
-    let high = root(t - reach, t + reach, |it| noncentral_t_cdf(t, df, it) - tail);
+    let low = root(t - reach, t + reach, |shift| tail - noncentral_t_sf(t, df, shift));
+    let high = root(t - reach, t + reach, |shift| noncentral_t_cdf(t, df, shift) - tail);
     [low, high]
 }
 

@@ -45,7 +45,7 @@ fn weights(n: usize) -> Vec<f64> {
     let half = n / 2;
     let expected = |i: usize| normal_quantile((i as f64 + 1.0 - 0.375) / (n as f64 + 0.25));
     let m: Vec<f64> = (0..half).map(expected).collect();
-    let square = 2.0 * m.iter().map(|it| it * it).sum::<f64>();
+    let square = 2.0 * m.iter().map(|score| score * score).sum::<f64>();
     let norm = square.sqrt();
     let x = 1.0 / (n as f64).sqrt();
     let first =
@@ -53,8 +53,8 @@ fn weights(n: usize) -> Vec<f64> {
     let second =
         polynomial(&[0.0, 0.042981, -0.293762, -1.752461, 5.682633, -3.582633], x) - m[1] / norm;
     let fixed: &[f64] = if n > 5 { &[first, second] } else { &[first] };
-    let of_fixed_m: f64 = m[..fixed.len()].iter().map(|it| it * it).sum();
-    let of_fixed: f64 = fixed.iter().map(|it| it * it).sum();
+    let of_fixed_m: f64 = m[..fixed.len()].iter().map(|score| score * score).sum();
+    let of_fixed: f64 = fixed.iter().map(|weight| weight * weight).sum();
     let scale = ((square - 2.0 * of_fixed_m) / (1.0 - 2.0 * of_fixed)).sqrt();
     m.iter().enumerate().map(|(i, m)| fixed.get(i).copied().unwrap_or(-m / scale)).collect()
 }
@@ -63,7 +63,7 @@ fn weights(n: usize) -> Vec<f64> {
 fn lack_of_fit(sorted: &[f64], weights: &[f64]) -> f64 {
     let n = sorted.len();
     let range = sorted[n - 1] - sorted[0];
-    let mean = sorted.iter().map(|it| (it - sorted[0]) / range).sum::<f64>() / n as f64;
+    let mean = sorted.iter().map(|value| (value - sorted[0]) / range).sum::<f64>() / n as f64;
     let weight = |i: usize| match weights.get(i) {
         Some(weight) => -weight,
         None => weights.get(n - 1 - i).copied().unwrap_or(0.0),
@@ -109,5 +109,5 @@ fn p_value(lack: f64, n: f64) -> f64 {
 }
 
 fn polynomial(coefficients: &[f64], x: f64) -> f64 {
-    coefficients.iter().rev().fold(0.0, |sum, it| sum * x + it)
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }

@@ -8,9 +8,10 @@ pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut start = 0;
     while start < order.len() {
         let value = values[order[start]];
-        let end = start + order[start..].iter().take_while(|it| values[**it] == value).count();
+        let end =
+            start + order[start..].iter().take_while(|index| values[**index] == value).count();
         let rank = (start + 1 + end) as f64 / 2.0;
-        order[start..end].iter().for_each(|it| ranks[*it] = rank);
+        order[start..end].iter().for_each(|index| ranks[*index] = rank);
         start = end;
     }
     ranks
@@ -24,7 +25,7 @@ pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
 
 /// The sizes of the groups of equal values, those of one included.
 pub(super) fn tie_sizes(values: &[f64]) -> Vec<f64> {
-    sorted(values).chunk_by(|a, b| a == b).map(|it| it.len() as f64).collect()
+    sorted(values).chunk_by(|a, b| a == b).map(|ties| ties.len() as f64).collect()
 }
 
 /// `Σ (t³ − t)` over the groups of equal values: 0 without ties.

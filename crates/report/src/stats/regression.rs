@@ -104,9 +104,9 @@ pub fn linear_regression(predictors: &[&[f64]], y: &[f64]) -> Result<LinearFit, 
         return Err(constant("y"));
     }
     let mut columns = vec![vec![1.0; y.len()]];
-    columns.extend(predictors.iter().map(|it| it.to_vec()));
+    columns.extend(predictors.iter().map(|predictor| predictor.to_vec()));
     let rows: Vec<Vec<f64>> =
-        (0..y.len()).map(|row| columns.iter().map(|it| it[row]).collect()).collect();
+        (0..y.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect();
     let fit = LeastSquares::fit(columns, y)?;
     let b = fit.coefficients();
     let dot = |row: &[f64]| row.iter().zip(&b).map(|(x, b)| x * b).sum::<f64>();
@@ -179,7 +179,7 @@ impl LinearFit {
                 let row = &self.inverse[i * width..(i + 1) * width];
                 let influence =
                     |score: &Vec<f64>| -> f64 { row.iter().zip(score).map(|(a, b)| a * b).sum() };
-                let variance: f64 = scores.values().map(|it| influence(it).powi(2)).sum();
+                let variance: f64 = scores.values().map(|score| influence(score).powi(2)).sum();
                 let se = (correction * variance).sqrt();
                 Coefficient::new(self.coefficients[i].estimate, se, count - 1.0)
             })

@@ -36,12 +36,14 @@ pub fn screen(
     order: Option<&[f64]>,
 ) -> Result<Vec<Caution>, StatsError> {
     check(response, factors)?;
-    others.iter().try_for_each(|it| check_length(&it.name, it.codes.len(), response.len()))?;
-    let (left_out, others): (Vec<&Factor>, Vec<&Factor>) = others.iter().partition(|it| {
-        factors.len() == 1 && is_crossed(&factors[0], it) && it.check(response.len()).is_ok()
+    others
+        .iter()
+        .try_for_each(|other| check_length(&other.name, other.codes.len(), response.len()))?;
+    let (left_out, others): (Vec<&Factor>, Vec<&Factor>) = others.iter().partition(|other| {
+        factors.len() == 1 && is_crossed(&factors[0], other) && other.check(response.len()).is_ok()
     });
     let mut design = factors.to_vec();
-    design.extend(left_out.iter().map(|it| (*it).clone()));
+    design.extend(left_out.iter().map(|factor| (*factor).clone()));
     let cells = Cells::of(&design);
     let clusters = clusters(&others, &cells);
 
@@ -49,15 +51,15 @@ pub fn screen(
     cautions.extend(dependence(response, &clusters, &cells));
     cautions.extend(confounded(factors, &clusters));
     cautions.extend(correlated(factors));
-    cautions.extend(left_out.iter().filter_map(|it| outweighed(response, &factors[0], it)));
+    cautions.extend(left_out.iter().filter_map(|factor| outweighed(response, &factors[0], factor)));
     let residuals = cell_residuals(response, &design)?;
     let normality = shapiro_wilk(&residuals).ok();
-    cautions.extend(normality.and_then(|it| Caution::of_normality(&it)));
+    cautions.extend(normality.and_then(|test| Caution::of_normality(&test)));
     let groups = cells.split(response);
     let groups: Vec<&[f64]> = groups.iter().map(Vec::as_slice).collect();
     let spread = levene(&groups, Center::Median).ok();
-    cautions.extend(spread.and_then(|it| Caution::of_spread(&it)));
-    let rows: Vec<f64> = (0..response.len()).map(|it| it as f64).collect();
+    cautions.extend(spread.and_then(|test| Caution::of_spread(&test)));
+    let rows: Vec<f64> = (0..response.len()).map(|index| index as f64).collect();
     cautions.extend(Caution::of_drift(&drift(response, &design, order.unwrap_or(&rows))?));
     Ok(cautions)
 }
@@ -75,10 +77,10 @@ fn clusters(others: &[&Factor], cells: &Cells) -> Vec<Clusters> {
     let mut add = |name: &str, codes: Vec<usize>| {
         let nested: Vec<usize> = relabeled(cells.of_row.iter().copied().zip(codes.iter().copied()));
         let sizes = sizes(&nested);
-        if sizes.len() == cells.keys.len() || sizes.values().any(|it| *it < 2) {
+        if sizes.len() == cells.keys.len() || sizes.values().any(|size| *size < 2) {
             return;
         }
-        match found.iter_mut().find(|it| it.0 == nested) {
+        match found.iter_mut().find(|candidate| candidate.0 == nested) {
             Some((_, same)) => {
                 same.name = format!("{}, {name}", same.name);
                 same.codes = relabeled(same.codes.iter().copied().zip(codes));
@@ -86,21 +88,21 @@ fn clusters(others: &[&Factor], cells: &Cells) -> Vec<Clusters> {
             None => found.push((nested, Clusters { name: name.to_owned(), codes })),
         }
     };
-    others.iter().for_each(|it| add(&it.name, it.codes.clone()));
+    others.iter().for_each(|other| add(&other.name, other.codes.clone()));
     if found.len() > 1 {
-        let names: Vec<&str> = found.iter().map(|it| it.1.name.as_str()).collect();
+        let names: Vec<&str> = found.iter().map(|candidate| candidate.1.name.as_str()).collect();
         let first = found[0].1.codes.clone();
-        let codes = found[1..].iter().fold(first, |codes, (_, it)| {
-            relabeled(codes.into_iter().zip(it.codes.iter().copied()))
+        let codes = found[1..].iter().fold(first, |codes, (_, candidate)| {
+            relabeled(codes.into_iter().zip(candidate.codes.iter().copied()))
         });
         let nested = relabeled(cells.of_row.iter().copied().zip(codes.iter().copied()));
-        let whole = sizes(&nested).values().all(|it| *it > 1);
-        if whole && found.iter().all(|it| it.0 != nested) {
+        let whole = sizes(&nested).values().all(|size| *size > 1);
+        if whole && found.iter().all(|candidate| candidate.0 != nested) {
             let name = names.join(", ");
             found.push((nested, Clusters { name, codes }));
         }
     }
-    found.into_iter().map(|it| it.1).collect()
+    found.into_iter().map(|candidate| candidate.1).collect()
 }
 
 /// Codes in order of first appearance.
@@ -115,7 +117,7 @@ fn relabeled<T: Ord>(keys: impl Iterator<Item = T>) -> Vec<usize> {
 
 fn sizes(codes: &[usize]) -> BTreeMap<usize, usize> {
     let mut sizes = BTreeMap::new();
-    codes.iter().for_each(|it| *sizes.entry(*it).or_default() += 1);
+    codes.iter().for_each(|code| *sizes.entry(*code).or_default() += 1);
     sizes
 }
 
@@ -124,13 +126,14 @@ fn dependence(response: &[f64], clusters: &[Clusters], cells: &Cells) -> Option<
     let looked_at = clusters.len() as f64;
     clusters
         .iter()
-        .filter_map(|it| {
-            let found = intraclass_correlation_within(response, &it.codes, &cells.of_row).ok()?;
-            Some((it, Intraclass { p: (found.p * looked_at).min(1.0), ..found }))
+        .filter_map(|cluster| {
+            let found =
+                intraclass_correlation_within(response, &cluster.codes, &cells.of_row).ok()?;
+            Some((cluster, Intraclass { p: (found.p * looked_at).min(1.0), ..found }))
         })
-        .filter_map(|(it, found)| Caution::of_dependence(&found).map(|_| (it, found)))
+        .filter_map(|(cluster, found)| Caution::of_dependence(&found).map(|_| (cluster, found)))
         .min_by(|a, b| a.1.effective_rows.total_cmp(&b.1.effective_rows))
-        .and_then(|(it, found)| Caution::of_dependence_in(&found, &it.name))
+        .and_then(|(cluster, found)| Caution::of_dependence_in(&found, &cluster.name))
 }
 
 /// Clusters that occur with one level of a factor only.
@@ -211,6 +214,6 @@ fn eta_squared(response: &[f64], factor: &Factor) -> Option<f64> {
     let groups = factor.split(response).ok()?;
     let grand = mean_of(response);
     let between: f64 =
-        groups.iter().map(|it| it.len() as f64 * (mean_of(it) - grand).powi(2)).sum();
+        groups.iter().map(|group| group.len() as f64 * (mean_of(group) - grand).powi(2)).sum();
     Some(between / deviation_squares(response))
 }

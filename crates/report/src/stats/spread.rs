@@ -46,16 +46,16 @@ pub fn levene(groups: &[&[f64]], center: Center) -> Result<FTest, StatsError> {
                 Center::Mean => mean_of(group),
                 Center::Median => type_7(&sorted(group), 0.5),
             };
-            group.iter().map(|it| (it - center).abs()).collect()
+            group.iter().map(|value| (value - center).abs()).collect()
         })
         .collect();
     let all = deviations.concat();
     let (df1, df2) = ((groups.len() - 1) as f64, (all.len() - groups.len()) as f64);
     let grand = mean_of(&all);
-    let within: f64 = deviations.iter().map(|it| deviation_squares(it)).sum();
+    let within: f64 = deviations.iter().map(|group| deviation_squares(group)).sum();
     let between: f64 =
-        deviations.iter().map(|it| it.len() as f64 * (mean_of(it) - grand).powi(2)).sum();
-    if df2 == 0.0 || within <= 1e-24 * all.iter().map(|it| it * it).sum::<f64>() {
+        deviations.iter().map(|group| group.len() as f64 * (mean_of(group) - grand).powi(2)).sum();
+    if df2 == 0.0 || within <= 1e-24 * all.iter().map(|value| value * value).sum::<f64>() {
         return Err(constant("deviations within groups"));
     }
     let f = between / df1 / (within / df2);

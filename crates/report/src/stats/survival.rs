@@ -45,8 +45,8 @@ pub fn kaplan_meier(
     let mut at = 0;
     while at < cases.len() {
         let time = cases[at].0;
-        let same = cases[at..].iter().take_while(|it| it.0 == time).count();
-        let events = cases[at..at + same].iter().filter(|it| it.1).count();
+        let same = cases[at..].iter().take_while(|case| case.0 == time).count();
+        let events = cases[at..at + same].iter().filter(|case| case.1).count();
         let at_risk = cases.len() - at;
         if events > 0 {
             let (d, n) = (events as f64, at_risk as f64);
@@ -76,10 +76,12 @@ mod tests {
             6.0, 6.0, 6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0, 6.0, 9.0, 10.0, 11.0, 17.0, 19.0,
             20.0, 25.0, 32.0, 32.0, 34.0, 35.0,
         ];
-        let relapsed: Vec<bool> = (0..21).map(|it| it < 9).collect();
+        let relapsed: Vec<bool> = (0..21).map(|case| case < 9).collect();
         let found = kaplan_meier(&weeks, &relapsed, 0.95).unwrap();
-        let shown: Vec<(f64, f64, usize)> =
-            found.iter().map(|it| (it.time, (it.share * 1e4).round() / 1e4, it.at_risk)).collect();
+        let shown: Vec<(f64, f64, usize)> = found
+            .iter()
+            .map(|found| (found.time, (found.share * 1e4).round() / 1e4, found.at_risk))
+            .collect();
         let expected = [
             (6.0, 0.8571, 21),
             (7.0, 0.8067, 17),

@@ -91,11 +91,11 @@ pub fn exponential_trend(
     confidence: f64,
 ) -> Result<ExponentialTrend, StatsError> {
     check_pairs(x, y, 3)?;
-    if let Some(value) = y.iter().copied().find(|it| *it <= 0.0) {
+    if let Some(value) = y.iter().copied().find(|value| *value <= 0.0) {
         let parameter = "y".to_owned();
         return Err(StatsError::OutOfRange { parameter, value, expected: "a positive number" });
     }
-    let logarithms: Vec<f64> = y.iter().map(|it| it.ln()).collect();
+    let logarithms: Vec<f64> = y.iter().map(|value| value.ln()).collect();
     let fit = linear_regression(&[x], &logarithms)?;
     let slope = fit.coefficients[1];
     let Interval { low, high, .. } = slope.interval(confidence)?;

@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use wattlab_report::{Published, Runs, html, results};
+use wattlab_report::{Runs, assessed, html, results};
 
 use crate::{fixture, paper};
 
@@ -28,11 +28,12 @@ struct Browser {
 
 impl Browser {
     fn open(profile: &Path) -> Option<Self> {
-        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|it| {
-            let mut version = Command::new(it);
-            version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-            version.status().is_ok_and(|it| it.success())
-        });
+        let program =
+            ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| {
+                let mut version = Command::new(program);
+                version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+                version.status().is_ok_and(|status| status.success())
+            });
         let Some(program) = program else {
             println!("skipped: no chromium here; apt-get install chromium");
             return None;
@@ -53,11 +54,11 @@ impl Browser {
         let (sender, messages) = mpsc::channel();
         thread::spawn(move || {
             let mut message = Vec::new();
-            while output.read_until(0, &mut message).is_ok_and(|it| it > 0) {
+            while output.read_until(0, &mut message).is_ok_and(|length| length > 0) {
                 message.pop();
                 let value = serde_json::from_slice(&message);
                 message.clear();
-                if value.map(|it| sender.send(it)).is_err() {
+                if value.map(|message| sender.send(message)).is_err() {
                     return;
                 }
             }
@@ -216,7 +217,7 @@ fn a_real_browser_shows_it() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut browser) = Browser::open(&folder.path().join("profile")) else { return };
     let mut document = fixture::document();
-    document.findings = results(&Runs::default(), &Published::built_in()).claims;
+    document.findings = results(&Runs::default()).claims.into_iter().map(assessed).collect();
     let page = folder.path().join("page.html");
     std::fs::write(&page, html(&document)).unwrap();
 
@@ -231,7 +232,7 @@ fn a_real_browser_shows_it() {
     let order = |browser: &mut Browser| {
         let found = browser.ask(column);
         let keys = found.as_array().unwrap().iter();
-        keys.map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let button = "document.querySelectorAll('table.data thead button')[2]";
     let before = order(&mut browser);
@@ -288,11 +289,15 @@ fn a_real_browser_shows_it() {
     browser.screen(800, "dark", "print");
     browser.show(&page);
     let background = browser.ask("getComputedStyle(document.body).backgroundColor");
-    let light = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].map(|it| json!(it));
+    let light = ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"].map(|color| json!(color));
     assert!(light.contains(&background), "{background}");
     browser.picture("print.png");
 
     assert_eq!(browser.complaints, Vec::<String>::new());
-    let pages = [&page, &whole].map(|it| format!("file://{}", it.display()));
-    assert!(browser.requests.iter().all(|it| pages.contains(it)), "{:?}", browser.requests);
+    let pages = [&page, &whole].map(|path| format!("file://{}", path.display()));
+    assert!(
+        browser.requests.iter().all(|request| pages.contains(request)),
+        "{:?}",
+        browser.requests
+    );
 }

@@ -10,8 +10,8 @@ fn colors(page: &str, name: &str) -> [String; 2] {
     let values: Vec<String> = page
         .match_indices(&key)
         .map(|(at, _)| page[at + key.len()..].trim_start().chars().take(7).collect())
-        .filter(|it: &String| {
-            it.starts_with('#') && it.chars().skip(1).all(|it| it.is_ascii_hexdigit())
+        .filter(|text: &String| {
+            text.starts_with('#') && text.chars().skip(1).all(|letter| letter.is_ascii_hexdigit())
         })
         .collect();
     assert!(values.len() >= 2, "`{name}` has a light and a dark value: {values:?}");

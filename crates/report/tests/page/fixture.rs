@@ -1,12 +1,10 @@
 //! A document with every kind of thing in it, and names that try to break out of the markup.
 
-use std::collections::BTreeMap;
-
 use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
-    Axis, Banner, CategoryPlot, Cell, Column, Coordinate, CoordinatePlot, Document, Figure, Line,
-    LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Section, Shape,
-    StripGroup, StripPlot, Table, Trace, claim_id,
+    AssessedClaim, Axis, Banner, CategoryPlot, Cell, ClaimEffect, Column, Coordinate,
+    CoordinatePlot, Document, Figure, KeyFigure, Line, LinePlot, LinePoint, Mark, Plot, Point,
+    PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table, Trace, Unit,
 };
 
 /// A name that would run a script, close an attribute or a cell, if it were not escaped.
@@ -18,8 +16,8 @@ pub(crate) fn document() -> Document {
         lead: vec![format!("Lead {EVIL}.")],
         banner: Some(Banner { headline: EVIL.into(), text: EVIL.into() }),
         findings: vec![
-            finding(claim_id::RQ1_BAYESIAN_DOMINATES),
-            finding(claim_id::RQ5_ENERGY_RISES),
+            finding(ClaimId::new("rq1-bayesian-dominates")),
+            finding(ClaimId::new("rq5-energy-rises")),
         ],
         facts: vec![("machine".into(), EVIL.into())],
         sections: vec![
@@ -27,7 +25,7 @@ pub(crate) fn document() -> Document {
                 id: "rq1 \"onclick=".into(),
                 heading: format!("RQ1 {EVIL}"),
                 question: EVIL.into(),
-                claims: vec![claim_id::RQ1_BAYESIAN_DOMINATES],
+                claims: vec![ClaimId::new("rq1-bayesian-dominates")],
                 paragraphs: vec!["Energy of `fit` only.".into(), EVIL.into()],
                 figures: plots()
                     .into_iter()
@@ -48,31 +46,46 @@ pub(crate) fn document() -> Document {
     }
 }
 
-fn finding(id: ClaimId) -> Finding {
-    Finding {
-        id,
-        statement: format!("Claim {EVIL}"),
-        criterion: EVIL.into(),
-        published: BTreeMap::from([("saving_share".to_owned(), 0.488)]),
-        measured: BTreeMap::from([
-            ("saving_share".to_owned(), Some(0.5131)),
-            (EVIL.to_owned(), Some(f64::NAN)),
-            ("energy_j".to_owned(), None),
-        ]),
-        verdict: Verdict::Supported,
-        reason: EVIL.into(),
-        evidence: Evidence {
-            test: EVIL.into(),
-            statistic: Some(4.3),
-            p: Some(1e-9),
-            effect: Some(0.5131),
-            effect_name: format!("{EVIL} (share)"),
-            ci95: Some([0.44, 0.58]),
-            n: 3_072,
+fn finding(id: ClaimId) -> AssessedClaim {
+    let figure = |label: &str, unit, published, measured| KeyFigure {
+        label: label.to_owned(),
+        unit,
+        published,
+        measured,
+    };
+    AssessedClaim {
+        figures: vec![
+            figure("saving", Unit::Share, Some(0.488), Some(0.5131)),
+            figure(EVIL, Unit::None, None, Some(f64::NAN)),
+            figure("energy", Unit::Joules, None, None),
+        ],
+        effect: Some(ClaimEffect {
+            label: EVIL.to_owned(),
+            unit: Unit::Share,
+            value: 0.5131,
+            interval: Some([0.44, 0.58]),
+        }),
+        finding: Finding {
+            id,
+            statement: format!("Claim {EVIL}"),
+            criterion: EVIL.into(),
+            published: [("saving_share".to_owned(), 0.488)].into(),
+            measured: [("saving_share".to_owned(), Some(0.5131))].into(),
+            verdict: Verdict::Supported,
+            reason: EVIL.into(),
+            evidence: Evidence {
+                test: EVIL.into(),
+                statistic: Some(4.3),
+                p: Some(1e-9),
+                effect: Some(0.5131),
+                effect_name: format!("{EVIL} (share)"),
+                ci95: Some([0.44, 0.58]),
+                n: 3_072,
+            },
+            energy_origin: Some(Origin::Estimated),
+            data: EVIL.into(),
+            caveats: vec![EVIL.into()],
         },
-        energy_origin: Some(Origin::Estimated),
-        data: EVIL.into(),
-        caveats: vec![EVIL.into()],
     }
 }
 
@@ -83,7 +96,7 @@ pub(crate) fn plots() -> Vec<Plot> {
         name: format!("{offset} {EVIL}"),
         shape,
         points: (0..40)
-            .map(|it| f64::from(it) + offset)
+            .map(|index| f64::from(index) + offset)
             .map(|x| LinePoint { x, y: x.sqrt(), band: Some([x.sqrt() - 1.0, x.sqrt() + 1.0]) })
             .chain([LinePoint { x: f64::NAN, y: 1.0, band: None }])
             .chain([LinePoint { x: 1.0, y: 1.0, band: Some([f64::NEG_INFINITY, 2.0]) }])

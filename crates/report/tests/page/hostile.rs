@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use record::{Energy, Joules, Origin, Outcome, Results, RunRecord, Seconds};
 use wattlab_report::{
-    Document, Published, Runs, Target, compare_folders, csv, document, emissions_csv, html, latex,
-    markdown, records_csv, results, svg,
+    Document, Runs, Target, compare_folders, csv, document, emissions_csv, html, latex, markdown,
+    records_csv, results, svg,
 };
 
 use crate::synthetic::{SMALL, records};
@@ -12,10 +12,10 @@ use crate::synthetic::{SMALL, records};
 /// Neither `NaN` nor `inf` as a number.
 pub(crate) fn check(what: &str, text: &str) {
     let infinite = text.match_indices("inf").find(|(at, _)| {
-        let letter = |it: Option<char>| it.is_some_and(|it| it.is_alphabetic());
+        let letter = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphabetic());
         !letter(text[at + 3..].chars().next()) && !letter(text[..*at].chars().next_back())
     });
-    let at = text.find("NaN").or(infinite.map(|it| it.0));
+    let at = text.find("NaN").or(infinite.map(|found| found.0));
     if let Some(at) = at {
         let around: String = text[..at].chars().rev().take(120).collect();
         let around: String = around.chars().rev().collect();
@@ -25,25 +25,27 @@ pub(crate) fn check(what: &str, text: &str) {
 
 /// Every output of some records.
 fn check_all(records: &[RunRecord]) {
-    let published = Published::built_in();
     let runs = Runs::of(records);
-    let results = results(&runs, &published);
+    let results = results(&runs);
     assert_eq!(results.claims.len(), 9);
     let json = serde_json::to_string(&results).unwrap();
     let read: Results = serde_json::from_str(&json).unwrap();
     assert_eq!(read.claims.len(), 9, "what is written can be read");
     check("results.json", &json);
-    let document = document(&runs, &results, &published, Target::Accuracy(0.8), &[]);
+    let document = document(&runs, &results, Target::Accuracy(0.8), &[]);
     check_document(&document);
     let values: Vec<serde_json::Value> =
-        records.iter().map(|it| serde_json::to_value(it).unwrap()).collect();
+        records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
     assert_eq!(values.len(), records.len());
     check("records.csv", &records_csv(records));
     check("emissions.csv", &emissions_csv(records));
-    let compared = compare_folders(&runs.rows, &runs.rows, &published);
+    let compared = compare_folders(&runs.rows, &runs.rows);
     check("compare", &serde_json::to_string(&compared).unwrap());
-    for it in &compared.differences {
-        assert!(it.change.is_finite() && it.a.is_finite() && it.b.is_finite(), "{it:?}");
+    for difference in &compared.differences {
+        assert!(
+            difference.change.is_finite() && difference.a.is_finite() && difference.b.is_finite(),
+            "{difference:?}"
+        );
     }
 }
 
@@ -54,12 +56,12 @@ fn check_document(document: &Document) {
     assert!(script.len() < 4_000, "the one script is the last thing");
     check("markdown", &markdown(document));
     for section in &document.sections {
-        for it in &section.tables {
-            check("csv", &csv(it));
-            check("latex", &latex(it));
+        for table in &section.tables {
+            check("csv", &csv(table));
+            check("latex", &latex(table));
         }
-        for it in &section.figures {
-            check("svg", &svg(it));
+        for figure in &section.figures {
+            check("svg", &svg(figure));
         }
     }
 }
@@ -102,7 +104,9 @@ fn apply(flaw: Flaw, at: usize, records: &mut Vec<RunRecord>) {
         Flaw::Seconds(seconds) => {
             record.timing.main = Seconds(seconds);
             record.timing.duration = Seconds(seconds);
-            if let Some(it) = record.timing.serving.as_mut().and_then(|it| it.batches.last_mut()) {
+            if let Some(it) =
+                record.timing.serving.as_mut().and_then(|serving| serving.batches.last_mut())
+            {
                 it.end_s = seconds;
             }
         }
@@ -115,7 +119,7 @@ fn apply(flaw: Flaw, at: usize, records: &mut Vec<RunRecord>) {
             Outcome::Inferred(it) => it.images = 0,
             Outcome::Served(it) => {
                 it.requests = 0;
-                record.timing.serving.iter_mut().for_each(|it| it.batches.clear());
+                record.timing.serving.iter_mut().for_each(|serving| serving.batches.clear());
             }
             Outcome::Trained(it) => it.epochs.clear(),
         },
@@ -207,8 +211,8 @@ fn too_few_records() {
         let some: Vec<RunRecord> = all.iter().step_by(step).cloned().collect();
         check_all(&some);
     }
-    for it in all.iter().step_by(9) {
-        check_all(std::slice::from_ref(it));
+    for record in all.iter().step_by(9) {
+        check_all(std::slice::from_ref(record));
     }
 }
 
@@ -216,17 +220,16 @@ fn too_few_records() {
 #[test]
 fn mixed_origins_are_said() {
     let mut records = records(SMALL, Origin::Measured);
-    let measured = results(&Runs::of(&records), &Published::built_in());
-    for it in records.iter_mut().skip(1).step_by(2) {
-        it.energy.total.as_mut().unwrap().origin = Origin::Estimated;
+    let measured = results(&Runs::of(&records));
+    for record in records.iter_mut().skip(1).step_by(2) {
+        record.energy.total.as_mut().unwrap().origin = Origin::Estimated;
     }
-    let published = Published::built_in();
-    let mixed = results(&Runs::of(&records), &published);
+    let mixed = results(&Runs::of(&records));
     for (before, after) in measured.claims.iter().zip(&mixed.claims) {
         assert_eq!(before.energy_origin.map(|_| Origin::Measured), before.energy_origin);
         assert_eq!(before.energy_origin.map(|_| Origin::Mixed), after.energy_origin);
     }
-    let page = html(&document(&Runs::of(&records), &mixed, &published, Target::default(), &[]));
+    let page = html(&document(&Runs::of(&records), &mixed, Target::default(), &[]));
     assert!(page.contains("Some joules in this report are estimated"));
     assert!(page.contains("origin-mixed"));
     check_all(&records);

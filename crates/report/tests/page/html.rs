@@ -14,7 +14,8 @@ fn page() -> String {
 fn it_is_well_formed_and_its_references_lead_somewhere() {
     let page = page();
     let elements = markup::elements(&page).unwrap();
-    let mut ids: Vec<&str> = elements.iter().filter_map(|it| it.attribute("id")).collect();
+    let mut ids: Vec<&str> =
+        elements.iter().filter_map(|element| element.attribute("id")).collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -63,12 +64,12 @@ fn names_from_data_are_only_text() {
 fn it_has_landmarks_a_language_and_a_way_past_the_header() {
     let elements = markup::elements(&page()).unwrap();
     for name in ["html", "header", "nav", "main", "footer", "h1", "title"] {
-        let count = elements.iter().filter(|it| it.name == name).count();
-        let drawings = elements.iter().filter(|it| it.name == "svg").count();
+        let count = elements.iter().filter(|element| element.name == name).count();
+        let drawings = elements.iter().filter(|element| element.name == "svg").count();
         assert!(count == 1 || name == "title" && count > drawings / 2, "{count} of `{name}`");
     }
-    assert_eq!(elements.iter().find_map(|it| it.attribute("lang")), Some("en"));
-    assert!(elements.iter().any(|it| it.attribute("class") == Some("skip")));
+    assert_eq!(elements.iter().find_map(|element| element.attribute("lang")), Some("en"));
+    assert!(elements.iter().any(|element| element.attribute("class") == Some("skip")));
 }
 
 #[test]

@@ -7,13 +7,13 @@ use wattlab_report::{
 
 /// So many trials of `count`; the rate decides, and every third trial has no joules.
 pub(crate) fn subject(name: &str, seen: usize, count: usize) -> Subject {
-    let trial = |it: usize| {
-        let share = |step: usize| (it * step % seen) as f64 / seen as f64;
+    let trial = |number: usize| {
+        let share = |step: usize| (number * step % seen) as f64 / seen as f64;
         let rate = 10f64.powf(-5.0 + 4.0 * share(7));
         Tried {
-            name: format!("gp, search 1, trial {}", it + 1),
-            parameters: vec![Some(rate), Some(0.1 + 0.9 * share(3)), Some((it % 2) as f64)],
-            cost: (!it.is_multiple_of(3)).then_some(300.0 + it as f64),
+            name: format!("gp, search 1, trial {}", number + 1),
+            parameters: vec![Some(rate), Some(0.1 + 0.9 * share(3)), Some((number % 2) as f64)],
+            cost: (!number.is_multiple_of(3)).then_some(300.0 + number as f64),
             value: 90.0 - 20.0 * (rate.log10() + 3.0).powi(2),
         }
     };
@@ -43,7 +43,7 @@ pub(crate) fn landscape(subjects: Vec<Subject>) -> Landscape {
         low,
         high,
         is_log,
-        choices: choices.iter().map(|it| (*it).to_owned()).collect(),
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
     };
     Landscape {
         id: String::new(),
@@ -69,7 +69,7 @@ fn a_landscape_is_told_in_figures_words_and_a_table() {
     DensePolyNN (100 trials): learning rate explains 70 % of the variance of the validation accuracy over the space, then learning rate × β1 with 15 %.
     ");
     let figures = of.figures();
-    let ids: Vec<&str> = figures.iter().map(|it| it.id.as_str()).collect();
+    let ids: Vec<&str> = figures.iter().map(|figure| figure.id.as_str()).collect();
     assert_eq!(
         ids,
         [
@@ -105,8 +105,8 @@ fn a_landscape_is_told_in_figures_words_and_a_table() {
     // The best trial and the worst are drawn, however many there are, and the best last.
     let Plot::Coordinates(lines) = &figures[4].plot else { panic!("coordinates") };
     assert_eq!((lines.axes.len(), lines.traces.len()), (5, 96));
-    let values = lines.traces.iter().map(|it| it.values[4].unwrap());
-    let all: Vec<f64> = of.subjects[0].trials.iter().map(|it| it.value).collect();
+    let values = lines.traces.iter().map(|trace| trace.values[4].unwrap());
+    let all: Vec<f64> = of.subjects[0].trials.iter().map(|trial| trial.value).collect();
     assert_eq!(values.clone().next_back(), all.iter().copied().reduce(f64::max));
     assert_eq!(values.clone().next(), all.iter().copied().reduce(f64::min));
 }
@@ -135,7 +135,7 @@ fn a_loss_is_best_where_it_is_lowest() {
     let last = figures.last().unwrap();
     assert_eq!(last.id, "parallel-coordinates");
     let Plot::Coordinates(lines) = &last.plot else { panic!("coordinates") };
-    let lowest = of.subjects[0].trials.iter().map(|it| it.value).reduce(f64::min);
+    let lowest = of.subjects[0].trials.iter().map(|trial| trial.value).reduce(f64::min);
     let best = lines.traces.last().unwrap();
     assert_eq!((best.values[4], best.weight), (lowest, 1.0));
     // With one subject its best trial is a landmark.

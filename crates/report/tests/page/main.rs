@@ -14,6 +14,10 @@ mod html;
 mod insight;
 mod markup;
 mod paper;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod plots;
 mod synthetic;
 mod tables;

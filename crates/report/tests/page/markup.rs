@@ -13,7 +13,10 @@ pub(crate) struct Element {
 
 impl Element {
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|it| it.0 == name).map(|it| it.1.as_str())
+        self.attributes
+            .iter()
+            .find(|attribute| attribute.0 == name)
+            .map(|attribute| attribute.1.as_str())
     }
 }
 
@@ -69,7 +72,7 @@ fn element(tag: &str) -> Result<Element, String> {
     while !rest.is_empty() {
         let (key, value) = rest.split_once("=\"").ok_or_else(|| format!("no value: `{rest}`"))?;
         let (value, after) = value.split_once('"').ok_or_else(|| format!("no end: `{rest}`"))?;
-        let plain = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == ':';
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == ':';
         if !key.chars().all(plain) || !seen.insert(key) || value.contains('<') {
             return Err(format!("bad attribute `{key}` in `{tag}`"));
         }

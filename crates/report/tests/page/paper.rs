@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use record::{Origin, TuningSpace, Verdict};
 use wattlab_report::{
-    Document, Published, Runs, SearchInsight, Target, document, html, markdown, results, svg,
+    Document, Runs, SearchInsight, Target, document, html, markdown, results, svg,
 };
 
 use crate::{
@@ -17,16 +17,15 @@ use crate::{
 pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let records = records(PAPER, Origin::Estimated);
     assert_eq!(records.len(), 9216 + 6144 + 45 + 110, "as `configs/paper.toml`");
-    let published = Published::built_in();
     let runs = Runs::of(&records);
-    document(&runs, &results(&runs, &published), &published, Target::default(), &insights())
+    document(&runs, &results(&runs), Target::default(), &insights())
 });
 
 /// What the searches of two data sets say about three networks.
 fn insights() -> Vec<SearchInsight> {
     let of = |data: &str| {
         let networks = ["SimpleCNN", "DensePolyNN", "DenseLinearNN"];
-        let subjects = networks.map(|it| insight::subject(it, 128, 1536));
+        let subjects = networks.map(|network| insight::subject(network, 128, 1536));
         let mut landscape = insight::landscape(subjects.to_vec());
         landscape.id = format!("rq1-{data}-three");
         SearchInsight { data: data.to_owned(), space: TuningSpace::Three, landscape }
@@ -45,23 +44,24 @@ fn a_page_of_the_paper_profile_is_below_two_megabytes() {
     {
         assert!(page.contains(words), "{words}");
     }
-    let decided = DOCUMENT.findings.iter().filter(|it| it.verdict != Verdict::Inconclusive);
+    let decided =
+        DOCUMENT.findings.iter().filter(|finding| finding.finding.verdict != Verdict::Inconclusive);
     assert!(decided.count() >= 6, "so much data decides");
 }
 
 /// Every figure says in words what it shows, and its alternative text is not its title again.
 #[test]
 fn every_figure_has_a_text() {
-    let figures: Vec<_> = DOCUMENT.sections.iter().flat_map(|it| &it.figures).collect();
+    let figures: Vec<_> = DOCUMENT.sections.iter().flat_map(|section| &section.figures).collect();
     assert!(figures.len() >= 15, "{}", figures.len());
-    for it in &figures {
-        assert!(it.alt.split_whitespace().count() >= 3, "{}: `{}`", it.id, it.alt);
-        assert!(it.alt != it.title && it.caption.len() > 40, "{}", it.id);
+    for figure in &figures {
+        assert!(figure.alt.split_whitespace().count() >= 3, "{}: `{}`", figure.id, figure.alt);
+        assert!(figure.alt != figure.title && figure.caption.len() > 40, "{}", figure.id);
         // The values themselves follow.
-        let drawing = svg(it);
+        let drawing = svg(figure);
         let told = drawing.split_once("<desc id=\"desc\">").unwrap().1;
         let told = told.split_once("</desc>").unwrap().0;
-        assert!(told.contains("Shown is") && told.len() > it.alt.len() + 40, "{told}");
+        assert!(told.contains("Shown is") && told.len() > figure.alt.len() + 40, "{told}");
     }
     let page = html(&DOCUMENT);
     let drawings = page.matches("<svg class=\"plot").count();

@@ -98,8 +98,8 @@ fn best_so_far_goes_in_steps() {
     let path = markup::elements(&svg)
         .unwrap()
         .iter()
-        .find(|it| it.attribute("class") == Some("line"))
-        .and_then(|it| it.attribute("d").map(str::to_owned))
+        .find(|element| element.attribute("class") == Some("line"))
+        .and_then(|element| element.attribute("d").map(str::to_owned))
         .unwrap();
     assert!(path.starts_with('M') && !path.contains('L'), "{path}");
     assert_eq!(path.matches('H').count(), 2, "{path}");
@@ -151,13 +151,13 @@ fn any_plot() -> impl Strategy<Value = Plot> {
         Plot::Points(PointPlot { x, y, series, trends: vec![trend] })
     });
     let mark = prop::option::of((any_value(), any_interval()))
-        .prop_map(|it| it.map(|(value, interval)| Mark { value, interval }));
+        .prop_map(|mark| mark.map(|(value, interval)| Mark { value, interval }));
     let series = prop::collection::vec(prop::collection::vec(mark, 0..4), 0..9);
     let categories = (any_axis(), series, any::<bool>()).prop_map(|(value, series, bars)| {
         let plot = CategoryPlot {
             value,
             categories: vec!["a".into(), "b".into(), "c".into()],
-            series: series.into_iter().map(|it| ("s".to_owned(), it)).collect(),
+            series: series.into_iter().map(|marks| ("s".to_owned(), marks)).collect(),
             references: Vec::new(),
         };
         if bars { Plot::Bars(plot) } else { Plot::Dots(plot) }
@@ -175,7 +175,7 @@ fn any_plot() -> impl Strategy<Value = Plot> {
     let coordinates = (axes, traces).prop_map(|(axes, traces)| {
         let axes = axes.into_iter().map(|(axis, ends, choices)| Coordinate {
             axis,
-            choices: (0..choices).map(|it| format!("choice {it}")).collect(),
+            choices: (0..choices).map(|index| format!("choice {index}")).collect(),
             ends,
         });
         let traces =

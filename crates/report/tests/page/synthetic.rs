@@ -106,8 +106,8 @@ impl Study {
             origin: self.origin,
         };
         record.energy.total = Some(energy);
-        for it in &mut record.energy.spans {
-            it.energy = Some(Energy { joules: Joules(joules * 1e-3), ..energy });
+        for span in &mut record.energy.spans {
+            span.energy = Some(Energy { joules: Joules(joules * 1e-3), ..energy });
         }
         record.timing.main = Seconds(joules / 40.0);
         record.timing.order = self.records.len() as u64;
@@ -143,8 +143,8 @@ impl Study {
             trial,
         };
         let DataSpec { name, train, validation, test } = data.clone();
-        let epochs = (0..self.scale.epochs).map(|it| EpochOutcome {
-            loss: Some(1.0 / f64::from(it + 1)),
+        let epochs = (0..self.scale.epochs).map(|epoch| EpochOutcome {
+            loss: Some(1.0 / f64::from(epoch + 1)),
             accuracy: accuracy * 0.9,
         });
         let outcome = Trained {
@@ -231,7 +231,8 @@ impl Study {
                 for repetition in 0..self.scale.queues {
                     let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = policy;
                     let requests = self.scale.requests;
-                    let arrivals: Vec<f64> = (0..requests).map(|it| it as f64 / 16.0).collect();
+                    let arrivals: Vec<f64> =
+                        (0..requests).map(|index| index as f64 / 16.0).collect();
                     let batches = arrivals.chunks(size).map(|chunk| {
                         let start_s = chunk[chunk.len() - 1];
                         let end_s = start_s + 0.02 * chunk.len() as f64;

@@ -23,10 +23,10 @@ pub(crate) fn table(anova: &stats::Anova) -> Value {
     let terms: Vec<Value> = anova
         .terms
         .iter()
-        .map(|it| {
+        .map(|term| {
             json!({
-                "term": it.term, "ss": it.ss, "df": it.df, "f": it.f, "p": it.p,
-                "eta_sq": it.eta_sq, "partial_eta_sq": it.partial_eta_sq, "omega_sq": it.omega_sq,
+                "term": term.term, "ss": term.ss, "df": term.df, "f": term.f, "p": term.p,
+                "eta_sq": term.eta_sq, "partial_eta_sq": term.partial_eta_sq, "omega_sq": term.omega_sq,
             })
         })
         .collect();
@@ -63,7 +63,7 @@ fn intervals_of_explained_shares() {
             named.map(|(name, levels)| Factor::new(name, strings(levels))).collect();
         let kind = stats::SumsOfSquares::TypeIII;
         let found = stats::anova(&numbers(&input["response"]), &factors, kind).unwrap();
-        let ends = |it: stats::Interval| [it.low, it.high];
+        let ends = |interval: stats::Interval| [interval.low, interval.high];
         let terms = found.terms.iter().enumerate().map(|(at, term)| {
             let found = found.effect_intervals(at, 0.95).unwrap().unwrap();
             json!({
@@ -211,8 +211,8 @@ fn linear_regression() {
         };
         let mut found = json!({
             "coefficients": {
-                "estimate": of(|it| it.estimate), "se": of(|it| it.se), "t": of(|it| it.t),
-                "p": of(|it| it.p),
+                "estimate": of(|row| row.estimate), "se": of(|row| row.se), "t": of(|row| row.t),
+                "p": of(|row| row.p),
             },
             "r_squared": fit.r_squared, "adjusted": fit.adjusted_r_squared,
             "residual_sd": fit.residual_sd, "leave_one_out": fit.leave_one_out,
@@ -225,7 +225,7 @@ fn linear_regression() {
             let of = |value: fn(&stats::Coefficient) -> f64| -> Vec<f64> {
                 robust.iter().map(value).collect()
             };
-            found["robust"] = json!({ "se": of(|it| it.se), "p": of(|it| it.p) });
+            found["robust"] = json!({ "se": of(|row| row.se), "p": of(|row| row.p) });
         }
         found
     });
@@ -233,7 +233,9 @@ fn linear_regression() {
 
 #[test]
 fn trends() {
-    let coefficient = |it: &stats::Coefficient| json!([it.estimate, it.se, it.p]);
+    let coefficient = |coefficient: &stats::Coefficient| {
+        json!([coefficient.estimate, coefficient.se, coefficient.p])
+    };
     agree("segmented_trend", 1e-9, |input| {
         let joint = match input["joint"].as_str() {
             Some("free") => stats::Joint::Free,
@@ -279,22 +281,22 @@ fn pairs_of_groups() {
     agree("tukey_hsd", 1e-6, |input| {
         let rows = stats::tukey_hsd(&numbers(&input["response"]), &factor(input), 0.95).unwrap();
         json!({
-            "difference": of(&rows, |it| it.difference), "p": of(&rows, |it| it.p),
-            "low": of(&rows, |it| it.interval.unwrap().low),
-            "high": of(&rows, |it| it.interval.unwrap().high),
+            "difference": of(&rows, |row| row.difference), "p": of(&rows, |row| row.p),
+            "low": of(&rows, |row| row.interval.unwrap().low),
+            "high": of(&rows, |row| row.interval.unwrap().high),
         })
     });
     agree("games_howell", 1e-7, |input| {
         let rows = stats::games_howell(&numbers(&input["response"]), &factor(input), 0.95).unwrap();
         json!({
-            "difference": of(&rows, |it| it.difference), "se": of(&rows, |it| it.se),
-            "t": of(&rows, |it| it.statistic), "df": of(&rows, |it| it.df.unwrap()),
-            "p": of(&rows, |it| it.p),
+            "difference": of(&rows, |row| row.difference), "se": of(&rows, |row| row.se),
+            "t": of(&rows, |row| row.statistic), "df": of(&rows, |row| row.df.unwrap()),
+            "p": of(&rows, |row| row.p),
         })
     });
     agree("dunn", 1e-11, |input| {
         let rows = stats::dunn(&numbers(&input["response"]), &factor(input)).unwrap();
-        json!({ "p": of(&rows, |it| it.p) })
+        json!({ "p": of(&rows, |row| row.p) })
     });
 }
 
@@ -333,11 +335,11 @@ fn bootstrap() {
         };
         let bootstrap = stats::Bootstrap { resamples: 20_000, confidence: 0.95, seed: 1, method };
         let found = match case["input"]["statistic"].as_str().unwrap() {
-            "mean" => bootstrap.one_sample(&samples[0], |it| stats::mean(it).ok()),
+            "mean" => bootstrap.one_sample(&samples[0], |values| stats::mean(values).ok()),
             // numpy.std divides by n.
-            "std" => bootstrap.one_sample(&samples[0], |it| {
-                let n = it.len() as f64;
-                Some((stats::variance(it).ok()? * (n - 1.0) / n).sqrt())
+            "std" => bootstrap.one_sample(&samples[0], |values| {
+                let n = values.len() as f64;
+                Some((stats::variance(values).ok()? * (n - 1.0) / n).sqrt())
             }),
             _ => bootstrap.two_samples(&samples[0], &samples[1], |a, b| {
                 Some(stats::mean(a).ok()? - stats::mean(b).ok()?)

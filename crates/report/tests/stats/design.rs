@@ -15,7 +15,9 @@ fn margins_of_unbalanced_cells() {
     let cells = stats::cell_means(&y, &factors).unwrap();
     let shown: Vec<String> = cells
         .iter()
-        .map(|it| format!("{} n {} mean {} sd {:?}", it.levels.join(" "), it.n, it.mean, it.sd))
+        .map(|cell| {
+            format!("{} n {} mean {} sd {:?}", cell.levels.join(" "), cell.n, cell.mean, cell.sd)
+        })
         .collect();
     assert_snapshot!(shown.join("\n"), @"
     0 x n 2 mean 2 sd Some(1.4142135623730951)
@@ -26,10 +28,10 @@ fn margins_of_unbalanced_cells() {
     let margins = stats::marginal_means(&y, &factors).unwrap();
     let shown: Vec<String> = margins
         .iter()
-        .map(|it| {
+        .map(|margin| {
             format!(
                 "{}={} n {} mean {:.3} unweighted {}",
-                it.factor, it.level, it.n, it.mean, it.unweighted
+                margin.factor, margin.level, margin.n, margin.mean, margin.unweighted
             )
         })
         .collect();
@@ -47,10 +49,11 @@ fn margins_of_unbalanced_cells() {
 #[test]
 fn copies_are_no_evidence() {
     let settings = [3.0, 4.2, 5.0, 6.2, 4.0, 5.2, 4.5, 6.5];
-    let y: Vec<f64> = settings.iter().flat_map(|it| [it - 0.01, *it, it + 0.01]).collect();
-    let clusters: Vec<usize> = (0..24).map(|it| it / 3).collect();
-    let conv = Factor::new("conv", (0..24).map(|it| (it / 3 % 2).to_string()));
-    let size = Factor::new("size", (0..24).map(|it| (it / 12).to_string()));
+    let y: Vec<f64> =
+        settings.iter().flat_map(|setting| [setting - 0.01, *setting, setting + 0.01]).collect();
+    let clusters: Vec<usize> = (0..24).map(|row| row / 3).collect();
+    let conv = Factor::new("conv", (0..24).map(|row| (row / 3 % 2).to_string()));
+    let size = Factor::new("size", (0..24).map(|row| (row / 12).to_string()));
     let factors = [conv, size];
     let (means, of_means) = stats::cluster_means(&y, &clusters, &factors).unwrap();
     assert_eq!((means.len(), of_means[0].codes.len()), (8, 8));
@@ -65,7 +68,7 @@ fn copies_are_no_evidence() {
     assert_snapshot!(Caution::of_dependence(&icc).unwrap(), @"Repeats of one setting are alike (intra-class correlation 1.00): 24 rows tell as much as about 8 independent ones. Analyze the means of the settings, or resample settings instead of rows.");
 
     // Ordinary and cluster-robust errors of the same slope.
-    let x: Vec<f64> = factors[0].codes.iter().map(|it| *it as f64).collect();
+    let x: Vec<f64> = factors[0].codes.iter().map(|code| *code as f64).collect();
     let fit = stats::linear_regression(&[&x], &y).unwrap();
     let robust = fit.cluster_robust(&clusters).unwrap();
     assert_eq!(robust[1].estimate, fit.coefficients[1].estimate);
@@ -75,21 +78,21 @@ fn copies_are_no_evidence() {
 #[test]
 fn a_machine_that_warms_up() {
     let order: Vec<f64> = (0..40).map(f64::from).collect();
-    let cell = Factor::new("conv", (0..40).map(|it| ["1", "4"][it % 2].to_owned()));
-    let noise = |it: usize| (it * 7919 % 13) as f64;
+    let cell = Factor::new("conv", (0..40).map(|row| ["1", "4"][row % 2].to_owned()));
+    let noise = |row: usize| (row * 7919 % 13) as f64;
     let drifting: Vec<f64> =
-        (0..40).map(|it| 100.0 * (it % 2) as f64 + 1.5 * it as f64 + noise(it)).collect();
+        (0..40).map(|row| 100.0 * (row % 2) as f64 + 1.5 * row as f64 + noise(row)).collect();
     let found = stats::drift(&drifting, std::slice::from_ref(&cell), &order).unwrap();
     assert_eq!(found.len(), 2);
     assert_snapshot!(Caution::of_drift(&found).unwrap(), @"The response moves with the order of the runs in 2 cells (most in `1`, rank correlation 0.99). Randomize the order, or compare within blocks run together.");
-    let steady: Vec<f64> = (0..40).map(|it| 100.0 * (it % 2) as f64 + noise(it)).collect();
+    let steady: Vec<f64> = (0..40).map(|row| 100.0 * (row % 2) as f64 + noise(row)).collect();
     let found = stats::drift(&steady, &[cell], &order).unwrap();
     assert_eq!(Caution::of_drift(&found), None, "{found:?}");
 }
 
 #[test]
 fn assumptions_that_fail_are_named() {
-    let skewed: Vec<f64> = (0..30).map(|it| (f64::from(it) / 5.0).exp()).collect();
+    let skewed: Vec<f64> = (0..30).map(|index| (f64::from(index) / 5.0).exp()).collect();
     let even: Vec<f64> = (0..30).map(f64::from).collect();
     let normality = stats::shapiro_wilk(&skewed).unwrap();
     assert_snapshot!(Caution::of_normality(&normality).unwrap(), @"The residuals are not normal (Shapiro-Wilk W = 0.718, p = 2.9e-6). With few rows read the rank test beside the analysis of variance.");

@@ -110,7 +110,7 @@ fn groups_that_allow_no_comparison() {
 fn lines_that_cannot_be_fitted() {
     let x = [1.0, 2.0, 3.0, 4.0];
     let y = [1.0, 3.0, 2.0, 5.0];
-    let twice: Vec<f64> = x.iter().map(|it| 2.0 * it).collect();
+    let twice: Vec<f64> = x.iter().map(|value| 2.0 * value).collect();
     assert_snapshot!(text(stats::linear_regression(&[&x, &twice], &y)), @"the columns of the model determine one another; leave out a factor or a predictor");
     assert_snapshot!(text(stats::linear_regression(&[&x], &y[..2])), @"`predictor 1` has 4 rows, expected 2");
     let after_all = stats::segmented_trend(&x, &y, 9.0, stats::Joint::Continuous);

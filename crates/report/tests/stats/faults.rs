@@ -30,17 +30,24 @@ impl Study {
         let noise: Vec<f64> = (0..ROWS).map(|_| normal()).collect();
         let order = (0..ROWS).map(|_| normal()).collect();
         let of = |each: fn(usize) -> usize| (0..ROWS).map(each).collect::<Vec<usize>>();
-        let (conv, relu) = (of(|it| it % 2), of(|it| it / 2 % 2));
-        let mut study =
-            Self { noise, response: Vec::new(), conv, relu, setting: of(|it| it / 4 % 12), order };
+        let (conv, relu) = (of(|row| row % 2), of(|row| row / 2 % 2));
+        let mut study = Self {
+            noise,
+            response: Vec::new(),
+            conv,
+            relu,
+            setting: of(|row| row / 4 % 12),
+            order,
+        };
         study.respond(|_, noise| noise);
         study
     }
 
     /// The response anew: the effects, and what is left of the row's noise.
     fn respond(&mut self, noise: impl Fn(usize, f64) -> f64) {
-        let row = |it: usize| 8.0 * self.conv[it] as f64 + 2.0 * self.relu[it] as f64;
-        self.response = (0..ROWS).map(|it| row(it) + noise(it, self.noise[it])).collect();
+        let row = |row: usize| 8.0 * self.conv[row] as f64 + 2.0 * self.relu[row] as f64;
+        self.response =
+            (0..ROWS).map(|index| row(index) + noise(index, self.noise[index])).collect();
     }
 
     fn kinds(&self, factors: &[&str]) -> Vec<&'static str> {
@@ -54,14 +61,14 @@ impl Study {
                 "relu" => &self.relu,
                 _ => &self.setting,
             };
-            Factor::new(name, codes.iter().map(|it| format!("{it:02}"))).sorted()
+            Factor::new(name, codes.iter().map(|code| format!("{code:02}"))).sorted()
         };
         let others: Vec<Factor> = ["conv", "relu", "setting"]
             .into_iter()
-            .filter(|it| !factors.contains(it))
+            .filter(|name| !factors.contains(name))
             .map(factor)
             .collect();
-        let factors: Vec<Factor> = factors.iter().map(|it| factor(it)).collect();
+        let factors: Vec<Factor> = factors.iter().map(|name| factor(name)).collect();
         screen(&self.response, &factors, &others, Some(&self.order)).unwrap()
     }
 }
@@ -80,7 +87,7 @@ fn repeats_that_are_not_independent() {
     let mut study = Study::sound(QUIET);
     // Most of a row's noise is its setting's, as if each learning rate had its own energy.
     let (setting, noise) = (study.setting.clone(), study.noise.clone());
-    study.respond(|row, it| 0.7 * it + 1.4 * noise[setting[row] * 4 + row % 4]);
+    study.respond(|row, noise_of_row| 0.7 * noise_of_row + 1.4 * noise[setting[row] * 4 + row % 4]);
     let cautions = study.cautions(&BOTH);
     let Caution::Dependent { cluster, icc, rows, effective_rows } = &cautions[0] else {
         panic!("{cautions:?}");
@@ -94,7 +101,7 @@ fn repeats_that_are_not_independent() {
 fn a_factor_confounded_with_settings() {
     let mut study = Study::sound(QUIET);
     // Other settings with ReLU than without, as in the study.
-    study.setting.iter_mut().zip(&study.relu).for_each(|(it, relu)| *it += 12 * relu);
+    study.setting.iter_mut().zip(&study.relu).for_each(|(setting, relu)| *setting += 12 * relu);
     let cautions = study.cautions(&BOTH);
     let expected = Caution::Confounded { factor: "relu".to_owned(), with: "setting".to_owned() };
     assert_eq!(cautions, [expected]);
@@ -104,7 +111,7 @@ fn a_factor_confounded_with_settings() {
 fn factors_that_change_together() {
     let mut study = Study::sound(QUIET);
     let relu = study.relu.clone();
-    (0..ROWS).filter(|it| it % 3 == 0).for_each(|it| study.conv[it] = relu[it]);
+    (0..ROWS).filter(|row| row % 3 == 0).for_each(|row| study.conv[row] = relu[row]);
     study.respond(|_, noise| noise);
     assert_eq!(study.kinds(&BOTH), ["correlated"]);
 }

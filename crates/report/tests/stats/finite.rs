@@ -22,10 +22,10 @@ thread_local! {
 
 /// Neither a result nor the words of an error hold a NaN.
 fn check<T: Debug>(function: &'static str, found: Result<T, StatsError>) -> Option<T> {
-    CALLED.with_borrow_mut(|it| it.all.insert(function));
+    CALLED.with_borrow_mut(|called| called.all.insert(function));
     match found {
         Ok(found) => {
-            CALLED.with_borrow_mut(|it| it.answered.insert(function));
+            CALLED.with_borrow_mut(|called| called.answered.insert(function));
             let shown = format!("{found:?}");
             assert!(!shown.contains("NaN"), "{function}: {shown}");
             Some(found)
@@ -41,8 +41,8 @@ fn check<T: Debug>(function: &'static str, found: Result<T, StatsError>) -> Opti
 /// What is tried: numbers of every size, constants, ties, ends of the range.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
-        6 => (-8..8_i32).prop_map(|it| f64::from(it) / 2.0),
-        2 => any::<f64>().prop_filter("finite", |it| it.is_finite()),
+        6 => (-8..8_i32).prop_map(|half| f64::from(half) / 2.0),
+        2 => any::<f64>().prop_filter("finite", |value| value.is_finite()),
         2 => -1e3..1e3_f64,
         1 => prop::sample::select(vec![
             0.0, -0.0, 1e-320, -1e-320, 1e-61, 1e-60, 1e-59, -1e-60, 1e-16, 1.0 + 1e-15, 1e59,
@@ -57,14 +57,14 @@ fn column() -> impl Strategy<Value = Vec<f64>> {
     prop_oneof![
         2 => prop::collection::vec(value(), size.clone()),
         3 => prop::collection::vec((-6..6_i32).prop_map(f64::from), size.clone()),
-        1 => (value(), size.clone()).prop_map(|(it, n)| vec![it; n]),
+        1 => (value(), size.clone()).prop_map(|(value, n)| vec![value; n]),
         // One scale, from the smallest to the largest, and differences in the last digits.
-        2 => (-60..60_i32, prop::collection::vec(-9..9_i32, size.clone())).prop_map(|(power, it)| {
-            it.into_iter().map(|it| f64::from(it) * 10_f64.powi(power)).collect()
+        2 => (-60..60_i32, prop::collection::vec(-9..9_i32, size.clone())).prop_map(|(power, values)| {
+            values.into_iter().map(|value| f64::from(value) * 10_f64.powi(power)).collect()
         }),
-        1 => (-60..59_i32, prop::collection::vec(0..4_u32, size)).prop_map(|(power, it)| {
+        1 => (-60..59_i32, prop::collection::vec(0..4_u32, size)).prop_map(|(power, values)| {
             let scale = 10_f64.powi(power);
-            it.into_iter().map(|it| scale * f64::EPSILON.mul_add(f64::from(it), 1.0)).collect()
+            values.into_iter().map(|value| scale * f64::EPSILON.mul_add(f64::from(value), 1.0)).collect()
         }),
     ]
 }
@@ -93,7 +93,7 @@ fn of_one_sample(x: &[f64], confidence: f64) {
         let found = stats::wilcoxon_signed_rank_by(x, zeros, method);
         check("wilcoxon_signed_rank_by", found);
     }
-    let p: Vec<f64> = x.iter().map(|it| it.abs().min(1.0)).collect();
+    let p: Vec<f64> = x.iter().map(|value| value.abs().min(1.0)).collect();
     check("holm", stats::holm(&p));
     check("benjamini_hochberg", stats::benjamini_hochberg(&p));
     check("holm", stats::holm(x));
@@ -119,10 +119,10 @@ fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
         let bootstrap = Bootstrap { resamples: 100, confidence, seed: 1, method };
         check("compare", stats::compare(x, y, &bootstrap));
         check("compare_paired", stats::compare_paired(x, y, &bootstrap));
-        let units = Units::clusters(&(0..x.len()).map(|it| it / 2).collect::<Vec<_>>());
-        let sum = |rows: &[usize]| Some(rows.iter().map(|it| x[*it]).sum::<f64>());
+        let units = Units::clusters(&(0..x.len()).map(|row| row / 2).collect::<Vec<_>>());
+        let sum = |rows: &[usize]| Some(rows.iter().map(|row| x[*row]).sum::<f64>());
         check("Bootstrap", bootstrap.interval(&units, sum));
-        check("Bootstrap", bootstrap.one_sample(x, |it| stats::median(it).ok()));
+        check("Bootstrap", bootstrap.one_sample(x, |values| stats::median(values).ok()));
     }
 }
 
@@ -133,7 +133,7 @@ fn of_pairs(x: &[f64], y: &[f64], confidence: f64) {
     check("theil_sen_within", stats::theil_sen_within(x, y, confidence));
     if let Some(fit) = check("linear_regression", stats::linear_regression(&[x], y)) {
         check("LinearFit", fit.predict(&[1.5], confidence));
-        let clusters: Vec<usize> = (0..x.len()).map(|it| it / 2).collect();
+        let clusters: Vec<usize> = (0..x.len()).map(|row| row / 2).collect();
         check("LinearFit", fit.cluster_robust(&clusters));
         check("Coefficient", fit.coefficients[1].interval(confidence));
     }
@@ -142,9 +142,9 @@ fn of_pairs(x: &[f64], y: &[f64], confidence: f64) {
         check("segmented_trend", stats::segmented_trend(x, y, 0.5, joint));
     }
     check("exponential_trend", stats::exponential_trend(x, y, confidence));
-    let positive: Vec<f64> = y.iter().map(|it| it.abs()).collect();
+    let positive: Vec<f64> = y.iter().map(|value| value.abs()).collect();
     check("exponential_trend", stats::exponential_trend(x, &positive, confidence));
-    let happened: Vec<bool> = y.iter().map(|it| *it > 0.0).collect();
+    let happened: Vec<bool> = y.iter().map(|value| *value > 0.0).collect();
     check("kaplan_meier", stats::kaplan_meier(x, &happened, confidence));
 }
 
@@ -152,14 +152,14 @@ fn of_factors(y: &[f64], codes: &[usize], confidence: f64) {
     let rows = y.len();
     let a = factor("a", codes, rows);
     let b = factor("b", &[0, 0, 1], rows);
-    let order: Vec<f64> = (0..rows).map(|it| (it * 7 % 5) as f64).collect();
-    let clusters: Vec<usize> = (0..rows).map(|it| it / 2).collect();
+    let order: Vec<f64> = (0..rows).map(|row| (row * 7 % 5) as f64).collect();
+    let clusters: Vec<usize> = (0..rows).map(|row| row / 2).collect();
     for factors in [vec![a.clone()], vec![a.clone(), b.clone()]] {
         for kind in [SumsOfSquares::TypeII, SumsOfSquares::TypeIII] {
             let found = check("anova", stats::anova(y, &factors, kind));
-            for at in 0..found.map_or(0, |it| it.terms.len()) {
+            for at in 0..found.map_or(0, |anova| anova.terms.len()) {
                 let again = stats::anova(y, &factors, kind);
-                let intervals = again.and_then(|it| it.effect_intervals(at, confidence));
+                let intervals = again.and_then(|anova| anova.effect_intervals(at, confidence));
                 check("Anova", intervals);
             }
             check("anova_of", stats::anova_of(y, &factors, kind, Effects::Main));
@@ -204,11 +204,11 @@ fn of_numbers(x: f64, count: usize, share: f64) {
 fn public() -> BTreeSet<&'static str> {
     let module = include_str!("../../src/stats/mod.rs");
     let names = module.split_once("pub use self::{").expect("the list").1;
-    let names = names.split(['{', '}', ',', ';']).map(|it| {
+    let names = names.split(['{', '}', ',', ';']).map(|name| {
         // A module with one thing in it, or the module before a list.
-        it.trim().rsplit_once("::").map_or(it.trim(), |it| it.1)
+        name.trim().rsplit_once("::").map_or(name.trim(), |parts| parts.1)
     });
-    let function = |it: &&str| !it.is_empty() && !it.contains(char::is_uppercase);
+    let function = |name: &&str| !name.is_empty() && !name.contains(char::is_uppercase);
     names.filter(function).collect()
 }
 
@@ -233,7 +233,8 @@ fn no_function_answers_with_nan() {
     if let Err(error) = ran {
         panic!("{error}");
     }
-    let (all, answered) = CALLED.with_borrow(|it| (it.all.clone(), it.answered.clone()));
+    let (all, answered) =
+        CALLED.with_borrow(|called| (called.all.clone(), called.answered.clone()));
     let untried: Vec<_> = public().difference(&all).copied().collect();
     assert!(public().len() > 45 && untried.is_empty(), "not tried: {untried:?}");
     let silent: Vec<_> = all.difference(&answered).collect();
@@ -242,7 +243,7 @@ fn no_function_answers_with_nan() {
 
 #[test]
 fn values_out_of_reach_are_named() {
-    let text = |it: StatsError| it.to_string();
+    let text = |error: StatsError| error.to_string();
     insta::assert_snapshot!(text(stats::mean(&[1.0, 1e200]).unwrap_err()), @"observation 1 of `values` is 1e200, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");
     insta::assert_snapshot!(text(stats::welch_t(&[1.0, 2.0], &[1e-320, 1.0]).unwrap_err()), @"observation 0 of `b` is 1e-320, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");
     insta::assert_snapshot!(text(stats::mean(&[1.0, f64::INFINITY]).unwrap_err()), @"observation 1 of `values` is inf, expected a finite number");

@@ -63,19 +63,19 @@ fn which_networks_differ() {
     let (y, network) = (joules(), factor("network"));
     let tukey = stats::tukey_hsd(&y, &network, 0.95).unwrap();
     let found = json!({
-        "difference": of(&tukey, |it| it.difference), "p": of(&tukey, |it| it.p),
-        "low": of(&tukey, |it| it.interval.unwrap().low),
-        "high": of(&tukey, |it| it.interval.unwrap().high),
+        "difference": of(&tukey, |row| row.difference), "p": of(&tukey, |row| row.p),
+        "low": of(&tukey, |row| row.interval.unwrap().low),
+        "high": of(&tukey, |row| row.interval.unwrap().high),
     });
     agrees("tukey_network", &found);
     let howell = stats::games_howell(&y, &network, 0.95).unwrap();
     let found = json!({
-        "t": of(&howell, |it| it.statistic), "df": of(&howell, |it| it.df.unwrap()),
-        "p": of(&howell, |it| it.p),
+        "t": of(&howell, |row| row.statistic), "df": of(&howell, |row| row.df.unwrap()),
+        "p": of(&howell, |row| row.p),
     });
     agrees("games_howell_network", &found);
     let dunn = stats::dunn(&y, &network).unwrap();
-    agrees("dunn_network", &json!({ "p": of(&dunn, |it| it.p) }));
+    agrees("dunn_network", &json!({ "p": of(&dunn, |row| row.p) }));
     let groups = network.split(&y).unwrap();
     let found = stats::kruskal_wallis(&slices(&groups)).unwrap();
     agrees("kruskal_network", &json!({ "h": found.h, "p": found.p }));
@@ -113,7 +113,7 @@ fn two_precisions() {
 fn trend_over_the_batch() {
     let (y, factors) = (joules(), factors());
     let of_batch = strings(&DATA["rows"]["batch"]);
-    let batch: Vec<f64> = of_batch.iter().map(|it| it.parse().unwrap()).collect();
+    let batch: Vec<f64> = of_batch.iter().map(|size| size.parse().unwrap()).collect();
     let rho = stats::spearman(&batch, &y).unwrap();
     let tau = stats::kendall(&batch, &y).unwrap();
     let slope = stats::theil_sen(&batch, &y).unwrap();
@@ -122,7 +122,7 @@ fn trend_over_the_batch() {
         "slope": slope.slope, "low": slope.interval.low, "high": slope.interval.high,
     });
     agrees("trend_batch", &found);
-    let logs: Vec<f64> = batch.iter().map(|it| it.log2()).collect();
+    let logs: Vec<f64> = batch.iter().map(|size| size.log2()).collect();
     let fit = stats::linear_regression(&[&logs], &y).unwrap();
     let cells = Factor::crossed(&factors).unwrap().codes;
     let robust = fit.cluster_robust(&cells).unwrap();
@@ -130,9 +130,9 @@ fn trend_over_the_batch() {
         rows.iter().map(get).collect()
     };
     let found = json!({
-        "estimate": each(&fit.coefficients, |it| it.estimate),
-        "se": each(&fit.coefficients, |it| it.se), "p": each(&fit.coefficients, |it| it.p),
-        "robust_se": each(&robust, |it| it.se), "robust_p": each(&robust, |it| it.p),
+        "estimate": each(&fit.coefficients, |row| row.estimate),
+        "se": each(&fit.coefficients, |row| row.se), "p": each(&fit.coefficients, |row| row.p),
+        "robust_se": each(&robust, |row| row.se), "robust_p": each(&robust, |row| row.p),
         "r_squared": fit.r_squared,
     });
     agrees("regression_log2_batch", &found);

@@ -5,11 +5,11 @@ use wattlab_report::stats::{self, Bootstrap, BootstrapMethod, Factor, SumsOfSqua
 
 /// Values with a few ties.
 fn sample(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec((-40..40_i32).prop_map(|it| f64::from(it) / 4.0), sizes)
+    prop::collection::vec((-40..40_i32).prop_map(|quarter| f64::from(quarter) / 4.0), sizes)
 }
 
 fn factor(name: &str, codes: impl IntoIterator<Item = usize>) -> Factor {
-    Factor::new(name, codes.into_iter().map(|it| it.to_string()))
+    Factor::new(name, codes.into_iter().map(|code| code.to_string()))
 }
 
 fn near(a: f64, b: f64) -> bool {
@@ -23,14 +23,14 @@ proptest! {
     /// and neither order nor names of levels matter.
     #[test]
     fn balanced_sums_of_squares_add_up(y in sample(24..25)) {
-        prop_assume!(y.iter().any(|it| *it != y[0]));
-        let a = factor("a", (0..24).map(|it| it % 2));
-        let b = factor("b", (0..24).map(|it| it / 2 % 3));
+        prop_assume!(y.iter().any(|value| *value != y[0]));
+        let a = factor("a", (0..24).map(|row| row % 2));
+        let b = factor("b", (0..24).map(|row| row / 2 % 3));
         let three = stats::anova(&y, &[a.clone(), b.clone()], SumsOfSquares::TypeIII).unwrap();
         let two = stats::anova(&y, &[b, a], SumsOfSquares::TypeII).unwrap();
         let mean = stats::mean(&y).unwrap();
-        let total: f64 = y.iter().map(|it| (it - mean).powi(2)).sum();
-        let sum = three.terms.iter().map(|it| it.ss).sum::<f64>() + three.residual.ss;
+        let total: f64 = y.iter().map(|value| (value - mean).powi(2)).sum();
+        let sum = three.terms.iter().map(|term| term.ss).sum::<f64>() + three.residual.ss;
         prop_assert!(near(sum, total), "{} {}", sum, total);
         for (i, j) in [(0, 1), (1, 0), (2, 2)] {
             prop_assert!(near(three.terms[i].ss, two.terms[j].ss));
@@ -41,9 +41,9 @@ proptest! {
     /// With two groups the tests of many groups are the tests of two.
     #[test]
     fn two_groups_are_the_simplest_case(a in sample(3..20), b in sample(3..20)) {
-        prop_assume!(a.iter().any(|it| *it != a[0]) && b.iter().any(|it| *it != b[0]));
+        prop_assume!(a.iter().any(|value| *value != a[0]) && b.iter().any(|value| *value != b[0]));
         let y = [a.as_slice(), &b].concat();
-        let group = factor("g", (0..y.len()).map(|it| usize::from(it >= a.len())));
+        let group = factor("g", (0..y.len()).map(|row| usize::from(row >= a.len())));
         let anova = stats::anova(&y, std::slice::from_ref(&group), SumsOfSquares::TypeIII).unwrap();
         let tukey = stats::tukey_hsd(&y, &group, 0.95).unwrap();
         prop_assert!(near(anova.terms[0].f, tukey[0].statistic.powi(2)));
@@ -77,7 +77,7 @@ proptest! {
     /// Ranks see order alone.
     #[test]
     fn rank_tests_ignore_the_scale(a in sample(4..12), b in sample(4..12)) {
-        let bend = |values: &[f64]| values.iter().map(|it| (it / 5.0).exp()).collect::<Vec<f64>>();
+        let bend = |values: &[f64]| values.iter().map(|value| (value / 5.0).exp()).collect::<Vec<f64>>();
         let found = (stats::mann_whitney(&a, &b), stats::kruskal_wallis(&[&a, &b]));
         let bent = (stats::mann_whitney(&bend(&a), &bend(&b)), stats::kruskal_wallis(&[&bend(&a), &bend(&b)]));
         prop_assert_eq!(found, bent);
@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn the_bootstrap_is_deterministic(values in sample(12..30), seed in any::<u64>()) {
         prop_assume!(stats::variance(&values).unwrap() > 0.1);
-        let mean = |it: &[f64]| stats::mean(it).ok();
+        let mean = |values: &[f64]| stats::mean(values).ok();
         let run = |method| {
             let bootstrap = Bootstrap { resamples: 500, confidence: 0.9, seed, method };
             bootstrap.one_sample(&values, mean).unwrap()
@@ -118,12 +118,12 @@ proptest! {
     #[test]
     fn residuals_are_orthogonal(x in sample(6..20), noise in sample(20..21)) {
         let y: Vec<f64> = x.iter().zip(&noise).map(|(x, e)| 2.0 * x + e).collect();
-        prop_assume!(x[2..].iter().any(|it| *it != x[2]) && y.iter().any(|it| *it != y[0]));
+        prop_assume!(x[2..].iter().any(|value| *value != x[2]) && y.iter().any(|value| *value != y[0]));
         let fit = stats::linear_regression(&[&x], &y).unwrap();
         prop_assert!(fit.residuals.iter().sum::<f64>().abs() < 1e-8);
         let product: f64 = x.iter().zip(&fit.residuals).map(|(x, e)| x * e).sum();
         prop_assert!(product.abs() < 1e-7);
-        if y[1..].iter().any(|it| *it != y[1]) {
+        if y[1..].iter().any(|value| *value != y[1]) {
             let without = stats::linear_regression(&[&x[1..]], &y[1..]).unwrap();
             let predicted = without.predict(&[x[0]], 0.95).unwrap().value;
             prop_assert!(near(fit.leave_one_out[0].unwrap(), y[0] - predicted));
@@ -176,12 +176,12 @@ fn levels_are_ordered_as_numbers_where_they_are() {
 #[test]
 fn clusters_widen_the_interval_of_a_mean() {
     // Ten clusters of five equal values: fifty rows tell no more than ten.
-    let values: Vec<f64> = (0..50).map(|it| f64::from(it / 5 % 4)).collect();
-    let clusters: Vec<usize> = (0..50).map(|it| it / 5).collect();
+    let values: Vec<f64> = (0..50).map(|index| f64::from(index / 5 % 4)).collect();
+    let clusters: Vec<usize> = (0..50).map(|index| index / 5).collect();
     let bootstrap =
         Bootstrap { resamples: 2000, confidence: 0.95, seed: 3, method: BootstrapMethod::Bca };
     let mean =
-        |rows: &[usize]| Some(rows.iter().map(|it| values[*it]).sum::<f64>() / rows.len() as f64);
+        |rows: &[usize]| Some(rows.iter().map(|row| values[*row]).sum::<f64>() / rows.len() as f64);
     let rows = bootstrap.interval(&Units::rows(50), mean).unwrap();
     let whole = bootstrap.interval(&Units::clusters(&clusters), mean).unwrap();
     let ratio = whole.standard_error / rows.standard_error;
@@ -204,7 +204,7 @@ fn pairs_by_key_are_the_paired_comparison() {
     assert_eq!(found[0].comparison, stats::compare_paired(&a, &b, &bootstrap).unwrap());
     assert_eq!(
         found[0].t_test_p,
-        found[0].comparison.t_test.map(|it| it.p),
+        found[0].comparison.t_test.map(|test| test.p),
         "one pair, no adjustment"
     );
     let apart = stats::compare_levels(&y, &level, &bootstrap).unwrap();

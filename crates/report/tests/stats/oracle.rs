@@ -11,7 +11,7 @@ static ORACLE: LazyLock<Value> =
 /// The cases of a function.
 pub(crate) fn cases(function: &str) -> Vec<&'static Value> {
     let cases = ORACLE["cases"].as_array().unwrap();
-    let cases: Vec<&Value> = cases.iter().filter(|it| it["function"] == function).collect();
+    let cases: Vec<&Value> = cases.iter().filter(|case| case["function"] == function).collect();
     assert!(!cases.is_empty(), "no case for `{function}`");
     cases
 }
@@ -48,7 +48,9 @@ pub(crate) fn distance(found: &Value, expected: &Value) -> f64 {
         }
         (Value::Object(found), Value::Object(expected)) => expected
             .iter()
-            .map(|(key, value)| found.get(key).map_or(f64::INFINITY, |it| distance(it, value)))
+            .map(|(key, value)| {
+                found.get(key).map_or(f64::INFINITY, |found| distance(found, value))
+            })
             .fold(0.0, f64::max),
         _ if found == expected => 0.0,
         _ => f64::INFINITY,
@@ -68,11 +70,11 @@ pub(crate) fn columns(value: &Value) -> Vec<Vec<f64>> {
 }
 
 pub(crate) fn codes(value: &Value) -> Vec<usize> {
-    value.as_array().unwrap().iter().map(|it| it.as_u64().unwrap() as usize).collect()
+    value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap() as usize).collect()
 }
 
 pub(crate) fn strings(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 /// Borrows columns.

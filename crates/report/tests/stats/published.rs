@@ -35,8 +35,9 @@ impl Study {
         let columns = reader.headers().unwrap().clone();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 3072);
-        let factor = |at: usize| Factor::new(&columns[at], rows.iter().map(|it| it[at].to_owned()));
-        let setting = rows.iter().map(|it| format!("{} {} {}", &it[3], &it[4], &it[5]));
+        let factor =
+            |at: usize| Factor::new(&columns[at], rows.iter().map(|row| row[at].to_owned()));
+        let setting = rows.iter().map(|row| format!("{} {} {}", &row[3], &row[4], &row[5]));
         Some(Self {
             factors: (0..3).map(factor).collect(),
             settings: Factor::new("setting", setting),
@@ -48,8 +49,8 @@ impl Study {
     }
 
     fn column(&self, name: &str) -> Vec<f64> {
-        let at = self.columns.iter().position(|it| it == name).unwrap();
-        self.rows.iter().map(|it| it[at].parse().unwrap()).collect()
+        let at = self.columns.iter().position(|column| column == name).unwrap();
+        self.rows.iter().map(|row| row[at].parse().unwrap()).collect()
     }
 }
 
@@ -86,8 +87,8 @@ fn cells_and_margins() {
         let cells = stats::cell_means(&response, &study.factors).unwrap();
         let published = &study.published[format!("fashion-mnist:{column}")]["cells"];
         for (cell, published) in cells.iter().zip(published.as_array().unwrap()) {
-            let levels =
-                ["linear_layers", "conv_layers", "relu"].map(|it| published[it].to_string());
+            let levels = ["linear_layers", "conv_layers", "relu"]
+                .map(|column| published[column].to_string());
             assert_eq!(cell.levels, levels);
             assert_eq!(json!(cell.n), published["count"]);
             close(cell.mean, &published["mean"], 1e-11, "mean");
@@ -95,7 +96,8 @@ fn cells_and_margins() {
         }
         let margins = stats::marginal_means(&response, &study.factors).unwrap();
         let expected = &study.expected[format!("main_effects_{name}")]["nr_conv_layers"];
-        let conv: Vec<f64> = margins.iter().skip(2).take(2).map(|it| it.unweighted).collect();
+        let conv: Vec<f64> =
+            margins.iter().skip(2).take(2).map(|margin| margin.unweighted).collect();
         close(conv[0], &expected["mean_lo"], 1e-12, "one conv layer");
         close(conv[1], &expected["mean_hi"], 1e-12, "four conv layers");
     }
@@ -226,7 +228,7 @@ fn energy_drifts_with_the_order_of_the_rows() {
     let order: Vec<f64> = (0..3072_u32).map(f64::from).collect();
     let found = stats::drift(&study.column("energy_j"), &study.factors, &order).unwrap();
     assert_eq!(found.len(), 8);
-    let largest = found.iter().map(|it| it.correlation.rho.abs()).fold(0.0, f64::max);
+    let largest = found.iter().map(|caution| caution.correlation.rho.abs()).fold(0.0, f64::max);
     println!("largest drift: {largest:.3}");
     assert!(largest > 0.3, "{found:?}");
     assert!(Caution::of_drift(&found).is_some());
@@ -240,11 +242,15 @@ fn drawing_settings_widens_the_interval() {
     let energy = study.column("energy_j");
     let cells = Factor::crossed(&study.factors).unwrap();
     let conv = &study.factors[1].codes;
-    let nested: Vec<usize> =
-        cells.codes.iter().zip(&study.settings.codes).map(|(cell, it)| cell * 1000 + it).collect();
+    let nested: Vec<usize> = cells
+        .codes
+        .iter()
+        .zip(&study.settings.codes)
+        .map(|(cell, setting)| cell * 1000 + setting)
+        .collect();
     let difference = |rows: &[usize]| {
         let mean = |level: usize| {
-            let of_level = rows.iter().filter(|it| conv[**it] == level).map(|it| energy[*it]);
+            let of_level = rows.iter().filter(|row| conv[**row] == level).map(|row| energy[*row]);
             stats::mean(&of_level.collect::<Vec<f64>>()).ok()
         };
         Some(mean(1)? - mean(0)?)

@@ -63,7 +63,7 @@ fn factors_that_change_together() {
 fn drift_with_a_given_order() {
     let a = factor("a", |row| row % 2);
     let order: Vec<f64> = (0..48).map(noise).collect();
-    let y: Vec<f64> = order.iter().map(|it| it * 3.0).collect();
+    let y: Vec<f64> = order.iter().map(|position| position * 3.0).collect();
     let found = screen(&y, std::slice::from_ref(&a), &[], Some(&order)).unwrap();
     assert!(kinds(&found).contains(&"drift"), "{found:?}");
     assert!(!kinds(&screen(&y, &[a], &[], None).unwrap()).contains(&"drift"));

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use record::RunRecord;
-use report::{RecordSource, WholeFile, write_records_csv, write_records_parquet};
+use report::{RecordExporter, RecordSource, WholeFile};
 use serde_json::json;
 
 use super::{Only, file};
@@ -47,6 +47,11 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let format = format(args)?;
+    let table = match format {
+        Format::Csv => Some(RecordExporter::of("csv").map_err(Failure::bad_input)?),
+        Format::Parquet => Some(RecordExporter::of("parquet").map_err(Failure::bad_input)?),
+        Format::Jsonl => None,
+    };
     let path = file(&args.path);
     let source = Counted {
         journal: JournalFile { path: path.clone(), only: args.experiment.map(Into::into) },
@@ -55,11 +60,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     // Read everything once, so that no file is written from a damaged journal.
     source.each(&mut |_| Ok(())).map_err(Failure::bad_input)?;
     source.count.set(0);
-    written(&source, format, &args.to)
+    written(&source, table, &args.to)
         .with_context(|| format!("failed to write `{}`", args.to.display()))
         .map_err(Failure::RunTime)?;
     // CSV and Parquet read the records twice.
-    let passes = if format == Format::Jsonl { 1 } else { 2 };
+    let passes = if table.is_none() { 1 } else { 2 };
     let count = source.count.get() / passes;
     if args.json {
         return output::print_json(&json!({
@@ -86,12 +91,12 @@ fn format(args: &Args) -> Result<Format, Failure> {
     })
 }
 
-fn written(source: &Counted, format: Format, to: &Path) -> io::Result<()> {
+/// Writes a table, or JSON lines without one.
+fn written(source: &Counted, table: Option<RecordExporter>, to: &Path) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, WholeFile::create(to)?);
-    match format {
-        Format::Csv => write_records_csv(source, &mut file)?,
-        Format::Parquet => write_records_parquet(source, &mut file)?,
-        Format::Jsonl => source.each(&mut |records| {
+    match table {
+        Some(table) => table.write(source, &mut file)?,
+        None => source.each(&mut |records| {
             records.iter().try_for_each(|record| {
                 serde_json::to_writer(&mut file, record)?;
                 file.write_all(b"\n")

@@ -119,7 +119,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     });
     ended.map_err(failure::of_study)?;
     drop(executor);
-    let results = reporting::write_report(&args.out, args.target.unwrap_or_default())?;
+    let results = reporting::write_report(
+        &args.out,
+        args.target.unwrap_or_default(),
+        &report::Formats::all(),
+    )?;
     if args.json {
         return output::print_json(&results);
     }

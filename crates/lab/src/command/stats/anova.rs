@@ -12,13 +12,14 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
-    /// Columns whose values are levels; a name with a comma in quotes, as in the file.
+    /// Columns whose values are the levels of a factor. Quote a name that contains a comma.
     #[arg(long, value_name = "A,B,C")]
     factors: Columns,
-    /// Sums of squares: 2, each term after those that do not contain it; 3, after all others.
+    /// Type of the sums of squares: 2 adjusts a term for the terms that do not contain it, 3 for all
+    /// other terms.
     #[arg(long = "type", value_name = "2|3", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
     kind: u8,
-    /// The factors alone, without interactions; for one observation a cell, or empty cells.
+    /// Fit the factors without interactions, for data with one row per cell or with empty cells.
     #[arg(long)]
     main_effects: bool,
 }
@@ -30,27 +31,27 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let factors = table.factors(&args.factors.0, &data.response)?;
     let kind = if args.kind == 2 { SumsOfSquares::TypeII } else { SumsOfSquares::TypeIII };
     let effects = if args.main_effects { Effects::Main } else { Effects::Factorial };
-    let found = stats::anova_of(&response, &factors, kind, effects).map_err(|it| {
+    let found = stats::anova_of(&response, &factors, kind, effects).map_err(|error| {
         let lacks_rows = matches!(
-            it,
+            error,
             stats::StatsError::NoResidual { .. } | stats::StatsError::EmptyCell { .. }
         );
-        let error = table.complaint(it, data, &factors);
+        let error = table.complaint(error, data, &factors);
         if lacks_rows && !args.main_effects {
-            anyhow::anyhow!("{error:#} (`--main-effects`)")
+            anyhow::anyhow!("{error:#} (flag `--main-effects`)")
         } else {
             error
         }
     })?;
     let notes = warn::notes(&table, data, &response, &factors)?;
     let intervals: Vec<Option<EffectIntervals>> = (0..found.terms.len())
-        .map(|it| found.effect_intervals(it, 0.95))
+        .map(|index| found.effect_intervals(index, 0.95))
         .collect::<Result<_, _>>()?;
     let of_means = match warn::clusters(&table, data)? {
         Some(clusters) => {
             let (means, levels) = stats::cluster_means(&response, &clusters.codes, &factors)
-                .map_err(|it| table.complaint(it, data, &factors))?;
-            let context = || format!("the means of the clusters (`{}`)", clusters.name);
+                .map_err(|error| table.complaint(error, data, &factors))?;
+            let context = || format!("the means of the clusters by `{}`", clusters.name);
             Some(stats::anova_of(&means, &levels, kind, effects).with_context(context)?)
         }
         None => None,
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let found = Found { found, intervals, of_means };
     if data.json {
         return output::print_json(&found.json(args, response.len(), &notes))
-            .map_err(|it| anyhow::anyhow!("{it}"));
+            .map_err(|failure| anyhow::anyhow!("{failure}"));
     }
     output::print(&format!(
         "Type {} ANOVA of `{}` by {} ({} rows)",
@@ -72,7 +73,8 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-/// The table, how sure its effect sizes are, and what is left of it if rows of a cluster are alike.
+/// The table, the intervals of its effect sizes and, if clusters are given, the analysis of their
+/// means.
 struct Found {
     found: Anova,
     intervals: Vec<Option<EffectIntervals>>,
@@ -81,31 +83,31 @@ struct Found {
 
 impl Found {
     fn json(&self, args: &Args, n: usize, notes: &[warn::Note]) -> serde_json::Value {
-        let ends = |it: Interval| [it.low, it.high];
+        let ends = |interval: Interval| [interval.low, interval.high];
         let terms: Vec<_> = self
             .found
             .terms
             .iter()
             .zip(&self.intervals)
-            .map(|(it, intervals)| {
+            .map(|(found, intervals)| {
                 json!({
-                    "term": it.term, "ss": it.ss, "df": it.df, "ms": it.ms, "f": finite(it.f),
-                    "p": it.p, "eta_sq": it.eta_sq, "partial_eta_sq": it.partial_eta_sq,
-                    "omega_sq": it.omega_sq,
-                    "eta_sq_ci95": intervals.map(|it| ends(it.eta_sq)),
-                    "partial_eta_sq_ci95": intervals.map(|it| ends(it.partial_eta_sq)),
-                    "omega_sq_ci95": intervals.map(|it| ends(it.omega_sq)),
+                    "term": found.term, "ss": found.ss, "df": found.df, "ms": found.ms, "f": finite(found.f),
+                    "p": found.p, "eta_sq": found.eta_sq, "partial_eta_sq": found.partial_eta_sq,
+                    "omega_sq": found.omega_sq,
+                    "eta_sq_ci95": intervals.map(|sizes| ends(sizes.eta_sq)),
+                    "partial_eta_sq_ci95": intervals.map(|sizes| ends(sizes.partial_eta_sq)),
+                    "omega_sq_ci95": intervals.map(|sizes| ends(sizes.omega_sq)),
                 })
             })
             .collect();
-        let of_means = self.of_means.as_ref().map(|it| {
-            let terms = it
+        let of_means = self.of_means.as_ref().map(|means| {
+            let terms = means
                 .terms
                 .iter()
-                .map(|it| json!({"term": it.term, "df": it.df, "f": finite(it.f), "p": it.p}));
+                .map(|found| json!({"term": found.term, "df": found.df, "f": finite(found.f), "p": found.p}));
             json!({
                 "cluster": args.data.cluster.0, "terms": terms.collect::<Vec<_>>(),
-                "residual": {"ss": it.residual.ss, "df": it.residual.df, "ms": it.residual.ms},
+                "residual": {"ss": means.residual.ss, "df": means.residual.df, "ms": means.residual.ms},
             })
         });
         let residual = self.found.residual;
@@ -120,14 +122,14 @@ impl Found {
         let Anova { terms, residual } = &self.found;
         let mut rows: Vec<Vec<String>> = terms
             .iter()
-            .map(|it| {
+            .map(|term| {
                 vec![
-                    it.term.clone(),
-                    show::number(it.ss),
-                    show::df(it.df),
-                    show::number(it.ms),
-                    show::number(it.f),
-                    show::p(it.p),
+                    term.term.clone(),
+                    show::number(term.ss),
+                    show::df(term.df),
+                    show::number(term.ms),
+                    show::number(term.f),
+                    show::p(term.p),
                 ]
             })
             .collect();
@@ -139,19 +141,20 @@ impl Found {
         let rows: Vec<Vec<String>> = terms
             .iter()
             .zip(&self.intervals)
-            .map(|(it, intervals)| {
+            .map(|(term, intervals)| {
                 let size = |value, interval: Option<Interval>| match interval {
                     Some(Interval { low, high, .. }) => {
-                        let [value, low, high] = [value, low, high].map(|it| show::share(it, 4));
+                        let [value, low, high] =
+                            [value, low, high].map(|size| show::share(size, 4));
                         format!("{value} [{low} to {high}]")
                     }
                     None => show::share(value, 4),
                 };
                 vec![
-                    it.term.clone(),
-                    size(it.eta_sq, intervals.map(|it| it.eta_sq)),
-                    size(it.partial_eta_sq, intervals.map(|it| it.partial_eta_sq)),
-                    size(it.omega_sq, intervals.map(|it| it.omega_sq)),
+                    term.term.clone(),
+                    size(term.eta_sq, intervals.map(|sizes| sizes.eta_sq)),
+                    size(term.partial_eta_sq, intervals.map(|sizes| sizes.partial_eta_sq)),
+                    size(term.omega_sq, intervals.map(|sizes| sizes.omega_sq)),
                 ]
             })
             .collect();
@@ -159,12 +162,12 @@ impl Found {
 
         if let Some(Anova { terms, residual }) = &self.of_means {
             let cluster = quoted(cluster);
-            output::print(&format!("of the means of each cell and {cluster}, one row a cluster"));
+            output::print(&format!("on the means of {cluster} in each cell, one row per cluster"));
             let rows: Vec<Vec<String>> = terms
                 .iter()
-                .map(|it| {
-                    let df = format!("{}, {}", show::df(it.df), show::df(residual.df));
-                    vec![it.term.clone(), df, show::number(it.f), show::p(it.p)]
+                .map(|term| {
+                    let df = format!("{}, {}", show::df(term.df), show::df(residual.df));
+                    vec![term.term.clone(), df, show::number(term.f), show::p(term.p)]
                 })
                 .collect();
             show::table(&["term", "df", "F", "p"], 1, &rows);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// Names between commas, quoted as in a CSV file where a name has a comma itself.
+/// Names separated by commas; a name that contains a comma is quoted, as in a CSV file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Columns(pub(super) Vec<String>);
 
@@ -16,9 +16,9 @@ impl FromStr for Columns {
             .from_reader(text.as_bytes());
         let Some(line) = reader.records().next() else { return Ok(Self::default()) };
         let names: Vec<String> = line
-            .map_err(|it| it.to_string())?
+            .map_err(|error| error.to_string())?
             .iter()
-            .map(|it| it.trim_matches('"').to_owned())
+            .map(|name| name.trim_matches('"').to_owned())
             .collect();
         if names.iter().any(String::is_empty) {
             return Err(format!("`{text}` has an empty name, expected columns such as `a,b`"));
@@ -32,8 +32,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_commas_are_quoted() {
-        let names = |text: &str| text.parse::<Columns>().map(|it| it.0);
+    fn a_quoted_name_may_contain_a_comma() {
+        let names = |text: &str| text.parse::<Columns>().map(|columns| columns.0);
         assert_eq!(names("a, b"), Ok(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(names(r#""x,y",b c"#), Ok(vec!["x,y".to_owned(), "b c".to_owned()]));
         assert_eq!(names(""), Ok(Vec::new()));

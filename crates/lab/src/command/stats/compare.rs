@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use super::{Data, Table, finite, show, warn};
 use crate::output;
 
-/// Levels up to which all pairs are a table that someone reads.
-const MOST_LEVELS: usize = 30;
+/// Largest number of levels whose pairs still make a readable table.
+const MAX_LEVELS: usize = 30;
 
 /// Arguments of `wattlab stats compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
-    /// Column whose values are levels; all pairs of them are compared.
+    /// Column whose values are the levels of the factor.
     #[arg(long, value_name = "COL")]
     factor: String,
-    /// Column, such as a seed, whose equal values make pairs.
+    /// Column, such as a seed, whose equal values pair the rows of two levels.
     #[arg(long, value_name = "KEY")]
     paired: Option<String>,
-    /// Of the bootstrap.
+    /// Random seed of the bootstrap.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -32,16 +32,16 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let response = table.numbers(&data.response)?;
     let factors = table.factors(std::slice::from_ref(&args.factor), &data.response)?;
     let factor = &factors[0];
-    if factor.levels.len() > MOST_LEVELS {
+    if factor.levels.len() > MAX_LEVELS {
         bail!(
-            "column `{}` has {} levels, expected at most {MOST_LEVELS}; choose a column with fewer \
+            "column `{}` has {} levels, expected at most {MAX_LEVELS}; choose a column with fewer \
              by `--factor`",
             args.factor,
             factor.levels.len()
         );
     }
-    let groups = factor.split(&response).map_err(|it| table.complaint(it, data, &factors))?;
-    if let Some((level, _)) = factor.levels.iter().zip(&groups).find(|it| it.1.len() < 2) {
+    let groups = factor.split(&response).map_err(|error| table.complaint(error, data, &factors))?;
+    if let Some((level, _)) = factor.levels.iter().zip(&groups).find(|pair| pair.1.len() < 2) {
         bail!(
             "`{}`: level `{level}` of column `{}` has 1 row, expected at least 2; add rows or leave \
              the level out",
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         seed: args.seed,
         method: BootstrapMethod::Bca,
     };
-    let complaint = |it| table.complaint(it, data, &factors);
+    let complaint = |error| table.complaint(error, data, &factors);
     let found = match &args.paired {
         Some(key) => {
             let key = table.factor(key)?;
@@ -66,48 +66,52 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     .map_err(complaint)?;
     let notes = warn::notes(&table, data, &response, &factors)?;
     let count = |level: &str| {
-        let at = factor.levels.iter().position(|it| it == level);
-        at.map_or(0, |it| groups[it].len())
+        let at = factor.levels.iter().position(|other| other == level);
+        at.map_or(0, |index| groups[index].len())
     };
     if data.json {
         let paired = args.paired.is_some();
-        let comparisons: Vec<Value> =
-            found.iter().map(|it| as_json(it, paired, count(&it.a), count(&it.b))).collect();
+        let comparisons: Vec<Value> = found
+            .iter()
+            .map(|pair| as_json(pair, paired, count(&pair.a), count(&pair.b)))
+            .collect();
         let document = json!({
             "response": data.response, "factor": args.factor, "paired": args.paired,
             "n": response.len(), "resamples": bootstrap.resamples, "seed": bootstrap.seed,
             "comparisons": comparisons, "cautions": notes,
         });
-        return output::print_json(&document).map_err(|it| anyhow::anyhow!("{it}"));
+        return output::print_json(&document).map_err(|failure| anyhow::anyhow!("{failure}"));
     }
     let (t, rank) =
         if args.paired.is_some() { ("paired t", "Wilcoxon") } else { ("Welch t", "Mann-Whitney") };
     output::print(&format!(
-        "`{}` by `{}`, all pairs ({} rows; p adjusted by Holm's method over the pairs, intervals 95 %)",
+        "`{}` by `{}`, all pairs ({} rows; p-values adjusted over the pairs by Holm's method; 95 % \
+         intervals)",
         data.response,
         args.factor,
         response.len()
     ));
-    let p_of = |it: Option<f64>| show::or_dash(it.map(show::p));
-    let effect = |it: EffectSize| {
+    let p_of = |p: Option<f64>| show::or_dash(p.map(show::p));
+    let effect = |size: EffectSize| {
         let [value, low, high] =
-            [it.value, it.interval.low, it.interval.high].map(|it| show::share(it, 3));
+            [size.value, size.interval.low, size.interval.high].map(|value| show::share(value, 3));
         format!("{value} [{low} to {high}]")
     };
     let rows: Vec<Vec<String>> = found
         .iter()
-        .map(|it| {
-            let part = &it.comparison;
-            let interval = part.bootstrap.map(|it| it.interval);
-            let interval =
-                interval.map(|it| format!("{} to {}", show::number(it.low), show::number(it.high)));
+        .map(|pair| {
+            let part = &pair.comparison;
+            let interval = part.bootstrap.map(|bootstrap| bootstrap.interval);
+            let interval = interval.map(|interval| {
+                format!("{} to {}", show::number(interval.low), show::number(interval.high))
+            });
             vec![
-                it.a.clone(),
-                it.b.clone(),
+                pair.a.clone(),
+                pair.b.clone(),
                 show::number(part.difference),
                 show::or_dash(interval),
-                p_of(it.t_test_p),
-                p_of(it.rank_test_p),
+                p_of(pair.t_test_p),
+                p_of(pair.rank_test_p),
                 effect(part.cliffs_delta),
                 show::or_dash(part.hedges_g.map(effect)),
             ]
@@ -116,12 +120,12 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let (t, rank) = (format!("p, {t}"), format!("p, {rank}"));
     let header = ["a", "b", "a − b", "BCa interval", &t, &rank, "Cliff's δ", "Hedges' g"];
     show::table(&header, 2, &rows);
-    for it in &found {
-        let choice = it.comparison.choose(count(&it.a).min(count(&it.b)));
+    for pair in &found {
+        let choice = pair.comparison.choose(count(&pair.a).min(count(&pair.b)));
         output::print(&format!(
-            "read for {} and {}: {}, because {}",
-            it.a,
-            it.b,
+            "test to read for {} and {}: {}, because {}",
+            pair.a,
+            pair.b,
             match choice.test {
                 stats::ChosenTest::TTest => &t[3..],
                 stats::ChosenTest::RankTest => &rank[3..],
@@ -135,31 +139,34 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
 }
 
 fn as_json(found: &LevelComparison, paired: bool, of_a: usize, of_b: usize) -> Value {
-    let it = &found.comparison;
-    let size = |it: EffectSize| json!({"value": it.value, "ci95": [finite(it.interval.low), finite(it.interval.high)]});
-    let normality: Vec<Value> = it
+    let part = &found.comparison;
+    let size = |size: EffectSize| {
+        let ends = [finite(size.interval.low), finite(size.interval.high)];
+        json!({"value": size.value, "ci95": ends})
+    };
+    let normality: Vec<Value> = part
         .normality
         .iter()
-        .map(|it| it.map_or(Value::Null, |it| json!({"w": it.w, "p": it.p})))
+        .map(|test| test.map_or(Value::Null, |test| json!({"w": test.w, "p": test.p})))
         .collect();
-    let choice = it.choose(of_a.min(of_b));
+    let choice = part.choose(of_a.min(of_b));
     json!({
         "a": found.a, "b": found.b, "n_a": of_a, "n_b": of_b,
-        "difference": it.difference,
-        "ci95": it.bootstrap.map(|it| [it.interval.low, it.interval.high]),
-        "bootstrap_se": it.bootstrap.map(|it| it.standard_error),
+        "difference": part.difference,
+        "ci95": part.bootstrap.map(|found| [found.interval.low, found.interval.high]),
+        "bootstrap_se": part.bootstrap.map(|found| found.standard_error),
         "normality": normality,
-        "t_test": it.t_test.map(|t| json!({
+        "t_test": part.t_test.map(|t| json!({
             "test": if paired { "paired t" } else { "Welch" },
             "t": finite(t.t), "df": t.df, "p": t.p, "p_holm": found.t_test_p,
         })),
-        "rank_test": it.rank_test.map(|rank| json!({
+        "rank_test": part.rank_test.map(|rank| json!({
             "test": if paired { "Wilcoxon signed-rank" } else { "Mann-Whitney U" },
             "statistic": rank.statistic, "p": rank.p, "p_holm": found.rank_test_p,
             "exact": rank.method == PValue::Exact,
         })),
-        "cliffs_delta": size(it.cliffs_delta),
-        "hedges_g": it.hedges_g.map(size),
+        "cliffs_delta": size(part.cliffs_delta),
+        "hedges_g": part.hedges_g.map(size),
         "read": choice.test.word(), "because": choice.because,
     })
 }

@@ -6,15 +6,15 @@ use serde_json::json;
 use super::{Data, Table, show, warn};
 use crate::output;
 
-/// Levels up to which all pairs are compared.
-const MOST_LEVELS: usize = 100;
+/// Largest number of levels whose pairs are compared.
+const MAX_LEVELS: usize = 100;
 
 /// Arguments of `wattlab stats kruskal`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
-    /// Column whose values are levels.
+    /// Column whose values are the levels of the factor.
     #[arg(long, value_name = "COL")]
     factor: String,
 }
@@ -24,11 +24,11 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let table = Table::read(&data.file)?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(std::slice::from_ref(&args.factor), &data.response)?;
-    let complaint = |it| table.complaint(it, data, &factors);
+    let complaint = |error| table.complaint(error, data, &factors);
     let groups = factors[0].split(&response).map_err(complaint)?;
     let slices: Vec<&[f64]> = groups.iter().map(Vec::as_slice).collect();
     let found = stats::kruskal_wallis(&slices).map_err(complaint)?;
-    let few = factors[0].levels.len() <= MOST_LEVELS;
+    let few = factors[0].levels.len() <= MAX_LEVELS;
     let pairs =
         if few { stats::dunn(&response, &factors[0]).map_err(complaint)? } else { Vec::new() };
     let notes = warn::notes(&table, data, &response, &factors)?;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         .levels
         .iter()
         .zip(&groups)
-        .map(|(level, it)| Ok((level, it.len(), stats::median(it)?)))
+        .map(|(level, values)| Ok((level, values.len(), stats::median(values)?)))
         .collect::<Result<_, _>>()
         .map_err(complaint)?;
     if data.json {
@@ -47,13 +47,13 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         let document = json!({
             "response": data.response, "factor": args.factor, "n": response.len(), "h": found.h,
             "df": found.df, "p": found.p, "epsilon_sq": found.epsilon_sq, "groups": groups,
-            "dunn": pairs.iter().map(|it| json!({
-                "a": it.a, "b": it.b, "mean_rank_difference": it.difference, "se": it.se,
-                "z": it.statistic, "p_holm": it.p,
+            "dunn": pairs.iter().map(|pair| json!({
+                "a": pair.a, "b": pair.b, "mean_rank_difference": pair.difference, "se": pair.se,
+                "z": pair.statistic, "p_holm": pair.p,
             })).collect::<Vec<_>>(),
             "cautions": notes,
         });
-        return output::print_json(&document).map_err(|it| anyhow::anyhow!("{it}"));
+        return output::print_json(&document).map_err(|failure| anyhow::anyhow!("{failure}"));
     }
     output::print(&format!(
         "Kruskal-Wallis test of `{}` by `{}` ({} rows): H = {}, df = {}, p {}, ε² = {}",
@@ -71,12 +71,12 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         .collect();
     show::table(&["level", "n", "median"], 1, &rows);
     if pairs.len() > 1 {
-        output::print("Dunn's comparison of mean ranks (p adjusted by Holm's method)");
+        output::print("Dunn's comparison of mean ranks (p-values adjusted by Holm's method)");
         let rows: Vec<Vec<String>> = pairs
             .iter()
-            .map(|it| {
-                let (difference, z) = (show::number(it.difference), show::number(it.statistic));
-                vec![it.a.clone(), it.b.clone(), difference, z, show::p(it.p)]
+            .map(|pair| {
+                let (difference, z) = (show::number(pair.difference), show::number(pair.statistic));
+                vec![pair.a.clone(), pair.b.clone(), difference, z, show::p(pair.p)]
             })
             .collect();
         show::table(&["a", "b", "a − b", "z", "p"], 2, &rows);

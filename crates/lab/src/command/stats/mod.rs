@@ -17,29 +17,29 @@ use crate::Failure;
 /// Subcommands of `wattlab stats`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Analysis of variance of crossed factors, with all their interactions.
+    /// Analysis of variance of crossed factors with all interactions.
     Anova(anova::Args),
-    /// Tukey's comparison of all pairs of cells.
+    /// Compare all pairs of cells by Tukey's HSD test.
     Tukey(tukey::Args),
-    /// Kruskal and Wallis's rank test of one factor.
+    /// Kruskal-Wallis rank test of one factor.
     Kruskal(kruskal::Args),
-    /// All pairs of levels of one factor in every customary way.
+    /// Compare all pairs of levels of one factor: t test, rank test, effect sizes, bootstrap interval.
     Compare(compare::Args),
 }
 
-/// What every subcommand reads.
+/// Arguments of every subcommand.
 #[derive(Debug, clap::Args)]
 struct Data {
-    /// CSV file with a header.
+    /// CSV file whose first line has the names of the columns.
     file: PathBuf,
-    /// Column that is analyzed; numbers.
+    /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL")]
     response: String,
-    /// Columns that name the setting of a run, whose repeats may be alike; without it they are
-    /// looked for. `anova` then also analyzes the means of the settings.
+    /// Columns that identify a setting whose repeated rows may be correlated. Without this flag, each
+    /// remaining column is checked. With it, `anova` also analyzes the means of the settings.
     #[arg(long, value_name = "COL,COL", default_value = "", hide_default_value = true)]
     cluster: Columns,
-    /// Column with the order or the time of the runs; without it the order of the rows.
+    /// Column with the order or time of the runs, to look for drift. Without it, the order of the rows.
     #[arg(long, value_name = "COL")]
     order: Option<String>,
     /// Print one JSON document.
@@ -47,7 +47,7 @@ struct Data {
     json: bool,
 }
 
-/// Runs one.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     .map_err(Failure::BadInput)
 }
 
-/// A number JSON has; `null` for an infinite one.
+/// A number for JSON; `None` (`null`) if it is infinite.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

@@ -1,13 +1,13 @@
-//! Tables for people: columns aligned, numbers short.
+//! Tables for readers: aligned columns, short numbers.
 
 use crate::output::{self, minus};
 
-/// Prints rows under a header: the first `texts` columns to the left, the others to the right.
+/// Prints rows under a header; the first `texts` columns are aligned left, the others right.
 pub(super) fn table(header: &[&str], texts: usize, rows: &[Vec<String>]) {
-    let header: Vec<String> = header.iter().map(|it| (*it).to_owned()).collect();
+    let header: Vec<String> = header.iter().map(|head| (*head).to_owned()).collect();
     let width = |at: usize| {
         let cells = rows.iter().chain([&header]).filter_map(|row| row.get(at));
-        cells.map(|it| it.chars().count()).max().unwrap_or(0)
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     for row in [&header].into_iter().chain(rows) {
@@ -25,7 +25,7 @@ pub(super) fn table(header: &[&str], texts: usize, rows: &[Vec<String>]) {
     }
 }
 
-/// Six significant digits.
+/// A number with six significant digits.
 pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -43,11 +43,11 @@ pub(super) fn number(value: f64) -> String {
 /// An effect size, with fixed decimals.
 pub(super) fn share(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
-    let is_zero = text.chars().all(|it| matches!(it, '-' | '0' | '.'));
+    let is_zero = text.chars().all(|letter| matches!(letter, '-' | '0' | '.'));
     if is_zero { text.trim_start_matches('-').to_owned() } else { minus(&text) }
 }
 
-/// A degree of freedom: whole, or to one digit.
+/// Degrees of freedom: a whole number, or one decimal.
 pub(super) fn df(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
@@ -63,7 +63,7 @@ pub(super) fn p(value: f64) -> String {
     }
 }
 
-/// What is not there.
+/// A text, or a dash for a missing value.
 pub(super) fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
 }

@@ -1,9 +1,10 @@
-//! A CSV file as columns, with errors that name file, column, row and remedy.
+//! A CSV file as columns; errors name file, column, line and remedy.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use report::stats::{Factor, StatsError};
+use units::limits;
 
 use super::Data;
 
@@ -12,17 +13,20 @@ pub(super) struct Table {
     file: String,
     columns: Vec<String>,
     rows: Vec<csv::StringRecord>,
-    /// Lines with commas only, which are left out.
+    /// Number of lines with commas only, which are ignored.
     pub(super) empty_rows: usize,
 }
 
 impl Table {
     pub(super) fn read(path: &Path) -> Result<Self, anyhow::Error> {
         let file = path.display().to_string();
+        let unreadable = || format!("failed to read `{file}`; check the path");
+        let bytes = std::fs::metadata(path).with_context(unreadable)?.len();
+        limits::TABLE_BYTES.check(bytes).with_context(|| format!("`{file}`"))?;
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_path(path)
-            .with_context(|| format!("failed to read `{file}`; check the path"))?;
+            .with_context(unreadable)?;
         let broken = |error: csv::Error| {
             anyhow!(
                 "`{file}`: {error}; expected a CSV file in UTF-8 with as many fields in every line as in the header"
@@ -30,26 +34,22 @@ impl Table {
         };
         let header = reader.headers().map_err(broken)?.clone();
         let columns: Vec<String> =
-            header.iter().map(|it| it.trim_start_matches('\u{feff}').to_owned()).collect();
-        if columns.len() == 1 && columns[0].contains([';', '\t']) {
-            bail!("`{file}`: the header is `{}`, expected fields separated by commas", columns[0]);
+            header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+        check_header(&columns).with_context(|| format!("`{file}`"))?;
+        let mut lines: u64 = 0;
+        let mut rows = Vec::new();
+        for row in reader.records() {
+            let row = row.map_err(broken)?;
+            lines += 1;
+            limits::ROWS.check(lines).with_context(|| format!("`{file}`"))?;
+            if row.iter().any(|field| !field.is_empty()) {
+                rows.push(row);
+            }
         }
-        if let Some(twice) = columns.iter().enumerate().find(|(at, it)| columns[..*at].contains(it))
-        {
-            bail!(
-                "`{file}`: two columns are called `{}`, expected different names; rename one",
-                twice.1
-            );
-        }
-        let all: Vec<csv::StringRecord> =
-            reader.records().collect::<Result<_, _>>().map_err(broken)?;
-        let lines = all.len();
-        let rows: Vec<csv::StringRecord> =
-            all.into_iter().filter(|row| row.iter().any(|it| !it.is_empty())).collect();
         if rows.is_empty() {
-            bail!("`{file}` has no rows, expected a header and one row an observation");
+            bail!("`{file}` has no rows, expected a header and one row per observation");
         }
-        Ok(Self { file, columns, empty_rows: lines - rows.len(), rows })
+        Ok(Self { file, columns, empty_rows: lines as usize - rows.len(), rows })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -61,11 +61,11 @@ impl Table {
     }
 
     fn position(&self, name: &str) -> Result<usize, anyhow::Error> {
-        self.columns.iter().position(|it| it == name).ok_or_else(|| {
-            let distance = |it: &&String| strsim::damerau_levenshtein(it, name);
+        self.columns.iter().position(|column| column == name).ok_or_else(|| {
+            let distance = |column: &&String| strsim::damerau_levenshtein(column, name);
             let nearest = self.columns.iter().min_by_key(distance).map_or("", String::as_str);
             anyhow!(
-                "`{}` has no column `{name}`; did you mean `{nearest}`? It has {}",
+                "`{}` has no column `{name}`; did you mean `{nearest}`? Its columns are {}",
                 self.file,
                 quoted(&self.columns)
             )
@@ -94,7 +94,7 @@ impl Table {
             .collect()
     }
 
-    /// A column of levels, in order.
+    /// A column of levels, sorted.
     pub(super) fn factor(&self, name: &str) -> Result<Factor, anyhow::Error> {
         let mut levels = Vec::with_capacity(self.rows.len());
         for (line, field) in self.fields(name)? {
@@ -110,7 +110,7 @@ impl Table {
         Ok(Factor::new(name, levels).sorted())
     }
 
-    /// Factors that differ from one another and from the response, of two levels or more each.
+    /// Several factors, different from one another and from the response, with at least two levels each.
     pub(super) fn factors(
         &self,
         names: &[String],
@@ -118,11 +118,13 @@ impl Table {
     ) -> Result<Vec<Factor>, anyhow::Error> {
         for (at, name) in names.iter().enumerate() {
             if name == response || names[..at].contains(name) {
-                bail!("`{name}` is asked for twice, expected one response and different factors");
+                bail!(
+                    "column `{name}` is given twice, expected one response and different factors"
+                );
             }
         }
         let factors: Vec<Factor> =
-            names.iter().map(|it| self.factor(it)).collect::<Result<_, _>>()?;
+            names.iter().map(|name| self.factor(name)).collect::<Result<_, _>>()?;
         for factor in &factors {
             if let [only] = factor.levels.as_slice() {
                 bail!(
@@ -134,8 +136,8 @@ impl Table {
             }
             if factor.levels.len() == self.rows.len() {
                 bail!(
-                    "`{}`: column `{}` has another value in each of its {} rows (the first is \
-                     `{}`), expected levels that repeat; a measured column is no factor",
+                    "`{}`: column `{}` has a different value in each of its {} rows (the first is \
+                     `{}`), expected levels that repeat; a measurement cannot be a factor",
                     self.file,
                     factor.name,
                     self.rows.len(),
@@ -144,7 +146,9 @@ impl Table {
             }
         }
         for (at, a) in factors.iter().enumerate() {
-            if let Some(b) = factors[at + 1..].iter().find(|it| determine_one_another(a, it)) {
+            if let Some(b) =
+                factors[at + 1..].iter().find(|factor| determine_one_another(a, factor))
+            {
                 bail!(
                     "`{}`: columns `{}` and `{}` always change together (`{}` comes with `{}`), so \
                      their effects cannot be told apart; leave one out",
@@ -159,22 +163,22 @@ impl Table {
         Ok(factors)
     }
 
-    /// A statistic's complaint, with the file, the columns and what to do.
+    /// The error of a statistic with the file, the columns and the remedy.
     pub(super) fn complaint(
         &self,
         error: StatsError,
         data: &Data,
         factors: &[Factor],
     ) -> anyhow::Error {
-        let names: Vec<String> = factors.iter().map(|it| it.name.clone()).collect();
+        let names: Vec<String> = factors.iter().map(|factor| factor.name.clone()).collect();
         let place = format!("`{}`: column `{}` by {}", self.file, data.response, quoted(&names));
         match error {
             StatsError::Constant { column } if column == "response" || column == "groups" => {
-                let value = self.fields(&data.response).ok().and_then(|mut it| it.next());
+                let value = self.fields(&data.response).ok().and_then(|mut fields| fields.next());
                 anyhow!(
                     "{place}: the response is `{}` in every row, expected values that vary; analyze \
                      another column",
-                    value.map_or("", |it| it.1)
+                    value.map_or("", |field| field.1)
                 )
             }
             StatsError::Constant { .. } => anyhow!(
@@ -183,20 +187,39 @@ impl Table {
             ),
             StatsError::TooFew { what, found, expected } => anyhow!(
                 "{place}: {found} {what}, expected at least {expected}; add rows or leave out the \
-                 level that lacks them"
+                 level with too few rows"
             ),
             error => anyhow::Error::new(error).context(place),
         }
     }
 }
 
+/// Checks the names of the columns.
+fn check_header(columns: &[String]) -> Result<(), anyhow::Error> {
+    limits::COLUMNS.check(columns.len())?;
+    for name in columns {
+        limits::NAME_BYTES.check(name.len()).with_context(|| {
+            format!("the name of column `{}…`", name.chars().take(40).collect::<String>())
+        })?;
+    }
+    if columns.len() == 1 && columns[0].contains([';', '\t']) {
+        bail!("the header is `{}`, expected fields separated by commas", columns[0]);
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
+        bail!("two columns are called `{twice}`, expected different names; rename one");
+    }
+    Ok(())
+}
+
+/// Whether each level of one factor comes with exactly one level of the other.
 fn determine_one_another(a: &Factor, b: &Factor) -> bool {
     let pairs: std::collections::BTreeSet<(usize, usize)> =
         a.codes.iter().copied().zip(b.codes.iter().copied()).collect();
     a.levels.len() == b.levels.len() && pairs.len() == a.levels.len()
 }
 
-/// `` `a`, `b` ``.
+/// Names as text: `` `a`, `b` ``.
 pub(super) fn quoted(names: &[String]) -> String {
-    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -7,18 +7,18 @@ use serde_json::json;
 use super::{Columns, Data, Table, show, table::quoted, warn};
 use crate::output;
 
-/// Groups up to which all pairs are a table that someone reads.
-const MOST_GROUPS: usize = 100;
+/// Largest number of groups whose pairs still make a readable table.
+const MAX_GROUPS: usize = 100;
 
 /// Arguments of `wattlab stats tukey`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
-    /// Columns whose values are levels; their combinations are compared.
+    /// Columns whose values are the levels of a factor; the combinations of levels are compared.
     #[arg(long, value_name = "A,B")]
     factors: Columns,
-    /// Each pair with its own variance (Games and Howell), for groups that vary unequally.
+    /// Use the Games-Howell test, which gives each pair its own variance, for unequal variances.
     #[arg(long)]
     games_howell: bool,
 }
@@ -28,11 +28,11 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let table = Table::read(&data.file)?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(&args.factors.0, &data.response)?;
-    let complaint = |it| table.complaint(it, data, &factors);
+    let complaint = |error| table.complaint(error, data, &factors);
     let cells = Factor::crossed(&factors).map_err(complaint)?;
-    if cells.levels.len() > MOST_GROUPS {
+    if cells.levels.len() > MAX_GROUPS {
         bail!(
-            "{} have {} combinations of levels, expected at most {MOST_GROUPS}; leave out a factor",
+            "{} have {} combinations of levels, expected at most {MAX_GROUPS}; leave out a factor",
             quoted(&args.factors.0),
             cells.levels.len()
         );
@@ -47,11 +47,11 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     if data.json {
         let comparisons: Vec<_> = found
             .iter()
-            .map(|it| {
+            .map(|pair| {
                 json!({
-                    "a": it.a, "b": it.b, "difference": it.difference, "se": it.se,
-                    "t": it.statistic, "df": it.df, "p": it.p,
-                    "ci95": it.interval.map(|it| [it.low, it.high]),
+                    "a": pair.a, "b": pair.b, "difference": pair.difference, "se": pair.se,
+                    "t": pair.statistic, "df": pair.df, "p": pair.p,
+                    "ci95": pair.interval.map(|interval| [interval.low, interval.high]),
                 })
             })
             .collect();
@@ -60,10 +60,10 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
             "comparisons": comparisons,
             "cautions": notes,
         });
-        return output::print_json(&document).map_err(|it| anyhow::anyhow!("{it}"));
+        return output::print_json(&document).map_err(|failure| anyhow::anyhow!("{failure}"));
     }
     output::print(&format!(
-        "{} of `{}` over the cells of {} ({} rows; p and intervals hold for all pairs at once)",
+        "{} of `{}` over the cells of {} ({} rows; p-values and intervals are simultaneous over all pairs)",
         if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" },
         data.response,
         quoted(&args.factors.0),
@@ -71,17 +71,17 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     ));
     let rows: Vec<Vec<String>> = found
         .iter()
-        .map(|it| {
-            let interval = it
-                .interval
-                .map(|it| format!("{} to {}", show::number(it.low), show::number(it.high)));
+        .map(|pair| {
+            let interval = pair.interval.map(|interval| {
+                format!("{} to {}", show::number(interval.low), show::number(interval.high))
+            });
             vec![
-                it.a.clone(),
-                it.b.clone(),
-                show::number(it.difference),
-                show::number(it.se),
-                show::number(it.statistic),
-                show::p(it.p),
+                pair.a.clone(),
+                pair.b.clone(),
+                show::number(pair.difference),
+                show::number(pair.se),
+                show::number(pair.statistic),
+                show::p(pair.p),
                 show::or_dash(interval),
             ]
         })

@@ -1,4 +1,4 @@
-//! What a reader should know, beside the numbers.
+//! Cautions that are printed with the numbers.
 
 use report::stats::{self, Caution, Factor};
 use serde::Serialize;
@@ -6,12 +6,12 @@ use serde::Serialize;
 use super::{Data, Table};
 use crate::output;
 
-/// A caution as JSON has it.
+/// A caution, as in the JSON document.
 #[derive(Debug, Serialize)]
 pub(super) struct Note {
-    /// The kind in a word.
+    /// Its kind in a word.
     pub(super) kind: &'static str,
-    /// In a sentence or two.
+    /// Problem and remedy, in a sentence or two.
     pub(super) text: String,
 }
 
@@ -21,15 +21,15 @@ pub(super) fn clusters(table: &Table, data: &Data) -> Result<Option<Factor>, any
         return Ok(None);
     }
     let parts: Vec<Factor> =
-        data.cluster.0.iter().map(|it| table.factor(it)).collect::<Result<_, _>>()?;
+        data.cluster.0.iter().map(|cluster| table.factor(cluster)).collect::<Result<_, _>>()?;
     let values = (0..table.len()).map(|row| {
-        let levels = parts.iter().map(|it| it.levels[it.codes[row]].as_str());
+        let levels = parts.iter().map(|part| part.levels[part.codes[row]].as_str());
         levels.collect::<Vec<_>>().join(" ")
     });
     Ok(Some(Factor::new(&data.cluster.0.join(", "), values)))
 }
 
-/// Screens the data behind an analysis.
+/// Screens the data of an analysis.
 pub(super) fn notes(
     table: &Table,
     data: &Data,
@@ -38,38 +38,38 @@ pub(super) fn notes(
 ) -> Result<Vec<Note>, anyhow::Error> {
     let used = |name: &str| {
         name == data.response
-            || factors.iter().any(|it| it.name == name)
+            || factors.iter().any(|factor| factor.name == name)
             || data.order.as_deref() == Some(name)
     };
     let others: Vec<Factor> = match clusters(table, data)? {
         Some(clusters) => vec![clusters],
         None => {
-            // A column with gaps or without repeats names no settings.
-            let names = table.names().filter(|it| !used(it));
-            names.filter_map(|it| table.factor(it).ok()).collect()
+            // A column with missing values cannot identify settings.
+            let names = table.names().filter(|name| !used(name));
+            names.filter_map(|name| table.factor(name).ok()).collect()
         }
     };
-    let order = data.order.as_deref().map(|it| table.numbers(it)).transpose()?;
+    let order = data.order.as_deref().map(|column| table.numbers(column)).transpose()?;
     let mut notes = Vec::new();
     if table.empty_rows > 0 {
-        let text = format!("{} empty rows of the file are left out.", table.empty_rows);
+        let text = format!("{} empty rows of the file are ignored.", table.empty_rows);
         notes.push(Note { kind: "empty-rows", text });
     }
     let found = stats::screen(response, factors, &others, order.as_deref())
-        .map_err(|it| table.complaint(it, data, factors))?;
-    notes.extend(found.iter().map(|it| {
-        let mut text = it.to_string();
-        if matches!(it, Caution::Drift { .. }) && order.is_none() {
+        .map_err(|error| table.complaint(error, data, factors))?;
+    notes.extend(found.iter().map(|caution| {
+        let mut text = caution.to_string();
+        if matches!(caution, Caution::Drift { .. }) && order.is_none() {
             text.push_str(
-                " (The order is that of the rows in the file; `--order COL` gives another.)",
+                " (The order is the order of the rows in the file; use `--order COL` for another.)",
             );
         }
-        Note { kind: it.kind(), text }
+        Note { kind: caution.kind(), text }
     }));
     Ok(notes)
 }
 
-/// Prints them under a table.
+/// Prints cautions under a table.
 pub(super) fn print(notes: &[Note]) {
     for note in notes {
         output::print(&format!("caution ({}): {}", note.kind, note.text));

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{above, vertical_references};
 use crate::{
-    document::{decimals_for, fixed},
+    number::{decimals_for, fixed},
     plot::{
         Axis, CategoryPlot, Mark,
         frame::{self, Drawing, LINE, Map, Panel, Width, fitted, px, text_width},
@@ -79,10 +79,10 @@ pub(super) fn draw(plot: &CategoryPlot, style: Style, width: Width) -> Drawing {
         if style == Style::Bars { plot.value.clone().from_zero() } else { plot.value.clone() };
     let marks = || plot.series.iter().flat_map(|(_, marks)| marks.iter().flatten());
     let values = marks()
-        .flat_map(|it| it.interval.into_iter().flatten().chain([it.value]))
-        .chain(plot.references.iter().map(|it| it.value));
+        .flat_map(|mark| mark.interval.into_iter().flatten().chain([mark.value]))
+        .chain(plot.references.iter().map(|reference| reference.value));
     let written = style == Style::Bars;
-    let largest = marks().map(|it| it.value.abs()).fold(0.0, f64::max);
+    let largest = marks().map(|mark| mark.value.abs()).fold(0.0, f64::max);
     let decimals = decimals_for(largest, 3);
     let right = total - if written { 62.0 } else { 14.0 };
     let panel = Panel { left: rows.left, top, right, bottom };
@@ -144,10 +144,10 @@ fn bar(mark: &Mark, map: &Map, y: f64, lane: f64) -> Markup {
 
 /// The value in digits after the end of its bar.
 fn value(axis: &Axis, mark: &Mark, decimals: usize, map: &Map, y: f64) -> Markup {
-    let ends = mark.interval.into_iter().flatten().chain([mark.value]).map(|it| map.at(it));
+    let ends = mark.interval.into_iter().flatten().chain([mark.value]).map(|value| map.at(value));
     let end = ends.chain([map.base()]).fold(f64::NEG_INFINITY, f64::max);
-    let unit = match &axis.quantity {
-        crate::plot::Quantity::Plain { unit } if unit == "%" => "\u{202f}%",
+    let unit = match &axis.unit {
+        crate::plot::AxisUnit::Plain { unit } if unit == "%" => "\u{202f}%",
         _ => "",
     };
     html! {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::plot::{
-    Axis, Coordinate, CoordinatePlot, Quantity, Trace,
+    Axis, AxisUnit, Coordinate, CoordinatePlot, Trace,
     frame::{self, Drawing, LINE, Map, Width, fitted, px},
     ticks,
 };
@@ -31,7 +31,7 @@ fn map(plot: &CoordinatePlot, at: usize, ends: (f64, f64), about: usize) -> Map 
     let mut axis = it.axis.clone();
     if !it.choices.is_empty() {
         let every = it.choices.len().div_ceil(NAMED);
-        axis = axis.naming((0..it.choices.len()).step_by(every).map(|it| it as f64));
+        axis = axis.naming((0..it.choices.len()).step_by(every).map(|index| index as f64));
     }
     Map::new(&axis, values.chain(it.ends.into_iter().flatten()), ends, about)
 }
@@ -42,7 +42,7 @@ fn standing(plot: &CoordinatePlot, total: f64) -> Drawing {
     let maps: Vec<Map> = (0..plot.axes.len()).map(|at| map(plot, at, (bottom, top), 5)).collect();
     // Titles are centered on their axes: half of the outer ones needs room beside these.
     let half = |at: Option<&Coordinate>| {
-        at.map_or(0.0, |it| 0.5 * frame::text_width(&it.axis.title) + 4.0)
+        at.map_or(0.0, |coordinate| 0.5 * frame::text_width(&coordinate.axis.title) + 4.0)
     };
     let names = plot.axes.first().zip(maps.first()).map_or(0.0, |(axis, map)| room(axis, map));
     let left = half(plot.axes.first()).max(names).min(0.15 * total);
@@ -140,24 +140,24 @@ fn line(plot: &CoordinatePlot, trace: &Trace, place: impl Fn(usize, f64) -> (f64
 /// What a tick is called.
 fn name<'a>(of: &'a Coordinate, tick: &'a ticks::Tick) -> &'a str {
     let choice = of.choices.get(tick.value as usize).filter(|_| tick.value >= 0.0);
-    choice.map_or(&tick.label, |it| it)
+    choice.map_or(&tick.label, |choice| choice)
 }
 
 /// Room to the left of an axis for the names of its ticks.
 fn room(of: &Coordinate, map: &Map) -> f64 {
-    let widths = map.range.ticks.iter().map(|it| frame::text_width(name(of, it)));
+    let widths = map.range.ticks.iter().map(|tick| frame::text_width(name(of, tick)));
     widths.fold(0.0, f64::max) + 14.0
 }
 
 /// The unit below a title, with the origin of its joules in bold.
 fn unit(axis: &Axis, x: f64, y: f64) -> Markup {
     html! {
-        @match &axis.quantity {
-            Quantity::Plain { unit } if unit.is_empty() => {}
-            Quantity::Plain { unit } => {
+        @match &axis.unit {
+            AxisUnit::Plain { unit } if unit.is_empty() => {}
+            AxisUnit::Plain { unit } => {
                 text class="muted" x=(px(x)) y=(px(y)) text-anchor="middle" { "(" (unit) ")" }
             }
-            Quantity::Energy { unit, origin } => {
+            AxisUnit::Energy { unit, origin } => {
                 text class="muted" x=(px(x)) y=(px(y)) text-anchor="middle" {
                     "(" (unit) ", " tspan class="origin" { (origin.word()) } ")"
                 }

@@ -18,14 +18,16 @@ const HOVERED: usize = 24;
 
 pub(super) fn draw(plot: &LinePlot, width: Width) -> Drawing {
     let total = width.pixels();
-    let longest = plot.lines.iter().map(|it| text_width(&it.name)).fold(0.0, f64::max);
+    let longest = plot.lines.iter().map(|line| text_width(&line.name)).fold(0.0, f64::max);
     let direct = width == Width::Wide && longest < 0.3 * total && plot.lines.len() <= 8;
     let mut entries: Vec<Entry<'_>> = Vec::new();
     if !direct && plot.lines.len() > 1 {
         let lines = plot.lines.iter().enumerate();
-        entries.extend(lines.map(|(index, it)| (Sample::Line, index, it.name.as_str())));
+        entries.extend(lines.map(|(index, line)| (Sample::Line, index, line.name.as_str())));
     }
-    entries.extend(plot.references.iter().map(|it| (Sample::Reference, 0, it.label.as_str())));
+    entries.extend(
+        plot.references.iter().map(|reference| (Sample::Reference, 0, reference.label.as_str())),
+    );
     let (legend, legend_height) = legend(&entries, total);
 
     let top = legend_height + LINE + 14.0;
@@ -33,22 +35,22 @@ pub(super) fn draw(plot: &LinePlot, width: Width) -> Drawing {
     let ys = plot
         .lines
         .iter()
-        .flat_map(|it| heights(&it.points))
-        .chain(plot.references.iter().map(|it| it.value));
+        .flat_map(|line| heights(&line.points))
+        .chain(plot.references.iter().map(|reference| reference.value));
     let y = Map::new(&plot.y, ys, (bottom, top), 5);
     let left = frame::left_of(&y.range);
     let right = if direct { total - longest - 22.0 } else { total - 12.0 };
     let panel = Panel { left, top, right, bottom };
-    let xs = plot.lines.iter().flat_map(|it| &it.points).map(|it| it.x);
+    let xs = plot.lines.iter().flat_map(|line| &line.points).map(|point| point.x);
     let x = Map::new(&plot.x, xs, (left, right), width.ticks());
 
     let ends: Vec<(usize, f64, f64)> = plot
         .lines
         .iter()
         .enumerate()
-        .filter_map(|(index, it)| it.points.last().map(|end| (index, x.at(end.x), y.at(end.y))))
+        .filter_map(|(index, line)| line.points.last().map(|end| (index, x.at(end.x), y.at(end.y))))
         .collect();
-    let places: Vec<f64> = ends.iter().map(|it| it.2).collect();
+    let places: Vec<f64> = ends.iter().map(|end| end.2).collect();
     let places = labels::spread(&places, LINE - 1.0, (top + 4.0, bottom - 4.0));
 
     let content = html! {
@@ -76,13 +78,14 @@ pub(super) fn draw(plot: &LinePlot, width: Width) -> Drawing {
 }
 
 fn stroke(plot: &LinePlot, index: usize, line: &Line, x: &Map, y: &Map) -> Markup {
-    let vertices: Vec<(f64, f64)> = line.points.iter().map(|it| (x.at(it.x), y.at(it.y))).collect();
+    let vertices: Vec<(f64, f64)> =
+        line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
     let stride = line.points.len().div_ceil(HOVERED).max(1);
     let marked = line.points.len() <= MARKED;
     html! {
         g class=(style::class(index)) {
             path class="line" d=(path(&vertices, line.shape))
-                stroke-dasharray=[Some(style::dash(index)).filter(|it| !it.is_empty())] {}
+                stroke-dasharray=[Some(style::dash(index)).filter(|dash| !dash.is_empty())] {}
             @for (place, (point, (px_x, px_y))) in line.points.iter().zip(&vertices).enumerate() {
                 @let last = place + 1 == vertices.len();
                 @if last || place.is_multiple_of(stride) {
@@ -103,11 +106,11 @@ fn stroke(plot: &LinePlot, index: usize, line: &Line, x: &Map, y: &Map) -> Marku
 /// References across the panel; their names are in the legend, since lines may run anywhere.
 fn references(plot: &LinePlot, y: &Map, panel: Panel) -> Markup {
     html! {
-        @for it in &plot.references {
+        @for each in &plot.references {
             g {
-                title { (it.label) ": " (ticks::exact(&plot.y, it.value, None)) }
+                title { (each.label) ": " (ticks::exact(&plot.y, each.value, None)) }
                 path class="reference"
-                    d=(format!("M{} {}H{}", px(panel.left), px(y.at(it.value)), px(panel.right))) {}
+                    d=(format!("M{} {}H{}", px(panel.left), px(y.at(each.value)), px(panel.right))) {}
             }
         }
     }

@@ -42,9 +42,11 @@ fn path(vertices: &[(f64, f64)], shape: Shape) -> String {
 fn band(points: &[LinePoint], shape: Shape, x: &Map, y: &Map) -> String {
     let mut data = String::new();
     // A point without a band ends one stretch and begins the next.
-    for stretch in points.split(|it| it.band.is_none()) {
+    for stretch in points.split(|point| point.band.is_none()) {
         let edge = |side: usize| -> Vec<(f64, f64)> {
-            let ends = stretch.iter().filter_map(|it| Some((x.at(it.x), y.at(it.band?[side]))));
+            let ends = stretch
+                .iter()
+                .filter_map(|stretch| Some((x.at(stretch.x), y.at(stretch.band?[side]))));
             match shape {
                 Shape::Straight => ends.collect(),
                 Shape::Step => stepped(&ends.collect::<Vec<_>>()),
@@ -74,16 +76,16 @@ fn stepped(vertices: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 /// Values that the vertical axis of some lines must hold.
 fn heights(points: &[LinePoint]) -> impl Iterator<Item = f64> + '_ {
-    points.iter().flat_map(|it| it.band.into_iter().flatten().chain([it.y]))
+    points.iter().flat_map(|point| point.band.into_iter().flatten().chain([point.y]))
 }
 
 /// References across a plot whose values lie along the horizontal axis, named above it.
 fn vertical_references(references: &[Reference], map: &Map, panel: Panel) -> Markup {
     html! {
-        @for (index, it) in references.iter().enumerate() {
-            @let x = map.at(it.value);
+        @for (index, each) in references.iter().enumerate() {
+            @let x = map.at(each.value);
             @let y = panel.top - 5.0 - 14.0 * index as f64;
-            @let label = fitted(&it.label, panel.right - panel.left);
+            @let label = fitted(&each.label, panel.right - panel.left);
             @let half = text_width(&label) / 2.0;
             @let middle = x.min(panel.right - half).max(panel.left + half);
             path class="reference" d=(format!("M{} {}V{}", px(x), px(y + 3.0), px(panel.bottom))) {}

@@ -17,36 +17,39 @@ pub(super) fn draw(plot: &PointPlot, width: Width) -> Drawing {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     if plot.series.len() > 1 {
         let named = plot.series.iter().enumerate();
-        entries.extend(named.map(|(index, it)| (Sample::Marker, index, it.name.as_str())));
+        entries.extend(named.map(|(index, series)| (Sample::Marker, index, series.name.as_str())));
     }
     let trends = plot.trends.iter().enumerate();
-    entries.extend(trends.map(|(index, it)| (Sample::Line, first_trend + index, it.name.as_str())));
+    entries.extend(
+        trends.map(|(index, trend)| (Sample::Line, first_trend + index, trend.name.as_str())),
+    );
     let (legend, legend_height) = legend(&entries, total);
 
     let top = legend_height + LINE + 14.0;
     let bottom = top + if width == Width::Wide { 320.0 } else { 260.0 };
-    let all = || plot.series.iter().flat_map(|it| &it.points);
+    let all = || plot.series.iter().flat_map(|series| &series.points);
     let ys = all()
-        .flat_map(|it| it.y_interval.into_iter().flatten().chain([it.y]))
-        .chain(plot.trends.iter().flat_map(|it| heights(&it.points)));
+        .flat_map(|point| point.y_interval.into_iter().flatten().chain([point.y]))
+        .chain(plot.trends.iter().flat_map(|trend| heights(&trend.points)));
     let y = Map::new(&plot.y, ys, (bottom, top), 5);
     let panel = Panel { left: frame::left_of(&y.range), top, right: total - 10.0, bottom };
     let xs = all()
-        .flat_map(|it| it.x_interval.into_iter().flatten().chain([it.x]))
-        .chain(plot.trends.iter().flat_map(|it| &it.points).map(|it| it.x));
+        .flat_map(|point| point.x_interval.into_iter().flatten().chain([point.x]))
+        .chain(plot.trends.iter().flat_map(|trend| &trend.points).map(|point| point.x));
     let x = Map::new(&plot.x, xs, (panel.left, panel.right), width.ticks());
 
     let longest = if width == Width::Wide { 180.0 } else { 110.0 };
     let names: Vec<(f64, f64, String)> =
-        all().map(|it| (x.at(it.x), y.at(it.y), fitted(&it.label, longest))).collect();
+        all().map(|point| (x.at(point.x), y.at(point.y), fitted(&point.label, longest))).collect();
     let names: Vec<(f64, f64, &str)> =
         names.iter().map(|(x, y, name)| (*x, *y, name.as_str())).collect();
-    let whiskers = all().filter_map(|it| {
-        let ([low, high], x) = (it.y_interval?, x.at(it.x));
+    let whiskers = all().filter_map(|point| {
+        let ([low, high], x) = (point.y_interval?, x.at(point.x));
         Some(Taken(x - 2.0, y.at(high), x + 2.0, y.at(low)))
     });
     let lines = plot.trends.iter().flat_map(|line| {
-        let vertices: Vec<_> = line.points.iter().map(|it| (x.at(it.x), y.at(it.y))).collect();
+        let vertices: Vec<_> =
+            line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
         labels::along(&vertices)
     });
     let room = Panel { top: top - 6.0, right: total, ..panel };
@@ -57,12 +60,12 @@ pub(super) fn draw(plot: &PointPlot, width: Width) -> Drawing {
         (frame::vertical_axis(&plot.y, &y, panel))
         (frame::horizontal_axis(&plot.x, &x, panel))
         @for (index, line) in plot.trends.iter().enumerate() {
-            @let vertices: Vec<_> = line.points.iter().map(|it| (x.at(it.x), y.at(it.y))).collect();
+            @let vertices: Vec<_> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
             @let look = first_trend + index;
             g class=(style::class(look)) {
                 path class="band" d=(band(&line.points, line.shape, &x, &y)) {}
                 path class="trend" d=(path(&vertices, line.shape))
-                    stroke-dasharray=[Some(style::dash(look)).filter(|it| !it.is_empty())] {}
+                    stroke-dasharray=[Some(style::dash(look)).filter(|dash| !dash.is_empty())] {}
             }
         }
         @for (index, series) in plot.series.iter().enumerate() {

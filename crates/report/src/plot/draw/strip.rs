@@ -15,15 +15,15 @@ const GAP: f64 = 12.0;
 
 pub(super) fn draw(plot: &StripPlot, width: Width) -> Drawing {
     let total = width.pixels();
-    let rows = Rows::new(plot.groups.iter().map(|it| it.name.as_str()), total);
+    let rows = Rows::new(plot.groups.iter().map(|group| group.name.as_str()), total);
     let height = rows.head() + GAP + LANE;
     let top = above(&plot.references) + 2.0;
     let bottom = top + height * plot.groups.len().max(1) as f64;
     let values = plot
         .groups
         .iter()
-        .flat_map(|it| it.values.iter().copied())
-        .chain(plot.references.iter().map(|it| it.value));
+        .flat_map(|group| group.values.iter().copied())
+        .chain(plot.references.iter().map(|reference| reference.value));
     let panel = Panel { left: rows.left, top, right: total - 14.0, bottom };
     let map = Map::new(&plot.value, values, (panel.left, panel.right), width.ticks());
 

@@ -44,7 +44,7 @@ pub fn dunn(response: &[f64], factor: &Factor) -> Result<Vec<PairComparison>, St
             }
         })
         .collect();
-    let adjusted = holm(&rows.iter().map(|it| it.p).collect::<Vec<_>>())?;
+    let adjusted = holm(&rows.iter().map(|row| row.p).collect::<Vec<_>>())?;
     rows.iter_mut().zip(adjusted).for_each(|(row, p)| row.p = p);
     Ok(rows)
 }

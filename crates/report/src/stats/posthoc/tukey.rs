@@ -35,7 +35,7 @@ pub fn tukey_hsd(
         return Err(StatsError::NoResidual { observations, parameters: count });
     }
     let df = (response.len() - count) as f64;
-    let variance = groups.iter().map(|it| deviation_squares(it)).sum::<f64>() / df;
+    let variance = groups.iter().map(|group| deviation_squares(group)).sum::<f64>() / df;
     if variance == 0.0 {
         return Err(constant("response within groups"));
     }

@@ -40,7 +40,7 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<Spearman, StatsError> {
     }
     let rho = (sum(&rx, &ry) / (sx * sy).sqrt()).clamp(-1.0, 1.0);
     let t = rho * ((n - 2.0) / ((1.0 - rho) * (1.0 + rho))).sqrt();
-    let perfect = 2.0 / (2..=x.len()).map(|it| it as f64).product::<f64>();
+    let perfect = 2.0 / (2..=x.len()).map(|index| index as f64).product::<f64>();
     Ok(Spearman { rho, p: t_two_sided(t, n - 2.0).max(perfect) })
 }
 

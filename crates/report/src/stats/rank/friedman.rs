@@ -43,7 +43,7 @@ pub fn friedman(treatments: &[&[f64]]) -> Result<Friedman, StatsError> {
     let mut sums = vec![0.0; treatments.len()];
     let mut ties = 0.0;
     for block in 0..blocks {
-        let row: Vec<f64> = treatments.iter().map(|it| it[block]).collect();
+        let row: Vec<f64> = treatments.iter().map(|values| values[block]).collect();
         sums.iter_mut().zip(ranks(&row)).for_each(|(sum, rank)| *sum += rank);
         ties += tie_term(&row);
     }
@@ -51,7 +51,7 @@ pub fn friedman(treatments: &[&[f64]]) -> Result<Friedman, StatsError> {
     if correction <= 0.0 {
         return Err(constant("treatments"));
     }
-    let between: f64 = sums.iter().map(|it| (it - n * (k + 1.0) / 2.0).powi(2)).sum();
+    let between: f64 = sums.iter().map(|sum| (sum - n * (k + 1.0) / 2.0).powi(2)).sum();
     let statistic = 12.0 * between / (n * k * (k + 1.0)) / correction;
     let df = k - 1.0;
     Ok(Friedman {

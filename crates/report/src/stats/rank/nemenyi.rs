@@ -40,12 +40,12 @@ pub fn mean_ranks(treatments: &[&[f64]], confidence: f64) -> Result<MeanRanks, S
     let (k, n) = (treatments.len() as f64, blocks as f64);
     let mut sums = vec![0.0; treatments.len()];
     for block in 0..blocks {
-        let row: Vec<f64> = treatments.iter().map(|it| -it[block]).collect();
+        let row: Vec<f64> = treatments.iter().map(|values| -values[block]).collect();
         sums.iter_mut().zip(ranks(&row)).for_each(|(sum, rank)| *sum += rank);
     }
     let q = studentized_range_quantile(confidence, treatments.len(), f64::INFINITY)?;
     Ok(MeanRanks {
-        ranks: sums.into_iter().map(|it| it / n).collect(),
+        ranks: sums.into_iter().map(|sum| sum / n).collect(),
         critical_difference: q * (k * (k + 1.0) / (12.0 * n)).sqrt(),
         blocks,
     })
@@ -58,7 +58,7 @@ mod tests {
     /// Demšar (2006), section 3.2.2: 4 classifiers on 14 data sets, CD = 2.569 √(4·5 / (6·14)).
     #[test]
     fn demsars_example() {
-        let rows: Vec<Vec<f64>> = (0..4).map(|it| vec![f64::from(it); 14]).collect();
+        let rows: Vec<Vec<f64>> = (0..4).map(|rank| vec![f64::from(rank); 14]).collect();
         let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
         let found = mean_ranks(&rows, 0.95).unwrap();
         assert_eq!(found.ranks, [4.0, 3.0, 2.0, 1.0]);

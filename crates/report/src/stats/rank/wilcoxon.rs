@@ -48,18 +48,20 @@ pub fn wilcoxon_signed_rank_by(
 ) -> Result<RankTest, StatsError> {
     check_values("differences", differences)?;
     let values: Vec<f64> = match zeros {
-        Zeros::Wilcoxon => differences.iter().copied().filter(|it| *it != 0.0).collect(),
+        Zeros::Wilcoxon => {
+            differences.iter().copied().filter(|difference| *difference != 0.0).collect()
+        }
         Zeros::Pratt => differences.to_vec(),
     };
-    if values.iter().all(|it| *it == 0.0) {
+    if values.iter().all(|value| *value == 0.0) {
         return Err(constant("differences"));
     }
-    let sizes: Vec<f64> = values.iter().map(|it| it.abs()).collect();
+    let sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
     let ranks = ranks(&sizes);
     let sum = |keep: fn(f64) -> bool| -> f64 {
-        ranks.iter().zip(&values).filter(|(_, it)| keep(**it)).map(|(rank, _)| rank).sum()
+        ranks.iter().zip(&values).filter(|(_, rank)| keep(**rank)).map(|(rank, _)| rank).sum()
     };
-    let (positive, negative) = (sum(|it| it > 0.0), sum(|it| it < 0.0));
+    let (positive, negative) = (sum(|value| value > 0.0), sum(|value| value < 0.0));
     let statistic = positive.min(negative);
     let n = values.len();
     let tied = tie_term(&sizes) > 0.0 || sizes.contains(&0.0);
@@ -74,7 +76,7 @@ pub fn wilcoxon_signed_rank_by(
     let (p, method) = if exact {
         (exact_two_sided(n, statistic), PValue::Exact)
     } else {
-        let used = ranks.iter().zip(&values).filter(|(_, it)| **it != 0.0);
+        let used = ranks.iter().zip(&values).filter(|(_, value)| **value != 0.0);
         let squares: f64 = used.map(|(rank, _)| rank * rank).sum();
         let z = (statistic - (positive + negative) / 2.0) / (squares / 4.0).sqrt();
         (normal_two_sided(z), PValue::Asymptotic)
@@ -92,7 +94,7 @@ fn exact_two_sided(n: usize, statistic: f64) -> f64 {
             // Halved each time, so that they are probabilities and stay in range.
             ways[sum] = (ways[sum] + ways[sum - rank]) / 2.0;
         }
-        ways[..rank].iter_mut().for_each(|it| *it /= 2.0);
+        ways[..rank].iter_mut().for_each(|count| *count /= 2.0);
     }
     let at_most = (statistic.floor() as usize).min(most);
     (2.0 * ways[..=at_most].iter().sum::<f64>()).min(1.0)

@@ -1,13 +1,13 @@
-//! Numbers as people write them: significant digits, thousands, a true minus.
+//! Numbers as text for readers: significant digits, commas between thousands, a true minus sign.
 
-/// Decimals that show `digits` significant digits of a value, no fewer than none.
+/// Number of decimals that show `digits` significant digits of a value; 0 for large values.
 pub(crate) fn decimals_for(value: f64, digits: usize) -> usize {
     if value == 0.0 || !value.is_finite() {
         return digits.saturating_sub(1).min(2);
     }
     // Rounding first, so that 9.96 with two digits counts as 10.
     let written = format!("{:.*e}", digits.saturating_sub(1), value.abs());
-    let exponent: i32 = written.rsplit('e').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let exponent: i32 = written.rsplit('e').next().and_then(|text| text.parse().ok()).unwrap_or(0);
     usize::try_from(i32::try_from(digits).unwrap_or(i32::MAX) - 1 - exponent).unwrap_or(0)
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     }
     let written = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
-    let is_zero = written.chars().all(|it| matches!(it, '0' | '.'));
+    let is_zero = written.chars().all(|letter| matches!(letter, '0' | '.'));
     let sign = if value < 0.0 && !is_zero { "\u{2212}" } else { "" };
     let mut text = sign.to_owned();
     push_grouped(&mut text, whole);
@@ -57,16 +57,16 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
 
 /// A value with its interval in the same number of decimals: `857 [850 to 863]`.
 pub(crate) fn with_interval(value: f64, interval: Option<[f64; 2]>, digits: usize) -> String {
-    let Some([low, high]) = interval.filter(|it| it.iter().all(|end| end.is_finite())) else {
+    let Some([low, high]) = interval.filter(|ends| ends.iter().all(|end| end.is_finite())) else {
         return significant(value, digits);
     };
     let largest = value.abs().max(low.abs()).max(high.abs());
     if largest != 0.0 && !(1e-4..1e7).contains(&largest) {
-        let [value, low, high] = [value, low, high].map(|it| significant(it, digits));
+        let [value, low, high] = [value, low, high].map(|number| significant(number, digits));
         return format!("{value} [{low} to {high}]");
     }
     let decimals = decimals_for(largest, digits);
-    let [value, low, high] = [value, low, high].map(|it| fixed(it, decimals));
+    let [value, low, high] = [value, low, high].map(|number| fixed(number, decimals));
     format!("{value} [{low} to {high}]")
 }
 

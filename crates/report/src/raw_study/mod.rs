@@ -1,4 +1,6 @@
-//! The studies' own raw files, as rows like those of our records.
+//! The study's raw files, as rows like those of our records.
+
+mod effects;
 
 use std::{
     collections::BTreeMap,
@@ -11,63 +13,69 @@ use serde::Deserialize;
 
 use crate::claim::{LayerRow, Rows, TrialRow};
 
-/// What the studies measured, and the tables that they computed from it.
+pub(crate) use self::effects::study_cautions;
+pub use self::effects::{EffectShare, OurEffect, effect_shares};
+
+/// The study's measurements, and the tables that it computed from them.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RawStudy {
-    /// RQ1: a row a configuration, each the mean of the study's eight repetitions.
+    /// RQ1: a row per configuration, each the mean of the study's eight repetitions.
     pub trials: Vec<TrialRow>,
-    /// RQ2 and RQ3: a row a training; `repetition` counts the repeats of a setting in a cell.
+    /// RQ2 and RQ3: a row per training; `repetition` counts the repeats of a setting in a cell.
     pub layers: Vec<LayerRow>,
     /// The study's own analysis of variance by `data set:response`, as in `fashion-mnist:energy_j`.
     pub published: BTreeMap<String, Vec<PublishedTerm>>,
 }
 
-/// A row of the study's table.
+/// A row of the study's analysis of variance.
 #[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
 pub struct PublishedTerm {
     /// `linear_layers:relu`, or `Residual`.
     pub term: String,
-    /// F; the residual has none.
+    /// F; `None` for the residual.
     #[serde(default)]
     pub f: Option<f64>,
-    /// p; the residual has none.
+    /// p; `None` for the residual.
     #[serde(default)]
     pub p: Option<f64>,
-    /// η²; the residual has none.
+    /// η²; `None` for the residual.
     #[serde(default)]
     pub eta_sq: Option<f64>,
 }
 
 /// Why the raw files cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RawStudyError {
     /// The folder or a file cannot be read.
-    #[error("failed to read `{}`; `--reference` expects the folder with the studies' raw files", path.display())]
+    #[error("failed to read `{}`; `--reference` needs the folder with the study's raw files", path.display())]
     Unreadable {
         /// Folder or file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// None of the files is there.
+    /// The folder has none of the files.
     #[error(
-        "`{}` holds none of the studies' raw files, expected `rq1_trials.csv` or `rq2_<data set>.csv`",
+        "`{}` has none of the study's raw files, expected `rq1_trials.csv` or `rq2_<data set>.csv`",
         path.display()
     )]
     Nothing {
         /// The folder.
         path: PathBuf,
     },
-    /// Not CSV, or columns are missing.
-    #[error("`{}` is not one of the studies' raw files; fetch it again", path.display())]
+    /// A file is not CSV, or lacks columns.
+    #[error("`{}` is not a raw file of the study; download it again", path.display())]
     Csv {
         /// The file.
         path: PathBuf,
         /// Line and column.
         source: csv::Error,
     },
-    /// A value that means nothing.
-    #[error("`{}`, line {line}: `{column}` is `{value}`, expected {expected}; fetch the file again", path.display())]
+    /// A value is out of range.
+    #[error("`{}`, line {line}: `{column}` is `{value}`, expected {expected}; download the file again", path.display())]
     Value {
         /// The file.
         path: PathBuf,
@@ -80,8 +88,8 @@ pub enum RawStudyError {
         /// In words.
         expected: &'static str,
     },
-    /// The published tables cannot be understood.
-    #[error("`{}` does not hold the study's tables; fetch it again", path.display())]
+    /// The file with the published tables has another structure.
+    #[error("`{}` does not have the study's tables; download it again", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -119,7 +127,7 @@ struct LayerLine {
 }
 
 impl TrialLine {
-    /// With three parameters ε and the weight decay are Adam's own.
+    /// Adam's settings; with three parameters, ε and the weight decay have Adam's defaults.
     fn optimizer(&self) -> Option<Adam> {
         let own = Adam::default();
         Some(Adam {
@@ -133,17 +141,17 @@ impl TrialLine {
 }
 
 impl RawStudy {
-    /// Reads `rq1_trials.csv`, every `rq2_*.csv` and `rq2_published.json` of a folder, as far as they
-    /// are there.
+    /// Reads `rq1_trials.csv`, every `rq2_*.csv` and `rq2_published.json` of a folder; each may be
+    /// missing.
     ///
     /// # Errors
     ///
-    /// If the folder holds none of the raw files, or one that cannot be understood.
+    /// If the folder has none of the raw files, or one of them is not valid.
     pub fn read(folder: &Path) -> Result<Self, RawStudyError> {
         let unreadable = |source| RawStudyError::Unreadable { path: folder.to_owned(), source };
         let mut names: Vec<String> = fs::read_dir(folder)
             .map_err(unreadable)?
-            .map(|it| it.map(|it| it.file_name().to_string_lossy().into_owned()))
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
             .collect::<Result<_, _>>()
             .map_err(unreadable)?;
         names.sort_unstable();
@@ -155,7 +163,7 @@ impl RawStudy {
             } else if name == "rq2_published.json" {
                 reference.published = published(&path)?;
             } else if let Some(data) =
-                name.strip_prefix("rq2_").and_then(|it| it.strip_suffix(".csv"))
+                name.strip_prefix("rq2_").and_then(|rest| rest.strip_suffix(".csv"))
             {
                 reference.layers.extend(layers(&path, &data.replace('_', "-"))?);
             }
@@ -166,9 +174,11 @@ impl RawStudy {
         Ok(reference)
     }
 
-    /// The rows as our findings take them. Repeats of a setting are not independent, so a setting of
-    /// a cell is one row, the mean of its repeats; and since the study used other settings with ReLU
-    /// than without, a block is the settings of the same number, by learning rate, in each cell.
+    /// The rows for our claims.
+    ///
+    /// Repeats of a setting are not independent, so each setting of a cell is one row, the mean of its
+    /// repeats. The study used different settings with and without ReLU, so a block has the settings
+    /// with the same rank by learning rate in each cell.
     #[must_use]
     pub fn rows(&self) -> Rows {
         type Group<'a> =
@@ -177,10 +187,10 @@ impl RawStudy {
         for row in &self.layers {
             let key = (row.data.as_str(), row.network.conv, row.network.linear, row.network.relu);
             let settings = cells.entry(key).or_default();
-            match settings.iter_mut().find(|it| it.1 == row.setting) {
+            match settings.iter_mut().find(|setting| setting.1 == row.setting) {
                 Some((.., rows)) => rows.push(row),
                 None => {
-                    let rate = row.setting.split('/').next().and_then(|it| it.parse().ok());
+                    let rate = row.setting.split('/').next().and_then(|rate| rate.parse().ok());
                     settings.push((rate.unwrap_or(0.0), &row.setting, vec![row]));
                 }
             }
@@ -190,12 +200,12 @@ impl RawStudy {
             settings.sort_by(|a, b| a.0.total_cmp(&b.0));
             for (number, (_, _, rows)) in settings.iter().enumerate() {
                 let n = rows.len() as f64;
-                let joules = rows.iter().map(|it| it.energy.joules.0).sum::<f64>() / n;
+                let joules = rows.iter().map(|row| row.energy.joules.0).sum::<f64>() / n;
                 means.push(LayerRow {
                     setting: format!("setting {}", number + 1),
                     repetition: 0,
                     energy: measured(joules),
-                    accuracy: rows.iter().map(|it| it.accuracy).sum::<f64>() / n,
+                    accuracy: rows.iter().map(|row| row.accuracy).sum::<f64>() / n,
                     ..rows[0].clone()
                 });
             }
@@ -204,7 +214,7 @@ impl RawStudy {
     }
 }
 
-/// The study polled a sensor and states no uncertainty.
+/// An energy of the study, which measured with a sensor and states no uncertainty.
 fn measured(joules: f64) -> Energy {
     Energy { joules: Joules(joules), uncertainty: Joules(0.0), origin: Origin::Measured }
 }
@@ -215,7 +225,7 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, RawStudy
     reader.deserialize().collect::<Result<_, _>>().map_err(broken)
 }
 
-/// A finite number of joules, or a share.
+/// A value from 0 to `most`: joules, or a share if `most` is 1.
 fn checked(
     path: &Path,
     at: usize,
@@ -226,14 +236,14 @@ fn checked(
     if (0.0..=most).contains(&value) {
         return Ok(value);
     }
-    let expected = if most == 1.0 { "a share from 0 to 1" } else { "joules" };
+    let expected = if most == 1.0 { "a share from 0 to 1" } else { "a number of joules from 0" };
     let (path, value) = (path.to_owned(), value.to_string());
     Err(RawStudyError::Value { path, line: at + 2, column, value, expected })
 }
 
 fn trials(path: &Path) -> Result<Vec<TrialRow>, RawStudyError> {
     let lines: Vec<TrialLine> = lines(path)?;
-    let rows = lines.into_iter().enumerate().map(|(at, it)| {
+    let rows = lines.into_iter().enumerate().map(|(at, line)| {
         let unknown = |column, value: &str, expected| RawStudyError::Value {
             path: path.to_owned(),
             line: at + 2,
@@ -242,32 +252,32 @@ fn trials(path: &Path) -> Result<Vec<TrialRow>, RawStudyError> {
             expected,
         };
         let kinds = [NetworkKind::SimpleCnn, NetworkKind::DensePoly, NetworkKind::DenseLinear];
-        let network = kinds.into_iter().find(|kind| kind.paper_name() == it.network);
-        let accuracy = checked(path, at, "accuracy", it.accuracy, 1.0)?;
+        let network = kinds.into_iter().find(|kind| kind.paper_name() == line.network);
+        let accuracy = checked(path, at, "accuracy", line.accuracy, 1.0)?;
         Ok(TrialRow {
             network: network.ok_or_else(|| {
-                unknown("network", &it.network, "SimpleCNN, DensePolyNN or DenseLinearNN")
+                unknown("network", &line.network, "SimpleCNN, DensePolyNN or DenseLinearNN")
             })?,
-            space: match it.parameters {
+            space: match line.parameters {
                 3 => TuningSpace::Three,
                 5 => TuningSpace::Five,
                 other => return Err(unknown("parameters", &other.to_string(), "3 or 5")),
             },
-            sampler: match it.strategy.as_str() {
+            sampler: match line.strategy.as_str() {
                 "grid" => SamplerKind::Grid,
                 "random" => SamplerKind::Random,
                 "bayesian" => SamplerKind::PaperPi,
                 other => return Err(unknown("strategy", other, "grid, random or bayesian")),
             },
             repetition: 0,
-            number: it.trial,
-            optimizer: it.optimizer(),
-            energy: Some(measured(checked(path, at, "energy_j", it.energy_j, f64::MAX)?)),
+            number: line.trial,
+            optimizer: line.optimizer(),
+            energy: Some(measured(checked(path, at, "energy_j", line.energy_j, f64::MAX)?)),
             plan: None,
             validation: accuracy,
             test: accuracy,
             diverged: false,
-            data: it.dataset,
+            data: line.dataset,
         })
     });
     rows.collect()
@@ -276,24 +286,24 @@ fn trials(path: &Path) -> Result<Vec<TrialRow>, RawStudyError> {
 fn layers(path: &Path, data: &str) -> Result<Vec<LayerRow>, RawStudyError> {
     let lines: Vec<LayerLine> = lines(path)?;
     let mut repeats: BTreeMap<String, u32> = BTreeMap::new();
-    let rows = lines.into_iter().enumerate().map(|(at, it)| {
-        let setting = format!("{}/{}/{}", it.lr, it.beta1, it.beta2);
-        let cell = format!("{} {} {} {setting}", it.linear_layers, it.conv_layers, it.relu);
+    let rows = lines.into_iter().enumerate().map(|(at, line)| {
+        let setting = format!("{}/{}/{}", line.lr, line.beta1, line.beta2);
+        let cell = format!("{} {} {} {setting}", line.linear_layers, line.conv_layers, line.relu);
         let repeat = repeats.entry(cell).or_default();
         *repeat += 1;
         Ok(LayerRow {
             data: data.to_owned(),
             network: StudyNetwork {
                 kind: NetworkKind::SimpleCnn,
-                conv: it.conv_layers,
-                linear: it.linear_layers,
-                relu: it.relu != 0,
+                conv: line.conv_layers,
+                linear: line.linear_layers,
+                relu: line.relu != 0,
             },
             setting,
             repetition: *repeat - 1,
             order: at as u64,
-            energy: measured(checked(path, at, "energy_j", it.energy_j, f64::MAX)?),
-            accuracy: checked(path, at, "accuracy", it.accuracy, 1.0)?,
+            energy: measured(checked(path, at, "energy_j", line.energy_j, f64::MAX)?),
+            accuracy: checked(path, at, "accuracy", line.accuracy, 1.0)?,
         })
     });
     rows.collect()
