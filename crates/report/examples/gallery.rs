@@ -338,8 +338,8 @@ fn layers() -> Section {
                 value: Axis::new("change against the larger network", "%"),
                 categories: vec!["4 → 1 conv layers".into(), "7 → 3 linear layers".into(), "without ReLU".into()],
                 series: vec![
-                    ("energy saved".into(), [48.8, 4.7, 2.7].map(|value| Some(Mark { value: value, interval: Some([value - 1.9, value + 1.4]) })).to_vec()),
-                    ("accuracy lost, in points".into(), [0.74, -0.47, -0.17].map(|value| Some(Mark { value: value, interval: Some([value - 0.6, value + 0.6]) })).to_vec()),
+                    ("energy saved".into(), [48.8, 4.7, 2.7].map(|value| Some(Mark { value, interval: Some([value - 1.9, value + 1.4]) })).to_vec()),
+                    ("accuracy lost, in points".into(), [0.74, -0.47, -0.17].map(|value| Some(Mark { value, interval: Some([value - 0.6, value + 0.6]) })).to_vec()),
                 ],
                 references: Vec::new(),
             })),

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use record::{Domain, DomainEnergy, RunRecord};
 
 use super::{
-    exporter::RecordWriter,
-    records::{Columns, Row},
+    columns::{Columns, Row},
+    record_writer::RecordWriter,
 };
 
 /// CodeCarbon's columns (version 3).

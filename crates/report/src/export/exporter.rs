@@ -1,15 +1,9 @@
 //! The kinds of files that a report consists of.
 
-use std::io::{self, Write};
-
-use record::RunRecord;
+use std::io;
 
 use super::{
-    csv::csv,
-    emissions,
-    latex::latex,
-    markdown::markdown,
-    records::{self, Columns, Row},
+    csv::csv, emissions, latex::latex, markdown::markdown, record_writer::Begin, records_csv,
     values::values,
 };
 use crate::{
@@ -53,19 +47,6 @@ pub(super) enum Output {
     Table(fn(&Table) -> String),
     /// One file of all records.
     Records(Begin),
-}
-
-/// Begins a file of records.
-pub(super) type Begin =
-    for<'a> fn(&'a Columns, &'a mut (dyn Write + Send)) -> io::Result<Box<dyn RecordWriter + 'a>>;
-
-/// A file of records being written.
-pub(super) trait RecordWriter {
-    /// Adds records; `rows` are the same records as rows of the columns.
-    fn push(&mut self, records: &[RunRecord], rows: &[Row]) -> io::Result<()>;
-
-    /// Writes what is left.
-    fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
 /// Every kind of file, in the order written.
@@ -127,7 +108,7 @@ pub static EXPORTERS: &[Exporter] = &[
         format: "csv",
         media_type: "text/csv",
         feature: None,
-        output: Some(Output::Records(records::begin)),
+        output: Some(Output::Records(records_csv::begin)),
     },
     Exporter {
         path: "records.parquet",

@@ -8,9 +8,10 @@ use std::{
 
 use super::{
     STUDIES_BIB, WholeFile,
-    exporter::{Begin, EXPORTERS, Output},
+    columns::{Columns, RecordSource},
+    exporter::{EXPORTERS, Output},
     formats::Formats,
-    records::{Columns, RecordSource},
+    record_writer::Begin,
     ro_crate,
 };
 use crate::{

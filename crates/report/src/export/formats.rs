@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::{
-    exporter::{Begin, EXPORTERS, Exporter, Output},
-    records::{Columns, RecordSource},
+    columns::{Columns, RecordSource},
+    exporter::{EXPORTERS, Exporter, Output},
+    record_writer::Begin,
 };
 
 /// The formats in which a report is written.

@@ -17,23 +17,9 @@ use record::RunRecord;
 use serde_json::Value;
 
 use super::{
-    RecordExporter,
-    exporter::RecordWriter,
-    records::{Columns, Kinds, Row},
+    columns::{Columns, Kinds, Row},
+    record_writer::RecordWriter,
 };
-
-/// All records as one table, the bytes of a Parquet file: the columns of
-/// [`records_csv`](super::records_csv) as numbers, truth values or text, and lists (losses, times of
-/// requests, domains, probes) as JSON. An absent value is null.
-///
-/// # Errors
-///
-/// If the records cannot be encoded.
-pub fn records_parquet(records: &[RunRecord]) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    RecordExporter::of("parquet").map_err(io::Error::other)?.write(&records, &mut bytes)?;
-    Ok(bytes)
-}
 
 /// A Parquet file being written.
 pub(super) struct Parquet<W: Write + Send> {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use record::Verdict;
 
-use super::{badge, prose};
+use super::markup::{badge, prose};
 use crate::{
     document::{AssessedClaim, Document, KeyFigure, test_in_words},
     slug::slug,

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{findings, prose, table::table};
+use super::{findings, markup::prose, table::table};
 use crate::{
     document::{Document, Section},
     plot::{self, Figure, Width},

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{badge, prose};
+use super::markup::{badge, prose};
 use crate::{
     document::{Cell, Column, ColumnKind, Table, cell_text},
     slug::slug,

@@ -5,6 +5,14 @@ use super::{
     StripPlot, ticks,
 };
 
+impl Plot {
+    /// How many values have no place on the axes: not finite, or not positive on a log axis.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        clean(self).1
+    }
+}
+
 /// The plot with only what can be drawn, and how many values were left out.
 pub(crate) fn clean(plot: &Plot) -> (Plot, usize) {
     let mut plot = plot.clone();

@@ -8,6 +8,7 @@ mod clean;
 mod draw;
 mod figure;
 mod frame;
+mod kinds;
 mod labels;
 mod legend;
 mod marks;
@@ -19,6 +20,7 @@ mod words;
 pub use self::{
     axis::{Axis, AxisScale, AxisUnit},
     figure::Figure,
+    kinds::Plot,
     marks::{
         CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Point,
         PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
@@ -32,28 +34,3 @@ pub(crate) use self::{
     svg::inline,
     words::in_words,
 };
-
-/// What a figure draws.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plot {
-    /// Lines with bands over a numeric axis; steps for best-so-far.
-    Lines(LinePlot),
-    /// Points with intervals in both directions, and names beside them.
-    Points(PointPlot),
-    /// Dots with intervals, a row for each category, a color for each series.
-    Dots(CategoryPlot),
-    /// Bars from zero with intervals, grouped by category.
-    Bars(CategoryPlot),
-    /// Every observation, with a box of quartiles, a row for each group.
-    Strip(StripPlot),
-    /// An axis for each quantity, a line for each observation.
-    Coordinates(CoordinatePlot),
-}
-
-impl Plot {
-    /// How many values have no place on the axes: not finite, or not positive on a log axis.
-    #[must_use]
-    pub fn omitted(&self) -> usize {
-        clean::clean(self).1
-    }
-}

@@ -65,7 +65,7 @@ fn copies_are_no_evidence() {
     let cells = Factor::crossed(&factors).unwrap();
     let icc = stats::intraclass_correlation_within(&y, &clusters, &cells.codes).unwrap();
     assert!(icc.icc > 0.99 && icc.clusters == 8 && icc.cluster_size == 3.0, "{icc:?}");
-    assert_snapshot!(Caution::of_dependence(&icc).unwrap(), @"Repeats of one setting are alike (intra-class correlation 1.00): 24 rows tell as much as about 8 independent ones. Analyze the means of the settings, or resample settings instead of rows.");
+    assert_snapshot!(Caution::of_dependence(&icc).unwrap(), @"Repeats of one setting are correlated (intra-class correlation 1.00): 24 rows carry as much information as about 8 independent rows. Analyze the means of the settings, or resample settings instead of rows.");
 
     // Ordinary and cluster-robust errors of the same slope.
     let x: Vec<f64> = factors[0].codes.iter().map(|code| *code as f64).collect();
@@ -84,7 +84,7 @@ fn a_machine_that_warms_up() {
         (0..40).map(|row| 100.0 * (row % 2) as f64 + 1.5 * row as f64 + noise(row)).collect();
     let found = stats::drift(&drifting, std::slice::from_ref(&cell), &order).unwrap();
     assert_eq!(found.len(), 2);
-    assert_snapshot!(Caution::of_drift(&found).unwrap(), @"The response moves with the order of the runs in 2 cells (most in `1`, rank correlation 0.99). Randomize the order, or compare within blocks run together.");
+    assert_snapshot!(Caution::of_drift(&found).unwrap(), @"The response drifts with the order of the runs in 2 cells (most in `1`, rank correlation 0.99). Randomize the order, or compare within blocks of runs made together.");
     let steady: Vec<f64> = (0..40).map(|row| 100.0 * (row % 2) as f64 + noise(row)).collect();
     let found = stats::drift(&steady, &[cell], &order).unwrap();
     assert_eq!(Caution::of_drift(&found), None, "{found:?}");
@@ -95,10 +95,10 @@ fn assumptions_that_fail_are_named() {
     let skewed: Vec<f64> = (0..30).map(|index| (f64::from(index) / 5.0).exp()).collect();
     let even: Vec<f64> = (0..30).map(f64::from).collect();
     let normality = stats::shapiro_wilk(&skewed).unwrap();
-    assert_snapshot!(Caution::of_normality(&normality).unwrap(), @"The residuals are not normal (Shapiro-Wilk W = 0.718, p = 2.9e-6). With few rows read the rank test beside the analysis of variance.");
+    assert_snapshot!(Caution::of_normality(&normality).unwrap(), @"The residuals are not normal (Shapiro-Wilk W = 0.718, p = 2.9e-6). With few rows, also read a rank test.");
     assert_eq!(Caution::of_normality(&stats::shapiro_wilk(&even).unwrap()), None);
     let spread = stats::levene(&[&skewed, &even], stats::Center::Median).unwrap();
-    assert_snapshot!(Caution::of_spread(&spread).unwrap(), @"The groups vary unequally (Brown-Forsythe F = 10.5, p = 1.9e-3). Compare with Welch's test or Games-Howell instead of a pooled variance.");
+    assert_snapshot!(Caution::of_spread(&spread).unwrap(), @"The groups have unequal variances (Brown-Forsythe F = 10.5, p = 1.9e-3). Use Welch's test or the Games-Howell test, which do not pool the variances.");
     let alike = stats::levene(&[&even, &even], stats::Center::Median).unwrap();
     assert_eq!(Caution::of_spread(&alike), None);
 }

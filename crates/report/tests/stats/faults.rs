@@ -94,7 +94,7 @@ fn repeats_that_are_not_independent() {
     };
     assert_eq!((cluster.as_deref(), *rows), (Some("setting"), ROWS));
     assert!(*icc > 0.4 && *effective_rows < 100.0, "{icc} {effective_rows}");
-    assert!(cautions[0].to_string().contains("144 rows tell as much as about"));
+    assert!(cautions[0].to_string().contains("144 rows carry as much information as about"));
 }
 
 #[test]

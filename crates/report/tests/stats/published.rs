@@ -204,7 +204,7 @@ fn repeats_are_not_independent() {
     close(icc.effective_rows / 8.0, &note["n_eff_per_cell"], 1e-9, "effective rows a cell");
     assert_eq!((icc.clusters, icc.cluster_size.round()), (128, 24.0));
     let caution = Caution::of_dependence(&icc).unwrap().to_string();
-    assert!(caution.contains("3072 rows tell as much as about 191"), "{caution}");
+    assert!(caution.contains("3072 rows carry as much information as about 191"), "{caution}");
 
     let (means, factors) = stats::cluster_means(&energy, settings, &study.factors).unwrap();
     assert_eq!(means.len(), 128);

@@ -43,7 +43,11 @@ fn a_factor_left_out_is_seen_and_is_no_cluster() {
         (0..48).map(|row| noise(row) + (row % 2) as f64 + 50.0 * (row / 2 % 2) as f64).collect();
     let found = screen(&y, &[a], &[b], None).unwrap();
     assert_eq!(kinds(&found), ["marginal"]);
-    assert!(found[0].to_string().contains("`b` moves the response more than `a`"), "{}", found[0]);
+    assert!(
+        found[0].to_string().contains("`b` has a larger effect on the response than `a`"),
+        "{}",
+        found[0]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{above, vertical_references};
+use super::shapes::{above, vertical_references};
 use crate::{
     number::{decimals_for, fixed},
     plot::{

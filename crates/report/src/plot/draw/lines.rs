@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{band, heights, path};
+use super::shapes::{band, heights, path};
 use crate::plot::{
     Line, LinePlot,
     frame::{self, Drawing, LINE, Map, Panel, Width, px, text_width},

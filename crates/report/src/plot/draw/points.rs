@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{band, heights, path};
+use super::shapes::{band, heights, path};
 use crate::plot::{
     Point, PointPlot,
     frame::{self, Drawing, LINE, Map, Panel, Width, fitted, px},

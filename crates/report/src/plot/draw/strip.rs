@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{above, categories::Rows, vertical_references};
+use super::{
+    categories::Rows,
+    shapes::{above, vertical_references},
+};
 use crate::plot::{
     StripPlot,
     frame::{self, Drawing, Map, Panel, Width, px},

@@ -1,15 +1,10 @@
-//! Every record as a row, for other programs.
+//! Records as rows of a table: a column for every value.
 
-use std::{
-    collections::HashMap,
-    io::{self, Write},
-};
+use std::{collections::HashMap, io};
 
 use rayon::prelude::*;
 use record::RunRecord;
 use serde_json::Value;
-
-use super::{RecordExporter, exporter::RecordWriter};
 
 /// Records that can be read several times, some at a time: a journal need not fit into memory.
 pub trait RecordSource {
@@ -27,64 +22,6 @@ pub const RECORDS_AT_ONCE: usize = 4096;
 impl RecordSource for &[RunRecord] {
     fn each(&self, sink: &mut dyn FnMut(&[RunRecord]) -> io::Result<()>) -> io::Result<()> {
         self.chunks(RECORDS_AT_ONCE).try_for_each(sink)
-    }
-}
-
-/// All records as one CSV table: every single value of a record in a column named by its path in the
-/// journal, such as `spec.task.train.epochs` or `energy.total.joules`. Lists (losses, times of
-/// requests, domains, probes) are only in the Parquet table and in the journal; an absent value is an
-/// empty field.
-#[must_use]
-pub fn records_csv(records: &[RunRecord]) -> String {
-    let mut bytes = Vec::new();
-    let csv = RecordExporter::of("csv").expect("CSV is always built");
-    csv.write(&records, &mut bytes).expect("memory takes a table");
-    String::from_utf8(bytes).expect("fields are text")
-}
-
-/// A CSV table being written.
-pub(super) struct Csv<W: Write> {
-    writer: csv::Writer<W>,
-    /// Indices of the columns that are not lists.
-    shown: Vec<usize>,
-}
-
-/// Begins the file.
-pub(super) fn begin<'a>(
-    columns: &'a Columns,
-    out: &'a mut (dyn Write + Send),
-) -> io::Result<Box<dyn RecordWriter + 'a>> {
-    Ok(Box::new(Csv::new(columns, out)?))
-}
-
-impl<W: Write> Csv<W> {
-    fn new(columns: &Columns, out: W) -> io::Result<Self> {
-        let list = columns.list.iter().enumerate();
-        let shown: Vec<usize> =
-            list.filter(|(_, column)| !column.kinds.array).map(|(index, _)| index).collect();
-        let mut writer = csv::Writer::from_writer(out);
-        if !shown.is_empty() {
-            writer.write_record(shown.iter().map(|index| &columns.list[*index].name))?;
-        }
-        Ok(Self { writer, shown })
-    }
-}
-
-impl<W: Write> RecordWriter for Csv<W> {
-    fn push(&mut self, _records: &[RunRecord], rows: &[Row]) -> io::Result<()> {
-        for row in rows {
-            let fields = self.shown.iter().map(|index| match &row[*index] {
-                None => String::new(),
-                Some(Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-            });
-            self.writer.write_record(fields)?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.writer.flush()
     }
 }
 

@@ -1,0 +1,123 @@
+//! The list of claims, and the findings on them.
+
+use std::collections::HashSet;
+
+use record::{ClaimId, Finding, RESULTS_SCHEMA, Results};
+
+use super::{
+    batching,
+    definition::{Claim, Observations, Question},
+    layers,
+    rows::Rows,
+    runs::Runs,
+    timeline, tuning,
+};
+use crate::document::{AssessedClaim, ClaimEffect, KeyFigure, Unit};
+
+/// Every claim, in the order of the report.
+pub static CLAIMS: &[&Claim] = &[
+    &tuning::BAYESIAN_DOMINATES,
+    &layers::CONV_DOMINATES,
+    &layers::HALVED_BY_SMALLER_NETWORK,
+    &layers::DIMINISHING_RETURNS,
+    &batching::BATCHING_MATTERS,
+    &batching::MODEL_DEPENDENT,
+    &timeline::ENERGY_RISES,
+    &timeline::ACCURACY_SLOWS,
+    &timeline::SHUFFLENET_EXCEPTION,
+];
+
+/// Tests every claim on the runs; the content of `results.json`.
+#[must_use]
+pub fn results(runs: &Runs) -> Results {
+    Results {
+        schema: RESULTS_SCHEMA.to_owned(),
+        environment: runs.environment.clone(),
+        claims: findings(&runs.rows),
+    }
+}
+
+/// Tests every claim on the rows, in the order of [`CLAIMS`].
+#[must_use]
+pub fn findings(rows: &Rows) -> Vec<Finding> {
+    let observations = Observations::of(rows);
+    CLAIMS.iter().map(|claim| claim.finding(&observations)).collect()
+}
+
+/// The ids of the claims that answer a question.
+pub(crate) fn claims_on(question: Question) -> Vec<ClaimId> {
+    let claims = CLAIMS.iter().filter(|claim| claim.question == question);
+    claims.map(|claim| claim.id.clone()).collect()
+}
+
+/// A finding with the labels and units of its figures, for a document.
+///
+/// The figures of a claim that is not in [`CLAIMS`] are shown under their keys, without a unit.
+#[must_use]
+pub fn assessed(finding: Finding) -> AssessedClaim {
+    let claim = CLAIMS.iter().find(|claim| claim.id == finding.id);
+    let value_of = |key: &str| {
+        (finding.published.get(key).copied(), finding.measured.get(key).copied().flatten())
+    };
+    let declared = claim.map_or(&[][..], |claim| claim.figures);
+    let mut figures: Vec<KeyFigure> = Vec::new();
+    for figure in declared {
+        let (published, measured) = value_of(figure.key);
+        let (label, unit) = (figure.label.to_owned(), figure.unit);
+        figures.push(KeyFigure { label, unit, published, measured });
+    }
+    let keys: HashSet<&String> = finding.published.keys().chain(finding.measured.keys()).collect();
+    let mut others: Vec<&String> =
+        keys.into_iter().filter(|key| !declared.iter().any(|figure| figure.key == **key)).collect();
+    others.sort_unstable();
+    for key in others {
+        let (published, measured) = value_of(key);
+        figures.push(KeyFigure { label: key.clone(), unit: Unit::None, published, measured });
+    }
+    // A figure without any value says nothing.
+    figures.retain(|figure| figure.published.is_some() || figure.measured.is_some());
+    let effect = finding.evidence.effect.map(|value| ClaimEffect {
+        label: claim.map_or_else(
+            || finding.evidence.effect_name.clone(),
+            |claim| claim.effect.name.to_owned(),
+        ),
+        unit: claim.map_or(Unit::None, |claim| claim.effect.unit),
+        value,
+        interval: finding.evidence.ci95,
+    });
+    AssessedClaim { finding, figures, effect }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::distinct::unique, *};
+
+    #[test]
+    fn ids_and_keys_are_unique() {
+        assert_eq!(unique(CLAIMS.iter().map(|claim| &claim.id)).len(), CLAIMS.len());
+        for claim in CLAIMS {
+            let keys = unique(claim.figures.iter().map(|figure| figure.key));
+            assert_eq!(keys.len(), claim.figures.len(), "{}", claim.id);
+        }
+    }
+
+    #[test]
+    fn a_finding_belongs_to_its_claim_whatever_the_data() {
+        for (finding, claim) in findings(&Rows::default()).iter().zip(CLAIMS) {
+            assert_eq!((&finding.id, finding.statement.as_str()), (&claim.id, claim.statement));
+            assert_eq!(finding.verdict, record::Verdict::Inconclusive, "no data decide nothing");
+        }
+    }
+
+    #[test]
+    fn figures_of_an_unknown_claim_are_shown_under_their_keys() {
+        let mut finding = findings(&Rows::default()).remove(0);
+        finding.id = ClaimId::new("of-another-program");
+        finding.published = [("energy_j".to_owned(), 5.0)].into();
+        let found = assessed(finding);
+        assert_eq!(
+            (found.figures[0].label.as_str(), found.figures[0].unit),
+            ("energy_j", Unit::None)
+        );
+    }
+}
