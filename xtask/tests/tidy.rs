@@ -153,3 +153,30 @@ fn links_between_files_lead_somewhere() {
     }
     assert!(broken.is_empty(), "links to files that do not exist:\n{}", broken.join("\n"));
 }
+
+/// A package that includes a file from outside its folder would not compile once it is published.
+#[test]
+fn included_files_are_in_their_package() {
+    for (path, text) in sources() {
+        let mut folder = path.parent().unwrap();
+        while !folder.join("Cargo.toml").exists() {
+            folder = folder.parent().unwrap();
+        }
+        let depth = path.parent().unwrap().strip_prefix(folder).unwrap().components().count();
+        for part in text.split("include_").skip(1) {
+            let Some(included) = part
+                .strip_prefix("str!(\"")
+                .or_else(|| part.strip_prefix("bytes!(\""))
+                .and_then(|rest| rest.split('"').next())
+            else {
+                continue;
+            };
+            let ups = included.split('/').filter(|&name| name == "..").count();
+            assert!(
+                ups <= depth || path.starts_with(root().join("xtask")),
+                "{} includes {included}",
+                path.display()
+            );
+        }
+    }
+}
