@@ -180,3 +180,15 @@ fn included_files_are_in_their_package() {
         }
     }
 }
+
+#[test]
+fn files_that_the_architecture_names_exist() {
+    let files: Vec<String> = sources().iter().map(|(path, _)| path.display().to_string()).collect();
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for name in text.split('`').filter(|part| part.ends_with(".rs") && !part.contains("NAME")) {
+            let found = files.iter().any(|file| file.ends_with(&format!("/{name}")));
+            assert!(found, "{page} names {name}, which is not in the repository");
+        }
+    }
+}
