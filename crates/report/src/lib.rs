@@ -47,3 +47,5 @@ pub use crate::{
     },
     raw_study::{EffectShare, OurEffect, PublishedTerm, RawStudy, RawStudyError, effect_shares},
 };
+/// The types of records and energies in this crate's functions, so that one dependency is enough.
+pub use record::{ClaimId, Energy, Evidence, Finding, Joules, Origin, Results, RunRecord, Verdict};

@@ -1,4 +1,4 @@
-//! How large a difference is.
+//! Effect sizes of a difference between two samples.
 
 use super::{
     Interval, StatsError,
@@ -55,19 +55,6 @@ pub fn cliffs_delta(a: &[f64], b: &[f64], confidence: f64) -> Result<EffectSize,
         Interval { low: around.low.max(-1.0), high: around.high.min(1.0), confidence }
     };
     Ok(EffectSize { value: delta, interval })
-}
-
-/// Vargha and Delaney's A₁₂ (2000): P(a > b) + P(a = b) / 2, in [0, 1]; `(δ + 1) / 2` with its
-/// interval.
-///
-/// # Errors
-///
-/// As [`cliffs_delta`].
-pub fn vargha_delaney(a: &[f64], b: &[f64], confidence: f64) -> Result<EffectSize, StatsError> {
-    let EffectSize { value, interval } = cliffs_delta(a, b, confidence)?;
-    let scale = |delta: f64| (delta + 1.0) / 2.0;
-    let interval = Interval { low: scale(interval.low), high: scale(interval.high), confidence };
-    Ok(EffectSize { value: scale(value), interval })
 }
 
 /// Cohen's d: the difference of the means, a less b, in pooled standard deviations.

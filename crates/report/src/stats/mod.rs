@@ -1,12 +1,11 @@
-//! Statistics, usable alone: slices in, values out; too little or unfit data is an error, never a
-//! NaN.
+//! Statistics on slices, which can be used alone. Too few or unfit data are an error, never a NaN.
 //!
-//! Every function names its source and is tested against values of R's, SciPy's or statsmodels'
-//! counterpart. P-values are two-sided. A confidence is a share, such as 0.95. Reading order: what a
-//! sample looks like ([`describe`], [`Bootstrap`]), what factors do to it ([`anova`],
-//! [`marginal_means`]), which samples differ and by how much ([`compare`] and its parts,
-//! [`tukey_hsd`]), trends ([`linear_regression`], [`theil_sen`]), and when not to believe any of it
-//! ([`intraclass_correlation`], [`drift`], [`Caution`], [`screen`]).
+//! Every function names its source and is tested against values from R, SciPy or statsmodels.
+//! P-values are two-sided. A confidence is a share, such as 0.95. Suggested reading order: the
+//! description of a sample ([`describe`], [`Bootstrap`]), the effects of factors ([`anova`],
+//! [`marginal_means`]), comparisons of samples ([`compare`] and its parts, [`tukey_hsd`]), trends
+//! ([`linear_regression`], [`theil_sen`]), and warnings about a design ([`intraclass_correlation`],
+//! [`drift`], [`Caution`], [`screen`]).
 
 mod anova;
 mod bootstrap;
@@ -37,7 +36,6 @@ mod screen;
 mod spread;
 mod survival;
 mod t_test;
-mod trend;
 
 pub use self::{
     anova::{Anova, AnovaTerm, EffectIntervals, Effects, Residual, SumsOfSquares, anova, anova_of},
@@ -53,12 +51,12 @@ pub use self::{
         intraclass_correlation_within,
     },
     describe::{Description, describe, mean, median, quantile, standard_deviation, variance},
-    effect::{EffectSize, cliffs_delta, cohens_d, hedges_g, vargha_delaney},
+    effect::{EffectSize, cliffs_delta, cohens_d, hedges_g},
     error::StatsError,
     factor::Factor,
     interval::Interval,
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
-    multiple::{benjamini_hochberg, holm},
+    multiple::holm,
     normality::{ShapiroWilk, shapiro_wilk},
     posthoc::{
         PairComparison, dunn, games_howell, studentized_range_quantile, studentized_range_sf,
@@ -66,14 +64,13 @@ pub use self::{
     },
     power::{t_test_power, t_test_sample_size},
     rank::{
-        Friedman, Kendall, KruskalWallis, MeanRanks, PValue, RankTest, Slope, Spearman, Zeros,
-        friedman, kendall, kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, spearman,
-        theil_sen, theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
+        Friedman, KruskalWallis, MeanRanks, PValue, RankTest, Slope, Spearman, Zeros, friedman,
+        kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, spearman, theil_sen,
+        theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
     regression::{Coefficient, LinearFit, Prediction, linear_regression},
     screen::screen,
     spread::{Center, FTest, levene},
     survival::{SurvivalStep, kaplan_meier},
     t_test::{TTest, one_sample_t, paired_t, welch_t},
-    trend::{ExponentialTrend, Joint, SegmentedTrend, exponential_trend, segmented_trend},
 };

@@ -1,10 +1,10 @@
-//! Adjusting p-values for how many there are.
+//! Adjustment of p-values for multiple tests.
 
 use super::{StatsError, error::check_finite};
 
-/// Adjusts so that the chance of any false rejection stays below the level (Holm 1979).
+/// Adjusts p-values so that the probability of any false rejection stays below the level (Holm 1979).
 ///
-/// In the order given; each is at least as large as before and at most 1. No values give none.
+/// The result has the order of `p`; no value gets smaller, and none exceeds 1.
 ///
 /// # Errors
 ///
@@ -16,25 +16,6 @@ pub fn holm(p: &[f64]) -> Result<Vec<f64>, StatsError> {
     for (rank, at) in order.iter().enumerate() {
         largest = largest.max(p[*at] * (p.len() - rank) as f64);
         adjusted[*at] = largest.min(1.0);
-    }
-    Ok(adjusted)
-}
-
-/// Adjusts so that the expected share of false rejections stays below the level (Benjamini and
-/// Hochberg 1995).
-///
-/// In the order given. No values give none.
-///
-/// # Errors
-///
-/// If a p-value is not in [0, 1].
-pub fn benjamini_hochberg(p: &[f64]) -> Result<Vec<f64>, StatsError> {
-    let order = ascending(p)?;
-    let mut adjusted = vec![0.0; p.len()];
-    let mut smallest: f64 = 1.0;
-    for (rank, at) in order.iter().enumerate().rev() {
-        smallest = smallest.min(p[*at] * (p.len() as f64 / (rank + 1) as f64));
-        adjusted[*at] = smallest;
     }
     Ok(adjusted)
 }

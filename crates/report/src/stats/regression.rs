@@ -186,12 +186,6 @@ impl LinearFit {
             .collect())
     }
 
-    /// `Σ c b` of the coefficients with its standard error.
-    pub(super) fn combination(&self, c: &[f64]) -> Coefficient {
-        let estimate = c.iter().zip(&self.coefficients).map(|(c, b)| c * b.estimate).sum();
-        Coefficient::new(estimate, self.residual_sd * self.quadratic(c, c).sqrt(), self.df)
-    }
-
     /// `a' (X'X)⁻¹ b`.
     fn quadratic(&self, a: &[f64], b: &[f64]) -> f64 {
         let rows = self.inverse.chunks(self.coefficients.len());

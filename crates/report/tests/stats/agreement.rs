@@ -127,10 +127,6 @@ fn rank_correlations_and_slopes() {
         let found = stats::spearman(&numbers(&input["x"]), &numbers(&input["y"])).unwrap();
         json!({ "rho": found.rho, "p": found.p })
     });
-    agree("kendall", 1e-11, |input| {
-        let found = stats::kendall(&numbers(&input["x"]), &numbers(&input["y"])).unwrap();
-        json!({ "tau": found.tau, "p": found.p })
-    });
     agree("theil_sen", 1e-12, |input| {
         let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
         let found = stats::theil_sen_within(&x, &y, number(&input["confidence"])).unwrap();
@@ -145,7 +141,7 @@ fn rank_correlations_and_slopes() {
 fn adjusted_p_values() {
     agree("adjust", 1e-14, |input| {
         let p = numbers(&input["p"]);
-        json!({ "holm": stats::holm(&p).unwrap(), "bh": stats::benjamini_hochberg(&p).unwrap() })
+        json!({ "holm": stats::holm(&p).unwrap() })
     });
 }
 
@@ -228,33 +224,6 @@ fn linear_regression() {
             found["robust"] = json!({ "se": of(|row| row.se), "p": of(|row| row.p) });
         }
         found
-    });
-}
-
-#[test]
-fn trends() {
-    let coefficient = |coefficient: &stats::Coefficient| {
-        json!([coefficient.estimate, coefficient.se, coefficient.p])
-    };
-    agree("segmented_trend", 1e-9, |input| {
-        let joint = match input["joint"].as_str() {
-            Some("free") => stats::Joint::Free,
-            _ => stats::Joint::Continuous,
-        };
-        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
-        let found = stats::segmented_trend(&x, &y, number(&input["at"]), joint).unwrap();
-        json!({
-            "before": coefficient(&found.before), "after": coefficient(&found.after),
-            "change": coefficient(&found.change), "jump": found.jump.as_ref().map(coefficient),
-        })
-    });
-    agree("exponential_trend", 1e-9, |input| {
-        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
-        let found = stats::exponential_trend(&x, &y, 0.95).unwrap();
-        json!({
-            "factor": found.factor, "low": found.interval.low, "high": found.interval.high,
-            "p": found.p,
-        })
     });
 }
 

@@ -9,7 +9,7 @@ mod theil_sen;
 mod wilcoxon;
 
 pub use self::{
-    correlation::{Kendall, Spearman, kendall, spearman},
+    correlation::{Spearman, spearman},
     friedman::{Friedman, friedman},
     kruskal_wallis::{KruskalWallis, kruskal_wallis},
     mann_whitney::{mann_whitney, mann_whitney_by},
