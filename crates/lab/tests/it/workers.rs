@@ -5,6 +5,7 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -53,6 +54,19 @@ fn outcomes(folder: &Path, out: &str) -> BTreeMap<RunId, Outcome> {
     outcomes
 }
 
+/// The outcomes of the study in one process, computed once for all tests.
+fn outcomes_of_one_process() -> &'static BTreeMap<RunId, Outcome> {
+    static OUTCOMES: OnceLock<BTreeMap<RunId, Outcome>> = OnceLock::new();
+    OUTCOMES.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let profile = profile(folder);
+        let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
+        assert!(alone.status.success(), "{}", stderr(&alone));
+        outcomes(folder, "alone")
+    })
+}
+
 fn start(folder: &Path, profile: &str, out: &str) -> Child {
     let mut command: Command =
         wattlab(folder, &["reproduce", "--profile", profile, "--out", out, "--workers", "2"]);
@@ -99,14 +113,11 @@ fn two_workers_give_the_same_outcomes_as_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let profile = profile(folder);
-    let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
-    assert!(alone.status.success(), "{}", stderr(&alone));
-
     // Two workers, with metrics.
     let args = ["reproduce", "--profile", &profile, "--out", "two", "--workers", "2"];
     let two = run(folder, &[&args[..], &["--metrics", "two.prom"]].concat());
     assert!(two.status.success(), "{}", stderr(&two));
-    assert_eq!(outcomes(folder, "alone"), outcomes(folder, "two"));
+    assert_eq!(*outcomes_of_one_process(), outcomes(folder, "two"));
     let found = records(folder, "two");
     let mut cpus = Vec::new();
     for record in &found {
@@ -155,9 +166,7 @@ fn the_run_of_a_killed_worker_is_done_by_another_one() {
     let ended = study.wait().unwrap();
     let log = fs::read_to_string(folder.join("hurt.log")).unwrap();
     assert!(ended.success(), "{log}");
-    let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
-    assert!(alone.status.success(), "{}", stderr(&alone));
-    assert_eq!(outcomes(folder, "alone"), outcomes(folder, "hurt"));
+    assert_eq!(*outcomes_of_one_process(), outcomes(folder, "hurt"));
     let status = run(folder, &["status", "hurt"]);
     assert!(String::from_utf8_lossy(&status.stdout).starts_with("finished: "), "{status:?}");
 }
@@ -199,9 +208,7 @@ fn an_interruption_keeps_finished_runs() {
     let last = run(folder, &["reproduce", "--profile", &profile, "--out", "cut"]);
     assert!(last.status.success(), "{}", stderr(&last));
     assert!(left == 0 || stderr(&last).contains("added to the journal"), "{}", stderr(&last));
-    let alone = run(folder, &["reproduce", "--profile", &profile, "--out", "alone"]);
-    assert!(alone.status.success(), "{}", stderr(&alone));
-    assert_eq!(outcomes(folder, "alone"), outcomes(folder, "cut"));
+    assert_eq!(*outcomes_of_one_process(), outcomes(folder, "cut"));
     assert!(records(folder, "cut").len() > journaled);
 }
 
