@@ -9,7 +9,7 @@ use crate::images::PhotographsError;
 
 /// Names of every data set, embedded ones first.
 #[must_use]
-pub fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let all = embedded_names().into_iter().chain(Manifest::names());
     all.map(str::to_owned).collect()
 }
@@ -28,7 +28,7 @@ pub(crate) fn embedded_of_same_shape(name: &str) -> Option<&'static str> {
 /// Where data sets are fetched to and looked for: `$XDG_CACHE_HOME/wattlab`, or
 /// `~/.cache/wattlab`.
 #[must_use]
-pub fn default_folder() -> Option<PathBuf> {
+pub(crate) fn default_folder() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     Some(cache?.join("wattlab"))
@@ -57,7 +57,7 @@ impl DataFolder {
     /// # Errors
     ///
     /// If there is no folder of data sets, or none of that name in it.
-    pub fn photographs(&self, name: &str) -> Result<PathBuf, PhotographsError> {
+    pub(crate) fn photographs(&self, name: &str) -> Result<PathBuf, PhotographsError> {
         let path = self.folder.as_ref().map(|it| it.join(name));
         let missing = || PhotographsError::Missing {
             name: name.to_owned(),
@@ -71,7 +71,7 @@ impl DataFolder {
     /// # Errors
     ///
     /// If they are not there, damaged, or too few.
-    pub fn load(&mut self, spec: &DataSpec) -> Result<Rc<Dataset>, DataError> {
+    pub(crate) fn load(&mut self, spec: &DataSpec) -> Result<Rc<Dataset>, DataError> {
         if let Some((_, data)) = self.loaded.iter().find(|(it, _)| it == spec) {
             return Ok(Rc::clone(data));
         }

@@ -35,7 +35,7 @@ impl IsolationConfig {
     /// The limit for the load of other processes, as a share of the processors; `None` for no limit.
     /// `seen`: whether a sensor measures that load.
     #[must_use]
-    pub fn outside_load_limit(&self, seen: bool) -> Option<f64> {
+    pub(crate) fn outside_load_limit(&self, seen: bool) -> Option<f64> {
         self.max_outside_load.or(seen.then_some(OUTSIDE_LOAD))
     }
 

@@ -189,7 +189,7 @@ impl Profile {
     /// # Errors
     ///
     /// If there is no data set of this name.
-    pub fn use_data(&mut self, name: &str) -> Result<(), ConfigError> {
+    pub(crate) fn use_data(&mut self, name: &str) -> Result<(), ConfigError> {
         let replace = |sets: &mut Vec<DataSpec>| {
             sets.truncate(1);
             sets.iter_mut().for_each(|data| name.clone_into(&mut data.name));

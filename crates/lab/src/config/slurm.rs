@@ -71,7 +71,7 @@ impl Default for SlurmConfig {
 impl SlurmConfig {
     /// The options of a job, without `#SBATCH`.
     #[must_use]
-    pub fn options(&self) -> Vec<String> {
+    pub(crate) fn options(&self) -> Vec<String> {
         let text = |name: &str, value: &Option<String>| {
             value.as_ref().map(|value| format!("--{name}={value}"))
         };

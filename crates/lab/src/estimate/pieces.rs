@@ -96,7 +96,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The time to load a network before each run. If an experiment's networks do not all fit into
-    /// memory, each run builds its network anew.
+    /// memory, each run builds its network again.
     pub(super) fn load(
         &mut self,
         spec: &RunSpec,

@@ -34,31 +34,31 @@ pub use self::files::FolderError;
 use self::files::{fail, read_if_there};
 pub(super) use self::files::{names, read, remove, write};
 
-use super::Assignment;
+use super::assignment::Assignment;
 use crate::{config::IsolationConfig, sensing::Sensing};
 
 /// The settings of all workers: `settings.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WorkerSettings {
+pub(crate) struct WorkerSettings {
     /// Folder with the files of the data sets; `None` for embedded data sets only.
-    pub data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
     /// Which sensors to read, and what to estimate.
     pub(crate) sensing: Sensing,
     /// Device that networks run on: `cpu`, `cuda:0`, ….
     #[serde(default = "cpu")]
-    pub device: String,
+    pub(crate) device: String,
     /// Whether energy may only be measured, not estimated.
     #[serde(default)]
-    pub measured: bool,
+    pub(crate) measured: bool,
     /// How runs are kept from disturbing each other.
-    pub isolation: IsolationConfig,
+    pub(crate) isolation: IsolationConfig,
     /// Whether other runs may be done on the machine of a worker at the same time.
-    pub together: bool,
+    pub(crate) together: bool,
     /// How many runs a worker does before it ends; `None` for no limit.
-    pub runs: Option<u32>,
+    pub(crate) runs: Option<u32>,
     /// How long a worker waits for another run before it ends, in seconds.
-    pub linger_s: f64,
+    pub(crate) linger_s: f64,
 }
 
 fn cpu() -> String {
@@ -82,31 +82,31 @@ impl WorkerSettings {
 /// Why a run failed: `failed/<id>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunFailure {
+pub(crate) struct RunFailure {
     /// The run.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// The worker that did it.
-    pub worker: String,
+    pub(crate) worker: String,
     /// Host name of the worker's machine.
-    pub host: String,
+    pub(crate) host: String,
     /// The error message.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// A run that a worker has begun.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TakenRun {
+pub(crate) struct TakenRun {
     /// The worker.
-    pub worker: String,
+    pub(crate) worker: String,
     /// Name of the file, which begins with the number of the run in the order.
-    pub name: String,
+    pub(crate) name: String,
     /// The run.
-    pub run: Assignment,
+    pub(crate) run: Assignment,
 }
 
 /// A work folder; see the module's documentation.
 #[derive(Clone, Debug)]
-pub struct WorkFolder {
+pub(crate) struct WorkFolder {
     path: PathBuf,
 }
 
@@ -118,7 +118,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be created.
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
         for folder in FOLDERS {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(fail("create", &folder))?;
@@ -129,13 +129,13 @@ impl WorkFolder {
 
     /// The absolute path of the folder.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Path of the log of a worker.
     #[must_use]
-    pub fn log(&self, worker: &str) -> PathBuf {
+    pub(crate) fn log(&self, worker: &str) -> PathBuf {
         self.path.join("logs").join(format!("{worker}.log"))
     }
 
@@ -144,7 +144,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn write_settings(&self, settings: &WorkerSettings) -> Result<(), FolderError> {
+    pub(crate) fn write_settings(&self, settings: &WorkerSettings) -> Result<(), FolderError> {
         write(&self.path.join("settings.json"), settings)
     }
 
@@ -153,7 +153,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the file does not exist, is damaged, or holds a number that is out of range.
-    pub fn settings(&self) -> Result<WorkerSettings, FolderError> {
+    pub(crate) fn settings(&self) -> Result<WorkerSettings, FolderError> {
         let path = self.path.join("settings.json");
         let settings: WorkerSettings = read(&path)?;
         match settings.check() {
@@ -167,7 +167,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn close(&self, closed: bool) -> Result<(), FolderError> {
+    pub(crate) fn close(&self, closed: bool) -> Result<(), FolderError> {
         let path = self.path.join("closed");
         if closed {
             return fs::write(&path, b"").map_err(fail("write", &path));
@@ -177,7 +177,7 @@ impl WorkFolder {
 
     /// Whether no more runs will come.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.path.join("closed").exists()
     }
 
@@ -186,7 +186,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn enqueue(&self, order: u64, run: &Assignment) -> Result<(), FolderError> {
+    pub(crate) fn enqueue(&self, order: u64, run: &Assignment) -> Result<(), FolderError> {
         let name = format!("{order:010}-{}.json", run.spec.id());
         write(&self.path.join("todo").join(name), run)
     }
@@ -196,7 +196,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read or a file is damaged.
-    pub fn queued(&self) -> Result<Vec<(String, Assignment)>, FolderError> {
+    pub(crate) fn queued(&self) -> Result<Vec<(String, Assignment)>, FolderError> {
         let mut found = Vec::new();
         for name in names(&self.path.join("todo"))? {
             // `None` if a worker has begun it since the files were listed.
@@ -212,7 +212,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn queued_count(&self) -> Result<usize, FolderError> {
+    pub(crate) fn queued_count(&self) -> Result<usize, FolderError> {
         Ok(names(&self.path.join("todo"))?.len())
     }
 
@@ -221,7 +221,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn next_order(&self) -> Result<u64, FolderError> {
+    pub(crate) fn next_order(&self) -> Result<u64, FolderError> {
         let mut all = names(&self.path.join("todo"))?;
         all.extend(self.taken()?.into_iter().map(|taken| taken.name));
         let orders = all.iter().filter_map(|name| name.split('-').next()?.parse::<u64>().ok());
@@ -233,7 +233,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn run_counts(path: &Path) -> Result<(usize, usize), FolderError> {
+    pub(crate) fn run_counts(path: &Path) -> Result<(usize, usize), FolderError> {
         let folder = Self { path: path.to_owned() };
         let taken = if path.join("taken").is_dir() { folder.taken()?.len() } else { 0 };
         Ok((folder.queued_count()?, taken))
@@ -244,7 +244,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If a file cannot be read or removed.
-    pub fn withdraw(&self, keep: impl Fn(&Assignment) -> bool) -> Result<(), FolderError> {
+    pub(crate) fn withdraw(&self, keep: impl Fn(&Assignment) -> bool) -> Result<(), FolderError> {
         for (name, run) in self.queued()? {
             if !keep(&run) {
                 remove(&self.path.join("todo").join(name))?;
@@ -258,7 +258,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn register(&self, worker: &str) -> Result<File, FolderError> {
+    pub(crate) fn register(&self, worker: &str) -> Result<File, FolderError> {
         let folder = self.path.join("taken").join(worker);
         fs::create_dir_all(&folder).map_err(fail("create", &folder))?;
         let path = folder.join("alive");
@@ -270,7 +270,7 @@ impl WorkFolder {
 
     /// Whether the process of a worker on this machine is alive.
     #[must_use]
-    pub fn is_alive(&self, worker: &str) -> bool {
+    pub(crate) fn is_alive(&self, worker: &str) -> bool {
         let path = self.path.join("taken").join(worker).join("alive");
         File::open(path)
             .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
@@ -281,7 +281,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read or written, or the run's file is damaged.
-    pub fn take(&self, worker: &str) -> Result<Option<TakenRun>, FolderError> {
+    pub(crate) fn take(&self, worker: &str) -> Result<Option<TakenRun>, FolderError> {
         for name in names(&self.path.join("todo"))? {
             let (from, to) = (self.path.join("todo").join(&name), self.begun(worker, &name));
             match fs::rename(&from, &to) {
@@ -310,7 +310,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn taken(&self) -> Result<Vec<TakenRun>, FolderError> {
+    pub(crate) fn taken(&self) -> Result<Vec<TakenRun>, FolderError> {
         let mut found = Vec::new();
         for worker in self.workers()? {
             let folder = self.path.join("taken").join(&worker);
@@ -328,7 +328,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub fn workers(&self) -> Result<Vec<String>, FolderError> {
+    pub(crate) fn workers(&self) -> Result<Vec<String>, FolderError> {
         let path = self.path.join("taken");
         let mut workers = Vec::new();
         for entry in fs::read_dir(&path).map_err(fail("list", &path))? {
@@ -343,7 +343,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn give_back(&self, taken: &TakenRun, lost: bool) -> Result<(), FolderError> {
+    pub(crate) fn give_back(&self, taken: &TakenRun, lost: bool) -> Result<(), FolderError> {
         let id = taken.run.spec.id();
         let begun = self.begun(&taken.worker, &taken.name);
         if self.path.join("done").join(format!("{id}.json")).exists() {
@@ -369,7 +369,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the record cannot be written. The run then still belongs to the worker.
-    pub fn deliver(&self, taken: &TakenRun, record: &RunRecord) -> Result<(), FolderError> {
+    pub(crate) fn deliver(&self, taken: &TakenRun, record: &RunRecord) -> Result<(), FolderError> {
         write(&self.path.join("done").join(format!("{}.json", record.id)), record)?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
@@ -379,7 +379,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If the report cannot be written.
-    pub fn report_failure(
+    pub(crate) fn report_failure(
         &self,
         taken: &TakenRun,
         host: &str,
@@ -397,7 +397,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If it cannot be removed, for example because the worker still has a run.
-    pub fn unregister(&self, worker: &str) -> Result<(), FolderError> {
+    pub(crate) fn unregister(&self, worker: &str) -> Result<(), FolderError> {
         let folder = self.path.join("taken").join(worker);
         remove(&folder.join("alive"))?;
         match fs::remove_dir(&folder) {
@@ -413,7 +413,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If a record cannot be read, is damaged, or has an id that does not belong to its spec.
-    pub fn finished(&self) -> Result<Vec<RunRecord>, FolderError> {
+    pub(crate) fn finished(&self) -> Result<Vec<RunRecord>, FolderError> {
         let folder = self.path.join("done");
         let mut found: Vec<(f64, RunRecord)> = Vec::new();
         for name in names(&folder)? {
@@ -439,7 +439,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If a file cannot be removed.
-    pub fn acknowledge(&self, id: &RunId) -> Result<(), FolderError> {
+    pub(crate) fn acknowledge(&self, id: &RunId) -> Result<(), FolderError> {
         let end = format!("-{id}.json");
         let taken = self.workers()?.into_iter().map(|worker| self.path.join("taken").join(worker));
         for folder in taken.chain([self.path.join("todo")]) {
@@ -455,7 +455,7 @@ impl WorkFolder {
     /// # Errors
     ///
     /// If a report cannot be read or removed.
-    pub fn take_failures(&self) -> Result<Vec<RunFailure>, FolderError> {
+    pub(crate) fn take_failures(&self) -> Result<Vec<RunFailure>, FolderError> {
         let folder = self.path.join("failed");
         let mut found = Vec::new();
         for name in names(&folder)? {

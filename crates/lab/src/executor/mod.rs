@@ -3,40 +3,30 @@
 //! The driver gives an executor the specs of runs and gets their records back. Workers outside of this
 //! process all use the same protocol: files in a [`WorkFolder`].
 
+mod assignment;
 mod folder;
 mod in_process;
 mod processes;
 mod processors;
-pub mod slurm;
+pub(crate) mod slurm;
 
 use std::{
     collections::{BTreeSet, VecDeque},
     path::PathBuf,
 };
 
-use record::{RunId, RunRecord, RunSpec, SpanEnergy};
+use record::{RunId, RunRecord, RunSpec};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    folder::{FolderError, RunFailure, TakenRun, WorkFolder, WorkerSettings},
-    in_process::InProcess,
+    assignment::Assignment, folder::FolderError, in_process::InProcess, slurm::SlurmError,
+};
+pub(crate) use self::{
+    folder::{RunFailure, TakenRun, WorkFolder, WorkerSettings},
     processes::{WorkerProcesses, WorkerResources},
     processors::{allowed, pin, shares},
 };
 use crate::work::RunError;
-
-/// A run that an executor has to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assignment {
-    /// What to do.
-    pub spec: RunSpec,
-    /// The energy of choosing this run; `None` if it was not measured.
-    pub plan: Option<SpanEnergy>,
-    /// How often a worker was lost while it did this run.
-    #[serde(default)]
-    pub lost: u32,
-}
 
 /// What an executor reports.
 #[derive(Debug)]

@@ -28,11 +28,11 @@ const TRIES: u32 = 3;
 
 /// The processors and the GPU of one worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkerResources {
+pub(crate) struct WorkerResources {
     /// Numbers of the processors it runs on; empty for all.
-    pub cpus: Vec<usize>,
+    pub(crate) cpus: Vec<usize>,
     /// UUID of its GPU; an empty text hides all GPUs from it, `None` hides none.
-    pub gpu: Option<String>,
+    pub(crate) gpu: Option<String>,
 }
 
 /// Does runs in worker processes on this machine.
@@ -40,7 +40,7 @@ pub struct WorkerResources {
 /// Each worker gets one run at a time, so that runs begin in the order in which they were submitted. If
 /// this process dies, the workers finish their runs, leave the records in the work folder and end.
 #[derive(Debug)]
-pub struct WorkerProcesses {
+pub(crate) struct WorkerProcesses {
     folder: WorkFolder,
     program: PathBuf,
     workers: Vec<WorkerProcess>,
@@ -83,7 +83,7 @@ impl WorkerProcesses {
     /// # Errors
     ///
     /// If a worker cannot be started or the folder cannot be used.
-    pub fn start(
+    pub(crate) fn start(
         folder: WorkFolder,
         program: PathBuf,
         resources: Vec<WorkerResources>,

@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// # Errors
 ///
 /// If the operating system does not say.
-pub fn allowed() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
 }
@@ -19,7 +19,7 @@ pub fn allowed() -> io::Result<Vec<usize>> {
 /// # Errors
 ///
 /// If none of the processors exists or may be used.
-pub fn pin(cpus: &[usize]) -> io::Result<()> {
+pub(crate) fn pin(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
         set.set(cpu);
@@ -31,7 +31,7 @@ pub fn pin(cpus: &[usize]) -> io::Result<()> {
 /// if there are enough cores, and the cores of a package are neighbors. `None` if there are fewer
 /// processors than workers, or no workers.
 #[must_use]
-pub fn shares(cpus: &[usize], workers: usize, sysfs: &Path) -> Option<Vec<Vec<usize>>> {
+pub(crate) fn shares(cpus: &[usize], workers: usize, sysfs: &Path) -> Option<Vec<Vec<usize>>> {
     // Processors by package and core.
     let mut cores: Vec<((u64, u64), Vec<usize>)> = Vec::new();
     for &cpu in &cpus.iter().copied().collect::<BTreeSet<_>>() {

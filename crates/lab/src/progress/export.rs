@@ -83,8 +83,7 @@ fn metrics(status: &StudyStatus) -> Vec<Metric> {
 }
 
 /// The metrics in the OpenMetrics 1.0.0 format, for a textfile collector or a scrape.
-#[must_use]
-pub fn open_metrics(status: &StudyStatus) -> String {
+pub(super) fn open_metrics(status: &StudyStatus) -> String {
     let mut text = String::new();
     for metric in metrics(status) {
         let Metric { name, unit, help, counter, points } = metric;

@@ -13,10 +13,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{Energy, RunRecord};
 
-pub use self::{
-    export::open_metrics,
-    status::{ExperimentStatus, STATUS_SCHEMA, Start, StudyState, StudyStatus},
-};
+use self::export::open_metrics;
+pub use self::status::{ExperimentStatus, STATUS_SCHEMA, Start, StudyState, StudyStatus};
 pub(crate) use crate::output::{human, line};
 use crate::{driver::Observer, executor::RunCounts, experiment::title};
 
@@ -137,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// What stands behind a bar: ` 3 min 0 s left in all, 120 J estimated, 2 running, 5 queued`.
+    /// The text behind a bar: ` 3 min 0 s left in all, 120 J estimated, 2 running, 5 queued`.
     fn message(&self, row: &Row, left: Option<Duration>) -> String {
         let mut words = Vec::new();
         if let Some(left) = left.filter(|_| row.done < row.start.total && self.ended > 0) {

@@ -39,7 +39,7 @@ impl Worker {
 
     /// Runs networks on a device, which records name.
     #[must_use]
-    pub fn on(mut self, device: Device) -> Self {
+    pub(crate) fn on(mut self, device: Device) -> Self {
         self.environment.machine.device = match device.about() {
             Some(about) => format!("{} ({about})", device.name()),
             None => device.name().to_owned(),
@@ -54,7 +54,7 @@ impl Worker {
     /// # Errors
     ///
     /// If sensors would measure other runs, too, and the profile does not allow it.
-    pub fn isolated(
+    pub(crate) fn isolated(
         mut self,
         config: IsolationConfig,
         together: bool,
@@ -66,7 +66,7 @@ impl Worker {
 
     /// Sets the worker's name in records and the processors to which it is pinned.
     #[must_use]
-    pub fn named(mut self, name: &str, cpus: &[usize]) -> Self {
+    pub(crate) fn named(mut self, name: &str, cpus: &[usize]) -> Self {
         self.context.isolation.name(name, cpus);
         self
     }
@@ -76,7 +76,7 @@ impl Worker {
     /// # Errors
     ///
     /// If images are missing or damaged, or a network cannot take them.
-    pub fn prepare(&mut self, spec: &RunSpec) -> Result<(), RunError> {
+    pub(crate) fn prepare(&mut self, spec: &RunSpec) -> Result<(), RunError> {
         match &spec.task {
             Task::Train(task) => {
                 let data = self.context.data.load(&task.data)?;
@@ -98,7 +98,7 @@ impl Worker {
     /// # Errors
     ///
     /// If it cannot be finished, or on interruption.
-    pub fn run(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+    pub(crate) fn run(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
         let mut discarded: Vec<SpanEnergy> = Vec::new();
         loop {
             self.context.isolation.rest(&self.context.interrupt)?;
@@ -120,13 +120,13 @@ impl Worker {
 
     /// The rest before each run.
     #[must_use]
-    pub fn rest(&self) -> std::time::Duration {
+    pub(crate) fn rest(&self) -> std::time::Duration {
         self.context.isolation.resting()
     }
 
     /// Whether vision networks with this many parameters in all are kept from run to run.
     #[must_use]
-    pub fn keeps(parameters: usize) -> bool {
+    pub(crate) fn keeps(parameters: usize) -> bool {
         parameters <= KEPT_PARAMETERS
     }
 
@@ -135,7 +135,7 @@ impl Worker {
     /// # Errors
     ///
     /// If it cannot be finished, or on interruption.
-    pub fn trial(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
+    pub(crate) fn trial(&mut self, spec: &RunSpec) -> Result<RunRecord, RunError> {
         self.once(spec).map(|(record, _)| record)
     }
 

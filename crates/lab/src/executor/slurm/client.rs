@@ -58,17 +58,17 @@ pub enum SlurmError {
 
 /// The state of a task of a job array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArrayTaskState {
+pub(crate) struct ArrayTaskState {
     /// Slurm's name of the state: `PENDING`, `RUNNING`, `NODE_FAIL`, ….
-    pub state: String,
+    pub(crate) state: String,
     /// Slurm's reason for the state; empty if there is none.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl ArrayTaskState {
     /// Whether the task is running or can still run.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         // sacct prints `CANCELLED by 0`.
         let name = self.state.split_whitespace().next().unwrap_or_default();
         matches!(
@@ -92,19 +92,19 @@ impl ArrayTaskState {
 
     /// Whether the task has not started yet.
     #[must_use]
-    pub fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.state == "PENDING" || self.state == "CONFIGURING"
     }
 
     /// Whether the task ended without an error.
     #[must_use]
-    pub fn is_completed(&self) -> bool {
+    pub(crate) fn is_completed(&self) -> bool {
         self.state == "COMPLETED"
     }
 
     /// The state as a text for people.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self.reason.as_str() {
             "" | "None" => format!("Slurm reports {}", self.state),
             reason => format!("Slurm reports {} ({reason})", self.state),
@@ -113,7 +113,7 @@ impl ArrayTaskState {
 }
 
 /// A task of a job array: the number of the job and the number of the task in it.
-pub type ArrayTask = (u64, u32);
+pub(crate) type ArrayTask = (u64, u32);
 
 /// Parts of error messages after which a command can be tried again: the controller is unreachable, or
 /// the user has as many jobs as allowed.

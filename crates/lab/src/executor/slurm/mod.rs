@@ -20,7 +20,8 @@ use std::{
 use record::{RunId, RunRecord, RunSpec};
 use serde::{Deserialize, Serialize};
 
-pub use self::client::{ArrayTask, ArrayTaskState, SlurmError};
+pub use self::client::SlurmError;
+pub(crate) use self::client::{ArrayTask, ArrayTaskState};
 use super::{
     Assignment, Event, ExecuteError, Executor, FolderError, RunCounts, WorkFolder, check_failures,
     folder::{names, read, remove, write},
@@ -47,7 +48,7 @@ struct Job {
 
 /// Does runs as jobs of a Slurm cluster; see the module's documentation.
 #[derive(Debug)]
-pub struct SlurmJobs {
+pub(crate) struct SlurmJobs {
     folder: WorkFolder,
     config: SlurmConfig,
     script: PathBuf,
@@ -81,7 +82,7 @@ impl SlurmJobs {
     /// # Errors
     ///
     /// If the folder cannot be used, or Slurm's commands cannot be run.
-    pub fn open(
+    pub(crate) fn open(
         folder: WorkFolder,
         config: SlurmConfig,
         program: &Path,
@@ -131,7 +132,7 @@ impl SlurmJobs {
     /// # Errors
     ///
     /// If the library cannot be read, or the folder cannot be written.
-    pub fn bring(folder: &WorkFolder, plugin: &Path) -> Result<PathBuf, FolderError> {
+    pub(crate) fn bring(folder: &WorkFolder, plugin: &Path) -> Result<PathBuf, FolderError> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let end = plugin
             .extension()
@@ -144,7 +145,7 @@ impl SlurmJobs {
     /// # Errors
     ///
     /// If Slurm does not answer.
-    pub fn still_running(folder: &WorkFolder) -> Result<usize, ExecuteError> {
+    pub(crate) fn still_running(folder: &WorkFolder) -> Result<usize, ExecuteError> {
         let tasks = submitted(folder)?;
         if tasks.is_empty() {
             return Ok(0);
