@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-use wattlab_hpo::{Forest, Grid, Parameter, Sampler, Scale, Space, Study};
+use wattlab_hpo::{
+    Forest, Gp, Grid, PaperPi, Parameter, Random, Sampler, Scale, Segment, Sobol, Space, Study,
+};
 
 use crate::{parallel, quartiles};
 
@@ -134,7 +136,7 @@ impl Surrogate {
     /// Joules until the threshold.
     fn search(
         &self,
-        sampler: Sampler,
+        sampler: &'static dyn Sampler,
         scale: Scale,
         as_run: bool,
         seed: u64,
@@ -143,9 +145,11 @@ impl Surrogate {
         let mut study = Study::new(space(self.five, as_run, scale), sampler, seed);
         let trials = (0..TRIALS).map_while(|_| {
             // The grid over two parameters has 25 cells.
-            let (number, point) = study.ask().ok()?;
-            let (accuracy, energy_j) = (self.accuracy.predict(&point), self.energy.predict(&point));
-            study.tell_with_cost(number, Some(accuracy), energy_j).expect("asked just now");
+            let Segment { number, parameters, .. } = study.ask().ok()?;
+            let accuracy = self.accuracy.predict(&parameters);
+            let energy_j = self.energy.predict(&parameters);
+            study.tell(number, &[accuracy]).expect("asked just now");
+            study.pay(number, energy_j).expect("a positive energy");
             Some((energy_j, accuracy))
         });
         joules_to(trials, threshold)
@@ -154,11 +158,11 @@ impl Surrogate {
     /// That share of the best that the surrogate itself has, as far as 2,000 points show: forests
     /// average, and never are as good as the best trial.
     fn threshold(&self, as_run: bool) -> f64 {
-        let mut study = Study::new(space(self.five, as_run, Scale::Log), Sampler::Sobol, 0);
+        let mut study = Study::new(space(self.five, as_run, Scale::Log), Sobol, 0);
         let best = (0..2000).map(|_| {
-            let (number, point) = study.ask().expect("no grid");
-            study.tell(number, None).expect("asked just now");
-            self.accuracy.predict(&point)
+            let Segment { number, parameters, .. } = study.ask().expect("no grid");
+            study.fail(number).expect("asked just now");
+            self.accuracy.predict(&parameters)
         });
         SHARE * best.fold(0.0, f64::max)
     }
@@ -278,13 +282,13 @@ pub(crate) fn report(folder: &Path) -> Result<String, String> {
 }
 
 /// What is run on the surrogates.
-const RUNS: [(&str, Sampler, Scale); 6] = [
-    ("random", Sampler::Random, Scale::Linear),
-    ("grid", Sampler::Grid(Grid { values: 5, upper_bound: false }), Scale::Linear),
-    ("paper-pi", Sampler::PaperPi, Scale::Linear),
-    ("**wattlab GP**, linear rate", Sampler::Gp, Scale::Linear),
-    ("random, log rate", Sampler::Random, Scale::Log),
-    ("**wattlab GP**, log rate", Sampler::Gp, Scale::Log),
+const RUNS: [(&str, &dyn Sampler, Scale); 6] = [
+    ("random", &Random, Scale::Linear),
+    ("grid", &Grid { values: 5, upper_bound: false }, Scale::Linear),
+    ("paper-pi", &PaperPi, Scale::Linear),
+    ("**wattlab GP**, linear rate", &Gp, Scale::Linear),
+    ("random, log rate", &Random, Scale::Log),
+    ("**wattlab GP**, log rate", &Gp, Scale::Log),
 ];
 
 fn surrogates(cells: &[Cell]) -> String {
@@ -309,7 +313,7 @@ fn surrogates(cells: &[Cell]) -> String {
                 (surrogate, threshold)
             })
             .collect();
-        let run = |(_, sampler, scale): &(&str, Sampler, Scale)| -> Vec<(f64, bool)> {
+        let run = |(_, sampler, scale): &(&str, &'static dyn Sampler, Scale)| -> Vec<(f64, bool)> {
             parallel(cells.len() as u64 * SEEDS, |job| {
                 let (surrogate, threshold) = &fitted[(job / SEEDS) as usize];
                 surrogate.search(*sampler, *scale, as_run, job % SEEDS, *threshold)

@@ -84,7 +84,7 @@ mod tests {
         let at = |z: f64| log_expected_improvement(z, 1.0, 0.0);
         // EI(0) = φ(0).
         assert!((at(0.0) - (1.0 / (2.0 * PI).sqrt()).ln()).abs() < 1e-12);
-        let values: Vec<f64> = (-400..100).map(|it| at(f64::from(it) / 10.0)).collect();
+        let values: Vec<f64> = (-400..100).map(|tenths| at(f64::from(tenths) / 10.0)).collect();
         assert!(values.windows(2).all(|pair| pair[0] < pair[1]));
         assert!((at(-5.000_001) - at(-4.999_999)).abs() < 2e-5);
     }

@@ -182,11 +182,11 @@ fn settings(observations: &Observations, hypothesis: Hypothesis, staged: bool) -
     if let (true, Some(last)) = (staged, priors.last_mut()) {
         *last = TRAINING;
     }
-    priors.iter_mut().for_each(|it| it.0 += 0.5 * (dimensions as f64).ln());
+    priors.iter_mut().for_each(|prior| prior.0 += 0.5 * (dimensions as f64).ln());
     priors.extend([SIGNAL, hypothesis.noise]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);
-    let start: Vec<f64> = priors.iter().map(|it| it.0).collect();
+    let start: Vec<f64> = priors.iter().map(|prior| prior.0).collect();
     let likelihood = Likelihood::new(observations);
     let additive = hypothesis.additive;
     let mut trial = Settings { logs: start.clone(), additive };

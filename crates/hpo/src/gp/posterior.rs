@@ -50,7 +50,8 @@ impl Posterior {
 
     /// Mean and variance at a point.
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
-        let mut cross: Vec<f64> = self.points.iter().map(|it| Rbf.covariance(it, point)).collect();
+        let mut cross: Vec<f64> =
+            self.points.iter().map(|other| Rbf.covariance(other, point)).collect();
         let mean = cross.iter().zip(&self.weights).map(|(k, w)| k * w).sum();
         forward(&self.lower, self.points.len(), &mut cross);
         (mean, (1.0 - dot(&cross, &cross)).max(1e-12))
@@ -63,8 +64,8 @@ mod tests {
 
     #[test]
     fn the_mean_goes_through_the_observations() {
-        let points: Vec<Vec<f64>> = (0..6).map(|it| vec![f64::from(it)]).collect();
-        let values: Vec<f64> = points.iter().map(|it| it[0].sin()).collect();
+        let points: Vec<Vec<f64>> = (0..6).map(|index| vec![f64::from(index)]).collect();
+        let values: Vec<f64> = points.iter().map(|point| point[0].sin()).collect();
         let posterior = Posterior::new(points.clone(), &values, 1e-10).unwrap();
         for (point, value) in points.iter().zip(&values) {
             let (mean, variance) = posterior.at(point);

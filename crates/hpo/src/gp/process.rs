@@ -89,7 +89,7 @@ impl Settings {
     }
 
     fn inverse_squares(&self) -> Vec<f64> {
-        self.logs[..self.logs.len() - 2].iter().map(|it| (-2.0 * it).exp()).collect()
+        self.logs[..self.logs.len() - 2].iter().map(|log| (-2.0 * log).exp()).collect()
     }
 
     fn signal(&self) -> f64 {
@@ -167,8 +167,8 @@ impl<'a> Likelihood<'a> {
 
     /// At these settings, but for a constant; infinite where the covariance is singular.
     pub(crate) fn cost(&self, settings: &Settings, gradient: &mut [f64]) -> f64 {
-        let it = self.observations;
-        let (n, d) = (it.len(), it.dimensions);
+        let seen = self.observations;
+        let (n, d) = (seen.len(), seen.dimensions);
         let (kernel, signal, noise) = (settings.kernel(), settings.signal(), settings.noise());
         let mut lower = vec![0.0; n * n];
         let mut slopes = vec![0.0; self.squares.len()];
@@ -179,19 +179,19 @@ impl<'a> Likelihood<'a> {
                 *entry = kernel.slopes(squares.iter().copied(), slopes);
                 covariances.push(*entry);
             }
-            lower[i * n + i] = signal + noise / it.repetitions[i] + JITTER;
+            lower[i * n + i] = signal + noise / seen.repetitions[i] + JITTER;
         }
         if !cholesky(&mut lower, n) {
             return f64::INFINITY;
         }
         let upper = inverse_transposed(&lower, n);
-        let mut half = it.values.clone();
+        let mut half = seen.values.clone();
         forward(&lower, n, &mut half);
         let weights = times_upper(&upper, n, &half);
         let log_root: f64 = (0..n).map(|i| lower[i * n + i].ln()).sum();
         // Repetitions say how much noise there is, whatever the signal.
-        let extra = it.repetitions.iter().sum::<f64>() - n as f64;
-        let repeated = 0.5 * (extra * (noise + JITTER).ln() + it.scatter / (noise + JITTER));
+        let extra = seen.repetitions.iter().sum::<f64>() - n as f64;
+        let repeated = 0.5 * (extra * (noise + JITTER).ln() + seen.scatter / (noise + JITTER));
 
         gradient.fill(0.0);
         let (lengths, rest) = gradient.split_at_mut(d);
@@ -203,15 +203,21 @@ impl<'a> Likelihood<'a> {
                 let share = inverse - weights[i] * weights[j];
                 rest[0] += share * covariance;
                 let products = squares.iter().zip(slopes).map(|(square, slope)| square * slope);
-                lengths.iter_mut().zip(products).for_each(|(it, product)| *it += share * product);
+                lengths
+                    .iter_mut()
+                    .zip(products)
+                    .for_each(|(length, product)| *length += share * product);
             }
             let row = &upper[i * n + i..(i + 1) * n];
             let share = 0.5 * (dot(row, row) - weights[i] * weights[i]);
             rest[0] += share * signal;
-            rest[1] += share * noise / it.repetitions[i];
+            rest[1] += share * noise / seen.repetitions[i];
         }
-        lengths.iter_mut().zip(&kernel.inverse_squares).for_each(|(it, inverse)| *it *= inverse);
-        rest[1] += 0.5 * noise / (noise + JITTER) * (extra - it.scatter / (noise + JITTER));
+        lengths
+            .iter_mut()
+            .zip(&kernel.inverse_squares)
+            .for_each(|(length, inverse)| *length *= inverse);
+        rest[1] += 0.5 * noise / (noise + JITTER) * (extra - seen.scatter / (noise + JITTER));
         0.5 * dot(&half, &half) + log_root + repeated
     }
 }
@@ -233,7 +239,7 @@ impl Process {
     /// raised tenfold until it is not; `None` of no points, or values that are not finite.
     pub(crate) fn new(observations: Observations, settings: &Settings) -> Option<Self> {
         let n = observations.len();
-        if n == 0 || observations.values.iter().any(|it| !it.is_finite()) {
+        if n == 0 || observations.values.iter().any(|value| !value.is_finite()) {
             return None;
         }
         let (kernel, signal) = (settings.kernel(), settings.signal());
@@ -290,15 +296,15 @@ impl Process {
     /// points, the group without the others has the covariance K⁻¹'s inverse there, and lies off by
     /// that times its weights.
     pub(crate) fn leave_curves_out(&self) -> f64 {
-        let it = &self.observations;
-        let n = it.len();
-        let place = |i: usize| it.point(i).split_last();
+        let seen = &self.observations;
+        let n = seen.len();
+        let place = |i: usize| seen.point(i).split_last();
         (0..n)
-            .filter(|i| place(*i).is_some_and(|it| *it.0 == 1.0))
+            .filter(|i| place(*i).is_some_and(|split| *split.0 == 1.0))
             .map(|i| {
-                let own = place(i).map(|it| it.1);
+                let own = place(i).map(|split| split.1);
                 let mut group = vec![i];
-                group.extend((0..n).filter(|j| *j != i && place(*j).map(|it| it.1) == own));
+                group.extend((0..n).filter(|j| *j != i && place(*j).map(|split| split.1) == own));
                 let size = group.len();
                 let mut precision = vec![0.0; size * size];
                 for (a, i) in group.iter().enumerate() {
@@ -331,7 +337,7 @@ impl Process {
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
         let n = self.observations.len();
         let mut cross: Vec<f64> =
-            self.squares(point).map(|it| self.kernel.covariance(it)).collect();
+            self.squares(point).map(|squares| self.kernel.covariance(squares)).collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, n, &mut cross);
         (mean, (self.kernel.signal - dot(&cross, &cross)).max(1e-12))
@@ -344,23 +350,23 @@ impl Process {
         mean_slope: &mut [f64],
         variance_slope: &mut [f64],
     ) -> (f64, f64) {
-        let it = &self.observations;
-        let mut slopes = vec![0.0; it.points.len()];
+        let seen = &self.observations;
+        let mut slopes = vec![0.0; seen.points.len()];
         let mut cross: Vec<f64> = self
             .squares(point)
-            .zip(slopes.chunks_exact_mut(it.dimensions))
+            .zip(slopes.chunks_exact_mut(seen.dimensions))
             .map(|(squares, slopes)| self.kernel.slopes(squares, slopes))
             .collect();
         let mean = dot(&cross, &self.weights);
-        forward(&self.lower, it.len(), &mut cross);
+        forward(&self.lower, seen.len(), &mut cross);
         let variance = (self.kernel.signal - dot(&cross, &cross)).max(1e-12);
-        let solved = times_upper(&self.upper, it.len(), &cross);
+        let solved = times_upper(&self.upper, seen.len(), &cross);
         mean_slope.fill(0.0);
         variance_slope.fill(0.0);
-        for (i, slopes) in slopes.chunks_exact(it.dimensions).enumerate() {
+        for (i, slopes) in slopes.chunks_exact(seen.dimensions).enumerate() {
             let (mean_share, variance_share) = (self.weights[i], 2.0 * solved[i]);
-            for (k, (other, slope)) in it.point(i).iter().zip(slopes).enumerate() {
-                let offset = if it.unordered[k] { 0.0 } else { slope * (point[k] - other) };
+            for (k, (other, slope)) in seen.point(i).iter().zip(slopes).enumerate() {
+                let offset = if seen.unordered[k] { 0.0 } else { slope * (point[k] - other) };
                 mean_slope[k] -= mean_share * offset;
                 variance_slope[k] += variance_share * offset;
             }

@@ -46,8 +46,8 @@ impl Warp {
             if spread <= 0.0 || !spread.is_finite() {
                 return standardized(values.to_vec(), 0.0, judged, 1.0);
             }
-            let compressed = values.iter().map(|it| {
-                let below = (floor - it) / spread;
+            let compressed = values.iter().map(|value| {
+                let below = (floor - value) / spread;
                 if below <= 0.0 { -below } else { -below.ln_1p() }
             });
             return standardized(compressed.collect(), 0.0, judged, spread);
@@ -62,10 +62,10 @@ impl Warp {
             return standardized(values.to_vec(), 0.0, judged, 1.0);
         }
         let mut jacobian = -(judged as f64) * spread.ln();
-        let warped = values.iter().enumerate().map(|(index, it)| {
+        let warped = values.iter().enumerate().map(|(index, value)| {
             let below = match self {
-                Self::Tail => (median - it) / spread,
-                _ => (top - it) / spread,
+                Self::Tail => (median - value) / spread,
+                _ => (top - value) / spread,
             };
             if below <= 0.0 {
                 return -below;
@@ -90,8 +90,8 @@ impl Warp {
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let Some(&top) = pairs.first() else { return 0.0 };
         // Above the floor the warp is linear, and its slope is that of any two values there.
-        let above = pairs.iter().rev().find(|it| it.0 >= value && it.0 < top.0);
-        let other = above.or_else(|| pairs.iter().find(|it| it.0 < top.0));
+        let above = pairs.iter().rev().find(|pair| pair.0 >= value && pair.0 < top.0);
+        let other = above.or_else(|| pairs.iter().find(|pair| pair.0 < top.0));
         other.map_or(top.1, |other| top.1 + (value - top.0) * (top.1 - other.1) / (top.0 - other.0))
     }
 }
@@ -99,12 +99,12 @@ impl Warp {
 fn standardized(mut values: Vec<f64>, jacobian: f64, judged: usize, unit: f64) -> Warped {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
     let deviation = variance.sqrt();
     if !(deviation > 0.0 && deviation.is_finite()) {
         return Warped { values: vec![0.0; values.len()], jacobian, unit: 0.0 };
     }
-    values.iter_mut().for_each(|it| *it = (*it - mean) / deviation);
+    values.iter_mut().for_each(|value| *value = (*value - mean) / deviation);
     let jacobian = jacobian - judged as f64 * deviation.ln();
     Warped { values, jacobian, unit: unit * deviation }
 }
