@@ -1,4 +1,4 @@
-//! Learning curves: epochs until the best completed trial is within 1 % of the optimum.
+//! Learning curves: the number of epochs until the best completed trial is within 1 % of the optimum.
 
 use std::fmt::Write as _;
 
@@ -16,8 +16,8 @@ const EPOCHS: u64 = 64 * 27;
 #[derive(Clone, Copy)]
 struct Family {
     name: &'static str,
-    /// Where the best learning rate is; how slow learning is at 1e-3, and how that falls with the
-    /// rate, in decades.
+    /// The best learning rate as a negative logarithm; the time constant of learning at 1e-3, and how
+    /// it changes with the rate, in decades.
     shape: (f64, f64, f64),
     rise: Rise,
     noise: f64,
@@ -27,15 +27,15 @@ struct Family {
 /// How accuracy rises.
 #[derive(Clone, Copy, PartialEq)]
 enum Rise {
-    /// Towards the end at once, as the peers' baselines have it.
+    /// Exponentially, as in the baselines of the other optimizers.
     Exponential,
-    /// After a plateau, of which there is more the lower the rate.
+    /// After a plateau, which is longer the lower the rate.
     Late,
-    /// And falls again where learning is fast: the first are the last.
+    /// And falls again if learning is fast, so that the first become the last.
     Overfits,
 }
 
-/// The first two are as the peers' baselines have them.
+/// The first two are those of the other optimizers' baselines.
 const FAMILIES: [Family; 5] = [
     Family {
         name: "benign",
@@ -69,7 +69,7 @@ const FAMILIES: [Family; 5] = [
 ];
 
 impl Family {
-    /// Accuracy after so many epochs: learning rate, β1 and β2.
+    /// Accuracy after some epochs. The parameters are learning rate, β1 and β2.
     fn accuracy(&self, x: &[f64], epochs: u32) -> f64 {
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
         let (center, slow, fall) = self.shape;
@@ -93,7 +93,7 @@ impl Family {
         0.1 + whole * share
     }
 
-    /// By coordinate search.
+    /// The best accuracy, by coordinate search.
     fn optimum(&self) -> f64 {
         let mut point = [-3.0, 0.88, 0.97];
         let at =
@@ -118,7 +118,7 @@ impl Family {
     }
 }
 
-/// Epochs to 1 %, infinite if never.
+/// Epochs until the best trial is within 1 % of the optimum; infinite if never.
 fn run(family: Family, sampler: &'static dyn Sampler, pruner: Pruner, seed: u64) -> f64 {
     let space = Space::new(vec![
         Parameter::new("learning_rate", 1e-5, 1e-1, Scale::Log),

@@ -51,7 +51,7 @@ fn zdt1(x: &[f64]) -> [f64; 2] {
 }
 
 fn dtlz2(x: &[f64]) -> [f64; 2] {
-    let g: f64 = x[1..].iter().map(|it| (it - 0.5).powi(2)).sum();
+    let g: f64 = x[1..].iter().map(|value| (value - 0.5).powi(2)).sum();
     [(1.0 + g) * (x[0] * PI / 2.0).cos(), (1.0 + g) * (x[0] * PI / 2.0).sin()]
 }
 
@@ -80,8 +80,8 @@ fn run(problem: &Problem, seed: u64) -> (f64, f64) {
         Parameter::new(&format!("x{axis}"), *low, *high, scale)
     });
     let space = Space::new(parameters.collect()).expect("a valid box");
-    let reference = problem.reference.map(|it| -it);
-    let objectives = Objectives { at_least: reference.iter().map(|it| Some(*it)).collect() };
+    let reference = problem.reference.map(|value| -value);
+    let objectives = Objectives { at_least: reference.iter().map(|value| Some(*value)).collect() };
     let mut study = Study::new(space, Gp, seed).with_objectives(objectives);
     let (mut values, mut latency_s) = (Vec::new(), 0.0);
     for index in 0..TRIALS {
@@ -90,7 +90,7 @@ fn run(problem: &Problem, seed: u64) -> (f64, f64) {
         if index >= TRIALS - 8 {
             latency_s += started.elapsed().as_secs_f64() / 8.0;
         }
-        let value = (problem.value)(&point).map(|it| -it).to_vec();
+        let value = (problem.value)(&point).map(|value| -value).to_vec();
         study.tell(number, &value).expect("asked just now");
         values.push(value);
     }
@@ -108,8 +108,8 @@ pub(crate) fn report(seeds: u64) -> String {
     );
     for problem in problems() {
         let runs = parallel(seeds, |seed| run(&problem, seed));
-        let [low, median, high] = quartiles(runs.iter().map(|it| it.0));
-        let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.1))[1];
+        let [low, median, high] = quartiles(runs.iter().map(|run| run.0));
+        let latency_ms = 1e3 * quartiles(runs.iter().map(|run| run.1))[1];
         let mark = if median >= problem.target { "✓" } else { "✗" };
         let line = format!(
             "| {} | **wattlab GP** | {seeds} | {low:.4} | **{median:.4}** | {high:.4} | {} {mark} | \
@@ -118,7 +118,7 @@ pub(crate) fn report(seeds: u64) -> String {
         );
         eprintln!("{line}");
         _ = writeln!(text, "{line}");
-        for peer in PEERS.lines().filter(|it| it.starts_with(problem.name)) {
+        for peer in PEERS.lines().filter(|line| line.starts_with(problem.name)) {
             _ = writeln!(text, "| {} | | |", peer.replace('\t', " | "));
         }
     }

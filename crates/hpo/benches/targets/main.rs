@@ -99,8 +99,8 @@ fn parallel<T: Send>(seeds: u64, study: impl Fn(u64) -> T + Sync) -> Vec<T> {
         }
     });
     let mut done = done.into_inner().expect("no study panicked");
-    done.sort_by_key(|it| it.0);
-    done.into_iter().map(|it| it.1).collect()
+    done.sort_by_key(|entry| entry.0);
+    done.into_iter().map(|entry| entry.1).collect()
 }
 
 /// Seconds of one suggestion after some trials of Hartmann-6: the shortest of 21, so that other work on
@@ -123,7 +123,7 @@ fn alone_s(function: &Function, trials: u32) -> f64 {
         std::hint::black_box(suggest(&Gp, &search)).expect("no grid");
         started.elapsed().as_secs_f64()
     };
-    (0..21).map(|it| time(trials + it)).fold(f64::INFINITY, f64::min)
+    (0..21).map(|index| time(trials + index)).fold(f64::INFINITY, f64::min)
 }
 
 fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
@@ -146,8 +146,8 @@ fn main() {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
-            "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
-            "--from" => from = args.next().and_then(|it| it.parse().ok()).unwrap_or(from),
+            "--seeds" => seeds = args.next().and_then(|value| value.parse().ok()).unwrap_or(seeds),
+            "--from" => from = args.next().and_then(|value| value.parse().ok()).unwrap_or(from),
             "--others" => with_others = true,
             "--no-file" => file = false,
             "--study" => replay = true,
@@ -175,8 +175,8 @@ fn main() {
     if with_others || chosen.is_empty() {
         all.extend(functions::others());
     }
-    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|it| it == name);
-    all.retain(|it| asked(it.name));
+    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
+    all.retain(|function| asked(function.name));
     let mut report = report(&all, seeds);
     if asked("curves") {
         report += &curves::report(seeds, from, &chosen);
@@ -216,16 +216,16 @@ fn report(functions: &[Function], seeds: u64) -> String {
         let started = Instant::now();
         eprint!("{}/{} {}: ", index + 1, functions.len(), function.name);
         let runs = parallel(seeds, |seed| run(function, Gp, seed));
-        let at = |place: usize| quartiles(runs.iter().map(|it| it.regrets[place]));
+        let at = |place: usize| quartiles(runs.iter().map(|run| run.regrets[place]));
         let (early, late) = (at(0), at(1));
-        let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.latency_s))[1];
+        let latency_ms = 1e3 * quartiles(runs.iter().map(|run| run.latency_s))[1];
         eprintln!(
             "{:.3e} {:.3e} {latency_ms:.1} ms, {:.0} s",
             early[1],
             late[1],
             started.elapsed().as_secs_f64()
         );
-        let target = TARGETS.iter().find(|it| it.0 == function.name).map_or_else(
+        let target = TARGETS.iter().find(|target| target.0 == function.name).map_or_else(
             || "none".to_owned(),
             |(_, at_64, at_32)| {
                 let mark = |met| if met { "✓" } else { "✗" };
@@ -233,7 +233,9 @@ fn report(functions: &[Function], seeds: u64) -> String {
                 format!("{at_32:.2e} {met_32} / {at_64:.2e} {met_64}")
             },
         );
-        let cell = |it: [f64; 3]| format!("**{:.2e}** [{:.1e}, {:.1e}]", it[1], it[0], it[2]);
+        let cell = |quartiles: [f64; 3]| {
+            format!("**{:.2e}** [{:.1e}, {:.1e}]", quartiles[1], quartiles[0], quartiles[2])
+        };
         let name = function.name;
         _ = writeln!(
             text,
@@ -241,7 +243,7 @@ fn report(functions: &[Function], seeds: u64) -> String {
             cell(early),
             cell(late)
         );
-        for peer in PEERS.lines().filter(|it| !it.starts_with('#')) {
+        for peer in PEERS.lines().filter(|line| !line.starts_with('#')) {
             let cells: Vec<&str> = peer.split('\t').collect();
             let [peer_function, peer, peer_seeds, early, late] = cells[..] else { continue };
             if peer_function == name {
@@ -249,7 +251,7 @@ fn report(functions: &[Function], seeds: u64) -> String {
             }
         }
     }
-    if let Some(hartmann) = functions.iter().find(|it| it.name == "hartmann6") {
+    if let Some(hartmann) = functions.iter().find(|function| function.name == "hartmann6") {
         let [few, many] = [64, 1000].map(|trials| 1e3 * alone_s(hartmann, trials));
         _ = writeln!(
             text,

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 
 use super::dense::dot;
 
-/// Steps that the curvature is estimated from.
+/// Number of steps from which the curvature is estimated.
 const MEMORY: usize = 6;
 
 /// A smooth function of a point, for minimization.
 pub(crate) trait Smooth {
-    /// Its value; the gradient goes to `gradient`.
+    /// The value at a point; the gradient goes to `gradient`.
     fn value(&mut self, point: &[f64], gradient: &mut [f64]) -> f64;
 }
 
@@ -20,7 +20,7 @@ impl<F: FnMut(&[f64], &mut [f64]) -> f64> Smooth for F {
     }
 }
 
-/// A local minimum near `start`: its value and its place.
+/// A local minimum near `start`: its value and the point.
 ///
 /// Ends after `evaluations`, or when a step gains less than `tolerance`.
 pub(crate) fn minimize(
@@ -132,7 +132,7 @@ fn direction(
 mod tests {
     use super::*;
 
-    /// Rosenbrock's valley, whose minimum is (1, 1), also where a bound cuts it off.
+    /// Rosenbrock's function has its minimum at (1, 1), or at a bound that excludes that point.
     #[test]
     fn the_valley_is_followed_to_its_end() {
         let mut valley = |x: &[f64], gradient: &mut [f64]| {

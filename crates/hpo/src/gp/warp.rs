@@ -1,4 +1,4 @@
-//! Values as the process sees them: the bad tail compressed, then standardized.
+//! Values as a process sees them: bad values compressed, then all standardized.
 
 /// Values as a process sees them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -7,32 +7,32 @@ pub(crate) struct Warped {
     pub(crate) values: Vec<f64>,
     /// The logarithm of the warp's Jacobian, so that densities of different warps compare.
     pub(crate) jacobian: f64,
-    /// What one of them is worth above the best value, where every warp is linear; 0 if all values
-    /// are the same.
+    /// The size of one unit of `values` above the best value, where every warp is linear; 0 if all
+    /// values are equal.
     pub(crate) unit: f64,
 }
 
-/// How much the bad tail is compressed: how bad a bad trial is says little about where the good
-/// ones are.
+/// How bad values are compressed: how bad a bad trial is says little about where good ones are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Warp {
-    /// A logarithm below the median.
+    /// By a logarithm below the median.
     Tail,
-    /// A logarithm of the distance to the best value.
+    /// By a logarithm of the distance to the best value.
     Whole,
     /// Not at all.
     Nothing,
-    /// A logarithm below a floor, in units of what is above it.
+    /// By a logarithm below a floor, in units of the range above it.
     Below(f64),
 }
 
 impl Warp {
-    /// Warps values.
+    /// Warps and standardizes values.
     pub(crate) fn apply(self, values: &[f64]) -> Warped {
         self.apply_as(values, values.len())
     }
 
-    /// The same, with what is good and what is bad, and the Jacobian, by the first `judged` alone.
+    /// Warps and standardizes values; the first `judged` values alone say what is good and bad, and give
+    /// the Jacobian.
     pub(crate) fn apply_as(self, values: &[f64], judged: usize) -> Warped {
         if self == Self::Nothing {
             return standardized(values.to_vec(), 0.0, judged, 1.0);
@@ -82,8 +82,8 @@ impl Warp {
 }
 
 impl Warp {
-    /// Where a value lies that is not among those warped: on the line through the largest two
-    /// different ones at or above it, or below all, at the lowest.
+    /// The warped form of a value that is not among `values`: on the line through the largest value and
+    /// the smallest other one at or above it (or, if there is none, the next largest).
     pub(crate) fn place(self, value: f64, values: &[f64], warped: &[f64]) -> f64 {
         let mut pairs: Vec<(f64, f64)> =
             values.iter().copied().zip(warped.iter().copied()).collect();
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_is_kept_and_the_tail_shrinks() {
+    fn a_warp_keeps_the_order_and_compresses_bad_values() {
         let values = [1.0, 2.0, 3.0, -1000.0, 4.0, 2.5];
         for warp in [Warp::Tail, Warp::Whole] {
             let warped = warp.apply(&values).values;
@@ -124,15 +124,14 @@ mod tests {
                 }
             }
         }
-        // Unwarped, the best two would lie 0.003 apart.
+        // Without a warp, the best two would be 0.003 apart.
         let warped = Warp::Tail.apply(&values).values;
         assert!(warped[4] - warped[2] > 0.1, "{warped:?}");
         assert_eq!(Warp::Tail.apply(&[7.0; 4]).values, [0.0; 4]);
     }
 
-    /// The Jacobian is that of small steps.
     #[test]
-    fn a_jacobian_is_the_slope() {
+    fn the_jacobian_is_about_the_mean_slope_of_the_warp() {
         let values = [0.3, 1.2, -4.0, 2.2, 0.9, 1.1, -0.5];
         for warp in [Warp::Tail, Warp::Whole] {
             let Warped { values: warped, jacobian, unit } = warp.apply(&values);
