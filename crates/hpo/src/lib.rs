@@ -27,9 +27,9 @@ pub use crate::{
     random::RandomStream,
     sampler::{
         Gp, Grid, PaperPi, Random, SAMPLERS, Sampler, SamplerEntry, Setting, SettingValue,
-        Settings, Sobol, Suggestion, Tpe, suggest,
+        SettingValues, Sobol, Suggestion, Tpe, suggest,
     },
-    search::{History, Observation, SearchState},
+    search::{History, SearchState, TrialResult},
     space::{Condition, Constraint, Parameter, ParameterKind, Scale, Space},
     study::Study,
     trial::{Segment, Trial, TrialState},

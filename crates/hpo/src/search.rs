@@ -35,7 +35,7 @@ pub struct SearchState<'a> {
 /// What one trial has given, cut to the number of steps at which trials are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Observation<'a> {
+pub struct TrialResult<'a> {
     /// Number of the trial.
     pub number: u32,
     /// Its parameters, in the order of the space.
@@ -46,10 +46,10 @@ pub struct Observation<'a> {
     pub cost: Option<f64>,
 }
 
-/// Results as most samplers need them: one observation per trial, and what is still running.
+/// The results of a search as most samplers need them: one per trial, and what is still running.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History<'a> {
-    observations: Vec<Observation<'a>>,
+    results: Vec<TrialResult<'a>>,
     running: Vec<&'a [f64]>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> SearchState<'a> {
                 history.running.push(&trial.parameters);
             } else if counts(trial) {
                 let step = rung.map_or(trial.steps(), |rung| rung.min(trial.steps()));
-                history.observations.push(Observation {
+                history.results.push(TrialResult {
                     number: trial.number,
                     parameters: &trial.parameters,
                     values: trial.at(step).filter(|_| !trial.has_failed()),
@@ -140,10 +140,10 @@ impl<'a> SearchState<'a> {
 const DRAWS: usize = 64;
 
 impl<'a> History<'a> {
-    /// One observation per trial that failed or gave values, by number.
+    /// One result per trial that failed or gave values, by number.
     #[must_use]
-    pub fn observations(&self) -> &[Observation<'a>] {
-        &self.observations
+    pub fn results(&self) -> &[TrialResult<'a>] {
+        &self.results
     }
 
     /// Parameters of trials that run and have given nothing yet.
@@ -154,18 +154,18 @@ impl<'a> History<'a> {
 
     /// Parameters of trials that gave values, and the first objective.
     pub fn values(&self) -> impl Iterator<Item = (&'a [f64], f64)> {
-        let observations = self.observations.iter();
-        observations.filter_map(|trial| Some((trial.parameters, *trial.values?.first()?)))
+        let results = self.results.iter();
+        results.filter_map(|trial| Some((trial.parameters, *trial.values?.first()?)))
     }
 
     /// Parameters of trials that failed.
     pub fn failed(&self) -> impl Iterator<Item = &'a [f64]> {
-        let observations = self.observations.iter();
-        observations.filter(|trial| trial.values.is_none()).map(|trial| trial.parameters)
+        let results = self.results.iter();
+        results.filter(|trial| trial.values.is_none()).map(|trial| trial.parameters)
     }
 
     /// Parameters and costs of trials whose cost was told.
     pub fn costs(&self) -> impl Iterator<Item = (&'a [f64], f64)> {
-        self.observations.iter().filter_map(|trial| Some((trial.parameters, trial.cost?)))
+        self.results.iter().filter_map(|trial| Some((trial.parameters, trial.cost?)))
     }
 }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
-mod description;
+mod command;
 mod error;
 mod journal;
 mod request;
@@ -14,7 +14,7 @@ pub mod unknown_key;
 
 pub use crate::{
     budget::Budget,
-    description::Description,
+    command::CommandStudy,
     error::TunerError,
     session::{Session, serve},
     spec::{Direction, ParameterSpec, PrunerKind, PrunerSpec, SamplerSpec, Sense, StudySpec},

@@ -16,7 +16,7 @@ pub struct SamplerEntry {
     /// Its settings with their defaults.
     pub settings: &'static [Setting],
     /// Makes the sampler from a value for each of its settings.
-    build: fn(&Settings) -> Result<Arc<dyn Sampler>, HpoError>,
+    build: fn(&SettingValues) -> Result<Arc<dyn Sampler>, HpoError>,
 }
 
 /// A setting of a sampler.
@@ -42,7 +42,7 @@ pub enum SettingValue {
 }
 
 /// A value for each setting of a sampler.
-pub type Settings = BTreeMap<String, SettingValue>;
+pub type SettingValues = BTreeMap<String, SettingValue>;
 
 impl Setting {
     pub(super) const fn new(
@@ -59,7 +59,7 @@ impl SamplerEntry {
         name: &'static str,
         summary: &'static str,
         settings: &'static [Setting],
-        build: fn(&Settings) -> Result<Arc<dyn Sampler>, HpoError>,
+        build: fn(&SettingValues) -> Result<Arc<dyn Sampler>, HpoError>,
     ) -> Self {
         Self { name, summary, settings, build }
     }
@@ -69,7 +69,7 @@ impl SamplerEntry {
     /// # Errors
     ///
     /// If the sampler does not have one of them, or it is of another kind.
-    pub fn complete(&self, given: &Settings) -> Result<Settings, HpoError> {
+    pub fn complete(&self, given: &SettingValues) -> Result<SettingValues, HpoError> {
         let error = |problem| HpoError::SamplerSetting { sampler: self.name.to_owned(), problem };
         if let Some(unknown) =
             given.keys().find(|name| self.settings.iter().all(|setting| setting.name != **name))
@@ -83,7 +83,7 @@ impl SamplerEntry {
                 }
             }));
         }
-        let mut settings = Settings::new();
+        let mut settings = SettingValues::new();
         for Setting { name, default, .. } in self.settings {
             let value = given.get(*name).unwrap_or(default);
             let expected = match (default, value) {
@@ -105,7 +105,7 @@ impl SamplerEntry {
     /// # Errors
     ///
     /// If the sampler does not have one of them, or cannot use its value.
-    pub fn build(&self, given: &Settings) -> Result<Arc<dyn Sampler>, HpoError> {
+    pub fn build(&self, given: &SettingValues) -> Result<Arc<dyn Sampler>, HpoError> {
         (self.build)(&self.complete(given)?)
     }
 }

@@ -11,7 +11,7 @@ mod tpe;
 mod uniform;
 
 pub use self::{
-    entry::{SamplerEntry, Setting, SettingValue, Settings},
+    entry::{SamplerEntry, Setting, SettingValue, SettingValues},
     gp::Gp,
     grid::Grid,
     interface::{Sampler, Suggestion, suggest},

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use hpo::{Sampler, SamplerEntry, SettingValue, Settings};
+use hpo::{Sampler, SamplerEntry, SettingValue, SettingValues};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, Visitor},
@@ -16,12 +16,12 @@ use crate::error::TunerError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamplerSpec {
     kind: String,
-    settings: Settings,
+    settings: SettingValues,
 }
 
 impl Default for SamplerSpec {
     fn default() -> Self {
-        Self { kind: "gp".to_owned(), settings: Settings::new() }
+        Self { kind: "gp".to_owned(), settings: SettingValues::new() }
     }
 }
 
@@ -31,7 +31,7 @@ impl SamplerSpec {
     /// # Errors
     ///
     /// If there is no such sampler, or it does not have one of the settings.
-    pub fn new(kind: &str, settings: &Settings) -> Result<Self, TunerError> {
+    pub fn new(kind: &str, settings: &SettingValues) -> Result<Self, TunerError> {
         let entry = SamplerEntry::find(kind)?;
         let settings = entry.complete(settings)?;
         entry.build(&settings)?;
@@ -87,7 +87,7 @@ impl<'de> Visitor<'de> for Table {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SamplerSpec, A::Error> {
-        let (mut kind, mut settings) = (None::<String>, Settings::new());
+        let (mut kind, mut settings) = (None::<String>, SettingValues::new());
         while let Some(key) = map.next_key::<String>()? {
             if key == "kind" {
                 kind = Some(map.next_value()?);

@@ -18,7 +18,7 @@ impl Sampler for Evolution {
     fn suggest(&self, search: &SearchState<'_>) -> Result<Suggestion, HpoError> {
         let history = search.history();
         let best = history.values().max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((best, _)) = best.filter(|_| history.observations().len() >= self.initial) else {
+        let Some((best, _)) = best.filter(|_| history.results().len() >= self.initial) else {
             return Ok(search.uniform().into());
         };
         // Random numbers come from the seed and the number of the trial, so that the same seed gives

@@ -11,7 +11,7 @@ use crate::{
     cost::CostModel,
     gp::{Observations, Process, Warped, expected_improvement, fit_from, minimize},
     random::{RandomStream, sobol},
-    search::{Observation, SearchState},
+    search::{SearchState, TrialResult},
     space::ParameterKind,
 };
 
@@ -30,7 +30,7 @@ const SEEN: usize = 256;
 
 pub(super) fn suggest(search: &SearchState<'_>) -> Vec<f64> {
     let (space, history) = (search.space, search.history());
-    let told = history.observations();
+    let told = history.results();
     let given: Vec<(&[f64], &[f64])> =
         told.iter().filter_map(|trial| Some((trial.parameters, trial.values?))).collect();
     if given.len() < INITIAL {
@@ -87,7 +87,7 @@ pub(super) fn suggest(search: &SearchState<'_>) -> Vec<f64> {
 /// Parameters of the trials that are not among those observed.
 fn others<'a>(
     search: &SearchState<'a>,
-    observed: &[Observation<'_>],
+    observed: &[TrialResult<'_>],
 ) -> impl Iterator<Item = &'a [f64]> {
     let is_observed = |number| observed.binary_search_by_key(&number, |trial| trial.number).is_ok();
     let others = search.trials.iter().filter(move |trial| !is_observed(trial.number));

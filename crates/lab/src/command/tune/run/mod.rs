@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use hpo::{HpoError, Segment};
 use meter::{Estimator, Meter};
 use serde_json::{Value, json};
-use tuner::{Budget, Description, OpenStudy, TunerError};
+use tuner::{Budget, CommandStudy, OpenStudy, TunerError};
 
 use self::trial::Metrics;
 use super::spent;
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 /// If the description, the journal or the command cannot be used, or Ctrl-C was pressed. Trials that
 /// were finished are in the journal.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut description = Description::load(&args.space).map_err(Failure::bad_input)?;
+    let mut description = CommandStudy::load(&args.space).map_err(Failure::bad_input)?;
     description.study.journal.clone_from(&args.journal);
     description.study.budget_j = description.budget.joules();
     description.study.budget_s = description.budget.seconds();

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use hpo::Segment;
 use meter::Meter;
 use serde_json::Value;
-use tuner::{Description, OpenStudy, Spent, unknown_key};
+use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
 use super::metric;
 use crate::{Failure, command::tune::spent, progress};
@@ -42,7 +42,7 @@ fn braces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Checks that every name in braces is the name of a parameter.
-pub(super) fn check(command: &[String], description: &Description) -> anyhow::Result<()> {
+pub(super) fn check(command: &[String], description: &CommandStudy) -> anyhow::Result<()> {
     let names = || {
         let own = ["trial", "from", "until"].into_iter();
         description.study.space.iter().map(|parameter| parameter.name.as_str()).chain(own)
@@ -61,7 +61,7 @@ pub(super) fn check(command: &[String], description: &Description) -> anyhow::Re
 /// Runs the command for a segment. Its standard output goes to our standard error.
 pub(super) fn run(
     command: &[String],
-    description: &Description,
+    description: &CommandStudy,
     study: &OpenStudy,
     segment: &Segment,
     meter: &Meter,
@@ -140,7 +140,7 @@ pub(super) fn run(
 /// The last values of the metrics or, if all were printed equally often, the values of each time.
 /// `before` is what earlier segments of the trial cost.
 fn metrics(
-    description: &Description,
+    description: &CommandStudy,
     mut found: Vec<Vec<f64>>,
     before: Spent,
     spent: Spent,

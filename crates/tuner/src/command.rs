@@ -15,7 +15,7 @@ use crate::{
 /// values, and when it ends.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Description {
+pub struct CommandStudy {
     /// The study itself.
     pub study: StudySpec,
     /// Names of the metrics in the command's output, one per objective. `joules` and `seconds` are
@@ -35,7 +35,7 @@ enum Metric {
     Many(Vec<String>),
 }
 
-impl Description {
+impl CommandStudy {
     /// Reads a file.
     ///
     /// # Errors
