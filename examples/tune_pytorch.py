@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Tunes a PyTorch network with `wattlab tune serve`, in joules, and stops bad trials early.
+"""Tunes a PyTorch network with `wattlab tune serve`, counts joules, and stops bad trials early.
 
     python3 examples/tune_pytorch.py [--wattlab FILE] [--data-dir DIR] [--out DIR] [--legs N] [--joules J]
 
-DIR holds Fashion-MNIST's four files (plain or .gz); without it a made-up task is learned, the same
-each time: which of ten classes a random teacher network gives 64 numbers. Run it again with the same
-`--out`, and the study goes on where it ended, however that was.
+`--data-dir` is a folder with the four files of Fashion-MNIST (plain or .gz). Without it the networks
+learn a made-up task: which of ten classes a random teacher network gives to 64 numbers. Run the script
+again with the same `--out` to continue the study, even after it was killed.
 
-A trial is trained in legs: the study says up to which epoch, sees each epoch's loss, and decides who
-trains on. A leg is a process of its own under `wattlab measure`, so that its joules are known
-(measured where there is a sensor, otherwise estimated; starting PyTorch is a part of them), and goes
-on from the trial's checkpoint.
+A trial is trained in segments ("legs"). The study says up to which epoch a segment goes, sees the loss of
+each epoch, and decides which trials go on. Each segment is a process of its own under `wattlab measure`,
+so that its joules are known: measured if there is a sensor, otherwise estimated, and including the start
+of PyTorch. It continues from the trial's checkpoint.
 """
 
 import argparse
@@ -33,14 +33,14 @@ MINIBATCH = 64
 
 
 class Study:
-    """A study in a process of its own: a request a line, an answer a line."""
+    """A study in a process of its own: one request and one answer per line."""
 
     def __init__(self, program, **study):
         command = [program, "tune", "serve"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        # Legs that were under way when an earlier call was killed.
+        # Segments that were running when an earlier call was killed.
         self.left = self.request(op="study", **study).get("under_way", [])
 
     def request(self, **request):
@@ -57,9 +57,9 @@ class Study:
 
 
 def drive(args):
-    """Asks for legs, has them trained and measured, tells what they gave."""
+    """Asks for segments, has them trained and measured, and tells their losses and costs."""
     if args.data_dir is not None:
-        # Found to be missing here, and not by every trial.
+        # Check here that the files exist, instead of in every trial.
         for name in ["images-idx3", "labels-idx1"]:
             file_of(args.data_dir, name)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def drive(args):
 
 
 def run_leg(args, study, leg):
-    """Trains a leg; its last epoch is told with what the leg cost."""
+    """Trains a segment; its last epoch is reported together with the cost."""
     trial, told = leg["trial"], None
     measured = args.out / f"trial-{trial}.json"
     train = [sys.executable, __file__, "--train", json.dumps(leg), "--out", str(args.out)]
@@ -106,8 +106,8 @@ def run_leg(args, study, leg):
     energy = json.loads(measured.read_text())["total"] or {}
     joules = energy.get("joules")
     if process.returncode != 0 or told is None:
-        # Failed trials count, and so do their joules.
-        print(f"trial {trial} failed; why is in `{log.name}`", flush=True)
+        # A failed trial counts, and so do its joules.
+        print(f"trial {trial} failed; `{log.name}` says why", flush=True)
         study.request(op="tell", trial=trial, value=None, cost_j=joules)
     else:
         study.request(op="report", trial=trial, cost_j=joules, **told)
@@ -115,7 +115,7 @@ def run_leg(args, study, leg):
 
 
 def train(args):
-    """One leg: prints `{"step": epoch, "value": loss}` after each epoch."""
+    """Trains one segment: prints `{"step": epoch, "value": loss}` after each epoch."""
     import torch
 
     leg = json.loads(args.train)
@@ -144,15 +144,15 @@ def train(args):
         losses = state["losses"]
 
     def tell(epoch):
-        # A loss that is not a number is told as it is: the trial failed.
+        # A loss of NaN says that the trial failed.
         print(json.dumps({"step": epoch + 1, "value": losses[epoch]}), flush=True)
 
-    # What was trained and not told when an earlier call was killed.
+    # Epochs that were trained but not reported when an earlier call was killed.
     for epoch in range(leg["from"], min(leg["until"], len(losses))):
         tell(epoch)
     loss_of = torch.nn.CrossEntropyLoss()
     for epoch in range(len(losses), leg["until"]):
-        # An epoch's order and dropout depend on the trial and the epoch, not on the legs.
+        # Order and dropout of an epoch depend on the trial and the epoch, not on the segments.
         torch.manual_seed(1000 * trial + epoch)
         model.train()
         for batch in torch.randperm(len(images)).split(MINIBATCH):
@@ -174,7 +174,7 @@ def train(args):
 
 
 def data(torch, folder):
-    """Inputs and labels to train on, then others to validate with."""
+    """Inputs and labels to train on, then those to validate with."""
     if folder is not None:
         images, labels = idx(torch, folder, "images-idx3"), idx(torch, folder, "labels-idx1")
         images = images.flatten(1).float() / 255.0 - 0.5
@@ -193,12 +193,12 @@ def data(torch, folder):
 def file_of(folder, name):
     path = next(iter(sorted(folder.glob(f"train-{name}-ubyte*"))), None)
     if path is None:
-        sys.exit(f"`{folder}` has no `train-{name}-ubyte` or `.gz`; name another --data-dir, or none")
+        sys.exit(f"`{folder}` has no `train-{name}-ubyte` or `.gz`; give another --data-dir, or leave it out")
     return path
 
 
 def idx(torch, folder, name):
-    """A file of MNIST's format, such as `train-images-idx3-ubyte`, plain or packed."""
+    """Reads a file in MNIST's format, such as `train-images-idx3-ubyte`, plain or compressed."""
     path = file_of(folder, name)
     content = path.read_bytes()
     content = gzip.decompress(content) if path.suffix == ".gz" else content
@@ -210,11 +210,11 @@ def idx(torch, folder, name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wattlab", default="wattlab", help="the program")
+    parser.add_argument("--wattlab", default="wattlab", help="path of the program wattlab")
     parser.add_argument("--data-dir", type=pathlib.Path, help="folder with Fashion-MNIST's files")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tune-pytorch"))
-    parser.add_argument("--legs", type=int, default=24, help="legs to train in this call")
-    parser.add_argument("--joules", type=float, help="end when so many are spent")
+    parser.add_argument("--legs", type=int, default=24, help="segments to train in this call")
+    parser.add_argument("--joules", type=float, help="end after this many joules")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     args = parser.parse_args()
     return train(args) if args.train else drive(args)

@@ -3,7 +3,7 @@
 
     python3 examples/tune_serve.py [WATTLAB]
 
-Replace `train` by anything that gives a number; what fails gives NaN and raises nothing.
+Replace `train` by any function that returns a number, or NaN if the trial failed.
 `tune_pytorch.py` trains networks, measures them and stops bad trials early.
 """
 
@@ -14,7 +14,7 @@ import sys
 
 
 class Study:
-    """A study in a process of its own: a request a line, an answer a line."""
+    """A study in a process of its own: one request and one answer per line."""
 
     def __init__(self, program, **study):
         command = [program, "tune", "serve"]
@@ -37,7 +37,7 @@ class Study:
 
 
 def train(params):
-    """Stands for a training: its validation loss."""
+    """A stand-in for a training: returns its validation loss."""
     rate = math.log10(params["learning_rate"])
     if rate > -1.3:
         return math.nan  # diverged
@@ -58,12 +58,12 @@ def main():
             {"name": "hidden", "kind": "int", "low": 16, "high": 1024, "log": True},
             {"name": "activation", "kind": "categorical", "choices": ["relu", "gelu"]},
         ],
-        journal="tune-serve.jsonl",  # run again, and the study goes on
+        journal="tune-serve.jsonl",  # run it again to continue the study
     )
     for _ in range(30):
         asked = study.request(op="ask")
         value = train(asked["params"])
-        # `cost_j`: joules, if you measured them, say with `wattlab measure`.
+        # `cost_j` takes joules if you measured them, for example with `wattlab measure`.
         study.request(op="tell", trial=asked["trial"], value=value)
     best = study.request(op="best")
     print(f"best: trial {best['trial']}, loss {best['value']:.4f}, {best['params']}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands for a training that `wattlab tune run` tunes: reads its parameters, prints its loss."""
+"""A stand-in for a training that `wattlab tune run` tunes: reads its parameters and prints its loss."""
 
 import math
 import os
@@ -8,7 +8,7 @@ import sys
 rate = math.log10(float(os.environ["WATTLAB_RATE"]))
 layers = int(os.environ["WATTLAB_LAYERS"])
 width = int(os.environ["WATTLAB_WIDTH"])
-# Only set where it matters.
+# Set only with the optimizer sgd.
 momentum = float(os.environ.get("WATTLAB_MOMENTUM", "0.9"))
 
 if rate > -1.2:

@@ -12,9 +12,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-probe-abi", &[]),
     ("wattlab-meter", &["wattlab-probe-abi", "wattlab-units"]),
     ("wattlab-models", &["wattlab-record"]),
-    ("wattlab-hpo", &[]),
+    ("wattlab-hpo", &["wattlab-units"]),
+    ("wattlab-tuner", &["wattlab-hpo", "wattlab-record", "wattlab-units"]),
     ("wattlab-inference-sim", &["wattlab-record"]),
-    ("wattlab-report", &["wattlab-record"]),
+    ("wattlab-report", &["wattlab-record", "wattlab-units"]),
     (
         "wattlab",
         &[
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wattlab-models",
             "wattlab-record",
             "wattlab-report",
+            "wattlab-tuner",
             "wattlab-units",
         ],
     ),

@@ -1,15 +1,15 @@
-//! `cargo run --release -p wattlab-hpo --example budget`: a study of 2 kJ whose trials are trained in
-//! legs, the search's own energy included.
+//! `cargo run --release -p wattlab-hpo --example budget`: a study with a budget of 2 kJ that stops
+//! trials early and counts the energy of the search itself.
 #![expect(clippy::print_stdout, reason = "an example shows its result")]
 
-use wattlab_hpo::{HpoError, Parameter, Pruner, Rungs, Sampler, Scale, Space, Staged};
+use wattlab_hpo::{Gp, HpoError, Parameter, Pruner, Rungs, Scale, Space, Study};
 
-/// What an epoch costs here: a price, where a real study counts what a meter tells.
+/// The price of an epoch; a real study measures it.
 const EPOCH_J: f64 = 4.0;
-/// What a suggestion costs: a few milliseconds at 7 W.
+/// The price of a suggestion: a few milliseconds at 7 W.
 const SEARCH_J: f64 = 0.05;
 
-/// A training's accuracy: best at a rate of 1e-3 and a momentum of 0.9.
+/// The accuracy of a training: best at a rate of 1e-3 and a momentum of 0.9.
 fn accuracy(parameters: &[f64], epochs: u32) -> f64 {
     let off = (parameters[0].log10() + 3.0).powi(2) + (parameters[1] - 0.9).powi(2);
     0.9 * (-0.3 * off).exp() * (1.0 - (-f64::from(epochs) / 5.0).exp())
@@ -21,19 +21,18 @@ fn main() -> Result<(), HpoError> {
         Parameter::new("momentum", 0.0, 1.0, Scale::Linear),
     ])?;
     let rungs = Rungs { least: 1, most: 27, factor: 3 };
-    let study = Staged::new(space, Sampler::Gp, Pruner::Posterior, rungs, 1);
-    let mut study = study.with_budget(2000.0);
-    while study.ledger().left().is_some_and(|it| it > 0.0) {
-        let leg = study.ask()?;
+    let mut study =
+        Study::new(space, Gp, 1).with_pruner(Pruner::Posterior, rungs).with_budget(2000.0);
+    while study.ledger().left().is_some_and(|left| left > 0.0) {
+        let segment = study.ask()?;
         study.charge(SEARCH_J)?;
-        let value = accuracy(&leg.parameters, leg.until);
-        study.end_leg(leg.number, Some(vec![value]))?;
-        study.paid(leg.number, EPOCH_J * f64::from(leg.until - leg.from))?;
+        study.tell(segment.number, &[accuracy(&segment.parameters, segment.until)])?;
+        study.pay(segment.number, EPOCH_J * f64::from(segment.until - segment.from))?;
     }
-    let whole = study.curves().iter().filter(|it| it.epochs() == 27).count();
+    let completed = study.trials().iter().filter(|trial| trial.is_completed()).count();
     println!(
-        "{} trials, {whole} of them trained to the end, {:.0} J by the prices above",
-        study.curves().len(),
+        "{} trials, {completed} of them completed, {:.0} J by the prices above",
+        study.trials().len(),
         study.ledger().spent()
     );
     if let Some(best) = study.best() {

@@ -2,27 +2,36 @@
 #![forbid(unsafe_code)]
 
 mod cost;
-mod fidelity;
+mod curves;
+mod error;
 mod gp;
-mod history;
 mod insight;
+mod ledger;
 mod objectives;
 mod pareto;
+mod pruner;
 mod random;
 mod sampler;
+mod search;
 mod space;
 mod study;
+mod trial;
 
 pub use crate::{
-    cost::Ledger,
-    fidelity::{Curve, Leg, Pruner, Rungs, Staged},
-    history::{History, Trial},
-    insight::{
-        Dependence, Forest, Importance, Progress, Share, importance, partial_dependence, progress,
-    },
-    objectives::{Frontier, Objectives, Outcome},
+    error::HpoError,
+    insight::{Forest, ProgressPoint, importance, partial_dependence, progress},
+    ledger::Ledger,
+    objectives::Objectives,
     pareto::{dominated, hypervolume, pareto_front},
-    sampler::{Grid, Sampler, Suggestion, propose, suggest},
-    space::{Condition, Constraint, Kind, Parameter, Scale, Space},
-    study::{HpoError, Study},
+    pruner::{Pruner, Rungs},
+    random::RandomStream,
+    sampler::{
+        Gp, Grid, PaperPi, Random, SAMPLERS, Sampler, SamplerEntry, Setting, SettingValue,
+        SettingValues, Sobol, Suggestion, Tpe, suggest,
+    },
+    search::{History, SearchState, TrialResult},
+    space::{Condition, Constraint, Parameter, ParameterKind, Scale, Space},
+    study::Study,
+    trial::{Segment, Trial, TrialState},
 };
+pub use units::{Dependence, Importance, Share};

@@ -1,295 +1,361 @@
 //! A study: ask for parameters, tell what they gave.
 
+use std::sync::Arc;
+
 use crate::{
-    cost::{Ledger, checked},
-    history::{History, Trial},
-    sampler::{Sampler, Suggestion, propose},
+    curves::{best_by_mean, hopeless},
+    error::HpoError,
+    ledger::{Ledger, checked},
+    objectives::Objectives,
+    pareto::{hypervolume, pareto_front},
+    pruner::{Advance, Pruner, Rungs, advance, goes_on},
+    sampler::{Sampler, Suggestion, suggest},
+    search::SearchState,
     space::Space,
+    trial::{Segment, Trial, TrialState},
 };
 
-/// Why a study cannot be asked or told.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HpoError {
-    /// Nothing may vary.
-    #[error("the search space has no parameter")]
-    EmptySpace,
-    /// A parameter makes no sense.
-    #[error("parameter `{name}` of range {low} to {high} {problem}")]
-    Parameter {
-        /// Its name.
-        name: String,
-        /// Its lower bound.
-        low: f64,
-        /// Its upper bound.
-        high: f64,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// A parameter depends on something that is not there.
-    #[error("parameter `{name}` matters only for some values of `{parent}`, {problem}")]
-    Condition {
-        /// Its name.
-        name: String,
-        /// The parameter it depends on.
-        parent: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A constraint cannot be read.
-    #[error("constraint `{text}`: {problem}")]
-    Constraint {
-        /// As it was written.
-        text: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Nothing keeps the constraints.
-    #[error(
-        "no point was found that keeps {constraints}; loosen them, and instead of an equality of \
-         real parameters compute one from the others"
-    )]
-    Infeasible {
-        /// As they were written.
-        constraints: String,
-    },
-    /// The grid has no more cells.
-    #[error(
-        "the grid has {cells} cells, and trial {number} would be one more; ask for fewer trials"
-    )]
-    GridExhausted {
-        /// How many it has.
-        cells: u64,
-        /// The trial.
-        number: u32,
-    },
-    /// A trial of a journal that this study cannot have asked for.
-    #[error(
-        "trial {number} of the journal is not of this study: trial {next} comes next, with \
-         parameters of its space"
-    )]
-    Foreign {
-        /// The trial.
-        number: u32,
-        /// The one that comes next.
-        next: u32,
-    },
-    /// Told more epochs than were asked for.
-    #[error(
-        "trial {number} was to be trained for {expected} more epochs, not {given}; tell one value an epoch"
-    )]
-    Epochs {
-        /// The trial.
-        number: u32,
-        /// Values told.
-        given: usize,
-        /// Epochs asked for.
-        expected: usize,
-    },
-    /// Told of an epoch that is not to come.
-    #[error(
-        "trial {number} is to be trained from epoch {from} to {until}, and {epoch} is none of \
-         those; report each once, in order"
-    )]
-    Epoch {
-        /// The trial.
-        number: u32,
-        /// The epoch.
-        epoch: u32,
-        /// Epochs that were told.
-        from: u32,
-        /// The leg's last one.
-        until: u32,
-    },
-    /// Told another number of values than there are objectives.
-    #[error(
-        "trial {number} has {given} values, and the study {expected} objectives; tell one each"
-    )]
-    Objectives {
-        /// The trial.
-        number: u32,
-        /// Values told.
-        given: usize,
-        /// Objectives of the study.
-        expected: usize,
-    },
-    /// A cost that is none.
-    #[error("a cost of {cost} is none; tell a number that is at least 0")]
-    Cost {
-        /// The cost.
-        cost: f64,
-    },
-    /// Told about a trial that was never asked for, or twice.
-    #[error("trial {number} is not under way; ask for it first, and tell it once")]
-    NotPending {
-        /// The trial.
-        number: u32,
-    },
-}
-
-/// The best trial of a study.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Best {
-    /// Its number.
-    pub number: u32,
-    /// Its parameters.
-    pub parameters: Vec<f64>,
-    /// What it gave.
-    pub value: f64,
-}
-
-/// A search for the parameters of the largest value.
+/// A search for the parameters with the largest values.
+///
+/// It has one objective or several ([`Study::with_objectives`]) and may stop trials early
+/// ([`Study::with_pruner`]). [`Study::ask`] says what to evaluate; [`Study::tell`], [`Study::report`]
+/// or [`Study::fail`] take the result. A study holds nothing but its settings and its trials, so
+/// replaying them ([`Study::restore`]) rebuilds it.
 #[derive(Clone, Debug)]
 pub struct Study {
     space: Space,
-    sampler: Sampler,
+    sampler: Arc<dyn Sampler>,
     seed: u64,
-    told: Vec<Trial>,
-    pending: Vec<(u32, Vec<f64>)>,
-    next: u32,
+    objectives: Objectives,
+    pruning: Option<(Pruner, Rungs)>,
+    trials: Vec<Trial>,
     ledger: Ledger,
 }
 
 impl Study {
-    /// An empty study.
+    /// A study with one objective, without trials.
     #[must_use]
-    pub fn new(space: Space, sampler: Sampler, seed: u64) -> Self {
+    pub fn new(space: Space, sampler: impl Sampler + 'static, seed: u64) -> Self {
         Self {
             space,
-            sampler,
+            sampler: Arc::new(sampler),
             seed,
-            told: Vec::new(),
-            pending: Vec::new(),
-            next: 0,
+            objectives: Objectives::new(1),
+            pruning: None,
+            trials: Vec::new(),
             ledger: Ledger::default(),
         }
     }
 
-    /// The same with a budget, in the unit of the costs that will be told. While much of it is left,
-    /// [`Sampler::Gp`] prefers what is cheap (EI-cool).
+    /// The same study with these objectives. [`Gp`](crate::Gp) then looks for hypervolume; samplers
+    /// that look at one value see the first objective. Pruners rank by dominance.
     #[must_use]
-    pub fn with_budget(self, cost: f64) -> Self {
-        Self { ledger: Ledger::of(cost), ..self }
+    pub fn with_objectives(self, objectives: Objectives) -> Self {
+        Self { objectives, ..self }
     }
 
-    /// What was spent, and what is left.
+    /// The same study with trials that are stopped early.
+    #[must_use]
+    pub fn with_pruner(self, pruner: Pruner, rungs: Rungs) -> Self {
+        Self { pruning: Some((pruner, rungs)), ..self }
+    }
+
+    /// The same study with a budget, in the unit of the costs that will be told. While much of it is
+    /// left, [`Gp`](crate::Gp) prefers cheap trials. A budget does not end the study; see
+    /// [`Ledger::left`].
+    #[must_use]
+    pub fn with_budget(self, cost: f64) -> Self {
+        Self { ledger: Ledger::with_budget(cost), ..self }
+    }
+
+    /// The search space.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// What is maximized.
+    #[must_use]
+    pub fn objectives(&self) -> &Objectives {
+        &self.objectives
+    }
+
+    /// The pruner and its rungs; `None` if every trial has a single step.
+    #[must_use]
+    pub fn pruner(&self) -> Option<(Pruner, Rungs)> {
+        self.pruning
+    }
+
+    /// All trials, in the order of their numbers.
+    #[must_use]
+    pub fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
+    /// What was spent and what is left.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Counts what the search itself cost.
-    ///
-    /// # Errors
-    ///
-    /// If that is negative or not a number. The study is then as it was.
-    pub fn charge(&mut self, cost: f64) -> Result<(), HpoError> {
-        self.ledger.search(cost)
-    }
-
-    /// What [`Study::ask`] would give, with what is expected of it: whether it is worth its cost.
-    ///
-    /// # Errors
-    ///
-    /// As [`Study::ask`]'s.
-    pub fn prospect(&self) -> Result<Suggestion, HpoError> {
-        let pending = self.pending.iter().map(|(_, parameters)| parameters.clone()).collect();
-        let history = History::new(self.told.clone(), pending);
-        let history = history.cooled(self.ledger.share_left());
-        propose(&self.space, self.sampler, self.seed, self.next, &history)
-    }
-
-    /// The next trial: its number and its parameters, in the space's order.
-    ///
-    /// # Errors
-    ///
-    /// If a grid has no more cells.
-    pub fn ask(&mut self) -> Result<(u32, Vec<f64>), HpoError> {
-        let number = self.next;
-        let parameters = self.prospect()?.parameters;
-        self.pending.push((number, parameters.clone()));
-        self.next += 1;
-        Ok((number, parameters))
-    }
-
-    /// Trials that were asked for and not told: numbers and parameters.
+    /// Steps of all trials so far, including stopped and failed ones.
     #[must_use]
-    pub fn under_way(&self) -> &[(u32, Vec<f64>)] {
-        &self.pending
+    pub fn steps(&self) -> u64 {
+        self.trials.iter().map(|trial| u64::from(trial.steps())).sum()
     }
 
-    /// Puts a trial under way as a journal has it, whatever would be asked for now.
+    /// Segments that were asked for and have no result yet, in the order of the trials' numbers.
+    #[must_use]
+    pub fn running(&self) -> Vec<Segment> {
+        self.trials.iter().filter_map(Trial::segment).collect()
+    }
+
+    /// What to evaluate next: a new trial or, with a pruner, a paused one.
     ///
     /// # Errors
     ///
-    /// If it is not the next trial, or its parameters are not the space's. The study is then as it
-    /// was.
-    pub fn restore(&mut self, number: u32, parameters: Vec<f64>) -> Result<(), HpoError> {
-        if number != self.next || !self.space.has(&parameters) {
-            return Err(HpoError::Foreign { number, next: self.next });
+    /// If the sampler has no more trials, or suggests something that is not a point of the space. The
+    /// study is then unchanged.
+    pub fn ask(&mut self) -> Result<Segment, HpoError> {
+        let until = match self.pruning {
+            None => 1,
+            Some((pruner, rungs)) => {
+                match advance(pruner, rungs, &self.trials, self.hopeless().as_deref()) {
+                    Advance::Resume { number, until } => return self.resume(number, until),
+                    Advance::Start { until } => until,
+                }
+            }
+        };
+        let (number, parameters) = (self.next_number(), self.prospect()?.parameters);
+        self.trials.push(Trial::running(number, parameters.clone(), until));
+        Ok(Segment { number, parameters, from: 0, until })
+    }
+
+    /// The next new trial as [`Study::ask`] would start it, with its expected gain and cost. Use it to
+    /// decide whether the trial is worth its cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Study::ask`].
+    pub fn prospect(&self) -> Result<Suggestion, HpoError> {
+        let search = SearchState {
+            space: &self.space,
+            objectives: self.objectives.clone(),
+            seed: self.seed,
+            number: self.next_number(),
+            trials: &self.trials,
+            rungs: self.pruning.map_or_else(Vec::new, |(_, rungs)| rungs.lengths()),
+            budget_left: self.ledger.share_left(),
+        };
+        suggest(&self.sampler, &search)
+    }
+
+    /// The running segment of a trial or, if it is paused and its pruner lets it go on, its next
+    /// segment, which then runs. `None` if the trial stays paused or has ended.
+    ///
+    /// For clients that go on with a trial while they may, instead of asking for each segment. A
+    /// paused trial may still be resumed by a later [`Study::ask`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no such trial.
+    pub fn next_segment(&mut self, number: u32) -> Result<Option<Segment>, HpoError> {
+        let trial = self.trials.iter().find(|trial| trial.number == number);
+        let trial = trial.ok_or(HpoError::NotRunning { number })?;
+        if let Some(segment) = trial.segment() {
+            return Ok(Some(segment));
         }
-        self.pending.push((number, parameters));
-        self.next += 1;
+        let Some((pruner, rungs)) = self.pruning else { return Ok(None) };
+        let hopeless = self.hopeless();
+        let until = goes_on(pruner, rungs, &self.trials, trial, hopeless.as_deref());
+        until.map(|until| self.resume(number, until)).transpose()
+    }
+
+    /// The values of a trial at the end of its segment, one per objective. Values that are not finite
+    /// count as a failure.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not running, or there is not one value per objective. The study is then
+    /// unchanged.
+    pub fn tell(&mut self, number: u32, values: &[f64]) -> Result<(), HpoError> {
+        self.check_count(number, values)?;
+        let until = self.segment(number)?.until;
+        self.report(number, until, values)
+    }
+
+    /// The values of a trial after a step, counted from 1, one per objective. Steps that are left out
+    /// count as having given the same values. The trial pauses or completes at the last step of its
+    /// segment. Values that are not finite count as a failure.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not running, the step is not one to come in its segment, or there is not one
+    /// value per objective. The study is then unchanged.
+    pub fn report(&mut self, number: u32, step: u32, values: &[f64]) -> Result<(), HpoError> {
+        self.check_count(number, values)?;
+        let Segment { from, until, .. } = self.segment(number)?;
+        if step <= from || step > until {
+            return Err(HpoError::Step { number, step, from, until });
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return self.fail(number);
+        }
+        let last_step = self.last_step();
+        let trial = self.trial_mut(number)?;
+        trial.values.extend(std::iter::repeat_n(values.to_vec(), (step - from) as usize));
+        if step == until {
+            let is_last = step >= last_step;
+            trial.state = if is_last { TrialState::Completed } else { TrialState::Paused };
+        }
         Ok(())
     }
 
-    /// What a trial gave; `None`, or a value that is not a number, if it failed.
+    /// Says that a running trial failed. It never goes on.
     ///
     /// # Errors
     ///
-    /// If the trial is not under way. The study is then as it was.
-    pub fn tell(&mut self, number: u32, value: Option<f64>) -> Result<(), HpoError> {
-        self.finish(number, value, None)
+    /// If the trial is not running. The study is then unchanged.
+    pub fn fail(&mut self, number: u32) -> Result<(), HpoError> {
+        self.segment(number)?;
+        self.trial_mut(number)?.state = TrialState::Failed;
+        Ok(())
     }
 
-    /// The same, with what the trial cost: a failed one costs too.
+    /// Adds to the cost of a trial, running or ended. Failed trials cost something too.
     ///
     /// # Errors
     ///
-    /// As [`Study::tell`]'s, or if the cost is negative or not a number.
-    pub fn tell_with_cost(
-        &mut self,
-        number: u32,
-        value: Option<f64>,
-        cost: f64,
-    ) -> Result<(), HpoError> {
-        self.finish(number, value, Some(checked(cost)?))
+    /// If there is no such trial, or the cost is negative or not finite. The study is then unchanged.
+    pub fn pay(&mut self, number: u32, cost: f64) -> Result<(), HpoError> {
+        let cost = checked(cost)?;
+        let trial = self.trial_mut(number)?;
+        trial.cost = Some(trial.cost.unwrap_or(0.0) + cost);
+        self.ledger.add_trial(cost)
     }
 
-    fn finish(
-        &mut self,
-        number: u32,
-        value: Option<f64>,
-        cost: Option<f64>,
-    ) -> Result<(), HpoError> {
-        let at = self.pending.iter().position(|(it, _)| *it == number);
-        let at = at.ok_or(HpoError::NotPending { number })?;
-        let (_, parameters) = self.pending.remove(at);
-        let value = value.filter(|it| it.is_finite());
-        self.told.push(Trial { number, parameters, value, cost });
-        self.ledger.trial(cost.unwrap_or(0.0))
+    /// Adds to the cost of the search itself.
+    ///
+    /// # Errors
+    ///
+    /// If the cost is negative or not finite. The study is then unchanged.
+    pub fn charge(&mut self, cost: f64) -> Result<(), HpoError> {
+        self.ledger.add_search(cost)
     }
 
-    /// Trials that were told, in the order of their arrival.
-    #[must_use]
-    pub fn told(&self) -> &[Trial] {
-        &self.told
-    }
-
-    /// The trial with the largest value, the first of equals; `None` before any gave one.
-    #[must_use]
-    pub fn best(&self) -> Option<Best> {
-        let mut best: Option<Best> = None;
-        for trial in &self.told {
-            let Some(value) = trial.value else { continue };
-            let better = best.as_ref().is_none_or(|it| {
-                value > it.value || (value == it.value && trial.number < it.number)
-            });
-            if better {
-                let parameters = trial.parameters.clone();
-                best = Some(Best { number: trial.number, parameters, value });
-            }
+    /// Starts a segment as a journal has it, whatever [`Study::ask`] would give now. Where the segment
+    /// begins follows from what was reported.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is neither the next new one nor a paused one, its parameters are not a point of
+    /// the space, or the segment ends beyond the last step. The study is then unchanged.
+    pub fn restore(&mut self, segment: Segment) -> Result<(), HpoError> {
+        let Segment { number, parameters, until, .. } = segment;
+        let next = self.next_number();
+        let foreign = HpoError::ForeignTrial { number, next };
+        if until == 0 || until > self.last_step() || !self.space.has(&parameters) {
+            return Err(foreign);
         }
-        best
+        if number == next {
+            self.trials.push(Trial::running(number, parameters, until));
+            return Ok(());
+        }
+        let paused = self.trials.iter_mut().find(|trial| {
+            trial.number == number
+                && trial.state == TrialState::Paused
+                && trial.steps() < until
+                && trial.parameters == parameters
+        });
+        paused.ok_or(foreign)?.state = TrialState::Running { until };
+        Ok(())
+    }
+
+    /// The completed trial with the largest first objective, the first of equal ones; `None` if no
+    /// trial is completed.
+    ///
+    /// With a pruner, one objective and a sampler that [models curves](Sampler::models_curves), it is
+    /// the one with the largest posterior mean.
+    #[must_use]
+    pub fn best(&self) -> Option<&Trial> {
+        if let Some((_, rungs)) = self.pruning
+            && self.sampler.models_curves()
+            && self.objectives.count() == 1
+        {
+            return best_by_mean(&self.space, &rungs.lengths(), &self.trials);
+        }
+        self.completed().reduce(
+            |best, trial| {
+                if trial.value() > best.value() { trial } else { best }
+            },
+        )
+    }
+
+    /// The completed trials within the objectives' bounds that no other one dominates, by number; of
+    /// equal ones the first.
+    #[must_use]
+    pub fn pareto(&self) -> Vec<&Trial> {
+        let allowed =
+            |trial: &&Trial| trial.last().is_some_and(|values| self.objectives.allow(values));
+        let allowed: Vec<&Trial> = self.completed().filter(allowed).collect();
+        let values: Vec<Vec<f64>> =
+            allowed.iter().filter_map(|trial| Some(trial.last()?.to_vec())).collect();
+        pareto_front(&values).into_iter().map(|index| allowed[index]).collect()
+    }
+
+    /// The hypervolume of the completed trials above the reference point; see
+    /// [`Objectives::reference`].
+    #[must_use]
+    pub fn hypervolume(&self) -> f64 {
+        let values: Vec<Vec<f64>> =
+            self.completed().filter_map(|trial| Some(trial.last()?.to_vec())).collect();
+        hypervolume(&values, &self.objectives.reference(&values))
+    }
+
+    fn completed(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| trial.is_completed())
+    }
+
+    fn next_number(&self) -> u32 {
+        self.trials.last().map_or(0, |trial| trial.number + 1)
+    }
+
+    /// The step at which a trial is completed.
+    fn last_step(&self) -> u32 {
+        self.pruning.map_or(1, |(_, rungs)| rungs.most.max(1))
+    }
+
+    /// Numbers of the paused trials that a Gaussian process gives up; `None` if no process is used.
+    fn hopeless(&self) -> Option<Vec<u32>> {
+        let (pruner, rungs) = self.pruning?;
+        let uses_process = match pruner {
+            Pruner::Never => false,
+            Pruner::Posterior => true,
+            _ => self.sampler.models_curves(),
+        };
+        uses_process.then(|| hopeless(&self.space, &rungs.lengths(), &self.trials))
+    }
+
+    fn resume(&mut self, number: u32, until: u32) -> Result<Segment, HpoError> {
+        self.trial_mut(number)?.state = TrialState::Running { until };
+        self.segment(number)
+    }
+
+    fn segment(&self, number: u32) -> Result<Segment, HpoError> {
+        let trial = self.trials.iter().find(|trial| trial.number == number);
+        trial.and_then(Trial::segment).ok_or(HpoError::NotRunning { number })
+    }
+
+    fn trial_mut(&mut self, number: u32) -> Result<&mut Trial, HpoError> {
+        let trial = self.trials.iter_mut().find(|trial| trial.number == number);
+        trial.ok_or(HpoError::NotRunning { number })
+    }
+
+    fn check_count(&self, number: u32, values: &[f64]) -> Result<(), HpoError> {
+        let (given, expected) = (values.len(), self.objectives.count());
+        if given == expected {
+            return Ok(());
+        }
+        Err(HpoError::Objectives { number, given, expected })
     }
 }

@@ -1,10 +1,12 @@
-//! Studies of several objectives.
+//! Studies with several objectives.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use wattlab_hpo::{
-    Frontier, HpoError, Objectives, Parameter, Sampler, Scale, Space, dominated, hypervolume,
-    pareto_front,
+    Gp, HpoError, Objectives, Parameter, Random, Sampler, Scale, Segment, Space, Study, Tpe,
+    dominated, hypervolume, pareto_front,
 };
 
 fn space() -> Space {
@@ -16,20 +18,31 @@ fn space() -> Space {
     .unwrap()
 }
 
-/// Accuracy, and joules with their sign turned; the third activation fails at large rates.
-fn outcome(x: &[f64]) -> Option<Vec<f64>> {
+/// Accuracy and negative energy; the third activation fails at large rates.
+fn values(x: &[f64]) -> Option<Vec<f64>> {
     let accuracy = (x[1] / 64.0).sqrt()
         - 0.1 * (x[0].log10() + 3.0).powi(2)
         - if x[2] == 1.0 { 0.1 } else { 0.0 };
     (x[2] < 2.0 || x[0] < 1e-2).then(|| vec![accuracy, -x[1]])
 }
 
-fn run(study: &mut Frontier, trials: u32) -> Vec<Vec<f64>> {
+fn new(sampler: Arc<dyn Sampler>, objectives: Objectives, seed: u64) -> Study {
+    Study::new(space(), sampler, seed).with_objectives(objectives)
+}
+
+fn tell(study: &mut Study, number: u32, values: Option<Vec<f64>>) {
+    match values {
+        Some(values) => study.tell(number, &values).unwrap(),
+        None => study.fail(number).unwrap(),
+    }
+}
+
+fn run(study: &mut Study, trials: u32) -> Vec<Vec<f64>> {
     (0..trials)
         .map(|_| {
-            let (number, point) = study.ask().unwrap();
-            study.tell(number, outcome(&point)).unwrap();
-            point
+            let Segment { number, parameters, .. } = study.ask().unwrap();
+            tell(study, number, values(&parameters));
+            parameters
         })
         .collect()
 }
@@ -44,24 +57,26 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_beats_the_front_and_it_beats_all_others(points in points(3)) {
+    fn no_point_dominates_the_front_and_the_front_dominates_all_others(points in points(3)) {
         let front = pareto_front(&points);
         for (index, point) in points.iter().enumerate() {
-            let beaten = points.iter().any(|it| dominated(point, it));
+            let is_dominated = points.iter().any(|other| dominated(point, other));
             if front.contains(&index) {
-                prop_assert!(!beaten);
+                prop_assert!(!is_dominated);
             } else {
-                prop_assert!(front.iter().any(|it| &points[*it] == point || dominated(point, &points[*it])));
+                let covers = |other: &Vec<f64>| other == point || dominated(point, other);
+                prop_assert!(front.iter().any(|index| covers(&points[*index])));
             }
         }
     }
 
-    /// Counted in unit cubes.
     #[test]
-    fn a_hypervolume_is_the_number_of_cubes(points in points(3)) {
+    fn the_hypervolume_of_whole_numbers_is_the_number_of_unit_cubes(points in points(3)) {
         let cells = (0..8 * 8 * 8_u16).filter(|cell| {
             let corner = [cell / 64, cell / 8 % 8, cell % 8].map(f64::from);
-            points.iter().any(|it| it.iter().zip(corner).all(|(it, corner)| *it >= corner + 1.0))
+            points.iter().any(|point| {
+                point.iter().zip(corner).all(|(value, corner)| *value >= corner + 1.0)
+            })
         });
         prop_assert_eq!(hypervolume(&points, &[0.0; 3]), cells.count() as f64);
     }
@@ -70,108 +85,108 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 5, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Also when it was killed anywhere: what was asked and told is all the state there is.
     #[test]
-    fn the_same_seed_gives_the_same_trials(seed in any::<u64>(), stop in 0_usize..13) {
-        for sampler in [Sampler::Gp, Sampler::Random, Sampler::Tpe] {
-            let new = || Frontier::new(space(), Objectives::new(2), sampler, seed);
+    fn a_study_restored_at_any_trial_continues_as_before(seed in any::<u64>(), stop in 0_usize..13) {
+        let samplers: [Arc<dyn Sampler>; 3] = [Arc::new(Gp), Arc::new(Random), Arc::new(Tpe)];
+        for sampler in samplers {
+            let new = || new(sampler.clone(), Objectives::new(2), seed);
             let whole = run(&mut new(), 13);
             let mut again = new();
             for (number, point) in (0..).zip(&whole[..stop]) {
-                again.restore(number, point.clone()).unwrap();
-                again.tell(number, outcome(point)).unwrap();
+                let parameters = point.clone();
+                again.restore(Segment { number, parameters, from: 0, until: 1 }).unwrap();
+                tell(&mut again, number, values(point));
             }
             prop_assert_eq!(run(&mut again, 13 - stop as u32), &whole[stop..]);
         }
     }
 
-    /// Workers that finish in any order never try the same point of a finite space.
     #[test]
-    fn no_point_comes_twice(seed in any::<u64>(), workers in 1_usize..9) {
+    fn parallel_workers_never_try_the_same_point_of_a_finite_space(seed in any::<u64>(), workers in 1_usize..9) {
         let space = Space::new(vec![
             Parameter::integer("layers", 1, 6, Scale::Linear),
             Parameter::categorical("activation", 4),
         ]).unwrap();
-        let mut study = Frontier::new(space, Objectives::new(2), Sampler::Gp, seed);
-        let (mut seen, mut under_way) = (Vec::new(), Vec::new());
+        let mut study = Study::new(space, Gp, seed).with_objectives(Objectives::new(2));
+        let (mut seen, mut running) = (Vec::new(), Vec::new());
         while seen.len() < 24 {
-            let (number, point) = study.ask().unwrap();
+            let Segment { number, parameters: point, .. } = study.ask().unwrap();
             prop_assert!(!seen.contains(&point), "{:?} twice", point);
             seen.push(point.clone());
-            under_way.push((number, point));
-            if under_way.len() == workers {
-                let (number, point) = under_way.remove(number as usize * 7 % workers);
-                study.tell(number, (point[1] < 3.0).then(|| vec![point[0], point[1] - point[0]])).unwrap();
+            running.push((number, point));
+            if running.len() == workers {
+                let (number, point) = running.remove(number as usize * 7 % workers);
+                let values = vec![point[0], point[1] - point[0]];
+                tell(&mut study, number, (point[1] < 3.0).then_some(values));
             }
         }
     }
 }
 
 #[test]
-fn three_objectives_and_one_have_fronts_too() {
+fn studies_with_one_and_three_objectives_have_pareto_fronts() {
     for objectives in [1, 3] {
-        let mut study = Frontier::new(space(), Objectives::new(objectives), Sampler::Gp, 1);
+        let mut study = new(Arc::new(Gp), Objectives::new(objectives), 1);
         for _ in 0..16 {
-            let (number, point) = study.ask().unwrap();
-            let values =
-                outcome(&point).map(|it| vec![it[0], it[1], -point[2]][..objectives].to_vec());
-            study.tell(number, values).unwrap();
+            let Segment { number, parameters: point, .. } = study.ask().unwrap();
+            let values = values(&point)
+                .map(|values| vec![values[0], values[1], -point[2]][..objectives].to_vec());
+            tell(&mut study, number, values);
         }
         assert!(!study.pareto().is_empty() && study.hypervolume() > 0.0);
     }
 }
 
 #[test]
-fn it_covers_more_than_chance() {
-    let volume = |sampler| -> f64 {
+fn the_gaussian_process_covers_more_hypervolume_than_random_search() {
+    let volume = |sampler: Arc<dyn Sampler>| -> f64 {
         (0..5)
             .map(|seed| {
                 let objectives = Objectives { at_least: vec![Some(0.0), Some(-64.0)] };
-                let mut study = Frontier::new(space(), objectives, sampler, seed);
+                let mut study = new(sampler.clone(), objectives, seed);
                 run(&mut study, 30);
                 study.hypervolume()
             })
             .sum()
     };
-    let (gp, random) = (volume(Sampler::Gp), volume(Sampler::Random));
+    let (gp, random) = (volume(Arc::new(Gp)), volume(Arc::new(Random)));
     assert!(gp > 1.02 * random, "gp {gp}, random {random}");
 }
 
-/// Accuracy at least a half: the front holds nothing else, and the search goes there.
 #[test]
-fn limits_are_kept() {
+fn the_front_and_the_search_keep_to_the_bounds() {
     let objectives = Objectives { at_least: vec![Some(0.5), None] };
-    let mut study = Frontier::new(space(), objectives, Sampler::Gp, 4);
+    let mut study = new(Arc::new(Gp), objectives, 4);
     let points = run(&mut study, 40);
     let front = study.pareto();
     assert!(!front.is_empty());
-    for it in &front {
-        assert!(it.values.as_ref().unwrap()[0] >= 0.5);
+    for trial in &front {
+        assert!(trial.value().unwrap() >= 0.5);
     }
     // The least width that reaches it is 16.
-    let least = front.iter().map(|it| it.parameters[1]).fold(f64::INFINITY, f64::min);
+    let least = front.iter().map(|trial| trial.parameters[1]).fold(f64::INFINITY, f64::min);
     assert!((16.0..=18.0).contains(&least), "{least}");
-    let allowed = |it: &&Vec<f64>| outcome(it).is_some_and(|it| it[0] >= 0.5);
+    let allowed = |point: &&Vec<f64>| values(point).is_some_and(|values| values[0] >= 0.5);
     let share = |some: &[Vec<f64>]| some.iter().filter(allowed).count() as f64 / some.len() as f64;
     assert!(share(&points[20..]) > share(&points[..8]), "{points:?}");
 }
 
 #[test]
-fn misuse_is_an_error_and_changes_nothing() {
-    let mut study = Frontier::new(space(), Objectives::new(2), Sampler::Gp, 1);
-    let (number, _) = study.ask().unwrap();
-    let error = study.tell(number, Some(vec![1.0])).unwrap_err();
+fn an_invalid_call_is_an_error_and_changes_nothing() {
+    let mut study = new(Arc::new(Gp), Objectives::new(2), 1);
+    let number = study.ask().unwrap().number;
+    let error = study.tell(number, &[1.0]).unwrap_err();
     assert_eq!(error, HpoError::Objectives { number, given: 1, expected: 2 });
-    assert_eq!(study.tell(9, None), Err(HpoError::NotPending { number: 9 }));
-    // A value that is not a number: the trial failed.
-    study.tell(number, Some(vec![1.0, f64::NAN])).unwrap();
-    assert_eq!(study.tell(number, None), Err(HpoError::NotPending { number }));
+    assert_eq!(study.fail(9), Err(HpoError::NotRunning { number: 9 }));
+    // A value that is not finite: the trial failed.
+    study.tell(number, &[1.0, f64::NAN]).unwrap();
+    assert_eq!(study.fail(number), Err(HpoError::NotRunning { number }));
     assert!(study.pareto().is_empty());
     assert_eq!(study.hypervolume(), 0.0);
     // Equal and failed trials: singular covariances.
     for index in 0..20 {
-        let (number, _) = study.ask().unwrap();
-        study.tell(number, (index % 3 > 0).then(|| vec![1.0, 1.0])).unwrap();
+        let number = study.ask().unwrap().number;
+        tell(&mut study, number, (index % 3 > 0).then(|| vec![1.0, 1.0]));
     }
     assert_eq!(study.pareto().len(), 1);
 }

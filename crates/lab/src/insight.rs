@@ -1,5 +1,5 @@
-//! What searches say about their parameters: a pure function of their trials, computed by `hpo` and
-//! handed to `report` as plain data.
+//! What searches say about their parameters: computed by `hpo` from their trials, and handed to
+//! `report` as plain data.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,7 @@ use hpo::{Parameter, Scale, Space, importance, partial_dependence};
 use rayon::prelude::*;
 use record::{NetworkKind, TuningSpace};
 use report::{
-    Axis, Dependence, Importance, Landscape, SearchInsight, SearchParameter, Share, Subject,
-    TrialRow, Tried, origin_of,
+    Axis, Function, SearchInsight, SearchParameter, TrialPoint, TrialRow, TuningInsight, origin_of,
 };
 
 use crate::{
@@ -16,23 +15,23 @@ use crate::{
     seed::{derive, shuffle},
 };
 
-/// Trials of RQ1 that are looked at for one function, drawn by lot: more of them take seconds.
+/// At most this many trials of RQ1 are used for one function, chosen at random; more take seconds.
 const SEEN: usize = 128;
-/// Places that a dependence on a number is known at.
+/// Number of values at which the dependence on a parameter is computed.
 const PLACES: usize = 17;
-/// Trials for each parameter, and at least, below which nothing is said: a leaf of the forest holds
-/// three.
+/// Importance needs at least this many trials per parameter, and in all. (A leaf of the forest holds
+/// three trials.)
 const PER_PARAMETER: usize = 4;
 const LEAST: usize = 10;
 
-/// What the searches say, a landscape for each data set and space, with a subject for each network.
+/// What the searches say: an insight for each data set and space, with a function for each network.
 ///
-/// Trials of all strategies and repetitions count together: they are values of one function.
+/// Trials of all strategies and repetitions are used together, since they are values of one function.
 #[must_use]
-pub fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
-    type Function<'a> = (&'a str, TuningSpace, NetworkKind);
-    let mut places: HashMap<Function<'_>, usize> = HashMap::new();
-    let mut functions: Vec<(Function<'_>, Vec<&TrialRow>)> = Vec::new();
+pub fn of_searches(trials: &[TrialRow]) -> Vec<TuningInsight> {
+    type Key<'a> = (&'a str, TuningSpace, NetworkKind);
+    let mut places: HashMap<Key<'_>, usize> = HashMap::new();
+    let mut functions: Vec<(Key<'_>, Vec<&TrialRow>)> = Vec::new();
     for trial in trials {
         let key = (trial.data.as_str(), trial.space, trial.network);
         let at = *places.entry(key).or_insert_with(|| {
@@ -41,119 +40,119 @@ pub fn of_searches(trials: &[TrialRow]) -> Vec<SearchInsight> {
         });
         functions[at].1.push(trial);
     }
-    let found: Vec<(Function<'_>, Subject)> =
+    let found: Vec<(Key<'_>, Function)> =
         functions.into_par_iter().map(|(key, trials)| (key, of_function(key, trials))).collect();
-    let mut insights: Vec<SearchInsight> = Vec::new();
-    for ((data, space, _), subject) in found {
-        match insights.iter_mut().find(|it| it.data == data && it.space == space) {
-            Some(it) => it.landscape.subjects.push(subject),
-            None => insights.push(SearchInsight {
+    let mut insights: Vec<TuningInsight> = Vec::new();
+    for ((data, space, _), function) in found {
+        let is_same = |other: &&mut TuningInsight| other.data == data && other.space == space;
+        match insights.iter_mut().find(is_same) {
+            Some(same) => same.insight.functions.push(function),
+            None => insights.push(TuningInsight {
                 data: data.to_owned(),
                 space,
-                landscape: landscape(data, space, subject, trials),
+                insight: insight(data, space, function, trials),
             }),
         }
     }
     insights
 }
 
-fn landscape(data: &str, kind: TuningSpace, subject: Subject, trials: &[TrialRow]) -> Landscape {
-    let of = trials.iter().filter(|it| it.data == data && it.space == kind);
-    let origin = origin_of(of.filter_map(|it| it.energy).map(|it| it.origin));
-    Landscape {
+fn insight(
+    data: &str,
+    kind: TuningSpace,
+    function: Function,
+    trials: &[TrialRow],
+) -> SearchInsight {
+    let own = trials.iter().filter(|trial| trial.data == data && trial.space == kind);
+    let origin = origin_of(own.filter_map(|trial| trial.energy).map(|energy| energy.origin));
+    SearchInsight {
         id: format!("rq1-{data}-{kind:?}").to_lowercase(),
         name: format!("{data}, {}", kind.title()),
         parameters: space(kind)
             .parameters()
             .iter()
-            .map(|it| {
-                let name = it.name.replace('_', " ").replace("beta", "β").replace("epsilon", "ε");
-                parameter(it, name, Vec::new())
+            .map(|of| {
+                let name = of.name.replace('_', " ").replace("beta", "β").replace("epsilon", "ε");
+                parameter(of, name, Vec::new())
             })
             .collect(),
         value: Axis::new("validation accuracy", "%"),
         bounds: Some([0.0, 100.0]),
         is_minimized: false,
-        cost: origin.map(|it| Axis::energy("energy of a training", "J", it)),
-        subjects: vec![subject],
+        cost: origin.map(|origin| Axis::energy("energy of a training", "J", origin)),
+        functions: vec![function],
     }
 }
 
 fn of_function(
     (_, kind, network): (&str, TuningSpace, NetworkKind),
     mut trials: Vec<&TrialRow>,
-) -> Subject {
+) -> Function {
     let count = trials.len();
-    // By chance, as any rule would meet the rhythm of the searches.
+    // At random, because any regular choice could follow a pattern of the searches.
     shuffle(derive(0, "trials that insight looks at"), &mut trials);
     trials.truncate(SEEN);
-    trials.sort_by_key(|it| (it.sampler, it.repetition, it.number));
+    trials.sort_by_key(|trial| (trial.sampler, trial.repetition, trial.number));
     let space = space(kind);
-    let (points, tried): (Vec<Vec<f64>>, Vec<Tried>) = trials
+    let (points, shown): (Vec<Vec<f64>>, Vec<TrialPoint>) = trials
         .iter()
-        .filter_map(|it| {
-            let point = point(&it.optimizer?, space.dimensions());
-            let tried = Tried {
+        .filter_map(|trial| {
+            let point = point(&trial.optimizer?, space.dimensions());
+            let shown = TrialPoint {
                 name: format!(
                     "{}, search {}, trial {}",
-                    it.sampler.title(),
-                    it.repetition + 1,
-                    it.number + 1
+                    trial.sampler.title(),
+                    trial.repetition + 1,
+                    trial.number + 1
                 ),
                 parameters: point.iter().copied().map(Some).collect(),
-                cost: it.energy.map(|it| it.joules.0),
-                value: 100.0 * it.validation,
+                cost: trial.energy.map(|energy| energy.joules.0),
+                value: 100.0 * trial.validation,
             };
-            Some((point, tried))
+            Some((point, shown))
         })
         .unzip();
-    let trials = Trials { count, points, tried };
-    subject(network.paper_name(), trials, &space, 0, PLACES)
+    let trials = Trials { count, points, shown };
+    function(network.paper_name(), trials, &space, 0, PLACES)
 }
 
 /// Trials of one function that gave a value.
 pub(crate) struct Trials {
-    /// How many there are.
+    /// Number of trials that gave a value.
     pub(crate) count: usize,
-    /// Parameters of those that are looked at, as numbers also where they do not matter.
+    /// Parameters of the trials that are used, including inactive ones.
     pub(crate) points: Vec<Vec<f64>>,
-    /// The same ones, as they are shown.
-    pub(crate) tried: Vec<Tried>,
+    /// The same trials as figures show them.
+    pub(crate) shown: Vec<TrialPoint>,
 }
 
-/// What trials say about one function; with too few of them, why nothing.
-pub(crate) fn subject(
+/// What trials say about one function or, with too few of them, why they say nothing.
+pub(crate) fn function(
     name: &str,
-    Trials { count, points, tried }: Trials,
+    Trials { count, points, shown }: Trials,
     space: &Space,
     seed: u64,
     places: usize,
-) -> Subject {
-    let mut subject = Subject { name: name.to_owned(), count, trials: tried, ..Subject::default() };
+) -> Function {
+    let mut function =
+        Function { name: name.to_owned(), count, trials: shown, ..Function::default() };
     let least = LEAST.max(PER_PARAMETER * space.dimensions());
-    let seen = subject.trials.len();
+    let seen = function.trials.len();
     if seen < least {
-        subject.silence = Some(format!(
-            "{seen} trials with a value and all parameters; {least} are the least for {} parameters",
+        function.silence = Some(format!(
+            "{seen} trials have a value and all parameters, and {} parameters need at least {least}",
             space.dimensions()
         ));
-        return subject;
+        return function;
     }
-    let values: Vec<f64> = subject.trials.iter().map(|it| it.value).collect();
+    let values: Vec<f64> = function.trials.iter().map(|trial| trial.value).collect();
     let Some(found) = importance(space, &points, &values, seed) else {
-        subject.silence = Some(format!("all {seen} trials gave the same value"));
-        return subject;
+        function.silence = Some(format!("all {seen} trials gave the same value"));
+        return function;
     };
-    let share = |it: &hpo::Share| Share { mean: it.mean, deviation: it.deviation };
-    subject.importance = Some(Importance {
-        alone: found.alone.iter().map(share).collect(),
-        pairs: found.pairs.iter().map(|(a, b, it)| (*a, *b, share(it))).collect(),
-    });
-    let dependence = partial_dependence(space, &points, &values, places).unwrap_or_default();
-    let each = dependence.into_iter();
-    subject.dependence =
-        each.map(|it| Dependence { at: it.at, mean: it.mean, deviation: it.deviation }).collect();
-    subject
+    function.importance = Some(found);
+    function.dependence = partial_dependence(space, &points, &values, places).unwrap_or_default();
+    function
 }
 
 /// A parameter as figures show it.
@@ -173,7 +172,8 @@ mod tests {
 
     use super::*;
 
-    /// Trials of two searches of one network: the learning rate decides, in a curve, β1 does not.
+    /// Trials of two searches with one network: the learning rate decides, along a parabola, β1 does
+    /// not.
     fn trials(network: NetworkKind, count: u32) -> Vec<TrialRow> {
         (0..count)
             .map(|number| {
@@ -208,49 +208,48 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_is_found_and_more_trials_than_needed_are_drawn_by_lot() {
+    fn the_decisive_parameter_is_found_from_a_random_part_of_many_trials() {
         let mut rows = trials(NetworkKind::SimpleCnn, 50);
         rows.extend(trials(NetworkKind::DensePoly, 301));
         let found = of_searches(&rows);
         assert_eq!(found, of_searches(&rows), "a function of the trials alone");
-        let [SearchInsight { landscape, .. }] = &found[..] else { panic!("one space") };
-        let names: Vec<&str> = landscape.parameters.iter().map(|it| it.name.as_str()).collect();
+        let [TuningInsight { insight, .. }] = &found[..] else { panic!("one space") };
+        let names: Vec<&str> =
+            insight.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
         assert_eq!(names, ["learning rate", "β1"]);
-        let counts = landscape.subjects.iter().map(|it| (it.count, it.trials.len()));
+        let counts =
+            insight.functions.iter().map(|function| (function.count, function.trials.len()));
         assert_eq!(counts.collect::<Vec<_>>(), [(50, 50), (301, SEEN)]);
-        for subject in &landscape.subjects {
-            let importance = subject.importance.as_ref().unwrap();
+        for function in &insight.functions {
+            let importance = function.importance.as_ref().unwrap();
             assert!(importance.alone[0].mean > 0.8, "{importance:?}");
             assert!(importance.alone[1].mean < 0.1, "{importance:?}");
-            let rate = &subject.dependence[0];
+            let rate = &function.dependence[0];
             assert_eq!(rate.at.len(), PLACES);
             let best = rate.mean.iter().copied().fold(0.0, f64::max);
-            let at = rate.at[rate.mean.iter().position(|it| *it == best).unwrap()];
+            let at = rate.at[rate.mean.iter().position(|mean| *mean == best).unwrap()];
             assert!((0.03..0.05).contains(&at) && (85.0..95.0).contains(&best), "{at}: {best}");
         }
-        assert_eq!(
-            landscape.cost.as_ref().unwrap().heading(),
-            "energy of a training (J, estimated)"
-        );
+        assert_eq!(insight.cost.as_ref().unwrap().heading(), "energy of a training (J, estimated)");
     }
 
     #[test]
-    fn too_little_is_said_to_be_too_little() {
+    fn too_few_or_equal_trials_give_a_reason_instead_of_an_importance() {
         let why = |rows: &[TrialRow]| {
             let found = of_searches(rows);
-            let subject = &found[0].landscape.subjects[0];
-            assert!(subject.importance.is_none() && subject.dependence.is_empty());
-            assert_eq!(found[0].landscape.figures(), []);
-            subject.silence.clone().unwrap()
+            let function = &found[0].insight.functions[0];
+            assert!(function.importance.is_none() && function.dependence.is_empty());
+            assert_eq!(found[0].insight.figures(), []);
+            function.silence.clone().unwrap()
         };
         let few = trials(NetworkKind::SimpleCnn, 9);
-        assert!(why(&few).contains("10 are the least for 2 parameters"), "{}", why(&few));
+        assert!(why(&few).contains("2 parameters need at least 10"), "{}", why(&few));
         let mut same = trials(NetworkKind::SimpleCnn, 40);
-        same.iter_mut().for_each(|it| it.validation = 0.1);
+        same.iter_mut().for_each(|trial| trial.validation = 0.1);
         assert!(why(&same).contains("same value"), "{}", why(&same));
-        let mut unsaid = trials(NetworkKind::SimpleCnn, 40);
-        unsaid.iter_mut().for_each(|it| it.optimizer = None);
-        assert!(why(&unsaid).contains("0 trials"), "{}", why(&unsaid));
+        let mut unknown = trials(NetworkKind::SimpleCnn, 40);
+        unknown.iter_mut().for_each(|trial| trial.optimizer = None);
+        assert!(why(&unknown).contains("0 trials"), "{}", why(&unknown));
         assert_eq!(of_searches(&[]), []);
     }
 }

@@ -35,9 +35,7 @@ pub use crate::{
         STUDIES_BIB, WholeFile, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
         write_records,
     },
-    insight::{
-        Dependence, Importance, Landscape, SearchInsight, SearchParameter, Share, Subject, Tried,
-    },
+    insight::{Function, SearchInsight, SearchParameter, TrialPoint, TuningInsight},
     page::html,
     pareto::{ParetoFront, TradeOff},
     plot::{
@@ -49,3 +47,5 @@ pub use crate::{
 };
 /// The types of records and energies in this crate's functions, so that one dependency is enough.
 pub use record::{ClaimId, Energy, Evidence, Finding, Joules, Origin, Results, RunRecord, Verdict};
+/// What searches say about their parameters.
+pub use units::{Dependence, Importance, Share};

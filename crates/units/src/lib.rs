@@ -3,6 +3,7 @@
 
 mod emissions;
 mod energy;
+mod insight;
 pub mod limits;
 mod probe;
 mod quantity;
@@ -13,6 +14,7 @@ mod warning;
 pub use crate::{
     emissions::{EmissionsRow, emissions_header},
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
+    insight::{Dependence, Importance, Share},
     probe::ProbeUse,
     quantity::{Joules, Seconds, Watts},
     serving::{BatchTimes, Serving},

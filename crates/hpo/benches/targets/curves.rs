@@ -1,8 +1,10 @@
-//! Learning curves: epochs until the best completed trial is within 1 % of the optimum.
+//! Learning curves: the number of epochs until the best completed trial is within 1 % of the optimum.
 
 use std::fmt::Write as _;
 
-use wattlab_hpo::{Parameter, Pruner, Rungs, Sampler, Scale, Space, Staged};
+use wattlab_hpo::{
+    Gp, Parameter, Pruner, Random, Rungs, Sampler, Scale, Segment, Space, Study, Tpe,
+};
 
 use crate::{functions::gauss, parallel, quartiles};
 
@@ -14,8 +16,8 @@ const EPOCHS: u64 = 64 * 27;
 #[derive(Clone, Copy)]
 struct Family {
     name: &'static str,
-    /// Where the best learning rate is; how slow learning is at 1e-3, and how that falls with the
-    /// rate, in decades.
+    /// The best learning rate as a negative logarithm; the time constant of learning at 1e-3, and how
+    /// it changes with the rate, in decades.
     shape: (f64, f64, f64),
     rise: Rise,
     noise: f64,
@@ -25,15 +27,15 @@ struct Family {
 /// How accuracy rises.
 #[derive(Clone, Copy, PartialEq)]
 enum Rise {
-    /// Towards the end at once, as the peers' baselines have it.
+    /// Exponentially, as in the baselines of the other optimizers.
     Exponential,
-    /// After a plateau, of which there is more the lower the rate.
+    /// After a plateau, which is longer the lower the rate.
     Late,
-    /// And falls again where learning is fast: the first are the last.
+    /// And falls again if learning is fast, so that the first become the last.
     Overfits,
 }
 
-/// The first two are as the peers' baselines have them.
+/// The first two are those of the other optimizers' baselines.
 const FAMILIES: [Family; 5] = [
     Family {
         name: "benign",
@@ -67,7 +69,7 @@ const FAMILIES: [Family; 5] = [
 ];
 
 impl Family {
-    /// Accuracy after so many epochs: learning rate, β1 and β2.
+    /// Accuracy after some epochs. The parameters are learning rate, β1 and β2.
     fn accuracy(&self, x: &[f64], epochs: u32) -> f64 {
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
         let (center, slow, fall) = self.shape;
@@ -91,10 +93,11 @@ impl Family {
         0.1 + whole * share
     }
 
-    /// By coordinate search.
+    /// The best accuracy, by coordinate search.
     fn optimum(&self) -> f64 {
         let mut point = [-3.0, 0.88, 0.97];
-        let at = |it: &[f64; 3]| self.accuracy(&[10_f64.powf(it[0]), it[1], it[2]], MOST);
+        let at =
+            |place: &[f64; 3]| self.accuracy(&[10_f64.powf(place[0]), place[1], place[2]], MOST);
         let (mut best, mut step) = (at(&point), 0.2);
         while step > 1e-8 {
             let before = best;
@@ -115,8 +118,8 @@ impl Family {
     }
 }
 
-/// Epochs to 1 %, infinite if never.
-fn run(family: Family, sampler: Sampler, pruner: Pruner, seed: u64) -> f64 {
+/// Epochs until the best trial is within 1 % of the optimum; infinite if never.
+fn run(family: Family, sampler: &'static dyn Sampler, pruner: Pruner, seed: u64) -> f64 {
     let space = Space::new(vec![
         Parameter::new("learning_rate", 1e-5, 1e-1, Scale::Log),
         Parameter::new("beta1", 0.1, 1.0, Scale::Linear),
@@ -125,33 +128,31 @@ fn run(family: Family, sampler: Sampler, pruner: Pruner, seed: u64) -> f64 {
     let space = space.expect("a valid box");
     let rungs = Rungs { least: 3, most: MOST, factor: 3 };
     let optimum = family.optimum();
-    let mut study = Staged::new(space, sampler, pruner, rungs, seed);
-    while study.epochs() < EPOCHS {
-        let leg = study.ask().expect("no grid");
-        let values: Vec<Vec<f64>> = (leg.from + 1..=leg.until)
-            .map(|epoch| {
-                let index = u64::from(leg.number) * 1000 + u64::from(epoch);
-                vec![family.accuracy(&leg.parameters, epoch) + family.noise * gauss(seed, index)]
-            })
-            .collect();
-        study.tell(leg.number, Some(&values)).expect("asked just now");
-        let best = study.best().map(|it| family.accuracy(&it.parameters, MOST));
-        if best.is_some_and(|it| it >= 0.99 * optimum) {
-            return study.epochs() as f64;
+    let mut study = Study::new(space, sampler, seed).with_pruner(pruner, rungs);
+    while study.steps() < EPOCHS {
+        let Segment { number, parameters, from, until } = study.ask().expect("no grid");
+        for epoch in from + 1..=until {
+            let index = u64::from(number) * 1000 + u64::from(epoch);
+            let value = family.accuracy(&parameters, epoch) + family.noise * gauss(seed, index);
+            study.report(number, epoch, &[value]).expect("asked just now");
+        }
+        let best = study.best().map(|trial| family.accuracy(&trial.parameters, MOST));
+        if best.is_some_and(|accuracy| accuracy >= 0.99 * optimum) {
+            return study.steps() as f64;
         }
     }
     f64::INFINITY
 }
 
-const STRATEGIES: [(&str, Sampler, Pruner); 8] = [
-    ("**GP + posterior**", Sampler::Gp, Pruner::Posterior),
-    ("**GP + Hyperband**", Sampler::Gp, Pruner::Hyperband),
-    ("**GP + ASHA**", Sampler::Gp, Pruner::Asha),
-    ("GP + median", Sampler::Gp, Pruner::Median),
-    ("GP + none", Sampler::Gp, Pruner::Never),
-    ("TPE + ASHA", Sampler::Tpe, Pruner::Asha),
-    ("random + Hyperband", Sampler::Random, Pruner::Hyperband),
-    ("random + halving", Sampler::Random, Pruner::Halving),
+const STRATEGIES: [(&str, &dyn Sampler, Pruner); 8] = [
+    ("**GP + posterior**", &Gp, Pruner::Posterior),
+    ("**GP + Hyperband**", &Gp, Pruner::Hyperband),
+    ("**GP + ASHA**", &Gp, Pruner::Asha),
+    ("GP + median", &Gp, Pruner::Median),
+    ("GP + none", &Gp, Pruner::Never),
+    ("TPE + ASHA", &Tpe, Pruner::Asha),
+    ("random + Hyperband", &Random, Pruner::Hyperband),
+    ("random + halving", &Random, Pruner::Halving),
 ];
 
 /// Medians, quartiles and seeds within 380 epochs of the peers (Optuna 5.0.0).
@@ -167,19 +168,20 @@ pub(crate) fn report(seeds: u64, from: u64, chosen: &[String]) -> String {
          strategy | seeds | first quartile | median | third quartile | within 380 | at all | target |\n\
          |---|---|---|---|---|---|---|---|---|\n"
     );
-    // Nothing of a kind chosen means all of it.
+    // If no family (or no strategy) is chosen, all of them run.
     let chosen = |all: &[&str], one: &str| {
-        let is = |text: &str| chosen.iter().any(|it| text.contains(it.as_str()));
-        is(one) || !all.iter().any(|it| is(it))
+        let is = |text: &str| chosen.iter().any(|name| text.contains(name.as_str()));
+        is(one) || !all.iter().any(|name| is(name))
     };
-    let families = FAMILIES.map(|it| it.name);
-    let strategies = STRATEGIES.map(|it| it.0);
-    for family in FAMILIES.iter().filter(|it| chosen(&families, it.name)) {
-        for (name, sampler, pruner) in STRATEGIES.into_iter().filter(|it| chosen(&strategies, it.0))
+    let families = FAMILIES.map(|family| family.name);
+    let strategies = STRATEGIES.map(|strategy| strategy.0);
+    for family in FAMILIES.iter().filter(|family| chosen(&families, family.name)) {
+        for (name, sampler, pruner) in
+            STRATEGIES.into_iter().filter(|strategy| chosen(&strategies, strategy.0))
         {
             let epochs = parallel(seeds, |seed| run(*family, sampler, pruner, from + seed));
             let [low, median, high] = quartiles(epochs.iter().copied());
-            let within = |most: f64| epochs.iter().filter(|it| **it <= most).count();
+            let within = |most: f64| epochs.iter().filter(|epochs| **epochs <= most).count();
             let (early, all) = (within(380.0), within(f64::MAX));
             let met = match family.name {
                 "benign" => median <= 230.0,
@@ -199,7 +201,7 @@ pub(crate) fn report(seeds: u64, from: u64, chosen: &[String]) -> String {
             eprintln!("{line}");
             _ = writeln!(text, "{line}");
         }
-        for peer in PEERS.lines().filter(|it| it.starts_with(family.name)) {
+        for peer in PEERS.lines().filter(|line| line.starts_with(family.name)) {
             _ = writeln!(text, "| {} | |", peer.replace('\t', " | "));
         }
     }

@@ -2,13 +2,13 @@
 
 use std::{f64::consts::PI, fmt::Write as _, time::Instant};
 
-use wattlab_hpo::{Frontier, Objectives, Parameter, Sampler, Scale, Space, hypervolume};
+use wattlab_hpo::{Gp, Objectives, Parameter, Scale, Segment, Space, Study, hypervolume};
 
 use crate::{parallel, quartiles};
 
 const TRIALS: u32 = 64;
 
-/// Two functions to be minimized on a box.
+/// Two functions to minimize on a box.
 struct Problem {
     name: &'static str,
     value: fn(&[f64]) -> [f64; 2],
@@ -17,7 +17,7 @@ struct Problem {
     target: f64,
 }
 
-/// As the peers' baselines have them.
+/// The problems of the other optimizers' baselines.
 fn problems() -> [Problem; 3] {
     let cube = |dimensions| vec![(0.0, 1.0, false); dimensions];
     [
@@ -51,12 +51,12 @@ fn zdt1(x: &[f64]) -> [f64; 2] {
 }
 
 fn dtlz2(x: &[f64]) -> [f64; 2] {
-    let g: f64 = x[1..].iter().map(|it| (it - 0.5).powi(2)).sum();
+    let g: f64 = x[1..].iter().map(|value| (value - 0.5).powi(2)).sum();
     [(1.0 + g) * (x[0] * PI / 2.0).cos(), (1.0 + g) * (x[0] * PI / 2.0).sin()]
 }
 
-/// What a network of a width gives after some epochs, and its logarithm of joules: learning rate,
-/// width, epochs.
+/// The error of a network of some width after some epochs, and the logarithm of its joules. The
+/// parameters are learning rate, width and epochs.
 fn accuracy_energy(x: &[f64]) -> [f64; 2] {
     let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
     let (width, epochs, u) = (x[1].round_ties_even(), x[2].round_ties_even(), x[0].log10());
@@ -73,43 +73,43 @@ fn accuracy_energy(x: &[f64]) -> [f64; 2] {
     [1.0 - accuracy, (energy(epochs, width) / low).ln() / (high / low).ln()]
 }
 
-/// Hypervolume after 64 trials, and seconds a suggestion at the last eight.
+/// Hypervolume after 64 trials, and seconds per suggestion at the last eight.
 fn run(problem: &Problem, seed: u64) -> (f64, f64) {
     let parameters = problem.space.iter().enumerate().map(|(axis, (low, high, log))| {
         let scale = if *log { Scale::Log } else { Scale::Linear };
         Parameter::new(&format!("x{axis}"), *low, *high, scale)
     });
     let space = Space::new(parameters.collect()).expect("a valid box");
-    let reference = problem.reference.map(|it| -it);
-    let objectives = Objectives { at_least: reference.iter().map(|it| Some(*it)).collect() };
-    let mut study = Frontier::new(space, objectives, Sampler::Gp, seed);
+    let reference = problem.reference.map(|value| -value);
+    let objectives = Objectives { at_least: reference.iter().map(|value| Some(*value)).collect() };
+    let mut study = Study::new(space, Gp, seed).with_objectives(objectives);
     let (mut values, mut latency_s) = (Vec::new(), 0.0);
     for index in 0..TRIALS {
         let started = Instant::now();
-        let (number, point) = study.ask().expect("no grid");
+        let Segment { number, parameters: point, .. } = study.ask().expect("no grid");
         if index >= TRIALS - 8 {
             latency_s += started.elapsed().as_secs_f64() / 8.0;
         }
-        let value = (problem.value)(&point).map(|it| -it).to_vec();
-        values.push(value.clone());
-        study.tell(number, Some(value)).expect("asked just now");
+        let value = (problem.value)(&point).map(|value| -value).to_vec();
+        study.tell(number, &value).expect("asked just now");
+        values.push(value);
     }
     (hypervolume(&values, &reference), latency_s)
 }
 
-/// Peers' quartiles at 64 trials.
+/// The quartiles of other optimizers after 64 trials.
 const PEERS: &str = include_str!("fronts.tsv");
 
 pub(crate) fn report(seeds: u64) -> String {
     let mut text = format!(
         "\n## Two objectives\n\nHypervolume after {TRIALS} trials, quartiles over {seeds} seeds; more \
-         is better. All know the reference point.\n\n| problem | strategy | seeds | first quartile | \
-         median | third quartile | target | ms a suggestion |\n|---|---|---|---|---|---|---|---|\n"
+         is better. All optimizers know the reference point.\n\n| problem | strategy | seeds | first quartile | \
+         median | third quartile | target | ms per suggestion |\n|---|---|---|---|---|---|---|---|\n"
     );
     for problem in problems() {
         let runs = parallel(seeds, |seed| run(&problem, seed));
-        let [low, median, high] = quartiles(runs.iter().map(|it| it.0));
-        let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.1))[1];
+        let [low, median, high] = quartiles(runs.iter().map(|run| run.0));
+        let latency_ms = 1e3 * quartiles(runs.iter().map(|run| run.1))[1];
         let mark = if median >= problem.target { "✓" } else { "✗" };
         let line = format!(
             "| {} | **wattlab GP** | {seeds} | {low:.4} | **{median:.4}** | {high:.4} | {} {mark} | \
@@ -118,7 +118,7 @@ pub(crate) fn report(seeds: u64) -> String {
         );
         eprintln!("{line}");
         _ = writeln!(text, "{line}");
-        for peer in PEERS.lines().filter(|it| it.starts_with(problem.name)) {
+        for peer in PEERS.lines().filter(|line| line.starts_with(problem.name)) {
             _ = writeln!(text, "| {} | | |", peer.replace('\t', " | "));
         }
     }

@@ -1,4 +1,4 @@
-//! What the optimizers are compared on; everything is minimized.
+//! The functions on which optimizers are compared. All are minimized.
 
 use std::f64::consts::{E, PI};
 
@@ -8,9 +8,9 @@ pub(crate) struct Function {
     pub(crate) value: fn(&[f64]) -> f64,
     /// Bounds, and whether the scale is logarithmic.
     pub(crate) space: Vec<(f64, f64, bool)>,
-    /// Its least value.
+    /// The minimum of the function.
     pub(crate) minimum: f64,
-    /// Deviation of what is observed from what is true.
+    /// Standard deviation of the observations.
     pub(crate) noise: f64,
 }
 
@@ -25,18 +25,18 @@ impl Function {
         Self { name, value, space: vec![(low, high, false); dimensions], minimum, noise: 0.0 }
     }
 
-    /// What trial `index` of a study shows at a point, and what is true there.
+    /// The value that trial `index` of a study observes at a point, and the true value.
     pub(crate) fn observe(&self, point: &[f64], seed: u64, index: u64) -> (f64, f64) {
         let truth = (self.value)(point);
         (if self.noise > 0.0 { truth + self.noise * gauss(seed, index) } else { truth }, truth)
     }
 }
 
-/// The seven functions of the peers' baselines.
+/// The seven functions of the other optimizers' baselines.
 pub(crate) fn baselines() -> Vec<Function> {
     let mut branin = Function::new("branin2", branin, (-5.0, 10.0), 2, 0.397_887_357_729_738_16);
     branin.space[1] = (0.0, 15.0, false);
-    let mut adam = Function::new("adamcliff3", |it| -adam_cliff(it), (0.1, 1.0), 3, adam_minimum());
+    let mut adam = Function::new("adamcliff3", |x| -adam_cliff(x), (0.1, 1.0), 3, adam_minimum());
     (adam.space[0], adam.space[2], adam.noise) = ((1e-5, 1e-1, true), (0.8, 1.0, false), 0.01);
     vec![
         branin,
@@ -49,7 +49,7 @@ pub(crate) fn baselines() -> Vec<Function> {
     ]
 }
 
-/// Further functions: settings were looked at on both lists, so that they fit not just the first.
+/// More functions, so that the sampler's settings do not fit the first list alone.
 pub(crate) fn others() -> Vec<Function> {
     vec![
         Function::new("griewank5", griewank, (-60.0, 60.0), 5, 0.0),
@@ -105,54 +105,58 @@ fn hartmann3(x: &[f64]) -> f64 {
 
 fn ackley(x: &[f64]) -> f64 {
     let d = x.len() as f64;
-    let squares: f64 = x.iter().map(|it| it * it).sum();
-    let waves: f64 = x.iter().map(|it| (2.0 * PI * it).cos()).sum();
+    let squares: f64 = x.iter().map(|value| value * value).sum();
+    let waves: f64 = x.iter().map(|value| (2.0 * PI * value).cos()).sum();
     -20.0 * (-0.2 * (squares / d).sqrt()).exp() - (waves / d).exp() + 20.0 + E
 }
 
 fn levy(x: &[f64]) -> f64 {
-    let w: Vec<f64> = x.iter().map(|it| 1.0 + (it - 1.0) / 4.0).collect();
+    let w: Vec<f64> = x.iter().map(|value| 1.0 + (value - 1.0) / 4.0).collect();
     let (last, rest) = w.split_last().expect("a point has coordinates");
     (PI * w[0]).sin().powi(2)
         + rest
             .iter()
-            .map(|it| (it - 1.0).powi(2) * (1.0 + 10.0 * (PI * it + 1.0).sin().powi(2)))
+            .map(|w| (w - 1.0).powi(2) * (1.0 + 10.0 * (PI * w + 1.0).sin().powi(2)))
             .sum::<f64>()
         + (last - 1.0).powi(2) * (1.0 + (2.0 * PI * last).sin().powi(2))
 }
 
 fn rosenbrock(x: &[f64]) -> f64 {
-    x.windows(2).map(|it| 100.0 * (it[1] - it[0] * it[0]).powi(2) + (1.0 - it[0]).powi(2)).sum()
+    x.windows(2)
+        .map(|pair| 100.0 * (pair[1] - pair[0] * pair[0]).powi(2) + (1.0 - pair[0]).powi(2))
+        .sum()
 }
 
 fn styblinski(x: &[f64]) -> f64 {
-    0.5 * x.iter().map(|it| it.powi(4) - 16.0 * it * it + 5.0 * it).sum::<f64>()
+    0.5 * x.iter().map(|value| value.powi(4) - 16.0 * value * value + 5.0 * value).sum::<f64>()
 }
 
 fn griewank(x: &[f64]) -> f64 {
-    let squares: f64 = x.iter().map(|it| it * it / 4000.0).sum();
-    let waves: f64 = (1..).zip(x).map(|(i, it)| (it / f64::from(i).sqrt()).cos()).product();
+    let squares: f64 = x.iter().map(|value| value * value / 4000.0).sum();
+    let waves: f64 = (1..).zip(x).map(|(i, value)| (value / f64::from(i).sqrt()).cos()).product();
     1.0 + squares - waves
 }
 
 fn michalewicz(x: &[f64]) -> f64 {
     -(1..)
         .zip(x)
-        .map(|(i, it)| it.sin() * (f64::from(i) * it * it / PI).sin().powi(20))
+        .map(|(i, value)| value.sin() * (f64::from(i) * value * value / PI).sin().powi(20))
         .sum::<f64>()
 }
 
 fn dixon_price(x: &[f64]) -> f64 {
     let steps = (2..).zip(x.windows(2));
     (x[0] - 1.0).powi(2)
-        + steps.map(|(i, it)| f64::from(i) * (2.0 * it[1] * it[1] - it[0]).powi(2)).sum::<f64>()
+        + steps
+            .map(|(i, pair)| f64::from(i) * (2.0 * pair[1] * pair[1] - pair[0]).powi(2))
+            .sum::<f64>()
 }
 
 fn rastrigin(x: &[f64]) -> f64 {
-    x.iter().map(|it| it * it - 10.0 * (2.0 * PI * it).cos() + 10.0).sum()
+    x.iter().map(|value| value * value - 10.0 * (2.0 * PI * value).cos() + 10.0).sum()
 }
 
-/// Accuracy of a training by Adam as its settings explain it: learning rate, β1 and β2.
+/// A model of the accuracy of a training with Adam. The parameters are learning rate, β1 and β2.
 fn adam_cliff(x: &[f64]) -> f64 {
     let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
     let (u, beta1, beta2) = (x[0].log10(), x[1], x[2]);
@@ -165,7 +169,7 @@ fn adam_cliff(x: &[f64]) -> f64 {
     0.1 + 0.80 * rise * cliff * quality * momentum * scale * collapse
 }
 
-/// By coordinate search, as no formula gives it.
+/// The minimum, by coordinate search, since there is no formula.
 fn adam_minimum() -> f64 {
     let mut point = [10_f64.powf(-2.8), 0.88, 0.97];
     let mut best = adam_cliff(&point);
@@ -193,7 +197,7 @@ fn adam_minimum() -> f64 {
     -best
 }
 
-/// A standard normal number of (seed, index): Box-Muller on two words, as the peers' noise.
+/// A standard normal number for (seed, index), by Box-Muller on two words, as in the baselines.
 pub(crate) fn gauss(seed: u64, index: u64) -> f64 {
     let unit = |word: u64| ((split_mix(word) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     let word = seed.wrapping_mul(1_000_003).wrapping_add(index).wrapping_mul(2);
@@ -207,7 +211,7 @@ fn split_mix(word: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Values that the peers' Python gave at a few points.
+/// Checks the functions against values of the baselines' Python code.
 pub(crate) fn verify() {
     let close = |found: f64, expected: f64| {
         assert!(

@@ -1,11 +1,13 @@
-//! The optimizer against its peers on functions with known minima, twenty seeds each: prints a table
-//! and writes it to `BENCHMARKS.md`.
+//! Compares the samplers with other optimizers on functions with known minima, with twenty seeds each.
+//! Prints a table and writes it to `BENCHMARKS.md`.
 //!
 //! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--from N] [--others] [--no-file]`
 //!
-//! `curves` may be followed by families of them (`benign`) and strategies (`posterior`), and `--from` is their first seed.
+//! `curves` may be followed by families of curves (`benign`) and strategies (`posterior`); `--from` is
+//! the first seed.
 //!
-//! With `--study --reference DIR` it replays the study's trials instead, and writes `STUDY.md`.
+//! With `--study --reference DIR` it replays the trials of the published study instead, and writes
+//! `STUDY.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
 mod curves;
@@ -24,9 +26,11 @@ use std::{
 };
 
 use functions::Function;
-use wattlab_hpo::{History, Parameter, Sampler, Scale, Space, Study, Trial, suggest};
+use wattlab_hpo::{
+    Gp, Parameter, Sampler, Scale, SearchState, Segment, Sobol, Space, Study, Trial, suggest,
+};
 
-/// The issue's targets: function, at 64 trials, at 32.
+/// Targets: function, regret after 64 trials and after 32.
 const TARGETS: [(&str, f64, f64); 7] = [
     ("branin2", 1e-5, 0.25),
     ("hartmann6", 5e-4, 0.74),
@@ -39,15 +43,15 @@ const TARGETS: [(&str, f64, f64); 7] = [
 const TRIALS: u32 = 64;
 const PEERS: &str = include_str!("peers.tsv");
 
-/// What one study gave.
+/// The result of one study.
 struct Run {
-    /// Regret of the best observed trial after 32 and 64.
+    /// Regret of the best observed trial after 32 and 64 trials.
     regrets: [f64; 2],
-    /// Seconds a suggestion at trials 57 to 64.
+    /// Seconds per suggestion at trials 57 to 64.
     latency_s: f64,
 }
 
-fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
+fn run(function: &Function, sampler: impl Sampler + 'static, seed: u64) -> Run {
     let parameters = function.space.iter().enumerate().map(|(axis, (low, high, log))| {
         let scale = if *log { Scale::Log } else { Scale::Linear };
         Parameter::new(&format!("x{axis}"), *low, *high, scale)
@@ -58,12 +62,12 @@ fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
     let (mut regrets, mut latency_s) = ([f64::NAN; 2], 0.0);
     for index in 0..TRIALS {
         let started = Instant::now();
-        let (trial, point) = study.ask().expect("no grid");
+        let Segment { number, parameters: point, .. } = study.ask().expect("no grid");
         if index >= TRIALS - 8 {
             latency_s += started.elapsed().as_secs_f64() / 8.0;
         }
         let (observed, truth) = function.observe(&point, seed, u64::from(index));
-        study.tell(trial, Some(-observed)).expect("asked just now");
+        study.tell(number, &[-observed]).expect("asked just now");
         if observed < best.0 {
             best = (observed, truth);
         }
@@ -75,7 +79,7 @@ fn run(function: &Function, sampler: Sampler, seed: u64) -> Run {
     Run { regrets, latency_s }
 }
 
-/// A study for each seed, on all cores; what each gave, in the seeds' order.
+/// Runs a study for each seed, on all cores. Returns the results in the order of the seeds.
 fn parallel<T: Send>(seeds: u64, study: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
@@ -95,29 +99,31 @@ fn parallel<T: Send>(seeds: u64, study: impl Fn(u64) -> T + Sync) -> Vec<T> {
         }
     });
     let mut done = done.into_inner().expect("no study panicked");
-    done.sort_by_key(|it| it.0);
-    done.into_iter().map(|it| it.1).collect()
+    done.sort_by_key(|entry| entry.0);
+    done.into_iter().map(|entry| entry.1).collect()
 }
 
-/// Seconds of one suggestion after so many trials of Hartmann-6, the least of 21: what others on
-/// the machine take is not ours.
+/// Seconds of one suggestion after some trials of Hartmann-6: the shortest of 21, so that other work on
+/// the machine does not count.
 fn alone_s(function: &Function, trials: u32) -> f64 {
     let parameters = (0..function.space.len())
         .map(|axis| Parameter::new(&format!("x{axis}"), 0.0, 1.0, Scale::Linear));
     let space = Space::new(parameters.collect()).expect("a unit cube");
-    // The trials themselves are Sobol's: asking the process for each would take longer.
+    // The trials themselves are from a Sobol sequence; asking the process for each would take longer.
     let told = (0..trials).map(|number| {
-        let point = suggest(&space, Sampler::Sobol, 1, number, &History::default());
-        let parameters = point.expect("no grid");
-        Trial { number, value: Some(-(function.value)(&parameters)), parameters, cost: None }
+        let point = suggest(&Sobol, &SearchState::new(&space, 1, number, &[]));
+        let parameters = point.expect("no grid").parameters;
+        let value = -(function.value)(&parameters);
+        Trial::completed(number, parameters, &[value])
     });
-    let history = History::new(told.collect(), Vec::new());
+    let told: Vec<Trial> = told.collect();
     let time = |number| {
+        let search = SearchState::new(&space, 1, number, &told);
         let started = Instant::now();
-        std::hint::black_box(suggest(&space, Sampler::Gp, 1, number, &history)).expect("no grid");
+        std::hint::black_box(suggest(&Gp, &search)).expect("no grid");
         started.elapsed().as_secs_f64()
     };
-    (0..21).map(|it| time(trials + it)).fold(f64::INFINITY, f64::min)
+    (0..21).map(|index| time(trials + index)).fold(f64::INFINITY, f64::min)
 }
 
 fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
@@ -140,8 +146,8 @@ fn main() {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
-            "--seeds" => seeds = args.next().and_then(|it| it.parse().ok()).unwrap_or(seeds),
-            "--from" => from = args.next().and_then(|it| it.parse().ok()).unwrap_or(from),
+            "--seeds" => seeds = args.next().and_then(|value| value.parse().ok()).unwrap_or(seeds),
+            "--from" => from = args.next().and_then(|value| value.parse().ok()).unwrap_or(from),
             "--others" => with_others = true,
             "--no-file" => file = false,
             "--study" => replay = true,
@@ -169,8 +175,8 @@ fn main() {
     if with_others || chosen.is_empty() {
         all.extend(functions::others());
     }
-    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|it| it == name);
-    all.retain(|it| asked(it.name));
+    let asked = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
+    all.retain(|function| asked(function.name));
     let mut report = report(&all, seeds);
     if asked("curves") {
         report += &curves::report(seeds, from, &chosen);
@@ -179,11 +185,11 @@ fn main() {
         report += &fronts::report(seeds);
     }
     println!("{report}");
-    // Part of the functions, or of the seeds, is no result to keep.
+    // A part of the functions or of the seeds is not written.
     keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20 && from == 0);
 }
 
-/// Writes a page beside the crate's README, if it is to be kept.
+/// Writes a page next to the crate's README, if it is wanted.
 fn keep(name: &str, text: &str, wanted: bool) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     match wanted.then(|| std::fs::write(&path, text)) {
@@ -199,26 +205,27 @@ fn keep(name: &str, text: &str, wanted: bool) {
 fn report(functions: &[Function], seeds: u64) -> String {
     let mut text = format!(
         "# Benchmarks of `wattlab-hpo`\n\nWritten by `cargo xtask bench hpo`. Median regret \
-         (quartiles in brackets) of the best trial as observed, over {seeds} seeds; lower is \
-         better. The peers' figures are embedded (`benches/targets/peers.tsv`, which names versions \
-         and date); those with few seeds say so.\n\n"
+         (quartiles in brackets) of the best observed trial, over {seeds} seeds; lower is \
+         better. The figures of the other optimizers are stored in `benches/targets/peers.tsv`, \
+         which names versions and date.\n\n"
     );
-    text += "| function | strategy | seeds | at 32 | at 64 | target 32 / 64 | ms a suggestion |\n";
+    text +=
+        "| function | strategy | seeds | at 32 | at 64 | target 32 / 64 | ms per suggestion |\n";
     text += "|---|---|---|---|---|---|---|\n";
     for (index, function) in functions.iter().enumerate() {
         let started = Instant::now();
         eprint!("{}/{} {}: ", index + 1, functions.len(), function.name);
-        let runs = parallel(seeds, |seed| run(function, Sampler::Gp, seed));
-        let at = |place: usize| quartiles(runs.iter().map(|it| it.regrets[place]));
+        let runs = parallel(seeds, |seed| run(function, Gp, seed));
+        let at = |place: usize| quartiles(runs.iter().map(|run| run.regrets[place]));
         let (early, late) = (at(0), at(1));
-        let latency_ms = 1e3 * quartiles(runs.iter().map(|it| it.latency_s))[1];
+        let latency_ms = 1e3 * quartiles(runs.iter().map(|run| run.latency_s))[1];
         eprintln!(
             "{:.3e} {:.3e} {latency_ms:.1} ms, {:.0} s",
             early[1],
             late[1],
             started.elapsed().as_secs_f64()
         );
-        let target = TARGETS.iter().find(|it| it.0 == function.name).map_or_else(
+        let target = TARGETS.iter().find(|target| target.0 == function.name).map_or_else(
             || "none".to_owned(),
             |(_, at_64, at_32)| {
                 let mark = |met| if met { "✓" } else { "✗" };
@@ -226,7 +233,9 @@ fn report(functions: &[Function], seeds: u64) -> String {
                 format!("{at_32:.2e} {met_32} / {at_64:.2e} {met_64}")
             },
         );
-        let cell = |it: [f64; 3]| format!("**{:.2e}** [{:.1e}, {:.1e}]", it[1], it[0], it[2]);
+        let cell = |quartiles: [f64; 3]| {
+            format!("**{:.2e}** [{:.1e}, {:.1e}]", quartiles[1], quartiles[0], quartiles[2])
+        };
         let name = function.name;
         _ = writeln!(
             text,
@@ -234,7 +243,7 @@ fn report(functions: &[Function], seeds: u64) -> String {
             cell(early),
             cell(late)
         );
-        for peer in PEERS.lines().filter(|it| !it.starts_with('#')) {
+        for peer in PEERS.lines().filter(|line| !line.starts_with('#')) {
             let cells: Vec<&str> = peer.split('\t').collect();
             let [peer_function, peer, peer_seeds, early, late] = cells[..] else { continue };
             if peer_function == name {
@@ -242,11 +251,11 @@ fn report(functions: &[Function], seeds: u64) -> String {
             }
         }
     }
-    if let Some(hartmann) = functions.iter().find(|it| it.name == "hartmann6") {
+    if let Some(hartmann) = functions.iter().find(|function| function.name == "hartmann6") {
         let [few, many] = [64, 1000].map(|trials| 1e3 * alone_s(hartmann, trials));
         _ = writeln!(
             text,
-            "\nOne suggestion on one core, six dimensions, least of 21: {few:.1} ms after 64 trials (target: at \
+            "\nOne suggestion on one core, six dimensions, shortest of 21: {few:.1} ms after 64 trials (target: at \
              most 10; uncontended, Optuna GP 130, SMAC 250), {many:.0} ms after 1,000 (target: below \
              1,000). The column in the table was measured with a study on every core."
         );

@@ -1,13 +1,15 @@
-//! The study's own trials: joules until an accuracy, for its strategies as published, and for them
-//! and ours on a surrogate fitted to those trials.
+//! Replays the trials of the published study: joules until an accuracy is reached, for its strategies as
+//! published, and for these and ours on a surrogate fitted to the trials.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-use wattlab_hpo::{Forest, Grid, Parameter, Sampler, Scale, Space, Study};
+use wattlab_hpo::{
+    Forest, Gp, Grid, PaperPi, Parameter, Random, Sampler, Scale, Segment, Sobol, Space, Study,
+};
 
 use crate::{parallel, quartiles};
 
-/// A row of `rq1_trials.csv`: means over eight repetitions.
+/// A row of `rq1_trials.csv`: the mean of eight repetitions.
 struct Row {
     strategy: String,
     /// Learning rate, β1, β2 and, with five parameters, ε and weight decay.
@@ -16,7 +18,7 @@ struct Row {
     accuracy: f64,
 }
 
-/// Trials of a data set, a space and a network.
+/// The trials of one data set, space and network.
 struct Cell {
     name: String,
     rows: Vec<Row>,
@@ -24,18 +26,18 @@ struct Cell {
 
 const STRATEGIES: [&str; 3] = ["random", "grid", "bayesian"];
 const TRIALS: u32 = 64;
-/// The share of the cell's best accuracy that is to be reached.
+/// The share of the cell's best accuracy that must be reached.
 const SHARE: f64 = 0.95;
 const SEEDS: u64 = 5;
 const DRAWS: u64 = 2000;
 
 impl Cell {
     fn of<'a>(&'a self, strategy: &'a str) -> impl Iterator<Item = &'a Row> {
-        self.rows.iter().filter(move |it| it.strategy == strategy)
+        self.rows.iter().filter(move |row| row.strategy == strategy)
     }
 
     fn threshold(&self) -> f64 {
-        SHARE * self.rows.iter().map(|it| it.accuracy).fold(0.0, f64::max)
+        SHARE * self.rows.iter().map(|row| row.accuracy).fold(0.0, f64::max)
     }
 }
 
@@ -77,7 +79,7 @@ fn load(folder: &Path) -> Result<Vec<Cell>, String> {
     Ok(cells.into_iter().map(|(name, rows)| Cell { name, rows }).collect())
 }
 
-/// Joules until a trial is as good as the threshold, and whether one is; all joules if none is.
+/// Joules until a trial reaches the threshold, and whether one does; all joules if none does.
 fn joules_to(trials: impl Iterator<Item = (f64, f64)>, threshold: f64) -> (f64, bool) {
     let mut joules = 0.0;
     for (energy_j, accuracy) in trials {
@@ -89,7 +91,7 @@ fn joules_to(trials: impl Iterator<Item = (f64, f64)>, threshold: f64) -> (f64, 
     (joules, false)
 }
 
-/// The trials' space. *As run*, β2 was never applied and is left out.
+/// The space of the trials. *As run*, β2 is left out, since it was never applied.
 fn space(five: bool, as_run: bool, rate: Scale) -> Space {
     let mut parameters = vec![
         Parameter::new("learning_rate", 1e-5, 1e-1, rate),
@@ -105,36 +107,36 @@ fn space(five: bool, as_run: bool, rate: Scale) -> Space {
     Space::new(parameters).expect("constant, valid bounds")
 }
 
-/// Accuracy and joules as forests, over the logarithm of the rate.
+/// Random forests of accuracy and joules over the logarithm of the rate and the other parameters.
 struct Surrogate {
     accuracy: Forest,
     energy: Forest,
     five: bool,
 }
 
-/// A row's settings in that space.
+/// The settings of a row as a point of the space.
 fn point(settings: &[f64], as_run: bool) -> Vec<f64> {
-    let kept = settings.iter().enumerate().filter(|it| !(as_run && it.0 == 2));
-    kept.map(|it| *it.1).collect()
+    let kept = settings.iter().enumerate().filter(|setting| !(as_run && setting.0 == 2));
+    kept.map(|setting| *setting.1).collect()
 }
 
 impl Surrogate {
     fn new(cell: &Cell, as_run: bool) -> Self {
-        let five = cell.rows.iter().any(|it| it.settings.len() == 5);
+        let five = cell.rows.iter().any(|row| row.settings.len() == 5);
         let space = space(five, as_run, Scale::Log);
         let points: Vec<Vec<f64>> =
-            cell.rows.iter().map(|it| point(&it.settings, as_run)).collect();
+            cell.rows.iter().map(|row| point(&row.settings, as_run)).collect();
         let fit = |value: fn(&Row) -> f64| {
             let values: Vec<f64> = cell.rows.iter().map(value).collect();
             Forest::fit(&space, &points, &values, 1).expect("a cell has trials")
         };
-        Self { accuracy: fit(|it| it.accuracy), energy: fit(|it| it.energy_j), five }
+        Self { accuracy: fit(|row| row.accuracy), energy: fit(|row| row.energy_j), five }
     }
 
-    /// Joules until the threshold.
+    /// Joules of a search until the threshold is reached, and whether it is.
     fn search(
         &self,
-        sampler: Sampler,
+        sampler: &'static dyn Sampler,
         scale: Scale,
         as_run: bool,
         seed: u64,
@@ -143,28 +145,30 @@ impl Surrogate {
         let mut study = Study::new(space(self.five, as_run, scale), sampler, seed);
         let trials = (0..TRIALS).map_while(|_| {
             // The grid over two parameters has 25 cells.
-            let (number, point) = study.ask().ok()?;
-            let (accuracy, energy_j) = (self.accuracy.predict(&point), self.energy.predict(&point));
-            study.tell_with_cost(number, Some(accuracy), energy_j).expect("asked just now");
+            let Segment { number, parameters, .. } = study.ask().ok()?;
+            let accuracy = self.accuracy.predict(&parameters);
+            let energy_j = self.energy.predict(&parameters);
+            study.tell(number, &[accuracy]).expect("asked just now");
+            study.pay(number, energy_j).expect("a positive energy");
             Some((energy_j, accuracy))
         });
         joules_to(trials, threshold)
     }
 
-    /// That share of the best that the surrogate itself has, as far as 2,000 points show: forests
-    /// average, and never are as good as the best trial.
+    /// The threshold on the surrogate: a share of its best of 2,000 points. Forests average, so that none
+    /// of their values is as good as the best trial.
     fn threshold(&self, as_run: bool) -> f64 {
-        let mut study = Study::new(space(self.five, as_run, Scale::Log), Sampler::Sobol, 0);
+        let mut study = Study::new(space(self.five, as_run, Scale::Log), Sobol, 0);
         let best = (0..2000).map(|_| {
-            let (number, point) = study.ask().expect("no grid");
-            study.tell(number, None).expect("asked just now");
-            self.accuracy.predict(&point)
+            let Segment { number, parameters, .. } = study.ask().expect("no grid");
+            study.fail(number).expect("asked just now");
+            self.accuracy.predict(&parameters)
         });
         SHARE * best.fold(0.0, f64::max)
     }
 }
 
-/// Reproducible numbers below n (splitmix64).
+/// A reproducible random number below n (splitmix64).
 fn draw(state: &mut u64, n: usize) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -174,14 +178,14 @@ fn draw(state: &mut u64, n: usize) -> usize {
 }
 
 fn geometric_mean(values: &[f64]) -> f64 {
-    (values.iter().map(|it| it.ln()).sum::<f64>() / values.len() as f64).exp()
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
 }
 
-/// The geometric mean over cells of joules relative to random's, with a 95 % interval: cells are
-/// resampled, and within them what `sample` draws.
+/// The geometric mean over cells of a strategy's joules relative to random search, with a 95 % bootstrap
+/// interval: cells are resampled, and within each cell what `sample` draws.
 fn relative(cells: usize, sample: impl Fn(usize, Option<&mut u64>) -> (f64, f64)) -> [f64; 3] {
     let ratio = |(own, random): (f64, f64)| own / random;
-    let plain: Vec<f64> = (0..cells).map(|it| ratio(sample(it, None))).collect();
+    let plain: Vec<f64> = (0..cells).map(|cell| ratio(sample(cell, None))).collect();
     let mut state = 7;
     let mut means: Vec<f64> = (0..DRAWS)
         .map(|_| {
@@ -199,7 +203,7 @@ fn relative(cells: usize, sample: impl Fn(usize, Option<&mut u64>) -> (f64, f64)
     [geometric_mean(&plain), at(0.025), at(0.975)]
 }
 
-/// The trials of a strategy, in a drawn order if their order means nothing.
+/// The trials of a strategy, in random order if their order has no meaning.
 fn ordered<'a>(cell: &'a Cell, strategy: &'a str, state: Option<&mut u64>) -> Vec<&'a Row> {
     let mut rows: Vec<&Row> = cell.of(strategy).collect();
     if let (Some(state), true) = (state, strategy != "bayesian") {
@@ -210,18 +214,19 @@ fn ordered<'a>(cell: &'a Cell, strategy: &'a str, state: Option<&mut u64>) -> Ve
     rows
 }
 
-/// The mean over all orders would be exact; 200 are enough where orders mean nothing.
+/// The mean joules over orders of the trials, and in how many the threshold is reached. Where the order
+/// has no meaning, 200 random orders stand for all.
 fn expected(cell: &Cell, strategy: &str, threshold: f64) -> (f64, usize) {
     let orders = if strategy == "bayesian" { 1 } else { 200 };
     let mut state = 1;
     let runs: Vec<(f64, bool)> = (0..orders)
         .map(|_| {
             let rows = ordered(cell, strategy, Some(&mut state));
-            joules_to(rows.iter().map(|it| (it.energy_j, it.accuracy)), threshold)
+            joules_to(rows.iter().map(|row| (row.energy_j, row.accuracy)), threshold)
         })
         .collect();
     let reached = usize::from(runs[0].1);
-    (runs.iter().map(|it| it.0).sum::<f64>() / runs.len() as f64, reached)
+    (runs.iter().map(|run| run.0).sum::<f64>() / runs.len() as f64, reached)
 }
 
 pub(crate) fn report(folder: &Path) -> Result<String, String> {
@@ -234,7 +239,7 @@ pub(crate) fn report(folder: &Path) -> Result<String, String> {
          accuracy. Random's and grid's trials have no order, so theirs is the mean over orders; \
          *never*: not within 64 trials, all of whose joules count.\n\n| cell | accuracy | random | \
          grid | bayesian |\n|---|---|---|---|---|\n",
-        cells.iter().map(|it| it.rows.len()).sum::<usize>(),
+        cells.iter().map(|cell| cell.rows.len()).sum::<usize>(),
         cells.len(),
         100.0 * SHARE
     );
@@ -261,7 +266,7 @@ pub(crate) fn report(folder: &Path) -> Result<String, String> {
                     let mut once = |strategy| {
                         let rows = ordered(cell, strategy, Some(&mut *state));
                         joules_to(
-                            rows.iter().map(|it| (it.energy_j, it.accuracy)),
+                            rows.iter().map(|row| (row.energy_j, row.accuracy)),
                             cell.threshold(),
                         )
                         .0
@@ -277,14 +282,14 @@ pub(crate) fn report(folder: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-/// What is run on the surrogates.
-const RUNS: [(&str, Sampler, Scale); 6] = [
-    ("random", Sampler::Random, Scale::Linear),
-    ("grid", Sampler::Grid(Grid { values: 5, upper_bound: false }), Scale::Linear),
-    ("paper-pi", Sampler::PaperPi, Scale::Linear),
-    ("**wattlab GP**, linear rate", Sampler::Gp, Scale::Linear),
-    ("random, log rate", Sampler::Random, Scale::Log),
-    ("**wattlab GP**, log rate", Sampler::Gp, Scale::Log),
+/// The searches that run on the surrogates.
+const RUNS: [(&str, &dyn Sampler, Scale); 6] = [
+    ("random", &Random, Scale::Linear),
+    ("grid", &Grid { values: 5, upper_bound: false }, Scale::Linear),
+    ("paper-pi", &PaperPi, Scale::Linear),
+    ("**wattlab GP**, linear rate", &Gp, Scale::Linear),
+    ("random, log rate", &Random, Scale::Log),
+    ("**wattlab GP**, log rate", &Gp, Scale::Log),
 ];
 
 fn surrogates(cells: &[Cell]) -> String {
@@ -303,13 +308,13 @@ fn surrogates(cells: &[Cell]) -> String {
         let reading = if as_run { "as run" } else { "as described" };
         let fitted: Vec<(Surrogate, f64)> = cells
             .iter()
-            .map(|it| {
-                let surrogate = Surrogate::new(it, as_run);
+            .map(|cell| {
+                let surrogate = Surrogate::new(cell, as_run);
                 let threshold = surrogate.threshold(as_run);
                 (surrogate, threshold)
             })
             .collect();
-        let run = |(_, sampler, scale): &(&str, Sampler, Scale)| -> Vec<(f64, bool)> {
+        let run = |(_, sampler, scale): &(&str, &'static dyn Sampler, Scale)| -> Vec<(f64, bool)> {
             parallel(cells.len() as u64 * SEEDS, |job| {
                 let (surrogate, threshold) = &fitted[(job / SEEDS) as usize];
                 surrogate.search(*sampler, *scale, as_run, job % SEEDS, *threshold)
@@ -318,12 +323,12 @@ fn surrogates(cells: &[Cell]) -> String {
         let random = run(&RUNS[0]);
         for strategy in &RUNS {
             let own = run(strategy);
-            let reached = own.iter().filter(|it| it.1).count();
+            let reached = own.iter().filter(|run| run.1).count();
             let seeds = SEEDS as usize;
             let [mean, low, high] = relative(cells.len(), |cell, state| {
                 let pick = |runs: &[(f64, bool)], state: Option<&mut u64>| {
                     let joules: Vec<f64> =
-                        runs[cell * seeds..(cell + 1) * seeds].iter().map(|it| it.0).collect();
+                        runs[cell * seeds..(cell + 1) * seeds].iter().map(|run| run.0).collect();
                     state
                         .map_or_else(|| geometric_mean(&joules), |state| joules[draw(state, seeds)])
                 };
@@ -332,7 +337,7 @@ fn surrogates(cells: &[Cell]) -> String {
                     Some(state) => (pick(&own, Some(&mut *state)), pick(&random, Some(state))),
                 }
             });
-            let median = quartiles(own.iter().map(|it| it.0))[1];
+            let median = quartiles(own.iter().map(|run| run.0))[1];
             let line = format!(
                 "| {reading} | {} | {median:.0} | {mean:.2} [{low:.2}, {high:.2}] | {reached} of {} |",
                 strategy.0,
@@ -345,23 +350,23 @@ fn surrogates(cells: &[Cell]) -> String {
     text
 }
 
-/// Those of the protocol's list that concern the searches, with what the file shows of them.
+/// Flaws of the published protocol that concern the searches, with what the file shows of them.
 fn flaws(cells: &[Cell]) -> String {
-    let rows = || cells.iter().flat_map(|it| &it.rows);
+    let rows = || cells.iter().flat_map(|cell| &cell.rows);
     let below = |strategy: &str| {
-        let own = || rows().filter(|it| it.strategy == strategy);
-        let low = own().filter(|it| it.settings[0] < 1e-3).count();
+        let own = || rows().filter(|row| row.strategy == strategy);
+        let low = own().filter(|row| row.settings[0] < 1e-3).count();
         format!("{low} of {}", own().count())
     };
     let grid_top =
-        rows().filter(|it| it.strategy == "grid").map(|it| it.settings[0]).fold(0.0, f64::max);
+        rows().filter(|row| row.strategy == "grid").map(|row| row.settings[0]).fold(0.0, f64::max);
     let variations: Vec<f64> = cells
         .iter()
         .flat_map(|cell| {
             STRATEGIES.iter().map(|strategy| {
-                let joules: Vec<f64> = cell.of(strategy).map(|it| it.energy_j).collect();
+                let joules: Vec<f64> = cell.of(strategy).map(|row| row.energy_j).collect();
                 let mean = joules.iter().sum::<f64>() / joules.len() as f64;
-                let square = |it: &f64| (it - mean).powi(2);
+                let square = |value: &f64| (value - mean).powi(2);
                 (joules.iter().map(square).sum::<f64>() / joules.len() as f64).sqrt() / mean
             })
         })

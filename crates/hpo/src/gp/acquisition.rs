@@ -1,4 +1,4 @@
-//! How promising a point is.
+//! Acquisition functions: how promising a point is.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -22,7 +22,7 @@ pub(crate) fn log_expected_improvement(mean: f64, deviation: f64, best: f64) -> 
     deviation.ln() + log_h((mean - best) / deviation).0
 }
 
-/// Expected improvement itself, and its slopes by mean and deviation.
+/// The expected improvement, and its slopes along mean and deviation.
 pub(crate) fn expected_improvement(mean: f64, deviation: f64, best: f64) -> [f64; 3] {
     let z = (mean - best) / deviation;
     let below = log_normal_cdf(z).exp();
@@ -30,7 +30,7 @@ pub(crate) fn expected_improvement(mean: f64, deviation: f64, best: f64) -> [f64
     [deviation * log_h(z).0.exp(), below, density]
 }
 
-/// The same from mean, variance and their gradients; its own gradient goes to `slope`.
+/// The log expected improvement from mean, variance and their gradients; its gradient goes to `slope`.
 pub(crate) fn log_expected_improvement_slope(
     (mean, mean_slope): (f64, &[f64]),
     (variance, variance_slope): (f64, &[f64]),
@@ -68,7 +68,7 @@ mod tests {
 
     /// scipy.stats.norm.logcdf
     #[test]
-    fn log_cdf_as_scipy() {
+    fn the_log_cdf_agrees_with_scipy() {
         for (z, expected) in [
             (0.0, -std::f64::consts::LN_2),
             (-3.0, -6.607_726_221_510_343),
@@ -80,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn improvement_grows_with_the_mean_and_has_no_step() {
+    fn the_expected_improvement_rises_with_the_mean_and_is_continuous() {
         let at = |z: f64| log_expected_improvement(z, 1.0, 0.0);
         // EI(0) = φ(0).
         assert!((at(0.0) - (1.0 / (2.0 * PI).sqrt()).ln()).abs() < 1e-12);
-        let values: Vec<f64> = (-400..100).map(|it| at(f64::from(it) / 10.0)).collect();
+        let values: Vec<f64> = (-400..100).map(|tenths| at(f64::from(tenths) / 10.0)).collect();
         assert!(values.windows(2).all(|pair| pair[0] < pair[1]));
         assert!((at(-5.000_001) - at(-4.999_999)).abs() < 2e-5);
     }

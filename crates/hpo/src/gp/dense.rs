@@ -1,6 +1,6 @@
-//! Small dense matrices, row by row, only their lower half read.
+//! Small dense matrices, stored row by row. Only their lower half is read.
 
-/// `a · b`, in eight sums that a vector unit can hold.
+/// `a · b`, in eight partial sums that fit a vector register.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];
@@ -14,7 +14,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
 }
 
-/// Puts the lower Cholesky factor in place; false if the matrix is not positive definite.
+/// Replaces a matrix by its lower Cholesky factor; false if the matrix is not positive definite.
 pub(crate) fn cholesky(matrix: &mut [f64], n: usize) -> bool {
     for i in 0..n {
         let (above, row) = matrix.split_at_mut(i * n);
@@ -39,7 +39,7 @@ pub(crate) fn forward(lower: &[f64], n: usize, b: &mut [f64]) {
     }
 }
 
-/// `L⁻ᵀ`, an upper matrix: its row j is column j of `L⁻¹`.
+/// `L⁻ᵀ`, an upper triangular matrix: its row j is column j of `L⁻¹`.
 pub(crate) fn inverse_transposed(lower: &[f64], n: usize) -> Vec<f64> {
     let mut upper = vec![0.0; n * n];
     for j in 0..n {
@@ -52,7 +52,7 @@ pub(crate) fn inverse_transposed(lower: &[f64], n: usize) -> Vec<f64> {
     upper
 }
 
-/// `U x` of an upper matrix.
+/// `U x` for an upper triangular matrix.
 pub(crate) fn times_upper(upper: &[f64], n: usize, x: &[f64]) -> Vec<f64> {
     (0..n).map(|j| dot(&upper[j * n + j..(j + 1) * n], &x[j..])).collect()
 }

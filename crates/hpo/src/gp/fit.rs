@@ -1,5 +1,5 @@
-//! Lengths, signal and noise by maximum a posteriori, under the hypothesis that predicts each value
-//! best from the others.
+//! Fits the kernel's lengths, signal and noise by maximum a posteriori, under the hypothesis that
+//! predicts each value best from the others.
 
 use super::{
     lbfgs::minimize,
@@ -10,43 +10,43 @@ use super::{
 /// A log-normal prior: median and deviation of the logarithm.
 type Prior = (f64, f64);
 
-/// Of a length, before the √d scaling (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
+/// The prior of a length, before scaling by √d (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs
 /// great in high dimensions", with a shorter and narrower scale for small budgets).
 const LENGTH: Prior = (-0.9, 0.6);
-/// The same where the coordinate is the length of training: it has few values to fit to, and what is
-/// early should not say too much of what is late.
+/// The prior of a length if the coordinate is the number of steps: there are few values to fit to, and
+/// early values should not say too much about late ones.
 const TRAINING: Prior = (-1.5, 0.2);
-/// Of the signal's variance; values are standardized.
+/// The prior of the signal's variance; values are standardized.
 const SIGNAL: Prior = (0.0, 1.0);
-/// Of the noise variance: small, as trainings of one seed are, but wide. It hardly leaves its median
-/// while short lengths explain the values too.
+/// The prior of the noise variance: small, as for trainings with one seed, but wide. The noise hardly
+/// leaves the median as long as short lengths explain the values, too.
 const NOISE: Prior = (-12.0, 2.5);
-/// The same of trainings whose accuracies scatter: a tenth to half of the values' deviation.
+/// The prior of the noise variance if accuracies scatter: a tenth to a half of the values' deviation.
 const NOISY: Prior = (-3.0, 1.5);
-/// Bounds of the logarithms.
+/// Bounds of the settings' logarithms.
 const LENGTH_BOUNDS: (f64, f64) = (-4.0, 3.5);
 const SIGNAL_BOUNDS: (f64, f64) = (-4.0, 5.0);
 const NOISE_BOUNDS: (f64, f64) = (-18.0, 0.0);
-/// What values may be; the first is the default.
+/// The hypotheses about values; the first is the default.
 const HYPOTHESES: [Hypothesis; 3] = [
     Hypothesis::new(Warp::Tail, 0.0),
     Hypothesis::new(Warp::Whole, 0.0),
     Hypothesis::new(Warp::Tail, 0.8),
 ];
-/// What values of trainings may be besides: without it, trials close to each other whose values
-/// scatter make all lengths short, and what lies beyond them looks promising.
+/// One more hypothesis about trials that are stopped early. Without it, close trials whose values
+/// scatter make all lengths short, and places far from them look promising.
 const SCATTERED: Hypothesis = Hypothesis { noise: NOISY, ..HYPOTHESES[0] };
-/// Evaluations of the likelihood for each of them, and the gain below which the search ends.
+/// Evaluations of the likelihood per hypothesis, and the gain below which the search ends.
 const EVALUATIONS: usize = 30;
 const TOLERANCE: f64 = 1e-2;
-/// By how much, in nats, another than the first must predict better.
+/// Another hypothesis replaces the first only if it predicts better by so many nats.
 const DOUBT: f64 = 2.0;
-/// Whole curves from which on early values must show that they help.
+/// With this many completed trials, early values are used only if they help.
 const CURVES: usize = 4;
-/// Points that settings are fitted to: the likelihood costs n³.
+/// Settings are fitted to at most so many points, since the likelihood takes n³ steps.
 const FITTED: usize = 128;
 
-/// What values may be.
+/// A hypothesis about the values.
 #[derive(Clone, Copy, Debug)]
 struct Hypothesis {
     warp: Warp,
@@ -61,7 +61,7 @@ impl Hypothesis {
     }
 }
 
-/// The process that explains the values best, and the values as it sees them. `None` of no points.
+/// The process that explains the values best, and the values as it sees them; `None` without points.
 pub(crate) fn fit(
     points: &[Vec<f64>],
     values: &[f64],
@@ -70,7 +70,7 @@ pub(crate) fn fit(
     explain(&HYPOTHESES, points, values, unordered, false)
 }
 
-/// The process of values as they are, with their mean and deviation. `None` of no points.
+/// The process of the values without compression, and their mean and deviation; `None` without points.
 pub(crate) fn fit_plain(
     points: &[Vec<f64>],
     values: &[f64],
@@ -82,8 +82,9 @@ pub(crate) fn fit_plain(
     Some((process, mean, warped.unit))
 }
 
-/// The same of an objective among several: distances above the floor are kept, as a volume is made
-/// of them; only what is below is compressed. Also gives the floor as the process sees it.
+/// The process of one objective of several. Distances above the floor are kept, because a volume is
+/// computed from them; only values below it are compressed. Also returns the floor as the process sees
+/// it.
 pub(crate) fn fit_from(
     points: &[Vec<f64>],
     values: &[f64],
@@ -102,9 +103,10 @@ pub(crate) fn fit_from(
     Some((process, warped, seen))
 }
 
-/// The same of values after lengths of training, the last coordinate, which is 1 of the `whole`
-/// ones: those come first. The early values are part of it if they help to predict the whole ones of
-/// other curves, as they do unless curves cross.
+/// The process of values after some steps, with the steps as the last coordinate. It is 1 for the first
+/// `whole` values, those of completed trials. The early values are used if they help to predict the
+/// final values of other trials, as they do unless curves cross. Also returns the number of values that
+/// are used.
 pub(crate) fn fit_staged(
     points: &[Vec<f64>],
     values: &[f64],
@@ -157,8 +159,8 @@ fn explain(
     best.map(|(_, process, warped)| (process, warped))
 }
 
-/// Of all observations, or of some if they are many: evenly over the order, which callers give best
-/// first or by number.
+/// Settings fitted to all observations, or to an even selection of them if there are many. Callers order
+/// observations by value or by number.
 fn settings_of_some(
     points: &[Vec<f64>],
     warped: &[f64],
@@ -175,18 +177,18 @@ fn settings_of_some(
     settings(&Observations::new(&some, &some_values, &observations.unordered), hypothesis, staged)
 }
 
-/// Of the largest posterior density near the priors' medians.
+/// The settings with the largest posterior density near the medians of the priors.
 fn settings(observations: &Observations, hypothesis: Hypothesis, staged: bool) -> Settings {
     let dimensions = observations.dimensions;
     let mut priors = vec![LENGTH; dimensions];
     if let (true, Some(last)) = (staged, priors.last_mut()) {
         *last = TRAINING;
     }
-    priors.iter_mut().for_each(|it| it.0 += 0.5 * (dimensions as f64).ln());
+    priors.iter_mut().for_each(|prior| prior.0 += 0.5 * (dimensions as f64).ln());
     priors.extend([SIGNAL, hypothesis.noise]);
     let mut bounds = vec![LENGTH_BOUNDS; dimensions];
     bounds.extend([SIGNAL_BOUNDS, NOISE_BOUNDS]);
-    let start: Vec<f64> = priors.iter().map(|it| it.0).collect();
+    let start: Vec<f64> = priors.iter().map(|prior| prior.0).collect();
     let likelihood = Likelihood::new(observations);
     let additive = hypothesis.additive;
     let mut trial = Settings { logs: start.clone(), additive };
@@ -208,9 +210,9 @@ fn settings(observations: &Observations, hypothesis: Hypothesis, staged: bool) -
 mod tests {
     use super::*;
 
-    /// Analytic gradients are those of small differences, repetitions included.
+    /// Also with repeated points.
     #[test]
-    fn the_likelihood_s_gradient_is_exact() {
+    fn the_gradient_of_the_likelihood_equals_finite_differences() {
         let mut points: Vec<Vec<f64>> = (0..9_u32)
             .map(|i| vec![f64::from(i * 7 % 9) / 9.0, f64::from(i * 4 % 9) / 9.0, f64::from(i % 2)])
             .collect();

@@ -1,6 +1,6 @@
 //! Covariance of two points.
 
-/// Squared exponential of length 1: scikit-learn's default.
+/// The squared exponential kernel of length 1, scikit-learn's default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rbf;
 

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 
 use super::dense::dot;
 
-/// Steps that the curvature is estimated from.
+/// Number of steps from which the curvature is estimated.
 const MEMORY: usize = 6;
 
 /// A smooth function of a point, for minimization.
 pub(crate) trait Smooth {
-    /// Its value; the gradient goes to `gradient`.
+    /// The value at a point; the gradient goes to `gradient`.
     fn value(&mut self, point: &[f64], gradient: &mut [f64]) -> f64;
 }
 
@@ -20,7 +20,7 @@ impl<F: FnMut(&[f64], &mut [f64]) -> f64> Smooth for F {
     }
 }
 
-/// A local minimum near `start`: its value and its place.
+/// A local minimum near `start`: its value and the point.
 ///
 /// Ends after `evaluations`, or when a step gains less than `tolerance`.
 pub(crate) fn minimize(
@@ -32,7 +32,10 @@ pub(crate) fn minimize(
 ) -> (f64, Vec<f64>) {
     let n = start.len();
     let clamp = |point: &mut [f64]| {
-        point.iter_mut().zip(bounds).for_each(|(it, (low, high))| *it = it.clamp(*low, *high));
+        point
+            .iter_mut()
+            .zip(bounds)
+            .for_each(|(place, (low, high))| *place = place.clamp(*low, *high));
     };
     let mut point = start.to_vec();
     clamp(&mut point);
@@ -49,7 +52,7 @@ pub(crate) fn minimize(
             })
             .collect();
         let slope: Vec<f64> = (0..n).map(|i| if free[i] { gradient[i] } else { 0.0 }).collect();
-        let steepest = slope.iter().fold(0.0_f64, |most, it| most.max(it.abs()));
+        let steepest = slope.iter().fold(0.0_f64, |most, slope| most.max(slope.abs()));
         if steepest < 1e-7 {
             break;
         }
@@ -66,7 +69,7 @@ pub(crate) fn minimize(
         let mut new_gradient = vec![0.0; n];
         while left > 0 && length > 1e-6 {
             let mut next: Vec<f64> =
-                point.iter().zip(&step).map(|(it, step)| it + length * step).collect();
+                point.iter().zip(&step).map(|(place, step)| place + length * step).collect();
             clamp(&mut next);
             let new_value = function.value(&next, &mut new_gradient);
             left -= 1;
@@ -106,21 +109,21 @@ fn direction(
     steepest: f64,
     memory: &VecDeque<(Vec<f64>, Vec<f64>, f64)>,
 ) -> Vec<f64> {
-    let mut step: Vec<f64> = slope.iter().map(|it| -it).collect();
+    let mut step: Vec<f64> = slope.iter().map(|slope| -slope).collect();
     let mut shares = Vec::with_capacity(memory.len());
     for (moved, turned, inverse) in memory.iter().rev() {
         let share = inverse * dot(moved, &step);
-        step.iter_mut().zip(turned).for_each(|(it, turned)| *it -= share * turned);
+        step.iter_mut().zip(turned).for_each(|(step, turned)| *step -= share * turned);
         shares.push(share);
     }
     // Without a memory the first step moves no coordinate by more than a fifth.
     let scale = memory.back().map_or((0.2 / steepest).min(1.0), |(_, turned, inverse)| {
         1.0 / (inverse * dot(turned, turned))
     });
-    step.iter_mut().for_each(|it| *it *= scale);
+    step.iter_mut().for_each(|step| *step *= scale);
     for ((moved, turned, inverse), share) in memory.iter().zip(shares.iter().rev()) {
         let correction = share - inverse * dot(turned, &step);
-        step.iter_mut().zip(moved).for_each(|(it, moved)| *it += correction * moved);
+        step.iter_mut().zip(moved).for_each(|(step, moved)| *step += correction * moved);
     }
     step
 }
@@ -129,7 +132,7 @@ fn direction(
 mod tests {
     use super::*;
 
-    /// Rosenbrock's valley, whose minimum is (1, 1), also where a bound cuts it off.
+    /// Rosenbrock's function has its minimum at (1, 1), or at a bound that excludes that point.
     #[test]
     fn the_valley_is_followed_to_its_end() {
         let mut valley = |x: &[f64], gradient: &mut [f64]| {

@@ -7,6 +7,7 @@ mod kernel;
 mod lbfgs;
 mod posterior;
 mod process;
+mod thin;
 mod warp;
 
 pub(crate) use self::{
@@ -18,5 +19,6 @@ pub(crate) use self::{
     lbfgs::minimize,
     posterior::Posterior,
     process::{Observations, Process},
+    thin::{Fitted, thin},
     warp::Warped,
 };

@@ -1,4 +1,4 @@
-//! What a Gaussian process with a given kernel knows after some observations.
+//! A Gaussian process with a fixed kernel, conditioned on observations.
 
 use super::{
     dense::{cholesky, dot, forward},
@@ -14,8 +14,8 @@ pub(crate) struct Posterior {
 }
 
 impl Posterior {
-    /// Of values with zero mean. Where the covariance is singular in floating point, the noise is
-    /// raised tenfold until it is not. `None` of no points.
+    /// Conditions a process with zero mean on values. If the covariance is singular in floating point,
+    /// the noise is raised tenfold until it is not. `None` without points.
     pub(crate) fn new(points: Vec<Vec<f64>>, values: &[f64], noise: f64) -> Option<Self> {
         let n = points.len();
         if n == 0 {
@@ -48,9 +48,10 @@ impl Posterior {
         Some(Self { points, lower, weights })
     }
 
-    /// Mean and variance at a point.
+    /// Posterior mean and variance at a point.
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
-        let mut cross: Vec<f64> = self.points.iter().map(|it| Rbf.covariance(it, point)).collect();
+        let mut cross: Vec<f64> =
+            self.points.iter().map(|other| Rbf.covariance(other, point)).collect();
         let mean = cross.iter().zip(&self.weights).map(|(k, w)| k * w).sum();
         forward(&self.lower, self.points.len(), &mut cross);
         (mean, (1.0 - dot(&cross, &cross)).max(1e-12))
@@ -62,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_goes_through_the_observations() {
-        let points: Vec<Vec<f64>> = (0..6).map(|it| vec![f64::from(it)]).collect();
-        let values: Vec<f64> = points.iter().map(|it| it[0].sin()).collect();
+    fn the_posterior_mean_equals_the_observations() {
+        let points: Vec<Vec<f64>> = (0..6).map(|index| vec![f64::from(index)]).collect();
+        let values: Vec<f64> = points.iter().map(|point| point[0].sin()).collect();
         let posterior = Posterior::new(points.clone(), &values, 1e-10).unwrap();
         for (point, value) in points.iter().zip(&values) {
             let (mean, variance) = posterior.at(point);
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn identical_observations_are_no_problem() {
+    fn identical_observations_are_allowed() {
         let points = vec![vec![0.5, 0.5]; 8];
         let posterior = Posterior::new(points, &[1.0; 8], 1e-10).unwrap();
         let (mean, _) = posterior.at(&[0.5, 0.5]);

@@ -3,24 +3,24 @@
 
 use super::dense::{cholesky, dot, forward, inverse_transposed, times_upper};
 
-/// What was observed: one row a distinct point.
+/// Observations: one row per distinct point.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observations {
     pub(crate) dimensions: usize,
-    /// Dimensions without an order: two places are the same, or at distance 1.
+    /// Dimensions without an order: the distance of two places is 0 if they are equal, otherwise 1.
     pub(crate) unordered: Vec<bool>,
     /// Points of the unit cube, one after another.
     pub(crate) points: Vec<f64>,
     /// Mean of the values at each point.
     pub(crate) values: Vec<f64>,
-    /// How often each point was tried.
+    /// Number of times each point was tried.
     pub(crate) repetitions: Vec<f64>,
     /// Squared deviations from those means, summed over all points.
     pub(crate) scatter: f64,
 }
 
 impl Observations {
-    /// Merges points that are the same into their mean.
+    /// Merges equal points into their mean.
     pub(crate) fn new(points: &[Vec<f64>], values: &[f64], unordered: &[bool]) -> Self {
         let mut all =
             Self { dimensions: unordered.len(), unordered: unordered.to_vec(), ..Self::default() };
@@ -72,13 +72,13 @@ impl Observations {
     }
 }
 
-/// Logarithms of the kernel's settings.
+/// The settings of a kernel, as logarithms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// Lengths, then the variance of the signal, then that of the noise.
     pub(crate) logs: Vec<f64>,
-    /// The share of the signal that is a sum of one function a dimension (Duvenaud et al. 2011,
-    /// "Additive Gaussian processes"); the rest depends on all together.
+    /// The share of the signal that is a sum of one function per dimension (Duvenaud et al. 2011,
+    /// "Additive Gaussian processes"); the rest depends on all dimensions together.
     pub(crate) additive: f64,
 }
 
@@ -89,7 +89,7 @@ impl Settings {
     }
 
     fn inverse_squares(&self) -> Vec<f64> {
-        self.logs[..self.logs.len() - 2].iter().map(|it| (-2.0 * it).exp()).collect()
+        self.logs[..self.logs.len() - 2].iter().map(|log| (-2.0 * log).exp()).collect()
     }
 
     fn signal(&self) -> f64 {
@@ -101,7 +101,7 @@ impl Settings {
     }
 }
 
-/// The covariance of two points by their squared differences along each dimension.
+/// The covariance of two points, from their squared differences along each dimension.
 #[derive(Clone, Debug)]
 struct Kernel {
     inverse_squares: Vec<f64>,
@@ -117,14 +117,14 @@ impl Kernel {
             let scaled = square * inverse;
             all += scaled;
             if self.additive > 0.0 {
-                // Lengths of all together are √d times those of each alone.
+                // The lengths of the joint part are √d times those of the additive part.
                 sum += matern(scaled * d).0;
             }
         }
         self.signal * ((1.0 - self.additive) * matern(all).0 + self.additive / d * sum)
     }
 
-    /// The same, and for each dimension −2 times the slope along its scaled square.
+    /// The covariance and, for each dimension, −2 times its slope along the scaled square.
     fn slopes(&self, squares: impl Iterator<Item = f64> + Clone, slopes: &mut [f64]) -> f64 {
         let d = self.inverse_squares.len() as f64;
         let scaled = squares.zip(&self.inverse_squares).map(|(square, inverse)| square * inverse);
@@ -144,14 +144,14 @@ impl Kernel {
     }
 }
 
-/// Matérn 5/2 at a squared scaled distance, and −2 times its slope there.
+/// The Matérn-5/2 function of a squared scaled distance, and −2 times its slope there.
 fn matern(squared: f64) -> (f64, f64) {
     let r = (5.0 * squared).sqrt();
     let decay = (-r).exp();
     ((1.0 + r + r * r / 3.0) * decay, 5.0 / 3.0 * (1.0 + r) * decay)
 }
 
-/// The least noise, relative to standardized values: keeps the matrix regular.
+/// The smallest noise, relative to standardized values; it keeps the matrix regular.
 const JITTER: f64 = 1e-8;
 
 /// The negative logarithm of the marginal likelihood, with its gradient.
@@ -165,10 +165,10 @@ impl<'a> Likelihood<'a> {
         Self { observations, squares: observations.squares() }
     }
 
-    /// At these settings, but for a constant; infinite where the covariance is singular.
+    /// The value at these settings up to a constant; infinite if the covariance is singular.
     pub(crate) fn cost(&self, settings: &Settings, gradient: &mut [f64]) -> f64 {
-        let it = self.observations;
-        let (n, d) = (it.len(), it.dimensions);
+        let seen = self.observations;
+        let (n, d) = (seen.len(), seen.dimensions);
         let (kernel, signal, noise) = (settings.kernel(), settings.signal(), settings.noise());
         let mut lower = vec![0.0; n * n];
         let mut slopes = vec![0.0; self.squares.len()];
@@ -179,19 +179,19 @@ impl<'a> Likelihood<'a> {
                 *entry = kernel.slopes(squares.iter().copied(), slopes);
                 covariances.push(*entry);
             }
-            lower[i * n + i] = signal + noise / it.repetitions[i] + JITTER;
+            lower[i * n + i] = signal + noise / seen.repetitions[i] + JITTER;
         }
         if !cholesky(&mut lower, n) {
             return f64::INFINITY;
         }
         let upper = inverse_transposed(&lower, n);
-        let mut half = it.values.clone();
+        let mut half = seen.values.clone();
         forward(&lower, n, &mut half);
         let weights = times_upper(&upper, n, &half);
         let log_root: f64 = (0..n).map(|i| lower[i * n + i].ln()).sum();
-        // Repetitions say how much noise there is, whatever the signal.
-        let extra = it.repetitions.iter().sum::<f64>() - n as f64;
-        let repeated = 0.5 * (extra * (noise + JITTER).ln() + it.scatter / (noise + JITTER));
+        // Repetitions show the noise, whatever the signal.
+        let extra = seen.repetitions.iter().sum::<f64>() - n as f64;
+        let repeated = 0.5 * (extra * (noise + JITTER).ln() + seen.scatter / (noise + JITTER));
 
         gradient.fill(0.0);
         let (lengths, rest) = gradient.split_at_mut(d);
@@ -199,24 +199,30 @@ impl<'a> Likelihood<'a> {
         for i in 0..n {
             for (j, ((squares, slopes), covariance)) in (0..i).zip(&mut pairs) {
                 let inverse = dot(&upper[i * n + i..(i + 1) * n], &upper[j * n + i..(j + 1) * n]);
-                // Each pair stands for (i, j) and (j, i), which cancels the half.
+                // Each pair stands for (i, j) and (j, i), which cancels the factor of a half.
                 let share = inverse - weights[i] * weights[j];
                 rest[0] += share * covariance;
                 let products = squares.iter().zip(slopes).map(|(square, slope)| square * slope);
-                lengths.iter_mut().zip(products).for_each(|(it, product)| *it += share * product);
+                lengths
+                    .iter_mut()
+                    .zip(products)
+                    .for_each(|(length, product)| *length += share * product);
             }
             let row = &upper[i * n + i..(i + 1) * n];
             let share = 0.5 * (dot(row, row) - weights[i] * weights[i]);
             rest[0] += share * signal;
-            rest[1] += share * noise / it.repetitions[i];
+            rest[1] += share * noise / seen.repetitions[i];
         }
-        lengths.iter_mut().zip(&kernel.inverse_squares).for_each(|(it, inverse)| *it *= inverse);
-        rest[1] += 0.5 * noise / (noise + JITTER) * (extra - it.scatter / (noise + JITTER));
+        lengths
+            .iter_mut()
+            .zip(&kernel.inverse_squares)
+            .for_each(|(length, inverse)| *length *= inverse);
+        rest[1] += 0.5 * noise / (noise + JITTER) * (extra - seen.scatter / (noise + JITTER));
         0.5 * dot(&half, &half) + log_root + repeated
     }
 }
 
-/// A process that has seen its observations.
+/// A process conditioned on observations.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     observations: Observations,
@@ -229,11 +235,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Conditions on observations. Where the covariance is singular in floating point, the noise is
-    /// raised tenfold until it is not; `None` of no points, or values that are not finite.
+    /// Conditions a process on observations. If the covariance is singular in floating point, the noise
+    /// is raised tenfold until it is not. `None` without points, or if values are not finite.
     pub(crate) fn new(observations: Observations, settings: &Settings) -> Option<Self> {
         let n = observations.len();
-        if n == 0 || observations.values.iter().any(|it| !it.is_finite()) {
+        if n == 0 || observations.values.iter().any(|value| !value.is_finite()) {
             return None;
         }
         let (kernel, signal) = (settings.kernel(), settings.signal());
@@ -263,7 +269,7 @@ impl Process {
         }
     }
 
-    /// The same settings after other observations.
+    /// A process with the same settings, conditioned on other observations.
     pub(crate) fn with(&self, observations: Observations) -> Option<Self> {
         Self::new(observations, &self.settings)
     }
@@ -272,8 +278,8 @@ impl Process {
         &self.observations
     }
 
-    /// Logarithm of the density that each value has under the others, summed (Rasmussen and
-    /// Williams, equations 5.10 to 5.12), but for a constant.
+    /// The sum of the log densities of each value given the others (Rasmussen and Williams, equations
+    /// 5.10 to 5.12), up to a constant.
     pub(crate) fn leave_one_out(&self) -> f64 {
         let n = self.observations.len();
         (0..n)
@@ -285,20 +291,21 @@ impl Process {
             .sum()
     }
 
-    /// Logarithm of the density that each value has of which the last coordinate is 1, under those
-    /// that differ in the other coordinates; summed, but for a constant. With K⁻¹ of a group of
-    /// points, the group without the others has the covariance K⁻¹'s inverse there, and lies off by
-    /// that times its weights.
+    /// The sum of the log densities of each value whose last coordinate is 1, given those that differ in
+    /// the other coordinates, up to a constant.
+    ///
+    /// Given the other points, a group of points has the inverse of its block of K⁻¹ as covariance, and
+    /// its residuals are that covariance times the group's weights.
     pub(crate) fn leave_curves_out(&self) -> f64 {
-        let it = &self.observations;
-        let n = it.len();
-        let place = |i: usize| it.point(i).split_last();
+        let seen = &self.observations;
+        let n = seen.len();
+        let place = |i: usize| seen.point(i).split_last();
         (0..n)
-            .filter(|i| place(*i).is_some_and(|it| *it.0 == 1.0))
+            .filter(|i| place(*i).is_some_and(|split| *split.0 == 1.0))
             .map(|i| {
-                let own = place(i).map(|it| it.1);
+                let own = place(i).map(|split| split.1);
                 let mut group = vec![i];
-                group.extend((0..n).filter(|j| *j != i && place(*j).map(|it| it.1) == own));
+                group.extend((0..n).filter(|j| *j != i && place(*j).map(|split| split.1) == own));
                 let size = group.len();
                 let mut precision = vec![0.0; size * size];
                 for (a, i) in group.iter().enumerate() {
@@ -327,40 +334,40 @@ impl Process {
             .sum()
     }
 
-    /// Mean and variance of the signal at a point.
+    /// Posterior mean and variance of the signal at a point.
     pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
         let n = self.observations.len();
         let mut cross: Vec<f64> =
-            self.squares(point).map(|it| self.kernel.covariance(it)).collect();
+            self.squares(point).map(|squares| self.kernel.covariance(squares)).collect();
         let mean = dot(&cross, &self.weights);
         forward(&self.lower, n, &mut cross);
         (mean, (self.kernel.signal - dot(&cross, &cross)).max(1e-12))
     }
 
-    /// The same, with the gradients of both.
+    /// Posterior mean and variance at a point, and the gradients of both.
     pub(crate) fn slope(
         &self,
         point: &[f64],
         mean_slope: &mut [f64],
         variance_slope: &mut [f64],
     ) -> (f64, f64) {
-        let it = &self.observations;
-        let mut slopes = vec![0.0; it.points.len()];
+        let seen = &self.observations;
+        let mut slopes = vec![0.0; seen.points.len()];
         let mut cross: Vec<f64> = self
             .squares(point)
-            .zip(slopes.chunks_exact_mut(it.dimensions))
+            .zip(slopes.chunks_exact_mut(seen.dimensions))
             .map(|(squares, slopes)| self.kernel.slopes(squares, slopes))
             .collect();
         let mean = dot(&cross, &self.weights);
-        forward(&self.lower, it.len(), &mut cross);
+        forward(&self.lower, seen.len(), &mut cross);
         let variance = (self.kernel.signal - dot(&cross, &cross)).max(1e-12);
-        let solved = times_upper(&self.upper, it.len(), &cross);
+        let solved = times_upper(&self.upper, seen.len(), &cross);
         mean_slope.fill(0.0);
         variance_slope.fill(0.0);
-        for (i, slopes) in slopes.chunks_exact(it.dimensions).enumerate() {
+        for (i, slopes) in slopes.chunks_exact(seen.dimensions).enumerate() {
             let (mean_share, variance_share) = (self.weights[i], 2.0 * solved[i]);
-            for (k, (other, slope)) in it.point(i).iter().zip(slopes).enumerate() {
-                let offset = if it.unordered[k] { 0.0 } else { slope * (point[k] - other) };
+            for (k, (other, slope)) in seen.point(i).iter().zip(slopes).enumerate() {
+                let offset = if seen.unordered[k] { 0.0 } else { slope * (point[k] - other) };
                 mean_slope[k] -= mean_share * offset;
                 variance_slope[k] += variance_share * offset;
             }

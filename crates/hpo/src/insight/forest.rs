@@ -1,23 +1,23 @@
-//! Random forests of regression trees over the unit cube (Breiman 2001): what fANOVA takes apart, and
-//! a surrogate that makes no assumption about smoothness.
+//! Random forests of regression trees over the unit cube (Breiman 2001): the basis of fANOVA, and a
+//! surrogate that makes no assumption about smoothness.
 
-use crate::{random::Stream, space::Space};
+use crate::{random::RandomStream, space::Space};
 
-/// Trees, and the least trials in a leaf.
+/// Number of trees, and the smallest number of trials in a leaf.
 const TREES: u32 = 64;
 const LEAF: usize = 3;
-/// The share of parameters looked at for a split, as SMAC's forests have it.
+/// The share of parameters that are considered for a split, as in SMAC's forests.
 const LOOKED_AT: f64 = 5.0 / 6.0;
 
-/// What trials say about parameters that were not tried: the mean of many trees, each grown on a
-/// bootstrap sample.
+/// A prediction of values at points that were not tried: the mean of many regression trees, each grown
+/// on a bootstrap sample of the trials.
 #[derive(Clone, Debug)]
 pub struct Forest {
     space: Space,
     pub(super) trees: Vec<Tree>,
 }
 
-/// Leaves that fill the unit cube.
+/// A regression tree: leaves that together fill the unit cube.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     pub(super) leaves: Vec<Leaf>,
@@ -25,14 +25,14 @@ pub(super) struct Tree {
 
 #[derive(Clone, Debug)]
 pub(super) struct Leaf {
-    /// From and to along each axis.
+    /// Where the leaf begins and ends along each axis.
     pub(super) sides: Vec<(f64, f64)>,
     pub(super) value: f64,
 }
 
 impl Leaf {
     fn holds(&self, place: &[f64]) -> bool {
-        // The last side of an axis holds its end too.
+        // The last leaf along an axis includes the end of the axis.
         self.sides
             .iter()
             .zip(place)
@@ -41,15 +41,16 @@ impl Leaf {
 }
 
 impl Forest {
-    /// Of points and their values; none of fewer than two.
+    /// A forest fitted to points and their values; `None` if there are fewer than two points, or not
+    /// one value per point.
     #[must_use]
     pub fn fit(space: &Space, points: &[Vec<f64>], values: &[f64], seed: u64) -> Option<Self> {
-        let places: Vec<Vec<f64>> = points.iter().map(|it| space.places(it)).collect();
+        let places: Vec<Vec<f64>> = points.iter().map(|point| space.places(point)).collect();
         if places.len() < 2 || places.len() != values.len() {
             return None;
         }
         let tree = |number: u32| {
-            let mut random = Stream::new(seed, number, "tree");
+            let mut random = RandomStream::new(seed, number, "tree");
             let n = places.len();
             let mut rows: Vec<usize> =
                 (0..n).map(|_| (random.unit() * n as f64) as usize).collect();
@@ -61,19 +62,18 @@ impl Forest {
         Some(Self { space: space.clone(), trees: (0..TREES).map(tree).collect() })
     }
 
-    /// What a point is expected to give.
+    /// The expected value at a point.
     #[must_use]
     pub fn predict(&self, point: &[f64]) -> f64 {
         let place = self.space.places(point);
-        let each = self
-            .trees
-            .iter()
-            .filter_map(|tree| tree.leaves.iter().find(|it| it.holds(&place)).map(|it| it.value));
+        let each = self.trees.iter().filter_map(|tree| {
+            tree.leaves.iter().find(|leaf| leaf.holds(&place)).map(|leaf| leaf.value)
+        });
         each.sum::<f64>() / self.trees.len() as f64
     }
 }
 
-/// A sum and a sum of squares, of which variances are made.
+/// The count, the sum and the sum of squares of some values.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     count: f64,
@@ -88,7 +88,7 @@ impl Sums {
         self.squares += sign * value * value;
     }
 
-    /// Squared deviations from the mean, summed.
+    /// The sum of squared deviations from the mean.
     fn scatter(&self) -> f64 {
         (self.squares - self.sum * self.sum / self.count.max(1.0)).max(0.0)
     }
@@ -101,15 +101,15 @@ impl Tree {
         values: &[f64],
         rows: &mut [usize],
         sides: Vec<(f64, f64)>,
-        random: &mut Stream,
+        random: &mut RandomStream,
     ) {
         let Some((axis, at)) = split(places, values, rows, random) else {
-            let value = rows.iter().map(|it| values[*it]).sum::<f64>() / rows.len() as f64;
+            let value = rows.iter().map(|row| values[*row]).sum::<f64>() / rows.len() as f64;
             self.leaves.push(Leaf { sides, value });
             return;
         };
         rows.sort_by(|a, b| places[*a][axis].total_cmp(&places[*b][axis]));
-        let middle = rows.partition_point(|it| places[*it][axis] < at);
+        let middle = rows.partition_point(|row| places[*row][axis] < at);
         let (low, high) = rows.split_at_mut(middle);
         let mut below = sides.clone();
         below[axis].1 = at;
@@ -120,17 +120,17 @@ impl Tree {
     }
 }
 
-/// The axis and the place that leave the least scatter; none if nothing does.
+/// The axis and the place at which a split leaves the least scatter; `None` if no split reduces it.
 fn split(
     places: &[Vec<f64>],
     values: &[f64],
     rows: &mut [usize],
-    random: &mut Stream,
+    random: &mut RandomStream,
 ) -> Option<(usize, f64)> {
     let dimensions = places[0].len();
     let looked_at = ((dimensions as f64 * LOOKED_AT).ceil() as usize).max(1);
     let mut whole = Sums::default();
-    rows.iter().for_each(|it| whole.add(values[*it], 1.0));
+    rows.iter().for_each(|row| whole.add(values[*row], 1.0));
     let mut best = (whole.scatter() * (1.0 - 1e-9), None);
     for axis in random.permutation(dimensions).into_iter().take(looked_at) {
         rows.sort_by(|a, b| places[*a][axis].total_cmp(&places[*b][axis]));

@@ -1,33 +1,23 @@
-//! What a study has learned, as data: which parameters matter, how, and how the search went.
+//! What a study has learned: which parameters matter, how values depend on them, and how the search
+//! progressed.
 
 mod forest;
 mod importance;
 
-pub use self::{
-    forest::Forest,
-    importance::{Importance, Share, importance},
-};
-use crate::{gp::fit_plain, history::Trial, random::sobol, space::Space};
+use units::Dependence;
 
-/// How values depend on one parameter, the others averaged over the space.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dependence {
-    /// Values of the parameter.
-    pub at: Vec<f64>,
-    /// What is expected there.
-    pub mean: Vec<f64>,
-    /// Root of the posterior variance, averaged over the other parameters: an upper bound of the
-    /// uncertainty of the mean.
-    pub deviation: Vec<f64>,
-}
+pub use self::{forest::Forest, importance::importance};
+use crate::{gp::fit_plain, random::sobol, space::Space, trial::Trial};
 
-/// Points that the other parameters are averaged over.
+/// Number of points over which the other parameters are averaged.
 const OTHERS: u32 = 64;
-/// Trials that the process sees, the best ones.
+/// The process sees at most so many trials, the best ones.
 const SEEN: usize = 256;
 
-/// The partial dependence (Friedman 2001) on each parameter, by a Gaussian process of the values as
-/// they are, at so many places (all choices of a categorical one); none of fewer than two trials.
+/// The partial dependence (Friedman 2001) of the values on each parameter, by a Gaussian process.
+///
+/// Each parameter is evaluated at `places` values, evenly spaced on its scale, or at all its values if
+/// it takes fewer. `None` if there are fewer than two trials.
 #[must_use]
 pub fn partial_dependence(
     space: &Space,
@@ -41,16 +31,18 @@ pub fn partial_dependence(
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
     order.truncate(SEEN);
-    let seen: Vec<Vec<f64>> = order.iter().map(|it| space.places(&points[*it])).collect();
-    let values: Vec<f64> = order.iter().map(|it| values[*it]).collect();
+    let seen: Vec<Vec<f64>> = order.iter().map(|row| space.places(&points[*row])).collect();
+    let values: Vec<f64> = order.iter().map(|row| values[*row]).collect();
     let (process, center, unit) = fit_plain(&seen, &values, &space.unordered())?;
     let others: Vec<Vec<f64>> = (0..OTHERS)
-        .map(|it| space.places(&space.at(&sobol(0, "dependence", it, space.dimensions()))))
+        .map(|index| space.places(&space.at(&sobol(0, "dependence", index, space.dimensions()))))
         .collect();
     let along = |axis: usize| {
         let parameter = &space.parameters()[axis];
-        let count =
-            parameter.cells().map_or(places, |it| it.min(places.max(2) as u64) as usize).max(1);
+        let count = parameter
+            .cells()
+            .map_or(places, |cells| cells.min(places.max(2) as u64) as usize)
+            .max(1);
         let share = |index: usize| index as f64 / (count.max(2) - 1) as f64;
         let mut at: Vec<f64> = (0..count).map(|index| parameter.at(share(index))).collect();
         at.dedup();
@@ -72,30 +64,31 @@ pub fn partial_dependence(
     Some((0..space.dimensions()).map(along).collect())
 }
 
-/// A trial of a search that went on.
+/// The state of a search after one of its trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Its number.
+pub struct ProgressPoint {
+    /// Number of the trial.
     pub number: u32,
-    /// What it gave; none if it failed.
+    /// The trial's first objective; `None` if it is not completed.
     pub value: Option<f64>,
-    /// The largest value so far.
+    /// The largest value so far; `None` before the first.
     pub best: Option<f64>,
-    /// What all trials so far cost, it included.
+    /// What all trials up to and including this one cost.
     pub cost: f64,
 }
 
-/// How a search went, trial by trial in the order given.
+/// The progress of a search, one entry per trial in the order given.
 #[must_use]
-pub fn progress(trials: &[Trial]) -> Vec<Progress> {
+pub fn progress(trials: &[Trial]) -> Vec<ProgressPoint> {
     let (mut best, mut cost) = (None, 0.0);
-    let each = trials.iter().map(|it| {
-        best = match (best, it.value) {
+    let each = trials.iter().map(|trial| {
+        let value = trial.value().filter(|_| trial.is_completed());
+        best = match (best, value) {
             (Some(a), Some(b)) => Some(f64::max(a, b)),
             (a, b) => a.or(b),
         };
-        cost += it.cost.unwrap_or(0.0);
-        Progress { number: it.number, value: it.value, best, cost }
+        cost += trial.cost.unwrap_or(0.0);
+        ProgressPoint { number: trial.number, value, best, cost }
     });
     each.collect()
 }

@@ -1,28 +1,71 @@
-//! Grids, in random order.
+//! Grid search.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use super::bits;
+use super::{
+    entry::{SamplerEntry, Setting, SettingValue},
+    interface::{Sampler, Suggestion},
+};
 use crate::{
-    random::Stream,
-    space::{Kind, Parameter, Space},
-    study::HpoError,
+    error::HpoError,
+    random::RandomStream,
+    search::SearchState,
+    space::{Parameter, ParameterKind, Space, key},
 };
 
-/// Equally spaced values of each parameter, on its scale.
+/// Grid search: every cell of a grid once, in random order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// Values of each parameter, at least 1.
+    /// Number of values of each parameter, at least 1, equally spaced on its scale. A categorical
+    /// parameter, or one that takes fewer values, has all of them.
     pub values: usize,
-    /// Whether the upper bound is one of them.
+    /// Whether the upper bound is one of the values.
     pub upper_bound: bool,
+}
+
+pub(super) const ENTRY: SamplerEntry = SamplerEntry::new(
+    "grid",
+    "grid search: every cell once, in random order",
+    &[
+        Setting::new("values", "values of each parameter", SettingValue::Count(5)),
+        Setting::new(
+            "paper",
+            "use the published study's grid: five values, without the upper bounds",
+            SettingValue::Switch(false),
+        ),
+    ],
+    |settings| {
+        let values = match (settings.get("paper"), settings.get("values")) {
+            (Some(SettingValue::Switch(true)), _) => return Ok(Arc::new(Grid::paper())),
+            (_, Some(SettingValue::Count(values))) => {
+                usize::try_from(*values).unwrap_or(usize::MAX)
+            }
+            _ => 5,
+        };
+        if values == 0 {
+            let problem = "`values` is 0; give at least 1".to_owned();
+            return Err(HpoError::SamplerSetting { sampler: "grid".to_owned(), problem });
+        }
+        Ok(Arc::new(Grid { values, upper_bound: true }))
+    },
+);
+
+impl Sampler for Grid {
+    fn suggest(&self, search: &SearchState<'_>) -> Result<Suggestion, HpoError> {
+        self.cell_of_trial(search.space, search.seed, search.number).map(Suggestion::from)
+    }
+
+    // Each cell belongs to one trial number already.
+    fn may_repeat(&self) -> bool {
+        true
+    }
 }
 
 /// The values of one parameter.
 enum Axis {
-    /// All, so many.
+    /// All values of the parameter: their number.
     All(u64),
-    /// These.
+    /// These values.
     Some(Vec<f64>),
 }
 
@@ -43,14 +86,14 @@ impl Axis {
 }
 
 impl Grid {
-    /// The study's grid: five values from the lower bound on, without the upper one.
+    /// The grid of the published study: five values, without the upper bound.
     #[must_use]
-    pub fn paper() -> Self {
+    pub const fn paper() -> Self {
         Self { values: 5, upper_bound: false }
     }
 
-    /// Number of cells; saturates. Of a space with constraints or conditions, cells that are not
-    /// allowed, or equal to another, do not count, unless there are more than can be looked at.
+    /// Number of cells, at most `u64::MAX`. In a space with constraints or conditions, cells that are
+    /// not allowed or equal another cell do not count, unless the grid has more than 100,000 cells.
     #[must_use]
     pub fn cells(&self, space: &Space) -> u64 {
         if !space.is_box() && self.places(space) <= WRITTEN_DOWN {
@@ -60,34 +103,38 @@ impl Grid {
     }
 
     fn places(&self, space: &Space) -> u64 {
-        let steps = space.parameters().iter().map(|it| self.axis(it).len());
+        let steps = space.parameters().iter().map(|parameter| self.axis(parameter).len());
         steps.fold(1, u64::saturating_mul)
     }
 
-    /// Of at most [`WRITTEN_DOWN`] cells, those that are allowed and not equal to one before.
+    /// The cells that are allowed and differ from all cells before, of a grid of at most
+    /// [`WRITTEN_DOWN`] cells.
     fn distinct(&self, space: &Space) -> Vec<Vec<f64>> {
         let mut seen = HashSet::new();
-        let cells = (0..self.places(space)).map(|it| self.cell(space, it));
-        cells.filter(|it| space.allows(it) && seen.insert(bits(it))).collect()
+        let cells = (0..self.places(space)).map(|index| self.cell(space, index));
+        cells.filter(|cell| space.allows(cell) && seen.insert(key(cell))).collect()
     }
 
     fn cell(&self, space: &Space, mut index: u64) -> Vec<f64> {
-        let value = |it: &Parameter| {
-            let axis = self.axis(it);
+        let value = |parameter: &Parameter| {
+            let axis = self.axis(parameter);
             let step = index % axis.len();
             index /= axis.len();
-            axis.value(it, step)
+            axis.value(parameter, step)
         };
         let mut cell: Vec<f64> = space.parameters().iter().map(value).collect();
         space.settle(&mut cell);
         cell
     }
 
-    /// All choices; of the others so many evenly spaced ones, or all if there are no more.
+    /// The values of a parameter: all of them if it is categorical or takes no more than
+    /// `self.values`, otherwise evenly spaced ones.
     fn axis(&self, parameter: &Parameter) -> Axis {
         let cells = parameter.cells();
-        let all =
-            cells.filter(|it| parameter.kind == Kind::Categorical || *it <= self.values as u64);
+        let takes_all = |cells: &u64| {
+            parameter.kind == ParameterKind::Categorical || *cells <= self.values as u64
+        };
+        let all = cells.filter(takes_all);
         if let Some(cells) = all {
             return Axis::All(cells);
         }
@@ -99,48 +146,45 @@ impl Grid {
         Axis::Some(values)
     }
 
-    pub(super) fn suggest(
-        &self,
-        space: &Space,
-        seed: u64,
-        number: u32,
-    ) -> Result<Vec<f64>, HpoError> {
+    fn cell_of_trial(&self, space: &Space, seed: u64, number: u32) -> Result<Vec<f64>, HpoError> {
         let exhausted = |cells| HpoError::GridExhausted { cells, number };
         let places = self.places(space);
         if space.is_box() {
             let at = shuffled(places, seed, u64::from(number));
-            return at.map(|it| self.cell(space, it)).ok_or_else(|| exhausted(places));
+            return at.map(|index| self.cell(space, index)).ok_or_else(|| exhausted(places));
         }
         if places <= WRITTEN_DOWN {
             let mut cells = self.distinct(space);
             let at = shuffled(cells.len() as u64, seed, u64::from(number));
             return at
-                .map(|it| cells.swap_remove(it as usize))
+                .map(|index| cells.swap_remove(index as usize))
                 .ok_or_else(|| exhausted(cells.len() as u64));
         }
         let mut seen = HashSet::new();
-        let order = (0..LOOKED_AT).map_while(|it| shuffled(places, seed, it));
+        let order = (0..LOOKED_AT).map_while(|position| shuffled(places, seed, position));
         let mut cells = order
-            .map(|it| self.cell(space, it))
-            .filter(|it| space.allows(it) && seen.insert(bits(it)));
+            .map(|index| self.cell(space, index))
+            .filter(|cell| space.allows(cell) && seen.insert(key(cell)));
         cells.nth(number as usize).ok_or_else(|| exhausted(u64::from(number)))
     }
 }
 
-/// Cells up to which an order is written down, and cells of larger grids that are looked at.
+/// The order of a grid with at most this many cells is a random permutation.
 const WRITTEN_DOWN: u64 = 100_000;
+/// At most this many cells of a larger grid are looked at to find one that is allowed.
 const LOOKED_AT: u64 = 1 << 22;
 
-/// Element `number` of an order of the numbers 0..n that the seed determines; none beyond it.
+/// Element `number` of a random order of the numbers 0 to n − 1, which the seed determines; `None`
+/// from n on.
 fn shuffled(n: u64, seed: u64, number: u64) -> Option<u64> {
     if number >= n {
         return None;
     }
-    let mut random = Stream::new(seed, 0, "grid");
+    let mut random = RandomStream::new(seed, 0, "grid");
     if n <= WRITTEN_DOWN {
-        return random.permutation(n as usize).get(number as usize).map(|it| *it as u64);
+        return random.permutation(n as usize).get(number as usize).map(|index| *index as u64);
     }
-    // Too many to write down: n and the step have no common divisor, so no number comes twice.
+    // Too many for a permutation: n and the step are coprime, so no number comes twice.
     let gcd = |mut a: u64, mut b: u64| {
         while b > 0 {
             (a, b) = (b, a % b);

@@ -1,9 +1,11 @@
 //! Constraints between parameters: `beta1 < beta2`, `layers * width <= 4096`.
 
-use crate::study::HpoError;
+use crate::error::HpoError;
 
-/// A comparison of two expressions in the parameters' names: numbers, `+ - * /`, parentheses, and
-/// the functions `min`, `max`, `abs`, `sqrt`, `ln`, `log2`, `log10`, `exp`; one of `< <= > >= == !=`.
+/// A comparison of two expressions, such as `layers * width <= 4096`.
+///
+/// An expression has numbers, names of parameters, `+ - * /`, parentheses and the functions `min`,
+/// `max`, `abs`, `sqrt`, `ln`, `log2`, `log10` and `exp`. The comparison is one of `< <= > >= == !=`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constraint {
     text: String,
@@ -31,7 +33,7 @@ enum Comparison {
     NotEqual,
 }
 
-/// Functions, and how many arguments they take at least and at most.
+/// Functions, with the smallest and the largest number of their arguments.
 const FUNCTIONS: [(&str, usize, usize); 8] = [
     ("min", 1, usize::MAX),
     ("max", 1, usize::MAX),
@@ -54,23 +56,23 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 ];
 
 impl Constraint {
-    /// Reads a constraint.
+    /// Parses a constraint.
     ///
     /// # Errors
     ///
-    /// If the text is no comparison of two expressions.
+    /// If the text is not a comparison of two expressions.
     pub fn parse(text: &str) -> Result<Self, HpoError> {
         let mut reader = Reader { rest: text };
         let read = |reader: &mut Reader<'_>| {
             let left = reader.sum()?;
-            let found = COMPARISONS.iter().find(|it| reader.skip(it.0));
+            let found = COMPARISONS.iter().find(|entry| reader.skip(entry.0));
             let comparison = found.ok_or_else(|| reader.expected("one of < <= > >= == !="))?.1;
             let right = reader.sum()?;
             reader.blank();
             if reader.rest.is_empty() {
                 Ok((left, comparison, right))
             } else {
-                Err(reader.expected("the end"))
+                Err(reader.expected("the end of the constraint"))
             }
         };
         match read(&mut reader) {
@@ -81,13 +83,13 @@ impl Constraint {
         }
     }
 
-    /// As it was written.
+    /// The constraint as it was written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The parameters it names.
+    /// Names of the parameters in it.
     pub(super) fn names(&self) -> Vec<&str> {
         let mut names = Vec::new();
         self.left.names(&mut names);
@@ -95,7 +97,7 @@ impl Constraint {
         names
     }
 
-    /// Whether it holds. It says nothing about parameters without a value.
+    /// Whether the constraint holds. It also holds if one of its parameters has no value.
     pub(super) fn holds(&self, value: &impl Fn(&str) -> Option<f64>) -> bool {
         let (Some(left), Some(right)) = (self.left.value(value), self.right.value(value)) else {
             return true;
@@ -116,20 +118,20 @@ impl Expression {
         match self {
             Self::Number(_) => {}
             Self::Name(name) => names.push(name),
-            Self::Negative(it) => it.names(names),
+            Self::Negative(inner) => inner.names(names),
             Self::Binary(_, left, right) => {
                 left.names(names);
                 right.names(names);
             }
-            Self::Call(_, arguments) => arguments.iter().for_each(|it| it.names(names)),
+            Self::Call(_, arguments) => arguments.iter().for_each(|argument| argument.names(names)),
         }
     }
 
     fn value(&self, of: &impl Fn(&str) -> Option<f64>) -> Option<f64> {
         Some(match self {
-            Self::Number(it) => *it,
+            Self::Number(number) => *number,
             Self::Name(name) => of(name)?,
-            Self::Negative(it) => -it.value(of)?,
+            Self::Negative(inner) => -inner.value(of)?,
             Self::Binary(operator, left, right) => {
                 let (left, right) = (left.value(of)?, right.value(of)?);
                 match operator {
@@ -140,7 +142,8 @@ impl Expression {
                 }
             }
             Self::Call(name, arguments) => {
-                let values: Option<Vec<f64>> = arguments.iter().map(|it| it.value(of)).collect();
+                let values: Option<Vec<f64>> =
+                    arguments.iter().map(|argument| argument.value(of)).collect();
                 let values = values?;
                 let first = values.first().copied().unwrap_or(f64::NAN);
                 match name.as_str() {
@@ -158,7 +161,7 @@ impl Expression {
     }
 }
 
-/// Reads by recursive descent; an error says what was expected where.
+/// A recursive-descent parser; its errors say what was expected and where.
 struct Reader<'a> {
     rest: &'a str,
 }
@@ -177,7 +180,7 @@ impl<'a> Reader<'a> {
 
     fn expected(&self, what: &str) -> String {
         let at =
-            if self.rest.is_empty() { "its end".to_owned() } else { format!("`{}`", self.rest) };
+            if self.rest.is_empty() { "the end".to_owned() } else { format!("`{}`", self.rest) };
         format!("expected {what} at {at}")
     }
 
@@ -189,7 +192,8 @@ impl<'a> Reader<'a> {
         let mut left = part(self)?;
         loop {
             self.blank();
-            let Some(operator) = self.rest.chars().next().filter(|it| operators.contains(it))
+            let Some(operator) =
+                self.rest.chars().next().filter(|character| operators.contains(character))
             else {
                 return Ok(left);
             };
@@ -199,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     fn sum(&mut self) -> Result<Expression, String> {
-        self.binary(['+', '-'], |it| it.binary(['*', '/'], Self::factor))
+        self.binary(['+', '-'], |reader| reader.binary(['*', '/'], Self::factor))
     }
 
     fn factor(&mut self) -> Result<Expression, String> {
@@ -217,10 +221,10 @@ impl<'a> Reader<'a> {
         if !self.skip("(") {
             return Ok(Expression::Name(name.to_owned()));
         }
-        let known = FUNCTIONS.iter().find(|it| it.0 == name);
+        let known = FUNCTIONS.iter().find(|function| function.0 == name);
         let (_, least, most) = known.ok_or_else(|| {
-            let names: Vec<&str> = FUNCTIONS.iter().map(|it| it.0).collect();
-            format!("`{name}` is no function; there are {}", names.join(", "))
+            let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.0).collect();
+            format!("unknown function `{name}`; available functions: {}", names.join(", "))
         })?;
         let mut arguments = vec![self.sum()?];
         while self.skip(",") {
@@ -230,18 +234,22 @@ impl<'a> Reader<'a> {
             return Err(self.expected("`,` or `)`"));
         }
         if !(*least..=*most).contains(&arguments.len()) {
-            return Err(format!("`{name}` takes {least} argument, not {}", arguments.len()));
+            return Err(format!(
+                "function `{name}` takes {least} argument, found {}",
+                arguments.len()
+            ));
         }
         Ok(Expression::Call(name.to_owned(), arguments))
     }
 
     fn number(&mut self) -> Option<f64> {
-        if !self.rest.starts_with(|it: char| it.is_ascii_digit() || it == '.') {
+        if !self.rest.starts_with(|character: char| character.is_ascii_digit() || character == '.')
+        {
             return None;
         }
         let mut end = self
             .rest
-            .find(|it: char| !(it.is_ascii_digit() || it == '.'))
+            .find(|character: char| !(character.is_ascii_digit() || character == '.'))
             .unwrap_or(self.rest.len());
         // An exponent, with its sign.
         if let Some(after) = self.rest[end..].strip_prefix(['e', 'E']) {
@@ -259,7 +267,9 @@ impl<'a> Reader<'a> {
     fn name(&mut self) -> Option<&'a str> {
         let end = self
             .rest
-            .find(|it: char| !(it.is_alphanumeric() || it == '_' || it == '.'))
+            .find(|character: char| {
+                !(character.is_alphanumeric() || character == '_' || character == '.')
+            })
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -281,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn constraints_are_arithmetic() {
+    fn a_constraint_is_evaluated_as_arithmetic() {
         for (text, expected) in [
             ("a + 3 * 2 == 8", true),
             ("(a + 3) * 2 == 10", true),
@@ -301,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_where() {
+    fn a_parse_error_says_what_was_expected_and_where() {
         for (text, part) in [
-            ("a +", "expected a number, a parameter or `(` at its end"),
+            ("a +", "expected a number, a parameter or `(` at the end"),
             ("a", "expected one of < <= > >= == !="),
-            ("a < 1 b", "expected the end at `b`"),
+            ("a < 1 b", "expected the end of the constraint at `b`"),
             ("(a < 1", "expected `)` at `< 1`"),
-            ("sin(a) < 1", "`sin` is no function"),
-            ("abs(a, a) < 1", "takes 1 argument, not 2"),
+            ("sin(a) < 1", "unknown function `sin`; available functions: min, max"),
+            ("abs(a, a) < 1", "function `abs` takes 1 argument, found 2"),
         ] {
             let error = Constraint::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

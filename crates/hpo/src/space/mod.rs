@@ -1,44 +1,45 @@
-//! Search spaces: what may vary, on which scale, and together with what.
+//! Search spaces: parameters, their conditions and the constraints between them.
 
 mod constraint;
 mod parameter;
 
 pub use self::{
     constraint::Constraint,
-    parameter::{Condition, Kind, Parameter, Scale},
+    parameter::{Condition, Parameter, ParameterKind, Scale},
 };
 use crate::{
-    random::{Stream, sobol},
-    study::HpoError,
+    error::HpoError,
+    random::{RandomStream, sobol},
 };
 
-/// Parameters, and what must hold between them.
+/// A search space: parameters, and constraints between them.
 ///
-/// A point is a value for each parameter, in order. One that does not matter at a point (see
-/// [`Parameter::only_if`]) has the value in the middle of its range there, so that points that
-/// differ in nothing that matters are equal.
+/// A *point* is a value for each parameter, in order. A parameter that is not active at a point (see
+/// [`Parameter::only_if`]) has the value in the middle of its range there, so that points that differ
+/// only in inactive parameters are equal. A *place* is the same point in the unit cube.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     parameters: Vec<Parameter>,
-    /// Where each one's condition looks.
+    /// Index of the parameter that each one depends on.
     parents: Vec<Option<usize>>,
     constraints: Vec<Constraint>,
-    /// A point that keeps the constraints.
+    /// A point that satisfies the constraints.
     example: Vec<f64>,
 }
 
-/// Points drawn before a space counts as empty, and before a draw gives up.
+/// Points drawn before the space counts as empty, or a draw gives up.
 const DRAWS: u32 = 16_384;
-/// Cells of a finite space that are looked at one by one.
+/// At most this many cells of a finite space are looked at one by one.
 const LOOKED_AT: u64 = 1 << 22;
 
 impl Space {
-    /// Checks the parameters.
+    /// A space of these parameters, without constraints.
     ///
     /// # Errors
     ///
-    /// If there is none, two share a name, a range is empty or not finite, a log range touches 0, a
-    /// step makes no sense, or a condition names no earlier parameter or no value of it.
+    /// If there are no parameters, two have the same name, a range is empty or not finite, a range on a
+    /// log scale begins at or below 0, a step is invalid, or a condition does not name an earlier
+    /// parameter and values of it.
     pub fn new(mut parameters: Vec<Parameter>) -> Result<Self, HpoError> {
         if parameters.is_empty() {
             return Err(HpoError::EmptySpace);
@@ -46,15 +47,15 @@ impl Space {
         let mut parents = Vec::new();
         for index in 0..parameters.len() {
             let (before, rest) = parameters.split_at_mut(index);
-            let it = &mut rest[0];
-            let twice = before.iter().any(|other| other.name == it.name);
-            let problem = if twice { Some("is there twice") } else { it.problem() };
-            if let Some(problem) = problem {
-                let name = it.name.clone();
-                return Err(HpoError::Parameter { name, low: it.low, high: it.high, problem });
+            let parameter = &mut rest[0];
+            let name = parameter.name.clone();
+            let is_duplicate = before.iter().any(|other| other.name == name);
+            let duplicate = is_duplicate.then_some("is defined twice; rename one of the two");
+            if let Some(problem) = duplicate.or_else(|| parameter.problem()) {
+                let (low, high) = (parameter.low, parameter.high);
+                return Err(HpoError::Parameter { name, low, high, problem });
             }
-            let name = it.name.clone();
-            parents.push(match &mut it.condition {
+            parents.push(match &mut parameter.condition {
                 Some(condition) => Some(parent(before, name, condition)?),
                 None => None,
             });
@@ -64,39 +65,50 @@ impl Space {
         Ok(space)
     }
 
-    /// The same with constraints, all of which a point must keep. What does not matter at a point is
-    /// not constrained there.
+    /// The same space with constraints, all of which a point must satisfy. A constraint does not apply
+    /// where one of its parameters is inactive.
     ///
     /// # Errors
     ///
-    /// If one names no parameter, or a categorical one, or no point keeps them all.
+    /// If a constraint names something that is not a parameter, or a categorical parameter, or no point
+    /// satisfies all constraints.
     pub fn constrained(self, constraints: Vec<Constraint>) -> Result<Self, HpoError> {
-        for it in &constraints {
-            for name in it.names() {
-                let problem = match self.parameters.iter().find(|it| it.name == name) {
-                    Some(it) if it.kind == Kind::Categorical => {
-                        format!("`{name}` is categorical and has no size; make others depend on it")
-                    }
+        for constraint in &constraints {
+            for name in constraint.names() {
+                let problem = match self.parameters.iter().find(|parameter| parameter.name == name)
+                {
+                    Some(parameter) if parameter.kind == ParameterKind::Categorical => format!(
+                        "`{name}` is categorical and cannot be compared; use `only_if` to make \
+                         other parameters depend on it"
+                    ),
                     Some(_) => continue,
                     None => {
-                        let names: Vec<&str> =
-                            self.parameters.iter().map(|it| it.name.as_str()).collect();
-                        format!("`{name}` is no parameter; there are {}", names.join(", "))
+                        let names: Vec<&str> = self
+                            .parameters
+                            .iter()
+                            .map(|parameter| parameter.name.as_str())
+                            .collect();
+                        format!(
+                            "unknown parameter `{name}`; available parameters: {}",
+                            names.join(", ")
+                        )
                     }
                 };
-                return Err(HpoError::Constraint { text: it.text().to_owned(), problem });
+                let text = constraint.text().to_owned();
+                return Err(HpoError::Constraint { text, problem });
             }
         }
         let mut space = Self { constraints, ..self };
-        let draws = (0..DRAWS).map(|it| space.at(&sobol(0, "example", it, space.dimensions())));
-        let found = draws.into_iter().find(|it| space.allows(it));
-        let found =
-            found.or_else(|| (0..space.cells()?.min(LOOKED_AT)).find_map(|it| space.cell(it)));
+        let draws =
+            (0..DRAWS).map(|index| space.at(&sobol(0, "example", index, space.dimensions())));
+        let found = draws.into_iter().find(|point| space.allows(point));
+        let found = found
+            .or_else(|| (0..space.cells()?.min(LOOKED_AT)).find_map(|index| space.cell(index)));
         space.example = found.ok_or_else(|| HpoError::Infeasible {
             constraints: space
                 .constraints
                 .iter()
-                .map(|it| format!("`{}`", it.text()))
+                .map(|constraint| format!("`{}`", constraint.text()))
                 .collect::<Vec<_>>()
                 .join(" and "),
         })?;
@@ -115,39 +127,49 @@ impl Space {
         self.parameters.len()
     }
 
-    /// Values at places in [0, 1]; those that do not matter are in the middle of their ranges.
+    /// The point at places in [0, 1]; inactive parameters have the middle of their ranges.
     #[must_use]
     pub fn at(&self, places: &[f64]) -> Vec<f64> {
-        let mut values: Vec<f64> =
-            self.parameters.iter().zip(places).map(|(it, place)| it.at(*place)).collect();
+        let mut values: Vec<f64> = self
+            .parameters
+            .iter()
+            .zip(places)
+            .map(|(parameter, place)| parameter.at(*place))
+            .collect();
         self.settle(&mut values);
         values
     }
 
-    /// Puts what does not matter into the middle of its range.
+    /// Sets inactive parameters to the middle of their ranges.
     pub(crate) fn settle(&self, values: &mut [f64]) {
         if self.parents.iter().any(Option::is_some) {
             let active = self.active(values);
-            for ((value, it), active) in values.iter_mut().zip(&self.parameters).zip(active) {
+            for ((value, parameter), active) in values.iter_mut().zip(&self.parameters).zip(active)
+            {
                 if !active {
-                    *value = it.at(0.5);
+                    *value = parameter.at(0.5);
                 }
             }
         }
     }
 
-    /// Places of values.
+    /// The places of a point's values, each in [0, 1].
     #[must_use]
     pub fn places(&self, values: &[f64]) -> Vec<f64> {
-        self.parameters.iter().zip(values).map(|(it, value)| it.place(*value)).collect()
+        self.parameters
+            .iter()
+            .zip(values)
+            .map(|(parameter, value)| parameter.place(*value))
+            .collect()
     }
 
-    /// Which parameters matter at a point.
+    /// Which parameters are active at a point: those without a condition, and those whose condition
+    /// holds.
     #[must_use]
     pub fn active(&self, values: &[f64]) -> Vec<bool> {
         let mut active: Vec<bool> = Vec::with_capacity(values.len());
-        for (it, parent) in self.parameters.iter().zip(&self.parents) {
-            active.push(match (parent, &it.condition) {
+        for (parameter, parent) in self.parameters.iter().zip(&self.parents) {
+            active.push(match (parent, &parameter.condition) {
                 (Some(at), Some(condition)) => {
                     active[*at] && condition.values.contains(&values[*at])
                 }
@@ -157,18 +179,26 @@ impl Space {
         active
     }
 
-    /// Which parameters have no order.
+    /// Which parameters are categorical, so that their values have no order.
     pub(crate) fn unordered(&self) -> Vec<bool> {
-        self.parameters.iter().map(|it| it.kind == Kind::Categorical).collect()
+        self.parameters
+            .iter()
+            .map(|parameter| parameter.kind == ParameterKind::Categorical)
+            .collect()
     }
 
-    /// Which parameters have slopes to follow at a point: those that matter and take all values.
+    /// Which parameters have a gradient at a point: those that are active and take all values of their
+    /// range.
     pub(crate) fn free(&self, values: &[f64]) -> Vec<bool> {
         let active = self.active(values);
-        self.parameters.iter().zip(active).map(|(it, active)| active && it.continuous()).collect()
+        self.parameters
+            .iter()
+            .zip(active)
+            .map(|(parameter, active)| active && parameter.continuous())
+            .collect()
     }
 
-    /// Whether a point keeps the constraints.
+    /// Whether a point satisfies the constraints.
     #[must_use]
     pub fn allows(&self, values: &[f64]) -> bool {
         if self.constraints.is_empty() {
@@ -176,27 +206,30 @@ impl Space {
         }
         let active = self.active(values);
         let value = |name: &str| {
-            let at = self.parameters.iter().position(|it| it.name == name)?;
+            let at = self.parameters.iter().position(|parameter| parameter.name == name)?;
             active[at].then_some(values[at])
         };
-        self.constraints.iter().all(|it| it.holds(&value))
+        self.constraints.iter().all(|constraint| constraint.holds(&value))
     }
 
-    /// Whether some of its points are not allowed.
+    /// Whether there are constraints.
     pub(crate) fn is_constrained(&self) -> bool {
         !self.constraints.is_empty()
     }
 
-    /// Whether each point is a product of values: nothing depends on anything.
+    /// Whether there are neither constraints nor conditions, so that every combination of values is a
+    /// point.
     pub(crate) fn is_box(&self) -> bool {
         self.constraints.is_empty() && self.parents.iter().all(Option::is_none)
     }
 
-    /// Whether these are values of its parameters, in their order, that it allows.
-    pub(crate) fn has(&self, values: &[f64]) -> bool {
+    /// Whether values are a point of the space: one value of each parameter, in order, that satisfies
+    /// conditions and constraints.
+    #[must_use]
+    pub fn has(&self, values: &[f64]) -> bool {
         let mut settled = values.to_vec();
         values.len() == self.dimensions()
-            && self.parameters.iter().zip(values).all(|(it, value)| it.has(*value))
+            && self.parameters.iter().zip(values).all(|(parameter, value)| parameter.has(*value))
             && {
                 self.settle(&mut settled);
                 settled == values
@@ -205,43 +238,46 @@ impl Space {
     }
 
     /// An allowed point, uniform on the parameters' scales.
-    pub(crate) fn draw(&self, random: &mut Stream) -> Vec<f64> {
+    pub fn draw(&self, random: &mut RandomStream) -> Vec<f64> {
         let mut draws = (0..DRAWS).map(|_| self.at(&random.point(self.dimensions())));
-        draws.find(|it| self.allows(it)).unwrap_or_else(|| self.example.clone())
+        draws.find(|point| self.allows(point)).unwrap_or_else(|| self.example.clone())
     }
 
-    /// The allowed points of a scrambled Sobol sequence, one after another.
+    /// Allowed point `number` of a scrambled Sobol sequence.
     pub(crate) fn spread(&self, seed: u64, purpose: &str, number: u32) -> Vec<f64> {
         let at = |index: u32| self.at(&sobol(seed, purpose, index, self.dimensions()));
         if self.constraints.is_empty() {
             return at(number);
         }
         let most = DRAWS.saturating_mul(number.saturating_add(1));
-        let mut allowed = (0..most).map(at).filter(|it| self.allows(it));
+        let mut allowed = (0..most).map(at).filter(|point| self.allows(point));
         allowed.nth(number as usize).unwrap_or_else(|| self.example.clone())
     }
 
-    /// At most how many points it has; none if a parameter takes all of a range, or they are more
-    /// than can be counted.
+    /// The number of combinations of values, an upper bound of the number of points; `None` if a
+    /// parameter takes all values of a range, or the number exceeds `u64::MAX`.
     #[must_use]
     pub fn cells(&self) -> Option<u64> {
-        self.parameters.iter().try_fold(1_u64, |cells, it| cells.checked_mul(it.cells()?))
+        self.parameters
+            .iter()
+            .try_fold(1_u64, |cells, parameter| cells.checked_mul(parameter.cells()?))
     }
 
-    /// Point `index` of a finite space, counted from the lowest; the first parameter runs fastest.
-    /// None if it is another's equal, or not allowed.
+    /// Combination `index` of a finite space; the first parameter runs fastest. `None` if it equals
+    /// another point or is not allowed.
     fn cell(&self, mut index: u64) -> Option<Vec<f64>> {
-        let value = |it: &Parameter| {
-            let cells = it.cells().unwrap_or(1);
+        let value = |parameter: &Parameter| {
+            let cells = parameter.cells().unwrap_or(1);
             let step = index % cells;
             index /= cells;
-            it.nth(step)
+            parameter.nth(step)
         };
         let values: Vec<f64> = self.parameters.iter().map(value).collect();
         (self.is_box() || self.has(&values)).then_some(values)
     }
 
-    /// The points of a finite space from a place in [0, 1) on, around to it again; none of others.
+    /// The points of a finite space, from a share in [0, 1) of them on and around to it again; none if
+    /// the space is not finite.
     pub(crate) fn walk(&self, from: f64) -> impl Iterator<Item = Vec<f64>> {
         let cells = self.cells().unwrap_or(0);
         let start = (from * cells as f64) as u64;
@@ -249,7 +285,13 @@ impl Space {
     }
 }
 
-/// Where a condition looks among the parameters before; its values become the parent's.
+/// A point as a key for sets and maps.
+pub(crate) fn key(point: &[f64]) -> Vec<u64> {
+    point.iter().map(|value| value.to_bits()).collect()
+}
+
+/// Index of the earlier parameter that a condition names. The condition's values become exact values of
+/// that parameter.
 fn parent(
     before: &[Parameter],
     name: String,
@@ -257,20 +299,22 @@ fn parent(
 ) -> Result<usize, HpoError> {
     let parent = condition.parent.clone();
     let error = |problem: String| HpoError::Condition { name, parent, problem };
-    let Some(at) = before.iter().position(|it| it.name == condition.parent) else {
-        return Err(error("which is none of the parameters before it; put it first".to_owned()));
+    let Some(at) = before.iter().position(|parameter| parameter.name == condition.parent) else {
+        return Err(error("which is not a parameter before it; define that one first".to_owned()));
     };
     let parent = &before[at];
     let Some(step) = parent.step else {
-        return Err(error("which takes all values of a range; give it steps".to_owned()));
+        return Err(error(
+            "which takes all values of a range; give that parameter a step".to_owned(),
+        ));
     };
     if condition.values.is_empty() {
-        return Err(error("but names none of its values".to_owned()));
+        return Err(error("but its condition lists no values; list at least one".to_owned()));
     }
     for value in &mut condition.values {
         let nearest = parent.nearest(*value);
         if (nearest - *value).abs() > 1e-6 * step || value.is_nan() {
-            return Err(error(format!("which never is {value}")));
+            return Err(error(format!("which never has the value {value}")));
         }
         *value = nearest;
     }

@@ -1,11 +1,11 @@
-//! RQ1: search strategies.
+//! RQ1: search strategies for hyper-parameters.
 
 use std::{
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
-use hpo::{Grid, History, Parameter, Sampler, Scale, Space};
+use hpo::{Gp, Grid, PaperPi, Parameter, Random, Sampler, Scale, SearchState, Space, suggest};
 use record::{
     Adam, DataSpec, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork, Task,
     TrainTask, TrialId, TuningSpace,
@@ -20,15 +20,15 @@ use crate::{
     seed::{derive, shuffle},
 };
 
-/// Searches: one study for each data set, network, space, strategy and repetition. Trial n of every
-/// study runs before trial n + 1 of any, in random order, so that drift of the machine falls on all
-/// strategies alike.
+/// The searches: one for each data set, network, space, strategy and repetition. Trial n of every search
+/// runs before trial n + 1 of any, in random order, so that drift of the machine affects all strategies
+/// alike.
 #[derive(Debug)]
 pub(super) struct Tuning {
     config: TuningConfig,
     seed: u64,
     studies: Vec<Study>,
-    /// Which study a search is.
+    /// Index of the search with an id.
     by_search: HashMap<RunId, usize>,
 }
 
@@ -40,20 +40,21 @@ struct Study {
     space: TuningSpace,
     sampler: SamplerKind,
     repetition: u32,
-    /// With the trials before, it determines a trial's parameters.
+    /// Seed of the search. With the earlier trials, it determines a trial's parameters.
     search_seed: u64,
-    /// As [`search_of`] its trials' specs.
+    /// Id of the search, as [`search_of`] its trials' specs.
     search: Option<RunId>,
 }
 
 impl Tuning {
-    /// Everything follows from the configuration, a seed and the records.
+    /// The searches of a configuration. What they try follows from it, the seed and the records.
     #[must_use]
     pub(super) fn new(config: TuningConfig, seed: u64) -> Self {
         let mut this = Self { config, seed, studies: Vec::new(), by_search: HashMap::new() };
         this.studies = this.studies();
         let searches = this.studies.iter().enumerate();
-        this.by_search = searches.filter_map(|(at, it)| Some((it.search.clone()?, at))).collect();
+        this.by_search =
+            searches.filter_map(|(index, search)| Some((search.search.clone()?, index))).collect();
         this
     }
 
@@ -91,8 +92,8 @@ impl Tuning {
         RunSpec {
             experiment: Experiment::Tuning,
             repetition: study.repetition,
-            // The same for every strategy and trial of a repetition: trainings differ by their
-            // hyper-parameters alone.
+            // The same for every strategy and trial of a repetition, so that trainings differ only in
+            // their hyper-parameters.
             seed: derive(
                 self.seed,
                 &format!("{} {:?} {}", study.data.name, study.network, study.repetition),
@@ -113,61 +114,62 @@ impl Tuning {
         }
     }
 
-    /// The trials of a study so far.
+    /// The trials of a search so far.
     fn tried<'a>(&self, study: &Study, records: &'a Records) -> impl Iterator<Item = &'a Tried> {
-        let log = study.search.as_ref().and_then(|it| records.search(it));
+        let log = study.search.as_ref().and_then(|search| records.search(search));
         let trials = self.config.trials;
-        log.into_iter().flat_map(|it| &it.trials).filter(move |it| it.number < trials)
+        log.into_iter().flat_map(|log| &log.trials).filter(move |trial| trial.number < trials)
     }
 
-    /// How many there are.
+    /// Number of trials of a search so far.
     fn count(&self, study: &Study, records: &Records) -> usize {
-        match study.search.as_ref().and_then(|it| records.search(it)) {
-            // The usual case, without looking at each.
+        match study.search.as_ref().and_then(|search| records.search(search)) {
+            // The usual case; no need to look at each trial.
             Some(log) if log.highest < self.config.trials => log.trials.len(),
             _ => self.tried(study, records).count(),
         }
     }
 
-    /// Time to choose that trial from the answers of a smooth function.
+    /// Time to choose trial `number` after trials of a smooth function.
     fn time_to_choose(&self, study: &Study, number: u32) -> Duration {
         let space = space(study.space);
         let seed = study.search_seed;
-        let answered = |number: u32| {
-            let nothing = History::new(Vec::new(), Vec::new());
-            let parameters = hpo::suggest(&space, Sampler::Random, seed, number, &nothing).ok()?;
+        let completed = |number: u32| {
+            let search = SearchState::new(&space, seed, number, &[]);
+            let parameters = suggest(&Random, &search).ok()?.parameters;
             let rate: f64 = parameters.first()?.log10();
-            let value = Some(1.0 / (1.0 + (rate + 3.0).abs()));
-            Some(hpo::Trial { number, parameters, value, cost: None })
+            let value = 1.0 / (1.0 + (rate + 3.0).abs());
+            Some(hpo::Trial::completed(number, parameters, &[value]))
         };
-        let history = History::new((0..number).filter_map(answered).collect(), Vec::new());
+        let trials: Vec<hpo::Trial> = (0..number).filter_map(completed).collect();
+        let search = SearchState::new(&space, seed, number, &trials);
         let start = Instant::now();
-        drop(hpo::suggest(&space, sampler(study.sampler), seed, number, &history));
+        drop(suggest(sampler(study.sampler), &search));
         start.elapsed()
     }
 
-    /// The study of a trial under way, and the trial.
+    /// Index of the search of a pending trial, and the trial.
     fn under_way(&self, spec: &RunSpec) -> Option<(usize, (u32, Adam))> {
         let Task::Train(task) = &spec.task else { return None };
         let at = *self.by_search.get(&search_of(spec)?)?;
         Some((at, (task.trial?.number, task.optimizer)))
     }
 
-    /// Whether a study may have another trial while so many are under way: one of a strategy that
-    /// learns waits for their answers.
+    /// Whether a search may start another trial while some are pending. A strategy that learns waits for
+    /// results.
     fn goes_on(&self, study: &Study, under_way: usize) -> bool {
         matches!(study.sampler, SamplerKind::Grid | SamplerKind::Random)
             || under_way < self.config.parallel
     }
 
-    /// A fixed random order of all studies for a round.
+    /// The random order of all searches in a round, fixed by the seed.
     fn order(&self, round: usize) -> Vec<usize> {
         let mut all: Vec<usize> = (0..self.studies.len()).collect();
         shuffle(derive(self.seed, &format!("order of round {round}")), &mut all);
         all
     }
 
-    /// The next trial of a study.
+    /// The next trial of a search.
     fn propose(
         &self,
         study: &Study,
@@ -175,45 +177,41 @@ impl Tuning {
         under_way: &[(u32, Adam)],
     ) -> Result<RunSpec, PlanError> {
         let space = space(study.space);
-        let trials: Vec<hpo::Trial> = self
-            .tried(study, records)
-            .map(|it| hpo::Trial {
-                number: it.number,
-                parameters: point(&it.optimizer, space.dimensions()),
-                value: it.value,
-                cost: None,
-            })
-            .collect();
-        // The lowest that is free: one whose worker never came back is asked for again.
-        let taken: HashSet<u32> =
-            trials.iter().map(|it| it.number).chain(under_way.iter().map(|it| it.0)).collect();
-        let number = (0..).find(|it| !taken.contains(it)).unwrap_or_default();
-        // By number: the order in which they were handed out, whoever tells of them.
-        let mut under_way = under_way.to_vec();
-        under_way.sort_by_key(|it| it.0);
-        let pending = under_way.iter().map(|it| point(&it.1, space.dimensions())).collect();
-        let history = History::new(trials, pending);
-        let sampler = sampler(study.sampler);
-        let suggestion =
-            hpo::suggest(&space, sampler, study.search_seed, number, &history).map_err(
-                |source| PlanError::Search { sampler: study.sampler.title(), number, source },
-            )?;
-        Ok(self.spec(study, number, optimizer(&suggestion)))
+        let ended = self.tried(study, records).map(|tried| {
+            let parameters = point(&tried.optimizer, space.dimensions());
+            match tried.value {
+                Some(value) => hpo::Trial::completed(tried.number, parameters, &[value]),
+                None => hpo::Trial::failed(tried.number, parameters),
+            }
+        });
+        let running = under_way
+            .iter()
+            .map(|(number, adam)| hpo::Trial::running(*number, point(adam, space.dimensions()), 1));
+        let mut trials: Vec<hpo::Trial> = ended.chain(running).collect();
+        trials.sort_by_key(|trial| trial.number);
+        // The lowest free number: a trial whose worker never came back is asked for again.
+        let taken: HashSet<u32> = trials.iter().map(|trial| trial.number).collect();
+        let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+        let search = SearchState::new(&space, study.search_seed, number, &trials);
+        let suggestion = suggest(sampler(study.sampler), &search).map_err(|source| {
+            PlanError::Search { sampler: study.sampler.title(), number, source }
+        })?;
+        Ok(self.spec(study, number, optimizer(&suggestion.parameters)))
     }
 
-    /// Whether a trial of that search and number is one of ours.
+    /// Whether the trial of a spec belongs to one of these searches.
     fn is_ours(&self, search: Option<&RunId>, spec: &RunSpec) -> bool {
         let number = match &spec.task {
-            Task::Train(task) => task.trial.map(|it| it.number),
+            Task::Train(task) => task.trial.map(|trial| trial.number),
             _ => None,
         };
-        search.is_some_and(|it| self.by_search.contains_key(it))
-            && number.is_some_and(|it| it < self.config.trials)
+        search.is_some_and(|search| self.by_search.contains_key(search))
+            && number.is_some_and(|number| number < self.config.trials)
     }
 }
 
-/// The studies' spaces. β1 and β2 end just below 1, where Adam's bias correction divides by 0; the
-/// study's uniform draws never hit 1 either.
+/// The search spaces of the published study. β1 and β2 end just below 1, where Adam's bias correction
+/// would divide by 0; the study's uniform draws never are 1 either.
 pub(crate) fn space(kind: TuningSpace) -> Space {
     let rate = |scale| Parameter::new("learning_rate", 1e-5, 1e-1, scale);
     let betas = || {
@@ -259,12 +257,14 @@ pub(crate) fn point(adam: &Adam, dimensions: usize) -> Vec<f64> {
         .to_vec()
 }
 
-fn sampler(kind: SamplerKind) -> Sampler {
+/// The sampler of a strategy.
+fn sampler(kind: SamplerKind) -> &'static dyn Sampler {
+    const GRID: Grid = Grid::paper();
     match kind {
-        SamplerKind::Grid => Sampler::Grid(Grid::paper()),
-        SamplerKind::Random => Sampler::Random,
-        SamplerKind::PaperPi => Sampler::PaperPi,
-        SamplerKind::Gp => Sampler::Gp,
+        SamplerKind::Grid => &GRID,
+        SamplerKind::Random => &Random,
+        SamplerKind::PaperPi => &PaperPi,
+        SamplerKind::Gp => &Gp,
     }
 }
 
@@ -295,46 +295,51 @@ impl Plan for Tuning {
         pending: &[RunSpec],
         limit: usize,
     ) -> Result<Vec<RunSpec>, PlanError> {
-        let done: Vec<usize> = self.studies.iter().map(|it| self.count(it, records)).collect();
-        // Trials under way, by study.
+        let done: Vec<usize> =
+            self.studies.iter().map(|study| self.count(study, records)).collect();
+        // Pending trials of each search.
         let mut under_way: Vec<Vec<(u32, Adam)>> = vec![Vec::new(); self.studies.len()];
-        for (at, trial) in pending.iter().filter_map(|it| self.under_way(it)) {
+        for (at, trial) in pending.iter().filter_map(|spec| self.under_way(spec)) {
             under_way[at].push(trial);
         }
         let mut given = Vec::new();
         while given.len() < limit {
             let open: Vec<usize> = (0..self.studies.len())
-                .filter(|it| done[*it] + under_way[*it].len() < self.config.trials as usize)
-                .filter(|it| self.goes_on(&self.studies[*it], under_way[*it].len()))
+                .filter(|at| done[*at] + under_way[*at].len() < self.config.trials as usize)
+                .filter(|at| self.goes_on(&self.studies[*at], under_way[*at].len()))
                 .collect();
-            let round = |it: &usize| done[*it] + under_way[*it].len();
+            let round = |at: &usize| done[*at] + under_way[*at].len();
             let Some(round) = open.iter().map(round).min() else { break };
-            let in_round = |it: &usize| done[*it] + under_way[*it].len() == round;
+            let in_round = |at: &usize| done[*at] + under_way[*at].len() == round;
             let order: Vec<usize> = self
                 .order(round)
                 .into_iter()
-                .filter(|it| open.contains(it) && in_round(it))
+                .filter(|at| open.contains(at) && in_round(at))
                 .collect();
             for at in order.into_iter().take(limit - given.len()) {
                 let spec = self.propose(&self.studies[at], records, &under_way[at])?;
-                under_way[at].extend(self.under_way(&spec).map(|it| it.1));
+                under_way[at].extend(self.under_way(&spec).map(|(_, trial)| trial));
                 given.push(spec);
             }
         }
         Ok(given)
     }
 
-    /// Each strategy chooses one trial from half as many made-up answers as a search has in the end.
+    /// Measured with one suggestion per strategy and space, after half as many made-up trials as a search
+    /// has in the end.
     fn asking(&self) -> Duration {
         let half = self.config.trials / 2;
         let mut each = Vec::new();
         let mut all = Duration::ZERO;
         for study in &self.studies {
             let key = (study.sampler, study.space);
-            if !each.iter().any(|(it, _)| *it == key) {
+            if !each.iter().any(|(other, _)| *other == key) {
                 each.push((key, self.time_to_choose(study, half)));
             }
-            all += each.iter().find(|it| it.0 == key).map_or(Duration::ZERO, |it| it.1);
+            all += each
+                .iter()
+                .find(|(other, _)| *other == key)
+                .map_or(Duration::ZERO, |(_, time)| *time);
         }
         all * self.config.trials
     }
@@ -346,7 +351,8 @@ impl Plan for Tuning {
             / (self.config.data.len() * self.config.networks.len());
         for data in &self.config.data {
             for network in &self.config.networks {
-                let found = studies.iter().find(|it| it.data == *data && it.network == *network);
+                let found =
+                    studies.iter().find(|study| study.data == *data && study.network == *network);
                 if let Some(study) = found {
                     kinds.push((self.spec(study, 0, Adam::default()), each));
                 }

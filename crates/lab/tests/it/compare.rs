@@ -1,4 +1,4 @@
-//! `wattlab report compare`: exit codes for a build to rely on.
+//! `wattlab report compare`: exit codes that a build can rely on.
 
 use std::{fs, path::Path};
 
@@ -31,17 +31,17 @@ fn runs(factor: f64, networks: [&str; 2]) -> Vec<RunRecord> {
         run.timing.main.0 *= noise;
         run
     };
-    networks.iter().flat_map(|it| (0..6).map(|at| make(it, at))).collect()
+    networks.iter().flat_map(|network| (0..6).map(|at| make(network, at))).collect()
 }
 
 fn journal(folder: &Path, runs: &[RunRecord]) {
     fs::create_dir_all(folder).unwrap();
-    let lines = runs.iter().map(|it| serde_json::to_string(it).unwrap() + "\n");
+    let lines = runs.iter().map(|run| serde_json::to_string(run).unwrap() + "\n");
     fs::write(folder.join("journal.jsonl"), lines.collect::<String>()).unwrap();
 }
 
 #[test]
-fn the_threshold_decides_the_exit_code() {
+fn a_difference_above_the_threshold_gives_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     folders(folder.path());
     let compare = |args: &[&str]| run(folder.path(), &[&["report", "compare"], args].concat());
@@ -70,14 +70,14 @@ fn the_threshold_decides_the_exit_code() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["change"].as_f64().unwrap())
+        .map(|difference| difference["change"].as_f64().unwrap())
         .collect();
     assert_eq!(changes.len(), 4);
-    assert!((changes[0] - 0.2).abs() < 1e-12 && changes[1..].iter().all(|it| *it == 0.0));
+    assert!((changes[0] - 0.2).abs() < 1e-12 && changes[1..].iter().all(|change| *change == 0.0));
 }
 
 #[test]
-fn folders_that_cannot_be_compared() {
+fn folders_that_cannot_be_compared_give_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     folders(folder.path());
     fs::create_dir(folder.path().join("damaged")).unwrap();

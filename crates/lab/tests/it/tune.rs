@@ -1,4 +1,4 @@
-//! `wattlab tune serve`: a study over a pipe.
+//! `wattlab tune`: studies over a pipe and of commands.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -34,7 +34,7 @@ impl Server {
         self.line(&request.to_string())
     }
 
-    /// Ends it by closing its standard input.
+    /// Ends the server by closing its standard input.
     fn end(self) {
         let Self { mut child, requests, answers } = self;
         drop((requests, answers));
@@ -54,7 +54,7 @@ fn study(journal: Option<&str>) -> Value {
     })
 }
 
-/// Least at a rate of 1e-3, four layers and Adam; two layers fail.
+/// Smallest at a rate of 1e-3 with four layers and Adam; two layers fail.
 fn loss(params: &Value) -> Option<f64> {
     let layers = params["layers"].as_i64().unwrap();
     let worse = if params["optimizer"] == "adam" { 0.0 } else { 0.5 };
@@ -76,7 +76,7 @@ fn trials(server: &mut Server, count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn a_study_is_served_and_goes_on_after_a_kill() {
+fn a_served_study_continues_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut whole = Server::start(folder.path());
     assert_eq!(whole.ask(&study(None)), json!({ "ok": true }));
@@ -93,7 +93,7 @@ fn a_study_is_served_and_goes_on_after_a_kill() {
     let mut found = trials(&mut first, 9);
     first.child.kill().unwrap();
     first.child.wait().unwrap();
-    // A line that the kill cut off.
+    // The kill left an unfinished line.
     let journal = folder.path().join("study.jsonl");
     let mut file = std::fs::OpenOptions::new().append(true).open(&journal).unwrap();
     file.write_all(br#"{"event":"asked","tri"#).unwrap();
@@ -111,7 +111,7 @@ fn a_study_is_served_and_goes_on_after_a_kill() {
 }
 
 #[test]
-fn errors_leave_the_study_open() {
+fn a_study_stays_open_after_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let check = |answer: Value, words: &str| {
@@ -141,7 +141,11 @@ fn errors_leave_the_study_open() {
         check(server.ask(&json!({ "op": "study", "space": space })), words);
     }
     for (key, value, words) in [
-        ("direction", json!("minimise"), "neither `minimize` nor `maximize`"),
+        (
+            "direction",
+            json!("minimise"),
+            "`direction` must be \"minimize\", \"maximize\", or a list",
+        ),
         ("budget_j", json!(-1.0), "`budget_j` is -1"),
         ("sampler", json!({ "kind": "pt" }), "the request `study` cannot be read"),
     ] {
@@ -151,19 +155,19 @@ fn errors_leave_the_study_open() {
     }
     server.ask(&study(None));
     check(server.ask(&json!({ "op": "best" })), "no trial");
-    check(server.line(r#"{"op": "tell", "trial": 0, "value": 1}"#), "not under way");
+    check(server.line(r#"{"op": "tell", "trial": 0, "value": 1}"#), "not running");
     server.line(r#"{"op": "ask"}"#);
     check(server.line(r#"{"op": "tell", "trial": 0}"#), "value");
     check(server.line(r#"{"op": "tell", "trial": 0, "value": "low"}"#), "null if the trial failed");
     check(server.line(r#"{"op": "tell", "trial": 0, "value": [1, 2]}"#), "1 objective");
     // Python's `json.dumps(float("nan"))`: a failed trial.
     assert_eq!(server.line(r#"{"op": "tell", "trial": 0, "value": NaN}"#), json!({ "ok": true }));
-    check(server.line(r#"{"op": "tell", "trial": 0, "value": 1}"#), "not under way");
+    check(server.line(r#"{"op": "tell", "trial": 0, "value": 1}"#), "not running");
     assert_eq!(server.line(r#"{"op": "ask"}"#)["trial"], 1);
     server.end();
 }
 
-/// The example, driven by the Python of this machine.
+/// `examples/tune_serve.py`, run by the Python of this machine.
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn the_python_example_runs() {
@@ -186,13 +190,13 @@ fn the_python_example_runs() {
     assert!(shown.contains("best: trial"), "{shown}");
 }
 
-/// The example that trains PyTorch networks: in two calls, by the same journal.
+/// `examples/tune_pytorch.py`, in two calls with the same journal.
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn the_pytorch_example_runs() {
     let python = std::env::var("WATTLAB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = std::process::Command::new(&python).args(["-c", "import torch"]).output();
-    if !found.is_ok_and(|it| it.status.success()) {
+    if !found.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: `{python}` has no PyTorch; name another by WATTLAB_PYTHON");
         return;
     }
@@ -214,16 +218,18 @@ fn the_pytorch_example_runs() {
     let shown: Value = serde_json::from_slice(&run(folder.path(), &args).stdout).unwrap();
     let history = shown["history"].as_array().unwrap();
     assert!(
-        !history.is_empty() && shown["silence"].as_str().unwrap().contains("the least"),
+        !history.is_empty() && shown["silence"].as_str().unwrap().contains("need at least"),
         "{shown}"
     );
-    // Where nothing tells joules, none are told.
-    assert!(history.iter().all(|it| it["cost"].as_f64().is_none_or(|it| it >= 0.0)), "{shown}");
+    // Without a probe there are no costs.
+    assert!(
+        history.iter().all(|trial| trial["cost"].as_f64().is_none_or(|cost| cost >= 0.0)),
+        "{shown}"
+    );
 }
 
-/// Conditions, steps, constraints and costs over the wire.
 #[test]
-fn a_space_with_conditions_is_served() {
+fn a_served_study_keeps_conditions_steps_and_constraints() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let study = json!({
@@ -248,12 +254,18 @@ fn a_space_with_conditions_is_served() {
         let tell = json!({ "op": "tell", "trial": asked["trial"], "value": layers - width, "cost_j": width });
         assert_eq!(server.ask(&tell), json!({ "ok": true }));
     }
-    assert!(!momenta.is_empty() && momenta.iter().all(|it| [0.0, 0.3, 0.6, 0.9].contains(it)));
+    assert!(
+        !momenta.is_empty()
+            && momenta.iter().all(|momentum| [0.0, 0.3, 0.6, 0.9].contains(momentum))
+    );
     server.end();
 
     for (change, words) in [
         (json!({ "constraints": ["layers +"] }), "expected a number"),
-        (json!({ "constraints": ["depth < 3"] }), "`depth` is no parameter"),
+        (
+            json!({ "constraints": ["depth < 3"] }),
+            "unknown parameter `depth`; available parameters: optimizer",
+        ),
         (json!({ "constraints": ["layers > 9"] }), "no point was found"),
         (
             json!({ "space": [{ "name": "x", "kind": "float", "low": 0.0, "high": 1.0, "step": -1.0 }] }),
@@ -261,7 +273,7 @@ fn a_space_with_conditions_is_served() {
         ),
         (
             json!({ "space": [{ "name": "x", "kind": "int", "low": 0, "high": 1, "only_if": { "y": 1 } }] }),
-            "none of the parameters before it",
+            "not a parameter before it",
         ),
     ] {
         let mut server = Server::start(folder.path());
@@ -269,7 +281,7 @@ fn a_space_with_conditions_is_served() {
         request.as_object_mut().unwrap().remove("constraints");
         request.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let answer = server.ask(&request);
-        assert!(answer["error"].as_str().is_some_and(|it| it.contains(words)), "{answer}");
+        assert!(answer["error"].as_str().is_some_and(|error| error.contains(words)), "{answer}");
         server.end();
     }
 }
@@ -278,7 +290,7 @@ fn run(folder: &Path, args: &[&str]) -> std::process::Output {
     super::wattlab(folder, args).output().unwrap()
 }
 
-/// A command a trial: fails at large rates, and prints its loss otherwise.
+/// A command that fails at large rates, and prints its loss otherwise.
 const SCRIPT: &str = r#"awk -v rate="$WATTLAB_RATE" -v layers="{layers}" 'BEGIN {
     if (rate > 0.05) exit 3
     value = log(rate) / log(10) + 3
@@ -309,16 +321,16 @@ fn description(folder: &Path, budget: &str) -> String {
     path.display().to_string()
 }
 
-/// Trials and parameters of a journal, in order.
+/// Trials and parameters in a journal, in the order of asking.
 fn asked(folder: &Path, journal: &str) -> Vec<(Value, Value)> {
     let text = std::fs::read_to_string(folder.join(journal)).unwrap();
-    let lines = text.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
-    let asked = lines.filter(|it| it["event"] == "asked");
-    asked.map(|it| (it["trial"].clone(), it["parameters"].clone())).collect()
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let asked = lines.filter(|event| event["event"] == "asked");
+    asked.map(|event| (event["trial"].clone(), event["parameters"].clone())).collect()
 }
 
 #[test]
-fn a_command_is_tuned_and_goes_on_from_its_journal() {
+fn a_command_is_tuned_and_its_study_continues_from_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let whole = description(folder.path(), "trials = 14");
     let args =
@@ -334,7 +346,7 @@ fn a_command_is_tuned_and_goes_on_from_its_journal() {
     assert!(summary["trials"]["joules"].is_null() == summary["trials"]["origin"].is_null());
     assert!(summary["ended"].as_str().unwrap().contains("trials are used up"), "{summary}");
 
-    // In parts, by the same journal.
+    // In two parts, with the same journal.
     for trials in ["trials = 5", "trials = 14"] {
         let part = description(folder.path(), trials);
         let args = ["tune", "run", &part, "--journal", "parts.jsonl", "--", "sh", "-c", SCRIPT];
@@ -342,7 +354,7 @@ fn a_command_is_tuned_and_goes_on_from_its_journal() {
     }
     assert_eq!(asked(folder.path(), "parts.jsonl"), asked(folder.path(), "whole.jsonl"));
 
-    // What was learned.
+    // What the study has learned.
     let args = ["tune", "show", "whole.jsonl", "--json", "--svg", "figures"];
     let output = run(folder.path(), &args);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -350,8 +362,8 @@ fn a_command_is_tuned_and_goes_on_from_its_journal() {
     assert_eq!(shown["history"].as_array().unwrap().len(), 14);
     let shares: f64 = ["importance", "interactions"]
         .iter()
-        .flat_map(|it| shown[it].as_array().unwrap())
-        .map(|it| it["share"].as_f64().unwrap())
+        .flat_map(|key| shown[key].as_array().unwrap())
+        .map(|entry| entry["share"].as_f64().unwrap())
         .sum();
     assert!((0.5..=1.0 + 1e-9).contains(&shares), "{shown}");
     for figure in ["history", "importance", "dependence-0", "parallel-coordinates"] {
@@ -361,7 +373,7 @@ fn a_command_is_tuned_and_goes_on_from_its_journal() {
 }
 
 #[test]
-fn bad_descriptions_are_said_before_anything_runs() {
+fn an_invalid_description_is_refused_before_the_command_runs() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |toml: &str, command: &[&str], words: &str| {
         std::fs::write(folder.path().join("bad.toml"), toml).unwrap();
@@ -381,9 +393,9 @@ fn bad_descriptions_are_said_before_anything_runs() {
     refused(&full.replace("low", "lo"), &["true"], "low");
     refused(&full.replace("trials = 3", "trials = 0"), &["true"], "`budget.trials` is 0");
     refused(&format!("budget_j = 9.0\n{full}"), &["true"], "`budget = { joules");
-    refused(&format!("direction = \"up\"\n{full}"), &["true"], "neither `minimize` nor");
+    refused(&format!("direction = \"up\"\n{full}"), &["true"], "`direction` must be \"minimize\"");
     refused(&format!("sampler = \"gp\"\n{full}"), &["true"], "{ kind = \"gp\" }");
-    // Every error names its file.
+    // Every error names the file.
     refused(&full.replace("high = 1.0", "high = 0.0"), &["true"], "`bad.toml`: parameter `x`");
     refused(&format!("{full}log = true\n"), &["true"], "`bad.toml`: parameter `x`");
     refused(&full, &["echo", "{y}"], "`{y}`");
@@ -392,14 +404,13 @@ fn bad_descriptions_are_said_before_anything_runs() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Joules end a study, or seconds where nothing reads joules; trials that fail are paid for.
 #[test]
-fn a_budget_ends_a_study() {
+fn a_budget_of_seconds_ends_a_study_whose_trials_all_fail() {
     let folder = tempfile::tempdir().unwrap();
     let path = description(folder.path(), "seconds = 0.3, trials = 1000");
     let args = ["tune", "run", &path, "--json", "--", "sh", "-c", "exit 3"];
     let output = run(folder.path(), &args);
-    // Nothing was learned, and a script that called it must see that.
+    // Nothing was learned, and the exit code says so.
     assert_eq!(output.status.code(), Some(1));
     let shown = String::from_utf8_lossy(&output.stderr);
     assert!(shown.contains("trials gave `loss`: run the command by hand"), "{shown}");
@@ -410,9 +421,8 @@ fn a_budget_ends_a_study() {
     assert!(spent("trials") + spent("search") >= 0.3, "{summary}");
 }
 
-/// Trials that gave values and were stopped early have not failed.
 #[test]
-fn a_study_may_end_before_a_trial_does() {
+fn a_study_whose_trials_were_all_stopped_early_has_not_failed() {
     let folder = tempfile::tempdir().unwrap();
     let path = description(folder.path(), "trials = 2");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -424,9 +434,8 @@ fn a_study_may_end_before_a_trial_does() {
     assert_eq!((&summary["legs"], &summary["best"]), (&json!(2), &json!([])), "{summary}");
 }
 
-/// Comparisons are not done twice, and the study's half can be taken from another file.
 #[test]
-fn a_comparison_is_taken_up() {
+fn a_finished_comparison_is_not_repeated_and_its_published_half_is_reused() {
     let folder = tempfile::tempdir().unwrap();
     let compare = |out: &str, more: &[&str]| -> Value {
         let sizes = "--images 64 --validation 64 --test 32 --minibatch 32 --epochs 2 --trials 2";
@@ -448,7 +457,7 @@ fn a_comparison_is_taken_up() {
         assert!(joules(of, "search_uncertainty_j") > 0.0);
         assert!((0.0..=1.0).contains(&joules(of, "test")));
     }
-    // To the last digit of a joule: nothing was trained again.
+    // Equal to the last digit of a joule, so nothing was trained again.
     assert_eq!(compare("a.jsonl", &[])["comparisons"], first["comparisons"]);
     let beside = compare("b.jsonl", &["--beside", "a.jsonl"]);
     assert_eq!(beside["comparisons"][0]["paper_pi"], one["paper_pi"]);

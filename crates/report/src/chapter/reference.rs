@@ -11,7 +11,7 @@ use crate::{
         search_figures, searches,
     },
     document::{Cell, Column, Document, Section, Table},
-    insight::SearchInsight,
+    insight::TuningInsight,
     raw_study::{EffectShare, RawStudy, effect_shares, study_cautions},
     stats::StatsError,
 };
@@ -78,7 +78,7 @@ pub fn reference_document(
     reference: &RawStudy,
     ours: &[LayerRow],
     target: Target,
-    insights: &[SearchInsight],
+    insights: &[TuningInsight],
 ) -> Result<Document, StatsError> {
     let rows = reference.rows();
     let sets = factorials(&rows.layers);

@@ -6,7 +6,7 @@ use super::{batching, layers, race::Target, timeline, tuning};
 use crate::{
     claim::{MAX_RECORDS, Runs, assessed, factorials},
     document::{Banner, Document},
-    insight::SearchInsight,
+    insight::TuningInsight,
     number::{grouped, significant},
 };
 
@@ -19,7 +19,7 @@ pub fn document(
     runs: &Runs,
     results: &Results,
     target: Target,
-    insights: &[SearchInsight],
+    insights: &[TuningInsight],
 ) -> Document {
     let rows = &runs.rows;
     let sets = factorials(&rows.layers);

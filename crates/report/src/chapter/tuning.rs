@@ -11,11 +11,11 @@ use crate::{
         Estimate, Question, Search, Sums, TrialRow, distinct, estimate, mean, origin_of, searches,
     },
     document::{Cell, Column, Section, Table},
-    insight::SearchInsight,
+    insight::TuningInsight,
     plot::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape},
 };
 
-pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchInsight]) -> Section {
+pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[TuningInsight]) -> Section {
     let mut section = not_run(
         "rq1",
         "RQ1: tuning",
@@ -73,9 +73,9 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[SearchIns
         for insight in
             insights.iter().filter(|insight| insight.data == data && insight.space == space)
         {
-            section.paragraphs.extend(insight.landscape.in_words());
-            section.figures.extend(insight.landscape.figures());
-            section.tables.extend(insight.landscape.table());
+            section.paragraphs.extend(insight.insight.in_words());
+            section.figures.extend(insight.insight.figures());
+            section.tables.extend(insight.insight.table());
         }
     }
     section

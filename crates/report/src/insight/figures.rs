@@ -1,6 +1,8 @@
-//! A landscape as figures.
+//! Figures of what a search says about its parameters.
 
-use super::{Dependence, Importance, Landscape, SearchParameter, Share, Subject, Tried};
+use units::{Dependence, Importance, Share};
+
+use super::{Function, SearchInsight, SearchParameter, TrialPoint};
 use crate::{
     number::significant,
     plot::{
@@ -9,31 +11,36 @@ use crate::{
     },
 };
 
-/// Trials drawn as lines; of more, every so many by rank.
+/// At most this many trials are drawn as lines; of more, an even selection by rank.
 const LINES: usize = 96;
 /// Two-sided 95 % of a normal distribution.
 const Z95: f64 = 1.96;
 
-impl Landscape {
-    /// Importance, a dependence for each parameter, and parallel coordinates for each subject; none
-    /// of subjects about which nothing can be said.
+impl SearchInsight {
+    /// The importance of the parameters, the dependence on each of them, and the trials of each function
+    /// in parallel coordinates. Functions with too few trials have no figures.
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
         let mut figures: Vec<Figure> = self.importance().into_iter().collect();
         figures.extend((0..self.parameters.len()).filter_map(|at| self.dependence(at)));
-        figures.extend(self.told().map(|it| self.coordinates(it)));
+        figures.extend(self.told().map(|function| self.coordinates(function)));
         figures
     }
 
     fn importance(&self) -> Option<Figure> {
-        let known = || self.told().filter_map(|it| Some((it, it.importance.as_ref()?)));
+        let known =
+            || self.told().filter_map(|function| Some((function, function.importance.as_ref()?)));
         let series: Vec<(String, Vec<Option<Mark>>)> = known()
-            .map(|(subject, it)| {
+            .map(|(function, importance)| {
                 let mut marks: Vec<Option<Mark>> =
-                    it.alone.iter().map(|it| Some(mark(*it))).collect();
-                marks.push(Some(Mark { value: 100.0 * together(it), interval: None }));
+                    importance.alone.iter().map(|share| Some(mark(*share))).collect();
+                marks.push(Some(Mark { value: 100.0 * together(importance), interval: None }));
                 (
-                    if subject.name.is_empty() { "share".to_owned() } else { subject.name.clone() },
+                    if function.name.is_empty() {
+                        "share".to_owned()
+                    } else {
+                        function.name.clone()
+                    },
                     marks,
                 )
             })
@@ -42,7 +49,7 @@ impl Landscape {
             return None;
         }
         let mut categories: Vec<String> =
-            self.parameters.iter().map(|it| it.name.clone()).collect();
+            self.parameters.iter().map(|parameter| parameter.name.clone()).collect();
         categories.push("two together".to_owned());
         Some(Figure {
             id: self.id("importance"),
@@ -50,11 +57,11 @@ impl Landscape {
             caption: format!(
                 "Share of the variance of the {} over the whole space that each parameter explains \
                  alone, and all pairs beyond that (functional ANOVA of a random forest). Intervals: \
-                 1.96 deviations between its trees. {}.",
+                 1.96 standard deviations over the trees. {}.",
                 self.value.title,
                 self.basis()
             ),
-            alt: format!("Bars, one a parameter. {}", self.in_words().join(" ")),
+            alt: format!("A bar per parameter. {}", self.in_words().join(" ")),
             plot: Plot::Bars(CategoryPlot {
                 value: Axis::new("share of the variance", "%").from_zero(),
                 categories,
@@ -66,27 +73,30 @@ impl Landscape {
 
     fn dependence(&self, at: usize) -> Option<Figure> {
         let parameter = &self.parameters[at];
-        let of: Vec<(&Subject, &Dependence)> =
-            self.told().filter_map(|it| Some((it, it.dependence.get(at)?))).collect();
+        let of: Vec<(&Function, &Dependence)> = self
+            .told()
+            .filter_map(|function| Some((function, function.dependence.get(at)?)))
+            .collect();
         if of.is_empty() {
             return None;
         }
-        let line_name = |it: &Subject| {
-            if it.name.is_empty() { "expected".to_owned() } else { it.name.clone() }
+        let line_name = |function: &Function| {
+            if function.name.is_empty() { "expected".to_owned() } else { function.name.clone() }
         };
-        // With one subject its best trial is a landmark.
+        // With one function, its best trial is marked.
         let best = match of.as_slice() {
             [(one, _)] => one.best(self.is_minimized),
             _ => None,
         };
-        let best = best.map(|it| Reference { value: it.value, label: "best trial".to_owned() });
+        let best =
+            best.map(|trial| Reference { value: trial.value, label: "best trial".to_owned() });
         let value = Axis { title: format!("expected {}", self.value.title), ..self.value.clone() };
         let plot = if parameter.choices.is_empty() {
-            let line = |(subject, it): &(&Subject, &Dependence)| Line {
-                name: line_name(subject),
+            let line = |(function, dependence): &(&Function, &Dependence)| Line {
+                name: line_name(function),
                 shape: Shape::Straight,
                 points: self
-                    .along(it)
+                    .along(dependence)
                     .map(|(x, y, band)| LinePoint { x, y, band: Some(band) })
                     .collect(),
             };
@@ -97,33 +107,33 @@ impl Landscape {
                 references: best.into_iter().collect(),
             })
         } else {
-            let choice = |it: f64| parameter.choices.get(it as usize).cloned().unwrap_or_default();
-            let places = of.first().map_or(&[][..], |it| it.1.at.as_slice());
-            let marks = |(subject, it): &(&Subject, &Dependence)| {
+            let choice =
+                |index: f64| parameter.choices.get(index as usize).cloned().unwrap_or_default();
+            let places = of.first().map_or(&[][..], |pair| pair.1.at.as_slice());
+            let marks = |(function, dependence): &(&Function, &Dependence)| {
                 let marks = self
-                    .along(it)
+                    .along(dependence)
                     .map(|(_, value, band)| Some(Mark { value, interval: Some(band) }));
-                (line_name(subject), marks.collect())
+                (line_name(function), marks.collect())
             };
             Plot::Dots(CategoryPlot {
                 value,
-                categories: places.iter().map(|it| choice(*it)).collect(),
+                categories: places.iter().map(|value| choice(*value)).collect(),
                 series: of.iter().map(marks).collect(),
                 references: best.into_iter().collect(),
             })
         };
         let name = &parameter.name;
         let cut = match self.bounds {
-            Some([low, high]) => format!(" Cut at {low} and {high}, beyond which no value can be."),
+            Some([low, high]) => format!(" Cut at {low} and {high}, the limits of the value."),
             None => String::new(),
         };
         Some(Figure {
             id: self.id(&format!("dependence-{at}")),
-            title: self.titled(&format!("What depends on {name}"), ""),
+            title: self.titled(&format!("Dependence on {name}"), ""),
             caption: format!(
-                "Expected {} along {name}, the other parameters averaged over the space (partial \
-                 dependence of a Gaussian process), with its 95 % band, which is rather too wide.{cut} \
-                 {}.",
+                "Expected {} against {name}, averaged over the other parameters (partial dependence of \
+                 a Gaussian process), with a 95 % band that tends to be too wide.{cut} {}.",
                 self.value.title,
                 self.basis()
             ),
@@ -136,49 +146,49 @@ impl Landscape {
         })
     }
 
-    /// Where each subject is expected to be best, in words.
-    fn extremes(&self, parameter: &SearchParameter, of: &[(&Subject, &Dependence)]) -> String {
-        let each = of.iter().filter_map(|(subject, it)| {
+    /// Where each function is expected to be best, in words.
+    fn extremes(&self, parameter: &SearchParameter, of: &[(&Function, &Dependence)]) -> String {
+        let each = of.iter().filter_map(|(function, dependence)| {
             let sign = if self.is_minimized { -1.0 } else { 1.0 };
-            let places = it.at.iter().zip(&it.mean);
+            let places = dependence.at.iter().zip(&dependence.mean);
             let (at, _) = places.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))?;
             let name = parameter.choices.get(*at as usize).cloned();
             let at = name.unwrap_or_else(|| significant(*at, 3));
-            let of = if subject.name.is_empty() {
+            let of = if function.name.is_empty() {
                 String::new()
             } else {
-                format!(" of {}", subject.name)
+                format!(" of {}", function.name)
             };
             Some(format!("best{of} at {at}"))
         });
         each.collect::<Vec<_>>().join("; ")
     }
 
-    /// Places, expected values and bands, within the bounds.
+    /// Values of the parameter, expected values and bands, cut at the bounds.
     fn along<'a>(&'a self, of: &'a Dependence) -> impl Iterator<Item = (f64, f64, [f64; 2])> + 'a {
-        let cut = |it: f64| self.bounds.map_or(it, |[low, high]| it.clamp(low, high));
+        let cut = |value: f64| self.bounds.map_or(value, |[low, high]| value.clamp(low, high));
         of.at.iter().zip(&of.mean).zip(&of.deviation).map(move |((at, mean), deviation)| {
             let band = [mean - Z95 * deviation, mean + Z95 * deviation];
             (*at, cut(*mean), band.map(cut))
         })
     }
 
-    fn coordinates(&self, subject: &Subject) -> Figure {
-        let mut order: Vec<&Tried> = subject.trials.iter().collect();
+    fn coordinates(&self, function: &Function) -> Figure {
+        let mut order: Vec<&TrialPoint> = function.trials.iter().collect();
         order.sort_by(|a, b| a.value.total_cmp(&b.value));
         if self.is_minimized {
             order.reverse();
         }
         let shown = spread(order.len(), LINES);
-        let known = subject.trials.iter().any(|it| it.cost.is_some());
+        let known = function.trials.iter().any(|trial| trial.cost.is_some());
         let cost = self.cost.as_ref().filter(|_| known);
         let trace = |rank: &usize| {
-            let it = order[*rank];
-            let mut values = it.parameters.clone();
-            values.extend(cost.map(|_| it.cost));
-            values.push(Some(it.value));
+            let trial = order[*rank];
+            let mut values = trial.parameters.clone();
+            values.extend(cost.map(|_| trial.cost));
+            values.push(Some(trial.value));
             let weight = (rank + 1) as f64 / order.len() as f64;
-            Trace { name: it.name.clone(), values, weight }
+            Trace { name: trial.name.clone(), values, weight }
         };
         let plain =
             |axis: &Axis| Coordinate { axis: axis.clone(), choices: Vec::new(), ends: None };
@@ -187,27 +197,24 @@ impl Landscape {
         axes.extend(cost.map(plain));
         axes.push(plain(&self.value));
         let part = if shown.len() < order.len() {
-            format!(
-                " Every so many by rank: {} of {}, the best and the worst among them.",
-                shown.len(),
-                order.len()
-            )
+            format!(" Showing {} of {} trials, evenly spaced by rank.", shown.len(), order.len())
         } else {
             String::new()
         };
-        let best = subject.best(self.is_minimized).map_or("", |it| it.name.as_str());
+        let best = function.best(self.is_minimized).map_or("", |trial| trial.name.as_str());
         Figure {
-            id: if subject.name.is_empty() {
+            id: if function.name.is_empty() {
                 self.id("parallel-coordinates")
             } else {
-                self.id(&format!("coordinates-{}", subject.name))
+                self.id(&format!("coordinates-{}", function.name))
             },
-            title: self.titled("Trials in parallel coordinates", &subject.name),
+            title: self.titled("Trials in parallel coordinates", &function.name),
             caption: format!(
-                "An axis a parameter, a line a trial: the better its {}, the stronger.{part} Best: {best}.",
+                "An axis per parameter and a line per trial: the better its {}, the stronger the line.{part} \
+                 Best: {best}.",
                 self.value.title
             ),
-            alt: format!("Lines of {} through {} axes.", subject.trials_in_words(), axes.len()),
+            alt: format!("Lines of {} through {} axes.", function.trials_in_words(), axes.len()),
             plot: Plot::Coordinates(CoordinatePlot {
                 axes,
                 traces: shown.iter().map(trace).collect(),
@@ -231,22 +238,22 @@ impl SearchParameter {
     }
 }
 
-/// At most so many of the places 0 to n − 1, evenly, both ends among them.
+/// At most `most` of the indices 0 to n − 1, evenly spaced, with both ends.
 fn spread(n: usize, most: usize) -> Vec<usize> {
     if n <= most {
         return (0..n).collect();
     }
-    (0..most).map(|it| it * (n - 1) / (most - 1)).collect()
+    (0..most).map(|place| place * (n - 1) / (most - 1)).collect()
 }
 
-/// In percent.
+/// A share in percent.
 fn mark(share: Share) -> Mark {
     let half = Z95 * share.deviation;
-    let ends = [share.mean - half, share.mean + half].map(|it| 100.0 * it.clamp(0.0, 1.0));
+    let ends = [share.mean - half, share.mean + half].map(|end| 100.0 * end.clamp(0.0, 1.0));
     Mark { value: 100.0 * share.mean, interval: Some(ends) }
 }
 
-/// What pairs explain beyond their parameters.
+/// The share that all pairs explain beyond their parameters.
 fn together(importance: &Importance) -> f64 {
-    importance.pairs.iter().map(|it| it.2.mean).sum()
+    importance.pairs.iter().map(|pair| pair.2.mean).sum()
 }

@@ -1,18 +1,21 @@
 //! Importances as a table.
 
-use super::Landscape;
+use super::SearchInsight;
 use crate::document::{Cell, Column, Table};
 
-/// Rows for each subject.
+/// Rows per function.
 const ROWS: usize = 15;
 
-impl Landscape {
-    /// A row for each parameter and each pair, by falling share; none if no share is known.
+impl SearchInsight {
+    /// A row for each parameter and each pair in descending order of their shares; `None` if no share is
+    /// known.
     #[must_use]
     pub fn table(&self) -> Option<Table> {
-        let known: Vec<_> =
-            self.told().filter_map(|it| Some((it, it.importance.as_ref()?))).collect();
-        let named = known.iter().any(|it| !it.0.name.is_empty());
+        let known: Vec<_> = self
+            .told()
+            .filter_map(|function| Some((function, function.importance.as_ref()?)))
+            .collect();
+        let named = known.iter().any(|pair| !pair.0.name.is_empty());
         let mut columns = vec![
             Column::text("parameters"),
             Column::number("share of the variance", "%"),
@@ -30,18 +33,18 @@ impl Landscape {
             ) + ".",
             columns,
         );
-        for (subject, importance) in &known {
+        for (function, importance) in &known {
             for (name, share) in self.ranked(importance).into_iter().take(ROWS) {
                 let half = 1.96 * share.deviation;
                 let ends = [share.mean - half, share.mean + half];
-                let ends = ends.map(|it| 100.0 * it.clamp(0.0, 1.0));
+                let ends = ends.map(|end| 100.0 * end.clamp(0.0, 1.0));
                 let mut row = vec![
                     Cell::text(name),
                     Cell::interval(100.0 * share.mean, Some(ends), 3),
-                    Cell::Integer(subject.trials.len() as i64),
+                    Cell::Integer(function.trials.len() as i64),
                 ];
                 if named {
-                    row.insert(0, Cell::text(&subject.name));
+                    row.insert(0, Cell::text(&function.name));
                 }
                 table.push(row);
             }

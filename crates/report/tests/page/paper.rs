@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use record::{Origin, TuningSpace, Verdict};
 use wattlab_report::{
-    Document, Runs, SearchInsight, Target, document, html, markdown, results, svg,
+    Document, Runs, Target, TuningInsight, document, html, markdown, results, svg,
 };
 
 use crate::{
@@ -22,13 +22,13 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
 });
 
 /// What the searches of two data sets say about three networks.
-fn insights() -> Vec<SearchInsight> {
+fn insights() -> Vec<TuningInsight> {
     let of = |data: &str| {
         let networks = ["SimpleCNN", "DensePolyNN", "DenseLinearNN"];
-        let subjects = networks.map(|network| insight::subject(network, 128, 1536));
-        let mut landscape = insight::landscape(subjects.to_vec());
-        landscape.id = format!("rq1-{data}-three");
-        SearchInsight { data: data.to_owned(), space: TuningSpace::Three, landscape }
+        let functions = networks.map(|network| insight::function(network, 128, 1536));
+        let mut insight = insight::insight(functions.to_vec());
+        insight.id = format!("rq1-{data}-three");
+        TuningInsight { data: data.to_owned(), space: TuningSpace::Three, insight }
     };
     vec![of("fashion-mnist"), of("cifar-10")]
 }

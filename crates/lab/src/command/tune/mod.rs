@@ -1,42 +1,57 @@
-//! `wattlab tune`: hyper-parameters of anything.
+//! `wattlab tune`: hyper-parameter tuning of any program.
 
 mod compare;
-mod engine;
-mod journal;
-mod open;
-mod parameter;
-mod request;
 mod run;
-mod serve;
-mod session;
 mod show;
-mod spent;
+
+use meter::SpanReport;
+use tuner::Spent;
 
 use crate::Failure;
 
-/// What to do.
+/// The subcommands of `wattlab tune`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Answer requests on standard input, a JSON document a line, on standard output.
+    /// Serve a study over JSON Lines: one request per line on standard input, one answer per line on
+    /// standard output.
     Serve,
-    /// Run a command a trial, measure it, and read its metrics from what it prints.
+    /// Tune a command: run it once per trial, measure its energy, and read metrics from its output.
     Run(run::Args),
-    /// Compare our strategy with the study's on real trainings: whose joules buy the same accuracy.
+    /// Compare our search with the published one on real trainings: the joules each needs for the same
+    /// accuracy.
     Compare(compare::Args),
-    /// Say what a study has learned: importance, dependence, history; as text, data and figures.
+    /// Show what a study has learned: importance, dependence and history, as text, JSON or figures.
     Show(show::Args),
 }
 
-/// Runs it.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// If standard input or output fails.
+/// If the subcommand fails.
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Serve => serve::run(),
+        Command::Serve => serve(),
         Command::Run(args) => run::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Show(args) => show::run(args),
+    }
+}
+
+/// Answers until standard input ends, or the reader of the answers closes the pipe.
+fn serve() -> Result<(), Failure> {
+    match tuner::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        served => served.map_err(Failure::run_time),
+    }
+}
+
+/// The cost of a measured span.
+fn spent(report: &SpanReport) -> Spent {
+    Spent {
+        seconds: report.duration.0,
+        joules: report.total.map(|total| total.joules.0),
+        uncertainty_j: report.total.map(|total| total.uncertainty.0),
+        origin: report.total.map(|total| total.origin),
     }
 }

@@ -1,4 +1,4 @@
-//! `wattlab tune compare`: our strategy beside the study's on real trainings, counted in joules.
+//! `wattlab tune compare`: our search against the published one on real trainings, in joules.
 
 mod search;
 mod training;
@@ -26,44 +26,44 @@ use crate::{
 /// Arguments of `wattlab tune compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Networks of study A: simple-cnn, dense-poly, dense-linear.
+    /// Networks to tune: simple-cnn, dense-poly, dense-linear.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "dense-poly,simple-cnn", value_parser = parse_network)]
     network: Vec<NetworkKind>,
-    /// Data set.
+    /// Data set to train on.
     #[arg(long, value_name = "NAME", default_value = "shapes-28")]
     dataset: String,
-    /// Where data sets are.
+    /// Folder with the data sets.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Training images.
+    /// Number of training images.
     #[arg(long, value_name = "N", default_value_t = 2048)]
     images: usize,
-    /// Images that accuracy is measured on.
+    /// Number of validation images, on which trials are compared.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     validation: usize,
-    /// Images that the chosen networks are judged on at the end.
+    /// Number of test images, on which the chosen networks are evaluated at the end.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     test: usize,
-    /// Images a step.
+    /// Images per training step.
     #[arg(long, value_name = "N", default_value_t = 128)]
     minibatch: usize,
     /// Epochs of a full training.
     #[arg(long, value_name = "N", default_value_t = 25)]
     epochs: u32,
-    /// Full trainings of the study's strategy.
+    /// Full trainings of the published search.
     #[arg(long, value_name = "N", default_value_t = 64)]
     trials: u32,
-    /// Comparisons of each network.
+    /// Comparisons per network, each with its own seed.
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
-    /// Seed of the first one.
+    /// Seed of the first comparison.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     first_seed: u64,
-    /// Write each comparison down; those that are there are not done again.
+    /// Append each comparison to this file; comparisons that are in it already are not repeated.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Take what the study's strategy took from the comparisons of this file, instead of training
-    /// for it again.
+    /// Take the results of the published search from the comparisons in this file, instead of training
+    /// again.
     #[arg(long, value_name = "FILE")]
     beside: Option<PathBuf>,
     #[command(flatten)]
@@ -75,11 +75,14 @@ pub(crate) struct Args {
 
 /// A network's name on the command line.
 fn parse_network(name: &str) -> Result<NetworkKind, String> {
-    serde_json::from_value(json!(name))
-        .map_err(|_| format!("`{name}` is none of simple-cnn, dense-poly, dense-linear"))
+    serde_json::from_value(json!(name)).map_err(|_| {
+        format!(
+            "unknown network `{name}`; available networks: simple-cnn, dense-poly, dense-linear"
+        )
+    })
 }
 
-/// What a comparison is of.
+/// What is compared.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 struct Setting {
     network: NetworkKind,
@@ -90,20 +93,20 @@ struct Setting {
     seed: u64,
 }
 
-/// What a strategy took.
+/// What a search took.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq)]
 struct Taken {
     /// Largest validation accuracy.
     best: f64,
-    /// Test accuracy of the network that had it; not part of the cost.
+    /// Test accuracy of that network; evaluating it is not part of the cost.
     test: f64,
     trials: u32,
     epochs: u64,
-    /// Of training, and of evaluating wherever a training pauses or ends.
+    /// Energy of the trainings, and of the evaluations whenever a training pauses or ends.
     training_j: f64,
     /// Half-width of the 95 % interval.
     training_uncertainty_j: f64,
-    /// Of choosing what to train.
+    /// Energy of choosing what to train.
     search_j: f64,
     /// Half-width of the 95 % interval.
     search_uncertainty_j: f64,
@@ -116,30 +119,30 @@ impl Taken {
     }
 }
 
-/// A comparison: a line of the file.
+/// A comparison: one line of the file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 struct Comparison {
     #[serde(flatten)]
     setting: Setting,
     origin: Option<Origin>,
     paper_pi: Taken,
-    /// Until it was as good, or had taken as many joules.
+    /// Until our search was as good, or had taken as many joules.
     ours: Taken,
 }
 
 impl Comparison {
-    /// Our share of its joules; none if we were never as good.
+    /// Our joules as a share of the published search's; `None` if ours was never as good.
     fn share(&self) -> Option<f64> {
         let reached = self.ours.best >= self.paper_pi.best;
         reached.then(|| self.ours.joules() / self.paper_pi.joules())
     }
 }
 
-/// Runs it.
+/// Runs the subcommand.
 ///
 /// # Errors
 ///
-/// On bad input, or if Ctrl-C was pressed; what was finished is in the file.
+/// On bad input, or if Ctrl-C was pressed. Finished comparisons are in the file.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     ensure_sizes(args).map_err(Failure::bad_input)?;
     let mut done = load(&args.out).map_err(Failure::bad_input)?;
@@ -149,13 +152,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     for setting in settings(args) {
-        if done.iter().any(|it| it.setting == setting) {
+        if done.iter().any(|comparison| comparison.setting == setting) {
             continue;
         }
         let data = folder.load(&setting.data).map_err(Failure::bad_input)?;
         let trainer = Trainer::new(&setting, &data, &meter, &interrupt);
         let search_seed = derive(setting.seed, "search");
-        let (paper_pi, origin) = match others.iter().find(|it| it.setting == setting) {
+        let (paper_pi, origin) = match others.iter().find(|other| other.setting == setting) {
             Some(known) => (known.paper_pi, known.origin),
             None => paper_pi(&trainer, setting.trials, search_seed)?,
         };
@@ -165,7 +168,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         progress::line(&line(&comparison));
         done.push(comparison);
     }
-    done.retain(|it| settings(args).contains(&it.setting));
+    done.retain(|comparison| settings(args).contains(&comparison.setting));
     if args.json {
         let medians = args
             .network
@@ -182,7 +185,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     for network in &args.network {
         let share = median(&done, *network);
-        let share = share.map_or_else(|| "never as good".to_owned(), |it| format!("{it:.3}"));
+        let share =
+            share.map_or_else(|| "none, never as good".to_owned(), |share| format!("{share:.3}"));
         output::print(&format!("{}: median share of joules {share}", network.paper_name()));
     }
     Ok(())
@@ -190,7 +194,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn settings(args: &Args) -> Vec<Setting> {
     let each = (args.first_seed..args.first_seed.saturating_add(args.seeds))
-        .flat_map(|seed| args.network.iter().map(move |it| (seed, *it)));
+        .flat_map(|seed| args.network.iter().map(move |network| (seed, *network)));
     each.map(|(seed, network)| Setting {
         network,
         data: DataSpec {
@@ -214,40 +218,42 @@ impl Setting {
     }
 }
 
-/// Median share of joules, those that were never as good being the largest; none if it is one of
-/// them.
+/// The median share of joules, where comparisons in which ours was never as good count as the largest;
+/// `None` if the median is one of those, or there is no comparison.
 fn median(done: &[Comparison], network: NetworkKind) -> Option<f64> {
     let mut shares: Vec<f64> = done
         .iter()
-        .filter(|it| it.setting.network == network)
-        .map(|it| it.share().unwrap_or(f64::INFINITY))
+        .filter(|comparison| comparison.setting.network == network)
+        .map(|comparison| comparison.share().unwrap_or(f64::INFINITY))
         .collect();
     shares.sort_by(f64::total_cmp);
     let (low, high) = (shares.len().checked_sub(1)? / 2, shares.len() / 2);
-    Some((shares[low] + shares[high]) / 2.0).filter(|it| it.is_finite())
+    Some((shares[low] + shares[high]) / 2.0).filter(|share| share.is_finite())
 }
 
-fn line(it: &Comparison) -> String {
-    let share = it.share().map_or_else(|| "never".to_owned(), |it| format!("{it:.3}"));
-    let origin =
-        it.origin.map_or_else(|| "unknown".to_owned(), |it| format!("{it:?}").to_lowercase());
+fn line(comparison: &Comparison) -> String {
+    let Comparison { setting, origin, paper_pi, ours } = comparison;
+    let share = comparison.share();
+    let share =
+        share.map_or_else(|| "none, never as good".to_owned(), |share| format!("{share:.3}"));
     format!(
-        "{} seed {}: paper-pi {:.4} (test {:.4}) with {:.0} J ({:.0} J of search); ours {:.4} (test \
-         {:.4}) with {:.0} J ({:.0} ± {:.0} J of search, {} trials, {} epochs); share {share}; joules \
-         {origin}",
-        it.setting.network.paper_name(),
-        it.setting.seed,
-        it.paper_pi.best,
-        it.paper_pi.test,
-        it.paper_pi.joules(),
-        it.paper_pi.search_j,
-        it.ours.best,
-        it.ours.test,
-        it.ours.joules(),
-        it.ours.search_j,
-        it.ours.search_uncertainty_j,
-        it.ours.trials,
-        it.ours.epochs,
+        "{} seed {}: published search accuracy {:.4} (test {:.4}) with {:.0} J ({:.0} J of search); \
+         ours {:.4} (test {:.4}) with {:.0} J ({:.0} ± {:.0} J of search, {} trials, {} epochs); \
+         share of joules {share}; joules {}",
+        setting.network.paper_name(),
+        setting.seed,
+        paper_pi.best,
+        paper_pi.test,
+        paper_pi.joules(),
+        paper_pi.search_j,
+        ours.best,
+        ours.test,
+        ours.joules(),
+        ours.search_j,
+        ours.search_uncertainty_j,
+        ours.trials,
+        ours.epochs,
+        origin.map_or("unknown", Origin::word),
     )
 }
 
@@ -256,13 +262,13 @@ fn ensure_sizes(args: &Args) -> anyhow::Result<()> {
         args.trials > 0 && args.epochs > 0 && args.test > 0,
         "`--trials`, `--epochs` and `--test` must be at least 1"
     );
-    if let Some(file) = args.beside.as_deref().filter(|it| !it.exists()) {
+    if let Some(file) = args.beside.as_deref().filter(|file| !file.exists()) {
         bail!("`--beside {}` does not exist", file.display());
     }
     Ok(())
 }
 
-/// The comparisons of a file; none of one that is not there.
+/// The comparisons of a file; none if it does not exist.
 fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
     let shown = file.display();
     let text = match fs::read_to_string(file) {
@@ -272,7 +278,7 @@ fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
     };
     let line = |(index, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| {
-            format!("`{shown}` line {} is no comparison; name another file", index + 1)
+            format!("`{shown}` line {} is not a comparison; name another file", index + 1)
         })
     };
     text.lines().enumerate().map(line).collect()
@@ -282,9 +288,9 @@ fn append(args: &Args, comparison: &Comparison) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(comparison)?;
     line.push(b'\n');
     let file = fs::OpenOptions::new().create(true).append(true).open(&args.out);
-    let written = file.and_then(|mut it| {
-        it.write_all(&line)?;
-        it.sync_data()
+    let written = file.and_then(|mut file| {
+        file.write_all(&line)?;
+        file.sync_data()
     });
     written.with_context(|| format!("failed to write `{}`", args.out.display()))
 }

@@ -1,19 +1,21 @@
-//! The two searches.
+//! The two searches that are compared.
 
 use std::collections::BTreeMap;
 
-use hpo::{Parameter, Pruner, Rungs, Sampler, Scale, Space, Staged, Study};
+use hpo::{Gp, PaperPi, Parameter, Pruner, Rungs, Scale, Segment, Space, Study};
 use models::Training;
 use record::Origin;
+use tuner::Spent;
 
 use super::{
-    super::spent::Spent,
+    super::spent,
     Taken,
     training::{Part, Trainer},
 };
 use crate::Failure;
 
-/// Learning rate, β1 and β2 in the study's bounds; both β end just below 1, where Adam divides by 0.
+/// Learning rate, β1 and β2 in the bounds of the published study. Both β end just below 1, where Adam
+/// would divide by 0.
 fn space(rate: Scale) -> Space {
     let below_one = 1.0 - f64::EPSILON;
     Space::new(vec![
@@ -48,33 +50,34 @@ impl Taken {
     }
 }
 
-/// The study's strategy as published: full trainings, the learning rate on a linear scale.
+/// The search as published: full trainings, and the learning rate on a linear scale.
 pub(super) fn paper_pi(
     trainer: &Trainer<'_>,
     trials: u32,
     seed: u64,
 ) -> Result<(Taken, Option<Origin>), Failure> {
-    let mut study = Study::new(space(Scale::Linear), Sampler::PaperPi, seed);
+    let mut study = Study::new(space(Scale::Linear), PaperPi, seed);
     let (mut taken, mut origin) = (Taken::default(), None);
     let epochs = trainer.setting.epochs;
     for _ in 0..trials {
         let span = trainer.meter.span("search");
-        let (number, point) = study.ask().map_err(Failure::run_time)?;
-        taken.search(Spent::of(&span.end()));
-        let mut training = trainer.start(&point)?;
+        let segment = study.ask().map_err(Failure::run_time)?;
+        taken.search(spent(&span.end()));
+        let mut training = trainer.start(&segment.parameters)?;
         let part = trainer.go_on(&mut training, epochs)?;
         taken.trials += 1;
         taken.train(&part, trainer, &mut training)?;
         origin = part.spent.origin;
-        // The study's searches were told an accuracy whatever came of the loss.
-        study.tell(number, Some(part.accuracy)).map_err(Failure::run_time)?;
+        // The published searches were told an accuracy even if the loss diverged.
+        study.tell(segment.number, &[part.accuracy]).map_err(Failure::run_time)?;
     }
     Ok((taken, origin))
 }
 
-/// Ours, in the same bounds with the learning rate on a log scale: trials are stopped early, cheap
-/// ones preferred while much of a fifth of the other's joules is left. Ends when a network is as
-/// good as the other's best, or all the other's joules are spent.
+/// Our search, in the same bounds with the learning rate on a log scale. It stops trials early, and its
+/// budget is a fifth of the other search's joules: while much of it is left, cheap trials are
+/// preferred. It ends when a network is as good as the other's best, or it has spent as many joules as
+/// the other.
 pub(super) fn until_as_good(
     trainer: &Trainer<'_>,
     other: &Taken,
@@ -82,45 +85,44 @@ pub(super) fn until_as_good(
 ) -> Result<Taken, Failure> {
     let most = trainer.setting.epochs;
     let rungs = Rungs { least: 1, most, factor: 3 };
-    let study = Staged::new(space(Scale::Log), Sampler::Gp, Pruner::Posterior, rungs, seed);
-    let mut study = study.with_budget(other.joules() / 5.0);
+    let mut study = Study::new(space(Scale::Log), Gp, seed)
+        .with_pruner(Pruner::Posterior, rungs)
+        .with_budget(other.joules() / 5.0);
     let mut paused: BTreeMap<u32, Training> = BTreeMap::new();
     let mut taken = Taken::default();
     while taken.best < other.best && taken.joules() < other.joules() {
         let span = trainer.meter.span("search");
-        let leg = study.ask().map_err(Failure::run_time)?;
-        let spent = Spent::of(&span.end());
+        let Segment { number, parameters, from, until } = study.ask().map_err(Failure::run_time)?;
+        let spent = spent(&span.end());
         taken.search(spent);
         study.charge(spent.joules.unwrap_or(0.0)).map_err(Failure::run_time)?;
-        let mut training = match paused.remove(&leg.number) {
+        let mut training = match paused.remove(&number) {
             Some(training) => training,
             None => {
                 taken.trials += 1;
-                trainer.start(&leg.parameters)?
+                trainer.start(&parameters)?
             }
         };
-        let part = trainer.go_on(&mut training, leg.until - leg.from)?;
+        let part = trainer.go_on(&mut training, until - from)?;
         taken.train(&part, trainer, &mut training)?;
         crate::progress::line(&format!(
-            "  trial {} of learning rate {:.2e}, beta1 {:.3}, beta2 {:.3}: {:.4} after {} epochs; {:.1} J so far",
-            leg.number,
-            leg.parameters[0],
-            leg.parameters[1],
-            leg.parameters[2],
+            "  trial {number} with learning rate {:.2e}, beta1 {:.3}, beta2 {:.3}: accuracy {:.4} after \
+             {until} epochs; {:.1} J so far",
+            parameters[0],
+            parameters[1],
+            parameters[2],
             part.accuracy,
-            leg.until,
             taken.joules()
         ));
         if part.diverged {
-            study.tell(leg.number, None).map_err(Failure::run_time)?;
+            study.fail(number).map_err(Failure::run_time)?;
         } else {
-            let values = Some(vec![part.accuracy]);
-            study.end_leg(leg.number, values).map_err(Failure::run_time)?;
-            if leg.until < most {
-                paused.insert(leg.number, training);
+            study.tell(number, &[part.accuracy]).map_err(Failure::run_time)?;
+            if until < most {
+                paused.insert(number, training);
             }
         }
-        study.paid(leg.number, part.spent.joules.unwrap_or(0.0)).map_err(Failure::run_time)?;
+        study.pay(number, part.spent.joules.unwrap_or(0.0)).map_err(Failure::run_time)?;
     }
     Ok(taken)
 }

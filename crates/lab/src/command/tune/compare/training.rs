@@ -1,14 +1,15 @@
-//! A training, some epochs at a time, under the meter.
+//! Trainings of some epochs at a time, under the meter.
 
 use anyhow::anyhow;
 use meter::Meter;
 use models::{Control, Dataset, TrainError, Training};
 use record::Adam;
+use tuner::Spent;
 
-use super::{super::spent::Spent, Setting};
+use super::{super::spent, Setting};
 use crate::{Failure, interrupt::Interrupt, seed::derive};
 
-/// Trains the networks of one comparison: all start from the same weights and see the same batches.
+/// Trains the networks of one comparison. All start from the same weights and see the same batches.
 pub(super) struct Trainer<'a> {
     pub(super) setting: &'a Setting,
     data: &'a Dataset,
@@ -17,13 +18,13 @@ pub(super) struct Trainer<'a> {
     seed: u64,
 }
 
-/// What some epochs gave.
+/// The result of some epochs.
 pub(super) struct Part {
-    /// Epochs that were trained, the one that diverged included.
+    /// Number of epochs trained, including one that diverged.
     pub(super) epochs: u32,
     /// Validation accuracy at the end.
     pub(super) accuracy: f64,
-    /// Whether the loss stopped being a number.
+    /// Whether the loss became NaN or infinite.
     pub(super) diverged: bool,
     pub(super) spent: Spent,
 }
@@ -39,7 +40,7 @@ impl<'a> Trainer<'a> {
         Self { setting, data, meter, interrupt, seed }
     }
 
-    /// A network at its start: learning rate, β1 and β2.
+    /// A training that has not begun, with this learning rate, β1 and β2.
     pub(super) fn start(&self, point: &[f64]) -> Result<Training, Failure> {
         let mut adam = Adam::default();
         let places = [&mut adam.learning_rate, &mut adam.beta1, &mut adam.beta2];
@@ -48,7 +49,7 @@ impl<'a> Trainer<'a> {
         Training::new(&network, &adam, minibatch, self.data, self.seed).map_err(Failure::bad_input)
     }
 
-    /// Trains on for so many epochs and evaluates, which is part of the cost.
+    /// Trains for some more epochs and evaluates. The evaluation is part of the cost.
     pub(super) fn go_on(&self, training: &mut Training, epochs: u32) -> Result<Part, Failure> {
         let span = self.meter.span("training");
         let fit = training.fit(epochs, &mut |_| {
@@ -59,10 +60,9 @@ impl<'a> Trainer<'a> {
             error => Failure::run_time(error),
         })?;
         let accuracy = training.accuracy(&self.data.validation).map_err(Failure::run_time)?;
-        let spent = Spent::of(&span.end());
+        let spent = spent(&span.end());
         if spent.joules.is_none() {
-            // Absent is not zero: there would be nothing to compare.
-            let text = "nothing here tells what a training costs in joules: see `wattlab probes`";
+            let text = "no probe measures the energy of a training here; see `wattlab probes`";
             return Err(Failure::run_time(anyhow!(text)));
         }
         Ok(Part {
@@ -73,7 +73,7 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Accuracy on images that no search saw.
+    /// Accuracy on the test images, which no search sees.
     pub(super) fn test(&self, training: &mut Training) -> Result<f64, Failure> {
         let accuracy = training.accuracy(&self.data.test).map_err(Failure::run_time)?;
         Ok(accuracy.unwrap_or(0.0))

@@ -1,9 +1,10 @@
-//! Numbers in what a command prints.
+//! Metrics in the output of a command.
 
-/// The number behind a name in a line: `accuracy: 0.9`, `accuracy = 0.9`, `{"accuracy": 0.9}`,
-/// `accuracy 90 %` (which is 90). The last one of the line counts. `NaN` and infinities are numbers.
+/// The number after a name in a line: `accuracy: 0.9`, `accuracy = 0.9`, `{"accuracy": 0.9}`, or
+/// `accuracy 90 %`, which is 90. The last one in the line counts. `NaN` and infinities are numbers.
 pub(super) fn in_line(line: &str, name: &str) -> Option<f64> {
-    let part_of_word = |it: char| it.is_alphanumeric() || it == '_' || it == '.' || it == '-';
+    let part_of_word =
+        |character: char| character.is_alphanumeric() || matches!(character, '_' | '.' | '-');
     let mut found = None;
     for (at, _) in line.match_indices(name) {
         let (before, after) = (&line[..at], &line[at + name.len()..]);
@@ -11,12 +12,14 @@ pub(super) fn in_line(line: &str, name: &str) -> Option<f64> {
             continue;
         }
         let rest = after.trim_start_matches(['"', '\'', ' ', '\t', ':', '=']);
-        // Something must lie between the name and its number.
+        // A separator is required between the name and its number.
         if rest.len() == after.len() {
             continue;
         }
         let end = rest
-            .find(|it: char| !(it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.')))
+            .find(|character: char| {
+                !(character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.'))
+            })
             .unwrap_or(rest.len());
         let number = rest[..end].trim_end_matches('.');
         if let Ok(number) = number.parse() {
@@ -31,7 +34,7 @@ mod tests {
     use super::in_line;
 
     #[test]
-    fn numbers_behind_names() {
+    fn the_number_after_a_name_is_found() {
         for (line, expected) in [
             ("accuracy: 0.91", Some(0.91)),
             ("epoch 3 loss=0.2 accuracy=9.1e-1, done", Some(0.91)),

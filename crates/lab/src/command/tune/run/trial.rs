@@ -1,4 +1,4 @@
-//! A trial: the command with its parameters, under the meter.
+//! One segment of a trial: the command with its parameters, under the meter.
 
 use std::{
     io::{BufRead, BufReader},
@@ -6,73 +6,76 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use hpo::Leg;
+use hpo::Segment;
 use meter::Meter;
 use serde_json::Value;
+use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
-use super::{description::Description, metric};
-use crate::{
-    Failure,
-    command::tune::{open::Open, spent::Spent},
-    config::unknown_key,
-    progress,
-};
+use super::metric;
+use crate::{Failure, command::tune::spent, progress};
 
-/// What came of a trial.
+/// The metrics in the output of a command.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
-    /// It ended with an error, or gave no number.
+pub(super) enum Metrics {
+    /// The command failed, or did not print every metric.
     Failed,
-    /// One number an objective; several if the metrics were printed several times.
-    Gave(Vec<Vec<f64>>),
+    /// A number per objective, once or, if the metrics were printed several times, for each time.
+    Rows(Vec<Vec<f64>>),
 }
 
-/// A trial that ended.
+/// A segment that ended.
 #[derive(Clone, Debug)]
-pub(super) struct Ended {
-    pub(super) outcome: Outcome,
+pub(super) struct EndedSegment {
+    pub(super) metrics: Metrics,
     pub(super) spent: Spent,
 }
 
-/// Names in braces that are words and nothing else.
+/// The names in braces in a text.
 fn braces(text: &str) -> impl Iterator<Item = &str> {
-    text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).filter(|it| {
-        !it.is_empty() && it.chars().all(|it| it.is_alphanumeric() || it == '_' || it == '-')
-    })
+    let is_name = |name: &&str| {
+        let is_part =
+            |character: char| character.is_alphanumeric() || character == '_' || character == '-';
+        !name.is_empty() && name.chars().all(is_part)
+    };
+    let parts = text.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    parts.map(|(name, _)| name).filter(is_name)
 }
 
-/// Whether every name in braces is a parameter's.
-pub(super) fn check(command: &[String], description: &Description) -> anyhow::Result<()> {
+/// Checks that every name in braces is the name of a parameter.
+pub(super) fn check(command: &[String], description: &CommandStudy) -> anyhow::Result<()> {
     let names = || {
         let own = ["trial", "from", "until"].into_iter();
-        description.study.space.iter().map(|it| it.name.as_str()).chain(own)
+        description.study.space.iter().map(|parameter| parameter.name.as_str()).chain(own)
     };
-    for name in command.iter().flat_map(|it| braces(it)) {
-        if names().any(|it| it == name) {
+    for name in command.iter().flat_map(|word| braces(word)) {
+        if names().any(|known| known == name) {
             continue;
         }
         let near = unknown_key::nearest(name, names());
-        let near = near.map_or_else(String::new, |it| format!("; did you mean `{{{it}}}`?"));
-        bail!("the command has `{{{name}}}`, and the space no such parameter{near}");
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{{{near}}}`?"));
+        bail!("the command has `{{{name}}}`, which is not a parameter of the space{near}");
     }
     Ok(())
 }
 
-/// Runs the command for a leg. What it prints on standard output goes to standard error.
+/// Runs the command for a segment. Its standard output goes to our standard error.
 pub(super) fn run(
     command: &[String],
-    description: &Description,
-    open: &Open,
-    leg: &Leg,
+    description: &CommandStudy,
+    study: &OpenStudy,
+    segment: &Segment,
     meter: &Meter,
-) -> Result<Ended, Failure> {
+) -> Result<EndedSegment, Failure> {
+    let parameters = study.named(&segment.parameters).into_iter();
     let mut words: Vec<(String, String)> =
-        open.named(&leg.parameters).into_iter().map(|(name, value)| (name, word(&value))).collect();
-    words.push(("trial".to_owned(), leg.number.to_string()));
-    words.push(("from".to_owned(), leg.from.to_string()));
-    words.push(("until".to_owned(), leg.until.to_string()));
+        parameters.map(|(name, value)| (name, word(&value))).collect();
+    // Without a pruner there are no steps.
+    let until = if study.is_pruned() { segment.until } else { 0 };
+    words.push(("trial".to_owned(), segment.number.to_string()));
+    words.push(("from".to_owned(), segment.from.to_string()));
+    words.push(("until".to_owned(), until.to_string()));
     let filled = |text: &String| {
-        // One pass, so that a value with braces stays as it is.
+        // In one pass, so that braces in a value are not replaced in turn.
         let mut result = String::new();
         let mut rest = text.as_str();
         while let Some(start) = rest.find('{') {
@@ -94,14 +97,16 @@ pub(super) fn run(
     };
     let filled: Vec<String> = command.iter().map(filled).collect();
     let Some((program, arguments)) = filled.split_first() else {
-        return Err(Failure::bad_input(anyhow::anyhow!("there is no command")));
+        return Err(Failure::bad_input(anyhow::anyhow!("give a command after `--`")));
     };
     let mut child = Command::new(program);
     child.args(arguments).stdout(Stdio::piped()).stdin(Stdio::null());
     for (name, word) in &words {
         let name: String = name
             .chars()
-            .map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' })
+            .map(|character| {
+                if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' }
+            })
             .collect();
         child.env(format!("WATTLAB_{name}"), word);
     }
@@ -122,32 +127,35 @@ pub(super) fn run(
         }
     }
     let status = child.wait().map_err(Failure::run_time)?;
-    let spent = Spent::of(&span.end());
+    let spent = spent(&span.end());
     if !status.success() {
-        progress::line(&format!("trial {}: the command ended with {status}", leg.number));
-        return Ok(Ended { outcome: Outcome::Failed, spent });
+        progress::line(&format!("trial {}: the command ended with {status}", segment.number));
+        return Ok(EndedSegment { metrics: Metrics::Failed, spent });
     }
-    Ok(Ended { outcome: outcome(description, found, open.spent_on(leg.number), spent, leg), spent })
+    let before = study.spent_on(segment.number);
+    let metrics = metrics(description, found, before, spent, segment.number);
+    Ok(EndedSegment { metrics, spent })
 }
 
-/// The metrics' last values, or each time's if all were printed as often.
-fn outcome(
-    description: &Description,
+/// The last values of the metrics or, if all were printed equally often, the values of each time.
+/// `before` is what earlier segments of the trial cost.
+fn metrics(
+    description: &CommandStudy,
     mut found: Vec<Vec<f64>>,
     before: Spent,
     spent: Spent,
-    leg: &Leg,
-) -> Outcome {
+    trial: u32,
+) -> Metrics {
     let printed = found.iter().map(Vec::len).max().unwrap_or(0);
     for (found, name) in found.iter_mut().zip(&description.metrics) {
-        // Of all its legs.
+        // Of all segments of the trial.
         let (before, measured) = match name.as_str() {
             "joules" => (before.joules.unwrap_or(0.0), spent.joules),
             "seconds" => (before.seconds, Some(spent.seconds)),
             _ => continue,
         };
         if found.is_empty() {
-            // Even over the steps; the last has all of it.
+            // Spread evenly over the steps; the last one has all of it.
             let share = |step: usize| (step + 1) as f64 / printed.max(1) as f64;
             found.extend(
                 (0..printed.max(1)).filter_map(|step| Some(before + measured? * share(step))),
@@ -156,23 +164,23 @@ fn outcome(
     }
     if let Some(at) = found.iter().position(Vec::is_empty) {
         progress::line(&format!(
-            "trial {}: the command printed no `{}` with a number behind it",
-            leg.number, description.metrics[at]
+            "trial {trial}: the command did not print `{}` followed by a number",
+            description.metrics[at]
         ));
-        return Outcome::Failed;
+        return Metrics::Failed;
     }
     let often = found.iter().map(Vec::len).min().unwrap_or(0);
-    let same = found.iter().all(|it| it.len() == often);
+    let same = found.iter().all(|values| values.len() == often);
     let rows: Vec<Vec<f64>> = if same {
-        (0..often).map(|row| found.iter().map(|it| it[row]).collect()).collect()
+        (0..often).map(|row| found.iter().map(|values| values[row]).collect()).collect()
     } else {
-        vec![found.iter().filter_map(|it| it.last().copied()).collect()]
+        vec![found.iter().filter_map(|values| values.last().copied()).collect()]
     };
-    let finite = |it: &Vec<f64>| it.iter().all(|it| it.is_finite());
-    if rows.last().is_some_and(finite) { Outcome::Gave(rows) } else { Outcome::Failed }
+    let is_finite = |row: &Vec<f64>| row.iter().all(|value| value.is_finite());
+    if rows.last().is_some_and(is_finite) { Metrics::Rows(rows) } else { Metrics::Failed }
 }
 
-/// Text as it is, anything else as JSON.
+/// A value as a word of a command line: text without quotes, anything else as JSON.
 fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -4,19 +4,20 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use report::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape};
+use tuner::OpenStudy;
 
-use super::Insight;
-use crate::{command::tune::open::Open, output::write_whole};
+use super::Learned;
+use crate::output::write_whole;
 
-/// Writes them all.
-pub(super) fn write(open: &Open, insight: &Insight, folder: &Path) -> anyhow::Result<()> {
+/// Writes all figures into a folder.
+pub(super) fn write(study: &OpenStudy, learned: &Learned<'_>, folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
-    fs::create_dir_all(folder).with_context(|| format!("failed to make `{shown}`"))?;
-    let mut figures = vec![history(open, insight, false)];
-    if insight.progress.iter().any(|it| it.cost > 0.0) {
-        figures.push(history(open, insight, true));
+    fs::create_dir_all(folder).with_context(|| format!("failed to create `{shown}`"))?;
+    let mut figures = vec![history(study, learned, false)];
+    if learned.progress.iter().any(|point| point.cost > 0.0) {
+        figures.push(history(study, learned, true));
     }
-    figures.extend(insight.landscape.figures());
+    figures.extend(learned.insight.figures());
     for figure in &figures {
         let path = folder.join(format!("{}.svg", figure.id));
         write_whole(&path, report::svg(figure).as_bytes())
@@ -25,34 +26,34 @@ pub(super) fn write(open: &Open, insight: &Insight, folder: &Path) -> anyhow::Re
     Ok(())
 }
 
-/// An axis of what one trial, or all so far, cost.
-pub(super) fn cost(open: &Open, of: &str) -> Axis {
-    match open.cost_origin() {
-        Some(origin) if !open.counts_seconds() => {
+/// An axis of the cost of something, such as `a trial`.
+pub(super) fn cost(study: &OpenStudy, of: &str) -> Axis {
+    match study.cost_origin() {
+        Some(origin) if !study.counts_seconds() => {
             Axis::energy(format!("energy of {of}"), "J", origin)
         }
-        _ if open.counts_seconds() => Axis::new(format!("time of {of}"), "s"),
-        // The client said joules, and not how it knows.
+        _ if study.counts_seconds() => Axis::new(format!("time of {of}"), "s"),
+        // The client told joules, but not where they come from.
         _ => Axis::new(format!("cost of {of}, as told"), "J"),
     }
 }
 
-/// The best value so far against trials, or against what they cost.
-fn history(open: &Open, insight: &Insight, by_cost: bool) -> Figure {
-    let points = insight.progress.iter().enumerate().filter_map(|(index, it)| {
-        let x = if by_cost { it.cost } else { (index + 1) as f64 };
-        Some(LinePoint { x, y: it.best?, band: None })
+/// The best value so far against the number of trials, or against their cost.
+fn history(study: &OpenStudy, learned: &Learned<'_>, by_cost: bool) -> Figure {
+    let points = learned.progress.iter().enumerate().filter_map(|(index, point)| {
+        let x = if by_cost { point.cost } else { (index + 1) as f64 };
+        Some(LinePoint { x, y: point.best?, band: None })
     });
     let (x, id, title) = if by_cost {
-        (cost(open, "all trials so far"), "history-cost", "Best value against cost")
+        (cost(study, "all trials so far"), "history-cost", "Best value against cost")
     } else {
         (Axis::new("trials", ""), "history", "Best value against trials")
     };
     Figure {
         id: id.to_owned(),
         title: title.to_owned(),
-        caption: "The best value so far; failed and stopped trials count.".to_owned(),
-        alt: format!("{title}, a line in steps."),
+        caption: "The best value so far; failed and stopped trials are counted.".to_owned(),
+        alt: format!("{title}, as a step line."),
         plot: Plot::Lines(LinePlot {
             x: x.from_zero(),
             y: Axis::new("best value", ""),

@@ -1,15 +1,15 @@
-//! `wattlab tune show JOURNAL`: what a study has learned, as data and as figures.
+//! `wattlab tune show JOURNAL`: what a study has learned, as text, JSON and figures.
 
 mod figures;
 
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use hpo::{Kind, Progress, progress};
-use report::{Axis, Importance, Landscape, Subject, Tried};
+use hpo::{ParameterKind, ProgressPoint, Trial, progress};
+use report::{Axis, Function, Importance, SearchInsight, TrialPoint};
 use serde_json::{Value, json};
+use tuner::OpenStudy;
 
-use super::{engine::Seen, open::Open};
 use crate::{
     Failure,
     insight::{self, Trials},
@@ -19,7 +19,7 @@ use crate::{
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Journal of `wattlab tune run` or `wattlab tune serve`; it is only read.
+    /// Journal of `wattlab tune run` or `wattlab tune serve`. It is only read.
     #[arg(value_name = "JOURNAL")]
     journal: PathBuf,
     /// Write figures (SVG) into this folder.
@@ -30,145 +30,155 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// What is known of the first objective.
-struct Insight {
-    /// Trials with values, in the client's sign.
-    trials: Vec<Seen>,
-    landscape: Landscape,
-    progress: Vec<Progress>,
+/// What is known about the first objective.
+struct Learned<'a> {
+    /// Completed trials.
+    trials: Vec<&'a Trial>,
+    insight: SearchInsight,
+    /// In the client's sign.
+    progress: Vec<ProgressPoint>,
 }
 
-/// Places that a dependence is shown at.
+/// Number of values at which the dependence on a parameter is computed.
 const PLACES: usize = 33;
-/// Choices that have names in a figure; more are numbered.
+/// A categorical parameter with more choices has numbers instead of names in figures.
 const NAMED: u64 = 100;
 
-impl Insight {
-    fn of(open: &Open) -> Self {
-        let all = open.seen();
-        let given = |it: &&Seen| it.values.is_some();
-        let trials: Vec<Seen> = all.iter().filter(given).cloned().collect();
-        // Best means least where less is better.
-        let sign = if open.minimizes() { -1.0 } else { 1.0 };
-        let history: Vec<hpo::Trial> = all
-            .iter()
-            .map(|it| hpo::Trial {
-                number: it.trial,
-                parameters: Vec::new(),
-                value: it.first().map(|it| it * sign),
-                cost: it.cost,
-            })
-            .collect();
-        let mut progress = progress(&history);
-        for it in &mut progress {
-            it.value = it.value.map(|it| it * sign);
-            it.best = it.best.map(|it| it * sign);
+impl<'a> Learned<'a> {
+    fn of(study: &'a OpenStudy) -> Self {
+        let all: Vec<Trial> = study.trials().cloned().collect();
+        let mut progress = progress(&all);
+        if study.minimizes() {
+            // The study maximizes the negative value.
+            for point in &mut progress {
+                point.value = point.value.map(|value| -value);
+                point.best = point.best.map(|best| -best);
+            }
         }
-        Self { landscape: landscape(open, &trials), progress, trials }
+        let trials: Vec<&Trial> = study.trials().filter(|trial| trial.is_completed()).collect();
+        Self { insight: search_insight(study, &trials), progress, trials }
     }
 
-    fn subject(&self) -> Option<&Subject> {
-        self.landscape.subjects.first()
+    fn function(&self) -> Option<&Function> {
+        self.insight.functions.first()
     }
 
     fn importance(&self) -> Option<&Importance> {
-        self.subject()?.importance.as_ref()
+        self.function()?.importance.as_ref()
     }
 }
 
-fn landscape(open: &Open, trials: &[Seen]) -> Landscape {
-    let tried = trials.iter().filter_map(|it| {
-        let matters = open.space().active(&it.parameters);
-        let parameters = it.parameters.iter().zip(matters);
-        let tried = Tried {
-            name: format!("trial {}", it.trial),
-            parameters: parameters.map(|(value, matters)| matters.then_some(*value)).collect(),
-            cost: it.cost,
-            value: it.first()?,
+fn search_insight(study: &OpenStudy, trials: &[&Trial]) -> SearchInsight {
+    let points = trials.iter().filter_map(|trial| {
+        let active = study.space().active(&trial.parameters);
+        let parameters = trial.parameters.iter().zip(active);
+        let point = TrialPoint {
+            name: format!("trial {}", trial.number),
+            parameters: parameters.map(|(value, active)| active.then_some(*value)).collect(),
+            cost: trial.cost,
+            value: *study.values_of(trial)?.first()?,
         };
-        Some((it.parameters.clone(), tried))
+        Some((trial.parameters.clone(), point))
     });
-    let (points, tried): (Vec<Vec<f64>>, Vec<Tried>) = tried.unzip();
-    let seen = Trials { count: trials.len(), points, tried };
-    let (space, seed) = (open.space(), open.spec.seed);
-    let parameters = open.spec.space.iter().zip(space.parameters()).map(|(spec, it)| {
-        let cells = match it.kind {
-            Kind::Categorical => it.cells().filter(|it| *it <= NAMED).unwrap_or(0),
+    let (points, shown): (Vec<Vec<f64>>, Vec<TrialPoint>) = points.unzip();
+    let seen = Trials { count: trials.len(), points, shown };
+    let (space, spec) = (study.space(), study.spec());
+    let parameters = spec.space.iter().zip(space.parameters()).map(|(spec, parameter)| {
+        let choices = match parameter.kind {
+            ParameterKind::Categorical => {
+                parameter.cells().filter(|cells| *cells <= NAMED).unwrap_or(0)
+            }
             _ => 0,
         };
-        let choice = |at: u64| match spec.value(at as f64) {
+        let choice = |index: u64| match spec.value(index as f64) {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        insight::parameter(it, spec.name.clone(), (0..cells).map(choice).collect())
+        insight::parameter(parameter, spec.name.clone(), (0..choices).map(choice).collect())
     });
-    Landscape {
+    SearchInsight {
         id: String::new(),
         name: String::new(),
         parameters: parameters.collect(),
         value: Axis::new("value", ""),
         bounds: None,
-        is_minimized: open.minimizes(),
-        cost: Some(figures::cost(open, "a trial")),
-        subjects: vec![insight::subject("", seen, space, seed, PLACES)],
+        is_minimized: study.minimizes(),
+        cost: Some(figures::cost(study, "a trial")),
+        functions: vec![insight::function("", seen, space, spec.seed, PLACES)],
     }
 }
 
-/// Runs it.
+/// Runs the subcommand.
 ///
 /// # Errors
 ///
-/// If the journal is none, or has no trial with a value.
+/// If the file is not the journal of a study, or has no trial with a value.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let open = Open::read(&args.journal).map_err(Failure::bad_input)?;
-    let insight = Insight::of(&open);
-    let enough = || -> anyhow::Result<()> {
+    let study = OpenStudy::read(&args.journal).map_err(Failure::bad_input)?;
+    let learned = Learned::of(&study);
+    let check = || -> anyhow::Result<()> {
         ensure!(
-            !insight.trials.is_empty(),
-            "`{}` has no trial with a value yet; tell some first",
+            !learned.trials.is_empty(),
+            "`{}` has no completed trial with a value yet; run some trials first",
             args.journal.display(),
         );
         Ok(())
     };
-    enough().map_err(Failure::bad_input)?;
+    check().map_err(Failure::bad_input)?;
     if let Some(folder) = &args.svg {
-        figures::write(&open, &insight, folder).map_err(Failure::run_time)?;
+        figures::write(&study, &learned, folder).map_err(Failure::run_time)?;
     }
     if args.json {
-        return output::print_json(&data(&open, &insight));
+        return output::print_json(&data(&study, &learned));
     }
-    for line in lines(&open, &insight) {
+    for line in lines(&study, &learned) {
         output::print(&line);
     }
     Ok(())
 }
 
-fn data(open: &Open, insight: &Insight) -> Value {
-    let name = |at: usize| &open.spec.space[at].name;
-    let alone = insight.importance().into_iter().flat_map(|it| it.alone.iter().enumerate());
-    let alone = alone.map(|(at, share)| {
-        json!({ "parameter": name(at), "share": share.mean, "deviation": share.deviation })
+/// The document of `--json`.
+fn data(study: &OpenStudy, learned: &Learned<'_>) -> Value {
+    let spec = |index: usize| &study.spec().space[index];
+    let name = |index: usize| &spec(index).name;
+    let alone = learned.importance().into_iter().flat_map(|found| found.alone.iter().enumerate());
+    let alone = alone.map(|(index, share)| {
+        json!({ "parameter": name(index), "share": share.mean, "deviation": share.deviation })
     });
-    let pairs = insight.importance().into_iter().flat_map(|it| &it.pairs);
+    let pairs = learned.importance().into_iter().flat_map(|found| &found.pairs);
     let pairs = pairs.map(|(a, b, share)| {
-        json!({ "parameters": [name(*a), name(*b)], "share": share.mean, "deviation": share.deviation })
-    });
-    let dependence = insight.subject().into_iter().flat_map(|it| it.dependence.iter().enumerate()).map(|(at, it)| {
-        let values: Vec<Value> =
-            it.at.iter().map(|value| open.spec.space[at].value(*value)).collect();
-        json!({ "parameter": name(at), "at": values, "mean": it.mean, "deviation": it.deviation })
-    });
-    let coordinates = insight.trials.iter().map(|it| {
         json!({
-            "trial": it.trial,
-            "params": open.named(&it.parameters),
-            "places": open.space().places(&it.parameters),
-            "values": it.values,
+            "parameters": [name(*a), name(*b)],
+            "share": share.mean,
+            "deviation": share.deviation,
         })
     });
-    let history = insight.progress.iter().map(
-        |it| json!({ "trial": it.number, "value": it.value, "best": it.best, "cost": it.cost }),
-    );
+    let dependence = learned.function().into_iter().flat_map(|found| &found.dependence).enumerate();
+    let dependence = dependence.map(|(index, along)| {
+        let values: Vec<Value> = along.at.iter().map(|value| spec(index).value(*value)).collect();
+        json!({
+            "parameter": name(index),
+            "at": values,
+            "mean": along.mean,
+            "deviation": along.deviation,
+        })
+    });
+    let coordinates = learned.trials.iter().map(|trial| {
+        json!({
+            "trial": trial.number,
+            "params": study.named(&trial.parameters),
+            "places": study.space().places(&trial.parameters),
+            "values": study.values_of(trial),
+        })
+    });
+    let history = learned.progress.iter().map(|point| {
+        json!({
+            "trial": point.number,
+            "value": point.value,
+            "best": point.best,
+            "cost": point.cost,
+        })
+    });
     json!({
         "schema": "wattlab.tune-show/1",
         "importance": alone.collect::<Vec<_>>(),
@@ -176,24 +186,25 @@ fn data(open: &Open, insight: &Insight) -> Value {
         "partial_dependence": dependence.collect::<Vec<_>>(),
         "parallel_coordinates": coordinates.collect::<Vec<_>>(),
         "history": history.collect::<Vec<_>>(),
-        // Why nothing is said about the parameters, if so.
-        "silence": insight.subject().and_then(|it| it.silence.as_deref()),
+        // Why importance and dependence are missing; null if they are not.
+        "silence": learned.function().and_then(|found| found.silence.as_deref()),
     })
 }
 
-fn lines(open: &Open, insight: &Insight) -> Vec<String> {
+/// What is printed without `--json`.
+fn lines(study: &OpenStudy, learned: &Learned<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let failed = insight.progress.iter().filter(|it| it.value.is_none()).count();
-    lines.push(format!("{} trials with a value, {failed} without", insight.trials.len()));
-    if let Ok(best) = open.best() {
-        lines.push(format!("best: {}", open.shown_good(&best)));
+    let without = learned.progress.iter().filter(|point| point.value.is_none()).count();
+    lines.push(format!("{} trials with a value, {without} without", learned.trials.len()));
+    if let Ok(best) = study.best() {
+        lines.push(format!("best: {}", study.trial_json(best)));
     }
-    let Some(importance) = insight.importance() else {
-        lines.extend(insight.landscape.in_words());
+    let Some(importance) = learned.importance() else {
+        lines.extend(learned.insight.in_words());
         return lines;
     };
     lines.push("share of the variance over the space (fANOVA):".to_owned());
-    let shares = insight.landscape.ranked(importance);
+    let shares = learned.insight.ranked(importance);
     lines.extend(shares.iter().take(10).map(|(name, share)| {
         format!("  {:5.1} % ± {:4.1}  {name}", 100.0 * share.mean, 100.0 * share.deviation)
     }));

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod budget;
+mod command;
+mod error;
+mod journal;
+mod request;
+mod session;
+mod spec;
+mod spent;
+mod study;
+pub mod unknown_key;
+
+pub use crate::{
+    budget::Budget,
+    command::CommandStudy,
+    error::TunerError,
+    session::{Session, serve},
+    spec::{Direction, ParameterSpec, PrunerKind, PrunerSpec, SamplerSpec, Sense, StudySpec},
+    spent::Spent,
+    study::OpenStudy,
+};
