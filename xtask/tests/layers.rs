@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-meter", &["wattlab-probe-abi", "wattlab-units"]),
     ("wattlab-models", &["wattlab-record"]),
     ("wattlab-hpo", &[]),
-    ("wattlab-inference-sim", &["wattlab-record"]),
+    ("wattlab-inference-sim", &["wattlab-units"]),
     ("wattlab-report", &["wattlab-record"]),
     (
         "wattlab",
