@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-models", &["wattlab-record"]),
     ("wattlab-hpo", &["wattlab-units"]),
     ("wattlab-tuner", &["wattlab-hpo", "wattlab-record", "wattlab-units"]),
-    ("wattlab-inference-sim", &["wattlab-record"]),
+    ("wattlab-inference-sim", &["wattlab-units"]),
     ("wattlab-report", &["wattlab-record", "wattlab-units"]),
     (
         "wattlab",

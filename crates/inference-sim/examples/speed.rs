@@ -1,7 +1,8 @@
-//! How fast the simulator is, as JSON Lines: `cargo xtask bench sim` runs it beside its peers.
+//! Measures the speed of the simulator and prints JSON Lines; `cargo xtask bench sim` compares it
+//! with other simulators.
 //!
-//! `speed` takes the cases that the peers take too; `speed day` a day of a service with 10⁹
-//! requests; `speed sweep` 5 models × 6 policies × 5 rates × 30 seeds.
+//! `speed` runs the cases of the other simulators, `speed day` a day of a service with 10⁹ requests,
+//! and `speed sweep` 5 models × 6 policies × 5 rates × 30 seeds.
 #![expect(clippy::print_stdout, reason = "an example shows its result")]
 
 use std::{env, num::NonZeroUsize, time::Instant};
@@ -27,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ] {
                 let text = format!("seed = 1\nrequests = 20_000_000\nwarmup = 10_000\n{text}");
                 let config: SimulationConfig = toml::from_str(&text)?;
-                told(case, 20_000_000, || simulate(&config).map(|it| it.mean_wait.map(|it| it.0)))?;
+                measure(case, 20_000_000, || {
+                    simulate(&config).map(|report| report.mean_wait.map(|time| time.0))
+                })?;
             }
         }
         Some("day") => {
@@ -39,15 +42,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 service = { law = "deterministic", base_s = 0.001, per_item_s = 0.00005 }
                 batching = { policy = "greedy", size = 64 }"#,
             )?;
-            told("day", 1_000_000_000, || {
-                simulate(&config).map(|it| it.p99_response.map(|it| it.0))
+            measure("day", 1_000_000_000, || {
+                simulate(&config).map(|report| report.p99_response.map(|time| time.0))
             })?;
         }
         Some(_) => {
             let configs = sweep()?;
-            let requests = configs.iter().map(|it| it.requests).sum();
-            told("sweep", requests, || {
-                simulate_all(&configs, NonZeroUsize::MIN).map(|it| Some(it.len() as f64))
+            let requests = configs.iter().map(|config| config.requests).sum();
+            measure("sweep", requests, || {
+                simulate_all(&configs, NonZeroUsize::MIN).map(|reports| Some(reports.len() as f64))
             })?;
         }
     }
@@ -83,7 +86,7 @@ fn sweep() -> Result<Vec<SimulationConfig>, toml::de::Error> {
     Ok(configs)
 }
 
-fn told<E: std::error::Error + 'static>(
+fn measure<E: std::error::Error + 'static>(
     case: &str,
     requests: usize,
     run: impl FnOnce() -> Result<Option<f64>, E>,
@@ -91,15 +94,15 @@ fn told<E: std::error::Error + 'static>(
     let start = Instant::now();
     let value = run()?;
     let seconds = start.elapsed().as_secs_f64();
-    let value = value.map_or_else(|| "null".to_owned(), |it| it.to_string());
+    let value = value.map_or_else(|| "null".to_owned(), |value| value.to_string());
     println!(
         r#"{{"tool": "wattlab", "case": "{case}", "requests": {requests}, "seconds": {seconds:.3}, "value": {value}, "peak_mib": {}}}"#,
-        peak_mib().map_or_else(|| "null".to_owned(), |it| format!("{it:.1}"))
+        peak_mib().map_or_else(|| "null".to_owned(), |mib| format!("{mib:.1}"))
     );
     Ok(())
 }
 
-/// The most memory this process has held so far; Linux tells.
+/// The peak memory of this process in MiB; `None` where `/proc` does not report it.
 fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -5,32 +5,25 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
+use units::limits::{self, Limit};
 
 use crate::{
-    error::{ConfigError, positive, within},
+    error::{ConfigError, limited},
     random::{Stream, generator},
 };
 
-pub(crate) const RATE: &str = "a finite number above 0, in requests per second";
-pub(crate) const JITTER: &str = "a number in [0, 1]";
-pub(crate) const RATES: &str =
-    "two finite numbers, at least 0 and not both 0, in requests per second";
-pub(crate) const AMPLITUDE: &str = "a number in [0, 1]";
+pub(crate) const RATE: &str = "the mean number of requests per second";
+pub(crate) const JITTER: &str = "a number from 0 to 1";
+pub(crate) const RATES: &str = "two rates that are not both 0, in requests per second";
+pub(crate) const AMPLITUDE: &str = "a number from 0 to 1";
 pub(crate) const DAY_S: f64 = 86_400.0;
-pub(crate) const SOJOURNS: &str = "two finite numbers above 0, in seconds";
+pub(crate) const SOJOURNS: &str = "two times above 0, in seconds";
 
-/// The intended arrival of each request of a live run, in seconds from the start, in order.
-///
-/// The time from one request to the next is `1/rate · U(1-jitter, 1+jitter)`, the process of the
-/// study of batching; the first comes after one such time. The same as
-/// [`ArrivalProcess::jittered`] with the same seed.
-///
-/// # Errors
-/// [`ConfigError::Invalid`] for a rate that is not above 0 or a jitter outside [0, 1].
-pub fn arrivals(process: &record::Arrivals, seed: u64) -> Result<Vec<f64>, ConfigError> {
-    let times = ArrivalProcess::jittered(process.rate, process.jitter)?.times(seed);
-    Ok(times.take(process.requests).collect())
-}
+/// A recorded arrival: more than 30,000 years.
+const TRACE_TIME_S: Limit<f64> = Limit::real("arrival time", "seconds", -1e12, 1e12);
+/// Changes of state that a modulated process may make for each request on average: more would take
+/// the simulation forever.
+const CHANGES_PER_REQUEST: Limit<f64> = Limit::real("changes of state per request", "", 0.0, 1e4);
 
 /// When requests come: a stationary random process, or a recorded trace.
 ///
@@ -53,52 +46,63 @@ impl ArrivalProcess {
     /// Independent exponential times between requests, `rate` requests per second on average.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a rate that is not a finite number above 0.
+    /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`].
     pub fn poisson(rate: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Poisson { rate: positive("arrivals.rate", rate, RATE)? }))
+        Ok(Self(Process::Poisson { rate: limited("arrivals.rate", rate, limits::RATE_PER_S)? }))
     }
 
     /// A request every `1/rate` seconds.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a rate that is not a finite number above 0.
+    /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`].
     pub fn deterministic(rate: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Deterministic { rate: positive("arrivals.rate", rate, RATE)? }))
+        Ok(Self(Process::Deterministic {
+            rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
+        }))
     }
 
     /// Independent times between requests, uniform in `1/rate · [1-jitter, 1+jitter]`.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a rate that is not above 0 or a jitter outside [0, 1].
+    /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`] or a jitter outside
+    /// [0, 1].
     pub fn jittered(rate: f64, jitter: f64) -> Result<Self, ConfigError> {
         Ok(Self(Process::Jittered {
-            rate: positive("arrivals.rate", rate, RATE)?,
-            jitter: within("arrivals.jitter", jitter, (0.0..=1.0).contains(&jitter), JITTER)?,
+            rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
+            jitter: limited("arrivals.jitter", jitter, limits::SHARE)?,
         }))
     }
 
     /// A Markov-modulated Poisson process with two states: a Poisson process whose rate is
     /// `rates[0]` and `rates[1]` by turns, each for an exponential time of mean
-    /// `mean_sojourns[i]` seconds. It starts in a state drawn by the share of time spent there.
+    /// `mean_sojourns[i]` seconds. The first state is random, by the share of time spent in each.
     ///
     /// Source: Fischer and Meier-Hellstern 1993, The Markov-modulated Poisson process cookbook,
     /// Performance Evaluation 18.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for rates that are negative or both 0, or sojourns that are not
-    /// above 0.
+    /// [`ConfigError`] for rates that are negative or both 0, for sojourns that are not above 0, and
+    /// for sojourns so short that the state changes more than 10,000 times per request.
     pub fn mmpp(rates: [f64; 2], mean_sojourns: [f64; 2]) -> Result<Self, ConfigError> {
-        let invalid = |key, found: [f64; 2], expected| {
-            Err(ConfigError::Invalid { key, found: format!("{found:?}"), expected })
-        };
-        let finite = |values: [f64; 2]| values.iter().all(|value| value.is_finite());
-        if !finite(rates) || rates.iter().any(|&rate| rate < 0.0) || rates == [0.0, 0.0] {
-            return invalid("arrivals.rates", rates, RATES);
+        for rate in rates {
+            limited("arrivals.rates", rate, limits::RATE_OR_ZERO_PER_S)?;
         }
-        if !finite(mean_sojourns) || mean_sojourns.iter().any(|&sojourn| sojourn <= 0.0) {
-            return invalid("arrivals.mean_sojourns_s", mean_sojourns, SOJOURNS);
+        for sojourn in mean_sojourns {
+            limited("arrivals.mean_sojourns_s", sojourn, limits::POSITIVE_DURATION_S)?;
         }
-        Ok(Self(Process::Mmpp { rates, mean_sojourns }))
+        if rates == [0.0, 0.0] {
+            let found = format!("{rates:?}");
+            return Err(ConfigError::Invalid { key: "arrivals.rates", found, expected: RATES });
+        }
+        let process = Self(Process::Mmpp { rates, mean_sojourns });
+        let changes_per_s = 2.0 / (mean_sojourns[0] + mean_sojourns[1]);
+        let changes = changes_per_s / process.mean_rate();
+        CHANGES_PER_REQUEST.check(changes).map_err(|_| ConfigError::Invalid {
+            key: "arrivals.mean_sojourns_s",
+            found: format!("{mean_sojourns:?}"),
+            expected: "longer times: at most 10000 changes of state per request",
+        })?;
+        Ok(process)
     }
 
     /// A Poisson process whose rate swings as `rate · (1 + amplitude · sin(2π t / period))`, with
@@ -107,14 +111,13 @@ impl ArrivalProcess {
     /// By thinning (Lewis and Shedler 1979, Naval Research Logistics Quarterly 26(3)).
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a rate or a period that is not above 0 or an amplitude outside
-    /// [0, 1].
+    /// [`ConfigError::OutOfRange`] for a rate or a period that is not above 0, or an amplitude
+    /// outside [0, 1].
     pub fn daily(rate: f64, amplitude: f64, period: f64) -> Result<Self, ConfigError> {
-        let inside = (0.0..=1.0).contains(&amplitude);
         Ok(Self(Process::Daily {
-            rate: positive("arrivals.rate", rate, RATE)?,
-            amplitude: within("arrivals.amplitude", amplitude, inside, AMPLITUDE)?,
-            period: positive("arrivals.period_s", period, "a finite number above 0, in seconds")?,
+            rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
+            amplitude: limited("arrivals.amplitude", amplitude, limits::SHARE)?,
+            period: limited("arrivals.period_s", period, limits::POSITIVE_DURATION_S)?,
         }))
     }
 
@@ -122,15 +125,16 @@ impl ArrivalProcess {
     /// same. See [`crate::read_trace`].
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for no times at all, and for times that are not finite or fall.
+    /// [`ConfigError::Invalid`] for no times at all, and for times that decrease or are beyond
+    /// ±10¹² seconds.
     pub fn trace(times: &[f64]) -> Result<Self, ConfigError> {
         let invalid = |found: String| ConfigError::Invalid {
             key: "arrivals.trace",
             found,
-            expected: "finite times that never fall, at least one",
+            expected: "at least one time, all within ±1e12 seconds and none earlier than the one before",
         };
         let Some(&first) = times.first() else { return Err(invalid("empty".to_owned())) };
-        if let Some(number) = times.iter().position(|time| !time.is_finite()) {
+        if let Some(number) = times.iter().position(|&time| TRACE_TIME_S.check(time).is_err()) {
             return Err(invalid(format!("{} at position {number}", times[number])));
         }
         if let Some(pair) = times.windows(2).find(|pair| pair[1] < pair[0]) {
@@ -139,8 +143,8 @@ impl ArrivalProcess {
         Ok(Self(Process::Trace(times.iter().map(|time| time - first).collect())))
     }
 
-    /// Requests per second in the long run; of a trace, the mean over its length, infinite if all
-    /// its requests arrive at once.
+    /// Requests per second in the long run; for a trace the mean over its length, infinite if all its
+    /// requests arrive at once.
     #[must_use]
     pub fn mean_rate(&self) -> f64 {
         match &self.0 {
@@ -158,7 +162,7 @@ impl ArrivalProcess {
         }
     }
 
-    /// How many requests there can be: all of a trace's; otherwise `None`, without limit.
+    /// The number of requests of a trace; `None` for random processes, which never end.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
         match &self.0 {
@@ -176,14 +180,14 @@ impl ArrivalProcess {
         }
     }
 
-    /// The arrival times, in seconds, which never fall; the same for the same seed. Endless but
+    /// The arrival times, in seconds, which never decrease; the same for the same seed. They end only
     /// for a trace.
     #[must_use]
     pub fn times(&self, seed: u64) -> ArrivalTimes {
         self.times_of(seed, 0)
     }
 
-    /// The same for one of several models.
+    /// The same for one of several models, each of which has its own random numbers.
     pub(crate) fn times_of(&self, seed: u64, model: u64) -> ArrivalTimes {
         let mut random = generator(seed, Stream::Arrivals, model);
         let state = match &self.0 {
@@ -201,11 +205,11 @@ impl ArrivalProcess {
 pub struct ArrivalTimes {
     process: Process,
     random: ChaCha8Rng,
-    /// How many have been told.
+    /// Requests so far.
     number: usize,
-    /// Of the last request.
+    /// The arrival of the last request.
     time: f64,
-    /// Of a modulated process.
+    /// The state of a modulated process.
     state: usize,
 }
 
@@ -226,8 +230,8 @@ impl Iterator for ArrivalTimes {
             }
             Process::Mmpp { rates, mean_sojourns } => {
                 let mut time = self.time;
-                // What is left of a sojourn is exponential again, so each arrival may race afresh
-                // against the change of state.
+                // The remaining sojourn is exponential again, so after each arrival the next one can
+                // race against the change of state anew.
                 loop {
                     let rate = rates[self.state];
                     let either = rate + mean_sojourns[self.state].recip();

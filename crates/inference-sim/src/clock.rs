@@ -1,4 +1,4 @@
-//! Time, as it passes or as it is imagined.
+//! The time of the machine, and simulated time.
 
 use std::{
     cell::Cell,
@@ -6,30 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Seconds since some start, which never fall.
+/// A clock: seconds since some start, which never decrease.
 pub trait Clock {
     /// The time, in seconds.
     fn now(&self) -> f64;
 
-    /// Returns when the clock shows `time_s` or more, or some time before that: whoever waits
-    /// looks at the clock again.
+    /// Returns when the clock shows `time_s` or more, or earlier: callers look at the clock again.
     fn wait_until(&self, time_s: f64);
 }
 
 /// The monotonic clock of the machine, from when it was started.
 ///
-/// Waiting is sleeping: a loop that spun for the last moments would wake up more punctually, but
-/// would burn energy where energy is measured. So a wait ends late, never early: on an idle Linux
+/// It waits by sleeping: a loop that spun for the last moments would wake up more punctually, but
+/// would use energy where energy is measured. So a wait ends late, never early: on an idle Linux
 /// machine by about 0.1 ms (50 µs of timer slack and the way out of a sleep state), on a busy one
-/// by as long as the scheduler takes. Waits are counted from intended arrivals, so the lateness is
-/// in the result and not hidden by it. A sleep ends after 0.1 s at the latest, so that whoever
-/// waits can be interrupted.
+/// by as long as the scheduler takes. Waits are counted from the intended arrivals, so the results
+/// contain this delay. A sleep lasts at most 0.1 s, so that a wait can be interrupted.
 #[derive(Clone, Copy, Debug)]
-pub struct Real {
+pub struct RealClock {
     start: Instant,
 }
 
-impl Real {
+impl RealClock {
     const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 
     /// A clock that shows 0 now.
@@ -39,7 +37,7 @@ impl Real {
     }
 }
 
-impl Clock for Real {
+impl Clock for RealClock {
     fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
@@ -51,19 +49,19 @@ impl Clock for Real {
     }
 }
 
-impl Default for Real {
+impl Default for RealClock {
     fn default() -> Self {
         Self::start()
     }
 }
 
-/// A clock that shows what it is told; waiting takes no time.
+/// A clock of simulated time, which waiting sets forward at once.
 #[derive(Clone, Debug, Default)]
-pub struct Virtual {
+pub struct VirtualClock {
     now_s: Cell<f64>,
 }
 
-impl Virtual {
+impl VirtualClock {
     /// A clock that shows 0.
     #[must_use]
     pub fn new() -> Self {
@@ -76,7 +74,7 @@ impl Virtual {
     }
 }
 
-impl Clock for Virtual {
+impl Clock for VirtualClock {
     fn now(&self) -> f64 {
         self.now_s.get()
     }

@@ -1,4 +1,4 @@
-//! The queue as a discrete-event simulation.
+//! One queue before equal servers as a discrete-event simulation: the fast engine.
 
 use std::{
     cmp::Ordering,
@@ -6,28 +6,28 @@ use std::{
 };
 
 use rand_chacha::ChaCha8Rng;
-use record::BatchTimes;
+use units::BatchTimes;
 
 use crate::{
     arrival::ArrivalTimes,
-    pause::Rest,
-    policy::{Decision, Policy, Queue},
+    pause::PauseEffect,
+    policy::{Decision, Policy, PolicyError, Queue},
     service::ServiceLaw,
 };
 
-/// A batch under way, or one that was.
+/// A batch that has started; its end is already known.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Begun {
+pub(crate) struct StartedBatch {
     pub(crate) times: BatchTimes,
-    /// Of its server, when it began.
-    pub(crate) rest: Rest,
+    /// The effect of its server's last pause when it started.
+    pub(crate) pause: PauseEffect,
 }
 
-impl Begun {
-    /// What the next batch of its server needs to know, for [`ServiceLaw::rest`].
+impl StartedBatch {
+    /// What the next batch of its server needs to know, for [`ServiceLaw::pause_effect`].
     #[inline]
-    pub(crate) fn as_last(&self) -> (Rest, f64) {
-        (self.rest, self.service_s())
+    pub(crate) fn as_last(&self) -> (PauseEffect, f64) {
+        (self.pause, self.service_s())
     }
 
     pub(crate) fn service_s(&self) -> f64 {
@@ -37,21 +37,26 @@ impl Begun {
 
 /// Watches a simulated queue. Requests are numbered from 0 in order of arrival.
 pub(crate) trait Observer {
-    /// A request arrives, or will, at this time, when of all batches begun so far these are the
-    /// servers' last. Told before any batch that starts at that time or later.
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>);
+    /// A request arrives at this time; `latest` are the last batches that the servers started.
+    /// Called before any batch that starts at that time or later.
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = StartedBatch>);
 
-    /// No request arrives after those told; the next would have at this time.
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
+    /// All requests have arrived; the next would have arrived at this time.
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = StartedBatch>) {
         let _ = (time_s, latest);
     }
 
-    /// A batch of a model is served whose requests have these numbers and arrived at these times;
-    /// told in order of the batches' starts.
-    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>);
+    /// A batch of a model starts; `requests` are the numbers and arrival times of its requests.
+    /// Called in order of the batches' starts.
+    fn batch(
+        &mut self,
+        model: usize,
+        batch: &StartedBatch,
+        requests: impl Iterator<Item = (usize, f64)>,
+    );
 
-    /// Nothing waits, is served or comes any more. Told by systems in which requests are lost: the
-    /// last event need not be an answer.
+    /// The simulation ends. Called by the general engine, in which requests are lost: the last event
+    /// need not be the end of a batch.
     fn ends(&mut self, time_s: f64) {
         let _ = time_s;
     }
@@ -61,7 +66,7 @@ pub(crate) trait Observer {
         let _ = (model, number);
     }
 
-    /// A request of a model is not served, because it would be too late.
+    /// A policy dropped a request of a model.
     fn dropped(&mut self, model: usize, number: usize) {
         let _ = (model, number);
     }
@@ -81,10 +86,18 @@ impl Engine<'_> {
     ///
     /// There is no event list: the next event is always a decision for the server that is free
     /// first, so the loop goes from batch to batch, and the arrivals in between are drawn when
-    /// they are due. Memory is that of the servers and of the requests waiting.
+    /// they are due. It keeps only the servers and the waiting requests in memory.
     ///
-    /// A policy that learns is told of a batch when its server asks for the next one.
-    pub(crate) fn run<P: Policy, O: Observer>(mut self, mut policy: P, observer: &mut O) {
+    /// [`Policy::served`] is called when the batch's server asks for the next batch. Policies that
+    /// drop requests need the general engine.
+    ///
+    /// # Errors
+    /// The first answer that the policy must not give.
+    pub(crate) fn run<P: Policy, O: Observer>(
+        mut self,
+        mut policy: P,
+        observer: &mut O,
+    ) -> Result<(), PolicyError> {
         let mut servers = BinaryHeap::from(vec![Server::default(); self.servers]);
         let mut upcoming = Upcoming { number: 0, requests: self.requests, arrivals: self.arrivals };
         let mut next = upcoming.next(&servers, observer);
@@ -97,7 +110,7 @@ impl Engine<'_> {
             }
             now = now.max(server.free_s);
             if queue.is_empty() {
-                let Some(time) = next else { return };
+                let Some(time) = next else { return Ok(()) };
                 now = now.max(time);
             }
             let size = loop {
@@ -105,33 +118,39 @@ impl Engine<'_> {
                     queue.push_back(time);
                     next = upcoming.next(&servers, observer);
                 }
-                let decision = policy.decide(&Queue {
+                let seen = Queue {
                     waiting: queue.len(),
                     oldest_s: queue[0],
                     now_s: now,
                     more_to_come: next.is_some(),
-                });
-                now = match decision {
-                    Decision::Serve(size) => break size,
-                    Decision::WaitUntil(time) => next.map_or(time, |next| next.min(time)),
-                    Decision::WaitForArrival => next.expect("our policies know when none is left"),
-                    Decision::Drop(_) => unreachable!("policies that drop are for the system"),
+                };
+                let decision = policy.decide(&seen).checked(&seen, false)?;
+                now = match (decision, next) {
+                    (Decision::Serve(size), _) => break size,
+                    (Decision::WaitUntil(time), next) => next.map_or(time, |next| next.min(time)),
+                    (Decision::WaitForArrival, Some(next)) => next,
+                    // `checked` refuses these.
+                    (Decision::WaitForArrival | Decision::Drop(_), _) => {
+                        return Err(PolicyError { queue: seen, decision });
+                    }
                 };
             };
             let pause_s = server.batch.map_or(f64::INFINITY, |_| now - server.free_s);
-            let rest = self.law.rest(size, pause_s, server.batch.map(|it| it.as_last()));
-            let end_s = now + self.law.sample(size, rest, &mut self.service_random);
-            let batch = Begun { times: BatchTimes { size, start_s: now, end_s }, rest };
+            let last = server.batch.map(|batch| batch.as_last());
+            let pause = self.law.pause_effect(size, pause_s, last);
+            let end_s = now + self.law.sample(size, pause, &mut self.service_random);
+            let batch = StartedBatch { times: BatchTimes { size, start_s: now, end_s }, pause };
             observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {
                 *server = Server { free_s: end_s, batch: Some(batch) };
             }
         }
+        Ok(())
     }
 }
 
-/// The arrivals that have not been drawn.
+/// The arrivals that have not been drawn yet.
 struct Upcoming {
     number: usize,
     requests: usize,
@@ -161,7 +180,7 @@ impl Upcoming {
 struct Server {
     free_s: f64,
     /// What it serves until then.
-    batch: Option<Begun>,
+    batch: Option<StartedBatch>,
 }
 
 impl Ord for Server {

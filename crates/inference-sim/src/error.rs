@@ -1,11 +1,18 @@
-//! What can be wrong with a description of a queue.
+//! What can be wrong with the description of a queue.
 
 use std::path::PathBuf;
 
-/// A queue was described that cannot be simulated; the message names the key and the remedy.
+use units::limits::{Limit, OutOfRange};
+
+/// A description that cannot be simulated. The message names the key, what was found and what is
+/// expected.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
-    /// A value outside its range.
+    /// A number outside the limits for its kind.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// A value that is not allowed.
     #[error("`{key}` is {found}: expected {expected}")]
     Invalid {
         /// The key, as in the file.
@@ -15,26 +22,34 @@ pub enum ConfigError {
         /// The range.
         expected: &'static str,
     },
-    /// A key that the chosen kind needs.
+    /// A required key that is missing.
     #[error("`{key}` is missing: {needed_by} needs {expected}")]
     Missing {
         /// The key, as in the file.
         key: &'static str,
         /// What needs it.
-        needed_by: &'static str,
+        needed_by: String,
         /// The range.
         expected: &'static str,
     },
     /// A key that the chosen kind would ignore.
-    #[error("`{key}` means nothing to {kind}: remove it")]
+    #[error("`{key}` is not used by {kind}: remove it")]
     Unused {
         /// The key, as in the file.
         key: &'static str,
-        /// What does not know it.
-        kind: &'static str,
+        /// The kind that does not use it.
+        kind: String,
+    },
+    /// A mistake in one of the further models.
+    #[error("model {number} of `models`: {error}")]
+    Model {
+        /// Its number, from 1.
+        number: usize,
+        /// The mistake.
+        error: Box<ConfigError>,
     },
     /// A trace that could not be read as CSV.
-    #[error("trace `{}` could not be read", path.display())]
+    #[error("trace `{}` could not be read; check the path of `arrivals.file` and that it is CSV", path.display())]
     Trace {
         /// The file.
         path: PathBuf,
@@ -56,16 +71,22 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// A value of a trace that is no arrival time.
+    /// A trace that would not fit into the memory.
+    #[error("trace `{}` has more than {} arrivals: use a part of it", path.display(), units::limits::LIVE_REQUESTS.max())]
+    TraceTooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value of a trace that is not an arrival time.
     #[error("trace `{}`, line {line}: `arrival_s` is `{found}`: expected {expected}", path.display())]
     TraceTime {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What stands there.
+        /// The value.
         found: String,
-        /// What may stand there.
+        /// The range.
         expected: &'static str,
     },
     /// A Triton model configuration that could not be used.
@@ -86,22 +107,22 @@ pub enum ConfigError {
     },
 }
 
-/// `value` if it is a finite number above zero.
-pub(crate) fn positive(
+/// `value` if it is within the limit.
+pub(crate) fn limited(
     key: &'static str,
     value: f64,
-    expected: &'static str,
+    limit: Limit<f64>,
 ) -> Result<f64, ConfigError> {
-    within(key, value, value.is_finite() && value > 0.0, expected)
+    limit.check(value).map_err(|error| error.of_key(key).into())
 }
 
-/// `value` if it is a finite number, zero or above.
-pub(crate) fn non_negative(
+/// `value` if it is within the limit.
+pub(crate) fn limited_count(
     key: &'static str,
-    value: f64,
-    expected: &'static str,
-) -> Result<f64, ConfigError> {
-    within(key, value, value.is_finite() && value >= 0.0, expected)
+    value: usize,
+    limit: Limit<u64>,
+) -> Result<usize, ConfigError> {
+    limit.check(value).map_err(|error| error.of_key(key).into())
 }
 
 /// `value` if `valid`.

@@ -2,15 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod batch_tuning;
 mod calibration;
 mod clock;
 mod config;
+mod describe;
 mod engine;
 mod error;
-mod executor;
+mod fit;
+mod growth;
 mod live;
 mod log;
-mod mlperf;
 mod pause;
 mod policy;
 mod power;
@@ -18,42 +20,49 @@ mod random;
 mod recovery;
 mod replication;
 mod report;
+mod scenario;
+mod server;
 mod service;
 mod simulation;
 mod sketch;
+mod speed;
 mod statistics;
+mod student;
 mod sweep;
 mod system;
 mod trace;
 mod triton;
-mod tuning;
 
 pub use crate::{
-    arrival::{ArrivalProcess, ArrivalTimes, arrivals},
-    calibration::{Calibration, Fit, Observation, SizeRow, size_rows},
-    clock::{Clock, Real, Virtual},
+    arrival::{ArrivalProcess, ArrivalTimes},
+    batch_tuning::{BatchTuning, PolicyCandidate, TUNE_SCHEMA, tune_batching},
+    calibration::{BatchMeasurement, Calibration, SizeRow, size_rows},
+    clock::{Clock, RealClock, VirtualClock},
     config::{
-        ArrivalConfig, BatchingConfig, Expected, LawKind, ModelConfig, PolicyKind, PowerConfig,
-        ProcessKind, QueueConfig, ServersConfig, ServiceConfig, SimulationConfig, StatisticsConfig,
+        ArrivalConfig, LawKind, ModelConfig, PowerConfig, ProcessKind, QueueConfig, ServersConfig,
+        ServiceConfig, SimulationConfig, StatisticsConfig,
     },
     error::ConfigError,
-    executor::{Executor, Modeled},
-    live::{Control, LiveError, Progress, Served, serve, serve_limited},
-    log::{LogError, request_log},
-    mlperf::{Rules, Scenario, Summary, chrome_trace, highest_rate, queries_needed, run_scenario},
+    fit::LinearFit,
+    growth::Growth,
+    live::{LiveError, QueueProgress, ServedQueue, serve, serve_limited},
+    log::{LogError, request_log, request_log_with},
     pause::AfterPause,
-    policy::{
-        Adaptive, BatchingPolicy, ControlLimit, Deadline, Decision, EnergyAware, Fixed, Greedy,
-        MinMax, Policy, Queue, Window, control_limit,
+    policy::*,
+    power::{BatchEnergy, ServerPower},
+    recovery::{BatchSequence, fit_recovery},
+    replication::{simulate_replicated, simulate_replicated_with},
+    report::{Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
+    scenario::{
+        Scenario, ScenarioRules, ScenarioSummary, chrome_trace, highest_rate, queries_needed,
+        run_scenario,
     },
-    power::{BatchEnergy, Power},
-    recovery::{Stretch, recovery},
-    replication::simulate_replicated,
-    report::{Growth, Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
+    server::{BatchServer, ModeledServer},
     service::ServiceLaw,
-    simulation::{sample_path, simulate},
-    sweep::simulate_all,
+    simulation::{SimulationError, sample_path, sample_path_with, simulate, simulate_with},
+    speed::{scaled_to_speed_of, speed_drift},
+    sweep::{simulate_all, simulate_all_with},
     trace::read_trace,
     triton::DynamicBatching,
-    tuning::{Candidate, TUNE_SCHEMA, Tuning, tune},
 };
+pub use units::{BatchTimes, Joules, Origin, Seconds, Serving, Watts, limits};

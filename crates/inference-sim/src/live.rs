@@ -1,44 +1,43 @@
-//! A queue served in the time of a clock: live with a real network, or as the plain model of it.
+//! A queue served in the time of a clock: live with a real network, or simulated in the plainest way.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::ControlFlow};
 
-use record::{BatchTimes, Serving};
+use units::{BatchTimes, Serving};
 
 use crate::{
     clock::Clock,
-    executor::Executor,
-    policy::{Decision, Policy, Queue},
+    policy::{Decision, Policy, PolicyError, Queue},
+    server::BatchServer,
 };
 
 /// How far a live queue has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Requests served, dropped or rejected.
+#[non_exhaustive]
+pub struct QueueProgress {
+    /// Requests that no longer wait: served, dropped or rejected.
     pub served: usize,
-    /// Requests that have arrived, those too.
+    /// Requests that have arrived.
     pub arrived: usize,
     /// Requests in all.
     pub requests: usize,
 }
 
-/// Whether to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// Go on.
-    Continue,
-    /// End now, with [`LiveError::Stopped`].
-    Stop,
-}
-
 /// Why a queue was not served to its end.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LiveError<E> {
-    /// Somebody asked for it.
+    /// The caller stopped it.
     #[error("stopped after {} of {} requests", .0.served, .0.requests)]
-    Stopped(Progress),
-    /// The executor failed.
-    #[error("{} requests from number {first} on could not be served", size)]
-    Executor {
+    Stopped(QueueProgress),
+    /// A scenario that would need more queries than the memory holds.
+    #[error("the scenario needs more than {limit} queries: lower its rate or its minimum duration")]
+    TooManyQueries {
+        /// The most queries.
+        limit: usize,
+    },
+    /// The server failed.
+    #[error("failed to serve a batch of {size} requests, from request {first} on")]
+    Server {
         /// The number of the batch's first request, from 0.
         first: usize,
         /// Requests in the batch.
@@ -49,7 +48,8 @@ pub enum LiveError<E> {
     },
     /// Intended arrivals that are not times in order.
     #[error(
-        "request {request} is to arrive at {found} s: expected finite times from 0 that never fall"
+        "the arrival of request {request} is {found} s: expected a finite time, at least 0 and no \
+         earlier than the one before"
     )]
     Arrivals {
         /// Its number, from 0.
@@ -57,50 +57,47 @@ pub enum LiveError<E> {
         /// Its intended arrival.
         found: f64,
     },
-    /// An answer that a policy must not give; none of the policies here does.
-    #[error("the batching policy answered {decision:?} to {queue:?}")]
-    Policy {
-        /// What it was asked.
-        queue: Queue,
-        /// What it answered.
-        decision: Decision,
-    },
+    /// The policy gave an answer that it must not give; no policy of this crate does.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
-/// Serves requests as they arrive, in batches, and tells when each was served.
+/// Serves requests as they arrive, in batches, and returns when each was served.
 ///
 /// `arrivals` are the intended times, in seconds after the call, from 0 and in order. A request
-/// has arrived when its time has come, whatever the server does then, so waits and responses are
-/// free of coordinated omission (Tene 2013): a request that is due while a batch is served starts
-/// to wait at that moment. One thread suffices for that, because the arrivals are known
-/// beforehand; the policy is only told about those that have happened.
+/// arrives at its time even if the server is busy then, so waits and responses are free of
+/// coordinated omission (Tene 2013): a request that is due while a batch is served starts to wait
+/// at that moment. One thread suffices for that, because the arrivals are known beforehand; the
+/// policy only sees those that have happened.
 ///
-/// `control` is asked before each decision: after each batch, each arrival that is waited for, and
-/// on a real clock every 0.1 s of a wait. With [`crate::Modeled`] on a [`crate::Virtual`] clock
-/// this is the plainest model of a queue, which the simulator is tested against.
+/// `control` is called before each decision: after each batch, after each arrival that is waited
+/// for, and on a real clock every 0.1 s of a wait. [`ControlFlow::Break`] ends the queue with
+/// [`LiveError::Stopped`]. With [`crate::ModeledServer`] on a [`crate::VirtualClock`] this is the
+/// plainest model of a queue, which the simulator is tested against.
 ///
-/// Requests that the policy drops are not in the answer; see [`serve_limited`].
+/// Requests that the policy drops are not in the result; see [`serve_limited`].
 ///
 /// # Errors
 /// See [`LiveError`].
-pub fn serve<P, E, C>(
+pub fn serve<P, S, C>(
     arrivals: &[f64],
     policy: &mut P,
-    executor: &mut E,
+    server: &mut S,
     clock: &C,
-    control: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<Serving, LiveError<E::Error>>
+    control: &mut dyn FnMut(&QueueProgress) -> ControlFlow<()>,
+) -> Result<Serving, LiveError<S::Error>>
 where
     P: Policy + ?Sized,
-    E: Executor + ?Sized,
+    S: BatchServer + ?Sized,
     C: Clock + ?Sized,
 {
-    Ok(serve_limited(arrivals, usize::MAX, policy, executor, clock, control)?.serving)
+    Ok(serve_limited(arrivals, usize::MAX, policy, server, clock, control)?.serving)
 }
 
 /// What became of the requests of a live queue.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Served {
+#[non_exhaustive]
+pub struct ServedQueue {
     /// Those that were served.
     pub serving: Serving,
     /// Numbers of those that the policy dropped, rising.
@@ -114,17 +111,17 @@ pub struct Served {
 ///
 /// # Errors
 /// See [`LiveError`].
-pub fn serve_limited<P, E, C>(
+pub fn serve_limited<P, S, C>(
     arrivals: &[f64],
     limit: usize,
     policy: &mut P,
-    executor: &mut E,
+    server: &mut S,
     clock: &C,
-    control: &mut dyn FnMut(&Progress) -> Control,
-) -> Result<Served, LiveError<E::Error>>
+    control: &mut dyn FnMut(&QueueProgress) -> ControlFlow<()>,
+) -> Result<ServedQueue, LiveError<S::Error>>
 where
     P: Policy + ?Sized,
-    E: Executor + ?Sized,
+    S: BatchServer + ?Sized,
     C: Clock + ?Sized,
 {
     check(arrivals)?;
@@ -148,8 +145,8 @@ where
             }
             arrived += 1;
         }
-        let progress = Progress { served: arrived - waiting.len(), arrived, requests };
-        if control(&progress) == Control::Stop {
+        let progress = QueueProgress { served: arrived - waiting.len(), arrived, requests };
+        if control(&progress).is_break() {
             return Err(LiveError::Stopped(progress));
         }
         let next = arrivals.get(arrived).map(|time| origin + time);
@@ -163,15 +160,12 @@ where
             now_s: now,
             more_to_come: next.is_some(),
         };
-        match (policy.decide(&queue), next) {
-            (Decision::Serve(size), _) if (1..=queue.waiting).contains(&size) => {
+        let decision = policy.decide(&queue).checked(&queue, policy.drops())?;
+        match (decision, next) {
+            (Decision::Serve(size), _) => {
                 let batch = &waiting.make_contiguous()[..size];
                 let start_s = clock.now();
-                executor.serve(batch).map_err(|source| LiveError::Executor {
-                    first,
-                    size,
-                    source,
-                })?;
+                server.serve(batch).map_err(|source| LiveError::Server { first, size, source })?;
                 busy_until = clock.now();
                 policy.served(size, busy_until - start_s);
                 // Subtraction must not round to before an arrival either.
@@ -181,19 +175,20 @@ where
                     start_s: (start_s - origin).max(last),
                     end_s: (busy_until - origin).max(last),
                 });
-                kept.extend(waiting.drain(..size).map(|it| arrivals[it]));
+                kept.extend(waiting.drain(..size).map(|request| arrivals[request]));
             }
-            (Decision::Drop(count), _) if (1..=queue.waiting).contains(&count) => {
-                dropped.extend(waiting.drain(..count));
-            }
-            (Decision::WaitUntil(time), _) if time > now => {
+            (Decision::Drop(count), _) => dropped.extend(waiting.drain(..count)),
+            (Decision::WaitUntil(time), _) => {
                 clock.wait_until(next.map_or(time, |next| next.min(time)));
             }
             (Decision::WaitForArrival, Some(next)) => clock.wait_until(next),
-            (decision, _) => return Err(LiveError::Policy { queue, decision }),
+            // `checked` refuses this.
+            (Decision::WaitForArrival, None) => {
+                return Err(PolicyError { queue, decision }.into());
+            }
         }
     }
-    Ok(Served { serving: Serving { arrivals_s: kept, batches }, dropped, rejected })
+    Ok(ServedQueue { serving: Serving { arrivals_s: kept, batches }, dropped, rejected })
 }
 
 fn check<E>(arrivals: &[f64]) -> Result<(), LiveError<E>> {

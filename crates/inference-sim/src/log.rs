@@ -1,24 +1,26 @@
-//! Every request of a simulation, as CSV.
+//! The log of all requests of a simulation, as CSV.
 
 use std::io::{self, Write};
 
-use record::BatchTimes;
+use units::BatchTimes;
 
 use crate::{
     config::SimulationConfig,
-    engine::{Begun, Observer},
+    engine::{Observer, StartedBatch},
     error::ConfigError,
-    simulation::observe,
+    policy::{Policy, PolicyContext},
+    simulation::{SimulationError, built_in, observe},
 };
 
 /// Why a log could not be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LogError {
-    /// The description cannot be simulated.
+    /// The queue cannot be simulated.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Simulation(#[from] SimulationError),
     /// The log cannot be written.
-    #[error("the request log could not be written")]
+    #[error("failed to write the request log")]
     Write(#[from] io::Error),
 }
 
@@ -28,11 +30,24 @@ pub enum LogError {
 /// they can be read back exactly. The bytes depend on the description alone.
 ///
 /// # Errors
-/// [`LogError`] for a description that cannot be simulated or a place that cannot be written.
+/// [`LogError::Simulation`] for a description that cannot be simulated; [`LogError::Write`] if `out`
+/// fails.
 pub fn request_log(config: &SimulationConfig, out: impl Write) -> Result<(), LogError> {
+    request_log_with(config, out, built_in(config))
+}
+
+/// The same with any policy, as [`crate::simulate_with`].
+///
+/// # Errors
+/// As [`request_log`], and as [`crate::simulate_with`].
+pub fn request_log_with<P: Policy>(
+    config: &SimulationConfig,
+    out: impl Write,
+    policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
+) -> Result<(), LogError> {
     let mut log = Log { out, failed: Ok(()) };
     log.line(format_args!("request,model,arrival_s,start_s,end_s,batch_size,outcome"));
-    observe(config, &mut log)?;
+    observe(config, policy, &mut log)?;
     log.failed?;
     Ok(log.out.flush()?)
 }
@@ -51,9 +66,14 @@ impl<W: Write> Log<W> {
 }
 
 impl<W: Write> Observer for Log<W> {
-    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = Begun>) {}
+    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = StartedBatch>) {}
 
-    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>) {
+    fn batch(
+        &mut self,
+        model: usize,
+        batch: &StartedBatch,
+        requests: impl Iterator<Item = (usize, f64)>,
+    ) {
         let BatchTimes { size, start_s, end_s } = &batch.times;
         for (number, arrival_s) in requests {
             self.line(format_args!("{number},{model},{arrival_s},{start_s},{end_s},{size},served"));

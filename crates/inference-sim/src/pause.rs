@@ -1,15 +1,17 @@
-//! What depends on the size of a batch, and on how long its server had served nothing before.
+//! Tables by batch size and by the length of the pause before the batch.
 
 use serde::{Deserialize, Serialize};
+use units::limits::{self, Limit};
 
 use crate::error::ConfigError;
 
-pub(crate) const PAUSES: &str = "pauses in seconds, above 0 and rising, each with a table";
+const PAUSES: &str = "pauses in seconds, rising from above 0 to at most 1e9, each with a table";
 
-/// What was measured of batches that began after a pause.
+/// Measurements of batches that started after a pause.
 ///
-/// While a server waits, others displace what it had in the caches, clocks fall and threads go to
-/// sleep: the next batch takes longer and draws more than one that follows another.
+/// While a server pauses, other processes displace its data from the caches, clock frequencies
+/// fall and threads go to sleep: the next batch takes longer and more energy than one that follows
+/// another at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AfterPause {
@@ -23,20 +25,20 @@ pub struct AfterPause {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tables {
     /// Without a pause.
-    at_once: Vec<(usize, f64)>,
+    back_to_back: Vec<(usize, f64)>,
     after: Vec<AfterPause>,
 }
 
-/// How far a server is from one that serves without a pause.
+/// What is left of the effect of a server's last pause.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rest {
-    /// Seconds for which it served nothing; infinite before its first batch.
+pub(crate) struct PauseEffect {
+    /// Seconds for which the server served nothing; infinite before its first batch.
     pub(crate) pause_s: f64,
-    /// What is left of what that did: 1 right after it, less with every batch since.
+    /// The share of the effect that is left: 1 right after the pause, less with every batch since.
     pub(crate) share: f64,
 }
 
-impl Rest {
+impl PauseEffect {
     /// Right after a pause.
     #[inline]
     pub(crate) fn after(pause_s: f64) -> Self {
@@ -44,100 +46,100 @@ impl Rest {
     }
 }
 
-/// How messages call the parts of [`Tables`].
+/// The names of the parts of [`Tables`] in messages.
 pub(crate) struct Keys {
     pub(crate) table: &'static str,
     pub(crate) after: &'static str,
-    /// What a table should be.
+    /// What a table must be.
     pub(crate) expected: &'static str,
+    /// The limit of its values.
+    pub(crate) limit: Limit<f64>,
 }
 
 impl Tables {
     pub(crate) fn new(
-        at_once: &[(usize, f64)],
+        back_to_back: &[(usize, f64)],
         after: &[AfterPause],
         keys: &Keys,
     ) -> Result<Self, ConfigError> {
-        check(at_once, keys.table, keys.expected)?;
+        check(back_to_back, keys.table, keys)?;
         let mut last = 0.0;
-        for it in after {
-            if !(it.pause_s.is_finite() && it.pause_s > last) {
-                let found = format!("a pause of {} s after {last} s", it.pause_s);
+        for AfterPause { pause_s, table } in after {
+            if limits::DURATION_S.check(*pause_s).is_err() || *pause_s <= last {
+                let found = format!("a pause of {pause_s} s after {last} s");
                 return Err(ConfigError::Invalid { key: keys.after, found, expected: PAUSES });
             }
-            last = it.pause_s;
-            check(&it.table, keys.after, keys.expected)?;
+            last = *pause_s;
+            check(table, keys.after, keys)?;
         }
-        Ok(Self { at_once: at_once.to_vec(), after: after.to_vec() })
+        Ok(Self { back_to_back: back_to_back.to_vec(), after: after.to_vec() })
     }
 
     /// Right after another batch.
     #[inline]
-    pub(crate) fn at_once(&self, size: usize) -> f64 {
-        interpolate(&self.at_once, size)
+    pub(crate) fn back_to_back(&self, size: usize) -> f64 {
+        interpolate(&self.back_to_back, size)
     }
 
-    /// After the longest pause that there is a table of.
-    pub(crate) fn rested(&self, size: usize) -> f64 {
-        interpolate(self.after.last().map_or(&self.at_once, |it| &it.table), size)
+    /// After the longest pause that was measured.
+    fn after_longest_pause(&self, size: usize) -> f64 {
+        let longest = self.after.last();
+        interpolate(longest.map_or(&self.back_to_back, |pause| &pause.table), size)
     }
 
-    /// After so many seconds.
+    /// Right after a pause of this many seconds.
     #[inline]
     pub(crate) fn after(&self, size: usize, pause_s: f64) -> f64 {
         if self.after.is_empty() || pause_s <= 0.0 {
-            return self.at_once(size);
+            return self.back_to_back(size);
         }
         self.between(size, pause_s)
     }
 
-    /// On a server as rested as that.
+    /// With what is left of the effect of a pause.
     #[inline]
-    pub(crate) fn rest(&self, size: usize, rest: Rest) -> f64 {
-        let whole = self.after(size, rest.pause_s);
-        if rest.share == 1.0 {
+    pub(crate) fn with_pause(&self, size: usize, pause: PauseEffect) -> f64 {
+        let whole = self.after(size, pause.pause_s);
+        if pause.share == 1.0 {
             return whole;
         }
-        let at_once = self.at_once(size);
-        at_once + rest.share * (whole - at_once)
+        let none = self.back_to_back(size);
+        none + pause.share * (whole - none)
     }
 
     fn between(&self, size: usize, pause_s: f64) -> f64 {
-        let above = self.after.partition_point(|it| it.pause_s < pause_s);
-        let Some(long) = self.after.get(above) else { return self.rested(size) };
+        let above = self.after.partition_point(|shorter| shorter.pause_s < pause_s);
+        let Some(long) = self.after.get(above) else { return self.after_longest_pause(size) };
         let (shorter_s, short) = above
             .checked_sub(1)
             .and_then(|below| self.after.get(below))
-            .map_or((0.0, &self.at_once), |it| (it.pause_s, &it.table));
+            .map_or((0.0, &self.back_to_back), |short| (short.pause_s, &short.table));
         let (low, high) = (interpolate(short, size), interpolate(&long.table, size));
         low + (high - low) * (pause_s - shorter_s) / (long.pause_s - shorter_s)
     }
 
-    pub(crate) fn knows_pauses(&self) -> bool {
+    pub(crate) fn depends_on_pauses(&self) -> bool {
         !self.after.is_empty()
     }
 
-    /// The sizes that there are rows of without a pause.
+    /// The sizes of the rows without a pause.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> + '_ {
-        self.at_once.iter().map(|&(size, _)| size)
+        self.back_to_back.iter().map(|&(size, _)| size)
     }
 }
 
-fn check(
-    rows: &[(usize, f64)],
-    key: &'static str,
-    expected: &'static str,
-) -> Result<(), ConfigError> {
+fn check(rows: &[(usize, f64)], key: &'static str, keys: &Keys) -> Result<(), ConfigError> {
+    let expected = keys.expected;
     let invalid = |found: String| Err(ConfigError::Invalid { key, found, expected });
     if rows.is_empty() {
         return invalid("empty".to_owned());
     }
     let mut last = 0;
     for &(size, value) in rows {
-        if size <= last {
+        if size <= last || limits::BATCH.check(size).is_err() {
             return invalid(format!("a row for {size} requests after {last}"));
         }
-        if !(value.is_finite() && value >= 0.0) {
+        if keys.limit.check(value).is_err() {
             return invalid(format!("{value} for {size} requests"));
         }
         last = size;
@@ -161,7 +163,8 @@ fn interpolate(rows: &[(usize, f64)], size: usize) -> f64 {
 mod tests {
     use super::*;
 
-    const KEYS: Keys = Keys { table: "table", after: "after", expected: "rows" };
+    const KEYS: Keys =
+        Keys { table: "table", after: "after", expected: "rows", limit: limits::DURATION_S };
 
     #[test]
     fn values_are_linear_between_rows_and_pauses_and_constant_outside() {
@@ -174,7 +177,7 @@ mod tests {
             assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
         };
         for (size, expected) in [(1, 0.2), (2, 0.2), (3, 0.25), (6, 0.6), (8, 0.9), (100, 0.9)] {
-            near(tables.at_once(size), expected);
+            near(tables.back_to_back(size), expected);
             near(tables.after(size, 0.0), expected);
         }
         for (pause, expected) in
@@ -182,18 +185,20 @@ mod tests {
         {
             near(tables.after(2, pause), expected);
         }
-        near(tables.rested(4), 0.8);
+        near(tables.after_longest_pause(4), 0.8);
     }
 
     #[test]
-    fn tables_and_pauses_must_rise() {
+    fn tables_and_pauses_must_rise_within_their_limits() {
         let after = |pause_s| AfterPause { pause_s, table: vec![(1, 0.1)] };
         for pauses in [vec![0.0], vec![-1.0], vec![f64::NAN], vec![0.2, 0.2], vec![f64::INFINITY]] {
             let after: Vec<_> = pauses.into_iter().map(after).collect();
             let error = Tables::new(&[(1, 0.1)], &after, &KEYS).unwrap_err();
             assert!(error.to_string().contains("`after`"), "{error}");
         }
-        for rows in [vec![], vec![(0, 0.1)], vec![(2, 0.1), (2, 0.2)], vec![(1, -0.1)]] {
+        for rows in
+            [vec![], vec![(0, 0.1)], vec![(2, 0.1), (2, 0.2)], vec![(1, -0.1)], vec![(1, 1e10)]]
+        {
             assert!(Tables::new(&rows, &[], &KEYS).is_err(), "{rows:?}");
             let after = AfterPause { pause_s: 1.0, table: rows };
             assert!(Tables::new(&[(1, 0.1)], &[after], &KEYS).is_err());

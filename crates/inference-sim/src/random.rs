@@ -2,10 +2,10 @@
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-/// What a stream of random numbers is for.
+/// The purpose of a stream of random numbers.
 ///
-/// Arrivals have a stream of their own, so that two policies or two servers under one seed meet
-/// the same requests at the same times (common random numbers).
+/// Arrivals have a stream of their own, so that two policies or two servers under one seed get the
+/// same requests at the same times (common random numbers).
 #[derive(Clone, Copy)]
 pub(crate) enum Stream {
     Arrivals = 0,

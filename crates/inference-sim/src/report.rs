@@ -1,10 +1,11 @@
-//! What a simulation tells.
+//! The results of a simulation.
 
-use record::{Joules, Seconds};
 use serde::Serialize;
+use units::{Joules, Seconds};
 
 use crate::{
-    power::Power,
+    growth::Growth,
+    power::ServerPower,
     statistics::{Block, Over, Statistics},
     system::Asleep,
 };
@@ -12,15 +13,16 @@ use crate::{
 /// The schema of [`SimulationReport`].
 pub const SIMULATE_SCHEMA: &str = "wattlab.simulate/1";
 
-/// What a simulated queue did, from the arrival of the first request after the warm-up to when
-/// the request after the last would have arrived; without a warm-up or a steady state, to the last
-/// end of service.
+/// Statistics of a simulated queue, from the arrival of the first request after the warm-up to the
+/// time at which the request after the last would have arrived; without a warm-up or a steady
+/// state, to the last end of service.
 ///
 /// A number that does not exist (a rate over no time) is NaN or infinite, which JSON shows as
-/// `null`. A queue that is not stable has no long-run means and quantiles: they are `None`, and
-/// [`Growth`] tells how it grows. Only where the simulated requests are all there is, a trace or
-/// a queue without anything random, they are that run's own figures.
+/// `null`. An unstable queue has no long-run means and quantiles: they are `None`, and [`Growth`]
+/// says how it grows. A trace, and a queue in which nothing is random, has the figures of its one
+/// run even if it is unstable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SimulationReport {
     /// [`SIMULATE_SCHEMA`]
     pub schema: &'static str,
@@ -32,7 +34,7 @@ pub struct SimulationReport {
     /// Arrival to end of service, mean.
     #[serde(rename = "mean_response_s")]
     pub mean_response: Option<Seconds>,
-    /// Median response; like the other quantiles at most 0.1 % from the exact quantile of the
+    /// Median response. Like the other quantiles, it is at most 0.1 % off the exact quantile of the
     /// simulated responses.
     #[serde(rename = "p50_response_s")]
     pub p50_response: Option<Seconds>,
@@ -45,7 +47,7 @@ pub struct SimulationReport {
     /// The longest wait.
     #[serde(rename = "max_wait_s")]
     pub max_wait: Seconds,
-    /// Share of the time that a server serves, mean over the servers, in [0, 1].
+    /// Share of the time in which a server serves, mean over the servers, in [0, 1].
     #[serde(rename = "utilisation")]
     pub utilization: f64,
     /// Requests per batch, mean over the batches.
@@ -53,13 +55,13 @@ pub struct SimulationReport {
     /// Requests per second.
     #[serde(rename = "throughput_rps")]
     pub throughput: f64,
-    /// The time all this is over.
+    /// The time that the statistics cover.
     #[serde(rename = "duration_s")]
     pub duration: Seconds,
-    /// Of all servers over that time, idle power included; `None` without powers.
+    /// Energy of all servers over that time, idle power included; `None` without powers.
     #[serde(rename = "energy_j")]
     pub energy: Option<Joules>,
-    /// The same per request.
+    /// Energy per request; `None` without powers.
     #[serde(rename = "energy_j_per_request")]
     pub energy_per_request: Option<Joules>,
     /// Standard deviation of the waits.
@@ -67,42 +69,44 @@ pub struct SimulationReport {
     pub wait_sd: Option<Seconds>,
     /// Share of the requests that wait at all.
     pub p_wait: Option<f64>,
-    /// Requests that wait, on average over time (without those that are dropped later).
+    /// Number of waiting requests, mean over time (without those that are dropped later).
     pub mean_waiting: Option<f64>,
-    /// Rows `[seconds, share of the requests that wait longer]`, as asked for.
+    /// Rows `[seconds, share of the requests that wait longer]`, for the configured thresholds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wait_over: Vec<(f64, f64)>,
-    /// Rows `[seconds, share of the requests whose responses take longer]`, as asked for.
+    /// Rows `[seconds, share of the requests with a longer response]`, for the configured
+    /// thresholds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response_over: Vec<(f64, f64)>,
     /// Requests that found their queue full; not in `requests`.
     pub rejected: usize,
-    /// Requests dropped because they would have been late; not in `requests`.
+    /// Requests that the policy dropped; not in `requests`.
     pub dropped: usize,
     /// Share of the requests that were rejected or dropped.
     pub p_loss: f64,
-    /// Share of the time that a server sleeps, mean over the servers.
+    /// Share of the time in which a server sleeps, mean over the servers.
     pub asleep: f64,
-    /// Share of the time that a server wakes up, mean over the servers.
+    /// Share of the time in which a server wakes up, mean over the servers.
     pub waking: f64,
-    /// Mean arrival rate over the rate at which all servers together can serve, idle never; for
-    /// an adaptive policy a lower bound.
+    /// Mean arrival rate divided by the highest rate at which all servers together can serve; for an
+    /// adaptive policy a lower bound.
     pub offered_load: f64,
-    /// Whether the offered load is below 1. If not, the queue grows without limit, and times are
-    /// those of the simulated length and not of a steady state.
+    /// Whether the offered load is below 1, or requests are lost instead of making the queue longer.
+    /// If not, the queue grows without limit.
     pub stable: bool,
-    /// How a queue that is not stable grew in this run.
+    /// How an unstable queue grew in this run; `None` for a stable one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// 95 % confidence intervals.
     pub ci95: Intervals,
-    /// Model by model, where there are several; in the order of the file.
+    /// Model by model, if there are several; in the order of the description.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelReport>,
 }
 
-/// What happened to the requests of one model.
+/// Statistics of the requests of one model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ModelReport {
     /// Requests served.
     pub requests: usize,
@@ -119,27 +123,18 @@ pub struct ModelReport {
     pub mean_batch: f64,
     /// Requests that found their queue full.
     pub rejected: usize,
-    /// Requests dropped because they would have been late.
+    /// Requests that the policy dropped.
     pub dropped: usize,
-}
-
-/// How a queue grew, from the waits in the first and in the last of 20 blocks of requests; in the
-/// long run (load - 1) seconds of wait per second, and that times the throughput in requests.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Growth {
-    /// Seconds by which the wait gets longer, per second.
-    pub wait_s_per_s: f64,
-    /// Requests by which the queue gets longer, per second.
-    pub requests_per_s: f64,
 }
 
 /// 95 % confidence intervals, `[low, high]`, in the units of [`SimulationReport`], by batch means
 /// over 20 blocks of requests.
 ///
-/// They hold for blocks much longer than the queue's memory, which is about 1/(1 - load)² requests.
-/// `None` where a block has too few requests to tell, always for fewer than 40 in all; and for a
-/// queue that is not stable, which has no long-run means.
+/// They are valid for blocks much longer than the queue's memory, which is about 1/(1 - load)²
+/// requests. `None` if a block has too few requests, always for fewer than 40 in all; and for an
+/// unstable queue, which has no long-run means.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Intervals {
     /// Of `mean_wait`.
     pub mean_wait_s: Option<[f64; 2]>,
@@ -155,15 +150,15 @@ pub struct Intervals {
     pub energy_j_per_request: Option<[f64; 2]>,
 }
 
-/// What a report must know of a queue besides its statistics.
+/// What a report needs to know of a queue besides its statistics.
 pub(crate) struct Outlook {
     pub(crate) servers: usize,
-    pub(crate) power: Option<Power>,
-    /// Arrival rate over the largest rate of service.
+    pub(crate) power: Option<ServerPower>,
+    /// Arrival rate divided by the highest rate of service.
     pub(crate) load: f64,
-    /// Whether the queue cannot grow without limit whatever its load.
+    /// Whether requests are lost instead of making the queue longer.
     pub(crate) bounded: bool,
-    /// Whether the simulated requests are all there is to know.
+    /// Whether every run of this queue has the same figures.
     pub(crate) whole: bool,
     pub(crate) asleep: Asleep,
 }
@@ -201,7 +196,7 @@ pub(crate) fn report(
     let interval = |center, value: &dyn Fn(&Block, f64) -> f64| {
         statistics.interval(center, value).filter(|_| stable)
     };
-    // Of the states of sleep there are no blocks.
+    // The states of sleep are not counted by block.
     let awake = outlook.power.as_ref().filter(|_| asleep_s + waking_s == 0.0);
     let ci95 = Intervals {
         mean_wait_s: interval(mean_wait, &|block, _| block.wait_s / block.requests as f64),

@@ -4,24 +4,24 @@ use std::cmp::Ordering;
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
+use units::limits;
 
 use crate::{
-    error::{ConfigError, non_negative, positive},
-    pause::{AfterPause, Keys, Rest, Tables},
+    error::{ConfigError, limited, within},
+    pause::{AfterPause, Keys, PauseEffect, Tables},
 };
 
-pub(crate) const BASE: &str = "a finite number, at least 0, in seconds";
-pub(crate) const CV: &str = "a finite number above 0 (for 0 take `law = \"deterministic\"`)";
-pub(crate) const TABLE_CV: &str = "a finite number, at least 0";
+pub(crate) const BASE: &str = "a number of seconds, at least 0";
+const CV: &str = "a number above 0 (for 0 take `law = \"deterministic\"`)";
 pub(crate) const TABLE: &str =
-    "rows of [requests, seconds], requests from 1 and rising, seconds finite and at least 0";
+    "rows of [requests, seconds], requests rising from 1 to 1000000, seconds from 0 to 1e9";
 
 /// The time of a batch of n requests: a mean that depends on n, and a distribution around it.
 #[derive(Clone, Debug)]
 pub struct ServiceLaw {
     mean: Mean,
     spread: Spread,
-    /// Of what a pause did; see [`ServiceLaw::recovering`].
+    /// See [`ServiceLaw::recovering`].
     recovery_s: f64,
 }
 
@@ -44,7 +44,7 @@ impl ServiceLaw {
     /// Always `base_s + n · per_item_s`, in seconds.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    /// [`ConfigError::OutOfRange`] for a time outside [`crate::limits::DURATION_S`].
     pub fn deterministic(base_s: f64, per_item_s: f64) -> Result<Self, ConfigError> {
         Self::affine(base_s, per_item_s, Spread::None)
     }
@@ -52,7 +52,7 @@ impl ServiceLaw {
     /// Exponential with mean `base_s + n · per_item_s`, in seconds.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    /// [`ConfigError::OutOfRange`] for a time outside [`crate::limits::DURATION_S`].
     pub fn exponential(base_s: f64, per_item_s: f64) -> Result<Self, ConfigError> {
         Self::affine(base_s, per_item_s, Spread::Exponential)
     }
@@ -60,9 +60,10 @@ impl ServiceLaw {
     /// Gamma with mean `base_s + n · per_item_s`, in seconds, and coefficient of variation `cv`.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a time that is negative or a `cv` that is not above 0.
+    /// [`ConfigError`] for a time outside [`crate::limits::DURATION_S`], or a `cv` of 0 or outside
+    /// [`crate::limits::VARIATION`].
     pub fn gamma(base_s: f64, per_item_s: f64, cv: f64) -> Result<Self, ConfigError> {
-        let shape = positive("service.cv", cv, CV)?.powi(-2);
+        let shape = positive_cv(cv)?.powi(-2);
         let gamma = Gamma::new(shape, shape.recip()).map_err(|_| ConfigError::Invalid {
             key: "service.cv",
             found: cv.to_string(),
@@ -75,9 +76,10 @@ impl ServiceLaw {
     /// `cv`.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a time that is negative or a `cv` that is not above 0.
+    /// [`ConfigError`] for a time outside [`crate::limits::DURATION_S`], or a `cv` of 0 or outside
+    /// [`crate::limits::VARIATION`].
     pub fn lognormal(base_s: f64, per_item_s: f64, cv: f64) -> Result<Self, ConfigError> {
-        let variance = positive("service.cv", cv, CV)?.powi(2).ln_1p();
+        let variance = positive_cv(cv)?.powi(2).ln_1p();
         let spread = Spread::LogNormal { mu: -variance / 2.0, sigma: variance.sqrt() };
         Self::affine(base_s, per_item_s, spread)
     }
@@ -86,14 +88,15 @@ impl ServiceLaw {
     /// first row's for smaller batches and the last row's for larger ones.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for no rows, sizes that do not rise from 1, or times that are
-    /// negative or not finite.
+    /// [`ConfigError::Invalid`] for no rows, sizes that do not rise from 1, or numbers outside
+    /// [`crate::limits::BATCH`] and [`crate::limits::DURATION_S`].
     pub fn table(rows: &[(usize, f64)]) -> Result<Self, ConfigError> {
         Self::table_by_pause(rows, &[])
     }
 
-    /// The same for batches that follow another, and what was measured after pauses: linear between
-    /// the pauses, and as after the longest one for longer ones and a server's first batch.
+    /// The same for batches that follow another at once, with further rows for batches after pauses:
+    /// linear between the pauses, and as after the longest one for longer ones and for a server's
+    /// first batch.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] as [`ServiceLaw::table`], or for pauses that do not rise from above 0.
@@ -101,8 +104,12 @@ impl ServiceLaw {
         rows: &[(usize, f64)],
         after: &[AfterPause],
     ) -> Result<Self, ConfigError> {
-        const KEYS: Keys =
-            Keys { table: "service.table", after: "service.after_pause", expected: TABLE };
+        const KEYS: Keys = Keys {
+            table: "service.table",
+            after: "service.after_pause",
+            expected: TABLE,
+            limit: limits::DURATION_S,
+        };
         let tables = Tables::new(rows, after, &KEYS)?;
         Ok(Self { mean: Mean::Table(tables), spread: Spread::None, recovery_s: 0.0 })
     }
@@ -110,9 +117,9 @@ impl ServiceLaw {
     /// The same means, but log-normal around them with this coefficient of variation; 0 for none.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a `cv` that is negative or not finite.
+    /// [`ConfigError::OutOfRange`] for a `cv` outside [`crate::limits::VARIATION`].
     pub fn spreading(self, cv: f64) -> Result<Self, ConfigError> {
-        let variance = non_negative("service.table_cv", cv, TABLE_CV)?.powi(2).ln_1p();
+        let variance = limited("service.table_cv", cv, limits::VARIATION)?.powi(2).ln_1p();
         let spread = if variance > 0.0 {
             Spread::LogNormal { mu: -variance / 2.0, sigma: variance.sqrt() }
         } else {
@@ -121,31 +128,30 @@ impl ServiceLaw {
         Ok(Self { spread, ..self })
     }
 
-    /// The same, but what a pause did is not over after one batch: of the time by which it makes a
-    /// batch longer, a server that has served for so many seconds since has 1/e left. 0 for over at
-    /// once.
+    /// The same, but the effect of a pause does not end with the first batch: it fades by a factor
+    /// of e with every `recovery_s` seconds of service. 0 for an effect on the first batch alone.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a number that is negative or not finite.
+    /// [`ConfigError::OutOfRange`] for a time outside [`crate::limits::DURATION_S`].
     pub fn recovering(self, recovery_s: f64) -> Result<Self, ConfigError> {
-        let recovery_s = non_negative("service.recovery_s", recovery_s, BASE)?;
+        let recovery_s = limited("service.recovery_s", recovery_s, limits::DURATION_S)?;
         Ok(Self { recovery_s, ..self })
     }
 
     fn affine(base_s: f64, per_item_s: f64, spread: Spread) -> Result<Self, ConfigError> {
-        let base_s = non_negative("service.base_s", base_s, BASE)?;
-        let per_item_s = non_negative("service.per_item_s", per_item_s, BASE)?;
+        let base_s = limited("service.base_s", base_s, limits::DURATION_S)?;
+        let per_item_s = limited("service.per_item_s", per_item_s, limits::DURATION_S)?;
         Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread, recovery_s: 0.0 })
     }
 
-    /// The mean time of a batch of `size` requests that follows another, in seconds.
+    /// The mean time of a batch of `size` requests that follows another at once, in seconds.
     #[must_use]
     #[inline]
     pub fn mean_s(&self, size: usize) -> f64 {
         self.mean_after_s(size, 0.0)
     }
 
-    /// The mean time of a batch of `size` requests after its server had a pause, both in seconds.
+    /// The mean time of a batch of `size` requests right after a pause, both in seconds.
     #[must_use]
     #[inline]
     pub fn mean_after_s(&self, size: usize, pause_s: f64) -> f64 {
@@ -162,31 +168,38 @@ impl ServiceLaw {
     }
 
     /// Whether a batch takes another time after a pause.
-    pub(crate) fn knows_pauses(&self) -> bool {
-        matches!(&self.mean, Mean::Table(tables) if tables.knows_pauses())
+    pub(crate) fn depends_on_pauses(&self) -> bool {
+        matches!(&self.mean, Mean::Table(tables) if tables.depends_on_pauses())
     }
 
-    /// How rested a server begins a batch that has served nothing for so long since its last one,
-    /// which it began so rested and served for so long: what makes the batch longer.
+    /// The effect of pauses on a batch that starts `pause_s` seconds after its server's last batch;
+    /// `last` is the effect on that batch, and its seconds. Of the new pause and what is left of the
+    /// old one, the one that makes the batch longer counts.
     #[inline]
-    pub(crate) fn rest(&self, size: usize, pause_s: f64, last: Option<(Rest, f64)>) -> Rest {
-        let fresh = Rest::after(pause_s);
-        let (Mean::Table(tables), Some((rest, service_s))) = (&self.mean, last) else {
+    pub(crate) fn pause_effect(
+        &self,
+        size: usize,
+        pause_s: f64,
+        last: Option<(PauseEffect, f64)>,
+    ) -> PauseEffect {
+        let fresh = PauseEffect::after(pause_s);
+        let (Mean::Table(tables), Some((old, service_s))) = (&self.mean, last) else {
             return fresh;
         };
         if self.recovery_s <= 0.0 {
             return fresh;
         }
-        let share = rest.share * (-service_s / self.recovery_s).exp();
-        let left = Rest { share, ..rest };
-        if tables.rest(size, left) > tables.rest(size, fresh) { left } else { fresh }
+        let share = old.share * (-service_s / self.recovery_s).exp();
+        let left = PauseEffect { share, ..old };
+        let longer = tables.with_pause(size, left) > tables.with_pause(size, fresh);
+        if longer { left } else { fresh }
     }
 
-    /// The mean time of a batch of `size` requests on a server as rested as that, in seconds.
+    /// The mean time of a batch of `size` requests with this effect of a pause, in seconds.
     #[inline]
-    pub(crate) fn mean_rest_s(&self, size: usize, rest: Rest) -> f64 {
+    pub(crate) fn mean_with_pause_s(&self, size: usize, pause: PauseEffect) -> f64 {
         match &self.mean {
-            Mean::Table(tables) => tables.rest(size, rest),
+            Mean::Table(tables) => tables.with_pause(size, pause),
             Mean::Affine { .. } => self.mean_s(size),
         }
     }
@@ -196,10 +209,10 @@ impl ServiceLaw {
         matches!(self.spread, Spread::None)
     }
 
-    /// A time for a batch of `size` requests on a server as rested as that, in seconds.
+    /// A random time for a batch of `size` requests with this effect of a pause, in seconds.
     #[inline]
-    pub(crate) fn sample(&self, size: usize, rest: Rest, random: &mut ChaCha8Rng) -> f64 {
-        let mean = self.mean_rest_s(size, rest);
+    pub(crate) fn sample(&self, size: usize, pause: PauseEffect, random: &mut ChaCha8Rng) -> f64 {
+        let mean = self.mean_with_pause_s(size, pause);
         match self.spread {
             Spread::None => mean,
             Spread::Exponential => {
@@ -214,9 +227,8 @@ impl ServiceLaw {
         }
     }
 
-    /// Requests per second of one server that is never idle and serves batches of the size, at
-    /// least `smallest` and at most `largest`, at which it is fastest; infinite if that takes no
-    /// time.
+    /// The most requests per second that one server can serve in batches of `smallest` to `largest`
+    /// requests; infinite if batches take no time.
     #[must_use]
     pub fn capacity(&self, smallest: usize, largest: usize) -> f64 {
         // n / S(n) is monotonic where S is linear: it is largest at an end or at a row.
@@ -232,6 +244,11 @@ impl ServiceLaw {
             .map(|size| size as f64 / self.mean_s(size))
             .fold(0.0, f64::max)
     }
+}
+
+fn positive_cv(cv: f64) -> Result<f64, ConfigError> {
+    within("service.cv", cv, cv != 0.0, CV)?;
+    limited("service.cv", cv, limits::VARIATION)
 }
 
 /// Seconds in order.
@@ -263,16 +280,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_pause_did_fades_with_the_seconds_of_service() {
+    fn the_effect_of_a_pause_fades_with_the_seconds_of_service() {
         let after = [AfterPause { pause_s: 0.1, table: vec![(1, 0.4)] }];
         let law = ServiceLaw::table_by_pause(&[(1, 0.2)], &after).unwrap();
         let near = |found: f64, expected: f64| {
             assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
         };
         let second = |law: &ServiceLaw, pause_s, first_s, then_s| {
-            law.mean_rest_s(1, law.rest(1, then_s, Some((Rest::after(pause_s), first_s))))
+            let last = Some((PauseEffect::after(pause_s), first_s));
+            law.mean_with_pause_s(1, law.pause_effect(1, then_s, last))
         };
-        // Unless told, it is over after one batch.
+        // By default it ends with the first batch.
         near(second(&law, 0.1, 0.4, 0.0), 0.2);
         let law = law.recovering(0.4).unwrap();
         let left = 0.2 / std::f64::consts::E;
@@ -280,7 +298,7 @@ mod tests {
         for pause_s in [0.1, f64::INFINITY] {
             near(second(&law, pause_s, 0.4, 0.0), 0.2 + left);
             near(second(&law, pause_s, 0.8, 0.0), 0.2 + left / std::f64::consts::E);
-            // Whichever is worse: what is left, or what another pause does.
+            // The longer of what is left of the first pause, and the second one.
             near(second(&law, pause_s, 0.4, 0.01), 0.2 + left);
             near(second(&law, pause_s, 0.4, 0.09), 0.38);
         }

@@ -1,16 +1,17 @@
-//! A description in, a report out.
+//! From a description to a report, for any policy.
 
-use record::Serving;
+use units::{
+    Serving,
+    limits::{self, Limit},
+};
 
 use crate::{
     arrival::ArrivalProcess,
-    config::{
-        ArrivalConfig, BatchingConfig, Expected, QueueConfig, ServiceConfig, SimulationConfig,
-    },
-    engine::{Begun, Engine, Observer},
-    error::ConfigError,
-    policy::{BatchingPolicy, each},
-    power::{BatchEnergy, Power},
+    config::{ArrivalConfig, PowerConfig, QueueConfig, ServiceConfig, SimulationConfig},
+    engine::{Engine, Observer, StartedBatch},
+    error::{ConfigError, limited_count, within},
+    policy::{BuiltInPolicy, Policy, PolicyContext, PolicyError},
+    power::ServerPower,
     random::{Stream, generator},
     report::{Outlook, SimulationReport, report},
     service::ServiceLaw,
@@ -19,21 +20,82 @@ use crate::{
     system::{Asleep, Model, Sleep, System},
 };
 
+/// Why a simulation has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulationError {
+    /// The description cannot be simulated.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The policy gave an answer that it must not give; no policy of this crate does.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
 /// Simulates a queue and reports its statistics; the same for the same description.
 ///
 /// Memory grows with the requests that wait at a time, not with those simulated.
 ///
 /// # Errors
-/// [`ConfigError`] for a description that cannot be simulated.
-pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, ConfigError> {
-    Ok(simulate_with_sketch(config)?.0)
+/// [`SimulationError::Config`] for a description that cannot be simulated.
+pub fn simulate(config: &SimulationConfig) -> Result<SimulationReport, SimulationError> {
+    simulate_with(config, built_in(config))
+}
+
+/// The same with any policy in place of the description's `batching`.
+///
+/// `policy` makes the policy of each model: the first, whose [`PolicyContext::model`] is 0, and
+/// each of [`SimulationConfig::models`].
+///
+/// ```
+/// use wattlab_inference_sim::{
+///     ArrivalConfig, BatchingConfig, Decision, Policy, Queue, ServiceConfig, SimulationConfig,
+///     simulate_with,
+/// };
+///
+/// /// Serves an even number of requests, or the last one.
+/// struct Pairs;
+///
+/// impl Policy for Pairs {
+///     fn decide(&self, queue: &Queue) -> Decision {
+///         match queue.waiting {
+///             1 if queue.more_to_come => Decision::WaitForArrival,
+///             1 => Decision::Serve(1),
+///             waiting => Decision::Serve(waiting.min(8) / 2 * 2),
+///         }
+///     }
+///
+///     fn max_size(&self) -> usize {
+///         8
+///     }
+/// }
+///
+/// let queue = SimulationConfig::new(
+///     ArrivalConfig::poisson(20.0),
+///     ServiceConfig::deterministic(0.02, 0.01),
+///     BatchingConfig::greedy(8),
+/// );
+/// let report = simulate_with(&queue, |_| Ok(Pairs))?;
+/// assert!(report.mean_batch >= 2.0);
+/// # Ok::<(), wattlab_inference_sim::SimulationError>(())
+/// ```
+///
+/// # Errors
+/// [`SimulationError::Config`] for a description that cannot be simulated, and whatever `policy`
+/// fails with; [`SimulationError::Policy`] for an answer that a policy must not give.
+pub fn simulate_with<P: Policy>(
+    config: &SimulationConfig,
+    policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
+) -> Result<SimulationReport, SimulationError> {
+    Ok(simulate_with_sketch(config, policy)?.0)
 }
 
 /// The same, with the sketch of the responses.
-pub(crate) fn simulate_with_sketch(
+pub(crate) fn simulate_with_sketch<P: Policy>(
     config: &SimulationConfig,
-) -> Result<(SimulationReport, Sketch), ConfigError> {
-    let setup = Setup::new(config)?;
+    policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
+) -> Result<(SimulationReport, Sketch), SimulationError> {
+    let setup = Setup::new(config, policy)?;
     let mut outlook = setup.outlook(config);
     let stable = outlook.stable();
     let batch = setup.power.as_ref().map(|power| power.batch.clone());
@@ -41,95 +103,169 @@ pub(crate) fn simulate_with_sketch(
         Statistics::new(config.requests, config.warmup, batch.clone(), &config.statistics, stable)
     };
     let models = if setup.models.len() > 1 { setup.models.len() } else { 0 };
-    let mut watched =
-        Watched { all: statistics(), models: (0..models).map(|_| statistics()).collect() };
-    // The one queue without models is watched alone: this is the loop that has to be fast.
+    let mut observers =
+        PerModel { all: statistics(), models: (0..models).map(|_| statistics()).collect() };
+    // A single queue needs no statistics per model: this is the loop that has to be fast.
     outlook.asleep = if models == 0 {
-        setup.run(config, &mut watched.all)
+        setup.run(config, &mut observers.all)?
     } else {
-        setup.run(config, &mut watched)
+        setup.run(config, &mut observers)?
     };
-    let report = report(&watched.all, &watched.models, &outlook);
-    Ok((report, watched.all.responses))
+    let report = report(&observers.all, &observers.models, &outlook);
+    Ok((report, observers.all.responses))
 }
 
-/// Simulates a queue and returns every request served and every batch, those of the warm-up too,
+/// Simulates a queue and returns every served request and every batch, those of the warm-up too,
 /// in order of the batches' starts.
 ///
 /// # Errors
-/// [`ConfigError`] for a description that cannot be simulated.
-pub fn sample_path(config: &SimulationConfig) -> Result<Serving, ConfigError> {
+/// [`SimulationError::Config`] for a description that cannot be simulated, and for more requests
+/// than [`crate::limits::LIVE_REQUESTS`]: all their times are kept.
+pub fn sample_path(config: &SimulationConfig) -> Result<Serving, SimulationError> {
+    sample_path_with(config, built_in(config))
+}
+
+/// The same with any policy, as [`simulate_with`].
+///
+/// # Errors
+/// As [`simulate_with`].
+pub fn sample_path_with<P: Policy>(
+    config: &SimulationConfig,
+    policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
+) -> Result<Serving, SimulationError> {
+    limited_count("requests", config.requests, limits::LIVE_REQUESTS)?;
     let mut path = Path(Serving { arrivals_s: Vec::new(), batches: Vec::new() });
-    observe(config, &mut path)?;
+    observe(config, policy, &mut path)?;
     Ok(path.0)
 }
 
 /// Simulates a queue under an observer.
-pub(crate) fn observe(
+pub(crate) fn observe<P: Policy>(
     config: &SimulationConfig,
+    policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
     observer: &mut impl Observer,
-) -> Result<(), ConfigError> {
-    Setup::new(config)?.run(config, observer);
+) -> Result<(), SimulationError> {
+    Setup::new(config, policy)?.run(config, observer)?;
     Ok(())
 }
 
-/// A description that was understood.
-struct Setup {
-    /// Never empty.
-    models: Vec<Described>,
-    power: Option<Power>,
+/// The policies that a description names.
+pub(crate) fn built_in(
+    config: &SimulationConfig,
+) -> impl Fn(&PolicyContext<'_>) -> Result<BuiltInPolicy, ConfigError> + '_ {
+    |context| match context.model.checked_sub(1).and_then(|number| config.models.get(number)) {
+        Some(model) => model.batching.policy(context),
+        None => config.batching.policy(context),
+    }
 }
 
-struct Described {
+impl SimulationConfig {
+    /// The policy of the first model, which may depend on its arrivals, its service and the power
+    /// of the servers.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a description that cannot be simulated.
+    pub fn policy(&self) -> Result<BuiltInPolicy, ConfigError> {
+        let process = self.arrivals.process()?;
+        let law = self.service.law()?;
+        let power = self.power.as_ref().map(PowerConfig::power).transpose()?;
+        self.batching.policy(&context(0, self, &process, &law, power.as_ref()))
+    }
+}
+
+/// What the policy of a model may know.
+fn context<'a>(
+    model: usize,
+    config: &SimulationConfig,
+    process: &ArrivalProcess,
+    law: &'a ServiceLaw,
+    power: Option<&'a ServerPower>,
+) -> PolicyContext<'a> {
+    let rate = process.mean_rate() / config.servers.count.max(1) as f64;
+    let context = PolicyContext { model, ..PolicyContext::new(rate, law) };
+    match power {
+        Some(power) => context.with_energy(&power.batch, power.idle_w),
+        None => context,
+    }
+}
+
+/// Requests that wait at the end of an unstable queue: they need up to a gibibyte.
+const WAITING: Limit<f64> = Limit::real("waiting requests", "", 0.0, 5e7);
+const GROWS: &str = "fewer requests (this queue is unstable, and more than 50 million of them would \
+                     wait at the end), a lower load, or a `queue.limit`";
+
+/// A description whose parts are valid.
+struct Setup<P> {
+    /// Never empty.
+    models: Vec<ModelSetup<P>>,
+    power: Option<ServerPower>,
+}
+
+struct ModelSetup<P> {
     process: ArrivalProcess,
     law: ServiceLaw,
-    policy: BatchingPolicy,
+    policy: P,
     queue: QueueConfig,
 }
 
-impl Setup {
-    fn new(config: &SimulationConfig) -> Result<Self, ConfigError> {
-        let power = config.power.as_ref().map(crate::PowerConfig::power).transpose()?;
-        let first = (&config.arrivals, &config.service, &config.batching, config.queue);
-        let others = config
-            .models
-            .iter()
-            .map(|model| (&model.arrivals, &model.service, &model.batching, model.queue));
-        let models: Vec<Described> = [first]
-            .into_iter()
-            .chain(others)
-            .map(|parts| describe(parts, config, power.as_ref()))
-            .collect::<Result<_, _>>()?;
+impl<P: Policy> Setup<P> {
+    fn new(
+        config: &SimulationConfig,
+        policy: impl Fn(&PolicyContext<'_>) -> Result<P, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let power = config.power.as_ref().map(PowerConfig::power).transpose()?;
+        let model = |number,
+                     arrivals: &ArrivalConfig,
+                     service: &ServiceConfig,
+                     queue|
+         -> Result<_, ConfigError> {
+            let (process, law) = (arrivals.process()?, service.law()?);
+            let policy = policy(&context(number, config, &process, &law, power.as_ref()))?;
+            let queue = checked_queue(queue, &policy)?;
+            Ok(ModelSetup { process, law, policy, queue })
+        };
+        let mut models = vec![model(0, &config.arrivals, &config.service, config.queue)?];
+        for (number, other) in (1..).zip(&config.models) {
+            let setup = model(number, &other.arrivals, &other.service, other.queue);
+            models.push(
+                setup.map_err(|error| ConfigError::Model { number, error: Box::new(error) })?,
+            );
+        }
         config.check(&models[0].process)?;
-        Ok(Self { models, power })
+        let setup = Self { models, power };
+        setup.check_growth(config)?;
+        Ok(setup)
     }
 
-    /// Whether the plain engine can do it.
+    /// Checks that the waiting requests of an unstable queue fit into the memory.
+    fn check_growth(&self, config: &SimulationConfig) -> Result<(), ConfigError> {
+        let outlook = self.outlook(config);
+        let waiting = config.requests as f64 * (1.0 - outlook.load.recip());
+        let fits = outlook.stable() || WAITING.check(waiting.max(0.0)).is_ok();
+        within("requests", config.requests, fits, GROWS)?;
+        Ok(())
+    }
+
+    /// Whether the fast engine can simulate it.
     fn is_plain(&self, config: &SimulationConfig) -> bool {
-        let drops = |model: &Described| matches!(model.policy, BatchingPolicy::Deadline(_));
-        let limited = |model: &Described| model.queue.limit.is_some() || drops(model);
+        let [model] = &self.models[..] else { return false };
         let sleeps = config.servers.sleep_after_s.is_some();
-        // It matters which of several servers rests.
-        let energy = self.power.as_ref().is_some_and(|power| power.batch.knows_pauses());
-        let alike =
-            |model: &Described| config.servers.count == 1 || !(energy || model.law.knows_pauses());
-        self.models.len() == 1
-            && !sleeps
-            && !self.models.iter().any(limited)
-            && self.models.iter().all(alike)
+        let loses = model.queue.limit.is_some() || model.policy.drops();
+        // Where pauses matter, so does which of several servers has paused.
+        let energy = self.power.as_ref().is_some_and(|power| power.batch.depends_on_pauses());
+        let pauses = energy || model.law.depends_on_pauses();
+        !sleeps && !loses && (config.servers.count == 1 || !pauses)
     }
 
     fn outlook(&self, config: &SimulationConfig) -> Outlook {
-        let load = |model: &Described| {
+        let load = |model: &ModelSetup<P>| {
             let servers = config.servers.count as f64;
             let (smallest, largest) = (model.policy.min_size(), model.policy.max_size());
             model.process.mean_rate() / (servers * model.law.capacity(smallest, largest))
         };
-        let bounded = |model: &Described| {
-            model.queue.limit.is_some() || matches!(model.policy, BatchingPolicy::Deadline(_))
-        };
-        // Of a trace there is no more than itself, and without chance each run is the only one.
-        let whole = |model: &Described| {
+        let bounded = |model: &ModelSetup<P>| model.queue.limit.is_some() || model.policy.drops();
+        // A trace has no more requests than these, and without chance every run is the same.
+        let whole = |model: &ModelSetup<P>| {
             let certain = model.process.is_certain() && model.law.is_certain();
             model.process.limit().is_some() || certain
         };
@@ -144,11 +280,15 @@ impl Setup {
     }
 
     /// Runs under an observer.
-    fn run(mut self, config: &SimulationConfig, observer: &mut impl Observer) -> Asleep {
+    fn run(
+        mut self,
+        config: &SimulationConfig,
+        observer: &mut impl Observer,
+    ) -> Result<Asleep, SimulationError> {
         if !self.is_plain(config) {
-            return self.system(config).run(config.warmup, observer);
+            return Ok(self.system(config).run(config.warmup, observer)?);
         }
-        let Described { process, law, policy, .. } = self.models.remove(0);
+        let ModelSetup { process, law, policy, .. } = self.models.remove(0);
         let engine = Engine {
             arrivals: process.times(config.seed),
             requests: config.requests,
@@ -156,12 +296,12 @@ impl Setup {
             service_random: generator(config.seed, Stream::Service, 0),
             servers: config.servers.count,
         };
-        each!(policy, policy => engine.run(policy, observer));
-        Asleep::default()
+        engine.run(policy, observer)?;
+        Ok(Asleep::default())
     }
 
-    fn system(self, config: &SimulationConfig) -> System {
-        let model = |(number, model): (usize, Described)| Model {
+    fn system(self, config: &SimulationConfig) -> System<P> {
+        let model = |(number, model): (usize, ModelSetup<P>)| Model {
             arrivals: model.process.times_of(config.seed, number as u64),
             law: model.law,
             random: generator(config.seed, Stream::Service, number as u64),
@@ -182,42 +322,30 @@ impl Setup {
     }
 }
 
-fn describe(
-    parts: (&ArrivalConfig, &ServiceConfig, &BatchingConfig, QueueConfig),
-    config: &SimulationConfig,
-    power: Option<&Power>,
-) -> Result<Described, ConfigError> {
-    let (arrivals, service, batching, queue) = parts;
-    let (process, law) = (arrivals.process()?, service.law()?);
-    let none = BatchEnergy::power(1.0);
-    let expected = Expected {
-        rate: process.mean_rate() / config.servers.count.max(1) as f64,
-        law: &law,
-        energy: power.map_or(&none, |power| &power.batch),
-        idle_w: power.map_or(0.0, |power| power.idle_w),
-    };
-    let policy = batching.policy(&expected)?;
-    let queue = QueueConfig { limit: queue.limit.or(batching.queue_limit()?), ..queue };
+/// A queue with the limit that its policy sets, if the description sets none.
+fn checked_queue(queue: QueueConfig, policy: &impl Policy) -> Result<QueueConfig, ConfigError> {
+    let queue = QueueConfig { limit: queue.limit.or(policy.queue_limit()), ..queue };
     let least = policy.min_size();
-    if let Some(limit) = queue.limit.filter(|&limit| limit < least && least > 1) {
-        return Err(ConfigError::Invalid {
+    match queue.limit {
+        Some(limit) if limit < least && least > 1 => Err(ConfigError::Invalid {
             key: "queue.limit",
             found: limit.to_string(),
             expected: "at least the requests that the batching policy waits for",
-        });
+        }),
+        _ => Ok(queue),
     }
-    Ok(Described { process, law, policy, queue })
 }
 
+/// Keeps the times of all requests and batches.
 struct Path(Serving);
 
 impl Observer for Path {
-    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = Begun>) {}
+    fn arrival(&mut self, _: usize, _: f64, _: impl Iterator<Item = StartedBatch>) {}
 
     fn batch(
         &mut self,
         _model: usize,
-        batch: &Begun,
+        batch: &StartedBatch,
         requests: impl Iterator<Item = (usize, f64)>,
     ) {
         self.0.arrivals_s.extend(requests.map(|(_, time)| time));
@@ -225,24 +353,29 @@ impl Observer for Path {
     }
 }
 
-/// Statistics of all models together and of each.
-struct Watched {
+/// Statistics of all models together and of each model.
+struct PerModel {
     all: Statistics,
     models: Vec<Statistics>,
 }
 
-impl Observer for Watched {
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>) {
+impl Observer for PerModel {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = StartedBatch>) {
         self.all.arrival(number, time_s, latest);
     }
 
-    fn batch(&mut self, model: usize, batch: &Begun, requests: impl Iterator<Item = (usize, f64)>) {
+    fn batch(
+        &mut self,
+        model: usize,
+        batch: &StartedBatch,
+        requests: impl Iterator<Item = (usize, f64)>,
+    ) {
         let requests: Vec<_> = requests.collect();
         self.all.batch(model, batch, requests.iter().copied());
         self.models[model].batch(model, batch, requests.into_iter());
     }
 
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = StartedBatch>) {
         self.all.closes(time_s, latest);
     }
 

@@ -1,6 +1,6 @@
 //! Quantiles of a stream in constant memory.
 
-/// A histogram whose buckets are as fine everywhere, relative to the values in them.
+/// A histogram whose buckets have the same width everywhere, relative to their values.
 ///
 /// Each power of two is cut into 512 buckets of equal width, found from the bits of the number
 /// alone (as in HdrHistogram by Tene; DDSketch by Masson, Rim and Lee 2019, PVLDB 12(12), is the

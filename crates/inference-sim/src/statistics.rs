@@ -1,10 +1,10 @@
-//! What is kept of a simulated queue: sums, a sketch of the responses, and 20 blocks of both.
+//! Statistics of a simulated queue: sums in total and in 20 blocks, and a sketch of the responses.
 
 use crate::{
     config::StatisticsConfig,
-    engine::{Begun, Observer},
+    engine::{Observer, StartedBatch},
+    growth::Growth,
     power::BatchEnergy,
-    report::Growth,
     sketch::Sketch,
 };
 
@@ -18,7 +18,7 @@ pub(crate) const BLOCKS: usize = 20;
 /// The 0.975 quantile of Student's t with `BLOCKS - 1` degrees of freedom.
 const T_975: f64 = 2.093_024_054_408_263;
 
-/// Sums over the requests of a block and over the batches whose first measured request is in it.
+/// Sums over the requests of a block, and over the batches whose first measured request is in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Block {
     pub(crate) requests: usize,
@@ -53,13 +53,13 @@ impl Block {
 
 /// Statistics over the requests from number `warmup` on.
 ///
-/// The time they are over begins with the first of those arrivals. With a warm-up, which asks for
-/// the steady state, and if there is one, it ends when the next request would have arrived, so that the emptying of the
-/// queue counts for no more than its filling; without one the run is the whole matter, and it ends
-/// with the last service or, if that is later, the last request lost.
+/// The time that they cover begins with the first of those arrivals. A warm-up asks for the steady
+/// state: if there is one, the time ends when the request after the last would have arrived, so that
+/// the emptying of the queue counts no more than its filling. Without a warm-up or a steady state,
+/// it ends with the last service or, if that is later, with the last lost request.
 pub(crate) struct Statistics {
     warmup: usize,
-    /// Whether there is a steady state that is asked for.
+    /// Whether the statistics are those of a steady state.
     steady: bool,
     measured: usize,
     blocks: Vec<Block>,
@@ -85,7 +85,7 @@ pub(crate) struct Statistics {
 }
 
 impl Statistics {
-    /// Of so many requests, of which the first `warmup` are left out; fewer than all.
+    /// For `requests` requests, of which the first `warmup`, fewer than all, are left out.
     pub(crate) fn new(
         requests: usize,
         warmup: usize,
@@ -117,7 +117,7 @@ impl Statistics {
         }
     }
 
-    /// The seconds the statistics are over.
+    /// The seconds that the statistics cover.
     pub(crate) fn duration_s(&self) -> f64 {
         let end = if self.close_s.is_finite() { self.close_s } else { self.end_s };
         end - self.start_s
@@ -128,9 +128,9 @@ impl Statistics {
         self.blocks.iter().copied().fold(self.current, Block::add)
     }
 
-    /// The 95 % confidence interval around `center` of what `value` gives for a block and the
-    /// seconds over which its requests arrived; `None` for fewer than two requests a block, or if
-    /// a block's value is not a number.
+    /// The 95 % confidence interval around `center` of the mean of `value`, a function of a block and
+    /// of the seconds over which its requests arrived; `None` for fewer than two requests per block,
+    /// or if a block's value is not finite.
     pub(crate) fn interval(
         &self,
         center: f64,
@@ -159,8 +159,8 @@ impl Statistics {
         Some([center - half_width, center + half_width])
     }
 
-    /// How much longer requests wait in the last block than in the first, over the time between;
-    /// `None` for fewer than two requests a block, or if no time passes.
+    /// How much longer requests wait in the last block than in the first, per second between them;
+    /// `None` for fewer than two requests per block, or if no time passes.
     pub(crate) fn growth(&self) -> Option<Growth> {
         let first = self.blocks.first().filter(|_| self.measured >= 2 * BLOCKS)?;
         let wait = |block: &Block| block.wait_s / block.requests as f64;
@@ -172,18 +172,20 @@ impl Statistics {
     }
 
     #[inline]
-    fn joules(&self, batch: &Begun) -> f64 {
+    fn joules(&self, batch: &StartedBatch) -> f64 {
         let (size, time) = (batch.times.size, batch.service_s());
-        self.batch_energy.as_ref().map_or(0.0, |energy| energy.joules_of(size, time, batch.rest))
+        self.batch_energy
+            .as_ref()
+            .map_or(0.0, |energy| energy.joules_with_pause(size, time, batch.pause))
     }
 
-    /// Adds what of a batch is inside the time the statistics are over.
-    fn add_busy(&mut self, batch: &Begun) {
+    /// Adds the part of a batch that is inside the covered time.
+    fn add_busy(&mut self, batch: &StartedBatch) {
         let inside = batch.times.end_s.min(self.close_s) - batch.times.start_s.max(self.start_s);
         self.add_part(batch, inside.max(0.0));
     }
 
-    fn add_part(&mut self, batch: &Begun, seconds: f64) {
+    fn add_part(&mut self, batch: &StartedBatch, seconds: f64) {
         if seconds != 0.0 {
             self.busy_s += seconds;
             self.batch_j += self.joules(batch) * seconds / batch.service_s();
@@ -208,21 +210,21 @@ impl Statistics {
 
 impl Observer for Statistics {
     #[inline]
-    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = Begun>) {
+    fn arrival(&mut self, number: usize, time_s: f64, latest: impl Iterator<Item = StartedBatch>) {
         if number == self.warmup {
             self.start_s = time_s;
-            // All batches so far have begun before, so this is what is left of them.
+            // All batches so far started before, so this adds what is left of them.
             for batch in latest {
                 self.add_busy(&batch);
             }
         }
     }
 
-    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = Begun>) {
+    fn closes(&mut self, time_s: f64, latest: impl Iterator<Item = StartedBatch>) {
         if self.steady {
             self.close_s = time_s;
             for batch in latest {
-                // Its whole length has been added.
+                // Its whole length was added when it started.
                 let after = batch.times.end_s - time_s.max(batch.times.start_s);
                 self.add_part(&batch, -after.max(0.0));
             }
@@ -233,7 +235,7 @@ impl Observer for Statistics {
     fn batch(
         &mut self,
         _model: usize,
-        batch: &Begun,
+        batch: &StartedBatch,
         requests: impl Iterator<Item = (usize, f64)>,
     ) {
         let times = &batch.times;
@@ -289,7 +291,7 @@ impl Observer for Statistics {
     }
 }
 
-/// Counts of values above limits.
+/// Counts of values above thresholds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Over(pub(crate) Vec<(f64, usize)>);
 

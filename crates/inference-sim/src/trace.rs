@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
+use units::limits;
+
 use crate::{arrival::ArrivalProcess, error::ConfigError};
 
 const COLUMN: &str = "arrival_s";
 
-/// Reads the arrivals of a CSV file with a header line: its column `arrival_s`, in seconds, which
-/// never falls. Other columns are ignored.
+/// Reads arrival times from a CSV file with a header line: its column `arrival_s`, in seconds, which
+/// must never decrease. Other columns are ignored.
 ///
 /// # Errors
 /// [`ConfigError::Trace`], [`ConfigError::TraceColumn`], [`ConfigError::TraceTime`] and
-/// [`ConfigError::TraceEmpty`] for a file that cannot be read or understood.
+/// [`ConfigError::TraceEmpty`] for a file that cannot be read or is not of
+/// this form.
 pub fn read_trace(path: &Path) -> Result<ArrivalProcess, ConfigError> {
     let unreadable = |source| ConfigError::Trace { path: path.to_owned(), source };
     let mut reader =
@@ -40,6 +43,9 @@ pub fn read_trace(path: &Path) -> Result<ArrivalProcess, ConfigError> {
         }
         last = time;
         times.push(time);
+        if times.len() as u64 > limits::LIVE_REQUESTS.max() {
+            return Err(ConfigError::TraceTooLong { path: path.to_owned() });
+        }
     }
     if times.is_empty() {
         return Err(ConfigError::TraceEmpty { path: path.to_owned() });

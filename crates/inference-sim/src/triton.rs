@@ -1,14 +1,12 @@
-//! The batching of a Triton model configuration.
+//! The batching part of a Triton model configuration.
 
 use std::{fs, iter::Peekable, path::Path, str::Chars};
 
-use crate::{
-    error::ConfigError,
-    policy::{BatchingPolicy, Greedy, Window},
-};
+use crate::error::ConfigError;
 
 /// What a `config.pbtxt` of the Triton inference server says about batching: its `max_batch_size`
-/// and its `dynamic_batching` block. Everything else in it is passed over.
+/// and its `dynamic_batching` block. Everything else in it is ignored. For the policy see
+/// [`crate::Triton`].
 ///
 /// Source: Triton's model configuration, "Dynamic Batcher" and "Queue Policy".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,10 +15,10 @@ pub struct DynamicBatching {
     pub max_batch_size: usize,
     /// `dynamic_batching.preferred_batch_size`
     pub preferred_sizes: Vec<usize>,
-    /// `dynamic_batching.max_queue_delay_microseconds`; without it, or with 0, a batch does not
-    /// wait to be filled.
+    /// `dynamic_batching.max_queue_delay_microseconds`; with 0, the default, a batch does not wait
+    /// to be filled.
     pub delay_us: u64,
-    /// `dynamic_batching.default_queue_policy.max_queue_size`; without limit where it is 0.
+    /// `dynamic_batching.default_queue_policy.max_queue_size`; 0, the default, for no limit.
     pub max_queue_size: usize,
 }
 
@@ -28,7 +26,7 @@ impl DynamicBatching {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ConfigError::Triton`] for a file that cannot be read, is not of this form, or sets no
+    /// [`ConfigError::Triton`] for a file that cannot be read or parsed, or sets no
     /// `max_batch_size`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let wrong = |found: String| ConfigError::Triton { path: path.to_owned(), found };
@@ -36,10 +34,10 @@ impl DynamicBatching {
         Self::parse(&text).map_err(wrong)
     }
 
-    /// Reads a text in protobuf's text format; what is wrong with it otherwise.
+    /// Parses protobuf's text format.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// What is wrong with the text, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut found = Self::default();
         let mut path: Vec<String> = Vec::new();
@@ -50,7 +48,7 @@ impl DynamicBatching {
             match token.as_str() {
                 "{" => path.push(std::mem::take(&mut key)),
                 "}" => {
-                    path.pop().ok_or("a `}` too many")?;
+                    path.pop().ok_or("unmatched `}`")?;
                 }
                 "[" => list = true,
                 "]" => list = false,
@@ -63,11 +61,11 @@ impl DynamicBatching {
             }
         }
         if !path.is_empty() || list {
-            return Err("it ends inside a block".to_owned());
+            return Err("the file ends inside a block: expected a closing `}` or `]`".to_owned());
         }
         if found.max_batch_size == 0 {
             return Err(
-                "`max_batch_size` is 0 or missing: without it Triton does not batch".to_owned()
+                "`max_batch_size` is 0 or missing: expected at least 1; without it, Triton does not batch".to_owned()
             );
         }
         Ok(found)
@@ -87,24 +85,12 @@ impl DynamicBatching {
         }
         Ok(())
     }
-
-    /// The policy.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] for preferred sizes that do not rise or are above the largest.
-    pub fn policy(&self) -> Result<BatchingPolicy, ConfigError> {
-        if self.delay_us == 0 {
-            return Ok(BatchingPolicy::Greedy(Greedy::new(self.max_batch_size)?));
-        }
-        let window = Window::new(self.max_batch_size, self.delay_us as f64 * 1e-6)?;
-        Ok(BatchingPolicy::Window(window.preferring(&self.preferred_sizes)?))
-    }
 }
 
 struct Tokens<'a>(Peekable<Chars<'a>>);
 
 impl Tokens<'_> {
-    /// Whether a sign comes next.
+    /// Whether this sign is next.
     fn peek(&mut self, sign: char) -> bool {
         self.skip();
         self.0.peek() == Some(&sign)
@@ -113,7 +99,7 @@ impl Tokens<'_> {
     fn skip(&mut self) {
         while let Some(&next) = self.0.peek() {
             if next == '#' {
-                while self.0.next_if(|&it| it != '\n').is_some() {}
+                while self.0.next_if(|&sign| sign != '\n').is_some() {}
             } else if !next.is_whitespace() {
                 return;
             }
@@ -141,7 +127,7 @@ impl Iterator for Tokens<'_> {
             }
         } else {
             while let Some(next) =
-                self.0.next_if(|it| !it.is_whitespace() && !"{}[]:,;#".contains(*it))
+                self.0.next_if(|sign| !sign.is_whitespace() && !"{}[]:,;#".contains(*sign))
             {
                 token.push(next);
             }

@@ -1,5 +1,7 @@
 //! Run specs: everything that determines the outcome of a run, and nothing else.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The studies' experiments, by research question (RQ).
@@ -262,6 +264,26 @@ pub enum BatchPolicy {
     Fixed(usize),
     /// As soon as the server is free: all waiting requests, up to this many.
     Greedy(usize),
+}
+
+impl BatchPolicy {
+    /// The most requests in a batch.
+    #[must_use]
+    pub fn max_size(self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Greedy(size) => size,
+        }
+    }
+}
+
+/// A short title: `fixed 16`, `greedy ≤ 128`.
+impl fmt::Display for BatchPolicy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(formatter, "fixed {size}"),
+            Self::Greedy(cap) => write!(formatter, "greedy ≤ {cap}"),
+        }
+    }
 }
 
 /// Inference of a vision network over random images.

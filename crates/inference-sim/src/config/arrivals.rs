@@ -3,40 +3,43 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use units::limits;
 
 use super::keys::{needed, unused};
 use crate::{
     arrival::{self, ArrivalProcess},
-    error::ConfigError,
+    error::{ConfigError, limited},
     trace::read_trace,
 };
 
 /// When requests come. Each process has its own keys; any other is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ArrivalConfig {
     /// The kind of process.
     pub process: ProcessKind,
-    /// Requests per second, on average; of all processes but `trace`. Of `mmpp` in place of `rates`
-    /// and `mean_sojourns_s`: half and three halves of it by turns, each for `100 / rate` seconds on average.
+    /// Mean requests per second, for all processes but `trace`. For `mmpp` it may take the place
+    /// of `rates` and `mean_sojourns_s`: the rate is then half and three halves of it by turns,
+    /// each for `100 / rate` seconds on average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// Half-width of the uniform factor of `jittered`, in [0, 1].
+    /// For `jittered`: half-width of the uniform factor of the times between requests, in [0, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<f64>,
-    /// Requests per second in either state of `mmpp`.
+    /// For `mmpp`: requests per second in each of the two states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<[f64; 2]>,
-    /// Mean time in either state of `mmpp` before it changes to the other, in seconds.
+    /// For `mmpp`: mean time in each state before it changes to the other, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_sojourns_s: Option<[f64; 2]>,
-    /// Relative swing of `daily`, in [0, 1].
+    /// For `daily`: relative swing of the rate, in [0, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amplitude: Option<f64>,
-    /// Length of the cycle of `daily`, in seconds; a day if left out.
+    /// For `daily`: length of the cycle, in seconds; a day if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_s: Option<f64>,
-    /// CSV file of `trace`, with a column `arrival_s`.
+    /// For `trace`: a CSV file with a column `arrival_s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
 }
@@ -44,6 +47,7 @@ pub struct ArrivalConfig {
 /// Kinds of arrival processes; see [`ArrivalProcess`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ProcessKind {
     /// [`ArrivalProcess::poisson`]
     Poisson,
@@ -60,12 +64,10 @@ pub enum ProcessKind {
 }
 
 impl ArrivalConfig {
-    /// A Poisson process of so many requests per second.
-    #[must_use]
-    pub fn poisson(rate: f64) -> Self {
+    fn new(process: ProcessKind) -> Self {
         Self {
-            process: ProcessKind::Poisson,
-            rate: Some(rate),
+            process,
+            rate: None,
             jitter: None,
             rates: None,
             mean_sojourns_s: None,
@@ -75,10 +77,56 @@ impl ArrivalConfig {
         }
     }
 
+    /// A Poisson process with `rate` requests per second.
+    #[must_use]
+    pub fn poisson(rate: f64) -> Self {
+        Self { rate: Some(rate), ..Self::new(ProcessKind::Poisson) }
+    }
+
+    /// A request every `1/rate` seconds.
+    #[must_use]
+    pub fn deterministic(rate: f64) -> Self {
+        Self { rate: Some(rate), ..Self::new(ProcessKind::Deterministic) }
+    }
+
+    /// Times between requests that are uniform in `1/rate · [1-jitter, 1+jitter]`.
+    #[must_use]
+    pub fn jittered(rate: f64, jitter: f64) -> Self {
+        Self { rate: Some(rate), jitter: Some(jitter), ..Self::new(ProcessKind::Jittered) }
+    }
+
+    /// A Markov-modulated Poisson process with two rates, and the mean seconds in each state.
+    #[must_use]
+    pub fn mmpp(rates: [f64; 2], mean_sojourns_s: [f64; 2]) -> Self {
+        Self {
+            rates: Some(rates),
+            mean_sojourns_s: Some(mean_sojourns_s),
+            ..Self::new(ProcessKind::Mmpp)
+        }
+    }
+
+    /// A Poisson process whose rate swings by a share `amplitude` within `period_s` seconds.
+    #[must_use]
+    pub fn daily(rate: f64, amplitude: f64, period_s: f64) -> Self {
+        Self {
+            rate: Some(rate),
+            amplitude: Some(amplitude),
+            period_s: Some(period_s),
+            ..Self::new(ProcessKind::Daily)
+        }
+    }
+
+    /// Recorded arrivals: the column `arrival_s` of a CSV file.
+    #[must_use]
+    pub fn trace(file: impl Into<PathBuf>) -> Self {
+        Self { file: Some(file.into()), ..Self::new(ProcessKind::Trace) }
+    }
+
     /// The process; reads the file of a trace.
     ///
     /// # Errors
-    /// [`ConfigError`] for values out of range, keys too many or too few, and an unusable trace.
+    /// [`ConfigError`] for values out of range, missing keys, keys that the process does not use,
+    /// and a trace that cannot be read.
     pub fn process(&self) -> Result<ArrivalProcess, ConfigError> {
         use ProcessKind as Kind;
         let kind = match self.process {
@@ -114,8 +162,9 @@ impl ArrivalConfig {
                 needed("arrivals.jitter", self.jitter, kind, arrival::JITTER)?,
             ),
             Kind::Mmpp if self.rate.is_some() => {
-                let rate = crate::error::positive("arrivals.rate", rate()?, arrival::RATE)?;
-                ArrivalProcess::mmpp([0.5 * rate, 1.5 * rate], [100.0 / rate; 2])
+                let rate = limited("arrivals.rate", rate()?, limits::RATE_PER_S)?;
+                let sojourn_s = (100.0 / rate).min(limits::DURATION_S.max());
+                ArrivalProcess::mmpp([0.5 * rate, 1.5 * rate], [sojourn_s; 2])
             }
             Kind::Mmpp => ArrivalProcess::mmpp(
                 needed("arrivals.rates", self.rates, kind, arrival::RATES)?,

@@ -1,37 +1,56 @@
 //! The description of a simulation, as in `wattlab simulate FILE.toml`.
 
 mod arrivals;
-mod batching;
 mod keys;
 mod power;
+mod servers;
 mod service;
 
 use serde::{Deserialize, Serialize};
+use units::limits::{self, Limit};
 
 pub use self::{
     arrivals::{ArrivalConfig, ProcessKind},
-    batching::{BatchingConfig, Expected, PolicyKind},
     power::PowerConfig,
+    servers::ServersConfig,
     service::{LawKind, ServiceConfig},
 };
 use crate::{
     arrival::ArrivalProcess,
     calibration::Calibration,
-    error::{ConfigError, non_negative, within},
+    error::{ConfigError, limited, limited_count, within},
+    policy::BatchingConfig,
 };
 
-/// So that a slip of the finger is a message and not an exhausted memory.
-const MAX_SERVERS: usize = 1_000_000;
+/// Each event looks at all models, and each request at all thresholds.
+const MODELS: Limit<u64> = Limit::whole("number of further models", "", 0, 1_000);
+const THRESHOLDS: Limit<u64> = Limit::whole("number of thresholds", "", 0, 1_000);
 
-/// A queue to be simulated.
+/// A queue to be simulated: the description that `wattlab simulate FILE.toml` reads.
+///
+/// ```
+/// use wattlab_inference_sim::{
+///     ArrivalConfig, BatchingConfig, PowerConfig, ServiceConfig, SimulationConfig, simulate,
+/// };
+///
+/// let queue = SimulationConfig::new(
+///     ArrivalConfig::poisson(30.0),
+///     ServiceConfig::table(vec![(1, 0.02), (8, 0.05), (32, 0.15)]),
+///     BatchingConfig::window(16, 0.1),
+/// )
+/// .with_power(PowerConfig::constant(50.0, 250.0));
+/// assert!(simulate(&queue)?.stable);
+/// # Ok::<(), wattlab_inference_sim::SimulationError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SimulationConfig {
-    /// Every random number follows from this.
+    /// Every random number is a function of this and of its purpose.
     pub seed: u64,
     /// Requests in all, at least 1.
     pub requests: usize,
-    /// Requests left out of the statistics, from the first; fewer than all.
+    /// Requests at the beginning that are left out of the statistics; fewer than `requests`.
     #[serde(default)]
     pub warmup: usize,
     /// When requests come.
@@ -40,43 +59,45 @@ pub struct SimulationConfig {
     pub service: ServiceConfig,
     /// When a batch is served.
     pub batching: BatchingConfig,
-    /// What serves; one server if left out.
+    /// The servers; one if left out.
     #[serde(default)]
     pub servers: ServersConfig,
-    /// What it draws; no energies if left out.
+    /// The power of the servers; without it, the report has no energies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerConfig>,
-    /// How requests wait; without limit if left out.
+    /// The limit and the priority of the queue; without limit if left out.
     #[serde(default, skip_serializing_if = "QueueConfig::is_plain")]
     pub queue: QueueConfig,
     /// Further models with queues of their own in front of the same servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelConfig>,
-    /// What else is counted.
+    /// What is counted besides means and quantiles.
     #[serde(default, skip_serializing_if = "StatisticsConfig::is_plain")]
     pub statistics: StatisticsConfig,
-    /// Where the tables of service and power are from; not read by the simulation.
+    /// The measurements behind the tables of service and power; the simulation ignores them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
 }
 
-/// How requests wait for a server.
+/// The limit and the priority of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct QueueConfig {
-    /// Requests that may wait, those in service not counted; more are rejected. With 0 a request
-    /// is rejected unless a server is free.
+    /// The most requests that may wait, those in service not counted; further ones are rejected.
+    /// With 0, a request is rejected unless a server is free. `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// A free server takes from the queue with the greatest first; a batch that has begun is
-    /// finished.
+    /// A free server takes from the queue with the highest priority first. A batch that has begun
+    /// is finished.
     #[serde(default)]
     pub priority: i32,
 }
 
-/// A model besides the one that the file describes first.
+/// Another model before the same servers, with a queue of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ModelConfig {
     /// When its requests come.
     pub arrivals: ArrivalConfig,
@@ -84,7 +105,7 @@ pub struct ModelConfig {
     pub service: ServiceConfig,
     /// When they are served.
     pub batching: BatchingConfig,
-    /// How its requests wait.
+    /// The limit and the priority of its queue.
     #[serde(default, skip_serializing_if = "QueueConfig::is_plain")]
     pub queue: QueueConfig,
 }
@@ -92,77 +113,148 @@ pub struct ModelConfig {
 /// What is counted besides means and quantiles.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StatisticsConfig {
-    /// Seconds; the shares of requests that wait longer are reported.
+    /// Thresholds in seconds: for each, the share of requests that wait longer is reported.
     #[serde(default)]
     pub wait_over_s: Vec<f64>,
-    /// Seconds; the shares of requests whose responses take longer are reported.
+    /// Thresholds in seconds: for each, the share of requests with a longer response is reported.
     #[serde(default)]
     pub response_over_s: Vec<f64>,
 }
 
 impl QueueConfig {
+    /// At most `limit` requests wait; further ones are rejected.
+    #[must_use]
+    pub fn limited(limit: usize) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
+
+    /// The same with a priority; 0 is the default.
+    #[must_use]
+    pub fn with_priority(self, priority: i32) -> Self {
+        Self { priority, ..self }
+    }
+
     fn is_plain(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl ModelConfig {
+    /// A model whose queue has no limit.
+    #[must_use]
+    pub fn new(arrivals: ArrivalConfig, service: ServiceConfig, batching: BatchingConfig) -> Self {
+        Self { arrivals, service, batching, queue: QueueConfig::default() }
+    }
+
+    /// The same with another queue.
+    #[must_use]
+    pub fn with_queue(self, queue: QueueConfig) -> Self {
+        Self { queue, ..self }
     }
 }
 
 impl StatisticsConfig {
+    /// Thresholds in seconds for waits and for responses.
+    #[must_use]
+    pub fn thresholds(wait_over_s: Vec<f64>, response_over_s: Vec<f64>) -> Self {
+        Self { wait_over_s, response_over_s }
+    }
+
     fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What serves.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServersConfig {
-    /// Servers in front of the queues, all alike; 1 to 1,000,000.
-    #[serde(default = "one")]
-    pub count: usize,
-    /// A server that was idle for so many seconds falls asleep; never if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sleep_after_s: Option<f64>,
-    /// Seconds a server takes to wake up, which it does when a batch is to be served and no
-    /// server is awake for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wakeup_s: Option<f64>,
-}
-
-fn one() -> usize {
-    1
-}
-
-impl Default for ServersConfig {
-    fn default() -> Self {
-        Self { count: one(), sleep_after_s: None, wakeup_s: None }
-    }
-}
-
 impl SimulationConfig {
+    /// A queue before one server: 100,000 requests, of which the first 5,000 are left out of the
+    /// statistics, with seed 1 and without powers.
+    #[must_use]
+    pub fn new(arrivals: ArrivalConfig, service: ServiceConfig, batching: BatchingConfig) -> Self {
+        Self {
+            seed: 1,
+            requests: 100_000,
+            warmup: 5_000,
+            arrivals,
+            service,
+            batching,
+            servers: ServersConfig::default(),
+            power: None,
+            queue: QueueConfig::default(),
+            models: Vec::new(),
+            statistics: StatisticsConfig::default(),
+            calibration: None,
+        }
+    }
+
+    /// The same with another seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with `requests` requests, of which the first `warmup` are left out of the
+    /// statistics.
+    #[must_use]
+    pub fn with_requests(self, requests: usize, warmup: usize) -> Self {
+        Self { requests, warmup, ..self }
+    }
+
+    /// The same with other servers.
+    #[must_use]
+    pub fn with_servers(self, servers: ServersConfig) -> Self {
+        Self { servers, ..self }
+    }
+
+    /// The same with powers, so that the report has energies.
+    #[must_use]
+    pub fn with_power(self, power: PowerConfig) -> Self {
+        Self { power: Some(power), ..self }
+    }
+
+    /// The same with another limit or priority of the queue.
+    #[must_use]
+    pub fn with_queue(self, queue: QueueConfig) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// The same with another model before the same servers.
+    #[must_use]
+    pub fn with_model(mut self, model: ModelConfig) -> Self {
+        self.models.push(model);
+        self
+    }
+
+    /// The same with another policy.
+    #[must_use]
+    pub fn with_batching(self, batching: BatchingConfig) -> Self {
+        Self { batching, ..self }
+    }
+
+    /// The same with further statistics.
+    #[must_use]
+    pub fn with_statistics(self, statistics: StatisticsConfig) -> Self {
+        Self { statistics, ..self }
+    }
+
     /// Checks what no part can check alone.
     pub(crate) fn check(&self, process: &ArrivalProcess) -> Result<(), ConfigError> {
-        within("requests", self.requests, self.requests > 0, "at least 1")?;
+        limited_count("requests", self.requests, limits::REQUESTS)?;
         within("warmup", self.warmup, self.warmup < self.requests, "less than `requests`")?;
-        let servers = 1..=MAX_SERVERS;
-        let count = self.servers.count;
-        within("servers.count", count, servers.contains(&count), "1 to 1000000")?;
-        const SECONDS: &str = "a finite number, at least 0, in seconds";
-        let sleeps = self.servers.sleep_after_s;
-        let wakeup = self.servers.wakeup_s;
-        keys::unused(
-            "servers.wakeup_s",
-            sleeps.is_some(),
-            wakeup.is_some(),
-            "servers without `sleep_after_s`",
-        )?;
-        non_negative("servers.sleep_after_s", sleeps.unwrap_or(0.0), SECONDS)?;
-        non_negative("servers.wakeup_s", wakeup.unwrap_or(0.0), SECONDS)?;
-        for &limit in &self.statistics.wait_over_s {
-            non_negative("statistics.wait_over_s", limit, SECONDS)?;
+        self.servers.check()?;
+        limited_count("models", self.models.len(), MODELS)?;
+        for queue in self.models.iter().map(|model| model.queue).chain([self.queue]) {
+            limited_count("queue.limit", queue.limit.unwrap_or_default(), limits::QUEUE_LENGTH)?;
         }
-        for &limit in &self.statistics.response_over_s {
-            non_negative("statistics.response_over_s", limit, SECONDS)?;
+        for (key, thresholds) in [
+            ("statistics.wait_over_s", &self.statistics.wait_over_s),
+            ("statistics.response_over_s", &self.statistics.response_over_s),
+        ] {
+            limited_count(key, thresholds.len(), THRESHOLDS)?;
+            for &threshold in thresholds {
+                limited(key, threshold, limits::DURATION_S)?;
+            }
         }
         match process.limit() {
             Some(found) if found < self.requests => {

@@ -1,26 +1,27 @@
-//! What servers draw.
+//! The power of servers.
 
-use record::Watts;
 use serde::{Deserialize, Serialize};
+use units::{Watts, limits};
 
 use super::keys::{needed, unused};
 use crate::{
-    error::{ConfigError, non_negative},
+    error::{ConfigError, limited},
     pause::AfterPause,
-    power::{BatchEnergy, Power},
+    power::{BatchEnergy, ServerPower},
 };
 
-const POWER: &str = "a finite number, at least 0, in watts";
+const POWER: &str = "a number of watts, at least 0";
 
-/// What each server draws in each of its states. A batch draws a power, or an energy that
-/// depends on its size.
+/// The power of each server in each of its states. A batch takes a constant power, or an energy
+/// that depends on its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PowerConfig {
     /// While it serves nothing.
     #[serde(rename = "idle_w")]
     pub idle: Watts,
-    /// While it serves a batch, whatever its size.
+    /// While it serves a batch of any size.
     #[serde(rename = "busy_w", default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Watts>,
     /// In place of `busy_w`: a batch of n takes `batch_base_j + n · batch_per_item_j` joules.
@@ -32,8 +33,8 @@ pub struct PowerConfig {
     /// In place of `busy_w`: rows `[n, joules]`, linear between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_table_j: Option<Vec<(usize, f64)>>,
-    /// With `batch_table_j`, which is then of batches that follow another: joules after pauses,
-    /// rising.
+    /// With `batch_table_j`, whose rows are then those of batches that follow another at once:
+    /// joules after pauses, rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_pause: Vec<AfterPause>,
     /// While it sleeps; 0 if left out.
@@ -45,27 +46,55 @@ pub struct PowerConfig {
 }
 
 impl PowerConfig {
-    /// Idle power and rows of (requests, joules).
-    #[must_use]
-    pub fn table(idle: Watts, rows: Vec<(usize, f64)>) -> Self {
+    fn idle(idle_w: f64) -> Self {
         Self {
-            idle,
+            idle: Watts(idle_w),
             busy: None,
             batch_base_j: None,
             batch_per_item_j: None,
-            batch_table_j: Some(rows),
+            batch_table_j: None,
             after_pause: Vec::new(),
             sleep: None,
             wakeup: None,
         }
     }
 
+    /// `idle_w` watts while a server serves nothing and `busy_w` watts while it serves a batch.
+    #[must_use]
+    pub fn constant(idle_w: f64, busy_w: f64) -> Self {
+        Self { busy: Some(Watts(busy_w)), ..Self::idle(idle_w) }
+    }
+
+    /// `idle_w` watts while a server serves nothing, and `base_j + n · per_item_j` joules for a
+    /// batch of n.
+    #[must_use]
+    pub fn affine(idle_w: f64, base_j: f64, per_item_j: f64) -> Self {
+        Self {
+            batch_base_j: Some(base_j),
+            batch_per_item_j: Some(per_item_j),
+            ..Self::idle(idle_w)
+        }
+    }
+
+    /// `idle_w` watts while a server serves nothing, and measured joules of batches: rows of
+    /// (requests, joules), linear between them.
+    #[must_use]
+    pub fn table(idle_w: f64, rows: Vec<(usize, f64)>) -> Self {
+        Self { batch_table_j: Some(rows), ..Self::idle(idle_w) }
+    }
+
+    /// The same with the powers of a server that sleeps and of one that wakes up, in watts.
+    #[must_use]
+    pub fn with_sleep(self, sleep_w: f64, wakeup_w: f64) -> Self {
+        Self { sleep: Some(Watts(sleep_w)), wakeup: Some(Watts(wakeup_w)), ..self }
+    }
+
     /// The powers.
     ///
     /// # Errors
-    /// [`ConfigError`] for values out of range and keys too many or too few.
-    pub fn power(&self) -> Result<Power, ConfigError> {
-        let watts = |key, value: Watts| non_negative(key, value.0, POWER);
+    /// [`ConfigError`] for values out of range, missing keys, and keys that exclude each other.
+    pub fn power(&self) -> Result<ServerPower, ConfigError> {
+        let watts = |key, value: Watts| limited(key, value.0, limits::POWER_W);
         let affine = self.batch_base_j.is_some() || self.batch_per_item_j.is_some();
         let table = self.batch_table_j.is_some();
         unused("power.busy_w", !affine && !table, self.busy.is_some(), "batches with joules")?;
@@ -92,7 +121,7 @@ impl PowerConfig {
             BatchEnergy::power(watts("power.busy_w", busy)?)
         };
         let idle_w = watts("power.idle_w", self.idle)?;
-        Ok(Power {
+        Ok(ServerPower {
             idle_w,
             batch,
             sleep_w: watts("power.sleep_w", self.sleep.unwrap_or(Watts(0.0)))?,

@@ -9,33 +9,37 @@ use crate::{
     service::{self, ServiceLaw},
 };
 
-/// How long a batch takes.
+/// How long a batch takes. Each law has its own keys; any other is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ServiceConfig {
     /// The kind of distribution.
     pub law: LawKind,
-    /// Mean time of a batch of n requests is `base_s + n · per_item_s`; of all laws but `table`,
-    /// 0 if left out.
+    /// For all laws but `table`: the mean time of a batch of n requests is
+    /// `base_s + n · per_item_s` seconds; 0 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_s: Option<f64>,
     /// See `base_s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_item_s: Option<f64>,
-    /// Coefficient of variation of `gamma` and `lognormal`, 1 if left out; the other laws ignore it.
+    /// For `gamma` and `lognormal`: coefficient of variation, 1 if left out; the other laws ignore
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cv: Option<f64>,
-    /// Rows `[n, seconds]` of `table`.
+    /// For `table`: rows `[n, seconds]`, linear between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Vec<(usize, f64)>>,
-    /// Coefficient of variation of the times around the rows of `table`, log-normal; 0 if left out.
+    /// For `table`: coefficient of variation of the times around the rows, log-normal; 0 if left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_cv: Option<f64>,
-    /// With `table`, which is then of batches that follow another: times after pauses, rising.
+    /// For `table`, whose rows are then those of batches that follow another at once: times after
+    /// pauses, rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_pause: Vec<AfterPause>,
-    /// With `after_pause`: seconds of service within which what a pause did fades by a factor of e;
-    /// over after one batch if left out. See [`ServiceLaw::recovering`].
+    /// With `after_pause`: seconds of service in which the effect of a pause fades by a factor of
+    /// e; it ends with the first batch if left out. See [`ServiceLaw::recovering`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_s: Option<f64>,
 }
@@ -43,6 +47,7 @@ pub struct ServiceConfig {
 /// Kinds of service laws; see [`ServiceLaw`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum LawKind {
     /// [`ServiceLaw::exponential`]
     Exponential,
@@ -57,25 +62,58 @@ pub enum LawKind {
 }
 
 impl ServiceConfig {
-    /// Rows of (requests, seconds).
-    #[must_use]
-    pub fn table(rows: Vec<(usize, f64)>) -> Self {
+    fn new(law: LawKind) -> Self {
         Self {
-            law: LawKind::Table,
+            law,
             base_s: None,
             per_item_s: None,
             cv: None,
-            table: Some(rows),
+            table: None,
             table_cv: None,
             after_pause: Vec::new(),
             recovery_s: None,
         }
     }
 
+    fn affine(law: LawKind, base_s: f64, per_item_s: f64) -> Self {
+        Self { base_s: Some(base_s), per_item_s: Some(per_item_s), ..Self::new(law) }
+    }
+
+    /// Always `base_s + n · per_item_s` seconds for a batch of n.
+    #[must_use]
+    pub fn deterministic(base_s: f64, per_item_s: f64) -> Self {
+        Self::affine(LawKind::Deterministic, base_s, per_item_s)
+    }
+
+    /// Exponential with a mean of `base_s + n · per_item_s` seconds for a batch of n.
+    #[must_use]
+    pub fn exponential(base_s: f64, per_item_s: f64) -> Self {
+        Self::affine(LawKind::Exponential, base_s, per_item_s)
+    }
+
+    /// Gamma with a mean of `base_s + n · per_item_s` seconds and coefficient of variation `cv`.
+    #[must_use]
+    pub fn gamma(base_s: f64, per_item_s: f64, cv: f64) -> Self {
+        Self { cv: Some(cv), ..Self::affine(LawKind::Gamma, base_s, per_item_s) }
+    }
+
+    /// Log-normal with a mean of `base_s + n · per_item_s` seconds and coefficient of variation
+    /// `cv`.
+    #[must_use]
+    pub fn lognormal(base_s: f64, per_item_s: f64, cv: f64) -> Self {
+        Self { cv: Some(cv), ..Self::affine(LawKind::Lognormal, base_s, per_item_s) }
+    }
+
+    /// Measured times: rows of (requests, seconds), linear between them.
+    #[must_use]
+    pub fn table(rows: Vec<(usize, f64)>) -> Self {
+        Self { table: Some(rows), ..Self::new(LawKind::Table) }
+    }
+
     /// The law.
     ///
     /// # Errors
-    /// [`ConfigError`] for values out of range and keys too many or too few.
+    /// [`ConfigError`] for values out of range, missing keys, and keys that the law does not use.
     pub fn law(&self) -> Result<ServiceLaw, ConfigError> {
         use LawKind as Kind;
         let kind = match self.law {

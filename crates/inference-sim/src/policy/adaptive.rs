@@ -1,9 +1,36 @@
-//! A cap that learns.
+//! A cap that adapts to a target service time.
 
-use super::{Decision, Policy, Queue, at_least_one};
-use crate::error::{ConfigError, positive};
+use units::limits;
 
-const TARGET: &str = "a finite number above 0, in seconds";
+use super::{
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, Queue},
+    key::{PolicyKey, SIZE, Value, checked_size},
+    kind::PolicyKind,
+};
+use crate::error::{ConfigError, limited};
+
+const TARGET: PolicyKey =
+    PolicyKey::number("batching.target_s", "a number of seconds above 0").optional();
+
+pub(super) const KIND: PolicyKind = PolicyKind::new(
+    "adaptive",
+    "whatever waits up to a cap that adapts to batches of `target_s` seconds (by default \
+              the mean time of a batch of `size`)",
+    &[SIZE, TARGET],
+);
+
+pub(super) fn build(
+    config: &BatchingConfig,
+    context: &PolicyContext<'_>,
+) -> Result<Adaptive, ConfigError> {
+    let size = config.count(SIZE)?;
+    let target_s = config.optional_number(TARGET);
+    // Times on the clock are rounded: exactly the mean would be too long half the time.
+    let target_s = target_s.unwrap_or_else(|| 1.000_001 * context.law.mean_s(size));
+    Adaptive::new(size, target_s)
+}
 
 /// Greedy, with a cap that grows by one after each full batch served within a target and shrinks
 /// by a tenth after each that took longer.
@@ -21,20 +48,26 @@ impl Adaptive {
     /// A cap of at most `size` requests, adapted to a service time of `target_s` seconds.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0 or a target that is not a finite number above 0.
+    /// [`ConfigError::OutOfRange`] for a size outside [`crate::limits::BATCH`] or a target outside
+    /// [`crate::limits::POSITIVE_DURATION_S`].
     pub fn new(size: usize, target_s: f64) -> Result<Self, ConfigError> {
-        let target_s = positive("batching.target_s", target_s, TARGET)?;
-        Ok(Self { size: at_least_one(size)?, target_s, cap: 1 })
+        let target_s = limited(TARGET.path, target_s, limits::POSITIVE_DURATION_S)?;
+        Ok(Self { size: checked_size(size)?, target_s, cap: 1 })
     }
 
-    /// The cap now.
+    /// The current cap.
     #[must_use]
     pub fn cap(&self) -> usize {
         self.cap
     }
+}
 
-    pub(super) fn max_size(&self) -> usize {
-        self.size
+impl BatchingConfig {
+    /// [`Adaptive`]: a cap of at most `size` requests, adapted to a service time of `target_s`
+    /// seconds.
+    #[must_use]
+    pub fn adaptive(size: usize, target_s: f64) -> Self {
+        Self::of(KIND).with(SIZE, Value::Count(size)).with(TARGET, Value::Number(target_s))
     }
 }
 
@@ -42,6 +75,10 @@ impl Policy for Adaptive {
     #[inline]
     fn decide(&self, queue: &Queue) -> Decision {
         Decision::Serve(queue.waiting.min(self.cap))
+    }
+
+    fn max_size(&self) -> usize {
+        self.size
     }
 
     fn served(&mut self, size: usize, service_s: f64) {

@@ -1,35 +1,130 @@
 //! The best number of requests to wait for, by dynamic programming.
 
-use crate::{power::BatchEnergy, service::ServiceLaw};
+use units::limits::{self, Limit};
 
-/// The answer of [`control_limit`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ControlLimit {
-    /// Serve as soon as so many wait.
-    pub least: usize,
-    /// The long-run cost, in joules (and joule-equivalents of waiting) per second.
-    pub cost_w: f64,
+use super::{
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, Queue},
+    key::{PolicyKey, SIZE, Value, checked_size},
+    kind::PolicyKind,
+    min_max::MinMax,
+};
+use crate::{
+    error::{ConfigError, limited, within},
+    power::BatchEnergy,
+    service::ServiceLaw,
+};
+
+const WAITING: PolicyKey =
+    PolicyKey::number("batching.waiting_w", "a number of watts per request, at least 0");
+
+/// Larger decision problems would take minutes.
+const TRANSITIONS: Limit<f64> = Limit::real("transitions", "", 0.0, 1e6);
+const SMALLER: &str = "a smaller decision problem: lower `batching.size` or `arrivals.rate`";
+
+pub(super) const KIND: PolicyKind = PolicyKind::new(
+    "control_limit",
+    "up to `size` requests once enough wait; the minimum is the one with the least energy \
+              in the long run, counting `waiting_w` watts for each request in the system",
+    &[SIZE, WAITING],
+);
+
+pub(super) fn build(
+    config: &BatchingConfig,
+    context: &PolicyContext<'_>,
+) -> Result<ControlLimit, ConfigError> {
+    let (waiting_w, size) = (config.number(WAITING)?, config.count(SIZE)?);
+    ControlLimit::new(size, waiting_w, context)
 }
 
-/// The control limit that minimizes energy and waiting in the long run: serve min(waiting, `cap`)
-/// requests as soon as at least so many wait.
+/// Waits for the number of requests that makes energy and waiting cheapest in the long run, then
+/// serves what waits up to a cap.
 ///
-/// One server, Poisson arrivals of `rate` per second, batches of the mean time of the law (as if
-/// each followed another), drawing
-/// `idle_w` between them; a waiting or served request costs `waiting_w` joules per second. The
-/// semi-Markov decision problem of Xu et al. 2023 (SMDP-based dynamic batching for efficient
-/// inference on GPU-based platforms), by relative value iteration after Schweitzer's
-/// transformation (Puterman 1994, section 11.4), on queues of at most 4 `cap` + 8 requests more
-/// than arrive during the longest batch. For the policy see [`super::MinMax`].
-#[must_use]
-pub fn control_limit(
+/// The optimum holds for one server, Poisson arrivals and batches of the mean time of the law, as if
+/// each followed another at once. It is the solution of the semi-Markov decision problem of Xu et al.
+/// 2023 (SMDP-based dynamic batching for efficient inference on GPU-based platforms).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ControlLimit {
+    policy: MinMax,
+    cost_w: f64,
+}
+
+impl ControlLimit {
+    /// The optimum for batches of at most `cap` requests, where a waiting or served request costs
+    /// `waiting_w` joules per second.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a cap outside [`crate::limits::BATCH`], a cost outside
+    /// [`crate::limits::POWER_W`], and a decision problem that is too large: about a million
+    /// transitions, such as a cap of 500 with 400 arrivals during the longest batch.
+    pub fn new(
+        cap: usize,
+        waiting_w: f64,
+        context: &PolicyContext<'_>,
+    ) -> Result<Self, ConfigError> {
+        let cap = checked_size(cap)?;
+        let waiting_w = limited(WAITING.path, waiting_w, limits::POWER_W)?;
+        let &PolicyContext { rate, law, energy, idle_w, .. } = context;
+        let longest = (1..=cap).map(|size| law.mean_s(size)).fold(0.0, f64::max);
+        let arrived = rate * longest;
+        let transitions = (4.0 * cap as f64 + 2.0 * arrived) * (arrived + 1.0);
+        within(SIZE.path, cap, TRANSITIONS.check(transitions).is_ok(), SMALLER)?;
+        let (least, cost_w) = control_limit(rate, law, energy, idle_w, waiting_w, cap);
+        Ok(Self { policy: MinMax::new(least, cap)?, cost_w })
+    }
+
+    /// It serves as soon as this many requests wait.
+    #[must_use]
+    pub fn least(&self) -> usize {
+        self.policy.min_size()
+    }
+
+    /// The long-run cost, in joules (of energy and of waiting) per second.
+    #[must_use]
+    pub fn cost_w(&self) -> f64 {
+        self.cost_w
+    }
+}
+
+impl BatchingConfig {
+    /// [`ControlLimit`]: at most `size` requests, where a waiting or served request costs
+    /// `waiting_w` joules per second.
+    #[must_use]
+    pub fn control_limit(size: usize, waiting_w: f64) -> Self {
+        Self::of(KIND).with(SIZE, Value::Count(size)).with(WAITING, Value::Number(waiting_w))
+    }
+}
+
+impl Policy for ControlLimit {
+    #[inline]
+    fn decide(&self, queue: &Queue) -> Decision {
+        self.policy.decide(queue)
+    }
+
+    fn max_size(&self) -> usize {
+        self.policy.max_size()
+    }
+
+    fn min_size(&self) -> usize {
+        self.policy.min_size()
+    }
+}
+
+/// The number of requests to wait for, and the long-run cost in watts.
+///
+/// `rate` requests arrive per second; an idle server draws `idle_w` watts; a waiting or served
+/// request costs `waiting_w` joules per second. Solved by relative value iteration after
+/// Schweitzer's transformation (Puterman 1994, section 11.4), on queues of at most 4 `cap` + 8
+/// requests more than arrive during the longest batch.
+fn control_limit(
     rate: f64,
     law: &ServiceLaw,
     energy: &BatchEnergy,
     idle_w: f64,
     waiting_w: f64,
     cap: usize,
-) -> ControlLimit {
+) -> (usize, f64) {
     let longest = (1..=cap).map(|size| law.mean_s(size)).fold(0.0, f64::max);
     let states = 4 * cap + 8 + (2.0 * rate * longest).ceil() as usize;
     let batches: Vec<Batch> = (1..=cap).map(|size| Batch::new(size, rate, law, energy)).collect();
@@ -58,9 +153,10 @@ pub fn control_limit(
             })
             .collect();
         let changes = new.iter().zip(&values).map(|(new, old)| new - old);
-        let (low, high) = changes.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
-            (low.min(it), high.max(it))
-        });
+        let (low, high) = changes
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), change| {
+                (low.min(change), high.max(change))
+            });
         cost_w = f64::midpoint(low, high) / step;
         let base = new[0];
         values = new.into_iter().map(|value| value - base).collect();
@@ -70,7 +166,7 @@ pub fn control_limit(
     }
     let least =
         (1..=cap).find(|&waiting| serve(waiting, &values) <= wait(waiting, &values)).unwrap_or(cap);
-    ControlLimit { least, cost_w }
+    (least, cost_w)
 }
 
 struct Batch {

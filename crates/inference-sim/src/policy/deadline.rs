@@ -1,21 +1,47 @@
-//! Requests that are worth nothing when late.
+//! Requests that are worth nothing when they are answered late.
 
-use super::{Decision, Policy, Queue, at_least_one};
+use units::limits;
+
+use super::{
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, Queue},
+    key::{PolicyKey, SIZE, Value, checked_size},
+    kind::PolicyKind,
+};
 use crate::{
-    error::{ConfigError, positive},
+    error::{ConfigError, limited},
     service::ServiceLaw,
 };
 
-pub(crate) const DEADLINE: &str = "a finite number above 0, in seconds from arrival to answer";
+const DEADLINE: PolicyKey =
+    PolicyKey::number("batching.deadline_s", "a number of seconds above 0, from arrival to answer");
 
-/// Serves the largest batch that still answers its first request in time. Drops requests that
-/// could not be answered in time even alone and, while more than a full batch waits, those that
-/// would make it smaller (early drop: Shen et al. 2019, Nexus, SOSP, section 6.3); else an
-/// overloaded server would only serve small batches of old requests.
+pub(super) const KIND: PolicyKind = PolicyKind::new(
+    "deadline",
+    "the largest batch, up to `size`, that answers its first request within `deadline_s` \
+              seconds; drops requests that would be late",
+    &[SIZE, DEADLINE],
+);
+
+pub(super) fn build(
+    config: &BatchingConfig,
+    context: &PolicyContext<'_>,
+) -> Result<Deadline, ConfigError> {
+    let (size, deadline_s) = (config.count(SIZE)?, config.number(DEADLINE)?);
+    Deadline::new(size, deadline_s, context.law)
+}
+
+/// Serves the largest batch that still answers its first request in time.
 ///
-/// The mean times of the batches are known beforehand. The requests of one queue have equal
-/// deadlines, so that the first is the earliest; between queues a server takes the earliest
-/// deadline first (Liu and Layland 1973, JACM 20(1)).
+/// It drops requests that could not be answered in time even alone. While more than a full batch
+/// waits, it also drops requests that would make the batch smaller (early drop: Shen et al. 2019,
+/// Nexus, SOSP, section 6.3). Otherwise an overloaded server would only serve small batches of old
+/// requests.
+///
+/// It plans with the mean times of batches. All requests of a queue have the same deadline, so the
+/// first one's comes first; between queues, a server takes the earliest deadline first (Liu and
+/// Layland 1973, JACM 20(1)).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deadline {
     deadline_s: f64,
@@ -27,19 +53,20 @@ impl Deadline {
     /// Batches of at most `size` requests, answered within `deadline_s` seconds of arrival.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0 or a deadline that is not a finite number above 0.
+    /// [`ConfigError::OutOfRange`] for a size outside [`crate::limits::BATCH`] or a deadline outside
+    /// [`crate::limits::POSITIVE_DURATION_S`].
     pub fn new(size: usize, deadline_s: f64, law: &ServiceLaw) -> Result<Self, ConfigError> {
-        let deadline_s = positive("batching.deadline_s", deadline_s, DEADLINE)?;
-        let times_s = (1..=at_least_one(size)?).map(|size| law.mean_s(size)).collect();
+        let deadline_s = limited(DEADLINE.path, deadline_s, limits::POSITIVE_DURATION_S)?;
+        let times_s = (1..=checked_size(size)?).map(|size| law.mean_s(size)).collect();
         Ok(Self { deadline_s, times_s })
     }
+}
 
-    pub(super) fn max_size(&self) -> usize {
-        self.times_s.len()
-    }
-
-    pub(crate) fn deadline_s(&self) -> f64 {
-        self.deadline_s
+impl BatchingConfig {
+    /// [`Deadline`]: at most `size` requests, answered within `deadline_s` seconds of arrival.
+    #[must_use]
+    pub fn deadline(size: usize, deadline_s: f64) -> Self {
+        Self::of(KIND).with(SIZE, Value::Count(size)).with(DEADLINE, Value::Number(deadline_s))
     }
 }
 
@@ -53,5 +80,13 @@ impl Policy for Deadline {
             Some(last) => Decision::Serve(last + 1),
             None => Decision::Drop(1),
         }
+    }
+
+    fn max_size(&self) -> usize {
+        self.times_s.len()
+    }
+
+    fn deadline_s(&self) -> Option<f64> {
+        Some(self.deadline_s)
     }
 }

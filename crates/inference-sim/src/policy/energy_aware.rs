@@ -1,24 +1,51 @@
-//! As few joules per request as an objective allows.
+//! As few joules per request as a response time objective allows.
 
-use super::{Decision, Policy, Queue, at_least_one};
+use units::limits;
+
+use super::{
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, Queue},
+    key::{PolicyKey, SIZE, Value, checked_size},
+    kind::PolicyKind,
+};
 use crate::{
-    error::{ConfigError, positive},
+    error::{ConfigError, limited},
     power::BatchEnergy,
     service::ServiceLaw,
 };
 
-pub(crate) const OBJECTIVE: &str = "a finite number above 0, in seconds from arrival to answer";
+const OBJECTIVE: PolicyKey = PolicyKey::number(
+    "batching.objective_s",
+    "a number of seconds above 0, from arrival to answer",
+);
 
-/// Waits for the batch with the least expected joules per request, but serves what there is as
-/// late as the first request can still be answered within the objective.
+pub(super) const KIND: PolicyKind = PolicyKind::new(
+    "energy_aware",
+    "the batch with the fewest joules per request, up to `size`, but early enough to \
+              answer its first request within `objective_s` seconds",
+    &[SIZE, OBJECTIVE],
+);
+
+pub(super) fn build(
+    config: &BatchingConfig,
+    context: &PolicyContext<'_>,
+) -> Result<EnergyAware, ConfigError> {
+    let (size, objective_s) = (config.count(SIZE)?, config.number(OBJECTIVE)?);
+    EnergyAware::new(size, objective_s, context.rate, context.law, context.energy)
+}
+
+/// Waits for the batch size with the fewest expected joules per request, but serves a smaller batch
+/// at the last moment at which its first request can still be answered within the objective.
 ///
-/// That batch is the cheapest per request among those that, served back to back, keep up with the
-/// rate and take no longer than the objective; if none does, the fastest per request.
+/// That size is the cheapest per request among those that, served back to back, keep up with the
+/// arrival rate and take no longer than the objective. If no size does, it is the fastest per
+/// request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnergyAware {
     objective_s: f64,
-    /// Mean seconds of a batch of 1, 2, ... up to the cheapest, after a pause: whoever waits to the
-    /// last moment has one.
+    /// Mean seconds of a batch of 1, 2, ... up to the cheapest size, after a pause: a server that
+    /// waits for the last moment has paused.
     times_s: Box<[f64]>,
 }
 
@@ -26,7 +53,8 @@ impl EnergyAware {
     /// Batches of at most `size` requests for a load of `rate` requests per second and server.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0 or an objective that is not above 0.
+    /// [`ConfigError::OutOfRange`] for a size outside [`crate::limits::BATCH`] or an objective
+    /// outside [`crate::limits::POSITIVE_DURATION_S`].
     pub fn new(
         size: usize,
         objective_s: f64,
@@ -34,8 +62,8 @@ impl EnergyAware {
         law: &ServiceLaw,
         energy: &BatchEnergy,
     ) -> Result<Self, ConfigError> {
-        let objective_s = positive("batching.objective_s", objective_s, OBJECTIVE)?;
-        let sizes = 1..=at_least_one(size)?;
+        let objective_s = limited(OBJECTIVE.path, objective_s, limits::POSITIVE_DURATION_S)?;
+        let sizes = 1..=checked_size(size)?;
         let time = |size: &usize| law.mean_s(*size) / *size as f64;
         let joules = |size: &usize| energy.joules(*size, law.mean_s(*size), 0.0) / *size as f64;
         let feasible = |size: &usize| law.mean_s(*size) <= objective_s && time(size) * rate < 1.0;
@@ -47,11 +75,13 @@ impl EnergyAware {
             .unwrap_or(1);
         Ok(Self { objective_s, times_s: (1..=best).map(|size| law.mean_rested_s(size)).collect() })
     }
+}
 
-    /// The batch it waits for.
+impl BatchingConfig {
+    /// [`EnergyAware`]: at most `size` requests, answered within `objective_s` seconds of arrival.
     #[must_use]
-    pub fn max_size(&self) -> usize {
-        self.times_s.len()
+    pub fn energy_aware(size: usize, objective_s: f64) -> Self {
+        Self::of(KIND).with(SIZE, Value::Count(size)).with(OBJECTIVE, Value::Number(objective_s))
     }
 }
 
@@ -68,5 +98,10 @@ impl Policy for EnergyAware {
         } else {
             Decision::WaitUntil(latest)
         }
+    }
+
+    /// The size it waits for.
+    fn max_size(&self) -> usize {
+        self.times_s.len()
     }
 }

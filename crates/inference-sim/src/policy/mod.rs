@@ -1,142 +1,143 @@
 //! When waiting requests are served, and how many together.
+//!
+//! To add a policy, write a file with the policy's type, its `KIND` and its `build`, and add the file
+//! to the list at the end of this module. The enum of all policies, the keys of a description, its
+//! messages and the command's help follow from that.
 
 mod adaptive;
-mod batches;
+mod config;
+mod context;
 mod control_limit;
 mod deadline;
+mod decision;
 mod energy_aware;
+mod fixed;
+mod greedy;
+mod key;
+mod kind;
+mod min_max;
+mod read;
+mod triton;
 mod window;
 
 pub use self::{
-    adaptive::Adaptive,
-    batches::{Fixed, Greedy, MinMax},
-    control_limit::{ControlLimit, control_limit},
-    deadline::Deadline,
-    energy_aware::EnergyAware,
-    window::Window,
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, PolicyError, Queue},
+    key::PolicyKey,
+    kind::PolicyKind,
 };
-pub(crate) use self::{
-    batches::MIN_SIZE, deadline::DEADLINE, energy_aware::OBJECTIVE, window::DELAY,
-};
-use crate::error::{ConfigError, within};
+use crate::error::ConfigError;
 
-pub(crate) const SIZE: &str = "a number of requests, at least 1";
-/// What a policy knows when a server is free and at least one request waits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Queue {
-    /// Requests waiting, at least 1.
-    pub waiting: usize,
-    /// When the first of them arrived, in seconds on the clock.
-    pub oldest_s: f64,
-    /// The time on the clock, in seconds.
-    pub now_s: f64,
-    /// Whether more requests will come.
-    pub more_to_come: bool,
-}
+macro_rules! policies {
+    ($($file:ident::$policy:ident),* $(,)?) => {
+        $(pub use self::$file::$policy;)*
 
-/// What a policy answers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Decision {
-    /// Serve the so many that arrived first, at least 1 and at most those waiting.
-    Serve(usize),
-    /// Ask again at this time, in seconds on the clock and later than now, or when a request
-    /// arrives before that.
-    WaitUntil(f64),
-    /// Ask again when a request arrives; not an answer if none will.
-    WaitForArrival,
-    /// Drop the so many that arrived first, at least 1 and at most those waiting, and ask again
-    /// if any are left.
-    Drop(usize),
-}
+        /// Any of the policies of this crate, chosen at run time.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum BuiltInPolicy {
+            $(
+                #[doc = concat!("See [`", stringify!($policy), "`].")]
+                $policy($policy),
+            )*
+        }
 
-/// Decides when waiting requests are served, and how many together.
-///
-/// A policy sees no clock and no server, so that the same one runs live and simulated.
-pub trait Policy {
-    /// What to do with the queue.
-    fn decide(&self, queue: &Queue) -> Decision;
+        $(
+            impl From<$policy> for BuiltInPolicy {
+                fn from(policy: $policy) -> Self {
+                    Self::$policy(policy)
+                }
+            }
+        )*
 
-    /// Tells that a batch was served, and in how many seconds.
-    fn served(&mut self, size: usize, service_s: f64) {
-        let _ = (size, service_s);
-    }
-}
+        impl Policy for BuiltInPolicy {
+            #[inline]
+            fn decide(&self, queue: &Queue) -> Decision {
+                match self { $(Self::$policy(policy) => policy.decide(queue),)* }
+            }
 
-pub(super) fn at_least_one(size: usize) -> Result<usize, ConfigError> {
-    within("batching.size", size, size > 0, SIZE)
-}
+            #[inline]
+            fn served(&mut self, size: usize, service_s: f64) {
+                match self { $(Self::$policy(policy) => policy.served(size, service_s),)* }
+            }
 
-/// Any of the policies here, chosen at run time.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BatchingPolicy {
-    /// See [`Fixed`].
-    Fixed(Fixed),
-    /// See [`Greedy`].
-    Greedy(Greedy),
-    /// See [`MinMax`].
-    MinMax(MinMax),
-    /// See [`Window`].
-    Window(Window),
-    /// See [`Adaptive`].
-    Adaptive(Adaptive),
-    /// See [`Deadline`].
-    Deadline(Deadline),
-    /// See [`EnergyAware`].
-    EnergyAware(EnergyAware),
-}
+            fn max_size(&self) -> usize {
+                match self { $(Self::$policy(policy) => policy.max_size(),)* }
+            }
 
-/// Does the same with whichever policy it is.
-macro_rules! each {
-    ($policies:expr, $policy:ident => $do:expr) => {
-        match $policies {
-            $crate::policy::BatchingPolicy::Fixed($policy) => $do,
-            $crate::policy::BatchingPolicy::Greedy($policy) => $do,
-            $crate::policy::BatchingPolicy::MinMax($policy) => $do,
-            $crate::policy::BatchingPolicy::Window($policy) => $do,
-            $crate::policy::BatchingPolicy::Adaptive($policy) => $do,
-            $crate::policy::BatchingPolicy::Deadline($policy) => $do,
-            $crate::policy::BatchingPolicy::EnergyAware($policy) => $do,
+            fn min_size(&self) -> usize {
+                match self { $(Self::$policy(policy) => policy.min_size(),)* }
+            }
+
+            fn deadline_s(&self) -> Option<f64> {
+                match self { $(Self::$policy(policy) => policy.deadline_s(),)* }
+            }
+
+            fn drops(&self) -> bool {
+                match self { $(Self::$policy(policy) => policy.drops(),)* }
+            }
+
+            fn queue_limit(&self) -> Option<usize> {
+                match self { $(Self::$policy(policy) => policy.queue_limit(),)* }
+            }
+        }
+
+        /// In the order of the list.
+        const KINDS: &[PolicyKind] = &[$($file::KIND),*];
+
+        /// The policy of this kind that a description describes.
+        fn build(
+            config: &BatchingConfig,
+            context: &PolicyContext<'_>,
+        ) -> Result<BuiltInPolicy, ConfigError> {
+            let name = config.kind().name();
+            $(
+                if name == $file::KIND.name() {
+                    return $file::build(config, context).map(BuiltInPolicy::$policy);
+                }
+            )*
+            // Every kind is one of the list.
+            let expected = "a policy of this crate";
+            Err(ConfigError::Invalid { key: "batching.policy", found: name.to_owned(), expected })
         }
     };
 }
-pub(crate) use each;
 
-impl BatchingPolicy {
-    /// The most requests it ever serves together.
+impl PolicyKind {
+    /// All kinds.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().copied()
+    }
+
+    /// The kind of this name; `None` if there is none.
     #[must_use]
-    pub fn max_size(&self) -> usize {
-        each!(self, policy => policy.max_size())
-    }
-
-    /// The least it serves together while more requests come.
-    pub(crate) fn min_size(&self) -> usize {
-        match self {
-            Self::Fixed(policy) => policy.max_size(),
-            Self::MinMax(policy) => policy.min_size(),
-            _ => 1,
-        }
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|kind| kind.name() == name)
     }
 }
 
-impl TryFrom<record::BatchPolicy> for BatchingPolicy {
-    type Error = ConfigError;
-
+impl BatchingConfig {
+    /// The policy.
+    ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0.
-    fn try_from(policy: record::BatchPolicy) -> Result<Self, ConfigError> {
-        Ok(match policy {
-            record::BatchPolicy::Fixed(size) => Self::Fixed(Fixed::new(size)?),
-            record::BatchPolicy::Greedy(cap) => Self::Greedy(Greedy::new(cap)?),
-        })
+    /// [`ConfigError`] for values out of range, missing keys, keys that the policy does not use,
+    /// and a Triton file that cannot be understood.
+    pub fn policy(&self, context: &PolicyContext<'_>) -> Result<BuiltInPolicy, ConfigError> {
+        self.check_keys()?;
+        build(self, context)
     }
 }
 
-impl Policy for BatchingPolicy {
-    fn decide(&self, queue: &Queue) -> Decision {
-        each!(self, policy => policy.decide(queue))
-    }
-
-    fn served(&mut self, size: usize, service_s: f64) {
-        each!(self, policy => policy.served(size, service_s));
-    }
+// The order is that of the help.
+policies! {
+    fixed::Fixed,
+    greedy::Greedy,
+    min_max::MinMax,
+    window::Window,
+    adaptive::Adaptive,
+    deadline::Deadline,
+    energy_aware::EnergyAware,
+    control_limit::ControlLimit,
+    triton::Triton,
 }

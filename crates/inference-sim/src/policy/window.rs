@@ -1,18 +1,44 @@
 //! Dynamic batching by size or delay.
 
-use super::{Decision, Policy, Queue, at_least_one};
+use units::limits;
+
+use super::{
+    config::BatchingConfig,
+    context::PolicyContext,
+    decision::{Decision, Policy, Queue},
+    key::{PolicyKey, SIZE, Value, checked_size},
+    kind::PolicyKind,
+};
 use crate::error::{ConfigError, within};
 
-pub(crate) const DELAY: &str = "a finite number of seconds, at least the clock's tick of 1e-9 (for no delay take `policy = \"greedy\"`)";
-/// What a monotonic clock tells apart, in seconds.
-const TICK_S: f64 = 1e-9;
-const PREFERRED: &str = "sizes that rise, from 1 to `batching.size`";
+const DELAY: PolicyKey = PolicyKey::number(
+    "batching.delay_s",
+    "a number of seconds from 1e-9, the clock's tick, to 1e9 (for no delay take `policy = \"greedy\"`)",
+);
+const PREFERRED: PolicyKey =
+    PolicyKey::counts("batching.preferred_sizes", "sizes that rise, from 1 to `batching.size`")
+        .optional();
 
-/// Serves a batch when it is full or its first request has waited for so long, whichever comes
-/// first, and what is left when no more requests will come.
+pub(super) const KIND: PolicyKind = PolicyKind::new(
+    "window",
+    "when `size` requests wait or the first has waited `delay_s` seconds; a batch of one \
+              of the `preferred_sizes` at once",
+    &[SIZE, DELAY, PREFERRED],
+);
+
+pub(super) fn build(
+    config: &BatchingConfig,
+    _context: &PolicyContext<'_>,
+) -> Result<Window, ConfigError> {
+    let window = Window::new(config.count(SIZE)?, config.number(DELAY)?)?;
+    window.preferring(config.counts(PREFERRED))
+}
+
+/// Serves a batch when it is full or when its first request has waited for a given delay,
+/// whichever comes first, and what is left when no more requests will arrive.
 ///
-/// With preferred sizes a batch of the largest of them that can be filled is served at once; the
-/// rest waits for the next. This is the dynamic batching of Triton (`preferred_batch_size`,
+/// With preferred sizes, a batch of the largest of them that can be filled is served at once; the
+/// rest waits for the next batch. This is the dynamic batching of Triton (`preferred_batch_size`,
 /// `max_queue_delay_microseconds`) and, without preferred sizes, of TorchServe (`batchSize`,
 /// `maxBatchDelay`).
 #[derive(Clone, Debug, PartialEq)]
@@ -28,11 +54,12 @@ impl Window {
     /// for the others.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for a size of 0 or a delay that is not a finite number from 1 ns.
+    /// [`ConfigError`] for a size outside [`crate::limits::BATCH`] or a delay outside
+    /// [`crate::limits::POSITIVE_DURATION_S`].
     pub fn new(size: usize, delay_s: f64) -> Result<Self, ConfigError> {
-        let longer = delay_s.is_finite() && delay_s >= TICK_S;
-        let delay_s = within("batching.delay_s", delay_s, longer, DELAY)?;
-        Ok(Self { size: at_least_one(size)?, delay_s, preferred: Box::default() })
+        let valid = limits::POSITIVE_DURATION_S.check(delay_s).is_ok();
+        let delay_s = within(DELAY.path, delay_s, valid, DELAY.expected())?;
+        Ok(Self { size: checked_size(size)?, delay_s, preferred: Box::default() })
     }
 
     /// The same with preferred sizes.
@@ -46,11 +73,21 @@ impl Window {
             return Ok(Self { preferred: sizes.into(), ..self });
         }
         let found = format!("{sizes:?}");
-        Err(ConfigError::Invalid { key: "batching.preferred_sizes", found, expected: PREFERRED })
+        Err(ConfigError::Invalid { key: PREFERRED.path, found, expected: PREFERRED.expected() })
+    }
+}
+
+impl BatchingConfig {
+    /// [`Window`]: at most `size` requests, the first of which waits at most `delay_s` seconds.
+    #[must_use]
+    pub fn window(size: usize, delay_s: f64) -> Self {
+        Self::of(KIND).with(SIZE, Value::Count(size)).with(DELAY, Value::Number(delay_s))
     }
 
-    pub(super) fn max_size(&self) -> usize {
-        self.size
+    /// The same window, but a batch of one of these sizes, which must rise, is served at once.
+    #[must_use]
+    pub fn with_preferred_sizes(self, sizes: &[usize]) -> Self {
+        self.with(PREFERRED, Value::Counts(sizes.to_vec()))
     }
 }
 
@@ -69,5 +106,9 @@ impl Policy for Window {
         } else {
             Decision::WaitUntil(deadline)
         }
+    }
+
+    fn max_size(&self) -> usize {
+        self.size
     }
 }

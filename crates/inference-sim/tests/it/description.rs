@@ -1,4 +1,4 @@
-//! Descriptions of queues: what is promised is read, what makes no sense is refused in words.
+//! Descriptions of queues: the documented files are read, and mistakes are named.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use wattlab_inference_sim::{
     ConfigError, SIMULATE_SCHEMA, SimulationConfig, sample_path, simulate,
 };
 
-/// The promised file, but shorter.
+/// The documented file with fewer requests.
 const FILE: &str = r#"
     seed = 1
     requests = 2_000
@@ -29,7 +29,7 @@ const FILE: &str = r#"
     busy_w = 250.0
 "#;
 
-/// The report, or the message, for the promised file with some of its text replaced.
+/// The error message for the file with some of its text replaced, or "fine".
 fn edited(changes: &[(&str, &str)]) -> String {
     let text = changes.iter().fold(FILE.to_owned(), |text, (old, new)| {
         assert!(text.contains(old), "{old}");
@@ -45,7 +45,7 @@ fn edited(changes: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_promised_fields_are_there() {
+fn the_report_has_the_documented_fields() {
     let config: SimulationConfig = toml::from_str(FILE).unwrap();
     let report = serde_json::to_value(simulate(&config).unwrap()).unwrap();
     assert_eq!(report["schema"], SIMULATE_SCHEMA);
@@ -74,7 +74,7 @@ fn the_promised_fields_are_there() {
 }
 
 #[test]
-fn a_description_survives_being_written() {
+fn a_description_is_the_same_after_writing_and_reading() {
     let config: SimulationConfig = toml::from_str(FILE).unwrap();
     let text = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<SimulationConfig>(&text).unwrap(), config);
@@ -111,7 +111,7 @@ fn every_kind_runs() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn messages_name_the_key_the_value_and_the_remedy() {
     let messages = [
         edited(&[("rate = 0.8", "rate = -1")]),
         edited(&[("rate = 0.8", "")]),
@@ -141,27 +141,66 @@ fn mistakes_are_named() {
         edited(&[("seed = 1", "seed = 1\nsed = 2")]),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
-    `arrivals.rate` is -1: expected a finite number above 0, in requests per second
-    `arrivals.rate` is missing: `process = "poisson"` needs a finite number above 0, in requests per second
-    `arrivals.jitter` means nothing to `process = "poisson"`: remove it
-    `arrivals.jitter` is 2: expected a number in [0, 1]
+    `arrivals.rate` is -1, expected a number from 1e-9 to 1e9 requests per second
+    `arrivals.rate` is missing: `process = "poisson"` needs the mean number of requests per second
+    `arrivals.jitter` is not used by `process = "poisson"`: remove it
+    `arrivals.jitter` is 2, expected a number from 0 to 1
     unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `amplitude`, `period_s`, `file`
     unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `daily`, `trace`
-    `arrivals.rates` is [0.0, 0.0]: expected two finite numbers, at least 0 and not both 0, in requests per second
-    `service.per_item_s` is NaN: expected a finite number, at least 0, in seconds
-    `service.cv` is 0: expected a finite number above 0 (for 0 take `law = "deterministic"`)
-    `service.base_s` means nothing to `law = "table"`: remove it
-    `service.table` is a row for 1 requests after 2: expected rows of [requests, seconds], requests from 1 and rising, seconds finite and at least 0
-    `batching.size` is 0: expected a number of requests, at least 1
-    `batching.delay_s` is missing: `policy = "window"` needs a finite number of seconds, at least the clock's tick of 1e-9 (for no delay take `policy = "greedy"`)
-    `batching.delay_s` means nothing to `policy = "fixed"`: remove it
-    `batching.target_s` is 0: expected a finite number above 0, in seconds
-    `requests` is 0: expected at least 1
+    `arrivals.rates` is [0.0, 0.0]: expected two rates that are not both 0, in requests per second
+    `service.per_item_s` is NaN, expected a number from 0 to 1e9 seconds
+    `service.cv` is 0: expected a number above 0 (for 0 take `law = "deterministic"`)
+    `service.base_s` is not used by `law = "table"`: remove it
+    `service.table` is a row for 1 requests after 2: expected rows of [requests, seconds], requests rising from 1 to 1000000, seconds from 0 to 1e9
+    `batching.size` is 0, expected a whole number from 1 to 1000000
+    `batching.delay_s` is missing: `policy = "window"` needs a number of seconds from 1e-9, the clock's tick, to 1e9 (for no delay take `policy = "greedy"`)
+    `batching.delay_s` is not used by `policy = "fixed"`: remove it
+    `batching.target_s` is 0, expected a number from 1e-9 to 1e9 seconds
+    `requests` is 0, expected a whole number from 1 to 1000000000000
     `warmup` is 100: expected less than `requests`
-    `servers.count` is 0: expected 1 to 1000000
-    `power.busy_w` is inf: expected a finite number, at least 0, in watts
+    `servers.count` is 0, expected a whole number from 1 to 1000000
+    `power.busy_w` is inf, expected a number from 0 to 1e9 watts
     unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`, `calibration`
     "#);
+}
+
+/// A huge number is an error at once: it must neither exhaust the memory nor run forever.
+#[test]
+fn huge_numbers_are_refused() {
+    let policy = "\"fixed\"\n    size = 1";
+    for (changes, key) in [
+        (vec![("requests = 2_000", "requests = 9_000_000_000_000_000")], "requests"),
+        (vec![("size = 1", "size = 1_000_000_000_000")], "batching.size"),
+        (vec![(policy, "\"deadline\"\nsize = 4_000_000_000\ndeadline_s = 1")], "batching.size"),
+        (vec![(policy, "\"control_limit\"\nsize = 1_000_000\nwaiting_w = 1")], "batching.size"),
+        (vec![(policy, "\"window\"\nsize = 8\ndelay_s = 1e300")], "batching.delay_s"),
+        (vec![("count = 1", "count = 1_000_000_000")], "servers.count"),
+        (vec![("rate = 0.8", "rate = 1e300")], "arrivals.rate"),
+        (vec![("rate = 0.8", "rate = 1e-300")], "arrivals.rate"),
+        (
+            vec![(
+                "\"poisson\"\n    rate = 0.8",
+                "\"mmpp\"\nrates = [0, 1e-9]\nmean_sojourns_s = [1e-9, 1e-9]",
+            )],
+            "arrivals.mean_sojourns_s",
+        ),
+        (vec![("per_item_s = 1.0", "per_item_s = 1e300")], "service.per_item_s"),
+        (vec![("cv = 1.0", "cv = 1e9"), ("\"exponential\"", "\"gamma\"")], "service.cv"),
+        (vec![("busy_w = 250.0", "busy_w = 1e300")], "power.busy_w"),
+        // The queue is unstable: nearly all requests would wait at the end.
+        (
+            vec![("requests = 2_000", "requests = 1_000_000_000_000"), ("rate = 0.8", "rate = 99")],
+            "requests",
+        ),
+    ] {
+        let message = edited(&changes);
+        assert!(message.contains(&format!("`{key}` is ")), "{changes:?}: {message}");
+        assert!(message.contains("expected"), "{changes:?}: {message}");
+    }
+    let mut config: SimulationConfig = toml::from_str(FILE).unwrap();
+    config.requests = 1_000_000_000;
+    let message = sample_path(&config).unwrap_err().to_string();
+    assert!(message.contains("`requests` is 1000000000"), "{message}");
 }
 
 #[test]
@@ -211,7 +250,7 @@ fn a_trace_is_replayed() {
 
 /// Idle servers must not take the second of two simultaneous requests before it arrives.
 #[test]
-fn simultaneous_requests_meet_several_servers() {
+fn simultaneous_requests_are_spread_over_servers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.csv");
     fs::write(&path, "arrival_s\n0\n5\n5\n5\n").unwrap();

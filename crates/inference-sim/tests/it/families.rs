@@ -49,7 +49,7 @@ fn single(process: Value, service: Value, servers: usize) -> Value {
 
 /// M/M/c/K: a birth-death process. Loss = P(K); the wait of those served by Little's law.
 #[test]
-fn m_m_c_k_loses_what_finds_it_full() {
+fn an_m_m_c_k_queue_loses_requests_when_it_is_full() {
     for (servers, places, rate) in [(1, 5, 0.9), (2, 6, 1.8), (4, 4, 5.0), (3, 10, 4.0)] {
         let mut weights = vec![1.0];
         for n in 1..=places {
@@ -78,7 +78,7 @@ fn m_m_c_k_loses_what_finds_it_full() {
 
 /// M/E_k/1 and M/H/1-like variance by gamma service: Pollaczek and Khinchine.
 #[test]
-fn m_e_k_1() {
+fn an_m_e_k_1_queue_follows_pollaczek_and_khinchine() {
     for (stages, load) in [(2.0_f64, 0.5), (3.0, 0.8), (10.0, 0.9), (0.25, 0.5)] {
         let wait = load * (1.0 + 1.0 / stages) / (2.0 * (1.0 - load));
         let service = json!({ "law": "gamma", "per_item_s": 1.0, "cv": stages.powf(-0.5) });
@@ -95,7 +95,7 @@ fn m_e_k_1() {
 
 /// A table whose times spread as they were measured: Pollaczek and Khinchine again.
 #[test]
-fn a_tables_spread_makes_an_m_g_1() {
+fn a_table_with_a_spread_follows_pollaczek_and_khinchine() {
     for (load, cv) in [(0.6, 0.0), (0.6, 0.5), (0.8, 1.0)] {
         let wait = load * (1.0 + cv * cv) / (2.0 * (1.0 - load));
         let service = json!({ "law": "table", "table": [[1, 1.0]], "table_cv": cv });
@@ -106,7 +106,7 @@ fn a_tables_spread_makes_an_m_g_1() {
 /// GI/M/1: with σ in (0, 1) the root of σ = A*(μ(1-σ)), W = σ / (μ(1-σ)) and P(W > t) =
 /// σ exp(-μ(1-σ) t). For even and for jittered arrivals.
 #[test]
-fn gi_m_1() {
+fn a_gi_m_1_queue_has_the_wait_of_its_root() {
     for (rate, jitter) in [(0.5_f64, 0.0), (0.8, 0.0), (0.9, 0.2), (0.7, 1.0)] {
         let transform = |s: f64| {
             let gap = 1.0 / rate;
@@ -140,7 +140,7 @@ fn gi_m_1() {
 
 /// M/M/c: P(W > t) = C exp(-(cμ-λ) t); M/M/1: the response is exponential too.
 #[test]
-fn tails_of_m_m_c() {
+fn an_m_m_c_queue_has_exponential_tails() {
     for (servers, rate) in [(1, 0.8_f64), (2, 1.6), (8, 7.0)] {
         let c = f64::from(servers);
         let erlang_b =
@@ -163,7 +163,7 @@ fn tails_of_m_m_c() {
 /// M/M^[a,b]/1 (Neuts): the stationary distribution of (idle with j < a waiting, busy with n
 /// waiting), by iteration of the uniformized chain, cut off where it is negligible.
 #[test]
-fn bulk_service_from_a_least_batch() {
+fn bulk_service_with_a_minimum_batch_follows_theory() {
     for (least, cap, rate) in [(2_usize, 4_usize, 2.0_f64), (4, 8, 5.0), (5, 5, 3.0)] {
         const CUT: usize = 400;
         let mut idle = vec![1.0 / least as f64; least];
@@ -172,7 +172,7 @@ fn bulk_service_from_a_least_batch() {
         for _ in 0..40_000 {
             let (mut to_idle, mut to_busy) = (vec![0.0; least], vec![0.0; CUT]);
             for (n, &p) in idle.iter().enumerate() {
-                // An idle server is told of nothing but arrivals.
+                // The only events of an idle server are arrivals.
                 to_idle[n] += p * step;
                 if n + 1 < least {
                     to_idle[n + 1] += p * rate * step;
@@ -213,7 +213,7 @@ fn bulk_service_from_a_least_batch() {
 /// MMPP/M/1 by the matrix-geometric method: R = A₀ (-A₁ - R A₂)⁻¹ by iteration, π₀ from the
 /// boundary (Neuts 1981); the mean number by Σ n π₀ Rⁿ, the wait by Little's law.
 #[test]
-fn bursts_wait_as_the_matrix_geometric_method_says() {
+fn modulated_arrivals_wait_as_the_matrix_geometric_method_says() {
     type Matrix = [[f64; 2]; 2];
     let times = |a: &Matrix, b: &Matrix| -> Matrix {
         [0, 1].map(|i| [0, 1].map(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
@@ -243,7 +243,7 @@ fn bursts_wait_as_the_matrix_geometric_method_says() {
         let rest = inverse(&[[1.0 - r[0][0], -r[0][1]], [-r[1][0], 1.0 - r[1][1]]]);
         let row = |v: [f64; 2], m: &Matrix| [0, 1].map(|j| v[0] * m[0][j] + v[1] * m[1][j]);
         let mass = row([1.0, ratio], &rest);
-        let pi = [1.0, ratio].map(|it| it / (mass[0] + mass[1]));
+        let pi = [1.0, ratio].map(|weight| weight / (mass[0] + mass[1]));
         let number = row(row(row(pi, &r), &rest), &rest);
         let share = sojourns[0] / (sojourns[0] + sojourns[1]);
         let rate = share * rates[0] + (1.0 - share) * rates[1];
@@ -262,7 +262,7 @@ fn bursts_wait_as_the_matrix_geometric_method_says() {
 
 /// Groups of g at even times, by a trace: the n-th of a group waits n service times, exactly.
 #[test]
-fn groups_wait_for_each_other() {
+fn requests_of_a_group_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("groups.csv");
     let lines: String = (0..1000).map(|n| format!("{}\n", n / 5)).collect();
@@ -277,7 +277,7 @@ fn groups_wait_for_each_other() {
 
 /// What `interfaces.md` leaves open has a default.
 #[test]
-fn keys_that_may_be_left_out() {
+fn optional_keys_have_their_documented_defaults() {
     let mut bursty = single(json!({ "process": "mmpp", "rate": 5.0 }), exponential(0.01), 1);
     check(bursty.clone(), &[("throughput", 5.0, &field("throughput_rps"))]);
     bursty["batching"] = json!({ "policy": "adaptive", "size": 8 });

@@ -1,12 +1,13 @@
-//! What holds on every sample path of every queue.
+//! Invariants of every sample path of every queue.
+
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use record::{BatchTimes, Serving};
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, BatchingConfig, BatchingPolicy, Control, Deadline, Expected, ModelConfig, Modeled,
-    PolicyKind, QueueConfig, ServersConfig, SimulationConfig, Virtual, sample_path, serve,
-    serve_limited, simulate,
+    BatchTimes, BatchingConfig, Deadline, ModelConfig, ModeledServer, Policy, PolicyContext,
+    QueueConfig, Seconds, ServersConfig, Serving, SimulationConfig, VirtualClock, sample_path,
+    serve, serve_limited, simulate,
 };
 
 fn arrivals() -> impl Strategy<Value = Value> {
@@ -59,7 +60,7 @@ fn batching() -> impl Strategy<Value = Value> {
 }
 
 prop_compose! {
-    fn queues()(
+    pub(crate) fn queues()(
         arrivals in arrivals(), service in service(), batching in batching(),
         servers in 1..5_usize, requests in 1..300_usize, warm in 0.0..1.0_f64, seed in any::<u64>(),
     ) -> SimulationConfig {
@@ -132,12 +133,11 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_begins_on_a_free_server_as_its_policy_says(config in queues()) {
+    fn a_batch_starts_on_a_free_server_when_its_policy_says(config in queues()) {
         let path = sample_path(&config).unwrap();
         let last = path.batches.len() - 1;
-        let size = config.batching.size.unwrap();
+        let size = config.batching.size().unwrap();
         let free = free_times(&path, config.servers.count);
-        let policy = serde_json::to_value(config.batching.policy).unwrap();
         for (number, (requests, batch)) in batches(&path).into_iter().enumerate() {
             let oldest = path.arrivals_s[requests.start];
             let youngest = path.arrivals_s[requests.end - 1];
@@ -148,7 +148,7 @@ proptest! {
             prop_assert!((1..=size).contains(&batch.size));
             let arrived = path.arrivals_s.partition_point(|&time| time <= batch.start_s);
             let waiting = arrived - requests.start;
-            match policy.as_str().unwrap() {
+            match config.batching.kind().name() {
                 "fixed" => {
                     prop_assert!(batch.size == size || number == last);
                     prop_assert_eq!(batch.start_s, ready.max(youngest));
@@ -158,7 +158,8 @@ proptest! {
                     prop_assert_eq!(batch.size, waiting.min(size));
                 }
                 "window" => {
-                    let delay = config.batching.delay_s.unwrap();
+                    let batching = serde_json::to_value(&config.batching).unwrap();
+                    let delay = batching["delay_s"].as_f64().unwrap();
                     prop_assert_eq!(batch.size, waiting.min(size));
                     let full = if batch.size == size || number == last { youngest } else { f64::INFINITY };
                     prop_assert_eq!(batch.start_s, ready.max(oldest).max(full.min(oldest + delay)));
@@ -174,25 +175,23 @@ proptest! {
     /// Little's law as an identity: the time integral of the number in the system is the sum of
     /// the responses.
     #[test]
-    fn little(config in queues()) {
+    fn littles_law_holds(config in queues()) {
         let path = sample_path(&config).unwrap();
         near(integral_of_number(&path), path.responses().sum())?;
     }
 
-    /// A limit that is never reached changes nothing: the two engines are two programs for one
-    /// queue. (The plain one tells an adaptive policy of a batch only when its server asks again.)
+    /// A limit that is never reached changes nothing but the engine. (With several servers, the fast
+    /// one calls `Policy::served` later, when the batch's server asks again.)
     #[test]
-    fn the_plain_engine_is_the_system(config in queues()) {
-        let adaptive = config.batching.policy == PolicyKind::Adaptive;
+    fn the_fast_engine_and_the_general_one_have_the_same_sample_path(config in queues()) {
+        let adaptive = config.batching.kind().name() == "adaptive";
         prop_assume!(!adaptive || config.servers.count == 1);
-        let limited = SimulationConfig {
-            queue: QueueConfig { limit: Some(1_000_000), priority: 0 }, ..config.clone()
-        };
+        let limited = config.clone().with_queue(QueueConfig::limited(1_000_000));
         prop_assert_eq!(sample_path(&config).unwrap(), sample_path(&limited).unwrap());
     }
 
     #[test]
-    fn the_report_is_that_of_the_path(config in queues()) {
+    fn the_report_agrees_with_the_sample_path(config in queues()) {
         let path = sample_path(&config).unwrap();
         let report = simulate(&config).unwrap();
         let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
@@ -200,7 +199,7 @@ proptest! {
         let mut responses: Vec<_> = path.responses().skip(config.warmup).collect();
         prop_assert_eq!(report.requests, waits.len());
         prop_assert!(report.mean_wait.is_some() || !report.stable);
-        let known = |time: Option<record::Seconds>, exact| time.map_or(Ok(()), |time| near(time.0, exact));
+        let known = |time: Option<Seconds>, exact| time.map_or(Ok(()), |time| near(time.0, exact));
         known(report.mean_wait, mean(&waits))?;
         near(report.max_wait.0, waits.iter().copied().fold(0.0, f64::max))?;
         known(report.mean_response, mean(&responses))?;
@@ -231,7 +230,7 @@ proptest! {
         let bytes = || serde_json::to_vec(&simulate(&config).unwrap()).unwrap();
         prop_assert_eq!(bytes(), bytes());
         prop_assert_eq!(sample_path(&config).unwrap(), sample_path(&config).unwrap());
-        let other = SimulationConfig { seed: !config.seed, ..config.clone() };
+        let other = config.clone().with_seed(!config.seed);
         let random = !matches!(serde_json::to_value(&config.arrivals).unwrap()["process"].as_str(),
             Some("deterministic")) && config.arrivals.jitter != Some(0.0);
         if random {
@@ -241,54 +240,45 @@ proptest! {
 
     /// The live loop and the engine are two programs for one queue.
     #[test]
-    fn the_live_loop_is_the_engine_request_by_request(config in queues()) {
-        let config = SimulationConfig {
-            servers: ServersConfig::default(), ..config
-        };
+    fn the_live_loop_and_the_engine_have_the_same_sample_path(config in queues()) {
+        let config = config.with_servers(ServersConfig::default());
         let times: Vec<_> =
             config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
-        let clock = Virtual::new();
-        let mut server = Modeled::new(config.service.law().unwrap(), config.seed, &clock);
+        let clock = VirtualClock::new();
+        let mut server = ModeledServer::new(config.service.law().unwrap(), config.seed, &clock);
         let law = config.service.law().unwrap();
-        let energy = BatchEnergy::power(1.0);
-        let expected = Expected { rate: 1.0, law: &law, energy: &energy, idle_w: 0.0 };
-        let mut policy = config.batching.policy(&expected).unwrap();
+        let mut policy = config.batching.policy(&PolicyContext::new(1.0, &law)).unwrap();
         let served =
-            serve(&times, &mut policy, &mut server, &clock, &mut |_| Control::Continue).unwrap();
+            serve(&times, &mut policy, &mut server, &clock, &mut |_| ControlFlow::Continue(())).unwrap();
         prop_assert_eq!(served, sample_path(&config).unwrap());
     }
 
     /// Whatever the limits, priorities, deadlines and sleep: every request is served, rejected or
     /// dropped, server-seconds add up, and no queue is longer than its limit lets it.
     #[test]
-    fn nothing_is_lost_uncounted(
+    fn every_request_is_served_rejected_or_dropped(
         config in queues(), other in queues(), limits in any::<[Option<u8>; 2]>(), priority in -1..2,
         sleeps in prop::option::of((0.0..0.2_f64, 0.0..0.5_f64)), deadline in prop::option::of(0.01..0.5_f64),
     ) {
         // A queue must hold what its policy waits for.
-        let limit = |limit: Option<u8>| limit.map(|it| 20 + usize::from(it));
-        let mut batching = other.batching.clone();
-        if let Some(deadline) = deadline {
-            batching = BatchingConfig {
-                deadline_s: Some(deadline), ..BatchingConfig::new(PolicyKind::Deadline, 8)
-            };
-        }
-        let config = SimulationConfig {
-            warmup: 0,
-            queue: QueueConfig { limit: limit(limits[0]), priority: 0 },
-            models: vec![ModelConfig {
-                arrivals: other.arrivals, service: other.service, batching,
-                queue: QueueConfig { limit: limit(limits[1]), priority },
-            }],
-            servers: ServersConfig {
-                sleep_after_s: sleeps.map(|it| it.0), wakeup_s: sleeps.map(|it| it.1),
-                ..config.servers
-            },
-            ..config
+        let queue = |limit: Option<u8>| {
+            limit.map_or_else(QueueConfig::default, |more| QueueConfig::limited(20 + usize::from(more)))
         };
+        let batching = deadline.map_or(other.batching, |deadline| BatchingConfig::deadline(8, deadline));
+        let servers = sleeps.map_or(config.servers, |(after, wakeup)| {
+            ServersConfig::new(config.servers.count).sleeping(after, wakeup)
+        });
+        let requests = config.requests;
+        let model = ModelConfig::new(other.arrivals, other.service, batching)
+            .with_queue(queue(limits[1]).with_priority(priority));
+        let config = config
+            .with_requests(requests, 0)
+            .with_queue(queue(limits[0]))
+            .with_model(model)
+            .with_servers(servers);
         let report = simulate(&config).unwrap();
         prop_assert_eq!(report.requests + report.rejected + report.dropped, config.requests);
-        let served: usize = report.models.iter().map(|it| it.requests).sum();
+        let served: usize = report.models.iter().map(|model| model.requests).sum();
         prop_assert_eq!(served, report.requests);
         prop_assert!(report.asleep + report.waking + report.utilization <= 1.0 + 1e-9 || served == 0);
     }
@@ -296,21 +286,19 @@ proptest! {
     /// The policy that drops is the same live and simulated.
     #[test]
     fn the_live_loop_drops_what_the_system_drops(config in queues(), deadline in 0.01..0.5_f64) {
-        let config = SimulationConfig {
-            servers: ServersConfig::default(), warmup: 0,
-            batching: BatchingConfig {
-                deadline_s: Some(deadline), ..BatchingConfig::new(PolicyKind::Deadline, 8)
-            },
-            ..config
-        };
+        let requests = config.requests;
+        let config = config
+            .with_servers(ServersConfig::default())
+            .with_requests(requests, 0)
+            .with_batching(BatchingConfig::deadline(8, deadline));
         let times: Vec<_> =
             config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
-        let clock = Virtual::new();
+        let clock = VirtualClock::new();
         let law = config.service.law().unwrap();
-        let mut server = Modeled::new(law.clone(), config.seed, &clock);
+        let mut server = ModeledServer::new(law.clone(), config.seed, &clock);
         let mut policy = Deadline::new(8, deadline, &law).unwrap();
         let served = serve_limited(
-            &times, usize::MAX, &mut policy, &mut server, &clock, &mut |_| Control::Continue,
+            &times, usize::MAX, &mut policy, &mut server, &clock, &mut |_| ControlFlow::Continue(()),
         ).unwrap();
         prop_assert_eq!(served.serving, sample_path(&config).unwrap());
         prop_assert_eq!(served.dropped.len(), simulate(&config).unwrap().dropped);
@@ -320,26 +308,20 @@ proptest! {
     #[test]
     fn the_live_loop_rejects_what_the_system_rejects(config in queues(), limit in 0..6_usize) {
         let law = config.service.law().unwrap();
-        let energy = BatchEnergy::power(1.0);
-        let expected = Expected { rate: 1.0, law: &law, energy: &energy, idle_w: 0.0 };
-        let mut policy = config.batching.policy(&expected).unwrap();
+        let mut policy = config.batching.policy(&PolicyContext::new(1.0, &law)).unwrap();
         // A queue must hold what its policy waits for.
-        let limit = if matches!(policy, BatchingPolicy::Fixed(_) | BatchingPolicy::MinMax(_)) {
-            limit + policy.max_size()
-        } else {
-            limit
-        };
-        let config = SimulationConfig {
-            servers: ServersConfig::default(), warmup: 0,
-            queue: QueueConfig { limit: Some(limit), priority: 0 },
-            ..config
-        };
+        let limit = if policy.min_size() > 1 { limit + policy.min_size() } else { limit };
+        let requests = config.requests;
+        let config = config
+            .with_servers(ServersConfig::default())
+            .with_requests(requests, 0)
+            .with_queue(QueueConfig::limited(limit));
         let times: Vec<_> =
             config.arrivals.process().unwrap().times(config.seed).take(config.requests).collect();
-        let clock = Virtual::new();
-        let mut server = Modeled::new(law.clone(), config.seed, &clock);
+        let clock = VirtualClock::new();
+        let mut server = ModeledServer::new(law.clone(), config.seed, &clock);
         let served = serve_limited(
-            &times, limit, &mut policy, &mut server, &clock, &mut |_| Control::Continue,
+            &times, limit, &mut policy, &mut server, &clock, &mut |_| ControlFlow::Continue(()),
         ).unwrap();
         prop_assert_eq!(served.rejected.len(), simulate(&config).unwrap().rejected);
         prop_assert_eq!(served.serving, sample_path(&config).unwrap());

@@ -1,17 +1,17 @@
 //! The live loop: clocks, failures, interruptions.
 
-use std::{convert::Infallible, thread, time::Duration};
+use std::{convert::Infallible, ops::ControlFlow, thread, time::Duration};
 
-use record::{Arrivals, BatchPolicy, BatchTimes};
 use wattlab_inference_sim::{
-    BatchingPolicy, Clock, Control, Decision, Executor, Greedy, LiveError, Modeled, Policy, Queue,
-    Real, ServiceLaw, Virtual, Window, arrivals, serve,
+    ArrivalProcess, BatchServer, BatchTimes, Clock, Decision, Fixed, Greedy, LiveError,
+    ModeledServer, Policy, Queue, QueueProgress, RealClock, ServiceLaw, VirtualClock, Window,
+    serve,
 };
 
-/// Serves by a function.
+/// A server that is a function.
 struct By<F>(F);
 
-impl<E, F: FnMut(&[usize]) -> Result<(), E>> Executor for By<F> {
+impl<E, F: FnMut(&[usize]) -> Result<(), E>> BatchServer for By<F> {
     type Error = E;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), E> {
@@ -19,19 +19,24 @@ impl<E, F: FnMut(&[usize]) -> Result<(), E>> Executor for By<F> {
     }
 }
 
-fn go_on(_: &wattlab_inference_sim::Progress) -> Control {
-    Control::Continue
+fn go_on(_: &QueueProgress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// The first arrivals of a jittered process.
+fn jittered(rate: f64, jitter: f64, requests: usize, seed: u64) -> Vec<f64> {
+    ArrivalProcess::jittered(rate, jitter).unwrap().times(seed).take(requests).collect()
 }
 
 /// The study's pilot (ConvNeXt-Base, 32 requests a second, full batches of 16 that take about
 /// 0.23 s): its mean response follows from the time of a batch within 6 %.
 #[test]
 fn the_pilot_of_the_study_follows_from_its_batch_time() {
-    let times = arrivals(&Arrivals { rate: 32.0, jitter: 0.2, requests: 128 }, 1).unwrap();
-    let mut policy = BatchingPolicy::try_from(BatchPolicy::Fixed(16)).unwrap();
-    let clock = Virtual::new();
+    let times = jittered(32.0, 0.2, 128, 1);
+    let mut policy = Fixed::new(16).unwrap();
+    let clock = VirtualClock::new();
     let law = ServiceLaw::deterministic(0.229_78, 0.0).unwrap();
-    let mut server = Modeled::new(law, 1, &clock);
+    let mut server = ModeledServer::new(law, 1, &clock);
     let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
     let response = serving.responses().sum::<f64>() / 128.0;
     assert!((response / 0.479_24 - 1.0).abs() < 0.06, "{response}");
@@ -40,7 +45,7 @@ fn the_pilot_of_the_study_follows_from_its_batch_time() {
 /// Records keep a hash of the arrivals, so a seed must give the same ones in every version.
 #[test]
 fn the_arrivals_of_a_seed_never_change() {
-    let times = arrivals(&Arrivals { rate: 32.0, jitter: 0.2, requests: 3 }, 7).unwrap();
+    let times = jittered(32.0, 0.2, 3, 7);
     assert_eq!(
         times,
         [0.026_972_451_212_757_743, 0.054_072_318_247_409_01, 0.087_875_769_847_864_72]
@@ -50,8 +55,8 @@ fn the_arrivals_of_a_seed_never_change() {
 /// A server that stalls does not stop requests from coming: those that were due meanwhile have
 /// waited since then.
 #[test]
-fn a_stall_is_not_omitted_from_the_waits() {
-    let clock = Virtual::new();
+fn waits_include_the_time_of_a_stalled_server() {
+    let clock = VirtualClock::new();
     let mut server = By(|requests: &[usize]| {
         clock.advance(if requests[0] == 0 { 10.0 } else { 0.5 });
         Ok::<_, Infallible>(())
@@ -63,9 +68,9 @@ fn a_stall_is_not_omitted_from_the_waits() {
 }
 
 #[test]
-fn a_window_opens_with_the_oldest_request() {
-    let clock = Virtual::new();
-    let mut server = Modeled::new(ServiceLaw::deterministic(1.0, 0.0).unwrap(), 1, &clock);
+fn the_delay_of_a_window_starts_with_the_oldest_request() {
+    let clock = VirtualClock::new();
+    let mut server = ModeledServer::new(ServiceLaw::deterministic(1.0, 0.0).unwrap(), 1, &clock);
     let mut policy = Window::new(3, 2.0).unwrap();
     let times = [0.0, 0.5, 3.0, 3.5, 4.0, 10.0];
     let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
@@ -76,13 +81,13 @@ fn a_window_opens_with_the_oldest_request() {
 
 /// A clock that has run for long rounds times; nothing may hang or start before it arrived.
 #[test]
-fn times_count_from_the_call() {
-    let times = arrivals(&Arrivals { rate: 30.0, jitter: 0.5, requests: 300 }, 3).unwrap();
+fn times_are_relative_to_the_call() {
+    let times = jittered(30.0, 0.5, 300, 3);
     for origin in [0.0, 0.1, 1e9 / 3.0] {
-        let clock = Virtual::new();
+        let clock = VirtualClock::new();
         clock.advance(origin);
         let law = ServiceLaw::exponential(0.02, 0.001).unwrap();
-        let mut server = Modeled::new(law, 3, &clock);
+        let mut server = ModeledServer::new(law, 3, &clock);
         let mut policy = Window::new(8, 0.1).unwrap();
         let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
         assert!(serving.waits().all(|wait| (0.0..1.0).contains(&wait)), "from {origin}");
@@ -90,18 +95,18 @@ fn times_count_from_the_call() {
     }
 }
 
-/// Only lower bounds: how late a loaded machine wakes up is not ours.
+/// Only lower bounds: a loaded machine may wake up late.
 #[test]
 fn on_the_real_clock_nothing_happens_early() {
-    let times = arrivals(&Arrivals { rate: 500.0, jitter: 0.2, requests: 64 }, 1).unwrap();
+    let times = jittered(500.0, 0.2, 64, 1);
     let mut served: Vec<usize> = Vec::new();
     let mut server = By(|requests: &[usize]| {
         served.extend(requests);
         thread::sleep(Duration::from_millis(3));
         Ok::<_, Infallible>(())
     });
-    let clock = Real::start();
-    let mut policy = BatchingPolicy::try_from(BatchPolicy::Greedy(16)).unwrap();
+    let clock = RealClock::start();
+    let mut policy = Greedy::new(16).unwrap();
     let serving = serve(&times, &mut policy, &mut server, &clock, &mut go_on).unwrap();
     assert_eq!(served, (0..64).collect::<Vec<_>>());
     assert!(serving.waits().all(|wait| wait >= 0.0));
@@ -113,13 +118,13 @@ fn on_the_real_clock_nothing_happens_early() {
 
 #[test]
 fn a_long_wait_can_be_interrupted() {
-    let clock = Real::start();
+    let clock = RealClock::start();
     let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
     let mut asked = 0;
     let stopped =
         serve(&[0.0, 1e9], &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut |progress| {
             asked += usize::from(progress.served == 1);
-            if asked == 3 { Control::Stop } else { Control::Continue }
+            if asked == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     let Err(error @ LiveError::Stopped(progress)) = stopped else { panic!("{stopped:?}") };
     assert_eq!((progress.served, progress.arrived, progress.requests), (1, 1, 2));
@@ -127,8 +132,8 @@ fn a_long_wait_can_be_interrupted() {
 }
 
 #[test]
-fn a_failing_executor_ends_the_queue() {
-    let clock = Virtual::new();
+fn a_failing_server_ends_the_queue() {
+    let clock = VirtualClock::new();
     let mut server =
         By(
             |requests: &[usize]| {
@@ -138,23 +143,23 @@ fn a_failing_executor_ends_the_queue() {
     let times = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
     let error =
         serve(&times, &mut Greedy::new(3).unwrap(), &mut server, &clock, &mut go_on).unwrap_err();
-    assert_eq!(error.to_string(), "3 requests from number 3 on could not be served");
+    assert_eq!(error.to_string(), "failed to serve a batch of 3 requests, from request 3 on");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no memory");
 }
 
 #[test]
-fn impossible_arrivals_are_refused() {
+fn arrivals_out_of_order_or_not_finite_are_refused() {
     for (times, request) in [(&[-1.0][..], 0), (&[0.0, f64::NAN], 1), (&[0.0, 2.0, 1.0], 2)] {
         let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
-        let clock = Virtual::new();
+        let clock = VirtualClock::new();
         let result = serve(times, &mut Greedy::new(1).unwrap(), &mut server, &clock, &mut go_on);
         assert!(
             matches!(result, Err(LiveError::Arrivals { request: found, .. }) if found == request)
         );
     }
-    assert!(arrivals(&Arrivals { rate: 0.0, jitter: 0.0, requests: 1 }, 1).is_err());
-    assert!(arrivals(&Arrivals { rate: 1.0, jitter: 1.5, requests: 1 }, 1).is_err());
-    assert!(BatchingPolicy::try_from(BatchPolicy::Fixed(0)).is_err());
+    assert!(ArrivalProcess::jittered(0.0, 0.0).is_err());
+    assert!(ArrivalProcess::jittered(1.0, 1.5).is_err());
+    assert!(Fixed::new(0).is_err());
 }
 
 /// A policy with one answer.
@@ -164,16 +169,20 @@ impl Policy for Always {
     fn decide(&self, _: &Queue) -> Decision {
         self.0
     }
+
+    fn max_size(&self) -> usize {
+        1
+    }
 }
 
 #[test]
-fn a_policy_that_would_hang_or_overdraw_the_queue_is_told() {
+fn a_decision_that_would_hang_or_serve_too_many_is_an_error() {
     for decision in
         [Decision::Serve(0), Decision::Serve(2), Decision::WaitForArrival, Decision::WaitUntil(0.0)]
     {
-        let clock = Virtual::new();
+        let clock = VirtualClock::new();
         let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
         let result = serve(&[0.0], &mut Always(decision), &mut server, &clock, &mut go_on);
-        assert!(matches!(result, Err(LiveError::Policy { .. })), "{decision:?}: {result:?}");
+        assert!(matches!(result, Err(LiveError::Policy(_))), "{decision:?}: {result:?}");
     }
 }

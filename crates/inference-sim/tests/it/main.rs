@@ -1,4 +1,5 @@
-//! The simulator against queueing theory, against its own plain form, and against users.
+//! The simulator against queueing theory, its engines against each other, and messages for wrong
+//! input.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test shows what it compared, or why it was skipped")]
 
@@ -6,15 +7,17 @@ mod description;
 mod families;
 mod laws;
 mod live;
-mod mlperf;
 mod oracles;
+mod policies;
+mod replay;
+mod scenario;
 mod systems;
 mod theory;
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{SimulationConfig, simulate};
 
-/// A description out of JSON, whose missing keys are those of a long run of one server.
+/// A description from JSON, with a seed and a number of requests.
 fn config(mut description: Value, requests: usize, warmup: usize) -> SimulationConfig {
     description["seed"] = json!(1);
     description["requests"] = json!(requests);
@@ -22,8 +25,8 @@ fn config(mut description: Value, requests: usize, warmup: usize) -> SimulationC
     serde_json::from_value(description).expect("the description is valid")
 }
 
-/// Checks numbers of a report by name: those with an interval to four standard errors, the others
-/// and those that do not vary to a relative `tolerance`. Returns what is wrong.
+/// Compares fields of a report with expected values: those with an interval to four standard errors,
+/// the others to a relative `tolerance`. Returns the differences.
 fn compare(config: &SimulationConfig, expected: &[(&str, f64)], tolerance: f64) -> Vec<String> {
     const T_975: f64 = 2.093;
     let report = serde_json::to_value(simulate(config).unwrap()).unwrap();

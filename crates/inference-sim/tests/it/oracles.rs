@@ -1,5 +1,5 @@
 //! The shared tables of exact values: every number of every row, over 20 replications of a
-//! million requests. This crate is optimized in the test profile for it.
+//! million requests. The test profile optimizes this crate for it.
 
 use std::{env, fs, num::NonZeroUsize, path::PathBuf, thread};
 
@@ -29,8 +29,7 @@ fn shared(file: &str) -> Option<Value> {
 
 /// Reports of independent replications.
 pub(crate) fn replicate(config: &SimulationConfig) -> Vec<Value> {
-    let configs: Vec<_> =
-        (1..=REPLICATIONS).map(|seed| SimulationConfig { seed, ..config.clone() }).collect();
+    let configs: Vec<_> = (1..=REPLICATIONS).map(|seed| config.clone().with_seed(seed)).collect();
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let reports = simulate_all(&configs, threads).unwrap();
     reports.iter().map(|report| serde_json::to_value(report).unwrap()).collect()
@@ -47,7 +46,7 @@ pub(crate) fn compare(
     let values: Vec<f64> = reports.iter().map(value).collect();
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let sketch = if name.ends_with("_response_s") && name.starts_with('p') { 1e-3 } else { 1e-9 };
     let allowed = 4.0 * (variance / n).sqrt() + sketch * expected.abs();
     println!("  {name:<28} expected {expected:<14.9} found {mean:<14.9} allowed {allowed:.9}");
@@ -61,7 +60,7 @@ fn number(report: &Value, name: &str) -> f64 {
 }
 
 #[test]
-fn queues() {
+fn every_row_of_the_queue_table_agrees() {
     let Some(table) = shared("queues.json") else { return };
     let mut wrong = Vec::new();
     for case in table["cases"].as_array().unwrap() {
@@ -77,7 +76,7 @@ fn queues() {
 }
 
 #[test]
-fn queue_oracle() {
+fn every_row_of_the_queue_oracle_agrees() {
     let Some(table) = shared("queue_oracle.json") else { return };
     let mut wrong = Vec::new();
     for row in table["rows"].as_array().unwrap() {
@@ -100,7 +99,7 @@ fn queue_oracle() {
                 reports = replicate(&config(description.clone(), requests, warmup));
             }
             if name == "max_wait_upper" {
-                assert!(reports.iter().all(|it| number(it, "max_wait_s") <= expected));
+                assert!(reports.iter().all(|report| number(report, "max_wait_s") <= expected));
             } else if let Some(value) = value(name, row) {
                 let found = compare(&reports, name, expected, &value);
                 wrong.extend(found.map(|line| format!("{}: {line}", row["id"])));
@@ -121,7 +120,7 @@ fn limits(expected: &serde_json::Map<String, Value>, prefix: &str) -> Vec<f64> {
 
 type Reading = Box<dyn Fn(&Value) -> f64>;
 
-/// How a report tells an expected value; `None` for constants of the derivation.
+/// How an expected value follows from a report; `None` for constants of the derivation.
 fn value(name: &str, row: &Value) -> Option<Reading> {
     let field = |field: &'static str| -> Option<Reading> {
         Some(Box::new(move |report| number(report, field)))
@@ -130,7 +129,7 @@ fn value(name: &str, row: &Value) -> Option<Reading> {
         let limit: f64 = limit.trim_end_matches(')').parse().unwrap();
         Some(Box::new(move |report| {
             let rows = report[field].as_array().unwrap();
-            rows.iter().find(|it| it[0] == limit).unwrap()[1].as_f64().unwrap()
+            rows.iter().find(|row| row[0] == limit).unwrap()[1].as_f64().unwrap()
         }))
     };
     if let Some(limit) = name.strip_prefix("P(wait>") {
@@ -139,7 +138,7 @@ fn value(name: &str, row: &Value) -> Option<Reading> {
     if let Some(limit) = name.strip_prefix("P(sojourn>") {
         return over("response_over", limit);
     }
-    // The table's several servers are one device that draws its power by parts.
+    // In the table, several servers are one device that shares its power between them.
     let servers = row["params"]["c"].as_f64().unwrap_or(1.0);
     let square = |report: &Value| number(report, "wait_sd_s").powi(2);
     match name {
@@ -156,14 +155,14 @@ fn value(name: &str, row: &Value) -> Option<Reading> {
         "p_off" => field("asleep"),
         "p_setup" => field("waking"),
         "batches_per_s" => {
-            Some(Box::new(|it| number(it, "throughput_rps") / number(it, "mean_batch")))
+            Some(Box::new(|report| number(report, "throughput_rps") / number(report, "mean_batch")))
         }
         "var_wait" => Some(Box::new(square)),
         "second_moment_wait" => {
-            Some(Box::new(move |it| square(it) + number(it, "mean_wait_s").powi(2)))
+            Some(Box::new(move |report| square(report) + number(report, "mean_wait_s").powi(2)))
         }
         "energy_per_request" | "energy_per_request_affine" => {
-            Some(Box::new(move |it| number(it, "energy_j_per_request") / servers))
+            Some(Box::new(move |report| number(report, "energy_j_per_request") / servers))
         }
         _ => None,
     }

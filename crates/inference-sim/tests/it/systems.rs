@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
-    BatchEnergy, ConfigError, DynamicBatching, ServiceLaw, control_limit, request_log, simulate,
-    simulate_replicated,
+    BatchEnergy, ConfigError, ControlLimit, DynamicBatching, Policy, PolicyContext, ServiceLaw,
+    Triton, request_log, simulate, simulate_replicated,
 };
 
 use crate::config;
@@ -24,7 +24,7 @@ fn near(found: &Value, expected: f64, share: f64) {
 /// Cobham 1954: with R = ρ/μ the mean residual service, W₁ = R/(1-ρ₁) and
 /// W₂ = R/((1-ρ₁)(1-ρ₁-ρ₂)) for a queue whose service is never interrupted.
 #[test]
-fn priorities_are_cobhams() {
+fn waits_with_priorities_follow_cobham() {
     let single = json!({ "policy": "fixed", "size": 1 });
     let report = report(json!({
         "arrivals": { "process": "poisson", "rate": 0.5 },
@@ -42,7 +42,7 @@ fn priorities_are_cobhams() {
 
 /// Nobody served is late when service takes what it is expected to; the others are dropped.
 #[test]
-fn a_deadline_is_kept_by_dropping() {
+fn a_deadline_is_met_by_dropping_requests() {
     let report = report(json!({
         "arrivals": { "process": "poisson", "rate": 60.0 },
         "service": { "law": "deterministic", "base_s": 0.1, "per_item_s": 0.01 },
@@ -57,11 +57,12 @@ fn a_deadline_is_kept_by_dropping() {
 
 /// The best of all control limits, found by simulating each, costs what the decision problem says.
 #[test]
-fn the_control_limit_is_the_best() {
+fn the_control_limit_is_the_cheapest_minimum_batch() {
     let (rate, cap, idle_w, waiting_w) = (20.0, 16, 50.0, 4.0);
     let law = ServiceLaw::deterministic(0.05, 0.005).unwrap();
     let energy = BatchEnergy::affine(20.0, 1.0).unwrap();
-    let best = control_limit(rate, &law, &energy, idle_w, waiting_w, cap);
+    let context = PolicyContext::new(rate, &law).with_energy(&energy, idle_w);
+    let best = ControlLimit::new(cap, waiting_w, &context).unwrap();
     let cost = |least: usize| {
         let report = report(json!({
             "arrivals": { "process": "poisson", "rate": rate },
@@ -74,12 +75,12 @@ fn the_control_limit_is_the_best() {
     };
     let costs: Vec<f64> = (1..=cap).map(cost).collect();
     let found = costs.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-    assert!(best.least > 1 && best.least < cap, "{best:?} is no test");
-    assert!((costs[best.least - 1] / found.1 - 1.0).abs() < 0.002, "{best:?} {found:?}");
-    assert!((best.cost_w / costs[best.least - 1] - 1.0).abs() < 0.005, "{best:?} {costs:?}");
+    assert!(best.least() > 1 && best.least() < cap, "{best:?} is no test");
+    assert!((costs[best.least() - 1] / found.1 - 1.0).abs() < 0.002, "{best:?} {found:?}");
+    assert!((best.cost_w() / costs[best.least() - 1] - 1.0).abs() < 0.005, "{best:?} {costs:?}");
 }
 
-/// The energy-aware policy draws less than greedy batches, and its p99 keeps to the objective.
+/// The energy-aware policy takes less energy than greedy batches, and its p99 meets the objective.
 #[test]
 fn waiting_for_cheaper_batches_saves_joules_within_the_objective() {
     let of = |batching: Value| {
@@ -98,9 +99,9 @@ fn waiting_for_cheaper_batches_saves_joules_within_the_objective() {
     assert!(number(&aware, "p99_response_s") <= 0.5 * 1.001, "{aware}");
 }
 
-/// A server that sleeps between rare requests draws what its states draw.
+/// The energy of a server that sleeps between rare requests is the sum over its states.
 #[test]
-fn states_of_power_add_up() {
+fn the_energies_of_all_states_add_up() {
     let report = report(json!({
         "arrivals": { "process": "deterministic", "rate": 0.1 },
         "service": { "law": "deterministic", "base_s": 1.0 },
@@ -115,7 +116,7 @@ fn states_of_power_add_up() {
 }
 
 #[test]
-fn a_day_swings() {
+fn a_daily_process_has_its_mean_rate() {
     let report = report(json!({
         "arrivals": { "process": "daily", "rate": 6.0, "amplitude": 0.9, "period_s": 1000.0 },
         "service": { "law": "deterministic", "base_s": 0.001 },
@@ -125,7 +126,7 @@ fn a_day_swings() {
 }
 
 #[test]
-fn preferred_sizes_do_not_wait() {
+fn batches_of_a_preferred_size_do_not_wait() {
     let path = wattlab_inference_sim::sample_path(&config(
         json!({
             "arrivals": { "process": "deterministic", "rate": 10.0 },
@@ -141,7 +142,7 @@ fn preferred_sizes_do_not_wait() {
 }
 
 #[test]
-fn a_triton_configuration_is_read() {
+fn a_triton_configuration_is_parsed() {
     let text = r#"
         name: "resnet" # a comment { with a brace
         max_batch_size: 16
@@ -159,7 +160,7 @@ fn a_triton_configuration_is_read() {
         max_queue_size: 32,
     };
     assert_eq!(found, expected);
-    assert_eq!(found.policy().unwrap().max_size(), 16);
+    assert_eq!(Triton::new(&found).unwrap().max_size(), 16);
     for (text, words) in [
         ("dynamic_batching {", "ends inside a block"),
         ("max_batch_size: many", "`max_batch_size` is `many`"),
@@ -193,17 +194,17 @@ fn a_request_log_is_the_same_bytes_on_any_thread() {
     let first = log();
     std::thread::scope(|scope| {
         let logs: Vec<_> = (0..4).map(|_| scope.spawn(log)).collect();
-        assert!(logs.into_iter().all(|it| it.join().unwrap() == first));
+        assert!(logs.into_iter().all(|log| log.join().unwrap() == first));
     });
     let report = simulate(&config).unwrap();
     assert_eq!(first.lines().count(), 5_001);
-    assert_eq!(first.lines().filter(|it| it.ends_with(",rejected")).count(), report.rejected);
+    assert_eq!(first.lines().filter(|line| line.ends_with(",rejected")).count(), report.rejected);
     assert!(report.rejected > 100);
 }
 
 /// Replications pool to the theory, the same on any number of threads.
 #[test]
-fn replications_give_intervals() {
+fn replications_pool_to_the_theoretical_mean() {
     let queue = json!({
         "arrivals": { "process": "poisson", "rate": 0.7 },
         "service": exponential(1.0),
@@ -211,7 +212,8 @@ fn replications_give_intervals() {
     });
     let config = config(queue, 60_000, 5_000);
     let run = |threads: usize| {
-        let [twenty, threads] = [20, threads].map(|it| std::num::NonZeroUsize::new(it).unwrap());
+        let [twenty, threads] =
+            [20, threads].map(|count| std::num::NonZeroUsize::new(count).unwrap());
         simulate_replicated(&config, twenty, threads).unwrap()
     };
     let report = run(1);

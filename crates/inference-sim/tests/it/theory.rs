@@ -23,7 +23,7 @@ fn poisson(rate: f64) -> Value {
 
 /// Responses are exponential with mean 1/(μ-λ).
 #[test]
-fn m_m_1() {
+fn an_m_m_1_queue_has_exponential_responses() {
     for load in [0.3, 0.8] {
         let mut queue = single(poisson(load), json!({ "law": "exponential", "per_item_s": 1.0 }));
         queue["power"] = json!({ "idle_w": 50.0, "busy_w": 250.0 });
@@ -47,7 +47,7 @@ fn m_m_1() {
 
 /// Pollaczek and Khinchine: W = λ E[S²] / (2 (1-ρ)).
 #[test]
-fn m_g_1() {
+fn an_m_g_1_queue_follows_pollaczek_and_khinchine() {
     let laws: [(Value, f64); 4] = [
         (json!({ "law": "deterministic", "base_s": 0.4, "per_item_s": 0.6 }), 0.0),
         (json!({ "law": "gamma", "per_item_s": 1.0, "cv": 1.5 }), 1.5),
@@ -62,7 +62,7 @@ fn m_g_1() {
 
 /// Erlang C: W = C(c, λ/μ) / (cμ - λ).
 #[test]
-fn m_m_c() {
+fn an_m_m_c_queue_follows_erlang() {
     for (servers, rate) in [(2, 1.5_f64), (8, 6.4), (30, 27.0)] {
         let erlang_b =
             (1..=servers).fold(1.0, |blocked, n| rate * blocked / (f64::from(n) + rate * blocked));
@@ -78,7 +78,7 @@ fn m_m_c() {
 /// Full batches of even arrivals that are served before the next is full: a request waits for
 /// those behind it, (b-1)/2λ on average.
 #[test]
-fn d_d_1_in_full_batches() {
+fn full_batches_of_even_arrivals_have_exact_times() {
     let queue = json!({
         "arrivals": { "process": "deterministic", "rate": 16.0 },
         "service": { "law": "deterministic", "base_s": 0.01, "per_item_s": 0.002 },
@@ -101,7 +101,7 @@ fn d_d_1_in_full_batches() {
 /// (0, 1) of μ r^(b+1) - (λ+μ) r + λ = 0 (Gross and Harris, Fundamentals of Queueing Theory, bulk
 /// service).
 #[test]
-fn m_m_1_in_greedy_batches() {
+fn greedy_batches_of_an_m_m_1_queue_follow_bulk_service_theory() {
     for (rate, cap) in [(0.9, 2), (5.0, 8), (20.0, 32)] {
         let root = {
             let (mut low, mut high) = (0.0_f64, 1.0 - 1e-9);
@@ -134,7 +134,7 @@ fn m_m_1_in_greedy_batches() {
 /// The mean rate and the limiting index of dispersion of counts of a two-state process,
 /// 1 + 2 (λ₁-λ₂)² q₁q₂ / ((q₁+q₂)² (λ₁q₂+λ₂q₁)) (Fischer and Meier-Hellstern 1993).
 #[test]
-fn a_modulated_process_has_its_rate_and_its_dispersion() {
+fn a_modulated_process_has_the_mean_and_dispersion_of_theory() {
     let process = ArrivalProcess::mmpp([1.0, 9.0], [3.0, 1.0]).unwrap();
     let (q1, q2) = (1.0 / 3.0, 1.0);
     let rate = (1.0 * q2 + 9.0 * q1) / (q1 + q2);
@@ -181,7 +181,7 @@ fn an_adaptive_policy_keeps_to_its_target() {
 }
 
 #[test]
-fn a_queue_without_a_steady_state_says_so() {
+fn a_queue_is_stable_if_its_load_is_below_one() {
     let load = |rate: f64, policy: &str, size: usize, servers: usize| {
         let queue = json!({
             "arrivals": { "process": "deterministic", "rate": rate },
@@ -202,7 +202,7 @@ fn a_queue_without_a_steady_state_says_so() {
 
 /// D/D/1 at twice the capacity: request n waits n (D - 1/λ).
 #[test]
-fn an_overloaded_queue_is_simulated_all_the_same() {
+fn an_overloaded_deterministic_queue_keeps_its_figures() {
     let queue = single(
         json!({ "process": "deterministic", "rate": 16.0 }),
         json!({ "law": "deterministic", "per_item_s": 0.1 }),
@@ -217,7 +217,7 @@ fn an_overloaded_queue_is_simulated_all_the_same() {
 
 /// Of 60 intervals of 95 %, binomially 51 or more cover with probability 0.999.
 #[test]
-fn intervals_cover_the_truth() {
+fn about_95_percent_of_the_intervals_cover_the_true_mean() {
     let queue = single(poisson(0.5), json!({ "law": "exponential", "per_item_s": 1.0 }));
     let covered = (0..60)
         .filter(|&seed| {
@@ -232,7 +232,7 @@ fn intervals_cover_the_truth() {
 }
 
 #[test]
-fn policies_under_one_seed_meet_the_same_requests() {
+fn policies_with_the_same_seed_get_the_same_arrivals() {
     let path = |policy: &str| {
         let queue = json!({
             "arrivals": poisson(5.0),

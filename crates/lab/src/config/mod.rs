@@ -281,8 +281,7 @@ impl BatchingConfig {
         check.whole("batching.requests", self.requests, limits::LIVE_REQUESTS);
         check.not_empty("batching.policies", self.policies.len());
         for policy in &self.policies {
-            let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = policy;
-            check.whole("batching.policies (batch size)", *size, limits::BATCH);
+            check.whole("batching.policies (batch size)", policy.max_size(), limits::BATCH);
         }
         check.whole("batching.warmup_batches", self.warmup_batches, limits::WARMUP);
         check.whole("batching.repetitions", self.repetitions, limits::REPETITIONS);

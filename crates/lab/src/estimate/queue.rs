@@ -16,8 +16,7 @@ pub(super) fn cost(
     task: &ServeTask,
     load: Seconds,
 ) -> Result<Cost, RunError> {
-    let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
-    let size = size.min(task.arrivals.requests).max(1);
+    let size = task.policy.max_size().min(task.arrivals.requests).max(1);
     let mut measure = |n: usize| match task.photographs {
         // Reading and decoding photographs is part of the batch.
         Some(_) => pieces.served(spec, task, n),

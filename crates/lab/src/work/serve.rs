@@ -1,10 +1,15 @@
 //! Serves a queue of requests with a vision network, on the real clock.
 
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
-use inference_sim::{BatchingPolicy, Control, Executor, LiveError, Real, arrivals, serve};
+use inference_sim::{
+    ArrivalProcess, BatchServer, BuiltInPolicy, ConfigError, Fixed, Greedy, LiveError, RealClock,
+    serve,
+};
 use models::vision::{self, VisionError, VisionNetwork};
-use record::{BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind};
+use record::{
+    Arrivals, BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind,
+};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -20,18 +25,18 @@ use crate::{
 struct Server<'a> {
     network: &'a VisionNetwork,
     images: Images,
-    /// Of those that lie ready, where the network runs.
+    /// Those kept in memory, on the device of the network.
     pool: Option<vision::Images>,
-    /// What went by before the network ran, so far.
+    /// Time spent before the network ran, in all batches so far.
     preparing: Seconds,
 }
 
-impl Executor for Server<'_> {
+impl BatchServer for Server<'_> {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
         if let Some(pool) = &self.pool {
-            let numbers: Vec<usize> = requests.iter().map(|it| it % POOL).collect();
+            let numbers: Vec<usize> = requests.iter().map(|request| request % POOL).collect();
             self.network.run(pool, Some(&numbers))?;
             return Ok(());
         }
@@ -43,7 +48,7 @@ impl Executor for Server<'_> {
     }
 }
 
-/// What the requests of a task ask for.
+/// The images of the requests of a task.
 pub(super) fn images(
     data: &DataFolder,
     spec: &RunSpec,
@@ -58,6 +63,21 @@ pub(super) fn images(
     }
 }
 
+/// The intended arrival of each request, in seconds from the start: the first requests of the
+/// study's process.
+fn arrivals(process: &Arrivals, seed: u64) -> Result<Vec<f64>, ConfigError> {
+    let times = ArrivalProcess::jittered(process.rate, process.jitter)?.times(seed);
+    Ok(times.take(process.requests).collect())
+}
+
+/// The simulator's policy for the one of a task.
+fn policy(policy: BatchPolicy) -> Result<BuiltInPolicy, ConfigError> {
+    Ok(match policy {
+        BatchPolicy::Fixed(size) => Fixed::new(size)?.into(),
+        BatchPolicy::Greedy(size) => Greedy::new(size)?.into(),
+    })
+}
+
 pub(super) fn run(
     context: &mut RunContext,
     spec: &RunSpec,
@@ -67,12 +87,11 @@ pub(super) fn run(
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = context.take_network(&task.network)?;
     let images = images(&context.data, spec, task)?;
-    let pool = images.pool().map(|it| network.keep(it)).transpose()?;
+    let pool = images.pool().map(|pool| network.keep(pool)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
     let interrupt = context.interrupt.clone();
-    let (BatchPolicy::Fixed(size) | BatchPolicy::Greedy(size)) = task.policy;
-    let batch: Vec<usize> = (0..size.min(task.arrivals.requests)).collect();
+    let batch: Vec<usize> = (0..task.policy.max_size().min(task.arrivals.requests)).collect();
     let (_, warmup) = context.measured("warm-up", |_| {
         for _ in 0..task.warmup_batches {
             server.serve(&batch)?;
@@ -80,28 +99,30 @@ pub(super) fn run(
         Ok(())
     })?;
     server.preparing = Seconds(0.0);
-    let mut policy = BatchingPolicy::try_from(task.policy)?;
+    let mut policy = policy(task.policy)?;
     let (serving, main) = context.main("serve", |_| {
-        let mut control =
-            |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
-        serve(&times, &mut policy, &mut server, &Real::start(), &mut control).map_err(|error| {
-            match error {
+        let mut control = |_: &_| match interrupt.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        serve(&times, &mut policy, &mut server, &RealClock::start(), &mut control).map_err(
+            |error| match error {
                 LiveError::Stopped(_) => RunError::Interrupted,
-                LiveError::Executor { source, .. } => source.into(),
-                LiveError::Arrivals { .. } | LiveError::Policy { .. } => {
-                    unreachable!("`arrivals` gives times in order and the policy is the simulator's own: {error}")
+                LiveError::Server { source, .. } => source.into(),
+                _ => {
+                    unreachable!("arrivals are in order and the policy is a built-in one: {error}")
                 }
-            }
-        })
+            },
+        )
     })?;
     let mut hash = Sha256::new();
-    times.iter().for_each(|it| hash.update(it.to_le_bytes()));
+    times.iter().for_each(|time| hash.update(time.to_le_bytes()));
     let mut warnings = Vec::new();
-    let busy: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
-    if serving.makespan().is_some_and(|it| busy > 0.97 * it.0) {
+    let busy: f64 = serving.batches.iter().map(|batch| batch.end_s - batch.start_s).sum();
+    if serving.makespan().is_some_and(|makespan| busy > 0.97 * makespan.0) {
         warnings.push(Warning::new(
             WarningKind::Overloaded,
-            "requests came faster than they could be served: response times grow with their number",
+            "requests arrived faster than they could be served: response times grow with their number",
         ));
     }
     let photographs_sha256 = server.images.sha256().map(str::to_owned);
@@ -112,7 +133,7 @@ pub(super) fn run(
         outcome: Outcome::Served(Served {
             requests: times.len(),
             parameters,
-            arrivals_sha256: hash.finalize().iter().map(|it| format!("{it:02x}")).collect(),
+            arrivals_sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             photographs_sha256,
         }),
         main,

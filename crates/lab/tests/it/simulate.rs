@@ -1,4 +1,4 @@
-//! `wattlab simulate`: the promised file and document, and every mistake by its name.
+//! `wattlab simulate`: the documented file and report, and messages for wrong input.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{run, stderr};
 
-/// The promised file, but shorter.
+/// The documented file with fewer requests.
 const FILE: &str = r#"
 seed = 1
 requests = 40_000
@@ -47,7 +47,7 @@ fn changed(changes: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_promised_document_is_printed() {
+fn the_report_has_the_documented_fields() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = simulate(folder.path(), FILE);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
@@ -76,7 +76,7 @@ fn the_promised_document_is_printed() {
 }
 
 #[test]
-fn people_get_a_table() {
+fn without_json_the_report_is_a_table() {
     let folder = tempfile::tempdir().unwrap();
     let text = changed(&[
         ("\"poisson\"", "\"deterministic\""),
@@ -106,7 +106,7 @@ fn people_get_a_table() {
 }
 
 #[test]
-fn an_unstable_queue_is_no_mean_but_a_growth() {
+fn an_unstable_queue_has_a_growth_in_place_of_means() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = simulate(folder.path(), &changed(&[("rate = 0.8", "rate = 2.0")]));
     assert_eq!(code, Some(0));
@@ -122,7 +122,7 @@ fn an_unstable_queue_is_no_mean_but_a_growth() {
 }
 
 #[test]
-fn mistakes_name_file_key_value_and_remedy() {
+fn messages_name_the_file_the_key_the_value_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("empty.csv"), "arrival_s\n").unwrap();
@@ -134,15 +134,18 @@ fn mistakes_name_file_key_value_and_remedy() {
         changed(&[("\"poisson\"\nrate = 0.8", &format!("\"trace\"\nfile = \"{file}\""))])
     };
     let rows = [
-        (changed(&[("rate = 0.8", "rate = -0.8")]), vec!["`arrivals.rate` is -0.8", "above 0"]),
-        (changed(&[("rate = 0.8", "rate = 0")]), vec!["`arrivals.rate` is 0", "above 0"]),
-        (changed(&[("size = 1", "size = 0")]), vec!["`batching.size` is 0", "at least 1"]),
+        (
+            changed(&[("rate = 0.8", "rate = -0.8")]),
+            vec!["`arrivals.rate` is -0.8", "from 1e-9 to 1e9 requests per second"],
+        ),
+        (changed(&[("rate = 0.8", "rate = 0")]), vec!["`arrivals.rate` is 0", "from 1e-9 to 1e9"]),
+        (changed(&[("size = 1", "size = 0")]), vec!["`batching.size` is 0", "from 1 to 1000000"]),
         (changed(&[("size = 1", "size = -4")]), vec!["line", "size = -4", "usize"]),
         (changed(&[("size = 1", "size = 1\nsized = 2")]), vec!["`sized`", "did you mean `size`?"]),
         (changed(&[("\"fixed\"", "\"greddy\"")]), vec!["`greddy`", "did you mean `greedy`?"]),
         (changed(&[("per_item_s = 1.0", "per_item_s = -1.0")]), vec!["`service.per_item_s` is -1"]),
         (changed(&[("idle_w = 50.0", "idle_w = -50.0")]), vec!["`power.idle_w` is -50", "watts"]),
-        (changed(&[("count = 1", "count = 0")]), vec!["`servers.count` is 0", "1 to 1000000"]),
+        (changed(&[("count = 1", "count = 0")]), vec!["`servers.count` is 0", "from 1 to 1000000"]),
         (changed(&[("2_000", "40_000")]), vec!["`warmup` is 40000", "less than `requests`"]),
         (
             changed(&[("\"fixed\"", "\"window\"\ndelay_s = 1e-12")]),
@@ -157,7 +160,10 @@ fn mistakes_name_file_key_value_and_remedy() {
             trace("short.csv"),
             vec!["`requests` is 40000", "the trace has 2 arrivals", "lower `requests`"],
         ),
-        (changed(&[("40_000", "0")]), vec!["`requests` is 0", "at least 1"]),
+        (changed(&[("40_000", "0")]), vec!["`requests` is 0", "from 1"]),
+        (changed(&[("40_000", "9_000_000_000_000")]), vec!["`requests` is 9000000000000"]),
+        (changed(&[("size = 1", "size = 99_999_999")]), vec!["`batching.size` is 99999999"]),
+        (changed(&[("rate = 0.8", "rate = 1e300")]), vec!["`arrivals.rate` is 1e300"]),
         (changed(&[("40_000", "40000000000000000000")]), vec!["line 3", "requests"]),
         (changed(&[("rate = 0.8", "rate = nan")]), vec!["`arrivals.rate` is NaN"]),
         (changed(&[("rate = 0.8", "rate = \"fast\"")]), vec!["line 7", "f64"]),
@@ -237,14 +243,14 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let sizes = document["calibration"]["sizes"].as_array().unwrap();
     let found: Vec<_> =
-        sizes.iter().map(|it| (it["pause_s"].as_f64(), it["size"].as_u64().unwrap())).collect();
+        sizes.iter().map(|row| (row["pause_s"].as_f64(), row["size"].as_u64().unwrap())).collect();
     let pause = Some(0.005);
     assert_eq!(found, [(None, 1), (None, 2), (None, 4), (pause, 1), (pause, 2), (pause, 4)]);
     let after = &document["service"]["after_pause"][0];
     assert_eq!(after["pause_s"].as_f64(), pause);
     assert!(document["service"]["recovery_s"].as_f64().unwrap() >= 0.0);
     assert_eq!(after["table"].as_array().unwrap().len(), 3);
-    assert!(sizes.iter().all(|it| it["mean_s"].as_f64().unwrap() > 0.0));
+    assert!(sizes.iter().all(|row| row["mean_s"].as_f64().unwrap() > 0.0));
     assert_eq!(document["calibration"]["threads"], 1);
     assert!(document["calibration"]["time"]["per_item"].as_f64().unwrap() > 0.0);
 
@@ -263,12 +269,12 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     let batches = live["batches"].as_array().unwrap();
     let served: u64 = batches
         .iter()
-        .map(|it| it["size"].as_u64().unwrap() * it["batches"].as_u64().unwrap())
+        .map(|row| row["size"].as_u64().unwrap() * row["batches"].as_u64().unwrap())
         .sum();
     assert_eq!(served, 12);
     assert!(live["mean_response_s"].as_f64() > live["mean_wait_s"].as_f64());
     assert!((0.0..1.0).contains(&live["prepare_share"].as_f64().unwrap()));
-    // A queue for nobody: only who finds the server free is served.
+    // With a limit of 0, only requests that find the server free are served.
     let text = fs::read_to_string(folder.join("squeezenet1_1.toml")).unwrap();
     fs::write(folder.join("full.toml"), text.clone() + "\n[queue]\nlimit = 0\n").unwrap();
     let args = ["simulate", "live", "full.toml", "--requests", "200", "--rate", "100000", "--json"];
@@ -280,9 +286,9 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     assert!(count("rejected") > 0);
 
     if live["energy"].is_null() {
-        return; // Nothing here tells joules.
+        return; // This machine has neither a sensor nor an estimate.
     }
-    assert!(batches.iter().all(|it| it["mean_j"].as_f64().unwrap() > 0.0));
+    assert!(batches.iter().all(|row| row["mean_j"].as_f64().unwrap() > 0.0));
     let tune =
         ["simulate", "tune", "squeezenet1_1.toml", "--p99", "10", "--rate", "40", "--live", "0.3"];
     let output = run(folder, &[&tune[..], &["--json", "--out", "out"]].concat());
@@ -298,12 +304,15 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
         assert!(served["energy_j_per_request"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(tuning["live"]["batch_1"]["mean_batch"], 1.0);
-    // Wherever joules are told, so is where they are from.
+    // All joules come with their origin.
     let origin = live["energy"]["origin"].as_str().unwrap();
     assert_eq!(tuning["energy_origin"], origin);
     assert_eq!(tuning["live"]["energy_origin"], origin);
     let frontier = fs::read_to_string(folder.join("out/frontier.csv")).unwrap();
-    assert!(frontier.lines().skip(1).all(|it| it.ends_with(&format!(",{origin}"))), "{frontier}");
+    assert!(
+        frontier.lines().skip(1).all(|line| line.ends_with(&format!(",{origin}"))),
+        "{frontier}"
+    );
     let said = |args: &[&str]| String::from_utf8(run(folder, args).stdout).unwrap();
     let text = said(&tune);
     for part in ["single requests (joules ", "live (joules "] {
@@ -318,9 +327,9 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
     assert!(fs::read_to_string(folder.join("out/frontier.csv")).unwrap().starts_with("policy,"));
 }
 
-/// Decoding is a part of the service and told apart; a cache takes it away.
+/// Decoding is a part of the service and reported separately; a cache removes it.
 #[test]
-fn photographs_are_prepared_within_the_service() {
+fn preparing_photographs_is_a_part_of_the_service() {
     let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
         PathBuf::from,
@@ -349,7 +358,7 @@ fn photographs_are_prepared_within_the_service() {
     let decoded = json(&live)["live"].clone();
     let cached =
         json(&[&live[..], &["--images", pictures, "--cache-images"]].concat())["live"].clone();
-    let prepare = |it: &Value| it["prepare_s_per_request"].as_f64().unwrap();
+    let prepare = |report: &Value| report["prepare_s_per_request"].as_f64().unwrap();
     for it in [&decoded, &cached] {
         assert_eq!((&it["requests"], &it["photographs"]), (&Value::from(12), &Value::from(3)));
         assert!(prepare(it) > 0.0 && it["prepare_share"].as_f64().unwrap() < 1.0, "{it}");
@@ -358,13 +367,13 @@ fn photographs_are_prepared_within_the_service() {
 }
 
 #[test]
-fn calibrating_and_tuning_refuse_what_makes_no_sense() {
+fn wrong_flags_are_refused_with_the_flag_and_the_value() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("queue.toml"), FILE).unwrap();
     fs::write(folder.join("dark.toml"), changed(&[("[power]\nidle_w = 50.0\nbusy_w = 250.0", "")]))
         .unwrap();
-    // A description tells where its network ran.
+    // A description contains the device of its network.
     let elsewhere = "[calibration]\nnetwork = \"alexnet\"\nimage_side = 64\n\
         device = \"cuda:999\"\nmachine = \"\"\nsizes = []\n\
         [calibration.time]\nbase = 1.0\nper_item = 1.0\nworst_relative = 0.0\n";
@@ -395,7 +404,10 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
             vec!["simulate", "tune", "queue.toml", "--p99", "1", "--load", "0"],
             vec!["`--load` is 0"],
         ),
-        (vec!["simulate", "tune", "queue.toml", "--p99", "0"], vec!["`objective` is 0", "above 0"]),
+        (
+            vec!["simulate", "tune", "queue.toml", "--p99", "0"],
+            vec!["`objective` is 0", "from 1e-9"],
+        ),
         (
             vec!["simulate", "tune", "dark.toml", "--p99", "1"],
             vec!["dark.toml", "`power` is missing"],
@@ -413,8 +425,6 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
             [&validate[..], &["--rounds", "3", "--most-rounds", "2"]].concat(),
             vec!["`--most-rounds` is 2", "`--rounds`, 3"],
         ),
-        (vec!["simulate", "replay", "queue.toml"], vec!["queue.toml", "not the pilot"]),
-        (vec!["simulate", "replay", "none.csv"], vec!["none.csv", "failed to read"]),
         (
             [&calibrate[..], &["resnet18", "--images", "nowhere"]].concat(),
             vec!["--images", "`nowhere`"],
@@ -429,17 +439,30 @@ fn calibrating_and_tuning_refuse_what_makes_no_sense() {
         ),
         ([&calibrate[..], &["resnet18", "--cache-images"]].concat(), vec!["--images"]),
         (vec!["simulate"], vec!["FILE"]),
+        (vec!["simulate", "queue.toml", "--replications", "0"], vec!["--replications", "from 1"]),
+        (
+            vec![
+                "simulate",
+                "mlperf",
+                "queue.toml",
+                "--scenario",
+                "offline",
+                "--queries",
+                "99999999999",
+            ],
+            vec!["`--queries` is 99999999999"],
+        ),
     ] {
         let output = run(folder, &args);
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
-        assert!(words.iter().all(|it| message.contains(it)), "{args:?}: {message}");
+        assert!(words.iter().all(|word| message.contains(word)), "{args:?}: {message}");
         assert!(output.stdout.is_empty());
     }
 }
 
 #[test]
-fn mlperfs_scenarios_have_loadgens_summary() {
+fn mlperf_scenarios_print_the_summary_of_loadgen() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let text = changed(&[
@@ -477,34 +500,8 @@ fn mlperfs_scenarios_have_loadgens_summary() {
     assert_eq!(run_of(&["server"]).status.code(), Some(2));
 }
 
-/// Given the batch time that the makespan tells, the responses; given the one that the responses
-/// tell, the makespan.
 #[test]
-fn the_pilot_of_the_study_is_replayed() {
-    let Some(reference) = super::stats::reference() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let pilot = reference.join("rq4_pilot_convnext_f32.csv");
-    let output = run(
-        folder.path(),
-        &["simulate", "replay", pilot.to_str().unwrap(), "--json", "--compat", "yarally"],
-    );
-    assert!(output.status.success(), "{}", stderr(&output));
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let cells = document["cells"].as_array().unwrap();
-    assert_eq!(
-        cells.iter().map(|it| it["batch"].as_u64().unwrap()).collect::<Vec<_>>(),
-        [16, 32, 64, 128]
-    );
-    for cell in cells {
-        let ratio =
-            |ours: &str, study: &str| cell[ours].as_f64().unwrap() / cell[study].as_f64().unwrap();
-        assert!((ratio("response_s", "study_response_s") - 1.0).abs() < 0.06, "{cell}");
-        assert!((ratio("makespan_s", "study_makespan_s") - 1.0).abs() < 0.02, "{cell}");
-    }
-}
-
-#[test]
-fn a_validation_is_taken_up_where_it_was_left() {
+fn an_interrupted_validation_continues_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let args = [
@@ -540,7 +537,7 @@ fn a_validation_is_taken_up_where_it_was_left() {
     let first = document(&[]);
     assert_eq!((of(&first, "cells").len(), of(&first, "means").len()), (6, 3));
     let lines = fs::read_to_string(folder.join("v/cells.jsonl")).unwrap();
-    let kept: String = lines.lines().take(2).map(|it| format!("{it}\n")).collect();
+    let kept: String = lines.lines().take(2).map(|line| format!("{line}\n")).collect();
     fs::write(folder.join("v/cells.jsonl"), kept).unwrap();
     let second = document(&[]);
     assert_eq!(of(&first, "cells")[..2], of(&second, "cells")[..2]);
@@ -550,7 +547,7 @@ fn a_validation_is_taken_up_where_it_was_left() {
     let third = document(&more);
     assert_eq!(of(&second, "cells")[..], of(&third, "cells")[..6]);
     assert_eq!(of(&third, "cells").len(), 9);
-    assert!(of(&third, "means").iter().all(|it| it["rounds"] == 3));
+    assert!(of(&third, "means").iter().all(|mean| mean["rounds"] == 3));
     for it in of(&third, "means") {
         assert!(it["response"]["error"].as_f64().unwrap() > 0.0, "{it}");
     }

@@ -294,8 +294,5 @@ pub fn origin_of(origins: impl IntoIterator<Item = Origin>) -> Option<Origin> {
 /// A policy as text: `fixed 16`, `greedy ≤ 128`.
 #[must_use]
 pub fn policy_title(policy: BatchPolicy) -> String {
-    match policy {
-        BatchPolicy::Fixed(size) => format!("fixed {size}"),
-        BatchPolicy::Greedy(cap) => format!("greedy ≤ {cap}"),
-    }
+    policy.to_string()
 }

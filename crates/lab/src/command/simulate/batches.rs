@@ -1,15 +1,16 @@
-//! Batches of one size, measured one after another.
+//! Measures batches of one size.
 
 use std::time::{Duration, Instant};
 
-use inference_sim::{Executor, Stretch};
+use inference_sim::{BatchSequence, BatchServer};
 use meter::Meter;
 use record::{Energy, Seconds, Watts};
 
 use super::network::Network;
 use crate::{Failure, Interrupt};
 
-/// The power of the machine while nothing is served; `None` where nothing tells.
+/// The power of the machine while nothing is served, over one second; `None` without a sensor or an
+/// estimate.
 pub(super) fn idle(meter: &Meter, interrupt: &Interrupt) -> Result<Option<Watts>, Failure> {
     let span = meter.span("idle");
     for _ in 0..20 {
@@ -19,13 +20,13 @@ pub(super) fn idle(meter: &Meter, interrupt: &Interrupt) -> Result<Option<Watts>
         std::thread::sleep(Duration::from_millis(50));
     }
     let span = span.end();
-    Ok(span.total.map(|it| it.joules / span.duration))
+    Ok(span.total.map(|energy| energy.joules / span.duration))
 }
 
-/// What batches of one size took, on average, and drew.
+/// Mean time and energy of batches of one size.
 pub(super) struct Found {
     pub(super) service: Seconds,
-    /// Of single batches; `None` for one.
+    /// Coefficient of variation of single batches' times; `None` for one batch.
     pub(super) cv: Option<f64>,
     pub(super) energy: Option<Energy>,
 }
@@ -36,12 +37,12 @@ pub(super) struct Batches<'a> {
     pub(super) meter: &'a Meter,
     pub(super) interrupt: &'a Interrupt,
     pub(super) idle: Option<Watts>,
-    /// The next request: as live, none is asked for twice in a row.
+    /// The number of the next request: as in a live queue, no image is used twice in a row.
     pub(super) next: usize,
 }
 
 impl Batches<'_> {
-    /// What a batch took.
+    /// Serves a batch and returns its time.
     pub(super) fn serve(&mut self, size: usize) -> Result<Duration, Failure> {
         let requests: Vec<usize> = (self.next..self.next + size).collect();
         self.next += size;
@@ -50,8 +51,8 @@ impl Batches<'_> {
         Ok(start.elapsed())
     }
 
-    /// Serves nothing for so long, and says how much later it was awake again: the way out of sleep
-    /// is a part of what a request waits for.
+    /// Serves nothing for this long, and returns by how much it woke up late: that delay is a part of
+    /// what a request waits for.
     fn pause(&self, pause: Duration) -> Result<Duration, Failure> {
         if self.interrupt.is_set() {
             return Err(Failure::Interrupted);
@@ -63,14 +64,14 @@ impl Batches<'_> {
         Ok(due.elapsed())
     }
 
-    /// Mean times of batches one after another, the first after a pause; for as long as
-    /// [`Batches::repeat`].
-    pub(super) fn stretches(
+    /// Mean times of four batches one after another, the first after a pause, measured for twice as
+    /// many seconds.
+    pub(super) fn sequence(
         &mut self,
         size: usize,
         seconds: f64,
         pause_s: f64,
-    ) -> Result<Stretch, Failure> {
+    ) -> Result<BatchSequence, Failure> {
         const LENGTH: usize = 4;
         let pause = Duration::from_secs_f64(pause_s);
         let started = Instant::now();
@@ -83,12 +84,12 @@ impl Batches<'_> {
             }
             repeats += 1;
         }
-        let services = sums.map(|it| Seconds(it / f64::from(repeats))).to_vec();
-        Ok(Stretch { size, pause: Seconds(pause_s), services })
+        let services = sums.map(|sum| Seconds(sum / f64::from(repeats))).to_vec();
+        Ok(BatchSequence { size, pause: Seconds(pause_s), services })
     }
 
-    /// Mean time and energy of batches that keep the server busy for so many seconds, or what it
-    /// does of that in the time of twice as many, each after a pause.
+    /// Mean time and energy of batches, each after a pause: as many as keep the server busy for this
+    /// many seconds, or fit into twice as many.
     pub(super) fn repeat(
         &mut self,
         size: usize,
@@ -112,14 +113,14 @@ impl Batches<'_> {
             batches += 1;
         }
         let span = span.end();
-        // The pauses drew the idle power.
+        // The energy of the pauses, at idle power.
         let idle_s = (span.duration.0 - served.as_secs_f64()).max(0.0);
-        let paused = self.idle.map(|it| it * Seconds(idle_s));
+        let paused = self.idle.map(|idle| idle * Seconds(idle_s));
         let busy = Seconds((served + late).as_secs_f64());
-        let energy = span.total.map(|mut it| {
-            let paused = paused.map_or(0.0, |it| it.0);
-            it.joules.0 = (it.joules.0 - paused).max(0.0) / f64::from(batches);
-            it
+        let energy = span.total.map(|mut energy| {
+            let paused = paused.map_or(0.0, |energy_of_pauses| energy_of_pauses.0);
+            energy.joules.0 = (energy.joules.0 - paused).max(0.0) / f64::from(batches);
+            energy
         });
         let n = f64::from(batches);
         let service = busy * n.recip();

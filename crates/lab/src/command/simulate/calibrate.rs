@@ -1,4 +1,4 @@
-//! `wattlab simulate calibrate`: a network's batches, measured once.
+//! `wattlab simulate calibrate`: measures a network's batches and describes its queue.
 
 use std::{
     num::NonZeroUsize,
@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    Calibration, Fit, Observation, SimulationConfig, Stretch, recovery, size_rows,
+    BatchMeasurement, BatchSequence, Calibration, LinearFit, SimulationConfig, fit_recovery,
+    limits, size_rows,
 };
 use meter::Meter;
 use models::{Device, vision::architectures};
@@ -15,7 +16,7 @@ use record::{Origin, Seconds, Watts};
 
 use super::{
     batches::{Batches, Found, idle},
-    network::{self, Network, Place},
+    network::{self, DeviceFlags, Network},
     photographs::Photographs,
 };
 use crate::{
@@ -31,21 +32,26 @@ pub(super) struct Args {
     arch: String,
     #[command(flatten)]
     plan: Plan,
-    /// Where the description goes; NAME.toml if left out.
+    /// Write the description to this file; by default NAME.toml.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     sensing: Sensing,
-    /// Print what was written as one JSON document.
+    /// Print the description as one JSON document.
     #[arg(long)]
     json: bool,
 }
 
-/// What is measured, and how.
+/// The batches to measure, and how.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Plan {
-    /// Batch sizes.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,8,12,16,24,32")]
+    /// Batch sizes to measure.
+    #[arg(
+        long,
+        value_name = "SIZES",
+        value_delimiter = ',',
+        default_value = "1,2,3,4,5,6,8,12,16,24,32"
+    )]
     batches: Vec<usize>,
     /// Side of the square images.
     #[arg(long, value_name = "PIXELS", default_value_t = 224)]
@@ -53,24 +59,24 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) images: Photographs,
     #[command(flatten)]
-    pub(super) place: Place,
-    /// Measurements of each size, in turns.
-    #[arg(long, default_value_t = 5)]
+    pub(super) place: DeviceFlags,
+    /// Number of measurements of each size.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = limits::REPETITIONS.parser::<u32>())]
     pub(super) repetitions: u32,
-    /// Least busy time of a measurement: small batches are repeated in it.
-    #[arg(long, value_name = "S", default_value_t = 0.3)]
+    /// Minimum busy time of a measurement, in seconds; small batches are repeated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.3)]
     seconds: f64,
-    /// Pauses, in seconds, after which batches are measured too, besides those that follow another:
-    /// others use the processor meanwhile, and the next batch takes longer. 0 for none.
-    #[arg(long, value_name = "S", value_delimiter = ',', default_value = "0.002,0.01,0.06")]
+    /// Also measure batches after pauses of these lengths, in seconds; they take longer than batches
+    /// that follow another at once. 0 for none.
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_value = "0.002,0.01,0.06")]
     pauses: Vec<f64>,
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// If the network or a size is unknown, or nothing can be measured or written.
+/// If the network is unknown or a size is not valid, or if measuring or writing fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     args.plan.check(&args.arch).map_err(Failure::BadInput)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.arch)));
@@ -80,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Network::new(&args.arch, args.plan.side, &args.plan.images, &args.plan.place)?;
     let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
     write(&config, &out)?;
-    progress::line(&format!("written: {}", out.display()));
+    progress::line(&format!("wrote `{}`", out.display()));
     if args.json {
         return output::print_json(&config);
     }
@@ -90,25 +96,29 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a description with its header.
+/// Writes a description with a comment at its beginning.
 pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure> {
     let text = toml::to_string(config).map_err(Failure::run_time)?;
-    let network = config.calibration.as_ref().map_or("", |it| it.network.as_str());
+    let network =
+        config.calibration.as_ref().map_or("", |calibration| calibration.network.as_str());
     let header = format!(
         "# Written by `wattlab simulate calibrate --arch {network}`: edit `arrivals` and `batching`,\n\
          # then `wattlab simulate` or `wattlab simulate tune` it.\n",
     );
     output::write_whole(out, (header + &text).as_bytes())
-        .with_context(|| format!("failed to write `{}`; choose another by `--out`", out.display()))
+        .with_context(|| {
+            format!("failed to write `{}`; choose another path with `--out`", out.display())
+        })
         .map_err(Failure::BadInput)
 }
 
 impl Plan {
     pub(super) fn check(&self, arch: &str) -> anyhow::Result<()> {
-        let names = || architectures().iter().map(|it| it.name);
-        let Some(known) = architectures().iter().find(|it| it.name == arch) else {
+        let names = || architectures().iter().map(|architecture| architecture.name);
+        let Some(known) = architectures().iter().find(|architecture| architecture.name == arch)
+        else {
             let near = unknown_key::nearest(arch, names());
-            let near = near.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            let near = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
             let names = names().collect::<Vec<_>>().join(", ");
             return Err(anyhow!("`--arch` is `{arch}`: expected one of {names}{near}"));
         };
@@ -126,13 +136,10 @@ impl Plan {
         let largest = self.batches.iter().copied().max().unwrap_or(1);
         network::fits(largest, self.side)
             .with_context(|| format!("`--batches` has {largest} and `--side` is {}", self.side))?;
-        if self.repetitions == 0 {
-            return Err(anyhow!("`--repetitions` is 0: expected at least 1"));
-        }
         if !(self.seconds.is_finite() && (0.0..=3600.0).contains(&self.seconds)) {
             return Err(anyhow!("`--seconds` is {}: expected 0 to 3600", self.seconds));
         }
-        if let Some(found) = self.pauses.iter().find(|it| !(0.0..=10.0).contains(*it)) {
+        if let Some(found) = self.pauses.iter().find(|pause| !(0.0..=10.0).contains(*pause)) {
             return Err(anyhow!("`--pauses` has {found}: expected seconds from 0 to 10"));
         }
         Ok(())
@@ -169,7 +176,7 @@ impl Plan {
         let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
         pauses.sort_by(f64::total_cmp);
         pauses.dedup();
-        // Each once, to and fro, so that drift does not pass for an effect of the size.
+        // The order alternates, so that drift of the machine does not look like an effect of the size.
         let mut sizes = self.batches.clone();
         sizes.sort_unstable();
         sizes.dedup();
@@ -178,12 +185,14 @@ impl Plan {
         }
         measured.rounds += 1;
         let idle = measured.idle;
-        // As live: measuring a batch is a part of its service, of small ones some percent.
+        // As in a live queue: measuring is a part of the service, some percent of small batches.
         network.metered(Some(meter));
         let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
-        for (size, &pause) in sizes.into_iter().flat_map(|it| pauses.iter().map(move |p| (it, p))) {
+        for (size, &pause) in
+            sizes.into_iter().flat_map(|size| pauses.iter().map(move |p| (size, p)))
+        {
             batches.serve(size)?;
-            // Whatever else runs on the machine makes a batch slower: it is measured again.
+            // Other processes make a batch slower: it is then measured again.
             const TRIES: usize = 6;
             let mut tries = 0;
             let Found { service, cv, energy } = loop {
@@ -198,25 +207,25 @@ impl Plan {
                     break found;
                 }
             };
-            let origin = energy.map(|it| it.origin);
+            let origin = energy.map(|energy| energy.origin);
             measured.origin = measured.origin.into_iter().chain(origin).reduce(Origin::and);
-            let energy = energy.map(|it| it.joules);
+            let energy = energy.map(|energy| energy.joules);
             let pause = Seconds(pause);
-            measured.observations.push(Observation { size, pause, service, cv, energy });
+            measured.observations.push(BatchMeasurement { size, pause, service, cv, energy });
         }
-        // Of the smallest batches: they tell best how soon what a pause did is over.
+        // The smallest batches show best how fast the effect of a pause fades.
         let smallest = self.batches.iter().copied().min().unwrap_or(1);
-        for &pause in pauses.iter().filter(|&&it| it > 0.0) {
+        for &pause in pauses.iter().filter(|&&pause| pause > 0.0) {
             batches.serve(smallest)?;
-            let stretch = batches.stretches(smallest, self.seconds, pause)?;
-            measured.stretches.push(stretch);
+            let sequence = batches.sequence(smallest, self.seconds, pause)?;
+            measured.sequences.push(sequence);
         }
         network.metered(None);
         network.parts();
         Ok(())
     }
 
-    /// The queue before what was measured.
+    /// The description of a queue before the measured network.
     pub(super) fn describe(
         &self,
         arch: &str,
@@ -224,56 +233,56 @@ impl Plan {
         measured: &Measured,
     ) -> Result<SimulationConfig, Failure> {
         let observations = &measured.observations;
-        let points = |value: &dyn Fn(&Observation) -> Option<f64>| -> Vec<(f64, f64)> {
-            let at_once = observations.iter().filter(|it| it.pause.0 == 0.0);
-            let each = at_once.filter_map(|it| Some((it.size as f64, value(it)?)));
+        let points = |value: &dyn Fn(&BatchMeasurement) -> Option<f64>| -> Vec<(f64, f64)> {
+            let at_once = observations.iter().filter(|batch| batch.pause.0 == 0.0);
+            let each = at_once.filter_map(|batch| Some((batch.size as f64, value(batch)?)));
             each.filter(|point| point.1 > 0.0).collect()
         };
-        let time = Fit::new(&points(&|it| Some(it.service.0)))
-            .context("the batches took no time that could be measured")
+        let time = LinearFit::new(&points(&|batch| Some(batch.service.0)))
+            .context("the batches took no measurable time; raise `--seconds`")
             .map_err(Failure::RunTime)?;
         let cpu = crate::environment::environment(Vec::new()).machine.cpu;
         let calibration = Calibration {
             network: arch.to_owned(),
             image_side: self.side,
-            // Whoever serves from another folder means the same photographs.
+            // An absolute path, so that the description is valid in any folder.
             images: self
                 .images
                 .folder
                 .as_ref()
-                .map(|it| it.canonicalize().unwrap_or_else(|_| it.clone())),
+                .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())),
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
             device: device.about().map(|_| device.name().to_owned()),
-            machine: device.about().map_or_else(|| cpu.clone(), |it| format!("{cpu}, {it}")),
+            machine: device.about().map_or_else(|| cpu.clone(), |name| format!("{cpu}, {name}")),
             energy_origin: measured.origin,
             time,
-            energy: Fit::new(&points(&|it| Some(it.energy?.0))),
+            energy: LinearFit::new(&points(&|batch| Some(batch.energy?.0))),
             sizes: size_rows(observations),
         };
         let mut config = calibration.describe(measured.idle);
         if !config.service.after_pause.is_empty() {
             let law = config.service.law().map_err(Failure::run_time)?;
-            config.service.recovery_s = Some(recovery(&law, &measured.stretches).0);
+            config.service.recovery_s = Some(fit_recovery(&law, &measured.sequences).0);
         }
         Ok(config)
     }
 }
 
-/// What was measured so far.
+/// The measurements so far.
 pub(super) struct Measured {
-    observations: Vec<Observation>,
-    stretches: Vec<Stretch>,
+    observations: Vec<BatchMeasurement>,
+    sequences: Vec<BatchSequence>,
     origin: Option<Origin>,
-    /// Before the first.
+    /// The idle power before the first measurement.
     idle: Option<Watts>,
-    /// Measurements during which others used the machine.
+    /// Number of measurements during which other processes used the machine.
     disturbed: usize,
     rounds: u32,
 }
 
 impl Measured {
-    /// Nothing but the idle power.
+    /// Measures the idle power.
     pub(super) fn begin(
         network: &Network,
         meter: &Meter,
@@ -283,7 +292,7 @@ impl Measured {
         let idle = idle(meter, interrupt)?;
         Ok(Self {
             observations: Vec::new(),
-            stretches: Vec::new(),
+            sequences: Vec::new(),
             origin: None,
             idle,
             disturbed: 0,
@@ -291,22 +300,22 @@ impl Measured {
         })
     }
 
-    /// As they were measured.
-    pub(super) fn observations(&self) -> &[Observation] {
+    /// In the order in which they were measured.
+    pub(super) fn observations(&self) -> &[BatchMeasurement] {
         &self.observations
     }
 
-    /// As if these had been measured, and nothing else.
-    pub(super) fn only(&self, observations: Vec<Observation>) -> Self {
-        Self { observations, stretches: Vec::new(), ..*self }
+    /// The same with these measurements alone.
+    pub(super) fn only(&self, observations: Vec<BatchMeasurement>) -> Self {
+        Self { observations, sequences: Vec::new(), ..*self }
     }
 
-    /// Says how much of it cannot be trusted.
+    /// Warns about disturbed measurements.
     pub(super) fn warn(&self, arch: &str) {
         if self.disturbed > 0 {
             progress::line(&format!(
-                "warning: {} of {} measurements of {arch} were disturbed by others, who used more \
-                 than 5 % of the processors: end them and calibrate again",
+                "warning: {} of {} measurements of {arch} were disturbed: other processes used more \
+                 than 5 % of the processors; end them and calibrate again",
                 self.disturbed,
                 self.observations.len()
             ));
@@ -326,16 +335,16 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     )];
     for row in &calibration.sizes {
         let time = format!("{:.5} s{}", row.mean_s, spread(row.mean_s, row.sd_s));
-        let energy = row.mean_j.map(|it| format!("{it:.4} J{}", spread(it, row.sd_j)));
-        let each = row.mean_j.map(|it| format!("{:.4}", per_request(it, row.size)));
+        let energy = row.mean_j.map(|mean| format!("{mean:.4} J{}", spread(mean, row.sd_j)));
+        let each = row.mean_j.map(|mean| format!("{:.4}", per_request(mean, row.size)));
         let none = || "none".to_owned();
         let (energy, each) = (energy.unwrap_or_else(none), each.unwrap_or_else(none));
         let pause = format!("{} s", row.pause_s);
         lines.push(format!("{:>6} {pause:>8} {time:>20} {energy:>24} {each:>12}", row.size));
     }
-    let fit = |fit: &Fit, unit: &str| {
-        let interval = |it: Option<[f64; 2]>| {
-            it.map_or_else(String::new, |[low, high]| format!(" [{low:.5}, {high:.5}]"))
+    let fit = |fit: &LinearFit, unit: &str| {
+        let interval = |bounds: Option<[f64; 2]>| {
+            bounds.map_or_else(String::new, |[low, high]| format!(" [{low:.5}, {high:.5}]"))
         };
         format!(
             "{:.5}{} {unit} + n · {:.5}{} {unit}, within {:.1} % of every mean",
@@ -352,7 +361,9 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
         lines.push(format!("E(n) = {} ({origin})", fit(energy, "J")));
     }
     if let Some(recovery_s) = config.service.recovery_s {
-        lines.push(format!("what a pause did fades by e in {recovery_s:.4} s of service"));
+        lines.push(format!(
+            "the effect of a pause fades by a factor of e in {recovery_s:.4} s of service"
+        ));
     }
     if let Some(power) = &config.power {
         lines.push(format!("idle: {:.2} W", power.idle.0));

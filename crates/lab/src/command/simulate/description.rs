@@ -1,11 +1,11 @@
-//! Reads the description of a queue; every mistake names its file.
+//! Reads the description of a queue. Every error names the file.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use inference_sim::{ConfigError, SimulationConfig};
+use inference_sim::{SimulationConfig, SimulationError};
 
 use crate::config::unknown_key;
 
@@ -15,24 +15,24 @@ pub(super) enum DescriptionError {
     /// The file cannot be read.
     #[error("failed to read simulation `{}`; check the path and its permissions", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// Not TOML, or not a description.
+    /// The file is not TOML, or not a description.
     #[error("simulation `{}` is not valid: {message}{}", path.display(), remedy(nearest.as_deref()))]
     Parse {
         path: PathBuf,
-        /// The parser's, with line and column.
+        /// The parser's message, with line and column.
         message: String,
         nearest: Option<String>,
     },
     /// A value that cannot be simulated.
     #[error("simulation `{}`", path.display())]
-    Value { path: PathBuf, source: ConfigError },
+    Value { path: PathBuf, source: SimulationError },
 }
 
 fn remedy(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-/// Reads a description; a trace's path counts from the folder of the description.
+/// Reads a description. The path of a trace is relative to the folder of the description.
 pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
     let text = fs::read_to_string(path)
         .map_err(|source| DescriptionError::Read { path: path.to_owned(), source })?;
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
     Ok(config)
 }
 
-/// A mistake that is only seen when the queue is made.
-pub(super) fn in_file(path: &Path, source: ConfigError) -> DescriptionError {
-    DescriptionError::Value { path: path.to_owned(), source }
+/// A mistake that only the simulation finds.
+pub(super) fn in_file(path: &Path, error: impl Into<SimulationError>) -> DescriptionError {
+    DescriptionError::Value { path: path.to_owned(), source: error.into() }
 }

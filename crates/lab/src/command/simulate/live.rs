@@ -1,12 +1,14 @@
-//! `wattlab simulate live`: the queue of a description served by its real network, beside its
-//! simulation.
+//! `wattlab simulate live`: serves a calibrated queue with its real network, beside its simulation.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    BatchEnergy, Control, Executor, Expected, LiveError, Real, Served, SimulationConfig,
-    SimulationReport, serve_limited,
+    BatchServer, LiveError, Policy, RealClock, ServedQueue, SimulationConfig, SimulationReport,
+    limits, serve_limited,
 };
 use meter::Meter;
 use record::{BatchTimes, Energy, Origin};
@@ -29,20 +31,16 @@ use crate::{
 pub(super) struct Args {
     /// A description that `wattlab simulate calibrate` wrote.
     file: PathBuf,
-    /// Requests to serve, in place of the file's.
-    #[arg(long)]
+    /// Number of requests; overrides the file's `requests`.
+    #[arg(long, value_name = "N")]
     requests: Option<usize>,
-    /// Requests per second, in place of the file's.
-    #[arg(long)]
+    /// Requests per second; overrides the file's `arrivals.rate`.
+    #[arg(long, value_name = "RATE")]
     rate: Option<f64>,
-    /// Follow the study's own definitions: a last batch that is not full is dropped from the
-    /// figures, and the "wait" it prints is the response.
-    #[arg(long, value_name = "STUDY")]
-    compat: Option<Compat>,
     #[command(flatten)]
     images: Photographs,
-    /// Batches of the largest size before the first request; the study served 256 of 32.
-    #[arg(long, value_name = "N", default_value_t = WARMUP)]
+    /// Batches of the largest size to serve before the first request.
+    #[arg(long, value_name = "N", default_value_t = WARMUP, value_parser = limits::WARMUP.parser::<usize>())]
     warmup: usize,
     #[command(flatten)]
     sensing: Sensing,
@@ -51,34 +49,28 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Batches before a run, if nobody says otherwise.
+/// The default of `--warmup`.
 pub(super) const WARMUP: usize = 3;
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Compat {
-    /// Yarally et al. 2023.
-    Yarally,
-}
-
-/// What was served, and what the simulation of the same arrivals says.
+/// The figures of the served queue and of the simulation of the same arrivals.
 #[derive(Debug, Serialize)]
 pub(super) struct Document {
     schema: &'static str,
     pub(super) live: Live,
     pub(super) simulated: Box<SimulationReport>,
-    /// Live over simulated.
+    /// Live figures divided by simulated ones.
     pub(super) ratio: Ratio,
 }
 
-/// Times count from the intended arrivals: a server that stalls delays no request silently.
+/// Times count from the intended arrivals, so the figures contain all delays of a stalled server.
 #[derive(Debug, Serialize)]
 pub(super) struct Live {
     requests: usize,
-    /// Photographs that they asked for in turns; 0 if the images were random.
+    /// Different photographs, which the requests use in turn; 0 if the images were random.
     photographs: usize,
-    /// Found the queue full.
+    /// Requests that found the queue full.
     rejected: usize,
-    /// Dropped by the policy.
+    /// Requests that the policy dropped.
     dropped: usize,
     mean_wait_s: f64,
     pub(super) mean_response_s: f64,
@@ -90,24 +82,21 @@ pub(super) struct Live {
     duration_s: f64,
     pub(super) energy: Option<Energy>,
     pub(super) energy_j_per_request: Option<f64>,
-    /// Of the idle power before the run, over its duration; a part of `energy`.
+    /// Energy of the description's idle power over the duration of the run; a part of `energy`.
     idle_j: Option<f64>,
-    /// The share of the service that goes by before the network runs: decoding and preprocessing,
-    /// or taking images from memory.
+    /// The share of the service time before the network runs: decoding and preprocessing, or taking
+    /// images from memory.
     prepare_share: f64,
-    /// The same, in seconds a request.
+    /// That time per request, in seconds.
     prepare_s_per_request: f64,
-    /// The share of the processors that other processes used meanwhile; `None` where the system
-    /// does not tell.
+    /// The share of the processors that other processes used meanwhile; `None` if the system does
+    /// not report it.
     pub(super) others_share: Option<f64>,
-    /// By the size of batches, rising.
+    /// Figures by batch size, rising.
     batches: Vec<OfSize>,
-    /// Under `--compat yarally`: what the study prints as the wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    average_wait_s: Option<f64>,
 }
 
-/// The batches of a size.
+/// The batches of one size.
 #[derive(Debug, Serialize)]
 struct OfSize {
     size: usize,
@@ -123,7 +112,7 @@ pub(super) struct Ratio {
     pub(super) energy_per_request: Option<f64>,
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
 ///
@@ -134,6 +123,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         config.arrivals.rate = Some(rate);
     }
     config.requests = args.requests.unwrap_or(config.requests);
+    limits::LIVE_REQUESTS
+        .check(config.requests)
+        .map_err(|error| Failure::bad_input(error.of_key("requests")))?;
     config.warmup = 0;
     if let (Some(calibration), Some(_)) = (&mut config.calibration, &args.images.folder) {
         calibration.images = args.images.folder.clone();
@@ -142,7 +134,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut network = network(&config, &args.file)?;
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let by = By { meter: &meter, interrupt: &interrupt, warmup: args.warmup, compat: args.compat };
+    let by = By { meter: &meter, interrupt: &interrupt, warmup: args.warmup };
     let document = serve_beside(&config, &args.file, &mut network, &by)?;
     if args.json {
         return output::print_json(&document);
@@ -155,21 +147,20 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 pub(super) fn network(config: &SimulationConfig, file: &Path) -> Result<Network, Failure> {
     let calibration = config.calibration.as_ref().ok_or_else(|| {
         Failure::BadInput(anyhow!(
-            "simulation `{}`: `calibration` is missing: it says which network to serve; \
-             write the file by `wattlab simulate calibrate`",
+            "simulation `{}`: `calibration` is missing, which names the network to serve; \
+             write the file with `wattlab simulate calibrate`",
             file.display()
         ))
     })?;
     Network::calibrated(calibration)
 }
 
-/// How a queue is served.
+/// The meter and the options with which a queue is served.
 pub(super) struct By<'a> {
     pub(super) meter: &'a Meter,
     pub(super) interrupt: &'a Interrupt,
     /// Batches of the largest size before the first request.
     pub(super) warmup: usize,
-    pub(super) compat: Option<Compat>,
 }
 
 /// Serves the queue of a description, after a warm-up, and simulates the same requests.
@@ -179,32 +170,27 @@ pub(super) fn serve_beside(
     network: &mut Network,
     by: &By<'_>,
 ) -> Result<Document, Failure> {
-    let &By { meter, interrupt, warmup, compat } = by;
-    let bad = |error| Failure::bad_input(description::in_file(file, error));
+    let &By { meter, interrupt, warmup } = by;
+    let bad =
+        |error: inference_sim::ConfigError| Failure::bad_input(description::in_file(file, error));
     if config.servers.count != 1 || config.servers.sleep_after_s.is_some() {
         return Err(Failure::BadInput(anyhow!(
-            "simulation `{}`: `servers` are {} or sleep: live there is one, which does not",
+            "simulation `{}`: `servers.count` is {} or servers sleep: expected 1 server that does \
+             not sleep, as in a live queue",
             file.display(),
             config.servers.count
         )));
     }
-    let simulated = Box::new(inference_sim::simulate(config).map_err(bad)?);
+    let simulated = Box::new(
+        inference_sim::simulate(config)
+            .map_err(|error| Failure::bad_input(description::in_file(file, error)))?,
+    );
     let process = config.arrivals.process().map_err(bad)?;
     let times: Vec<f64> = process.times(config.seed).take(config.requests).collect();
-    let law = config.service.law().map_err(bad)?;
-    let power = config.power.as_ref().map(inference_sim::PowerConfig::power).transpose();
-    let power = power.map_err(bad)?;
-    let none = BatchEnergy::power(1.0);
-    let expected = Expected {
-        rate: process.mean_rate(),
-        law: &law,
-        energy: power.as_ref().map_or(&none, |it| &it.batch),
-        idle_w: power.as_ref().map_or(0.0, |it| it.idle_w),
-    };
-    let mut policy = config.batching.policy(&expected).map_err(bad)?;
-    let limit = config.queue.limit.or(config.batching.queue_limit().map_err(bad)?);
+    let mut policy = config.policy().map_err(bad)?;
+    let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
     let largest = policy.max_size().min(config.requests);
-    let side = config.calibration.as_ref().map_or(1, |it| it.image_side);
+    let side = config.calibration.as_ref().map_or(1, |calibration| calibration.image_side);
     super::network::fits(largest, side)
         .with_context(|| format!("simulation `{}`: `batching.size`", file.display()))
         .map_err(Failure::BadInput)?;
@@ -217,9 +203,12 @@ pub(super) fn serve_beside(
     network.parts();
     let others = HostLoad::watch();
     let span = meter.span("serve");
-    let mut control = |_: &_| if interrupt.is_set() { Control::Stop } else { Control::Continue };
-    let limit = limit.unwrap_or(usize::MAX);
-    let served = serve_limited(&times, limit, &mut policy, network, &Real::start(), &mut control);
+    let mut control = |_: &_| match interrupt.is_set() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let served =
+        serve_limited(&times, limit, &mut policy, network, &RealClock::start(), &mut control);
     let others_share = others.share();
     let span = span.end();
     network.metered(None);
@@ -227,12 +216,12 @@ pub(super) fn serve_beside(
         LiveError::Stopped(_) => Failure::Interrupted,
         other => Failure::run_time(other),
     })?;
-    let idle_j = config.power.as_ref().map(|it| (it.idle * span.duration).0);
-    let mut live = live(&served, &network.parts(), span.total, idle_j, compat);
+    let idle_j = config.power.as_ref().map(|power| (power.idle * span.duration).0);
+    let mut live = live(&served, &network.parts(), span.total, idle_j);
     live.others_share = others_share;
     live.photographs = network.photographs();
     let ratio = Ratio {
-        mean_response: simulated.mean_response.map(|it| live.mean_response_s / it.0),
+        mean_response: simulated.mean_response.map(|time| live.mean_response_s / time.0),
         energy_per_request: live
             .energy_j_per_request
             .zip(simulated.energy_per_request)
@@ -241,31 +230,21 @@ pub(super) fn serve_beside(
     Ok(Document { schema: "wattlab.simulate-live/1", live, simulated, ratio })
 }
 
-fn live(
-    served: &Served,
-    parts: &[Part],
-    energy: Option<Energy>,
-    idle_j: Option<f64>,
-    compat: Option<Compat>,
-) -> Live {
+fn live(served: &ServedQueue, parts: &[Part], energy: Option<Energy>, idle_j: Option<f64>) -> Live {
     let serving = &served.serving;
     let waits: Vec<f64> = serving.waits().collect();
     let mut responses: Vec<f64> = serving.responses().collect();
     let requests = responses.len();
     let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
-    let average_wait_s = compat.map(|Compat::Yarally| {
-        let full = serving.batches.iter().map(|it| it.size).max().unwrap_or(1);
-        super::replay::study_wait(serving, full)
-    });
     let mean_response_s = mean(&responses);
     responses.sort_by(f64::total_cmp);
     let quantile = |share: f64| {
         let rank = (share * requests as f64).ceil() as usize;
         responses.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     };
-    let duration_s = serving.makespan().map_or(f64::NAN, |it| it.0);
-    let busy_s: f64 = serving.batches.iter().map(|it| it.end_s - it.start_s).sum();
-    let prepare_s: f64 = parts.iter().map(|it| it.prepare.0).sum();
+    let duration_s = serving.makespan().map_or(f64::NAN, |time| time.0);
+    let busy_s: f64 = serving.batches.iter().map(|batch| batch.end_s - batch.start_s).sum();
+    let prepare_s: f64 = parts.iter().map(|part| part.prepare.0).sum();
     Live {
         requests,
         photographs: 0,
@@ -280,20 +259,19 @@ fn live(
         utilisation: busy_s / duration_s,
         duration_s,
         energy,
-        energy_j_per_request: energy.map(|it| it.joules.0 / requests as f64),
+        energy_j_per_request: energy.map(|energy| energy.joules.0 / requests as f64),
         idle_j,
         prepare_share: prepare_s / busy_s,
         prepare_s_per_request: prepare_s / requests as f64,
         others_share: None,
         batches: by_size(&serving.batches, parts),
-        average_wait_s,
     }
 }
 
 fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
-    let sizes: std::collections::BTreeSet<usize> = batches.iter().map(|it| it.size).collect();
+    let sizes: std::collections::BTreeSet<usize> = batches.iter().map(|batch| batch.size).collect();
     let of_size = |size: usize| {
-        let pairs = batches.iter().zip(parts).filter(|(it, _)| it.size == size);
+        let pairs = batches.iter().zip(parts).filter(|(batch, _)| batch.size == size);
         let pairs: Vec<_> = pairs.collect();
         let mean = |value: &dyn Fn(&(&BatchTimes, &Part)) -> f64| {
             pairs.iter().map(value).sum::<f64>() / pairs.len() as f64
@@ -302,9 +280,10 @@ fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
         OfSize {
             size,
             batches: pairs.len(),
-            mean_service_s: mean(&|(it, _)| it.end_s - it.start_s),
+            mean_service_s: mean(&|(batch, _)| batch.end_s - batch.start_s),
             mean_prepare_s: mean(&|(_, part)| part.prepare.0),
-            mean_j: all.then(|| mean(&|(_, part)| part.energy.map_or(0.0, |it| it.joules.0))),
+            mean_j: all
+                .then(|| mean(&|(_, part)| part.energy.map_or(0.0, |energy| energy.joules.0))),
         }
     };
     sizes.into_iter().map(of_size).collect()
@@ -312,25 +291,32 @@ fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
 
 fn print(document: &Document, config: &SimulationConfig) {
     let Document { live, simulated, .. } = document;
-    let number = |it: Option<f64>| it.map_or_else(|| "none".to_owned(), |it| format!("{it:.5}"));
-    let simulated_with = config.calibration.as_ref().and_then(|it| it.energy_origin);
-    let origins = live.energy.map(|it| it.origin).into_iter().chain(simulated_with);
+    let number = |value: Option<f64>| {
+        value.map_or_else(|| "none".to_owned(), |number| format!("{number:.5}"))
+    };
+    let simulated_with =
+        config.calibration.as_ref().and_then(|calibration| calibration.energy_origin);
+    let origins = live.energy.map(|energy| energy.origin).into_iter().chain(simulated_with);
     let origin = origins.reduce(Origin::and).map_or("none", Origin::word);
     output::print(&format!("{:<20} {:>12} {:>12} {:>8}", "", "live", "simulated", "ratio"));
     for (name, live, simulated) in [
-        ("mean wait, s", Some(live.mean_wait_s), simulated.mean_wait.map(|it| it.0)),
-        ("mean response, s", Some(live.mean_response_s), simulated.mean_response.map(|it| it.0)),
-        ("p99 response, s", Some(live.p99_response_s), simulated.p99_response.map(|it| it.0)),
+        ("mean wait, s", Some(live.mean_wait_s), simulated.mean_wait.map(|time| time.0)),
+        (
+            "mean response, s",
+            Some(live.mean_response_s),
+            simulated.mean_response.map(|time| time.0),
+        ),
+        ("p99 response, s", Some(live.p99_response_s), simulated.p99_response.map(|time| time.0)),
         ("mean batch", Some(live.mean_batch), Some(simulated.mean_batch)),
         ("utilization", Some(live.utilisation), Some(simulated.utilization)),
         (
             &format!("J/request, {origin}"),
             live.energy_j_per_request,
-            simulated.energy_per_request.map(|it| it.0),
+            simulated.energy_per_request.map(|energy| energy.0),
         ),
     ] {
         let ratio = live.zip(simulated).map(|(live, simulated)| live / simulated);
-        let ratio = ratio.map_or_else(String::new, |it| format!("{it:.3}"));
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
         output::print(&format!(
             "{name:<20} {:>12} {:>12} {ratio:>8}",
             number(live),
@@ -345,19 +331,19 @@ fn print(document: &Document, config: &SimulationConfig) {
         "prepare, s",
         format!("J {origin}")
     ));
-    for it in &live.batches {
+    for row in &live.batches {
         output::print(&format!(
             "{:>6} {:>8} {:>12.5} {:>12.5} {:>12}",
-            it.size,
-            it.batches,
-            it.mean_service_s,
-            it.mean_prepare_s,
-            number(it.mean_j)
+            row.size,
+            row.batches,
+            row.mean_service_s,
+            row.mean_prepare_s,
+            number(row.mean_j)
         ));
     }
     if live.photographs > 0 {
         output::print(&format!(
-            "{} photographs in turns: preparing one took {:.5} s, {:.1} % of the service",
+            "{} photographs by turns: preparing one took {:.5} s, {:.1} % of the service",
             live.photographs,
             live.prepare_s_per_request,
             100.0 * live.prepare_share
@@ -365,19 +351,21 @@ fn print(document: &Document, config: &SimulationConfig) {
     }
     if let (Some(energy), Some(idle_j)) = (live.energy, live.idle_j) {
         output::print(&format!(
-            "energy {:.3} J {origin}, idle power's {idle_j:.3} J of it",
+            "energy {:.3} J {origin}, of which {idle_j:.3} J for idle power",
             energy.joules.0
         ));
     }
-    if let Some(share) = live.others_share.filter(|&it| it > DISTURBED) {
+    if let Some(share) = live.others_share.filter(|&share| share > DISTURBED) {
         progress::line(&format!(
-            "warning: others used {:.0} % of the processors meanwhile: service took longer for it",
+            "warning: other processes used {:.0} % of the processors, which made the service slower; \
+             end them and run again",
             100.0 * share
         ));
     }
     if live.rejected + live.dropped > 0 {
         output::print(&format!("rejected {}, dropped {}", live.rejected, live.dropped));
     }
-    let network = config.calibration.as_ref().map_or("", |it| it.network.as_str());
+    let network =
+        config.calibration.as_ref().map_or("", |calibration| calibration.network.as_str());
     progress::line(&format!("{network}, {} requests, joules {origin}", live.requests));
 }

@@ -1,11 +1,13 @@
 //! `wattlab simulate mlperf`: MLPerf's scenarios, simulated or with the real network.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    BatchEnergy, BatchingPolicy, Control, Expected, Modeled, Real, Rules, Scenario, ServiceLaw,
-    SimulationConfig, Summary, Virtual, chrome_trace, highest_rate, run_scenario,
+    BuiltInPolicy, ModeledServer, Policy, PolicyContext, RealClock, Scenario, ScenarioRules,
+    ScenarioSummary, ServiceLaw, SimulationConfig, VirtualClock, chrome_trace, highest_rate,
+    limits::{self, Limit},
+    run_scenario,
 };
 
 use super::{description, network::Network};
@@ -14,30 +16,30 @@ use crate::{Failure, Interrupt, output};
 /// Arguments of `wattlab simulate mlperf`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Description of the server, as TOML: its `service`, `batching` and `seed` are used.
+    /// Description of the server, a TOML file: `service`, `batching` and `seed` are used.
     file: PathBuf,
     /// The scenario.
     #[arg(long)]
     scenario: Kind,
-    /// Seconds that 99 % of the responses of `server` must not exceed.
-    #[arg(long, value_name = "S", required_if_eq("scenario", "server"))]
+    /// For `server`: seconds that 99 % of the responses must not exceed.
+    #[arg(long, value_name = "SECONDS", required_if_eq("scenario", "server"))]
     bound: Option<f64>,
-    /// Requests per second of `server`; the highest valid rate is searched if left out.
+    /// For `server`: requests per second; by default the highest valid rate is searched.
     #[arg(long)]
     rate: Option<f64>,
-    /// Requests per query of `multi-stream`.
+    /// For `multi-stream`: requests per query.
     #[arg(long, default_value_t = 8)]
     samples: usize,
-    /// Queries at least.
+    /// Minimum number of queries.
     #[arg(long, default_value_t = 24_576)]
     queries: usize,
-    /// Seconds at least.
-    #[arg(long, value_name = "S", default_value_t = 600.0)]
+    /// Minimum duration, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
     duration: f64,
     /// Serve with the real network of a calibrated description, in real time.
     #[arg(long)]
     live: bool,
-    /// Write the batches as a Chrome trace.
+    /// Write the batches to this file, as a Chrome trace.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Print one JSON document.
@@ -53,20 +55,18 @@ enum Kind {
     Offline,
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// If the description names no server, or a bound makes no sense.
+/// If the description or a flag is not valid, or no rate keeps to the bound.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args).map_err(Failure::BadInput)?;
     let config = description::read(&args.file).map_err(Failure::bad_input)?;
     let bad = |error| Failure::bad_input(description::in_file(&args.file, error));
     let law = config.service.law().map_err(bad)?;
-    let energy = BatchEnergy::power(1.0);
     let rate = config.arrivals.rate.unwrap_or(1.0);
-    let expected = Expected { rate, law: &law, energy: &energy, idle_w: 0.0 };
-    let policy = config.batching.policy(&expected).map_err(bad)?;
+    let policy = config.batching.policy(&PolicyContext::new(rate, &law)).map_err(bad)?;
     let mut server = Server::new(args, &config, law, policy)?;
     let summary = match (args.scenario, args.bound, args.rate) {
         (Kind::SingleStream, ..) => server.run(Scenario::SingleStream)?,
@@ -78,6 +78,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         (Kind::Server, bound_s, _) => {
             let bound_s = bound_s.unwrap_or(f64::INFINITY);
             let capacity = server.law.capacity(1, server.policy.max_size());
+            let capacity = limits::RATE_PER_S
+                .check(capacity)
+                .map_err(|error| Failure::bad_input(error.of_key("capacity of `service`")))?;
             let test = |rate| server.run(Scenario::Server { rate, bound_s });
             let (_, summary) = highest_rate(capacity / 1000.0, capacity, test)?
                 .with_context(|| format!("no rate keeps to {bound_s} s; raise `--bound`"))
@@ -100,32 +103,30 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn check(args: &Args) -> anyhow::Result<()> {
-    let positive = |name: &str, value: Option<f64>| match value {
-        Some(value) if !(value.is_finite() && value > 0.0) => {
-            Err(anyhow!("`{name}` is {value}: expected a finite number above 0"))
-        }
-        _ => Ok(()),
+    let limited = |flag: &str, value: Option<f64>, limit: Limit<f64>| {
+        value.map(|value| limit.check(value).map_err(|error| error.of_key(flag))).transpose()
     };
-    positive("--bound", args.bound)?;
-    positive("--rate", args.rate)?;
-    if !(args.duration.is_finite() && args.duration >= 0.0) {
-        return Err(anyhow!("`--duration` is {}: expected seconds, at least 0", args.duration));
-    }
-    if args.queries == 0 || args.samples == 0 {
-        return Err(anyhow!("`--queries` or `--samples` is 0: expected at least 1"));
-    }
+    limited("--bound", args.bound, limits::POSITIVE_DURATION_S)?;
+    limited("--rate", args.rate, limits::RATE_PER_S)?;
+    limited("--duration", Some(args.duration), limits::WAIT_S)?;
+    let count =
+        |flag: &str, value: usize| limits::STEPS.check(value).map_err(|error| error.of_key(flag));
+    count("--queries", args.queries)?;
+    count("--samples", args.samples)?;
     if args.live && matches!(args.scenario, Kind::Server) && args.rate.is_none() {
-        return Err(anyhow!("`--live` needs `--rate` under `server`: a search takes too long"));
+        return Err(anyhow!(
+            "`--rate` is missing: `--live` needs it under `server`, because a search takes too long"
+        ));
     }
     Ok(())
 }
 
-/// What serves, afresh in each test.
+/// The server and the policy, which each test starts anew.
 struct Server {
     law: ServiceLaw,
-    policy: BatchingPolicy,
+    policy: BuiltInPolicy,
     network: Option<Network>,
-    rules: Rules,
+    rules: ScenarioRules,
     seed: u64,
     interrupt: Interrupt,
 }
@@ -135,13 +136,13 @@ impl Server {
         args: &Args,
         config: &SimulationConfig,
         law: ServiceLaw,
-        policy: BatchingPolicy,
+        policy: BuiltInPolicy,
     ) -> Result<Self, Failure> {
         let network = if args.live {
             let calibration = config.calibration.as_ref().ok_or_else(|| {
                 Failure::BadInput(anyhow!(
-                    "simulation `{}`: `calibration` is missing: it says which network to serve; \
-                     write the file by `wattlab simulate calibrate`",
+                    "simulation `{}`: `calibration` is missing, which names the network to \
+                     serve; write the file with `wattlab simulate calibrate`",
                     args.file.display()
                 ))
             })?;
@@ -149,22 +150,28 @@ impl Server {
         } else {
             None
         };
-        let rules =
-            Rules { min_queries: args.queries, min_duration_s: args.duration, confidence: 0.99 };
+        let rules = ScenarioRules {
+            min_queries: args.queries,
+            min_duration_s: args.duration,
+            confidence: 0.99,
+        };
         let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
         Ok(Self { law, policy, network, rules, seed: config.seed, interrupt })
     }
 
-    fn run(&mut self, scenario: Scenario) -> Result<Summary, Failure> {
+    fn run(&mut self, scenario: Scenario) -> Result<ScenarioSummary, Failure> {
         let Self { law, policy, network, rules, seed, interrupt } = self;
         let mut policy = policy.clone();
-        let control = &mut || if interrupt.is_set() { Control::Stop } else { Control::Continue };
+        let control = &mut || match interrupt.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
         let summary = if let Some(network) = network {
-            run_scenario(scenario, rules, *seed, &mut policy, network, &Real::start(), control)
+            run_scenario(scenario, rules, *seed, &mut policy, network, &RealClock::start(), control)
                 .map_err(anyhow::Error::from)
         } else {
-            let clock = Virtual::new();
-            let mut modeled = Modeled::new(law.clone(), *seed, &clock);
+            let clock = VirtualClock::new();
+            let mut modeled = ModeledServer::new(law.clone(), *seed, &clock);
             run_scenario(scenario, rules, *seed, &mut policy, &mut modeled, &clock, control)
                 .map_err(anyhow::Error::from)
         };
@@ -174,15 +181,17 @@ impl Server {
     }
 }
 
-/// In the manner of LoadGen's summary log.
-fn text(summary: &Summary) -> String {
+/// The summary in the form of LoadGen's log.
+fn text(summary: &ScenarioSummary) -> String {
     let scenario = match summary.scenario {
         Scenario::SingleStream => "SingleStream".to_owned(),
         Scenario::MultiStream { samples } => format!("MultiStream of {samples}"),
         Scenario::Server { rate, bound_s } => format!("Server at {rate:.3}/s within {bound_s} s"),
         Scenario::Offline => "Offline".to_owned(),
+        _ => format!("{:?}", summary.scenario),
     };
-    let early = summary.early_stopping_s.map_or_else(|| "none".to_owned(), |it| format!("{it:.6}"));
+    let early =
+        summary.early_stopping_s.map_or_else(|| "none".to_owned(), |bound| format!("{bound:.6}"));
     let mut lines = vec![
         format!("scenario                  {scenario}"),
         format!("result is                 {}", if summary.valid { "VALID" } else { "INVALID" }),
@@ -196,6 +205,7 @@ fn text(summary: &Summary) -> String {
         ),
         format!("early stopping bound (s)  {early}"),
     ];
-    lines.extend(summary.reasons.iter().map(|it| format!("because                   {it}")));
+    lines
+        .extend(summary.reasons.iter().map(|reason| format!("reason                    {reason}")));
     lines.join("\n")
 }

@@ -1,4 +1,4 @@
-//! `wattlab simulate`: what batching does to a queue, without serving it.
+//! `wattlab simulate`: queues of inference requests, simulated and served.
 
 mod batches;
 mod calibrate;
@@ -7,7 +7,6 @@ mod live;
 mod mlperf;
 mod network;
 mod photographs;
-mod replay;
 mod table;
 mod tune;
 mod validate;
@@ -20,21 +19,31 @@ use std::{
 };
 
 use anyhow::Context;
+use inference_sim::{PolicyKind, limits};
 
 use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab simulate`.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_long_help = policies()
+)]
 pub(crate) struct Args {
-    /// Description of the queue, as TOML.
+    /// Description of the queue, a TOML file.
     #[arg(required = true)]
     file: Option<PathBuf>,
-    /// Write every request's times into this file, as CSV.
+    /// Write the times of every request to this CSV file.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Simulate under so many seeds from the file's on, and take intervals from them.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    /// Simulate under N seeds, from the file's seed on, and compute the intervals from them.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = NonZeroUsize::MIN,
+        value_parser = limits::REPLICATIONS.parser::<NonZeroUsize>()
+    )]
     replications: NonZeroUsize,
     /// Print one JSON document.
     #[arg(long)]
@@ -45,35 +54,52 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Measure what batches of a network take and draw, and write a description of its queue.
+    /// Measure the time and energy of a network's batches and write a description of its queue.
     Calibrate(calibrate::Args),
-    /// Serve the queue of a calibrated description with its real network, beside its simulation.
+    /// Serve a calibrated queue with its real network and compare it with its simulation.
     Live(live::Args),
-    /// Run one of MLPerf's scenarios by LoadGen's rules.
+    /// Run one of MLPerf's scenarios by the rules of its LoadGen.
     Mlperf(mlperf::Args),
-    /// Replay the queues of the study's pilot from the times of its batches.
-    Replay(replay::Args),
-    /// Find the batch policy and size with the fewest joules that still answers in time.
+    /// Find the batching policy with the fewest joules that still answers in time.
     Tune(tune::Args),
-    /// Calibrate networks, then serve and simulate the same queues under three policies.
+    /// Calibrate networks, then compare served and simulated queues under three policies.
     Validate(validate::Args),
 }
 
-/// Runs it.
+/// The batching policies and their keys, for `--help`.
+fn policies() -> String {
+    let mut lines = vec!["Policies of `[batching]`, with their keys:".to_owned()];
+    for kind in PolicyKind::all() {
+        let keys: Vec<String> = kind
+            .keys()
+            .iter()
+            .map(|key| match key.is_optional() {
+                true => format!("[{}]", key.name()),
+                false => key.name().to_owned(),
+            })
+            .collect();
+        lines.push(format!("  {:<14} {}", kind.name(), keys.join(", ")));
+        lines.push(format!("    serves {}", kind.summary()));
+    }
+    lines.join("\n")
+}
+
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// If the description cannot be read or describes no queue.
+/// If the description cannot be read or simulated, or the log cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.file) {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Mlperf(args)), _) => mlperf::run(args),
-        (Some(Command::Replay(args)), _) => replay::run(args),
         (Some(Command::Tune(args)), _) => tune::run(args),
         (Some(Command::Validate(args)), _) => validate::run(args),
         (None, Some(file)) => simulate(file, args),
-        (None, None) => Err(Failure::BadInput(anyhow::anyhow!("no file; see `--help`"))),
+        (None, None) => Err(Failure::BadInput(anyhow::anyhow!(
+            "FILE is missing: expected a description, see `--help`"
+        ))),
     }
 }
 

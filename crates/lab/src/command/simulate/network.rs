@@ -1,9 +1,9 @@
-//! The real network behind a queue.
+//! The real network that serves a queue.
 
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
 use anyhow::{Context, anyhow};
-use inference_sim::{Calibration, Executor};
+use inference_sim::{BatchServer, Calibration};
 use meter::Meter;
 use models::{
     Device, Precision,
@@ -18,51 +18,51 @@ use crate::{
     images::{Images, POOL},
 };
 
-/// Classes of the networks, and the seed of their random weights and images: neither changes time
-/// or energy.
+/// Classes of the networks, and the seed of their random weights and images. Neither changes time or
+/// energy.
 const CLASSES: usize = 1000;
 const SEED: u64 = 1;
-/// What runs networks where nothing else is said.
+/// The default device.
 const CPU: &str = "cpu";
 
-/// A network that answers requests: takes their images, puts them together, runs.
+/// A network that answers requests: it prepares their images and runs.
 pub(super) struct Network {
     network: VisionNetwork,
     device: Device,
     images: Images,
-    /// Measures every batch.
+    /// The meter that measures every batch, if any.
     meter: Option<Meter>,
-    /// Those served since the last [`Network::parts`].
+    /// The batches since the last call of [`Network::parts`].
     parts: Vec<Part>,
 }
 
-/// Flags that say where a network runs.
+/// The flags for the device that runs a network.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Place {
-    /// Threads that run the network, as many as processors if left out.
+pub(super) struct DeviceFlags {
+    /// Threads that run the network; by default one per processor.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
-    /// Where it runs: `cpu`, `cuda` or `cuda:N`.
+    /// The device that runs the network: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, value_name = "NAME", default_value = CPU)]
     pub(super) device: String,
 }
 
-/// What a batch was made of.
+/// The preparation and the energy of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    /// Of its service, what went by before the network ran.
+    /// The part of its service before the network ran.
     pub(super) prepare: Seconds,
-    /// Of the whole service; `None` where nothing tells.
+    /// Energy of the whole service; `None` without a sensor or an estimate.
     pub(super) energy: Option<Energy>,
 }
 
 impl Network {
-    /// With random weights, and images from a folder or random ones that lie ready in memory.
+    /// A network with random weights, and images from a folder or random ones in memory.
     pub(super) fn new(
         name: &str,
         side: usize,
         photographs: &Photographs,
-        place: &Place,
+        place: &DeviceFlags,
     ) -> Result<Self, Failure> {
         let device = device(&place.device)?;
         let build = || {
@@ -81,33 +81,36 @@ impl Network {
         Ok(Self { network, device, images, meter: None, parts: Vec::new() })
     }
 
-    /// The one that was calibrated, with the images it was calibrated with.
-    pub(super) fn calibrated(it: &Calibration) -> Result<Self, Failure> {
-        let photographs = Photographs { folder: it.images.clone(), cached: it.cache_images };
-        let device = it.device.clone().unwrap_or_else(|| CPU.to_owned());
-        let place = Place { threads: it.threads, device };
-        Self::new(&it.network, it.image_side, &photographs, &place).map_err(|error| match error {
-            Failure::BadInput(error) => Failure::BadInput(error.context("calibration")),
-            error => error,
-        })
+    /// The network of a calibration, with its images.
+    pub(super) fn calibrated(calibration: &Calibration) -> Result<Self, Failure> {
+        let photographs =
+            Photographs { folder: calibration.images.clone(), cached: calibration.cache_images };
+        let device = calibration.device.clone().unwrap_or_else(|| CPU.to_owned());
+        let place = DeviceFlags { threads: calibration.threads, device };
+        Self::new(&calibration.network, calibration.image_side, &photographs, &place).map_err(
+            |error| match error {
+                Failure::BadInput(error) => Failure::BadInput(error.context("calibration")),
+                error => error,
+            },
+        )
     }
 
-    /// Where it runs.
+    /// The device that runs it.
     pub(super) fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Whether a meter sees the joules of where it runs.
+    /// Checks that a sensor of the meter covers the device.
     pub(super) fn check_seen(&self, meter: &Meter) -> Result<(), Failure> {
         check_seen(self.device.name(), &meter.probe_uses())
     }
 
-    /// Photographs that are served in turns; 0 if the images are random.
+    /// Number of photographs, which are used in turn; 0 if the images are random.
     pub(super) fn photographs(&self) -> usize {
         self.images.count()
     }
 
-    /// Measures every batch from now on, or no longer.
+    /// Sets the meter that measures every batch; `None` to stop measuring.
     pub(super) fn metered(&mut self, meter: Option<&Meter>) {
         self.meter = meter.cloned();
     }
@@ -120,13 +123,13 @@ impl Network {
 
 static KEPT: Once = Once::new();
 
-/// Has the allocator keep the memory of batches.
+/// Makes the allocator keep the memory of batches.
 ///
-/// glibc gives what is freed at the end of its heap back to the system, now and then, and the next
-/// batch pays for the same pages again: a batch among others of its size takes less time than one
-/// among others of other sizes, by a third for small networks. Freeing a block of 31 MiB raises the
-/// least size of what is mapped on its own to that (mallopt(3), `M_MMAP_THRESHOLD`); then a block
-/// that stays at the end of the heap keeps what lies before it. Other allocators do not mind.
+/// glibc sometimes returns memory at the end of its heap to the system, and the next batch pays for
+/// the same pages again. Small networks then take a third longer for a batch among batches of other
+/// sizes than for one among batches of its own size. Freeing a block of 31 MiB raises the size from
+/// which blocks are mapped separately to that (mallopt(3), `M_MMAP_THRESHOLD`). A block that stays at
+/// the end of the heap then keeps the memory before it. For other allocators this has no effect.
 fn keep_memory() {
     const MIB: usize = 1 << 20;
     drop(vec![1_u8; 31 * MIB]);
@@ -135,24 +138,24 @@ fn keep_memory() {
     drop(blocks);
 }
 
-/// Limits what runs the networks, for good.
+/// Sets the number of threads that run networks, for the rest of the process.
 fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
     let Some(threads) = threads.map(NonZeroUsize::get) else { return Ok(()) };
     let most = crate::environment::environment(Vec::new()).threads;
     if threads > most {
         return Err(anyhow!(
-            "threads are {threads}: expected at most {most}, as many as processors"
+            "threads are {threads}: expected at most {most}, the number of processors"
         ));
     }
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
         Err(_) if rayon::current_num_threads() != threads => {
-            Err(anyhow!("threads are {threads}, but the work has begun with others"))
+            Err(anyhow!("threads are {threads}, but the process already uses another number"))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether the images of a batch find room beside what a network makes of them.
+/// Checks that the images of a batch fit into a tenth of the memory: the network needs the rest.
 pub(super) fn fits(size: usize, side: usize) -> anyhow::Result<()> {
     const SHARE: f64 = 0.1;
     let memory = crate::environment::environment(Vec::new()).machine.memory_bytes;
@@ -167,18 +170,18 @@ pub(super) fn fits(size: usize, side: usize) -> anyhow::Result<()> {
     }
 }
 
-impl Executor for Network {
+impl BatchServer for Network {
     type Error = VisionError;
 
     fn serve(&mut self, requests: &[usize]) -> Result<(), VisionError> {
-        let span = self.meter.as_ref().map(|it| it.span("batch"));
+        let span = self.meter.as_ref().map(|meter| meter.span("batch"));
         let start = Instant::now();
         let images = self.images.batch(requests)?;
         let prepare = Seconds(start.elapsed().as_secs_f64());
-        // On a thread of the pool, so that none of the layers' parallel parts has to wake one up.
+        // On a thread of the pool, so that the parallel parts of the layers need not wake one up.
         let network = &self.network;
         rayon::scope(|_| network.forward(&images).map(drop))?;
-        let energy = span.and_then(|it| it.end().total);
+        let energy = span.and_then(|span| span.end().total);
         self.parts.push(Part { prepare, energy });
         Ok(())
     }

@@ -1,16 +1,16 @@
-//! Where the images of requests come from.
+//! The flags for the images of requests.
 
 use std::path::PathBuf;
 
-/// Flags that say so.
+/// Photographs in place of random images.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Photographs {
-    /// Folder of photographs (JPEG, PNG), which the requests ask for in turns: reading, decoding,
-    /// resizing, cropping and normalizing one is a part of its service. Random images that lie
-    /// ready in memory if left out.
+    /// Folder of photographs (JPEG, PNG), which the requests use in turn. Reading, decoding,
+    /// resizing, cropping and normalizing one is a part of its service. By default, requests use
+    /// random images in memory.
     #[arg(long = "images", value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
-    /// Prepare every photograph once, before the first request, and keep it in memory.
+    /// Prepare all photographs before the first request and keep them in memory.
     #[arg(long = "cache-images", requires = "folder")]
     pub(super) cached: bool,
 }

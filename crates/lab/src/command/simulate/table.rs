@@ -1,30 +1,30 @@
-//! A simulation's report for people.
+//! The report of a simulation as text.
 
 use inference_sim::SimulationReport;
 
-/// What must not be overlooked.
+/// The warning for an unstable queue.
 pub(super) fn warning(report: &SimulationReport) -> Option<String> {
     if report.stable {
         return None;
     }
     let grows = report.growth.map_or_else(String::new, |growth| {
         format!(
-            "; in this run by {:.4} requests a second, and the wait by {:.4} s a second",
+            ", in this run by {:.4} requests per second, and the wait by {:.4} s per second",
             growth.requests_per_s, growth.wait_s_per_s
         )
     });
     Some(format!(
-        "the queue is unstable: requests come {:.3} times as fast as they can be served, so it \
-         grows without limit{grows}. There is no mean wait; lower `arrivals.rate`, enlarge \
-         `batching.size` or add `servers`",
+        "the queue is unstable: requests arrive {:.3} times as fast as they can be served, so the \
+         queue grows without limit{grows}. It has no mean wait; lower `arrivals.rate`, raise \
+         `batching.size` or `servers.count`, or set `queue.limit`",
         report.offered_load
     ))
 }
 
-/// A line for each number, with its interval where there is one.
+/// A line for each number, with its interval if it has one.
 pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
     let ci = &report.ci95;
-    let seconds = |it: Option<record::Seconds>| it.map(|it| it.0);
+    let seconds = |time: Option<record::Seconds>| time.map(|time| time.0);
     let rows = [
         ("requests", Some(report.requests as f64), None, ""),
         ("mean wait", seconds(report.mean_wait), ci.mean_wait_s, "s"),
@@ -37,10 +37,10 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
         ("mean batch", Some(report.mean_batch), ci.mean_batch, "requests"),
         ("throughput", Some(report.throughput), ci.throughput_rps, "requests/s"),
         ("duration", Some(report.duration.0), None, "s"),
-        ("energy", report.energy.map(|it| it.0), None, "J"),
+        ("energy", report.energy.map(|energy| energy.0), None, "J"),
         (
             "energy per request",
-            report.energy_per_request.map(|it| it.0),
+            report.energy_per_request.map(|energy| energy.0),
             ci.energy_j_per_request,
             "J",
         ),
@@ -56,12 +56,12 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
     let mut lines: Vec<String> = rows.into_iter().map(line).collect();
     if ci.mean_wait_s.is_some() {
         let by = if replications { "over replications" } else { "by batch means over 20 blocks" };
-        lines.push(format!("in brackets: 95 % intervals, {by}"));
+        lines.push(format!("in brackets: 95 % confidence intervals, {by}"));
     }
     lines.join("\n")
 }
 
-/// Six significant digits; whole numbers as they are.
+/// Six significant digits; whole numbers without a fraction.
 fn number(value: f64) -> String {
     if !value.is_finite() || value.fract() == 0.0 {
         return format!("{value:.0}");

@@ -1,25 +1,23 @@
-//! `wattlab simulate validate`: calibrated simulations beside the real thing, cell by cell.
+//! `wattlab simulate validate`: compares calibrated simulations with served queues.
 
 mod served;
-mod speed;
 mod table;
 
 use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
-use inference_sim::PolicyKind;
 use meter::Meter;
 use record::{Origin, ProbeUse};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    served::{Round, word},
+    served::{POLICIES, Round},
     table::{Mean, Ratio, means, table},
 };
 use super::calibrate;
 use crate::{Failure, Interrupt, host_load::DISTURBED, output, progress, sensing::Sensing};
 
-/// A queue is left out if the machine's speed was this share different after it from before.
+/// A queue is left out if the machine's speed changed by more than this share while it was served.
 const CHANGED: f64 = 0.1;
 
 /// Arguments of `wattlab simulate validate`.
@@ -28,31 +26,32 @@ pub(super) struct Args {
     /// torchvision's names of the networks.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     arch: Vec<String>,
-    /// Loads: shares of what the fastest batches can serve. Each gives a frequency.
-    #[arg(long, value_delimiter = ',', default_value = "0.3,0.6")]
+    /// Loads: shares of the highest rate that the network can serve in batches.
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "0.3,0.6")]
     loads: Vec<f64>,
-    /// Seconds over which the requests of a cell arrive, in each round.
-    #[arg(long, value_name = "S", default_value_t = 15.0)]
+    /// Seconds over which the requests of a queue arrive, in each round.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     duration: f64,
-    /// How often all is calibrated, simulated and served, at least; the table has means. A machine
-    /// whose speed drifts, as a shared one's does, is seen at several times. Batches are measured
-    /// between any two queues, whatever `--repetitions` says.
+    /// Minimum number of rounds. Each calibrates, serves and simulates all queues; the table has
+    /// means over the rounds, so that the speed of a shared machine is sampled at several times.
+    /// Batches are measured between the queues even if `--repetitions` is smaller.
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
     rounds: NonZeroU32,
-    /// Serve a queue in more rounds until the standard errors of its ratios, live over simulated,
-    /// are at most this share, such as 0.03: those of small batches near saturation scatter most.
+    /// Serve a queue in further rounds until the relative standard errors of its ratios (live over
+    /// simulated) are at most this share, such as 0.03.
     #[arg(long, value_name = "SHARE", requires = "most_rounds")]
     precision: Option<f64>,
-    /// How many rounds there are at most, `--rounds` if left out: the others are for queues that
-    /// were left out or are not yet precise.
+    /// Maximum number of rounds; by default `--rounds`. Further rounds repeat queues that were left
+    /// out or are not precise enough.
     #[arg(long, value_name = "N")]
     most_rounds: Option<NonZeroU32>,
     #[command(flatten)]
     plan: calibrate::Plan,
-    /// Folder for the calibrations and `cells.jsonl`; what is there is not measured again.
+    /// Folder for the calibrations and `cells.jsonl`; queues that are already in it are not measured
+    /// again.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Keep what was measured while others used more than 5 % of the processors or the machine's
+    /// Keep queues during which other processes used more than 5 % of the processors or the machine's
     /// speed changed by more than 10 %.
     #[arg(long)]
     busy: bool,
@@ -63,13 +62,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// A queue that was simulated and served.
+/// The figures of a queue that was served and simulated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Cell {
     network: String,
     policy: String,
     load: f64,
-    /// From 0.
+    /// The round, from 0.
     #[serde(default)]
     round: u32,
     rate_rps: f64,
@@ -80,12 +79,12 @@ struct Cell {
     simulated_response_s: Option<f64>,
     live_j_per_request: Option<f64>,
     simulated_j_per_request: Option<f64>,
-    /// Where the joules are from.
+    /// The origin of the joules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     energy_origin: Option<Origin>,
-    /// The share of the processors that others used meanwhile.
+    /// The share of the processors that other processes used meanwhile.
     others_share: Option<f64>,
-    /// By what share the same batches took longer after the queue than before it.
+    /// The share by which the same batches took longer after the queue than before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drift: Option<f64>,
 }
@@ -93,22 +92,22 @@ struct Cell {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     schema: &'static str,
-    /// As measured, round by round.
+    /// The queues in the order in which they were measured.
     cells: &'a [Cell],
-    /// Over the rounds.
+    /// Means over the rounds.
     means: Vec<Mean>,
-    /// What the joules were read from, here and now.
+    /// The probes that measure the joules in this run.
     probes: Vec<ProbeUse>,
-    /// The largest relative distances of live from simulated.
+    /// The largest relative differences between live and simulated figures.
     worst_response: f64,
     worst_energy: f64,
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// If a network is unknown, a load makes no sense, or nothing can be written.
+/// If a network is unknown, a flag is not valid, or the folder cannot be written.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for arch in &args.arch {
         args.plan.check(arch).map_err(Failure::BadInput)?;
@@ -116,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for &(name, value, most) in args
         .loads
         .iter()
-        .map(|&it| ("--loads", it, 0.95))
+        .map(|&load| ("--loads", load, 0.95))
         .chain([("--duration", args.duration, 3600.0)])
         .collect::<Vec<_>>()
         .iter()
@@ -127,7 +126,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             )));
         }
     }
-    if let Some(found) = args.precision.filter(|it| !(*it > 0.0 && *it < 1.0)) {
+    if let Some(found) = args.precision.filter(|share| !(*share > 0.0 && *share < 1.0)) {
         return Err(Failure::BadInput(anyhow::anyhow!(
             "`--precision` is {found}: expected a share, above 0 and below 1"
         )));
@@ -143,14 +142,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let cells = cells(args, most, &meter)?;
     let means = means(&cells);
     let worst = |ratio: fn(&Mean) -> Option<Ratio>| {
-        means.iter().filter_map(ratio).map(|it| (it.mean - 1.0).abs()).fold(0.0, f64::max)
+        means.iter().filter_map(ratio).map(|ratio| (ratio.mean - 1.0).abs()).fold(0.0, f64::max)
     };
     let document = Document {
         schema: "wattlab.simulate-validate/1",
         cells: &cells,
         probes: meter.probe_uses(),
-        worst_response: worst(|it| it.response),
-        worst_energy: worst(|it| it.energy),
+        worst_response: worst(|mean| mean.response),
+        worst_energy: worst(|mean| mean.energy),
         means,
     };
     if args.json {
@@ -161,28 +160,30 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Cell {
-    /// Live over simulated.
+    /// The live mean response divided by the simulated one.
     fn response(&self) -> Option<f64> {
         Some(self.live_response_s / self.simulated_response_s?)
     }
 
-    /// Live over simulated.
+    /// The live energy per request divided by the simulated one.
     fn energy(&self) -> Option<f64> {
         Some(self.live_j_per_request? / self.simulated_j_per_request?)
     }
 
-    /// Why it says nothing about the simulation: the machine was not what was calibrated. Whether
-    /// the two agree plays no part.
+    /// Why it says nothing about the simulation: the machine was not as calibrated. Whether live and
+    /// simulated figures agree does not matter here.
     fn spoiled(&self) -> Option<String> {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-        let others = self.others_share.filter(|&it| it > DISTURBED);
-        let drift = self.drift.filter(|it| it.abs() > CHANGED);
+        let others = self.others_share.filter(|&share| share > DISTURBED);
+        let drift = self.drift.filter(|drift| drift.abs() > CHANGED);
         match (others, drift) {
-            (Some(share), _) => Some(format!("others used {} of the processors", percent(share))),
+            (Some(share), _) => {
+                Some(format!("other processes used {} of the processors", percent(share)))
+            }
             (None, Some(drift)) => Some(format!(
                 "the same batches took {} {} after it than before",
                 percent(drift.abs()),
-                if drift > 0.0 { "longer" } else { "less" }
+                if drift > 0.0 { "longer" } else { "less time" }
             )),
             (None, None) => None,
         }
@@ -190,18 +191,22 @@ impl Cell {
 }
 
 impl Args {
-    /// Whether a queue was served in as many rounds as it needs.
+    /// Whether a queue was served in enough rounds.
     fn is_enough(&self, of_queue: &[&Cell]) -> bool {
         of_queue.len() >= self.rounds.get() as usize
-            && self.precision.is_none_or(|it| Mean::new(of_queue).is_precise(it))
+            && self.precision.is_none_or(|share| Mean::new(of_queue).is_precise(share))
     }
 }
 
-/// All cells, those measured earlier too.
+/// All queues, including those measured in earlier calls.
 fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Failure> {
     let journal = args.out.join("cells.jsonl");
-    let wrong =
-        || format!("failed to use `{}`; choose another folder by `--out`", journal.display());
+    let wrong = || {
+        format!(
+            "failed to read or write `{}`; choose another folder with `--out`",
+            journal.display()
+        )
+    };
     fs::create_dir_all(&args.out).with_context(wrong).map_err(Failure::BadInput)?;
     let text = if journal.exists() {
         fs::read_to_string(&journal).with_context(wrong).map_err(Failure::BadInput)?
@@ -217,34 +222,33 @@ fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Fail
         .with_context(wrong)
         .map_err(Failure::BadInput)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let each = (0..most.get()).flat_map(|round| args.arch.iter().map(move |it| (round, it)));
+    let each = (0..most.get()).flat_map(|round| args.arch.iter().map(move |arch| (round, arch)));
     for (round, arch) in each {
-        let needed = |&(load, kind): &(f64, PolicyKind)| {
-            let same = |it: &&Cell| {
-                it.network == *arch && it.load == load && it.policy.starts_with(word(kind))
+        let needed = |&(load, policy): &(f64, &str)| {
+            let same = |cell: &&Cell| {
+                cell.network == *arch && cell.load == load && cell.policy.starts_with(policy)
             };
             let of_queue: Vec<&Cell> = cells.iter().filter(same).collect();
-            !of_queue.iter().any(|it| it.round == round) && !args.is_enough(&of_queue)
+            !of_queue.iter().any(|cell| cell.round == round) && !args.is_enough(&of_queue)
         };
-        let kinds = [PolicyKind::Fixed, PolicyKind::Greedy, PolicyKind::Window];
-        let queues = args.loads.iter().flat_map(|&load| kinds.map(|kind| (load, kind)));
+        let queues = args.loads.iter().flat_map(|&load| POLICIES.map(|policy| (load, policy)));
         let queues: Vec<_> = queues.filter(needed).collect();
         if queues.is_empty() {
             continue;
         }
-        let same = |it: &&Cell| it.network == *arch && it.round == round;
+        let same = |cell: &&Cell| cell.network == *arch && cell.round == round;
         let of_round = || cells.iter().filter(same);
-        let rates = of_round().map(|it| (it.load, it.rate_rps)).collect();
+        let rates = of_round().map(|cell| (cell.load, cell.rate_rps)).collect();
         let is_last = round + 1 == most.get();
         let round = Round { args, arch, round, is_last, rates, meter, interrupt: &interrupt };
         let mut kept = Vec::new();
         round.measure(&queues, &mut |cell| {
             if let Some(why) = cell.spoiled().filter(|_| !args.busy) {
                 progress::line(&format!(
-                    "{arch}, {}, load {}: left out, because {why}; {}",
+                    "{arch}, {}, load {}: left out because {why}; {}",
                     cell.policy,
                     cell.load,
-                    if round.is_last { "call again for it" } else { "it has another turn" },
+                    if round.is_last { "run again to repeat it" } else { "it will be repeated" },
                 ));
                 return Ok(());
             }
@@ -283,14 +287,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_spoiled_by_the_machine_alone() {
+    fn a_queue_is_left_out_only_because_of_the_machine() {
         let cell = cell();
-        assert_eq!(cell.spoiled(), None, "ninety times the simulated response is no reason");
+        assert_eq!(
+            cell.spoiled(),
+            None,
+            "a response of ninety times the simulated one is not a reason"
+        );
         let slower = Cell { drift: Some(0.12), ..cell.clone() };
         assert!(slower.spoiled().unwrap().contains("12 % longer"));
         let faster = Cell { drift: Some(-0.14), ..cell.clone() };
-        assert!(faster.spoiled().unwrap().contains("14 % less"));
+        assert!(faster.spoiled().unwrap().contains("14 % less time"));
         let disturbed = Cell { others_share: Some(0.2), ..cell };
-        assert!(disturbed.spoiled().unwrap().contains("others used 20 %"));
+        assert!(disturbed.spoiled().unwrap().contains("other processes used 20 %"));
     }
 }

@@ -1,6 +1,6 @@
-//! The queues of a round: calibrated around each, served, and simulated.
+//! Serves and simulates the queues of a round, and calibrates before and after each.
 
-use inference_sim::{BatchingConfig, PolicyKind, SimulationConfig};
+use inference_sim::{BatchingConfig, SimulationConfig, scaled_to_speed_of, speed_drift};
 use meter::Meter;
 
 use super::{
@@ -10,31 +10,33 @@ use super::{
         network::Network,
     },
     Args, Cell,
-    speed::{at_speed_of, drift},
 };
 use crate::{Failure, Interrupt, progress};
 
-/// A network's turn in a round.
+/// The policies of the queues that are served.
+pub(super) const POLICIES: [&str; 3] = ["fixed", "greedy", "window"];
+
+/// The queues of a network in a round.
 pub(super) struct Round<'a> {
     pub(super) args: &'a Args,
     pub(super) arch: &'a str,
     /// From 0.
     pub(super) round: u32,
-    /// No other round follows.
+    /// Whether this is the last round.
     pub(super) is_last: bool,
-    /// Loads of this round and their requests per second, of queues that were served earlier.
+    /// Loads and rates of queues of this round that were already served, in requests per second.
     pub(super) rates: Vec<(f64, f64)>,
     pub(super) meter: &'a Meter,
     pub(super) interrupt: &'a Interrupt,
 }
 
 impl Round<'_> {
-    /// Serves queues, and measures the batches before, between and after them: each is simulated at
-    /// the speed that the machine had right before and right after it. What a batch takes beside
-    /// others does not depend on that: all that were measured so far tell it.
+    /// Serves queues, and measures batches before, between and after them. Each queue is simulated at
+    /// the speed that the machine had right before and right after it. The relation of sizes and
+    /// pauses to each other does not depend on the speed and comes from all measurements so far.
     pub(super) fn measure(
         &self,
-        queues: &[(f64, PolicyKind)],
+        queues: &[(f64, &str)],
         each: &mut dyn FnMut(Cell) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let &Self { args, arch, round, meter, interrupt, .. } = self;
@@ -53,33 +55,33 @@ impl Round<'_> {
             Ok(measured.observations().len())
         };
         let mut before = 0..sweep(&mut network, &mut measured)?;
-        // Rates follow from the first tables: all queues of a load have the same.
+        // The rates follow from the first tables: all queues with the same load have the same rate.
         let first = plan.describe(arch, network.device(), &measured)?;
-        let by = live::By { meter, interrupt, warmup: live::WARMUP, compat: None };
-        for &(load, kind) in queues {
+        let by = live::By { meter, interrupt, warmup: live::WARMUP };
+        for &(load, policy) in queues {
             let mut queue = first.clone();
             let rate = self.rate(load, &queue);
-            prepare(&mut queue, rate, args.duration, kind);
+            prepare(&mut queue, rate, args.duration, policy);
             queue.seed = queue.seed.wrapping_add(u64::from(round));
             let live = live::serve_beside(&queue, &path, &mut network, &by)?.live;
-            progress::line(&format!("round {}: {arch}, {}, load {load}", round + 1, word(kind)));
+            progress::line(&format!("round {}: {arch}, {policy}, load {load}", round + 1));
             let after = before.end..sweep(&mut network, &mut measured)?;
             let all = measured.observations();
-            let alike = at_speed_of(&all[before.start..after.end], all);
+            let alike = scaled_to_speed_of(&all[before.start..after.end], all);
             let mut calibrated = plan.describe(arch, network.device(), &measured.only(alike))?;
-            // The same holds for how soon a pause is over.
+            // So does the time in which the effect of a pause fades.
             let whole = plan.describe(arch, network.device(), &measured)?;
             calibrated.service.recovery_s = whole.service.recovery_s;
-            let drift = drift(&all[before], &all[after.clone()]);
+            let drift = speed_drift(&all[before], &all[after.clone()]);
             before = after;
-            let SimulationConfig { service, power, .. } = calibrated;
-            let queue = SimulationConfig { service, power, ..queue };
+            queue.service = calibrated.service;
+            queue.power = calibrated.power;
             let simulated = inference_sim::simulate(&queue)
                 .map_err(|error| Failure::bad_input(description::in_file(&path, error)))?;
-            let size = queue.batching.size.unwrap_or_default();
+            let size = queue.batching.size().unwrap_or_default();
             each(Cell {
                 network: arch.to_owned(),
-                policy: format!("{} {size}", word(kind)),
+                policy: format!("{policy} {size}"),
                 load,
                 round,
                 rate_rps: rate,
@@ -87,10 +89,10 @@ impl Round<'_> {
                 live_mean_batch: live.mean_batch,
                 simulated_mean_batch: simulated.mean_batch,
                 live_response_s: live.mean_response_s,
-                simulated_response_s: simulated.mean_response.map(|it| it.0),
+                simulated_response_s: simulated.mean_response.map(|time| time.0),
                 live_j_per_request: live.energy_j_per_request,
-                simulated_j_per_request: simulated.energy_per_request.map(|it| it.0),
-                energy_origin: live.energy.map(|it| it.origin),
+                simulated_j_per_request: simulated.energy_per_request.map(|energy| energy.0),
+                energy_origin: live.energy.map(|energy| energy.origin),
                 others_share: live.others_share,
                 drift,
             })?;
@@ -100,33 +102,23 @@ impl Round<'_> {
         calibrate::write(&whole, &path)
     }
 
-    /// Requests per second of a load.
+    /// The rate of a load, in requests per second.
     fn rate(&self, load: f64, calibrated: &SimulationConfig) -> f64 {
-        let known = self.rates.iter().find(|it| it.0 == load).map(|it| it.1);
-        // A calibration describes half of what can be served.
+        let known = self.rates.iter().find(|known| known.0 == load).map(|known| known.1);
+        // A calibration describes a queue at half the highest rate.
         known.unwrap_or_else(|| calibrated.arrivals.rate.unwrap_or(1.0) * 2.0 * load)
     }
 }
 
-/// Poisson arrivals for so long, and a policy: full batches of 8, what waits up to 32, or 16 within
-/// the time in which 8 arrive.
-fn prepare(config: &mut SimulationConfig, rate: f64, duration_s: f64, kind: PolicyKind) {
+/// Sets Poisson arrivals over `duration_s` seconds and a policy: full batches of 8, whatever waits up
+/// to 32, or a window of 16 requests and the time in which 8 arrive.
+fn prepare(config: &mut SimulationConfig, rate: f64, duration_s: f64, policy: &str) {
     config.arrivals.rate = Some(rate);
     config.requests = ((rate * duration_s / 16.0).ceil() as usize).max(4) * 16;
     config.warmup = 0;
-    config.batching = match kind {
-        PolicyKind::Fixed => BatchingConfig::new(kind, 8),
-        PolicyKind::Window => {
-            BatchingConfig { delay_s: Some(8.0 / rate), ..BatchingConfig::new(kind, 16) }
-        }
-        _ => BatchingConfig::new(kind, 32),
+    config.batching = match policy {
+        "fixed" => BatchingConfig::fixed(8),
+        "window" => BatchingConfig::window(16, 8.0 / rate),
+        _ => BatchingConfig::greedy(32),
     };
-}
-
-pub(super) fn word(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::Fixed => "fixed",
-        PolicyKind::Window => "window",
-        _ => "greedy",
-    }
 }

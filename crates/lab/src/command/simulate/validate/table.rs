@@ -1,38 +1,38 @@
-//! What was measured, as a table.
+//! The queues as a table.
 
 use record::{Origin, ProbeUse};
 use serde::Serialize;
 
 use super::{Cell, Document};
 
-/// A queue over its rounds.
+/// The means of a queue over its rounds.
 #[derive(Debug, Serialize)]
 pub(super) struct Mean {
-    /// Means over the rounds; of the requests the sum.
+    /// Means over the rounds, and the sum of the requests.
     #[serde(flatten)]
     pub(super) cell: Cell,
     rounds: usize,
-    /// Live over simulated.
+    /// The mean response, live over simulated.
     pub(super) response: Option<Ratio>,
-    /// Live over simulated.
+    /// The energy per request, live over simulated.
     pub(super) energy: Option<Ratio>,
 }
 
-/// Of two means over rounds.
+/// The ratio of two means over rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Ratio {
     pub(super) mean: f64,
-    /// Standard error, from the scatter of the rounds' ratios; `None` for a single round.
+    /// Standard error of the ratio, from the ratios of the rounds; `None` for a single round.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<f64>,
 }
 
-/// Each queue's rounds, by network (in order of their first ones), load and policy.
+/// The means of all queues, by network (in order of the first measurement), load and policy.
 pub(super) fn means(cells: &[Cell]) -> Vec<Mean> {
     let mut groups: Vec<Vec<&Cell>> = Vec::new();
     for cell in cells {
-        let same = |it: &&mut Vec<&Cell>| {
-            let other = it[0];
+        let same = |group: &&mut Vec<&Cell>| {
+            let other = group[0];
             (&other.network, &other.policy, other.load) == (&cell.network, &cell.policy, cell.load)
         };
         match groups.iter_mut().find(same) {
@@ -40,7 +40,7 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Mean> {
             None => groups.push(vec![cell]),
         }
     }
-    let first = |it: &Cell| cells.iter().position(|cell| cell.network == it.network);
+    let first = |of: &Cell| cells.iter().position(|cell| cell.network == of.network);
     groups.sort_by(|a, b| {
         let order = first(a[0]).cmp(&first(b[0])).then(a[0].load.total_cmp(&b[0].load));
         order.then_with(|| a[0].policy.cmp(&b[0].policy))
@@ -49,62 +49,62 @@ pub(super) fn means(cells: &[Cell]) -> Vec<Mean> {
 }
 
 impl Mean {
-    /// Of a queue's rounds, of which there is one at least.
+    /// The means of the rounds of a queue, at least one.
     pub(super) fn new(group: &[&Cell]) -> Self {
         let n = group.len() as f64;
-        let of = |value: fn(&Cell) -> f64| group.iter().map(|it| value(it)).sum::<f64>() / n;
-        // Where one has none, the mean has none.
+        let of = |value: fn(&Cell) -> f64| group.iter().map(|cell| value(cell)).sum::<f64>() / n;
+        // If one round has no value, the mean has none.
         let some = |value: fn(&Cell) -> Option<f64>| {
-            let all: Option<Vec<f64>> = group.iter().map(|it| value(it)).collect();
-            all.map(|it| it.iter().sum::<f64>() / n)
+            let all: Option<Vec<f64>> = group.iter().map(|cell| value(cell)).collect();
+            all.map(|values| values.iter().sum::<f64>() / n)
         };
         let cell = Cell {
-            requests: group.iter().map(|it| it.requests).sum(),
-            rate_rps: of(|it| it.rate_rps),
-            live_mean_batch: of(|it| it.live_mean_batch),
-            simulated_mean_batch: of(|it| it.simulated_mean_batch),
-            live_response_s: of(|it| it.live_response_s),
-            simulated_response_s: some(|it| it.simulated_response_s),
-            live_j_per_request: some(|it| it.live_j_per_request),
-            simulated_j_per_request: some(|it| it.simulated_j_per_request),
-            energy_origin: group.iter().filter_map(|it| it.energy_origin).reduce(Origin::and),
-            others_share: some(|it| it.others_share),
-            drift: some(|it| it.drift),
+            requests: group.iter().map(|cell| cell.requests).sum(),
+            rate_rps: of(|cell| cell.rate_rps),
+            live_mean_batch: of(|cell| cell.live_mean_batch),
+            simulated_mean_batch: of(|cell| cell.simulated_mean_batch),
+            live_response_s: of(|cell| cell.live_response_s),
+            simulated_response_s: some(|cell| cell.simulated_response_s),
+            live_j_per_request: some(|cell| cell.live_j_per_request),
+            simulated_j_per_request: some(|cell| cell.simulated_j_per_request),
+            energy_origin: group.iter().filter_map(|cell| cell.energy_origin).reduce(Origin::and),
+            others_share: some(|cell| cell.others_share),
+            drift: some(|cell| cell.drift),
             ..group[0].clone()
         };
         let ratio = |value: fn(&Cell) -> Option<f64>| {
             let mean = value(&cell)?;
-            let error = standard_error(group.iter().filter_map(|it| value(it)));
+            let error = standard_error(group.iter().filter_map(|cell| value(cell)));
             Some(Ratio { mean, error })
         };
         let (response, energy) = (ratio(Cell::response), ratio(Cell::energy));
         Self { cell, rounds: group.len(), response, energy }
     }
 
-    /// Whether the standard errors of its ratios are at most this share of them.
+    /// Whether the relative standard errors of its ratios are at most this share.
     pub(super) fn is_precise(&self, share: f64) -> bool {
-        let precise = |it: Ratio| it.error.is_some_and(|error| error <= share * it.mean);
+        let precise = |ratio: Ratio| ratio.error.is_some_and(|error| error <= share * ratio.mean);
         [self.response, self.energy].into_iter().flatten().all(precise)
     }
 }
 
 impl Ratio {
     fn text(self) -> String {
-        let error = self.error.map_or_else(String::new, |it| format!(" ± {it:.3}"));
+        let error = self.error.map_or_else(String::new, |error| format!(" ± {error:.3}"));
         format!("{:.3}{error}", self.mean)
     }
 }
 
-/// Of a mean; `None` of fewer than two values.
+/// The standard error of the mean; `None` for fewer than two values.
 fn standard_error(values: impl Iterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.collect();
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
 }
 
-/// In Markdown.
+/// The table in Markdown.
 pub(super) fn table(document: &Document<'_>) -> String {
     let mut lines = vec![
         "| network | policy | requests/s | rounds | requests | batch, live | simulated | response, live (s) \
@@ -112,36 +112,37 @@ pub(super) fn table(document: &Document<'_>) -> String {
             .to_owned(),
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for Mean { cell: it, rounds, response, energy } in &document.means {
-        let number =
-            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
+    for Mean { cell, rounds, response, energy } in &document.means {
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| "–".to_owned(), |number| format!("{number:.4}"))
+        };
         let ratio = |value: &Option<Ratio>| value.map_or_else(|| "–".to_owned(), Ratio::text);
         lines.push(format!(
             "| {} | {} | {:.1} | {rounds} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} |",
-            it.network,
-            it.policy,
-            it.rate_rps,
-            it.requests,
-            it.live_mean_batch,
-            it.simulated_mean_batch,
-            it.live_response_s,
-            number(it.simulated_response_s),
+            cell.network,
+            cell.policy,
+            cell.rate_rps,
+            cell.requests,
+            cell.live_mean_batch,
+            cell.simulated_mean_batch,
+            cell.live_response_s,
+            number(cell.simulated_response_s),
             ratio(response),
-            number(it.live_j_per_request),
-            number(it.simulated_j_per_request),
+            number(cell.live_j_per_request),
+            number(cell.simulated_j_per_request),
             ratio(energy),
         ));
     }
     lines.push(format!(
-        "\nRatios are of the means over the rounds, ± standard errors. The farthest: response {:.1} %, energy {:.1} %.",
+        "\nRatios are those of the means over the rounds, ± standard errors. Largest differences: response {:.1} %, energy {:.1} %.",
         100.0 * document.worst_response,
         100.0 * document.worst_energy
     ));
-    let origin = document.cells.iter().filter_map(|it| it.energy_origin).reduce(Origin::and);
+    let origin = document.cells.iter().filter_map(|cell| cell.energy_origin).reduce(Origin::and);
     if let Some(origin) = origin {
-        let probe = |it: &ProbeUse| match &it.model {
-            Some(model) => format!("`{}` ({model})", it.probe),
-            None => format!("`{}`", it.probe),
+        let probe = |used: &ProbeUse| match &used.model {
+            Some(model) => format!("`{}` ({model})", used.probe),
+            None => format!("`{}`", used.probe),
         };
         let probes: Vec<String> = document.probes.iter().map(probe).collect();
         lines.push(format!("\nThe joules are {}, by {}.", origin.word(), probes.join(", ")));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scatter_of_the_rounds_says_how_precise_their_mean_is() {
+    fn the_standard_error_follows_from_the_ratios_of_the_rounds() {
         let cells = [cell(1.1), cell(0.9), cell(1.3), cell(1.1)];
         let [mean] = &means(&cells)[..] else { panic!("four rounds of one queue") };
         let response = mean.response.unwrap();

@@ -1,18 +1,21 @@
 //! MLPerf's scenarios: LoadGen's published counts, and scenarios whose outcome is known.
 
+use std::ops::ControlFlow;
+
 use wattlab_inference_sim::{
-    Control, Greedy, Modeled, Rules, Scenario, ServiceLaw, Summary, Virtual, chrome_trace,
-    highest_rate, queries_needed, run_scenario,
+    Greedy, ModeledServer, Scenario, ScenarioRules, ScenarioSummary, ServiceLaw, VirtualClock,
+    chrome_trace, highest_rate, queries_needed, run_scenario,
 };
 
-const RULES: Rules = Rules { min_queries: 1000, min_duration_s: 10.0, confidence: 0.99 };
+const RULES: ScenarioRules =
+    ScenarioRules { min_queries: 1000, min_duration_s: 10.0, confidence: 0.99 };
 
-fn run(scenario: Scenario, law: ServiceLaw, cap: usize) -> Summary {
-    let clock = Virtual::new();
-    let mut server = Modeled::new(law, 1, &clock);
+fn run(scenario: Scenario, law: ServiceLaw, cap: usize) -> ScenarioSummary {
+    let clock = VirtualClock::new();
+    let mut server = ModeledServer::new(law, 1, &clock);
     let mut policy = Greedy::new(cap).unwrap();
-    run_scenario(scenario, &RULES, 1, &mut policy, &mut server, &clock, &mut || Control::Continue)
-        .unwrap()
+    let control = &mut || ControlFlow::Continue(());
+    run_scenario(scenario, &RULES, 1, &mut policy, &mut server, &clock, control).unwrap()
 }
 
 #[test]
@@ -22,7 +25,7 @@ fn early_stopping_needs_loadgens_queries() {
 }
 
 #[test]
-fn streams_are_the_service_times() {
+fn the_latency_of_a_stream_is_the_service_time() {
     let law = ServiceLaw::deterministic(0.01, 0.005).unwrap();
     let single = run(Scenario::SingleStream, law.clone(), 1);
     assert!(single.valid && single.queries == 1000, "{:?}", single.reasons);
@@ -35,7 +38,7 @@ fn streams_are_the_service_times() {
 }
 
 #[test]
-fn offline_is_the_capacity() {
+fn the_throughput_offline_is_the_capacity() {
     let law = ServiceLaw::deterministic(0.08, 0.02).unwrap();
     let offline = run(Scenario::Offline, law, 10);
     assert!((offline.throughput_rps - 10.0 / 0.28).abs() < 1e-9);
@@ -49,13 +52,13 @@ fn offline_is_the_capacity() {
 #[test]
 fn the_highest_rate_of_a_server_is_near_the_theory() {
     let bound_s = 1.0;
-    let rules = Rules { min_queries: 100_000, min_duration_s: 10.0, ..RULES };
+    let rules = ScenarioRules { min_queries: 100_000, min_duration_s: 10.0, ..RULES };
     let test = |rate: f64| {
-        let clock = Virtual::new();
-        let mut server = Modeled::new(ServiceLaw::exponential(0.0, 0.05).unwrap(), 1, &clock);
+        let clock = VirtualClock::new();
+        let mut server = ModeledServer::new(ServiceLaw::exponential(0.0, 0.05).unwrap(), 1, &clock);
         let mut policy = Greedy::new(1).unwrap();
         let scenario = Scenario::Server { rate, bound_s };
-        let control = &mut || Control::Continue;
+        let control = &mut || ControlFlow::Continue(());
         run_scenario(scenario, &rules, 1, &mut policy, &mut server, &clock, control)
     };
     let (rate, summary) = highest_rate(1.0, 20.0, test).unwrap().unwrap();

@@ -1,83 +1,90 @@
-//! MLPerf's scenarios by LoadGen's rules, on any executor and clock.
+//! MLPerf's scenarios by the rules of its LoadGen, on any server and clock.
+
+use std::ops::ControlFlow;
 
 use rand_distr::{Distribution, Exp1};
-use record::{BatchTimes, Serving};
 use serde::Serialize;
+use units::{BatchTimes, Serving};
 
 use crate::{
     clock::Clock,
-    executor::Executor,
-    live::{Control, LiveError, serve},
+    live::{LiveError, QueueProgress, serve},
     policy::Policy,
     random::{Stream, generator},
+    server::BatchServer,
 };
 
-/// How requests come to the server, after Reddi et al. 2020 (MLPerf Inference Benchmark, ISCA).
+/// How requests arrive, after Reddi et al. 2020 (MLPerf Inference Benchmark, ISCA).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "scenario", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Scenario {
-    /// One request at a time, the next when the last is answered; its p90 is reported.
+    /// One request at a time, the next when the last is answered; the p90 is reported.
     SingleStream,
-    /// Queries of so many requests, one at a time; their p99 is reported.
+    /// Queries of several requests, one query at a time; their p99 is reported.
     MultiStream {
-        /// Requests in a query; LoadGen's are 8.
+        /// Requests in a query; LoadGen uses 8.
         samples: usize,
     },
-    /// Poisson requests; 99 % must be answered within the bound.
+    /// Poisson arrivals; 99 % of the requests must be answered within the bound.
     Server {
         /// Requests per second.
         rate: f64,
-        /// Seconds.
+        /// The bound, in seconds.
         bound_s: f64,
     },
     /// All requests at once; the throughput is reported.
     Offline,
 }
 
-/// How long a test is at least.
+/// The minimum length of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Rules {
-    /// Queries; 24,576 requests under `Offline` by LoadGen.
+pub struct ScenarioRules {
+    /// The fewest queries; LoadGen asks for 24,576 requests under `Offline`.
     pub min_queries: usize,
-    /// Seconds; 600 by LoadGen.
+    /// The shortest duration, in seconds; LoadGen asks for 600.
     pub min_duration_s: f64,
-    /// Confidence of early stopping; 0.99 by LoadGen.
+    /// Confidence of early stopping; LoadGen uses 0.99.
     pub confidence: f64,
 }
 
-/// What a test found: LoadGen's summary.
+/// The result of a test, as in LoadGen's summary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+#[non_exhaustive]
+pub struct ScenarioSummary {
     /// The scenario.
     #[serde(flatten)]
     pub scenario: Scenario,
     /// Queries answered.
     pub queries: usize,
-    /// First arrival to last answer.
+    /// First arrival to last answer, in seconds.
     pub duration_s: f64,
     /// Requests per second.
     pub throughput_rps: f64,
-    /// Quantile of the scenario: p90 of single streams, else p99.
+    /// The quantile that the scenario reports: 0.9 for single streams, else 0.99.
     pub percentile: f64,
-    /// The latency of that quantile among the queries.
+    /// The latency of that quantile among the queries, in seconds.
     pub latency_s: f64,
-    /// The bound on that quantile that the queries prove at the confidence (an order statistic
-    /// above it); `None` while there are too few.
+    /// The upper bound on that quantile that the queries prove at the confidence (an order statistic
+    /// above it), in seconds; `None` if there are too few queries.
     pub early_stopping_s: Option<f64>,
-    /// Whether the rules are met, and of `Server` the bound.
+    /// Whether the test meets the rules and, for `Server`, the bound.
     pub valid: bool,
-    /// Why not, in words.
+    /// The reasons why it is not valid.
     pub reasons: Vec<String>,
-    /// Every query's times.
+    /// The times of all queries.
     #[serde(skip)]
     pub serving: Serving,
 }
 
-/// The fewest queries of which `over` may be over the latency and yet the share `percentile` of
-/// all queries is within it at this confidence: the smallest n with
+/// All times of a test are kept.
+const MAX_QUERIES: usize = 10_000_000;
+
+/// The fewest queries, of which `over` exceed a latency, that prove at this confidence that the share
+/// `percentile` of all queries does not: the smallest n with
 /// P(Binomial(n, 1 - `percentile`) ≤ `over`) ≤ 1 - `confidence` (LoadGen's early stopping).
 ///
-/// 44, 64, 81 for 0, 1, 2 at p90 and 459, 662, 838 at p99, at 0.99.
+/// At a confidence of 0.99, 44, 64 and 81 for 0, 1 and 2 at p90, and 459, 662 and 838 at p99.
 #[must_use]
 pub fn queries_needed(over: usize, percentile: f64, confidence: f64) -> usize {
     let enough = |n: usize| n > over && binomial_cdf(over, n, 1.0 - percentile) <= 1.0 - confidence;
@@ -97,7 +104,7 @@ pub fn queries_needed(over: usize, percentile: f64, confidence: f64) -> usize {
     high
 }
 
-/// How many of `queries` may be over, at most; `None` if not even 0.
+/// The most of `queries` that may exceed the latency; `None` if not even 0 may.
 fn allowed_over(queries: usize, percentile: f64, confidence: f64) -> Option<usize> {
     let allowed = |over: usize| queries_needed(over, percentile, confidence) <= queries;
     let (mut low, mut high) = (0, queries);
@@ -124,30 +131,32 @@ fn binomial_cdf(most: usize, n: usize, p: f64) -> f64 {
     sum
 }
 
-/// Runs a scenario: live with a network on the real clock, or simulated with
-/// [`crate::Modeled`] on a virtual one. The policy is only asked by `Server` and `Offline`.
+/// Runs a scenario: live with a network on a [`crate::RealClock`], or simulated with a
+/// [`crate::ModeledServer`] on a [`crate::VirtualClock`]. Only `Server` and `Offline` use the
+/// policy. `control` may stop the test, as in [`serve`].
 ///
 /// # Errors
 /// See [`LiveError`].
-pub fn run_scenario<P, E, C>(
+pub fn run_scenario<P, S, C>(
     scenario: Scenario,
-    rules: &Rules,
+    rules: &ScenarioRules,
     seed: u64,
     policy: &mut P,
-    executor: &mut E,
+    server: &mut S,
     clock: &C,
-    control: &mut dyn FnMut() -> Control,
-) -> Result<Summary, LiveError<E::Error>>
+    control: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<ScenarioSummary, LiveError<S::Error>>
 where
     P: Policy + ?Sized,
-    E: Executor + ?Sized,
+    S: BatchServer + ?Sized,
     C: Clock + ?Sized,
 {
     let serving = match scenario {
-        Scenario::SingleStream => stream(1, rules, executor, clock, control)?,
-        Scenario::MultiStream { samples } => stream(samples, rules, executor, clock, control)?,
+        Scenario::SingleStream => stream(1, rules, server, clock, control)?,
+        Scenario::MultiStream { samples } => stream(samples, rules, server, clock, control)?,
         Scenario::Server { rate, .. } => {
             let requests = rules.min_queries.max((rate * rules.min_duration_s).ceil() as usize);
+            check_queries(requests)?;
             let mut random = generator(seed, Stream::Arrivals, 0);
             let mut time = 0.0;
             let arrivals: Vec<f64> = (0..requests)
@@ -157,26 +166,32 @@ where
                     time
                 })
                 .collect();
-            serve(&arrivals, policy, executor, clock, &mut |_| control())?
+            serve(&arrivals, policy, server, clock, &mut |_| control())?
         }
         Scenario::Offline => {
+            check_queries(rules.min_queries)?;
             let arrivals = vec![0.0; rules.min_queries];
-            serve(&arrivals, policy, executor, clock, &mut |_| control())?
+            serve(&arrivals, policy, server, clock, &mut |_| control())?
         }
     };
     Ok(summarize(scenario, rules, serving))
 }
 
-/// Queries one after another, until the rules are met.
-fn stream<E, C>(
+fn check_queries<E>(queries: usize) -> Result<(), LiveError<E>> {
+    let limit = MAX_QUERIES;
+    if queries > limit { Err(LiveError::TooManyQueries { limit }) } else { Ok(()) }
+}
+
+/// Runs queries one after another until the rules are met.
+fn stream<S, C>(
     samples: usize,
-    rules: &Rules,
-    executor: &mut E,
+    rules: &ScenarioRules,
+    server: &mut S,
     clock: &C,
-    control: &mut dyn FnMut() -> Control,
-) -> Result<Serving, LiveError<E::Error>>
+    control: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Serving, LiveError<S::Error>>
 where
-    E: Executor + ?Sized,
+    S: BatchServer + ?Sized,
     C: Clock + ?Sized,
 {
     let origin = clock.now();
@@ -184,13 +199,14 @@ where
     let mut now = 0.0;
     while batches.len() < rules.min_queries || now < rules.min_duration_s {
         let served = arrivals_s.len();
-        if control() == Control::Stop {
-            let progress = crate::live::Progress { served, arrived: served, requests: served };
+        check_queries(served.saturating_add(samples))?;
+        if control().is_break() {
+            let progress = QueueProgress { served, arrived: served, requests: served };
             return Err(LiveError::Stopped(progress));
         }
         let requests: Vec<usize> = (served..served + samples).collect();
         let start_s = clock.now() - origin;
-        executor.serve(&requests).map_err(|source| LiveError::Executor {
+        server.serve(&requests).map_err(|source| LiveError::Server {
             first: served,
             size: samples,
             source,
@@ -202,11 +218,11 @@ where
     Ok(Serving { arrivals_s, batches })
 }
 
-fn summarize(scenario: Scenario, rules: &Rules, serving: Serving) -> Summary {
+fn summarize(scenario: Scenario, rules: &ScenarioRules, serving: Serving) -> ScenarioSummary {
     let percentile = if scenario == Scenario::SingleStream { 0.9 } else { 0.99 };
     let mut latencies: Vec<f64> = match scenario {
         Scenario::MultiStream { .. } => {
-            serving.batches.iter().map(|it| it.end_s - it.start_s).collect()
+            serving.batches.iter().map(|batch| batch.end_s - batch.start_s).collect()
         }
         _ => serving.responses().collect(),
     };
@@ -216,7 +232,7 @@ fn summarize(scenario: Scenario, rules: &Rules, serving: Serving) -> Summary {
     let latency_s = latencies.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN);
     let over = allowed_over(queries, percentile, rules.confidence);
     let early_stopping_s = over.and_then(|over| latencies.get(queries - 1 - over).copied());
-    let end = serving.batches.iter().map(|it| it.end_s).fold(0.0, f64::max);
+    let end = serving.batches.iter().map(|batch| batch.end_s).fold(0.0, f64::max);
     let duration_s = end - serving.arrivals_s.first().copied().unwrap_or_default();
     let mut reasons = Vec::new();
     let offline = scenario == Scenario::Offline;
@@ -228,14 +244,14 @@ fn summarize(scenario: Scenario, rules: &Rules, serving: Serving) -> Summary {
     }
     if early_stopping_s.is_none() && !offline {
         let needed = queries_needed(0, percentile, rules.confidence);
-        reasons.push(format!("{queries} queries: early stopping needs at least {needed}"));
+        reasons.push(format!("{queries} queries: expected at least {needed} for early stopping"));
     }
     if let Scenario::Server { bound_s, .. } = scenario
         && early_stopping_s.is_none_or(|found| found > bound_s)
     {
-        reasons.push(format!("p99 is not shown to be within {bound_s} s"));
+        reasons.push(format!("the queries do not prove a p99 within {bound_s} s"));
     }
-    Summary {
+    ScenarioSummary {
         scenario,
         queries,
         duration_s,
@@ -249,16 +265,17 @@ fn summarize(scenario: Scenario, rules: &Rules, serving: Serving) -> Summary {
     }
 }
 
-/// The highest rate of the `Server` scenario that is valid, to a relative 1 %, and its summary;
-/// `None` if `low` is not valid. `test` runs the scenario at a rate.
+/// Searches the highest valid rate of the `Server` scenario between `low` and `high`, to a relative
+/// 1 %; returns it with its summary, or `None` if `low` is not valid. `test` runs the scenario at a
+/// rate.
 ///
 /// # Errors
-/// Whatever `test` fails with.
+/// Those of `test`.
 pub fn highest_rate<E>(
     low: f64,
     high: f64,
-    mut test: impl FnMut(f64) -> Result<Summary, E>,
-) -> Result<Option<(f64, Summary)>, E> {
+    mut test: impl FnMut(f64) -> Result<ScenarioSummary, E>,
+) -> Result<Option<(f64, ScenarioSummary)>, E> {
     let mut best = Some((low, test(low)?)).filter(|(_, summary)| summary.valid);
     let Some((mut valid, _)) = best else { return Ok(None) };
     let mut invalid = high;
@@ -275,7 +292,7 @@ pub fn highest_rate<E>(
     Ok(best)
 }
 
-/// The batches as a Chrome trace (`chrome://tracing`, Perfetto): JSON, microseconds.
+/// The batches as a Chrome trace (`chrome://tracing`, Perfetto): JSON, in microseconds.
 #[must_use]
 pub fn chrome_trace(serving: &Serving) -> String {
     let mut first = 0;

@@ -1,0 +1,62 @@
+//! The server behind a live queue.
+
+use std::convert::Infallible;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    clock::{Clock, VirtualClock},
+    pause::PauseEffect,
+    random::{Stream, generator},
+    service::ServiceLaw,
+};
+
+/// Serves batches of requests, one after another: implement it for a network.
+pub trait BatchServer {
+    /// Why a batch could not be served.
+    type Error;
+
+    /// Serves the requests with these numbers, and returns when all of them are answered.
+    ///
+    /// Requests are numbered from 0 in order of arrival; each is served at most once, in rising
+    /// order. A server on an accelerator must wait for it: the time of return is the time of
+    /// response.
+    ///
+    /// # Errors
+    /// If the batch could not be served.
+    fn serve(&mut self, requests: &[usize]) -> Result<(), Self::Error>;
+}
+
+/// A simulated server: each batch sets a virtual clock forward by the time of a service law.
+#[derive(Debug)]
+pub struct ModeledServer<'c> {
+    law: ServiceLaw,
+    random: ChaCha8Rng,
+    clock: &'c VirtualClock,
+    /// When the last batch ended, in seconds on the clock; the effect of a pause on it, and its
+    /// seconds.
+    last: Option<(f64, (PauseEffect, f64))>,
+}
+
+impl<'c> ModeledServer<'c> {
+    /// A server with this law on this clock, whose random times follow from the seed.
+    #[must_use]
+    pub fn new(law: ServiceLaw, seed: u64, clock: &'c VirtualClock) -> Self {
+        Self { law, random: generator(seed, Stream::Service, 0), clock, last: None }
+    }
+}
+
+impl BatchServer for ModeledServer<'_> {
+    type Error = Infallible;
+
+    fn serve(&mut self, requests: &[usize]) -> Result<(), Infallible> {
+        let start_s = self.clock.now();
+        let pause_s = self.last.map_or(f64::INFINITY, |(end_s, _)| start_s - end_s);
+        let last = self.last.map(|(_, last)| last);
+        let pause = self.law.pause_effect(requests.len(), pause_s, last);
+        self.clock.advance(self.law.sample(requests.len(), pause, &mut self.random));
+        let end_s = self.clock.now();
+        self.last = Some((end_s, (pause, end_s - start_s)));
+        Ok(())
+    }
+}
