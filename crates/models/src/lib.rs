@@ -4,8 +4,11 @@ mod dataset;
 mod device;
 mod kernels;
 pub mod profile;
+mod random;
 mod study;
 pub mod vision;
+
+pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
@@ -13,5 +16,5 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
-    study::{Control, Fit, Network, NetworkError, TrainError, TrainEvent, Training},
+    study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

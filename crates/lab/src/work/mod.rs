@@ -40,7 +40,7 @@ impl Worker {
     /// Runs networks on a device, which records name.
     #[must_use]
     pub fn on(mut self, device: Device) -> Self {
-        self.environment.machine.device = match device.about() {
+        self.environment.machine.device = match device.model_name() {
             Some(about) => format!("{} ({about})", device.name()),
             None => device.name().to_owned(),
         };

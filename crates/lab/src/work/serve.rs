@@ -67,7 +67,7 @@ pub(super) fn run(
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = context.take_network(&task.network)?;
     let images = images(&context.data, spec, task)?;
-    let pool = images.pool().map(|it| network.keep(it)).transpose()?;
+    let pool = images.pool().map(|it| network.upload(it)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
     let interrupt = context.interrupt.clone();

@@ -1,8 +1,10 @@
 //! `wattlab model agree`: does a device compute what the CPU computes?
 
+use std::ops::ControlFlow;
+
 use anyhow::anyhow;
 use models::{
-    Control, Device, Network, Precision, Training,
+    Device, Network, Precision, Training,
     vision::{VisionError, VisionNetwork, random_images},
 };
 use record::{NetworkKind, StudyNetwork};
@@ -87,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         output::print_json(&json!({
             "schema": "wattlab.agree/1",
             "device": device.name(),
-            "device_name": device.about(),
+            "device_name": device.model_name(),
             "rows": rows,
             "worst": worst,
         }))?;
@@ -165,6 +167,7 @@ fn losses(
     let labels: Vec<u32> = (0..args.batch as u32).map(|it| it % 10).collect();
     let mut training = Training::on_one_batch_on(device, network, &ADAM, &images, &labels, 1)
         .map_err(Failure::run_time)?;
-    let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
+    let fit =
+        training.fit(args.steps, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
     Ok(fit.epochs.iter().map(|it| it.loss.unwrap_or(f64::NAN)).collect())
 }

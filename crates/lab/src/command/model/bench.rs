@@ -1,10 +1,10 @@
 //! `wattlab model bench`: how fast, on random data.
 
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
 use anyhow::anyhow;
 use models::{
-    Control, Device, Precision, Split, TrainEvent, Training,
+    Device, Precision, Split, TrainEvent, Training,
     vision::{VisionNetwork, random_images},
 };
 use serde_json::json;
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "step_s": { "median": median, "p10": p10, "p90": p90 },
             "threads": threads,
             "device": device.name(),
-            "device_name": device.about(),
+            "device_name": device.model_name(),
             "recorded": recorded,
             "peak_memory_mb": peak_memory_mb(),
             "batch": batch,
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         median * 1e3,
         p10 * 1e3,
         p90 * 1e3,
-        device.about().map_or_else(|| format!("{threads} threads"), str::to_owned)
+        device.model_name().map_or_else(|| format!("{threads} threads"), str::to_owned)
     ));
     Ok(())
 }
@@ -123,7 +123,7 @@ fn train(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times
             times.push((now - last).as_secs_f64() / together as f64);
             last = now;
         }
-        Control::Continue
+        ControlFlow::Continue(())
     });
     let fit = fit.map_err(Failure::run_time)?;
     if fit.diverged_in_epoch.is_some() {
@@ -150,7 +150,7 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
     let network = network.on(device, args.precision.into());
     let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
-    let images = network.keep(&images).map_err(Failure::run_time)?;
+    let images = network.upload(&images).map_err(Failure::run_time)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
     let Times { times, .. } = timed(args.steps, run)?;
     Ok(Times { times, recorded: network.recorded() })

@@ -2,14 +2,15 @@
 
 use std::{
     iter::Sum,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
 use meter::{Idle, Meter};
 use models::{
-    Control, Training,
-    profile::{LayerKind, Pass, Variant, Work},
+    Training,
+    profile::{LayerKind, LayerWork, Pass, Variant},
     vision::{VisionNetwork, random_images},
 };
 use record::{Energy, Joules, Origin};
@@ -167,7 +168,7 @@ fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result
     let mut steps = Vec::new();
     for _ in 0..args.rounds + 1 {
         let start = Instant::now();
-        training.fit(1, &mut |_| Control::Continue).map_err(Failure::run_time)?;
+        training.fit(1, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
         steps.push(start.elapsed().as_secs_f64());
     }
     Ok(median(steps))
@@ -177,7 +178,7 @@ fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result
 fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
     let side = args.image_side;
-    network.architecture().takes(side, side).map_err(Failure::bad_input)?;
+    network.architecture().check_size(side, side).map_err(Failure::bad_input)?;
     let images = random_images(batch, side, 1).map_err(Failure::run_time)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
     if !all.map_err(Failure::run_time)? {
@@ -214,14 +215,14 @@ struct Round {
 }
 
 impl Bench<'_> {
-    fn measure(&mut self, work: &Work, run: &mut dyn FnMut(Variant)) -> Control {
+    fn measure(&mut self, work: &LayerWork, run: &mut dyn FnMut(Variant)) -> ControlFlow<()> {
         // What the caches and the branch predictors learn belongs to no round.
         run(Variant::Whole);
         let mut seconds = self.args.seconds;
         let mut rounds: Vec<Round> = Vec::new();
         while rounds.len() < self.args.rounds {
             if self.interrupt.is_set() {
-                return Control::Stop;
+                return ControlFlow::Break(());
             }
             let whole = self.round(seconds, &mut || run(Variant::Whole));
             // A sensor that counts in large steps needs longer.
@@ -257,7 +258,7 @@ impl Bench<'_> {
             share: 0.0,
         });
         progress::line(&format!("{} {}", work.layer, work.pass.word()));
-        Control::Continue
+        ControlFlow::Continue(())
     }
 
     /// Repeats a pass for so many seconds under one span.

@@ -1,10 +1,10 @@
 //! `wattlab model train`: step after step on one batch, as another implementation would.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use anyhow::anyhow;
 use candle_core::DType;
-use models::{Control, Network, Training};
+use models::{Network, Training};
 use record::Adam;
 use serde_json::json;
 
@@ -109,7 +109,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let mut training = Training::on_one_batch_on(&device, network, &adam, &images, &labels, 1)
         .map_err(Failure::bad_input)?;
-    let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
+    let fit =
+        training.fit(args.steps, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
     let losses: Vec<Option<f64>> = fit.epochs.iter().map(|it| it.loss).collect();
     if args.json {
         return output::print_json(&json!({ "losses": losses, "parameters": parameters }));
