@@ -189,7 +189,7 @@ impl Worker {
 /// Whether a network takes images of this side.
 fn check_side(network: &str, side: usize) -> Result<(), RunError> {
     match models::vision::Architecture::named(network) {
-        Ok(architecture) => Ok(architecture.takes(side, side)?),
+        Ok(architecture) => Ok(architecture.check_size(side, side)?),
         // An unknown name is reported when the network is built.
         Err(_) => Ok(()),
     }

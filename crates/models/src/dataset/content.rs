@@ -15,6 +15,9 @@ use super::{
     manifest::{FileRole, Manifest, ManifestFile},
 };
 
+/// Largest content of a file after decompression, in bytes. The largest known file has 154 MB.
+const LARGEST: u64 = 1 << 30;
+
 /// Bytes as hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -46,6 +49,16 @@ fn reader(file: &ManifestFile, path: &Path) -> io::Result<Box<dyn Read>> {
     })
 }
 
+/// Reads and decompresses a file, but no more than [`LARGEST`] bytes.
+fn read_all(mut reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    reader.by_ref().take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("its content has more than {LARGEST} bytes")));
+    }
+    Ok(content)
+}
+
 /// SHA-256 of a file in hex, computed after decompression if its name is that of the manifest with `.xz` or
 /// `.gz` added.
 ///
@@ -54,8 +67,7 @@ fn reader(file: &ManifestFile, path: &Path) -> io::Result<Box<dyn Read>> {
 /// If the file cannot be read or decompressed.
 pub fn content_sha256(file: &ManifestFile, path: &Path) -> Result<String, DataError> {
     let fail = |source| DataError::Read { path: path.to_owned(), source };
-    let mut content = Vec::new();
-    reader(file, path).and_then(|mut reader| reader.read_to_end(&mut content)).map_err(fail)?;
+    let content = reader(file, path).and_then(read_all).map_err(fail)?;
     Ok(hex(&Sha256::digest(&content)))
 }
 
@@ -96,8 +108,7 @@ fn read(
         folder: folder.to_owned(),
     })?;
     let fail = |source| DataError::Read { path: path.clone(), source };
-    let mut content = Vec::new();
-    reader(file, &path).and_then(|mut reader| reader.read_to_end(&mut content)).map_err(fail)?;
+    let content = reader(file, &path).and_then(read_all).map_err(fail)?;
     if let Some(expected) = &file.sha256 {
         let found = hex(&Sha256::digest(&content));
         if found != *expected {
@@ -124,9 +135,7 @@ pub(super) fn role(
     if !file.name.ends_with(".gz") {
         return Ok((path, content));
     }
-    let mut raw = Vec::new();
-    MultiGzDecoder::new(&content[..])
-        .read_to_end(&mut raw)
+    let raw = read_all(MultiGzDecoder::new(&content[..]))
         .map_err(|source| DataError::Read { path: path.clone(), source })?;
     Ok((path, raw))
 }

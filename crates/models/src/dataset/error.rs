@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use units::limits::OutOfRange;
+
 /// Why a data set cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +68,14 @@ pub enum DataError {
         path: PathBuf,
         /// What was found and what was expected.
         problem: String,
+    },
+    /// A number of images is beyond its limit.
+    #[error("data set `{name}`")]
+    Size {
+        /// Name of the data set.
+        name: String,
+        /// The number and its limit.
+        source: OutOfRange,
     },
     /// A split has fewer images than requested.
     #[error(

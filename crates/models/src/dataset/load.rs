@@ -4,6 +4,7 @@ use std::path::Path;
 
 use record::DataSpec;
 use sha2::{Digest, Sha256};
+use units::limits;
 
 use super::{
     cifar,
@@ -60,7 +61,11 @@ pub fn load_dataset(
     folder: Option<&Path>,
     seed: u64,
 ) -> Result<Dataset, DataError> {
-    let wanted = spec.train + spec.validation;
+    let limit = limits::IMAGES_OR_NONE;
+    let wanted = limit
+        .sum(&[spec.train as u64, spec.validation as u64])
+        .and_then(|wanted| limit.check(spec.test).map(|_| wanted as usize))
+        .map_err(|source| DataError::Size { name: spec.name.clone(), source })?;
     let (channels, side, classes, train, test) = match spec.name.as_str() {
         "shapes-28" | "shapes-32" => {
             let (channels, side) = if spec.name == "shapes-28" { (1, 28) } else { (3, 32) };

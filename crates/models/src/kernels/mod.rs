@@ -16,6 +16,7 @@ pub(crate) mod image;
 mod lanes;
 mod linear;
 mod loss;
+mod matrix;
 mod pack;
 mod panel;
 mod product;
@@ -29,7 +30,8 @@ pub(crate) use self::{
     conv_block::{BatchNorm, ConvBlock, Dims, Passes},
     linear::Linear,
     loss::{Entropy, cross_entropy, largest},
-    product::{Matrix, Product},
+    matrix::Matrix,
+    product::Product,
 };
 
 /// Images in a block.

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::{
     lanes::dispatch,
+    matrix::Matrix,
     panel::{MOST, PANEL, TILE},
-    product::Matrix,
 };
 
 /// Packs the left factor `[rows][k]` as `[tiles][k][TILE]`, so that the rows of a tile are adjacent.

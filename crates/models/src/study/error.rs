@@ -1,5 +1,7 @@
 //! Errors of the study's networks and of their training.
 
+use units::limits::OutOfRange;
+
 use crate::device::DeviceError;
 
 /// Why a network cannot be built or loaded.
@@ -42,12 +44,15 @@ pub enum NetworkError {
         /// Number of classes.
         classes: usize,
     },
+    /// A size is beyond its limit.
+    #[error(transparent)]
+    Size(#[from] OutOfRange),
     /// A tensor of a state dict is missing or has another shape.
     #[error("state dict: tensor `{name}` is {found}, expected shape {expected:?}")]
     State {
         /// Name of the tensor.
         name: String,
-        /// `missing`, or its shape or type.
+        /// `missing`, or its shape.
         found: String,
         /// The shape that the network needs.
         expected: Vec<usize>,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use record::{NetworkKind, StudyNetwork};
+use units::limits;
 
 use super::error::NetworkError;
 use crate::{
@@ -309,6 +310,10 @@ fn check(
     if channels == 0 || side == 0 || classes == 0 {
         return Err(NetworkError::Empty { channels, side, classes });
     }
+    limits::CHANNELS.check(channels)?;
+    limits::IMAGE_SIDE.check(side)?;
+    limits::CLASSES.check(classes)?;
+    limits::LAYERS.check(spec.linear)?;
     if spec.linear == 0 {
         return Err(NetworkError::NoClassifier);
     }
@@ -322,6 +327,14 @@ fn check(
     if spec.conv > most {
         return Err(NetworkError::TooDeep { side, conv: spec.conv, most });
     }
+    // The largest tensor is at most the last convolution's weight or the first linear layer's.
+    let width = |depth: u32| 3_u64.saturating_pow(depth).saturating_mul(channels as u64);
+    if spec.conv > 0 {
+        limits::VALUES_IN_MEMORY.product(&[width(spec.conv), width(spec.conv - 1), 9])?;
+    }
+    let pixels = (side as u64 >> spec.conv).pow(2);
+    let image = (channels * side * side) as u64;
+    limits::VALUES_IN_MEMORY.product(&[width(spec.conv), pixels, image.max(classes as u64)])?;
     Ok(())
 }
 
@@ -369,6 +382,12 @@ mod tests {
             NetworkError::NotConvolutional { .. }
         ));
         assert!(matches!(new(spec(NetworkKind::SimpleCnn, 1, 0), 8), NetworkError::NoClassifier));
+        for side in [16_384, usize::MAX] {
+            let huge = new(spec(NetworkKind::SimpleCnn, 0, 3), side);
+            assert!(matches!(huge, NetworkError::Size(_)), "{huge}");
+        }
+        let wide = Network::new(&spec(NetworkKind::SimpleCnn, 9, 1), 1_000, 512, 10, 0);
+        assert!(matches!(wide.err().unwrap(), NetworkError::Size(_)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use units::limits::OutOfRange;
+
 use crate::device::DeviceError;
 
 /// Why a vision network cannot be built or run.
@@ -77,6 +79,25 @@ pub enum VisionError {
         /// Number of bytes as given.
         bytes: usize,
     },
+    /// The preprocessing does not fit the image.
+    #[error(
+        "an image of {height}×{width} pixels cannot be resized to a shorter side of {resize} and \
+         cropped to {crop}: the crop must be at least 1 and at most the resized side, and the resized \
+         image at most 100 million pixels"
+    )]
+    Preprocessing {
+        /// Height of the image in pixels.
+        height: u32,
+        /// Width of the image in pixels.
+        width: u32,
+        /// Shorter side after resizing, as given.
+        resize: u32,
+        /// Side of the crop, as given.
+        crop: u32,
+    },
+    /// A size is beyond its limit.
+    #[error(transparent)]
+    Size(#[from] OutOfRange),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),

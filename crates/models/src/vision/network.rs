@@ -6,6 +6,7 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
+use units::limits;
 
 use super::{
     catalog::Architecture,
@@ -79,6 +80,7 @@ impl VisionNetwork {
     }
 
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
+        limits::CLASSES.check(classes)?;
         let architecture = Architecture::named(name)?;
         let layer = (architecture.build)(&mut weights, classes)?;
         Ok(Self { architecture, layer, parameters: weights.parameters(), on_device: None })
@@ -216,8 +218,10 @@ pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)
 ///
 /// # Errors
 ///
-/// If the tensor library fails.
+/// If there would be too many values.
 pub fn random_images(n: usize, side: usize, seed: u64) -> Result<Tensor, VisionError> {
-    let values = Stream::new(seed, "images").uniform(n * 3 * side * side, 2.0);
+    let factors = [n as u64, 3, side as u64, side as u64];
+    let count = limits::VALUES_IN_MEMORY.product(&factors)? as usize;
+    let values = Stream::new(seed, "images").uniform(count, 2.0);
     Ok(Tensor::from_vec(values, (n, 3, side, side), &Device::Cpu)?)
 }

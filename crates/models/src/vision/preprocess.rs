@@ -12,6 +12,9 @@ use candle_core::{Device, Tensor};
 /// Mean and standard deviation of red, green and blue in ImageNet, in [0, 1].
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
+/// Pixels of a resized image at most; long, narrow images become large when their shorter side is resized.
+const MOST_PIXELS: u64 = 100_000_000;
+
 /// The preparation of a photograph for a network (torchvision's `ImageClassification`): resize the shorter
 /// side, crop the center, and normalize each color from [0, 1] to `(value − mean) / deviation`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,6 +83,11 @@ impl Preprocessing {
             u32::try_from(u64::from(self.resize) * u64::from(side) / short).unwrap_or(u32::MAX)
         };
         let size = (scaled(width), scaled(height));
+        let pixels = u64::from(size.0) * u64::from(size.1);
+        if self.crop == 0 || self.crop > size.0.min(size.1) || pixels > MOST_PIXELS {
+            let (resize, crop) = (self.resize, self.crop);
+            return Err(VisionError::Preprocessing { height, width, resize, crop });
+        }
         let resized = resize(image, size.0, size.1, filter);
         let start = |side: u32| (f64::from(side - self.crop) / 2.0).round_ties_even() as u32;
         let side = self.crop as usize;

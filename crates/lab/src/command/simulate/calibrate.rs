@@ -122,7 +122,9 @@ impl Plan {
             let found = &self.batches;
             return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
         }
-        known.takes(self.side, self.side).with_context(|| format!("`--side` is {}", self.side))?;
+        known
+            .check_size(self.side, self.side)
+            .with_context(|| format!("`--side` is {}", self.side))?;
         let largest = self.batches.iter().copied().max().unwrap_or(1);
         network::fits(largest, self.side)
             .with_context(|| format!("`--batches` has {largest} and `--side` is {}", self.side))?;

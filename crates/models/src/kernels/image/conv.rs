@@ -9,13 +9,17 @@ use rayon::prelude::*;
 
 use super::{
     Activation, ConvShape, NEAR, View,
-    packed::{DEPTH, WORTH},
     window::{Window, windows},
 };
 use crate::kernels::{
     Parts, cpu_storage,
     panel::{Ahead, MOST, PANEL, Tile, compute},
 };
+
+/// Number of panels from which on packing pays.
+const PACKED_FROM: usize = 6;
+/// Terms of a sum whose pixels are packed at a time.
+pub(super) const DEPTH: usize = 768;
 
 /// Number of tasks per thread, so that no thread waits long for the others.
 const TASKS_PER_THREAD: usize = 2;
@@ -251,7 +255,7 @@ impl Conv {
         let k = kh * kw * inputs;
         let bounds = self.activation.bounds().unwrap_or(UNBOUNDED);
         // This depends on the shape only, because the order of a sum must not depend on threads.
-        let packed = groups == 1 && each >= WORTH;
+        let packed = groups == 1 && each >= PACKED_FROM;
         if packed {
             // SAFETY: the caller's contract.
             unsafe { self.packed(panels.clone(), lines, &line, segments, residual, parts) };

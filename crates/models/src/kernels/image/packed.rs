@@ -7,18 +7,13 @@ use std::cell::RefCell;
 
 use super::{
     ConvShape, View,
-    conv::{Conv, Line, UNBOUNDED},
+    conv::{Conv, DEPTH, Line, UNBOUNDED},
 };
 use crate::kernels::{
     Parts,
     pack::pack_tile,
     panel::{Ahead, MOST, PANEL, TILE, Tile, compute},
 };
-
-/// Number of panels from which on packing pays.
-pub(super) const WORTH: usize = 6;
-/// Terms of a sum whose pixels are packed at a time.
-pub(super) const DEPTH: usize = 768;
 
 thread_local! {
     /// A task's packed pixels.
