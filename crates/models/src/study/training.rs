@@ -115,7 +115,7 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// If the images do not fit the network, or a label is none of its classes.
+    /// If the images do not fit the network, or a label is not one of its classes.
     pub fn on_one_batch(
         network: Network,
         settings: &Adam,

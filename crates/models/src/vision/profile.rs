@@ -89,7 +89,7 @@ struct Description {
 }
 
 fn describe(step: Step<'_>, x: &Tensor, out: &Tensor) -> Description {
-    // A step with so many operations for each output value.
+    // A step with a number of operations for each output value.
     let each = |name: &str, kind, operations: f64| Description {
         name: name.to_owned(),
         kind,

@@ -28,7 +28,7 @@ pub(super) fn vit_b_16(w: &mut Weights, classes: usize) -> std::result::Result<L
     transformer(w, classes, [12, 768, 12])
 }
 
-/// A transformer of so many blocks, channels of a token and heads.
+/// A transformer, given the numbers of its blocks, of a token's channels and of its heads.
 pub(super) fn transformer(
     w: &mut Weights,
     classes: usize,

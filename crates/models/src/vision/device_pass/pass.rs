@@ -114,8 +114,7 @@ impl ForwardPass<'_> {
         self.launch(names, [(len * self.width()).div_ceil(16 * 256), 1, 1], &arguments)
     }
 
-    /// Whether pixels at that address and pitch, with so many channels, consist of aligned packs of
-    /// 16 bytes.
+    /// Whether pixels with this address, pitch and number of channels consist of aligned packs of 16 bytes.
     pub(super) fn is_packed(&self, (address, pitch): (u64, usize), channels: usize) -> bool {
         let len = 16 / self.width();
         address.is_multiple_of(16) && pitch.is_multiple_of(len) && channels.is_multiple_of(len)
