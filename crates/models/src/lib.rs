@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// `kernels` and `device` alone expect it.
+#![deny(unsafe_code)]
 
 mod dataset;
 mod device;
