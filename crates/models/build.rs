@@ -1,4 +1,4 @@
-//! Compiles the kernels of `src/device`, with the feature `cuda`.
+//! Compiles the kernels in `src/device` for GPUs if the feature `cuda` is on.
 
 use std::{
     env,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-/// Ampere's and Hopper's machine code, and code that the driver translates for others.
+/// Machine code for Ampere and Hopper, and PTX that the driver translates for other GPUs.
 const TARGETS: [&str; 3] =
     ["arch=compute_80,code=sm_80", "arch=compute_90,code=sm_90", "arch=compute_80,code=compute_80"];
 
@@ -25,19 +25,19 @@ fn main() {
     nvcc.args(["-O3", "-std=c++17", "-fatbin", "-o"]);
     nvcc.arg(Path::new(&out).join("kernels.fatbin")).arg("src/device/kernels.cu");
     let failed = match nvcc.output() {
-        Ok(it) if it.status.success() => return,
-        Ok(it) => String::from_utf8_lossy(&it.stderr).into_owned(),
+        Ok(output) if output.status.success() => return,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
     println!(
-        "cargo::error=`{}` failed: {}; `cargo xtask cuda-toolkit` puts a CUDA 13 toolkit into \
-         target/cuda, where it is found; one that is installed is found by CUDA_HOME",
+        "cargo::error=`{}` failed: {}; install a CUDA 13 toolkit and set CUDA_HOME to its \
+         folder, or run `cargo xtask cuda-toolkit` in the repository, which puts one into target/cuda",
         nvcc.get_program().display(),
         failed.replace('\n', " ")
     );
 }
 
-/// That of CUDA_HOME, else that of `cargo xtask cuda-toolkit`, else the one on the PATH.
+/// The compiler in CUDA_HOME, or else that of `cargo xtask cuda-toolkit`, or else the one on the PATH.
 fn nvcc() -> PathBuf {
     if let Some(home) = env::var_os("CUDA_HOME") {
         return Path::new(&home).join("bin/nvcc");

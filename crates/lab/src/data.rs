@@ -1,4 +1,4 @@
-//! Data sets by name, loaded once.
+//! Data sets by name; each is loaded once.
 
 use std::{path::PathBuf, rc::Rc};
 
@@ -7,7 +7,7 @@ use record::DataSpec;
 
 use crate::images::PhotographsError;
 
-/// Names of every data set, embedded ones first.
+/// Names of all data sets, embedded ones first.
 #[must_use]
 pub(crate) fn names() -> Vec<String> {
     let all = embedded_names().into_iter().chain(Manifest::names());
@@ -25,54 +25,55 @@ pub(crate) fn embedded_of_same_shape(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Where data sets are fetched to and looked for: `$XDG_CACHE_HOME/wattlab`, or
-/// `~/.cache/wattlab`.
+/// The default folder of downloaded data sets: `$XDG_CACHE_HOME/wattlab` or `~/.cache/wattlab`; `None` if
+/// neither variable nor `HOME` is set.
 #[must_use]
 pub(crate) fn default_folder() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|it| !it.is_empty()).map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty());
+    let cache = cache.map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     Some(cache?.join("wattlab"))
 }
 
-/// A folder of data sets, with those that were loaded from it.
+/// A folder of data sets, with the data sets that were loaded from it.
 pub struct DataFolder {
     folder: Option<PathBuf>,
     loaded: Vec<(DataSpec, Rc<Dataset>)>,
 }
 
-/// Makes the embedded sets. It belongs to their definition, not to a run's seed: every run of every
-/// seed trains on the same images.
+/// The seed of the embedded data sets. It is a part of their definition: runs with different seeds train on the
+/// same images.
 const EMBEDDED_SEED: u64 = 1;
 
 impl DataFolder {
-    /// Reads from that folder, or from the default one if it exists.
+    /// Uses a folder, or the default one if it exists.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
-        let folder = folder.or_else(|| default_folder().filter(|it| it.is_dir()));
+        let folder = folder.or_else(|| default_folder().filter(|path| path.is_dir()));
         Self { folder, loaded: Vec::new() }
     }
 
-    /// A folder of photographs in it.
+    /// The path of a folder of photographs inside it.
     ///
     /// # Errors
     ///
-    /// If there is no folder of data sets, or none of that name in it.
+    /// If there is no folder of data sets, or it has no folder of that name.
     pub(crate) fn photographs(&self, name: &str) -> Result<PathBuf, PhotographsError> {
-        let path = self.folder.as_ref().map(|it| it.join(name));
+        let path = self.folder.as_ref().map(|folder| folder.join(name));
         let missing = || PhotographsError::Missing {
             name: name.to_owned(),
             folder: self.folder.clone().unwrap_or_default(),
         };
-        path.filter(|it| it.is_dir()).ok_or_else(missing)
+        path.filter(|path| path.is_dir()).ok_or_else(missing)
     }
 
-    /// The images that a spec asks for.
+    /// Loads the images of a spec.
     ///
     /// # Errors
     ///
-    /// If they are not there, damaged, or too few.
+    /// If a file is missing or damaged, or there are too few images.
     pub(crate) fn load(&mut self, spec: &DataSpec) -> Result<Rc<Dataset>, DataError> {
-        if let Some((_, data)) = self.loaded.iter().find(|(it, _)| it == spec) {
+        if let Some((_, data)) = self.loaded.iter().find(|(loaded, _)| loaded == spec) {
             return Ok(Rc::clone(data));
         }
         let data = Rc::new(load_dataset(spec, self.folder.as_deref(), EMBEDDED_SEED)?);

@@ -1,4 +1,4 @@
-//! The device that was asked for.
+//! The flag `--device`.
 
 use anyhow::anyhow;
 use models::{Device, DeviceError};
@@ -6,11 +6,11 @@ use record::{Domain, ProbeUse};
 
 use crate::Failure;
 
-/// By its name; one that cannot be had is bad input.
+/// Opens a device by its name.
 ///
 /// # Errors
 ///
-/// If there is no such device, or this program cannot use it.
+/// If there is no such device or this program cannot use it (bad input), or if its driver fails (run time).
 pub(crate) fn device(name: &str) -> Result<Device, Failure> {
     Device::named(name).map_err(|error| match error {
         DeviceError::Driver { .. } => Failure::run_time(error),
@@ -18,24 +18,24 @@ pub(crate) fn device(name: &str) -> Result<Device, Failure> {
     })
 }
 
-/// Whether a sensor sees the joules of networks that run there: those of the processor alone, measured
-/// or estimated, would pass for a whole run's.
+/// Checks that a sensor measures the energy of runs on a device. Without it, the energy of the CPU alone would
+/// be taken for that of the whole run.
 ///
 /// # Errors
 ///
-/// If it is a GPU, and neither it nor the whole machine has a sensor.
+/// If the device is a GPU, and no sensor measures a GPU or the whole machine.
 pub(crate) fn check_seen(name: &str, probes: &[ProbeUse]) -> Result<(), Failure> {
-    let sees = |it: &ProbeUse| matches!(it.domain, Domain::Gpu | Domain::System);
+    let sees = |probe: &ProbeUse| matches!(probe.domain, Domain::Gpu | Domain::System);
     if name == "cpu" || probes.iter().any(sees) {
         return Ok(());
     }
     Err(Failure::bad_input(anyhow!(
-        "--device {name}: no sensor sees a GPU here, and without its joules a run's would be those of \
-         the processor alone; load the probe of GPUs by `--plugin` (docs/measuring-gpus.md)"
+        "--device {name}: no sensor measures the GPU's energy, so the energy of a run would be that \
+         of the CPU alone; load a probe for GPUs by `--plugin FILE` (see docs/measuring-gpus.md)"
     )))
 }
 
-/// What only the CPU does.
+/// The error for an operation that only the CPU supports.
 #[must_use]
 pub(crate) fn cpu_only(what: &'static str, device: &Device) -> DeviceError {
     DeviceError::CpuOnly { what, name: device.name().to_owned() }

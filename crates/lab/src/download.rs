@@ -1,4 +1,4 @@
-//! Files from the network, whole and checked.
+//! Downloads: resumed after interruptions, and verified.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,26 +12,21 @@ use sha2::{Digest, Sha256};
 
 use crate::{Failure, output::line};
 
-/// Downloads a file beside its place, going on where an earlier try stopped; moves it there once its
-/// SHA-256 begins with `sha256`. `otherwise` says what can be done without network.
+/// Downloads a file to `PATH.part`, resuming an earlier attempt, and renames it to `path` when its SHA-256 starts
+/// with `sha256`. `offline` is the advice that the error gives if there is no network connection.
 ///
 /// # Errors
 ///
-/// If the address cannot be reached or the file not be written (at run time), or if it is another
-/// file than expected (bad input).
-pub(crate) fn get(
-    address: &str,
-    path: &Path,
-    sha256: &str,
-    otherwise: &str,
-) -> Result<(), Failure> {
+/// If the address cannot be reached or the file cannot be written (run time), or if the checksum differs (bad
+/// input).
+pub(crate) fn get(address: &str, path: &Path, sha256: &str, offline: &str) -> Result<(), Failure> {
     let part = PathBuf::from(format!("{}.part", path.display()));
-    fetch(address, &part, otherwise).map_err(Failure::RunTime)?;
+    fetch(address, &part, offline).map_err(Failure::RunTime)?;
     let found = sha256_of(&part).map_err(Failure::RunTime)?;
     if !found.starts_with(sha256) {
         fs::remove_file(&part).map_err(Failure::run_time)?;
         return Err(Failure::BadInput(anyhow!(
-            "`{address}` has SHA-256 {found}, expected {sha256}{}; try again, or another mirror",
+            "`{address}` has SHA-256 {found}, expected {sha256}{}; try again or use another mirror",
             if sha256.len() < found.len() { "…" } else { "" }
         )));
     }
@@ -40,8 +35,8 @@ pub(crate) fn get(
         .map_err(Failure::RunTime)
 }
 
-fn fetch(address: &str, part: &Path, otherwise: &str) -> anyhow::Result<()> {
-    let have = fs::metadata(part).map_or(0, |it| it.len());
+fn fetch(address: &str, part: &Path, offline: &str) -> anyhow::Result<()> {
+    let have = fs::metadata(part).map_or(0, |metadata| metadata.len());
     line(&format!("{address}: downloading{}", if have > 0 { " the rest" } else { "" }));
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_connect(Some(Duration::from_secs(30))).build().into();
@@ -50,22 +45,22 @@ fn fetch(address: &str, part: &Path, otherwise: &str) -> anyhow::Result<()> {
         request = request.header("Range", format!("bytes={have}-"));
     }
     let mut response =
-        request.call().with_context(|| format!("failed to reach `{address}`; {otherwise}"))?;
-    // A server that cannot go on sends it all.
-    let goes_on = response.status() == 206;
+        request.call().with_context(|| format!("failed to reach `{address}`; {offline}"))?;
+    // A server that does not support ranges sends the whole file.
+    let resumed = response.status() == 206;
     let mut file = OpenOptions::new()
         .create(true)
         .write(true)
-        .append(goes_on)
-        .truncate(!goes_on)
+        .append(resumed)
+        .truncate(!resumed)
         .open(part)
         .with_context(|| format!("failed to write `{}`", part.display()))?;
     io::copy(&mut response.body_mut().as_reader(), &mut file)
-        .context("the download broke off; run the same command to go on")?;
+        .context("the download was interrupted; run the same command again to resume it")?;
     Ok(file.sync_all()?)
 }
 
-/// A file's SHA-256 in hexadecimal digits.
+/// SHA-256 of a file in hex.
 pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<String> {
     let failed = || format!("failed to read `{}`", path.display());
     let mut file = File::open(path).with_context(failed)?;
@@ -76,7 +71,7 @@ pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<String> {
             more => digest.update(&buffer[..more]),
         }
     }
-    Ok(digest.finalize().iter().map(|it| format!("{it:02x}")).collect())
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -89,10 +84,10 @@ mod tests {
 
     use super::*;
 
-    const CONTENT: &[u8] = b"a file that takes two tries";
+    const CONTENT: &[u8] = b"a file that takes two attempts";
 
-    /// Answers a request each: the first with a connection that breaks off after 10 bytes if
-    /// `breaks`, and any with the range it asks for.
+    /// Serves `requests` requests with the ranges they ask for. If `breaks`, the first connection ends after 10
+    /// bytes.
     fn server(requests: usize, breaks: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/file", listener.local_addr().unwrap());
@@ -121,16 +116,16 @@ mod tests {
     }
 
     fn sum() -> String {
-        Sha256::digest(CONTENT).iter().map(|it| format!("{it:02x}")).collect()
+        Sha256::digest(CONTENT).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]
-    fn a_download_that_broke_off_goes_on() {
+    fn an_interrupted_download_is_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let address = server(2, true);
         let error = get(&address, &path, &sum()[..8], "").unwrap_err();
-        assert!(matches!(error, Failure::RunTime(_)) && error.to_string().contains("broke off"));
+        assert!(matches!(error, Failure::RunTime(_)) && error.to_string().contains("interrupted"));
         assert!(!path.exists());
         get(&address, &path, &sum()[..8], "").unwrap();
         assert_eq!(fs::read(&path).unwrap(), CONTENT);
@@ -139,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_than_expected_is_not_kept() {
+    fn a_file_with_a_wrong_checksum_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let error = get(&server(1, false), &path, "0123456789", "").unwrap_err();
@@ -149,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn without_network_the_error_says_what_to_do() {
+    fn without_a_connection_the_error_gives_advice() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/file", listener.local_addr().unwrap());
         drop(listener);
         let folder = tempfile::tempdir().unwrap();
-        let error = get(&address, &folder.path().join("file"), "", "take a book").unwrap_err();
+        let error = get(&address, &folder.path().join("file"), "", "use a USB stick").unwrap_err();
         assert!(matches!(error, Failure::RunTime(_)));
-        assert!(error.to_string().contains("take a book"), "{error}");
+        assert!(error.to_string().contains("use a USB stick"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The images that requests ask for: random ones ready in memory, or photographs of a folder.
+//! The images that requests ask for: random ones in memory, or photographs of a folder.
 
 use std::{
     fs,
@@ -10,21 +10,21 @@ use models::vision::{Preprocessing, Pretrained, VisionError, random_images};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// Different random images; request i asks for image i modulo this.
+/// Number of different random images; request i asks for image i modulo this number.
 pub(crate) const POOL: usize = 64;
 
-/// Why there are no photographs.
+/// Why photographs cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhotographsError {
-    /// No such folder.
+    /// The folder of photographs does not exist.
     #[error(
-        "photographs `{name}`: no such folder in `{}`; put one there, or name another folder of data \
-         sets by `--data-dir`",
+        "photographs: there is no folder `{name}` in `{}`; create it, or give another folder of data \
+         sets by `--data-dir DIR`",
         folder.display()
     )]
     Missing {
-        /// As given.
+        /// Name of the folder of photographs.
         name: String,
         /// The folder of data sets; empty if there is none.
         folder: PathBuf,
@@ -32,49 +32,49 @@ pub enum PhotographsError {
     /// The folder or a file in it cannot be read.
     #[error("photographs: failed to read `{}`", path.display())]
     Read {
-        /// What.
+        /// The folder or the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Nothing that could be a photograph.
+    /// The folder contains no files that could be photographs.
     #[error(
-        "photographs: `{}` holds none: expected files that end in .jpg, .jpeg or .png",
+        "photographs: folder `{}` has no files that end in .jpg, .jpeg or .png",
         folder.display()
     )]
     Empty {
         /// The folder.
         folder: PathBuf,
     },
-    /// A file is none, or the network takes no images of that side.
+    /// A file is not an image, or the network does not accept images of that side.
     #[error(transparent)]
     Vision(#[from] VisionError),
 }
 
-/// What a batch begins with, inside its service.
+/// The images of requests.
 pub(crate) enum Images {
     /// `[POOL][3][side][side]`
     Random(Tensor),
     Photographs(Photographs),
 }
 
-/// Files, which the requests ask for in turns.
+/// Photographs of a folder; request i asks for file i modulo their number.
 pub(crate) struct Photographs {
     files: Vec<PathBuf>,
     preprocessing: Preprocessing,
-    /// Those that are prepared already; empty if each request prepares its own.
+    /// Prepared images; empty if each request prepares its own.
     ready: Vec<Tensor>,
     sha256: String,
 }
 
 impl Images {
-    /// Square images of so many pixels a side.
+    /// Random square images of `side` pixels.
     pub(crate) fn random(side: usize, seed: u64) -> Result<Self, VisionError> {
         Ok(Self::Random(random_images(POOL, side, seed)?))
     }
 
-    /// The photographs of a folder, prepared for a network at that side as torchvision does for its
-    /// published weights; `cached`: once, to be kept in memory.
+    /// The photographs of a folder, prepared for a network as torchvision does for its published weights, at
+    /// `side` pixels. If `cached`, they are prepared once and kept in memory.
     pub(crate) fn photographs(
         folder: &Path,
         cached: bool,
@@ -83,7 +83,7 @@ impl Images {
     ) -> Result<Self, PhotographsError> {
         let (files, sha256) = files(folder)?;
         let preprocessing = preprocessing(network, side);
-        // All are prepared once: what cannot be is found before anything is served.
+        // Prepare all of them in any case, so that a bad file is found before serving starts.
         let ready: Vec<Tensor> = files
             .par_iter()
             .map(|path| preprocessing.read(std::slice::from_ref(path)))
@@ -92,21 +92,22 @@ impl Images {
         Ok(Self::Photographs(Photographs { files, preprocessing, ready, sha256 }))
     }
 
-    /// Those of the requests with these numbers, `[n][3][side][side]`.
+    /// The images of some requests, `[n][3][side][side]`.
     pub(crate) fn batch(&self, requests: &[usize]) -> Result<Tensor, VisionError> {
         let images: Vec<Tensor> = match self {
             Self::Random(pool) => {
-                let image = |it: &usize| pool.narrow(0, it % POOL, 1);
+                let image = |request: &usize| pool.narrow(0, request % POOL, 1);
                 requests.iter().map(image).collect::<Result<_, _>>()?
             }
-            Self::Photographs(it) => {
-                requests.par_iter().map(|request| it.image(*request)).collect::<Result<_, _>>()?
-            }
+            Self::Photographs(photographs) => requests
+                .par_iter()
+                .map(|request| photographs.image(*request))
+                .collect::<Result<_, _>>()?,
         };
         Ok(Tensor::cat(&images, 0)?)
     }
 
-    /// The images that lie ready, [`POOL`] of them.
+    /// The random images, [`POOL`] of them; `None` for photographs.
     pub(crate) fn pool(&self) -> Option<&Tensor> {
         match self {
             Self::Random(pool) => Some(pool),
@@ -114,19 +115,19 @@ impl Images {
         }
     }
 
-    /// How many photographs there are; 0 if the images are random.
+    /// Number of photographs; 0 if the images are random.
     pub(crate) fn count(&self) -> usize {
         match self {
             Self::Random(_) => 0,
-            Self::Photographs(it) => it.files.len(),
+            Self::Photographs(photographs) => photographs.files.len(),
         }
     }
 
-    /// SHA-256 over the photographs' names and bytes, in hex; `None` if the images are random.
+    /// SHA-256 of the photographs' names and bytes, in hex; `None` if the images are random.
     pub(crate) fn sha256(&self) -> Option<&str> {
         match self {
             Self::Random(_) => None,
-            Self::Photographs(it) => Some(&it.sha256),
+            Self::Photographs(photographs) => Some(&photographs.sha256),
         }
     }
 }
@@ -141,7 +142,7 @@ impl Photographs {
     }
 }
 
-/// Photographs of a folder, by name, with their checksum.
+/// The photographs of a folder, sorted by name, and their checksum.
 fn files(folder: &Path) -> Result<(Vec<PathBuf>, String), PhotographsError> {
     let wrong = |path: &Path| {
         let path = path.to_owned();
@@ -149,8 +150,9 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, String), PhotographsError> {
     };
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let photograph = |path: &PathBuf| {
-        let ending = path.extension().and_then(|it| it.to_str()).map(str::to_ascii_lowercase);
-        ending.is_some_and(|it| ["jpg", "jpeg", "png"].contains(&it.as_str()))
+        let extension = path.extension().and_then(|name| name.to_str());
+        let extension = extension.map(str::to_ascii_lowercase).unwrap_or_default();
+        ["jpg", "jpeg", "png"].contains(&extension.as_str())
     };
     let mut files: Vec<PathBuf> =
         entries.map_err(wrong(folder))?.iter().map(fs::DirEntry::path).filter(photograph).collect();
@@ -167,11 +169,11 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, String), PhotographsError> {
             hash.update(part);
         }
     }
-    Ok((files, hash.finalize().iter().map(|it| format!("{it:02x}")).collect()))
+    Ok((files, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// That of the network's published weights, in proportion for another side; of networks without
-/// any, as ResNet-18's.
+/// The preprocessing of a network's published weights, scaled to a side. Networks without published weights use
+/// that of ResNet-18.
 fn preprocessing(network: &str, side: usize) -> Preprocessing {
     let usual = Pretrained::default_of(network)
         .or_else(|| Pretrained::default_of("resnet18"))

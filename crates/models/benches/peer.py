@@ -1,11 +1,11 @@
-"""Our networks beside PyTorch's: `cargo xtask bench models --peer torch`.
+"""Compares the speed of our networks with PyTorch's: `cargo xtask bench models --peer torch`.
 
-For each row the two sides take turns, three times each; a turn is the median of its steps, a figure the
-median of its turns. Both sides compute in float32 on random data: training is forward, cross-entropy,
-backward and Adam on one batch; inference is the forward pass in evaluation mode, PyTorch's under
-`torch.inference_mode()`. Operations are counted by PyTorch's own counter. Prints Markdown.
+For each row, the two sides take turns, three times each. The result of a turn is the median of its steps, and
+the figure is the median of the turns. Both sides compute in float32 on random data. Training is the forward
+pass, cross-entropy, the backward pass and Adam on one batch. Inference is the forward pass in evaluation mode,
+in PyTorch under `torch.inference_mode()`. PyTorch's own counter counts the operations. Prints Markdown.
 
-    peer.py WATTLAB [SECONDS A TURN]
+    peer.py WATTLAB [SECONDS PER TURN]
 """
 
 import json
@@ -26,7 +26,7 @@ SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
 TURNS = 3
 BATCH = 512
 
-# Network, channels, side, convolutions, linear layers, the ratio we set ourselves.
+# Network, channels, side, convolution blocks, linear layers, the target ratio.
 TRAINING = [
     ("simple_cnn", 1, 28, 2, 3, 2.5),
     ("simple_cnn", 1, 28, 4, 7, 2.5),
@@ -47,7 +47,7 @@ INFERENCE = [
 
 
 def study(net, channels, side, conv, linear):
-    """Study A's network."""
+    """One of the training study's networks."""
     layers, width, pixels = [], channels, side
     for depth in range(conv):
         out = channels * 3 ** (depth + 1)
@@ -63,7 +63,7 @@ def study(net, channels, side, conv, linear):
 
 
 def seconds(step):
-    """Median of the steps that fit a turn, at least one."""
+    """Median time of the steps of a turn, at least one step."""
     end = time.perf_counter() + SECONDS
     for _ in range(2):
         step()
@@ -78,7 +78,7 @@ def seconds(step):
 
 
 def ours(flags, guess):
-    """Median step of `wattlab model bench` and its peak memory in MB."""
+    """Median step time of `wattlab model bench`, and its peak memory in MB."""
     steps = max(1, min(2000, int(SECONDS / guess)))
     command = [WATTLAB, "model", "bench", *flags, "--steps", str(steps), "--json"]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -90,7 +90,7 @@ def turns(step, flags):
     for _ in range(TURNS):
         guess, peak = ours(flags, guess)
         if not mine and guess < SECONDS / 2:
-            # The first guess was none: once more with as many steps as fit.
+            # The first call only estimates how many steps fit into a turn.
             guess, peak = ours(flags, guess)
         mine.append(guess)
         memory.append(peak)
@@ -105,7 +105,7 @@ def operations(step):
 
 
 def peak(threads):
-    """GFLOP/s of PyTorch's matrix product, the best of some sizes."""
+    """GFLOP/s of PyTorch's matrix product, the best of several sizes."""
     torch.set_num_threads(threads)
     best = 0.0
     for size in (768, 1024, 1536, 2048):
@@ -129,18 +129,20 @@ def main():
     counts = sorted({1, min(2, cores)})
     peaks = {threads: peak(threads) for threads in counts}
     wattlab = subprocess.run([WATTLAB, "--version"], capture_output=True, text=True, check=True)
-    print("# The networks beside PyTorch\n")
+    print("# Speed compared with PyTorch\n")
     print(
-        "Written by `cargo xtask bench models --peer torch`: one run on one machine, the two sides in "
-        f"turns, medians of {TURNS} turns of {SECONDS:g} s. {wattlab.stdout.strip()}, PyTorch "
-        f"{torch.__version__.split('+')[0]}, torchvision {torchvision.__version__.split('+')[0]}; "
-        f"{processor()}, {cores} cores. Its matrix product reaches "
-        + " and ".join(f"{peaks[it]:.0f} GFLOP/s on {it} thread{'s' * (it > 1)}" for it in counts)
-        + " (PyTorch's SGEMM, the best of four sizes); shares are of that. Ratios under their target are bold.\n"
+        "This file is written by `cargo xtask bench models --peer torch`.\n"
+        f"The two sides took turns on one machine; the figures are medians of {TURNS} turns of {SECONDS:g} s.\n"
+        f"Versions: {wattlab.stdout.strip()}, PyTorch {torch.__version__.split('+')[0]}, "
+        f"torchvision {torchvision.__version__.split('+')[0]}.\n"
+        f"Machine: {processor()}, {cores} cores, whose peak is "
+        + " and ".join(f"{peaks[n]:.0f} GFLOP/s on {n} thread{'s' * (n > 1)}" for n in counts)
+        + " (PyTorch's SGEMM, the best of four sizes).\n"
+        "A ratio is our speed divided by PyTorch's; ratios below their target are bold.\n"
     )
     print(f"## Training, batch {BATCH}\n")
     print(
-        "| network | threads | MFLOP an image | ours (images/s) | PyTorch (images/s) | ratio | target "
+        "| network | threads | MFLOP per image | ours (images/s) | PyTorch (images/s) | ratio | target "
         "| our share of the peak | PyTorch's | our peak memory (MB) |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for net, channels, side, conv, linear, target in TRAINING:
@@ -172,7 +174,7 @@ def main():
             )
     print("\n## Inference, 3×224×224\n")
     print(
-        "| network | batch | threads | GFLOP an image | ours (ms) | PyTorch (ms) | ratio | target "
+        "| network | batch | threads | GFLOP per image | ours (ms) | PyTorch (ms) | ratio | target "
         "| our share of the peak | PyTorch's |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for arch, target in INFERENCE:

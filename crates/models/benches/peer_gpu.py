@@ -1,12 +1,12 @@
-"""Our networks on a GPU beside PyTorch's, on the same GPU in the same run.
+"""Compares the speed of our networks on a GPU with PyTorch's, on the same GPU in the same run.
 
-The two sides take turns, three times each (inference twice); a turn is the median of its stretches of steps, a figure the
-median of its turns. Data stays on the device; a stretch is 20 steps, told and then waited for, on both
-sides. Training is forward, cross-entropy, backward and Adam on one batch in float32 (PyTorch's
-convolutions may use TF32, as they do unless told otherwise; ours do not). PyTorch is shown as it is
-usually run and with the step recorded as a CUDA graph. Prints Markdown.
+The two sides take turns, three times each (inference twice). The result of a turn is the median over stretches of
+20 steps, which are submitted together and then waited for; the figure is the median of the turns. Data stays on
+the device. Training is the forward pass, cross-entropy, the backward pass and Adam on one batch in float32
+(PyTorch's convolutions may use TF32, which is their default; ours do not). PyTorch is measured in eager mode and
+with the step recorded as a CUDA graph. Prints Markdown.
 
-    peer_gpu.py WATTLAB [DEVICE] [SECONDS A TURN]
+    peer_gpu.py WATTLAB [DEVICE] [SECONDS PER TURN]
 """
 
 import json
@@ -27,7 +27,7 @@ BATCH = 512
 TOGETHER = 20
 GPU = DEVICE.startswith("cuda")
 
-# Network, channels, side, convolutions, linear layers.
+# Network, channels, side, convolution blocks, linear layers.
 TRAINING = [
     ("simple_cnn", 1, 28, 2, 3),
     ("simple_cnn", 1, 28, 4, 7),
@@ -40,7 +40,7 @@ INFERENCE = ["alexnet", "densenet121", "shufflenet_v2_x0_5", "vit_b_16", "convne
 
 
 def study(channels, side, conv, linear):
-    """Study A's network."""
+    """One of the training study's networks."""
     layers, width, pixels = [], channels, side
     for depth in range(conv):
         out = channels * 3 ** (depth + 1)
@@ -61,7 +61,7 @@ def wait():
 
 
 def seconds(step):
-    """Median step of the stretches that fit a turn, at least one."""
+    """Median step time over the stretches of a turn, at least one stretch."""
     for _ in range(3):
         step()
     wait()
@@ -76,7 +76,7 @@ def seconds(step):
 
 
 def ours(flags, guess):
-    """Median step of `wattlab model bench`, and what it says of itself."""
+    """Median step time of `wattlab model bench`, and its other results."""
     steps = max(TOGETHER, min(200_000, int(SECONDS / guess)))
     command = [WATTLAB, "model", "bench", "--device", DEVICE, *flags, "--steps", str(steps), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -87,7 +87,7 @@ def ours(flags, guess):
 
 
 def graphed(step):
-    """The step as a CUDA graph, if it can be recorded."""
+    """The step as a CUDA graph; None if it cannot be recorded."""
     if not GPU:
         return None
     try:
@@ -107,7 +107,7 @@ def graphed(step):
 
 
 def turns(flags, *steps, count=TURNS):
-    """Medians of ours and of each other step; `None` where there is none."""
+    """Medians of our step and of PyTorch's steps; None for a step that does not exist."""
     told = ours(flags, SECONDS / TOGETHER)
     if told is None:
         return None
@@ -190,12 +190,12 @@ def inference():
 
 def main():
     wattlab = subprocess.run([WATTLAB, "--version"], capture_output=True, text=True, check=True)
-    where = torch.cuda.get_device_name() if GPU else "the processor"
+    where = torch.cuda.get_device_name() if GPU else "the CPU"
     torch.backends.cuda.matmul.allow_tf32 = False
-    print("# The networks on a GPU beside PyTorch\n")
+    print("# Speed on a GPU compared with PyTorch\n")
     print(
         f"{wattlab.stdout.strip()}, PyTorch {torch.__version__}, torchvision {torchvision.__version__}; {where}. "
-        f"Medians of {TURNS} turns (inference: 2) of {SECONDS:g} s, the two sides in turns.\n"
+        f"The two sides took turns; the figures are medians of {TURNS} turns (inference: 2) of {SECONDS:g} s.\n"
     )
     training()
     inference()

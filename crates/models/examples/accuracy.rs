@@ -1,13 +1,12 @@
-//! How hard an embedded set is: test accuracy and time of the study's networks at a few learning
-//! rates.
+//! The difficulty of an embedded data set: test accuracy and training time of the study's networks at
+//! several learning rates.
 //!
 //! `cargo run --release -p wattlab-models --example accuracy -- [set] [train] [epochs] [minibatch]`
-#![expect(clippy::print_stdout, reason = "an example talks to people")]
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
-use record::{Adam, DataSpec, NetworkKind, StudyNetwork};
-use wattlab_models::{Control, Training, load_dataset};
+use wattlab_models::{Adam, DataSpec, NetworkKind, StudyNetwork, Training, load_dataset};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -20,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (epochs, minibatch) = (number(2, 4)? as u32, number(3, 128)?);
     let started = Instant::now();
     let data = load_dataset(&spec, None, 1)?;
-    println!("{} drawn in {:.2?}", spec.name, started.elapsed());
+    println!("{} generated in {:.2?}", spec.name, started.elapsed());
     let networks = [
         ("linear model", NetworkKind::DensePoly, 0, 1),
         ("DensePolyNN", NetworkKind::DensePoly, 0, 3),
@@ -36,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let adam = Adam { learning_rate, ..Adam::default() };
             let mut training = Training::new(&network, &adam, minibatch, &data, 7)?;
             let started = Instant::now();
-            training.fit(epochs, &mut |_| Control::Continue)?;
+            training.fit(epochs, &mut |_| ControlFlow::Continue(()))?;
             let seconds = started.elapsed().as_secs_f64();
             let accuracy = training.accuracy(&data.test)?.unwrap_or(0.0);
             print!("  {learning_rate:e}: {:5.1} % {seconds:.2} s", accuracy * 100.0);

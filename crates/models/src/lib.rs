@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
+// `kernels` and `device` alone expect it.
+#![deny(unsafe_code)]
 
 mod dataset;
 mod device;
 mod kernels;
 pub mod profile;
+mod random;
 mod study;
 pub mod vision;
+
+pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
@@ -13,5 +18,5 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
-    study::{Control, Fit, Network, NetworkError, TrainError, TrainEvent, Training},
+    study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

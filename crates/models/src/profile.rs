@@ -1,33 +1,32 @@
-//! A network's layers one by one, for whoever measures what they cost.
+//! Profiling: the layers of a network one by one, so that their costs can be measured.
 //!
-//! A profile calls its observer once for each pass of each layer, on a batch that lies in memory, with
-//! something that performs this pass alone as often as it is asked to. What is measured, and how long,
-//! is the observer's.
+//! A profile calls its observer once for each pass of each layer, with a function that performs this pass
+//! alone, any number of times, on a batch in memory. The observer decides what to measure and how often.
 
-use crate::Control;
+use std::ops::ControlFlow;
 
-/// What a layer is, as the studies sum them up.
+/// Kind of a layer, as the studies group them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum LayerKind {
-    /// A convolution, depthwise ones included.
+    /// A convolution, depthwise or not.
     Convolution,
     /// A linear layer.
     Linear,
     /// Batch norm or layer norm.
     Norm,
-    /// ReLU and its kin, where it is a pass or can be told apart from one.
+    /// ReLU or another activation that is a pass of its own or can be measured as a difference.
     Activation,
-    /// Max-pool or average.
+    /// Max-pool or average-pool.
     Pooling,
     /// Attention with its projections.
     Attention,
-    /// Additions, concatenations, changes of layout, gates.
+    /// Addition, concatenation, change of layout, or gate.
     Other,
 }
 
 impl LayerKind {
-    /// In one word.
+    /// The kind's name in one word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -42,17 +41,17 @@ impl LayerKind {
     }
 }
 
-/// Which way through a layer.
+/// Direction of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pass {
-    /// Its output.
+    /// Computes a layer's output.
     Forward,
-    /// Its gradients.
+    /// Computes its gradients.
     Backward,
 }
 
 impl Pass {
-    /// In one word.
+    /// The direction in one word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -62,42 +61,46 @@ impl Pass {
     }
 }
 
-/// One pass of one layer over a batch.
+/// The work of one pass of one layer over a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Work {
-    /// Which layer, and its shape.
+#[non_exhaustive]
+pub struct LayerWork {
+    /// Name and shape of the layer.
     pub layer: String,
-    /// What it is.
+    /// Kind of the layer.
     pub kind: LayerKind,
-    /// Which way.
+    /// Direction of the pass.
     pub pass: Pass,
-    /// Floating-point operations of the batch; a multiplication and an addition are two.
+    /// Floating-point operations for the batch; a multiply-add counts as two.
     pub flops: f64,
-    /// Bytes of the batch that are read or written at least: each input, weight and output once.
+    /// The least number of bytes read and written for the batch: each input, weight and output once.
     pub bytes: f64,
-    /// Whether the layer is fused with another, so that its cost is a difference: that of
-    /// [`Variant::Whole`] less that of [`Variant::Without`].
+    /// Whether the layer is fused with another one, so that its cost is a difference: that of
+    /// [`Variant::Whole`] minus that of [`Variant::Without`].
     pub by_difference: bool,
 }
 
-impl Work {
-    /// Operations a byte (Williams, Waterman and Patterson 2009); `None` of a pass that stays in
-    /// registers.
+impl LayerWork {
+    /// Arithmetic intensity in operations per byte (Williams, Waterman and Patterson 2009); `None` for a
+    /// pass that reads and writes registers only.
     #[must_use]
     pub fn intensity(&self) -> Option<f64> {
         (self.bytes > 0.0).then(|| self.flops / self.bytes)
     }
 }
 
-/// What to perform of a pass.
+/// The variant of a pass to perform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// All of it.
+    /// The whole pass.
     Whole,
-    /// What is left without the layer in question; the same as all where it stands alone.
+    /// The pass without the layer in question. The same as [`Variant::Whole`] for layers that are not
+    /// fused.
     Without,
 }
 
-/// Who measures: told of each pass, with what performs it. It is called on a thread of rayon's pool,
-/// where steps and forward passes run too: from outside, each parallel part would first wake one up.
-pub type Observer<'a> = dyn FnMut(&Work, &mut dyn FnMut(Variant)) -> Control + Send + 'a;
+/// A function that measures: it gets the work of a pass and a function that performs it, and says whether to
+/// continue. It runs on a thread of rayon's pool, as training steps and forward passes do; from outside the
+/// pool, each parallel loop would first have to wake up a thread.
+pub type Observer<'a> =
+    dyn FnMut(&LayerWork, &mut dyn FnMut(Variant)) -> ControlFlow<()> + Send + 'a;

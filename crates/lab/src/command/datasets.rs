@@ -1,4 +1,4 @@
-//! `wattlab datasets`: what there is, and how to get it.
+//! `wattlab datasets`: lists and downloads data sets.
 
 use std::{
     fs::{self, File},
@@ -22,35 +22,35 @@ use crate::{
 /// Subcommands of `wattlab datasets`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// List every data set.
+    /// List all data sets.
     List,
-    /// Download a data set, or take its files from a folder, and verify it.
+    /// Download a data set, or copy its files from a folder, and verify its checksums.
     Fetch(Fetch),
 }
 
 /// Arguments of `wattlab datasets fetch`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fetch {
-    /// Its name.
+    /// Name of the data set (see `wattlab datasets list`).
     name: String,
-    /// Take the files from this folder; no network.
+    /// Copy the files from this folder instead of downloading them.
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// Where to; by default where `wattlab reproduce` looks.
+    /// Target folder [default: `wattlab` in the user's cache folder, where `wattlab reproduce` looks].
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `wattlab datasets`.
 ///
 /// # Errors
 ///
-/// If the set is unknown, a file cannot be had or is not the published one.
+/// If the data set is unknown, or a file is missing, cannot be downloaded, or differs from the published one.
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List => {
             for name in embedded_names() {
-                print(&format!("{name:<14} embedded, made from a seed"));
+                print(&format!("{name:<14} embedded, generated from a seed"));
             }
             for name in Manifest::names() {
                 let set = Manifest::named(name).map_err(Failure::bad_input)?;
@@ -64,18 +64,20 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 fn fetch(args: &Fetch) -> Result<(), Failure> {
     if embedded_names().contains(&args.name.as_str()) {
-        line(&format!("{} is embedded: there is nothing to fetch", args.name));
+        line(&format!("data set `{}` is embedded and needs no files", args.name));
         return Ok(());
     }
     let manifest = Manifest::named(&args.name).map_err(Failure::bad_input)?;
     let folder = args.to.clone().or_else(default_folder).ok_or_else(|| {
         Failure::BadInput(anyhow!(
-            "neither HOME nor XDG_CACHE_HOME is set; say where to by `--to DIR`"
+            "neither HOME nor XDG_CACHE_HOME is set; choose a folder by `--to DIR`"
         ))
     })?;
     let to = folder.join(&manifest.name);
     fs::create_dir_all(&to)
-        .with_context(|| format!("failed to create `{}`; choose another by `--to`", to.display()))
+        .with_context(|| {
+            format!("failed to create `{}`; choose another folder by `--to DIR`", to.display())
+        })
         .map_err(Failure::BadInput)?;
     match &args.from {
         Some(from) => take(&manifest, from, &to).map_err(Failure::BadInput)?,
@@ -90,8 +92,7 @@ fn fetch(args: &Fetch) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Copies the files that a folder has, verified. Some training files may be missing, as long as the
-/// others are there.
+/// Verifies and copies the files of a folder. Training files may be missing, but not all files.
 fn take(manifest: &Manifest, from: &Path, to: &Path) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     for file in &manifest.files {
@@ -106,31 +107,37 @@ fn take(manifest: &Manifest, from: &Path, to: &Path) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    let optional = |it: &ManifestFile| it.role == models::FileRole::Train;
-    if missing.len() == manifest.files.len() || !missing.iter().all(|it| optional(it)) {
-        let names: Vec<&str> = missing.iter().map(|it| it.name.as_str()).collect();
+    let optional = |file: &ManifestFile| file.role == models::FileRole::Train;
+    if missing.len() == manifest.files.len() || !missing.iter().all(|file| optional(file)) {
+        let names: Vec<String> = missing.iter().map(|file| format!("`{}`", file.name)).collect();
         bail!(
-            "folder `{}` lacks {}; look for them elsewhere, or leave out `--from`",
-            from.display(),
-            names.join(", ")
+            "files {} are not in folder `{}`; give another folder, or leave out `--from` to download \
+             them",
+            names.join(", "),
+            from.display()
         );
     }
     for file in missing {
-        line(&format!("{}: not in `{}`; fewer images can be asked for", file.name, from.display()));
+        line(&format!(
+            "{}: not in `{}`, so fewer training images are available",
+            file.name,
+            from.display()
+        ));
     }
     Ok(())
 }
 
-/// What can be done without network.
-const OTHERWISE: &str = "without network, take the files from a folder by `--from DIR`";
+/// What to do without a network connection.
+const OFFLINE: &str = "without a network connection, copy the files from a folder by `--from DIR`";
 
+/// Downloads and verifies the files that are not in the folder yet.
 fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
-    if manifest.files.iter().all(|it| verify(manifest, it, to).is_ok()) {
+    if manifest.files.iter().all(|file| verify(manifest, file, to).is_ok()) {
         return Ok(());
     }
     if let Some(archive) = &manifest.archive {
         let path = to.join("archive.tar.gz");
-        get(&archive.address, &path, &archive.sha256, OTHERWISE)?;
+        get(&archive.address, &path, &archive.sha256, OFFLINE)?;
         unpack(manifest, archive, &path, to).map_err(Failure::RunTime)?;
         return fs::remove_file(&path)
             .context("failed to remove the archive")
@@ -139,13 +146,14 @@ fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
     for file in &manifest.files {
         let path = to.join(&file.name);
         let sum = file.sha256.as_deref().unwrap_or_default();
-        if content_sha256(file, &path).is_ok_and(|it| it == sum) {
-            line(&format!("{}: there already", file.name));
+        if content_sha256(file, &path).is_ok_and(|found| found == sum) {
+            line(&format!("{}: already downloaded", file.name));
             continue;
         }
-        let mut last = Failure::RunTime(anyhow!("data set `{}` has no address", manifest.name));
+        let mut last =
+            Failure::RunTime(anyhow!("the manifest of `{}` lists no mirrors", manifest.name));
         let found = manifest.mirrors.iter().any(|mirror| {
-            get(&format!("{mirror}{}", file.name), &path, sum, OTHERWISE)
+            get(&format!("{mirror}{}", file.name), &path, sum, OFFLINE)
                 .map_err(|error| last = error)
                 .is_ok()
         });
@@ -156,16 +164,16 @@ fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the manifest's files out of its archive.
+/// Extracts the manifest's files from its archive.
 fn unpack(manifest: &Manifest, archive: &Archive, path: &Path, to: &Path) -> anyhow::Result<()> {
     let unzipped = flate2::read::GzDecoder::new(File::open(path)?);
     let mut tar = tar::Archive::new(unzipped);
     for entry in tar.entries()? {
         let mut entry = entry?;
         let name = entry.path()?.into_owned();
-        // Names are the manifest's, never the archive's: nothing can be written elsewhere.
+        // Files are written under the manifest's names, so that no archive can write elsewhere.
         let wanted =
-            manifest.files.iter().find(|it| name == Path::new(&archive.folder).join(&it.name));
+            manifest.files.iter().find(|file| name == Path::new(&archive.folder).join(&file.name));
         if let Some(file) = wanted {
             let mut content = Vec::new();
             entry.read_to_end(&mut content)?;

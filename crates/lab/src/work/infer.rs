@@ -15,7 +15,7 @@ pub(super) fn run(
 ) -> Result<Done, RunError> {
     let span = context.meter.span("load");
     let network = context.take_network(&task.network)?;
-    let images = network.keep(&random_images(task.batch, task.image_side, spec.seed)?)?;
+    let images = network.upload(&random_images(task.batch, task.image_side, spec.seed)?)?;
     let load = span.end();
     let interrupt = context.interrupt.clone();
     let forward = |batches: u32| -> Result<f64, RunError> {

@@ -40,7 +40,7 @@ impl Worker {
     /// Runs networks on a device, which records name.
     #[must_use]
     pub(crate) fn on(mut self, device: Device) -> Self {
-        self.environment.machine.device = match device.about() {
+        self.environment.machine.device = match device.model_name() {
             Some(about) => format!("{} ({about})", device.name()),
             None => device.name().to_owned(),
         };
@@ -189,7 +189,7 @@ impl Worker {
 /// Whether a network takes images of this side.
 fn check_side(network: &str, side: usize) -> Result<(), RunError> {
     match models::vision::Architecture::named(network) {
-        Ok(architecture) => Ok(architecture.takes(side, side)?),
+        Ok(architecture) => Ok(architecture.check_size(side, side)?),
         // An unknown name is reported when the network is built.
         Err(_) => Ok(()),
     }

@@ -87,7 +87,7 @@ pub(super) fn run(
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = context.take_network(&task.network)?;
     let images = images(&context.data, spec, task)?;
-    let pool = images.pool().map(|pool| network.keep(pool)).transpose()?;
+    let pool = images.pool().map(|pool| network.upload(pool)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();
     let interrupt = context.interrupt.clone();

@@ -1,7 +1,9 @@
 //! Trains one of study A's networks.
 
+use std::ops::ControlFlow;
+
 use meter::Span;
-use models::{Control, TrainError, TrainEvent, Training};
+use models::{TrainError, TrainEvent, Training};
 use record::{DataUse, Outcome, RunSpec, TrainTask, Trained, Warning, WarningKind};
 
 use super::{
@@ -29,10 +31,10 @@ pub(super) fn run(
                 TrainEvent::EpochStarted(epoch) => {
                     open = Some(span.child(&format!("epoch-{epoch}")))
                 }
-                TrainEvent::Step => {}
                 TrainEvent::EpochEnded(_) => epochs.extend(open.take().map(Span::end)),
+                _ => {}
             }
-            if interrupt.is_set() { Control::Stop } else { Control::Continue }
+            if interrupt.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         fit.map_err(|error| match error {
             TrainError::Stopped => RunError::Interrupted,

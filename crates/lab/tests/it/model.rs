@@ -1,4 +1,4 @@
-//! `wattlab model`, with files made by formula.
+//! `wattlab model` on generated files.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -16,9 +16,9 @@ fn save(path: &Path, tensors: &[(&str, &[usize])]) {
         .iter()
         .map(|(name, shape)| {
             let count: usize = shape.iter().product();
-            // Small, different, and of no pattern that a mean would cancel.
+            // Small values without a pattern that a mean would cancel.
             let values: Vec<f32> =
-                (0..count).map(|it| ((it * 37 % 101) as f32 - 50.0) / 500.0).collect();
+                (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 500.0).collect();
             let tensor = Tensor::from_vec(values, *shape, &Device::Cpu).unwrap();
             ((*name).to_owned(), tensor)
         })
@@ -27,9 +27,9 @@ fn save(path: &Path, tensors: &[(&str, &[usize])]) {
 }
 
 #[test]
-fn a_training_starts_at_the_losses_that_its_weights_have() {
+fn a_training_starts_with_the_loss_of_the_given_weights() {
     let folder = tempfile::tempdir().unwrap();
-    // Two linear layers, 16 → 8 → 10, all zero: every class has the probability of 1 in 10.
+    // Two linear layers, 16 → 8 → 10, with zero weights: every class has a probability of 1/10.
     let zeros =
         |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
     let labels = Tensor::from_vec(vec![0_i64, 1, 2, 3], 4, &Device::Cpu).unwrap();
@@ -64,16 +64,16 @@ fn a_training_starts_at_the_losses_that_its_weights_have() {
     ];
     let output = run(folder.path(), &args);
     assert!(output.status.success(), "{}", stderr(&output));
-    let told = json(&output.stdout);
-    assert_eq!(told["parameters"], 16 * 8 + 8 + 8 * 10 + 10);
+    let document = json(&output.stdout);
+    assert_eq!(document["parameters"], 16 * 8 + 8 + 8 * 10 + 10);
     let losses: Vec<f64> =
-        told["losses"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+        document["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect();
     assert!((losses[0] - 10.0_f64.ln()).abs() < 1e-6, "{losses:?}");
     assert!(losses[2] < losses[0], "{losses:?}");
 }
 
 #[test]
-fn speed_is_told_for_both_kinds_of_networks() {
+fn bench_measures_both_kinds_of_networks() {
     let folder = tempfile::tempdir().unwrap();
     for args in [
         &["model", "bench", "--net", "dense_poly", "--batch", "16", "--steps", "2", "--json"][..],
@@ -105,16 +105,17 @@ fn speed_is_told_for_both_kinds_of_networks() {
     ] {
         let output = run(folder.path(), args);
         assert!(output.status.success(), "{}", stderr(&output));
-        let told = json(&output.stdout);
-        let (rate, step) =
-            (told["images_per_s"].as_f64().unwrap(), told["step_s"]["median"].as_f64().unwrap());
-        let batch = told["batch"].as_f64().unwrap();
-        assert!((rate * step / batch - 1.0).abs() < 1e-9 && told["threads"].as_u64() >= Some(1));
+        let document = json(&output.stdout);
+        let rate = document["images_per_s"].as_f64().unwrap();
+        let step = document["step_s"]["median"].as_f64().unwrap();
+        let batch = document["batch"].as_f64().unwrap();
+        assert!((rate * step / batch - 1.0).abs() < 1e-9);
+        assert!(document["threads"].as_u64() >= Some(1));
     }
 }
 
 #[test]
-fn what_does_not_fit_a_network_is_bad_input() {
+fn files_and_flags_that_do_not_fit_a_network_are_bad_input() {
     let folder = tempfile::tempdir().unwrap();
     save(&folder.path().join("images.safetensors"), &[("images", &[1, 3, 64, 64])]);
     save(&folder.path().join("few.safetensors"), &[("fc.weight", &[10, 512])]);
@@ -127,11 +128,19 @@ fn what_does_not_fit_a_network_is_bad_input() {
     let forward = |arch, weights, input| {
         ["model", "forward", "--arch", arch, "--weights", weights, "--input", input]
     };
-    check(&forward("resnet18", "text", "images.safetensors"), "`text`: neither safetensors");
+    check(
+        &forward("resnet18", "text", "images.safetensors"),
+        "`text`: it is neither a safetensors",
+    );
     check(&forward("resnet18", "few.safetensors", "few.safetensors"), "no tensor `images`");
     check(&forward("resnet18", "few.safetensors", "images.safetensors"), "conv1.weight");
-    check(&forward("resnet19", "few.safetensors", "images.safetensors"), "no network `resnet19`");
-    check(&["model", "bench", "--net", "dense_poly", "--batch", "0"], "--batch is 0");
+    let unknown = "unknown network `resnet19`";
+    check(&forward("resnet19", "few.safetensors", "images.safetensors"), unknown);
+    let bench = |flag, value| ["model", "bench", "--net", "dense_poly", flag, value];
+    check(&bench("--batch", "0"), "batch size is 0, expected a whole number from 1 to 1000000");
+    check(&bench("--threads", "-1"), "--threads");
+    check(&bench("--side", "100000"), "side of an image is 100000");
+    check(&[&bench("--side", "16384")[..], &["--batch", "1000000"]].concat(), "values in memory");
     check(&["model", "bench", "--net", "dense_poly", "--device", "cuda:0"], "`cuda:0`");
     let output = run(folder.path(), &["model", "list", "--json"]);
     assert!(json(&output.stdout)["vision"].to_string().contains("densenet121"));
@@ -150,9 +159,9 @@ fn a_profile_has_a_row_for_each_pass_of_each_layer() {
     };
     let study = profile(&["--net", "simple_cnn", "--side", "8", "--conv", "1", "--linear", "1"]);
     let rows = study["layers"].as_array().unwrap();
-    // Convolution, norm, ReLU, pool, flatten and the classifier, there and back.
+    // Convolution, norm, ReLU, pool, flatten and the classifier, forward and backward.
     assert_eq!(rows.len(), 12);
-    let shares: f64 = rows.iter().map(|it| it["share"].as_f64().unwrap()).sum();
+    let shares: f64 = rows.iter().map(|row| row["share"].as_f64().unwrap()).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{shares}");
     for row in rows {
         let (time, interval) = (&row["time_s"]["mean"], &row["time_s"]["ci95"]);

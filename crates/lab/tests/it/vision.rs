@@ -1,4 +1,4 @@
-//! `wattlab model forward`: weights, photographs and what is wrong with them; `wattlab model agree`.
+//! `wattlab model forward` with good and bad weights and photographs; `wattlab model agree`.
 
 use std::{
     collections::HashMap,
@@ -18,17 +18,17 @@ use crate::{run, stderr, wattlab};
 
 const ARCH: &str = "shufflenet_v2_x0_5";
 
-/// Values that differ, of no pattern that a mean would cancel.
+/// Values without a pattern that a mean would cancel.
 fn tensor(shape: &[usize], scale: f32) -> Tensor {
     let count: usize = shape.iter().product();
     let values: Vec<f32> =
-        (0..count).map(|it| ((it * 37 % 101) as f32 / 50.0 - 1.0) * scale).collect();
+        (0..count).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * scale).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Weights by formula that keep numbers finite.
+/// Weights by a formula that keeps activations finite.
 fn weights(arch: &str, classes: usize) -> HashMap<String, Tensor> {
-    let asked = state_dict(arch, classes).unwrap();
+    let tensors = state_dict(arch, classes).unwrap();
     let fill = |(name, shape): (String, Vec<usize>)| {
         let tensor = if name.ends_with("running_var") {
             (tensor(&shape, 0.5).abs().unwrap() + 1.0).unwrap()
@@ -40,7 +40,7 @@ fn weights(arch: &str, classes: usize) -> HashMap<String, Tensor> {
         };
         (name, tensor)
     };
-    asked.into_iter().map(fill).collect()
+    tensors.into_iter().map(fill).collect()
 }
 
 fn save(folder: &Path, name: &str, tensors: &HashMap<String, Tensor>) {
@@ -52,7 +52,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A gray PNG of 1×1 pixels (RFC 2083's chunks), so that a test needs no encoder.
+/// A gray PNG file of 1×1 pixels, so that tests need no encoder.
 pub(crate) const PIXEL: &[u8] = &[
     0x89, 0x50, 0x4e, 0x47, 0xd, 0xa, 0x1a, 0xa, 0x0, 0x0, 0x0, 0xd, 0x49, 0x48, 0x44, 0x52, 0x0,
     0x0, 0x0, 0x1, 0x0, 0x0, 0x0, 0x1, 0x8, 0x0, 0x0, 0x0, 0x0, 0x3a, 0x7e, 0x9b, 0x55, 0x0, 0x0,
@@ -61,7 +61,7 @@ pub(crate) const PIXEL: &[u8] = &[
 ];
 
 #[test]
-fn photographs_get_five_predictions_with_names() {
+fn photographs_get_five_predictions_with_class_names() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     save(folder, "weights.safetensors", &weights(ARCH, 1000));
@@ -80,42 +80,47 @@ fn photographs_get_five_predictions_with_names() {
         }
     }
     let mut args = vec!["model", "forward", "--arch", ARCH, "--weights", "weights.safetensors"];
-    images.iter().for_each(|it| args.extend(["--image", it]));
+    images.iter().for_each(|image| args.extend(["--image", image]));
     let output = run(folder, &args);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), images.len() * 6, "{text}");
     assert!(text.starts_with("pixel.png:\n") && text.contains(" %  "), "{text}");
     args.push("--json");
-    let told = json(&run(folder, &args));
-    assert_eq!(told["shape"], serde_json::json!([images.len(), 1000]));
-    assert_eq!(told["logits"].as_array().unwrap().len(), images.len() * 1000);
-    assert_eq!(told["preprocessing"]["resize"], 256);
-    for (index, image) in told["images"].as_array().unwrap().iter().enumerate() {
+    let document = json(&run(folder, &args));
+    assert_eq!(document["shape"], serde_json::json!([images.len(), 1000]));
+    assert_eq!(document["logits"].as_array().unwrap().len(), images.len() * 1000);
+    assert_eq!(document["preprocessing"]["resize"], 256);
+    for (index, image) in document["images"].as_array().unwrap().iter().enumerate() {
         assert_eq!(image["image"], images[index]);
         let best = image["predictions"].as_array().unwrap();
         assert_eq!(best.len(), 5);
-        let logits: Vec<f64> = best.iter().map(|it| it["logit"].as_f64().unwrap()).collect();
+        let logits: Vec<f64> =
+            best.iter().map(|prediction| prediction["logit"].as_f64().unwrap()).collect();
         assert!(logits.is_sorted_by(|a, b| a >= b), "{logits:?}");
-        for it in best {
-            let class = it["class"].as_u64().unwrap() as usize;
-            assert_eq!(told["logits"][index * 1000 + class], it["logit"]);
-            assert!(it["name"].is_string() && it["probability"].as_f64().unwrap() <= 1.0);
+        for prediction in best {
+            let class = prediction["class"].as_u64().unwrap() as usize;
+            assert_eq!(document["logits"][index * 1000 + class], prediction["logit"]);
+            assert!(prediction["name"].is_string());
+            assert!(prediction["probability"].as_f64().unwrap() <= 1.0);
         }
     }
 }
 
-/// torchvision's networks from Google turn ImageNet's normalization into [−1, 1] themselves.
+/// torchvision's networks from Google convert ImageNet's normalization to [−1, 1] themselves.
 #[test]
-fn inputs_can_be_transformed_as_torchvision_does() {
+fn transform_input_converts_inputs_as_torchvision_does() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     save(folder, "weights.safetensors", &weights("googlenet", 3));
     let colors = tensor(&[1, 3, 40, 40], 0.5).affine(1.0, 0.5).unwrap();
     let normalized = |mean: [f32; 3], deviation: [f32; 3]| {
-        let of = |it: [f32; 3]| Tensor::from_vec(it.to_vec(), (1, 3, 1, 1), &Device::Cpu).unwrap();
-        let it = colors.broadcast_sub(&of(mean)).unwrap().broadcast_div(&of(deviation)).unwrap();
-        HashMap::from([("images".to_owned(), it)])
+        let per_channel = |values: [f32; 3]| {
+            Tensor::from_vec(values.to_vec(), (1, 3, 1, 1), &Device::Cpu).unwrap()
+        };
+        let images = colors.broadcast_sub(&per_channel(mean)).unwrap();
+        let images = images.broadcast_div(&per_channel(deviation)).unwrap();
+        HashMap::from([("images".to_owned(), images)])
     };
     let usual = Pretrained::default_of("alexnet").unwrap().preprocessing;
     save(folder, "usual.safetensors", &normalized(usual.mean, usual.deviation));
@@ -124,23 +129,24 @@ fn inputs_can_be_transformed_as_torchvision_does() {
         let mut args = vec!["model", "forward", "--arch", "googlenet", "--json"];
         args.extend(["--weights", "weights.safetensors", "--input", input]);
         args.extend(flags);
-        let told = json(&run(folder, &args));
-        assert_eq!(told["images"][0]["predictions"][0]["name"], Value::Null);
-        told["logits"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect()
+        let document = json(&run(folder, &args));
+        assert_eq!(document["images"][0]["predictions"][0]["name"], Value::Null);
+        let logits = document["logits"].as_array().unwrap();
+        logits.iter().map(|logit| logit.as_f64().unwrap()).collect()
     };
     let own = logits("own.safetensors", &[]);
-    let apart = |other: &[f64]| {
+    let difference = |other: &[f64]| {
         own.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
-            / own.iter().fold(0.0, |top, it| f64::max(top, it.abs()))
+            / own.iter().fold(0.0, |top, logit| f64::max(top, logit.abs()))
     };
-    let with = apart(&logits("usual.safetensors", &["--transform-input"]));
-    let without = apart(&logits("usual.safetensors", &[]));
-    // These weights leave little of the colors in the logits, but far more than rounding does.
+    let with = difference(&logits("usual.safetensors", &["--transform-input"]));
+    let without = difference(&logits("usual.safetensors", &[]));
+    // With these weights, colors have a small effect on the logits, but a far larger one than rounding.
     assert!(with < 1e-5 && without > 20.0 * with, "{with} with, {without} without");
 }
 
 #[test]
-fn what_is_wrong_with_weights_and_images_is_bad_input() {
+fn bad_weights_and_images_are_bad_input() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data");
@@ -164,12 +170,14 @@ fn what_is_wrong_with_weights_and_images_is_bad_input() {
     let images = "images.safetensors";
     check(ARCH, "less.safetensors", "--input", images, "`stage3.1.branch2.0.weight` is missing");
     check(ARCH, "none.pth", "--input", images, "`none.pth`");
-    check(ARCH, "cut.pth", "--input", images, "damaged zip file");
-    check(ARCH, "forbidden.pth", "--input", images, ".system`, which is no part of a state dict");
+    check(ARCH, "cut.pth", "--input", images, "zip file is damaged");
+    let forbidden = ".system`, which does not belong to a state dict";
+    check(ARCH, "forbidden.pth", "--input", images, forbidden);
     check(ARCH, "good.safetensors", "--image", "letter.png", "`letter.png`");
     check(ARCH, "good.safetensors", "--image", "none.jpg", "`none.jpg`");
-    check(ARCH, "download:IMAGENET1K_V2", "--image", "letter.png", "but IMAGENET1K_V1");
-    check("shufflenet", "download", "--image", "letter.png", "no network `shufflenet`");
+    let available = "available: `IMAGENET1K_V1`";
+    check(ARCH, "download:IMAGENET1K_V2", "--image", "letter.png", available);
+    check("shufflenet", "download", "--image", "letter.png", "unknown network `shufflenet`");
     save(folder, "squeezenet.safetensors", &weights("squeezenet1_1", 4));
     save(folder, "small.safetensors", &image(16));
     let small = "small.safetensors";
@@ -178,13 +186,13 @@ fn what_is_wrong_with_weights_and_images_is_bad_input() {
     assert_eq!(run(folder, &both).status.code(), Some(2));
 }
 
-/// Serves one file to one request, whatever it asks for.
+/// Serves a file to one request.
 fn server(content: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/models/", listener.local_addr().unwrap());
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        // The request's head is shorter than that and comes in one piece.
+        // The header of the request is shorter than this and arrives in one piece.
         let _ = stream.read(&mut [0; 4096]).unwrap();
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len()).unwrap();
         stream.write_all(content).unwrap();
@@ -193,7 +201,7 @@ fn server(content: &'static [u8]) -> String {
 }
 
 #[test]
-fn downloaded_weights_are_checked_and_kept() {
+fn downloaded_weights_are_verified_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("pixel.png"), PIXEL).unwrap();
@@ -207,26 +215,26 @@ fn downloaded_weights_are_checked_and_kept() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("expected f707e7126e…"), "{}", stderr(&output));
     assert!(!file.exists());
-    // Nobody listens there any more.
+    // An address at which nothing listens.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let output = download(&address);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let told = stderr(&output);
+    let text = stderr(&output);
     assert!(
-        told.contains("put that file into `kept`") && told.contains("--weights FILE"),
-        "{told}"
+        text.contains("put that file into `kept`") && text.contains("--weights FILE"),
+        "{text}"
     );
-    // A file that lies there is not asked for again, but checked.
+    // An existing file is not downloaded again, but its checksum is verified.
     fs::write(&file, "changed").unwrap();
     let output = download(&address);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("remove it to download it again"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("delete it to download it again"), "{}", stderr(&output));
 }
 
 #[test]
-fn a_device_is_compared_with_images_that_a_network_bears() {
+fn agree_darkens_images_that_a_network_amplifies_too_much() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["model", "agree", "--device", "cpu", "--steps", "1", "--batch", "2", "--arch"];
     let networks = ["squeezenet1_1,efficientnet_v2_s", "--json"];
@@ -234,10 +242,10 @@ fn a_device_is_compared_with_images_that_a_network_bears() {
     assert!(output.status.success(), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = document["rows"].as_array().unwrap();
-    let light = |name: &str| rows.iter().find(|it| it["name"] == name).unwrap()["light"].as_f64();
+    let light = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap()["light"].as_f64();
     assert_eq!(light("squeezenet1_1"), Some(1.0));
-    // With random weights a millionth more light changes what it says by a quarter.
+    // With random weights, a relative change of 10⁻⁶ of the images changes its logits by a quarter.
     assert!(light("efficientnet_v2_s").unwrap() < 1.0);
-    // The CPU computes what the CPU computes.
+    // The CPU agrees with itself.
     assert_eq!(document["worst"], 0.0);
 }

@@ -1,11 +1,16 @@
-//! CIFAR-10's binary version: records of a label byte and 3 planes of 32×32 pixels.
+//! The binary version of CIFAR-10: records of a label byte and 3 planes of 32×32 pixels.
 
 use std::path::Path;
 
-use super::{DataError, FileRole, Manifest, Pixels, content::read_content};
+use super::{
+    content::read_content,
+    error::DataError,
+    manifest::{FileRole, Manifest},
+    pixels::Pixels,
+};
 
-/// Training and test split. Training files are read in order until there are `wanted` images, so
-/// that a part of the files serves a part of the images.
+/// Loads the training and the test split. Training files are read in order until there are `wanted` images,
+/// so that the first files suffice for fewer images.
 pub(super) fn load(
     manifest: &Manifest,
     folder: &Path,
@@ -26,6 +31,7 @@ pub(super) fn load(
     Ok((train, test))
 }
 
+/// Appends the records of a file.
 fn append(
     bytes: &[u8],
     size: usize,
@@ -35,12 +41,15 @@ fn append(
 ) -> Result<(), String> {
     let record = size + 1;
     if bytes.len() != images * record {
-        return Err(format!("{} bytes, expected {images} records of {record} bytes", bytes.len()));
+        return Err(format!(
+            "it has {} bytes, expected {images} records of {record} bytes",
+            bytes.len()
+        ));
     }
     for record in bytes.chunks_exact(record) {
         let (label, pixels) = (record[0], &record[1..]);
         if usize::from(label) >= classes {
-            return Err(format!("label {label}, expected below {classes}"));
+            return Err(format!("it has a label {label}, expected less than {classes}"));
         }
         to.labels.push(label);
         to.pixels.extend_from_slice(pixels);
@@ -53,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_must_be_whole_and_labels_known() {
+    fn incomplete_records_and_unknown_labels_are_refused() {
         let mut to = Pixels::default();
         append(&[3, 1, 2, 4, 5, 6], 2, 10, 2, &mut to).unwrap();
         assert_eq!((to.labels.as_slice(), to.pixels.as_slice()), (&[3, 4][..], &[1, 2, 5, 6][..]));

@@ -1,4 +1,4 @@
-//! Files: found, verified, unpacked.
+//! Finding, decompressing and verifying files.
 
 use std::{
     fs::File,
@@ -10,15 +10,21 @@ use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::{DataError, FileRole, Manifest, ManifestFile};
+use super::{
+    error::DataError,
+    manifest::{FileRole, Manifest, ManifestFile},
+};
+
+/// Largest content of a file after decompression, in bytes. The largest known file has 154 MB.
+const LARGEST: u64 = 1 << 30;
 
 /// Bytes as hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where a file of a set lies below a folder: as itself, or packed as NAME.xz or NAME.gz; in the
-/// folder, in the set's folder, or in the archive's.
+/// Finds a file of a data set below a folder: as it is or compressed as NAME.xz or NAME.gz; in the folder
+/// itself, in the data set's folder, or in the archive's folder.
 fn find(manifest: &Manifest, file: &ManifestFile, folder: &Path) -> Option<PathBuf> {
     let mut folders = vec![folder.to_owned(), folder.join(&manifest.name)];
     if let Some(archive) = &manifest.archive {
@@ -28,11 +34,11 @@ fn find(manifest: &Manifest, file: &ManifestFile, folder: &Path) -> Option<PathB
     let names = ["", ".xz", ".gz"].map(|suffix| format!("{}{suffix}", file.name));
     folders
         .iter()
-        .flat_map(|it| names.iter().map(move |name| it.join(name)))
-        .find(|it| it.is_file())
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|path| path.is_file())
 }
 
-/// The content of a file under its manifest's name: unpacked where it lies packed beside it.
+/// Opens a file, and decompresses it if its name is that of the manifest with `.xz` or `.gz` added.
 fn reader(file: &ManifestFile, path: &Path) -> io::Result<Box<dyn Read>> {
     let opened = BufReader::new(File::open(path)?);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -43,23 +49,33 @@ fn reader(file: &ManifestFile, path: &Path) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// SHA-256 of a file's content under its manifest's name, in hex.
+/// Reads and decompresses a file, but no more than [`LARGEST`] bytes.
+fn read_all(mut reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    reader.by_ref().take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("its content has more than {LARGEST} bytes")));
+    }
+    Ok(content)
+}
+
+/// SHA-256 of a file in hex, computed after decompression if its name is that of the manifest with `.xz` or
+/// `.gz` added.
 ///
 /// # Errors
 ///
-/// If it cannot be read or unpacked.
+/// If the file cannot be read or decompressed.
 pub fn content_sha256(file: &ManifestFile, path: &Path) -> Result<String, DataError> {
     let fail = |source| DataError::Read { path: path.to_owned(), source };
-    let mut content = Vec::new();
-    reader(file, path).and_then(|mut it| it.read_to_end(&mut content)).map_err(fail)?;
+    let content = reader(file, path).and_then(read_all).map_err(fail)?;
     Ok(hex(&Sha256::digest(&content)))
 }
 
-/// Finds a file below a folder and verifies it; its path.
+/// Finds a file below a folder, verifies its checksum, and returns its path.
 ///
 /// # Errors
 ///
-/// If it is missing, cannot be unpacked, or is not the published one.
+/// If the file is missing, cannot be read or decompressed, or differs from the published one.
 pub fn verify(
     manifest: &Manifest,
     file: &ManifestFile,
@@ -68,7 +84,7 @@ pub fn verify(
     read(manifest, file, folder).map(|(path, _)| path)
 }
 
-/// Reads a file below a folder: verified, unpacked under its manifest's name.
+/// Finds a file below a folder, verifies its checksum, and returns its decompressed content.
 ///
 /// # Errors
 ///
@@ -92,8 +108,7 @@ fn read(
         folder: folder.to_owned(),
     })?;
     let fail = |source| DataError::Read { path: path.clone(), source };
-    let mut content = Vec::new();
-    reader(file, &path).and_then(|mut it| it.read_to_end(&mut content)).map_err(fail)?;
+    let content = reader(file, &path).and_then(read_all).map_err(fail)?;
     if let Some(expected) = &file.sha256 {
         let found = hex(&Sha256::digest(&content));
         if found != *expected {
@@ -104,8 +119,7 @@ fn read(
     Ok((path, content))
 }
 
-/// The one file of a role, with the raw data inside it (a `.gz` of the manifest's own name is
-/// unpacked too).
+/// Reads the file of a role. A file whose name in the manifest ends with `.gz` is decompressed as well.
 pub(super) fn role(
     manifest: &Manifest,
     role: FileRole,
@@ -116,14 +130,12 @@ pub(super) fn role(
         file: format!("{role:?}"),
         folder: folder.to_owned(),
     };
-    let file = manifest.files.iter().find(|it| it.role == role).ok_or_else(missing)?;
+    let file = manifest.files.iter().find(|file| file.role == role).ok_or_else(missing)?;
     let (path, content) = read(manifest, file, folder)?;
     if !file.name.ends_with(".gz") {
         return Ok((path, content));
     }
-    let mut raw = Vec::new();
-    MultiGzDecoder::new(&content[..])
-        .read_to_end(&mut raw)
+    let raw = read_all(MultiGzDecoder::new(&content[..]))
         .map_err(|source| DataError::Read { path: path.clone(), source })?;
     Ok((path, raw))
 }

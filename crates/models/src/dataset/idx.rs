@@ -1,11 +1,16 @@
-//! The IDX format (LeCun, "The MNIST database"): a magic number with type and rank, big-endian
-//! sizes, then the values.
+//! The IDX format (LeCun, "The MNIST database"): a magic number with the type and the number of axes, the
+//! sizes of the axes in big-endian order, then the values.
 
 use std::path::Path;
 
-use super::{DataError, FileRole, Manifest, Pixels, content::role};
+use super::{
+    content::role,
+    error::DataError,
+    manifest::{FileRole, Manifest},
+    pixels::Pixels,
+};
 
-/// Training and test split.
+/// Loads the training and the test split.
 pub(super) fn load(manifest: &Manifest, folder: &Path) -> Result<(Pixels, Pixels), DataError> {
     let split = |images, labels| {
         let (path, bytes) = role(manifest, images, folder)?;
@@ -18,11 +23,12 @@ pub(super) fn load(manifest: &Manifest, folder: &Path) -> Result<(Pixels, Pixels
         let (path, bytes) = role(manifest, labels, folder)?;
         let (m, labels) = parse(&bytes, &[]).map_err(fail(&path))?;
         if n != m {
-            return Err(fail(&path)(format!("{m} labels for {n} images")));
+            return Err(fail(&path)(format!("it has {m} labels for {n} images")));
         }
         let classes = manifest.classes.len();
-        if let Some(label) = labels.iter().find(|it| usize::from(**it) >= classes) {
-            return Err(fail(&path)(format!("label {label}, expected below {classes}")));
+        if let Some(label) = labels.iter().find(|label| usize::from(**label) >= classes) {
+            let problem = format!("it has a label {label}, expected less than {classes}");
+            return Err(fail(&path)(problem));
         }
         Ok(Pixels { pixels: pixels.to_vec(), labels: labels.to_vec() })
     };
@@ -32,29 +38,29 @@ pub(super) fn load(manifest: &Manifest, folder: &Path) -> Result<(Pixels, Pixels
     ))
 }
 
-/// The number of items and their bytes; nothing is allocated on the header's word.
+/// The number of items and their bytes. No memory is allocated for what the header claims.
 fn parse<'a>(bytes: &'a [u8], item: &[usize]) -> Result<(usize, &'a [u8]), String> {
     let rank = item.len() + 1;
     let header = 4 + 4 * rank;
     let Some((head, values)) = bytes.split_at_checked(header) else {
-        return Err(format!("{} bytes, expected a header of {header}", bytes.len()));
+        return Err(format!("it has {} bytes, expected a header of {header}", bytes.len()));
     };
     let magic = [0, 0, 8, rank as u8];
     if head[..4] != magic {
-        return Err(format!("magic number {:02x?}, expected {magic:02x?}", &head[..4]));
+        return Err(format!("its magic number is {:02x?}, expected {magic:02x?}", &head[..4]));
     }
     let sizes: Vec<usize> = head[4..]
         .chunks_exact(4)
-        .map(|it| u32::from_be_bytes([it[0], it[1], it[2], it[3]]) as usize)
+        .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
         .collect();
     if sizes[1..] != *item {
-        return Err(format!("items of {:?}, expected {item:?}", &sizes[1..]));
+        return Err(format!("its items have the shape {:?}, expected {item:?}", &sizes[1..]));
     }
     let size: usize = item.iter().product();
     let promised = sizes[0].checked_mul(size);
     if promised != Some(values.len()) {
         return Err(format!(
-            "the header promises {} items of {size} bytes, the file holds {} bytes of them",
+            "its header claims {} items of {size} bytes, but it has {} bytes of items",
             sizes[0],
             values.len()
         ));
@@ -70,19 +76,19 @@ mod tests {
 
     fn file(magic: [u8; 4], sizes: &[u32], values: &[u8]) -> Vec<u8> {
         let mut bytes = magic.to_vec();
-        bytes.extend(sizes.iter().flat_map(|it| it.to_be_bytes()));
+        bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
         bytes.extend(values);
         bytes
     }
 
     #[test]
-    fn a_header_must_be_true() {
+    fn a_header_that_does_not_match_the_file_is_refused() {
         let good = file([0, 0, 8, 3], &[2, 2, 2], &[7; 8]);
         assert_eq!(parse(&good, &[2, 2]), Ok((2, &[7; 8][..])));
         let error = |bytes: &[u8], item: &[usize]| parse(bytes, item).unwrap_err();
         let huge = file([0, 0, 8, 3], &[u32::MAX, 2, 2], &[7; 8]);
-        assert!(error(&huge, &[2, 2]).contains("promises 4294967295 items"));
-        assert!(error(&good[..20], &[2, 2]).contains("holds 4 bytes"));
+        assert!(error(&huge, &[2, 2]).contains("claims 4294967295 items"));
+        assert!(error(&good[..20], &[2, 2]).contains("has 4 bytes of items"));
         assert!(error(&good[..10], &[2, 2]).contains("expected a header of 16"));
         assert!(error(&good, &[28, 28]).contains("expected [28, 28]"));
         assert!(error(&file([0, 0, 13, 1], &[1], &[0]), &[]).contains("magic number"));
@@ -90,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = parse(&bytes, &[2, 2]);
             let _ = parse(&bytes, &[]);
         }

@@ -1,50 +1,52 @@
-//! Manifests: what a data set consists of, where it comes from, and how to know it is the real one.
+//! Manifests: the files of a data set, where to download them, and their checksums.
 
 use serde::Deserialize;
 
-use super::{DataError, embedded_names};
+use super::{error::DataError, shapes::embedded_names};
 
-/// The manifests that come with this crate.
+/// The manifests in this crate's folder `datasets`.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("fashion-mnist", include_str!("../../../../datasets/fashion-mnist.toml")),
-    ("mnist", include_str!("../../../../datasets/mnist.toml")),
-    ("cifar-10", include_str!("../../../../datasets/cifar-10.toml")),
+    ("fashion-mnist", include_str!("../../datasets/fashion-mnist.toml")),
+    ("mnist", include_str!("../../datasets/mnist.toml")),
+    ("cifar-10", include_str!("../../datasets/cifar-10.toml")),
 ];
 
-/// What a data set consists of.
+/// The manifest of a data set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Manifest {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: String,
-    /// Its name in prose.
+    /// Name in prose.
     pub title: String,
-    /// Under which terms it may be used.
+    /// The license, or the terms of use.
     pub licence: String,
-    /// Its home page.
+    /// Address of the home page.
     pub source: String,
-    /// What to cite.
+    /// The publication to cite.
     pub cite: String,
-    /// How files are laid out.
+    /// Format of the files.
     pub format: Format,
-    /// Of an image.
+    /// Colors of a pixel.
     pub channels: usize,
-    /// Of the square images, in pixels.
+    /// Side of the square images in pixels.
     pub side: usize,
-    /// Their names, by label.
+    /// Names of the classes, in the order of their labels.
     pub classes: Vec<String>,
-    /// Addresses that a file's name is added to.
+    /// Addresses; with a file's name appended, each is the address of the file.
     pub mirrors: Vec<String>,
-    /// All files in one, if the publisher offers it so.
+    /// An archive of all files; `None` if the publisher offers none.
     pub archive: Option<Archive>,
     /// The files.
     pub files: Vec<ManifestFile>,
 }
 
-/// How files are laid out.
+/// Format of a data set's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub enum Format {
-    /// LeCun's IDX, one file of images and one of labels.
+    /// LeCun's IDX: a file of images and a file of labels.
     #[serde(rename = "idx")]
     Idx,
     /// Krizhevsky's records of a label byte and planes of pixels.
@@ -52,76 +54,79 @@ pub enum Format {
     Cifar10,
 }
 
-/// An archive with every file.
+/// An archive of a data set's files.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Archive {
-    /// Where it is.
+    /// Its address.
     pub address: String,
-    /// The folder inside it.
+    /// The folder inside it that contains the files.
     pub folder: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Its sum, in hex.
+    /// Its SHA-256 in hex.
     pub sha256: String,
 }
 
 /// A file of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ManifestFile {
-    /// Its name.
+    /// Name of the file.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub role: FileRole,
-    /// How many images or labels.
+    /// Number of images or labels.
     pub images: usize,
-    /// Sum of the file under this name, in hex; where it lies packed as NAME.xz or NAME.gz, of its
-    /// unpacked content. `None` where only the archive's is published.
+    /// SHA-256 of the file of this name in hex, before NAME.xz or NAME.gz was made of it. `None` if only the
+    /// archive's checksum is published.
     pub sha256: Option<String>,
 }
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FileRole {
-    /// Images to train on.
+    /// Training images.
     TrainImages,
-    /// Their labels.
+    /// Labels of the training images.
     TrainLabels,
-    /// Images to test on.
+    /// Test images.
     TestImages,
-    /// Their labels.
+    /// Labels of the test images.
     TestLabels,
-    /// Images to train on with their labels.
+    /// Training images with their labels.
     Train,
-    /// Images to test on with their labels.
+    /// Test images with their labels.
     Test,
 }
 
 impl Manifest {
-    /// Names of the sets that need files.
+    /// Names of the data sets that need files.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         BUILT_IN.iter().map(|(name, _)| *name).collect()
     }
 
-    /// The manifest of a set.
+    /// The manifest of a data set.
     ///
     /// # Errors
     ///
-    /// If there is none of that name.
+    /// If the name is unknown.
     ///
     /// # Panics
     ///
     /// Never: a test reads every manifest.
     pub fn named(name: &str) -> Result<Self, DataError> {
-        let found = BUILT_IN.iter().find(|(it, _)| *it == name);
+        let found = BUILT_IN.iter().find(|(known, _)| *known == name);
         let (_, text) = found.ok_or_else(|| {
             let known = embedded_names().into_iter().chain(Self::names());
             DataError::Unknown {
                 name: name.to_owned(),
-                known: known.map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "),
+                known: known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
             }
         })?;
         Ok(toml::from_str(text).expect("a test reads every manifest"))
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_manifest_is_whole() {
+    fn every_manifest_has_classes_addresses_and_checksums() {
         for name in Manifest::names() {
             let manifest = Manifest::named(name).unwrap();
             assert_eq!(manifest.name, name);
@@ -141,7 +146,7 @@ mod tests {
             assert!(manifest.archive.is_some() || !manifest.mirrors.is_empty());
             for file in &manifest.files {
                 let covered = file.sha256.is_some() || manifest.archive.is_some();
-                assert!(covered, "{name}: {} has no sum", file.name);
+                assert!(covered, "{name}: {} has no checksum", file.name);
             }
         }
     }

@@ -1,19 +1,25 @@
-//! The embedded image set: ten kinds of shapes and textures, drawn from a seed.
+//! The embedded data sets: images of ten kinds of shapes and textures, generated from a seed.
 //!
-//! Position, size, tilt, contrast and its sign, background gradient, small distractors and noise
-//! vary, so that no single pixel tells the class: a linear model does much worse than a convolution,
-//! and a bad learning rate learns nothing. Only `+ − × ÷ √` are used, so that the pixels are the
+//! Position, size, tilt, contrast and its sign, background gradient, small distractors and noise vary, so
+//! that no single pixel reveals the class. A linear model is much worse than a convolutional network, and a
+//! bad learning rate learns nothing. Only the operations `+ − × ÷ √` are used, so that the pixels are the
 //! same on every machine.
 
-use super::Pixels;
-use crate::study::Stream;
+use super::pixels::Pixels;
+use crate::random::Stream;
 
-/// Disk, ring, square, frame, triangle, plus, horizontal stripes, vertical stripes, checkerboard,
-/// two bars of a corner.
+/// Names of the data sets that need no files.
+#[must_use]
+pub fn embedded_names() -> [&'static str; 2] {
+    ["shapes-28", "shapes-32"]
+}
+
+/// Number of classes: disk, ring, square, frame, triangle, plus, horizontal stripes, vertical stripes,
+/// checkerboard, two bars that form a corner.
 pub(super) const CLASSES: usize = 10;
 
-/// How hard the set is.
-const SHIFT: f32 = 2.0; // center, in pixels of 28, either way
+// These constants determine how difficult the data set is.
+const SHIFT: f32 = 2.0; // largest shift of the center, in pixels of 28
 const RADIUS: (f32, f32) = (6.0, 10.0); // half size, in pixels of 28
 const TILT: f32 = 0.10; // tangent of half the tilt: about ±19°
 const CONTRAST: (f32, f32) = (0.35, 0.8); // shape against background
@@ -21,11 +27,11 @@ const DARK: f32 = 0.1; // share of shapes darker than their background
 const NOISE: f32 = 0.08; // standard deviation
 const DISTRACTORS: usize = 3; // small blobs
 
-/// Draws images `0..n` of a split; image `i` depends on seed, split and `i` alone.
+/// Generates images `0..n` of a split; image `i` depends on seed, split and `i` only.
 pub(super) fn generate(channels: usize, side: usize, seed: u64, split: &str, n: usize) -> Pixels {
     let mut all = Pixels::default();
     for index in 0..n {
-        // Classes in turn: every prefix is balanced.
+        // The classes take turns, so that the first images of a split are balanced.
         let class = index % CLASSES;
         let mut random = Stream::new(seed, &format!("shapes/{channels}/{split}/{index}"));
         all.labels.push(class as u8);
@@ -34,7 +40,7 @@ pub(super) fn generate(channels: usize, side: usize, seed: u64, split: &str, n: 
     all
 }
 
-/// One blob of a background.
+/// A blob of the background.
 struct Blob {
     x: f32,
     y: f32,
@@ -42,6 +48,7 @@ struct Blob {
     strength: f32,
 }
 
+/// Draws an image and appends its pixels to `out`.
 fn draw(channels: usize, side: usize, class: usize, random: &mut Stream, out: &mut Vec<u8>) {
     let mut unit = || random.uniform(1, 1.0)[0];
     let between = |unit: f32, (low, high): (f32, f32)| low + (unit + 1.0) / 2.0 * (high - low);
@@ -74,7 +81,7 @@ fn draw(channels: usize, side: usize, class: usize, random: &mut Stream, out: &m
                 let (u, v) = ((dx * cos + dy * sin) / radius, (dy * cos - dx * sin) / radius);
                 let inside = coverage(class, u, v, phase, radius);
                 let slope = (slope_x * dx + slope_y * dy) / middle;
-                let blob: f32 = blobs.iter().map(|it| it.at(x as f32, y as f32)).sum();
+                let blob: f32 = blobs.iter().map(|blob| blob.at(x as f32, y as f32)).sum();
                 let noise = (unit() + unit() + unit() + unit()) * (0.75_f32).sqrt() * NOISE;
                 let value = level + slope + blob * (1.0 - inside) + sign * contrast * tint * inside;
                 out.push(((value + noise).clamp(0.0, 1.0) * 255.0 + 0.5) as u8);
@@ -84,6 +91,7 @@ fn draw(channels: usize, side: usize, class: usize, random: &mut Stream, out: &m
 }
 
 impl Blob {
+    /// Brightness that it adds to a pixel.
     fn at(&self, x: f32, y: f32) -> f32 {
         let (dx, dy) = (x - self.x, y - self.y);
         let distance = (dx * dx + dy * dy).sqrt();
@@ -91,9 +99,10 @@ impl Blob {
     }
 }
 
-/// How much of the pixel at (u, v), in radii from the center, the shape covers, in [0, 1].
+/// The share of a pixel that the shape covers, in [0, 1]; (u, v) is the pixel's distance from the center in
+/// radii.
 fn coverage(class: usize, u: f32, v: f32, phase: f32, radius: f32) -> f32 {
-    // Distance inside the shape, in radii; edges are one pixel soft.
+    // `depth` is the distance from the edge toward the inside, in radii. Edges are one pixel wide.
     let round = (u * u + v * v).sqrt();
     let square = u.abs().max(v.abs());
     let stripe = |w: f32| ((w * 2.0 + phase).rem_euclid(1.0) - 0.5).abs() * 0.5 - 0.125;
@@ -124,7 +133,7 @@ mod tests {
     use crate::dataset::content::hex;
 
     #[test]
-    fn images_depend_on_seed_split_and_index_alone() {
+    fn images_depend_on_seed_split_and_index_only() {
         let many = generate(1, 28, 1, "train", 30);
         let few = generate(1, 28, 1, "train", 10);
         assert_eq!(many.pixels[..few.pixels.len()], few.pixels);
@@ -133,9 +142,9 @@ mod tests {
         assert_eq!(few.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 
-    /// The same pixels on every machine and in every version: figures depend on them.
+    /// Published figures depend on these pixels.
     #[test]
-    fn the_pixels_never_change() {
+    fn the_pixels_are_the_same_on_every_machine_and_in_every_version() {
         let sum =
             |channels, side| hex(&Sha256::digest(generate(channels, side, 1, "train", 50).pixels));
         insta::assert_snapshot!(sum(1, 28), @"c80ac9f00ab5b45d4dc904be6ccb96ee1d59ac3d9d2610b8184ae7e3ed004380");

@@ -1,5 +1,5 @@
-// CUDA's words for a processor, for tests: one block after the other, each thread of a block a
-// fiber that gives way at a barrier.
+// CUDA's built-ins for a CPU, used by the tests. Blocks run one after the other. Each thread of a block
+// is a fiber that yields at a barrier.
 #pragma once
 #define EMULATED
 #include <cmath>
@@ -18,14 +18,14 @@
 #define __align__(n) __attribute__((aligned(n)))
 #define KERNEL extern "C" void
 
-struct Place {
+struct Index {
     int x, y, z;
 };
 struct float4 {
     float x, y, z, w;
 };
 
-// Half of a single, rounded to the nearest, ties to even.
+// The upper half of a float, rounded to nearest, ties to even.
 struct __nv_bfloat16 {
     uint16_t bits;
 };
@@ -41,19 +41,20 @@ static __nv_bfloat16 __float2bfloat16(float single) {
     return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
 }
 
-static Place threadIdx, blockIdx, gridDim;
+static Index threadIdx, blockIdx, gridDim;
 static constexpr int FIBERS = 256, STACK = 64 * 1024;
 static ucontext_t scheduler, fibers[FIBERS];
 static std::vector<char> stacks;
 static bool done[FIBERS];
 static int running;
 static std::function<void()> body;
-// Whether a barrier was met, and whether there may be one: a kernel whose first block meets none is a loop.
-static bool met, together;
+// `barrier_met`: whether the running block has reached a barrier. `use_fibers`: whether threads run as
+// fibers. A kernel whose first block reaches no barrier runs the threads of its other blocks in a plain loop.
+static bool barrier_met, use_fibers;
 
 static void __syncthreads() {
-    met = true;
-    if (!together) abort();
+    barrier_met = true;
+    if (!use_fibers) abort();
     const int self = running;
     swapcontext(&fibers[self], &scheduler);
     threadIdx.x = self;
@@ -68,12 +69,12 @@ template <class... A, size_t... I>
 static void start(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
     body = [=] { kernel(*(A*)arguments[I]...); };
     stacks.resize((size_t)FIBERS * STACK);
-    met = false;
-    together = true;
+    barrier_met = false;
+    use_fibers = true;
     for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
             for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {
-                if (!together) {
+                if (!use_fibers) {
                     for (threadIdx.x = 0; threadIdx.x < FIBERS; threadIdx.x++) body();
                     continue;
                 }
@@ -94,7 +95,7 @@ static void start(void (*kernel)(A...), void** arguments, std::index_sequence<I.
                         left |= !done[running];
                     }
                 }
-                together = met;
+                use_fibers = barrier_met;
             }
 }
 

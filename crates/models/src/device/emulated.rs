@@ -1,6 +1,7 @@
-//! The kernels on the processor, for tests: the same source, compiled as C++.
+//! A backend for tests: the kernels' source compiled as C++ and run on the CPU.
 
 use std::{
+    collections::BTreeSet,
     ffi::{CString, c_char, c_int, c_void},
     fmt::Write,
     fs,
@@ -8,8 +9,13 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use super::{Argument, Backend, DeviceError, Matrix, Precision, Product, Recorded, names::KERNELS};
+use super::{
+    backend::{Argument, Backend, Matrix, Precision, Product, Recorded},
+    error::DeviceError,
+    names::KERNELS,
+};
 
+/// Runs the kernel of a name on a grid; returns 0 if there is no such kernel.
 type Launch = unsafe extern "C" fn(*const c_char, *const c_int, *mut *mut c_void) -> c_int;
 
 #[derive(Clone)]
@@ -18,54 +24,68 @@ enum Step {
     Product(Product),
 }
 
-pub(super) struct Emulated {
+/// The emulated device.
+pub(crate) struct Emulated {
     launch: Launch,
-    /// What is being recorded.
+    /// Steps of the recording under way; `None` if nothing is being recorded.
     recording: Mutex<Option<Vec<Step>>>,
     memory: Mutex<Vec<Box<[u64]>>>,
+    /// Names of the kernels that were launched.
+    launched: Mutex<BTreeSet<&'static str>>,
 }
 
-/// Kernels use static memory: one at a time, whatever tests run.
-static ONE: Mutex<()> = Mutex::new(());
-
-fn one() -> std::sync::MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+/// Kernels use static memory, so only one runs at a time, however many tests run.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Emulated {
-    /// Nothing where there is no C++ compiler.
+    /// Compiles the kernels; `None` if there is no C++ compiler.
     pub(super) fn new() -> Option<Arc<Self>> {
         static LIBRARY: OnceLock<Option<libloading::Library>> = OnceLock::new();
         let library = LIBRARY.get_or_init(compile).as_ref()?;
-        // SAFETY: it has that signature.
+        // SAFETY: `compile` writes the function with this signature.
         let launch = unsafe { *library.get::<Launch>(b"launch_named\0").unwrap() };
-        Some(Arc::new(Self { launch, recording: Mutex::default(), memory: Mutex::default() }))
+        Some(Arc::new(Self {
+            launch,
+            recording: Mutex::default(),
+            memory: Mutex::default(),
+            launched: Mutex::default(),
+        }))
     }
 
     fn perform(&self, step: &Step) {
         match step {
             Step::Launch(kernel, grid, arguments) => {
                 let name = CString::new(*kernel).unwrap();
-                let grid = grid.map(|it| c_int::try_from(it).unwrap());
+                let grid = grid.map(|blocks| c_int::try_from(blocks).unwrap());
                 let mut pointers: Vec<*mut c_void> = arguments
                     .iter()
-                    .map(|it| match it {
+                    .map(|argument| match argument {
                         Argument::Address(value) => std::ptr::from_ref(value).cast_mut().cast(),
                         Argument::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
                         Argument::Double(value) => std::ptr::from_ref(value).cast_mut().cast(),
                     })
                     .collect();
-                let _one = one();
-                // SAFETY: the arguments are the kernel's; that is what is tested.
+                let _guard =
+                    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                // SAFETY: the arguments match the kernel's parameters, which is what the tests check.
                 let known =
                     unsafe { (self.launch)(name.as_ptr(), grid.as_ptr(), pointers.as_mut_ptr()) };
                 assert_eq!(known, 1, "no kernel {kernel}");
+                self.launched.lock().unwrap().insert(*kernel);
             }
-            Step::Product(it) => (0..it.count).for_each(|index| multiply(it, index)),
+            Step::Product(product) => {
+                (0..product.count).for_each(|index| multiply(product, index));
+            }
         }
     }
 
-    fn told(&self, step: Step) {
+    /// Names of the kernels that were launched.
+    pub(crate) fn launched(&self) -> BTreeSet<&'static str> {
+        self.launched.lock().unwrap().clone()
+    }
+
+    /// Adds a step to the recording under way, or performs it if there is none.
+    fn submit(&self, step: Step) {
         match &mut *self.recording.lock().unwrap() {
             Some(steps) => steps.push(step),
             None => self.perform(&step),
@@ -73,27 +93,27 @@ impl Emulated {
     }
 }
 
-/// One of a product's matrices.
+/// Computes one product of a batch.
 fn multiply(product: &Product, index: usize) {
     let Product { size: [m, k, n], left, right, to, columns, precision, steps, .. } = *product;
     let half = precision == Precision::Bf16;
     let width = if half { 2 } else { 4 };
     let value = |address: u64, at: usize| {
         if half {
-            // SAFETY: the value lies in the matrix.
+            // SAFETY: the index is inside the matrix.
             f32::from_bits(u32::from(unsafe { *(address as *const u16).add(at) }) << 16)
         } else {
             // SAFETY: as above.
             unsafe { *(address as *const f32).add(at) }
         }
     };
-    // Rows of terms on both sides.
-    let rows = |it: Matrix, step: usize, rows: usize, by_row: bool| -> Vec<f32> {
-        let address = it.address + (index * step * width) as u64;
+    // The terms of each sum, one row per row of `left` and one per column of `right`.
+    let rows = |matrix: Matrix, step: usize, rows: usize, by_row: bool| -> Vec<f32> {
+        let address = matrix.address + (index * step * width) as u64;
         let at = |row: usize, term: usize| {
-            if by_row { row * it.columns + term } else { term * it.columns + row }
+            if by_row { row * matrix.columns + term } else { term * matrix.columns + row }
         };
-        (0..rows * k).map(|place| value(address, at(place / k, place % k))).collect()
+        (0..rows * k).map(|i| value(address, at(i / k, i % k))).collect()
     };
     let left = rows(left, steps[0], m, !left.transposed);
     let right = rows(right, steps[1], n, right.transposed);
@@ -142,9 +162,9 @@ fn compile() -> Option<libloading::Library> {
         .output();
     match compiled {
         Err(_) => None,
-        Ok(it) => {
-            assert!(it.status.success(), "{}", String::from_utf8_lossy(&it.stderr));
-            // SAFETY: just compiled; it has no initializers but its own.
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            // SAFETY: the library was compiled above; its initializers are ours.
             Some(unsafe { libloading::Library::new(library) }.unwrap())
         }
     }
@@ -154,7 +174,7 @@ struct Recording(Arc<Emulated>, Vec<Step>);
 
 impl Recorded for Recording {
     fn replay(&self) -> Result<(), DeviceError> {
-        self.1.iter().for_each(|it| self.0.perform(it));
+        self.1.iter().for_each(|step| self.0.perform(step));
         Ok(())
     }
 }
@@ -168,11 +188,11 @@ impl Backend for Arc<Emulated> {
     }
 
     fn free(&self, address: u64) {
-        self.memory.lock().unwrap().retain(|it| it.as_ptr() as u64 != address);
+        self.memory.lock().unwrap().retain(|memory| memory.as_ptr() as u64 != address);
     }
 
     fn write(&self, address: u64, bytes: &[u8]) -> Result<(), DeviceError> {
-        // SAFETY: the caller's buffer has that room.
+        // SAFETY: the caller's buffer is large enough.
         unsafe { std::ptr::copy(bytes.as_ptr(), address as *mut u8, bytes.len()) };
         Ok(())
     }
@@ -189,12 +209,12 @@ impl Backend for Arc<Emulated> {
         grid: [usize; 3],
         arguments: &[Argument],
     ) -> Result<(), DeviceError> {
-        self.told(Step::Launch(kernel, grid, arguments.to_vec()));
+        self.submit(Step::Launch(kernel, grid, arguments.to_vec()));
         Ok(())
     }
 
     fn product(&self, product: Product) -> Result<(), DeviceError> {
-        self.told(Step::Product(product));
+        self.submit(Step::Product(product));
         Ok(())
     }
 
@@ -203,9 +223,9 @@ impl Backend for Arc<Emulated> {
         steps: &mut dyn FnMut() -> Result<(), DeviceError>,
     ) -> Result<Box<dyn Recorded>, DeviceError> {
         *self.recording.lock().unwrap() = Some(Vec::new());
-        let outcome = steps();
+        let submitted = steps();
         let recorded = self.recording.lock().unwrap().take();
-        outcome?;
+        submitted?;
         Ok(Box::new(Recording(self.clone(), recorded.unwrap_or_default())))
     }
 }

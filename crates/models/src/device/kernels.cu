@@ -1,3 +1,3 @@
-// All kernels of devices, as one image.
+// All kernels, compiled as one module.
 #include "study.cu"
 #include "vision.cu"

@@ -1,7 +1,7 @@
-//! Kernels.
+//! Names of the kernels.
 
-/// The kernels by name, as `kernels.cu` has them.
-pub(super) const KERNELS: &[&str] = &[
+/// Every kernel that `kernels.cu` defines.
+pub(crate) const KERNELS: &[&str] = &[
     "adam",
     "add_bias",
     "begin_epoch",

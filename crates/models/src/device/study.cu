@@ -1,29 +1,28 @@
-// Training of the study's networks: everything but the matrix products of linear layers.
+// Training of the study's networks: everything except the matrix products of linear layers.
 //
-// Images are `[n][c][h][w]`, weights as PyTorch has them. A block has 256 threads. Sums are taken in a
-// fixed order, without atomics: equal inputs give equal bits. The tests compile this file for the
-// processor (emulated.hpp) and hold it to the kernels of `src/kernels`.
+// Images are `[n][c][h][w]`; weights have PyTorch's layout. A block has 256 threads. Sums have a fixed order
+// and use no atomics, so that equal inputs give equal bits. The tests compile this file for the CPU
+// (emulated.hpp) and compare it with the kernels in `src/kernels`.
 #ifndef EMULATED
 #define KERNEL extern "C" __global__ void __launch_bounds__(256)
 #endif
 
 constexpr int THREADS = 256;
 
-// Where the batches are, how many steps were made, and what Adam multiplies by because of that: what a
-// recorded step reads instead of arguments.
+// State that a recorded step reads instead of arguments.
 struct Counters {
-    int batch;
-    int steps;
-    float size;
-    float root;
+    int batch;   // number of the next batch
+    int steps;   // optimizer steps made
+    float size;  // Adam's factor of the first moment
+    float root;  // Adam's factor of the square root of the second moment
 };
 
 static __device__ float no_less_than_zero(float value) {
-    // Not fmaxf: what is no number stays none.
+    // Not fmaxf, so that NaN stays NaN.
     return value < 0.0f ? 0.0f : value;
 }
 
-// The sum over the block's threads, to all of them.
+// The sum over the threads of a block, returned to all of them.
 static __device__ double block_sum(double value) {
     __shared__ double sums[THREADS];
     const int t = threadIdx.x;
@@ -38,12 +37,12 @@ static __device__ double block_sum(double value) {
     return total;
 }
 
-// An epoch begins.
+// Starts an epoch. Grid: 1.
 KERNEL begin_epoch(Counters* counters) {
     if (blockIdx.x == 0 && threadIdx.x == 0) counters->batch = 0;
 }
 
-// The images and labels of the batch that is next, `[n][features]`. Grid: n, features / 256.
+// Copies the images and labels of the next batch, `[n][features]`. Grid: n, features / 256.
 KERNEL take_batch(const float* images, const unsigned* labels, const unsigned* order,
                   const Counters* counters, float* to, unsigned* to_labels, int minibatch, int features) {
     const int row = blockIdx.x;
@@ -53,10 +52,10 @@ KERNEL take_batch(const float* images, const unsigned* labels, const unsigned* o
     if (at == 0) to_labels[row] = labels[from];
 }
 
-// A 3×3 convolution with one zero around, as a product of 4096 / BN pixels by BN outputs. TURNED: the
-// way back, from the gradient of the output to that of the input; weights are `[to][from][3][3]` of the
-// way there. SUMS: each channel's sums of values and squares over the block's pixels go to
-// `partial [outputs][2][blocks]`. Grid: pixels / (4096 / BN), outputs / BN.
+// A 3×3 convolution with padding 1, as a product of 4096 / BN pixels by BN outputs. TURNED: computes the
+// gradient of the input from that of the output; weights are `[cin][cout][3][3]`. SUMS: writes each
+// channel's sum of values and of squares over the block's pixels to `partial [outputs][2][blocks]`.
+// Grid: pixels / (4096 / BN), outputs / BN.
 template <int BN, bool TURNED, bool SUMS>
 static __device__ void convolve(const float* x, const float* weight, float* out, float* partial, int n,
                                 int cin, int cout, int h, int w) {
@@ -69,7 +68,7 @@ static __device__ void convolve(const float* x, const float* weight, float* out,
     const int t = threadIdx.x, area = h * w, pixels = n * area;
     const int first = blockIdx.x * BM, output = blockIdx.y * BN;
 
-    // The pixels whose neighbors this thread loads, always the same.
+    // The pixels whose neighbors this thread loads, in every iteration.
     int base[PIXELS], row[PIXELS], column[PIXELS];
     const int lane = t % BM;
     for (int j = 0; j < PIXELS; j++) {
@@ -118,7 +117,7 @@ static __device__ void convolve(const float* x, const float* weight, float* out,
         }
     }
     if (SUMS) {
-        // Pixels beyond the last are 0.
+        // Sums of pixels beyond the last one are 0.
         __shared__ float sums[2][ROWS][BN];
         for (int j = 0; j < 4; j++) {
             float values = 0.0f, squares = 0.0f;
@@ -159,9 +158,9 @@ CONVOLVE(conv_back_16, 16, true, false)
 CONVOLVE(conv_back_32, 32, true, false)
 CONVOLVE(conv_back_64, 64, true, false)
 
-// The weights' gradient as a product of TK inputs × positions by TN outputs, over a slab of pixels at a
-// time; split over parts of the pixels, `partial [splits][cout][cin · 9]`. Groups of threads take the
-// pixels of a slab in turns. Grid: 9 cin / TK, cout / TN, splits.
+// The gradient of the weights as a product of TK inputs × positions by TN outputs, a slab of pixels at a
+// time. The pixels are divided into parts: `partial [splits][cout][cin · 9]`. Groups of threads take turns
+// at the pixels of a slab. Grid: 9 cin / TK, cout / TN, splits.
 template <int TK, int TN, int SLAB>
 static __device__ void weigh(const float* x, const float* gradient, float* partial, int n, int cin, int cout,
                              int h, int w, int each) {
@@ -174,7 +173,7 @@ static __device__ void weigh(const float* x, const float* gradient, float* parti
     const int end = begin + each < pixels ? begin + each : pixels;
     const int member = t % MEMBERS, group = t / MEMBERS;
     const int tn = member % (TN / 4), tk = member / (TN / 4);
-    // Whoever loads, loads of one pixel of the slab.
+    // Each thread loads values of one pixel of the slab.
     constexpr int LOADERS = THREADS / SLAB;
     const int slot = t % SLAB, loader = t / SLAB;
     float sum[4][4] = {};
@@ -263,8 +262,8 @@ static __device__ void save_norm(float* saved, const float* affine, int c, int c
     saved[3 * channels + c] = (float)inverse;
 }
 
-// A channel's moments from the sums of all blocks; updates the running statistics `[2][channels]` as
-// PyTorch does. Grid: channels.
+// Computes the moments of a channel from the sums of all blocks, and updates the running statistics
+// `[2][channels]` as PyTorch does. Grid: channels.
 KERNEL norm_batch(const float* partial, const float* affine, float* running, float* saved, int blocks,
                   int count) {
     const int c = blockIdx.x, channels = gridDim.x;
@@ -285,7 +284,7 @@ KERNEL norm_batch(const float* partial, const float* affine, float* running, flo
     save_norm(saved, affine, c, channels, mean, 1.0 / sqrt(variance + 1e-5));
 }
 
-// The same from the running statistics. Grid: channels.
+// The same with the running statistics. Grid: channels.
 KERNEL norm_running(const float* running, const float* affine, float* saved) {
     const int c = blockIdx.x, channels = gridDim.x;
     if (threadIdx.x > 0) return;
@@ -295,8 +294,8 @@ KERNEL norm_running(const float* running, const float* affine, float* saved) {
 
 constexpr unsigned char NOBODY = 4;
 
-// Batch norm's scale and shift, ReLU and 2×2 max-pool; which of the four won, or NOBODY where the ReLU
-// let nothing through. Grid: outputs / 256.
+// Batch norm's scale and shift, ReLU and 2×2 max-pool. `winners` receives which of the four values was
+// chosen, or NOBODY if the ReLU is 0. Grid: outputs / 256.
 KERNEL pool(const float* raw, const float* saved, float* out, unsigned char* winners, int channels, int h,
             int w, int len, int relu) {
     const int at = blockIdx.x * THREADS + threadIdx.x;
@@ -323,8 +322,8 @@ KERNEL pool(const float* raw, const float* saved, float* out, unsigned char* win
     winners[at] = winner;
 }
 
-// Per channel, the sums of the output's gradient and of its product with the value before batch norm
-// less its mean: `partial [channels][2][splits]`. Grid: channels, splits.
+// For each channel, the sum of the output's gradient, and the sum of its products with batch norm's input
+// minus the mean: `partial [channels][2][splits]`. Grid: channels, splits.
 KERNEL pool_sums(const float* gradient, const unsigned char* winners, const float* raw, const float* saved,
                  float* partial, int n, int h, int w) {
     const int c = blockIdx.x, channels = gridDim.x, splits = gridDim.y;
@@ -352,8 +351,8 @@ KERNEL pool_sums(const float* gradient, const unsigned char* winners, const floa
     partial[(size_t)(2 * c + 1) * splits + blockIdx.y] = (float)product;
 }
 
-// γ's and β's gradients `[2][channels]`, and batch norm's gradient as a · g + b · value + c:
-// `back [3][channels]`. Grid: channels.
+// The gradients of γ and β, `[2][channels]`, and the factors `back [3][channels]` of batch norm's gradient
+// a · g + b · value + c. Grid: channels.
 KERNEL norm_gradient(const float* partial, const float* saved, const float* affine, float* gradient,
                      float* back, int splits, int count) {
     const int c = blockIdx.x, channels = gridDim.x;
@@ -376,7 +375,7 @@ KERNEL norm_gradient(const float* partial, const float* saved, const float* affi
     back[2 * channels + c] = (float)(-a * sum / n - b * mean);
 }
 
-// The gradient of the convolution's output, in its place. Grid: values / 256.
+// Replaces the convolution's output by its gradient. Grid: values / 256.
 KERNEL unpool(const float* gradient, const unsigned char* winners, const float* back, float* raw, int channels,
               int h, int w, int len) {
     const int at = blockIdx.x * THREADS + threadIdx.x;
@@ -391,7 +390,7 @@ KERNEL unpool(const float* gradient, const unsigned char* winners, const float* 
     raw[at] = back[c] * g + back[channels + c] * raw[at] + back[2 * channels + c];
 }
 
-// Grid: values / 256.
+// Adds a bias to each row. Grid: values / 256.
 KERNEL add_bias(float* values, const float* bias, int columns, int len) {
     const int at = blockIdx.x * THREADS + threadIdx.x;
     if (at < len) values[at] += bias[at % columns];
@@ -414,7 +413,7 @@ KERNEL column_sums(const float* values, float* to, int n, int columns) {
     }
 }
 
-// Index of the largest value, the first of equals, numbers before what is none.
+// Index of the largest value; the first one among equals, and NaN only if all are NaN.
 static __device__ int largest(const float* row, int classes) {
     int best = 0;
     for (int i = 1; i < classes; i++) {
@@ -423,8 +422,8 @@ static __device__ int largest(const float* row, int classes) {
     return best;
 }
 
-// Cross-entropy of logits `[n][classes]`, its gradient, and the batch's loss and right answers to their
-// place; counts the batch and the step, for Adam, too. Grid: 1.
+// Cross-entropy of logits `[n][classes]` and its gradient. Stores the loss and the number of correct images of
+// the batch, and advances the counters. Grid: 1.
 KERNEL entropy(const float* logits, const unsigned* labels, float* gradient, float* losses, int* correct,
                Counters* counters, int n, int classes, double rate, double beta1, double beta2) {
     double loss = 0.0, right = 0.0;
@@ -441,7 +440,7 @@ KERNEL entropy(const float* logits, const unsigned* labels, float* gradient, flo
         right += largest(row, classes) == label;
         for (int j = 0; j < classes; j++) {
             const double slope = (exp((double)row[j] - total) - (j == label)) / n;
-            // As on the processor: too faint to matter.
+            // As on the CPU, negligible gradients are 0.
             gradient[(size_t)i * classes + j] = fabs(slope) < 1e-24 ? 0.0f : (float)slope;
         }
     }
@@ -456,7 +455,7 @@ KERNEL entropy(const float* logits, const unsigned* labels, float* gradient, flo
     counters->root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)counters->steps)));
 }
 
-// Adds the number of rows whose label has the largest logit. Grid: 1.
+// Adds the number of rows whose label has the largest logit to `correct`. Grid: 1.
 KERNEL count_correct(const float* logits, const unsigned* labels, int* correct, int n, int classes) {
     double right = 0.0;
     for (int i = threadIdx.x; i < n; i += THREADS) {
@@ -466,9 +465,10 @@ KERNEL count_correct(const float* logits, const unsigned* labels, int* correct, 
     if (threadIdx.x == 0) *correct += (int)right;
 }
 
+// The value, or 0 if it is subnormal.
 static __device__ float flushed(float value) { return fabsf(value) < 1.17549435e-38f ? 0.0f : value; }
 
-// One step of Adam on all parameters at once, PyTorch's semantics. Grid: len / 256.
+// One step of Adam on all parameters, as in PyTorch. Grid: len / 256.
 KERNEL adam(float* values, const float* gradients, float* first, float* second, const Counters* counters,
             int len, double beta1, double beta2, double epsilon, double decay) {
     const int at = blockIdx.x * THREADS + threadIdx.x;

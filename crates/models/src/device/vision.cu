@@ -1,8 +1,9 @@
-// Inference of vision networks: everything but the matrix products.
+// Inference of vision networks: everything except the matrix products.
 //
-// Images are `[n][h][w][c]`; their pixels may lie `pitch` values apart. Values are single or bfloat16,
-// sums are single. Most kernels have a thread for each value of their result: `len` of them in all, grid
-// len / 256. Those that move most also come in a wide form, with a thread for 16 bytes.
+// Images are `[n][h][w][c]`; consecutive pixels are `pitch` values apart. Values are float or bfloat16, sums
+// are float. Unless noted otherwise, a kernel has one thread for each of the `len` values of its result, and
+// its grid is len / 256. The kernels that move most data also have a wide form, with one thread for each 16
+// bytes.
 #ifndef EMULATED
 #include <cuda_bf16.h>
 #endif
@@ -14,7 +15,7 @@ static __device__ float number(bf16 value) { return __bfloat162float(value); }
 static __device__ void put(float* to, float value) { *to = value; }
 static __device__ void put(bf16* to, float value) { *to = __float2bfloat16(value); }
 
-// As `Activation` counts them.
+// An activation function, by its number in `Activation`.
 static __device__ float activate(float x, int activation) {
     const float shifted = fminf(fmaxf(x + 3.0f, 0.0f), 6.0f) / 6.0f;
     switch (activation) {
@@ -29,24 +30,25 @@ static __device__ float activate(float x, int activation) {
     }
 }
 
-// Nothing has 2³¹ values: division is cheap in 32 bits and dear in 64.
-static __device__ unsigned place_in_grid() { return blockIdx.x * THREADS + threadIdx.x; }
+// The thread's number in the grid. 32 bits suffice, because no array has 2³¹ values, and 64-bit division is
+// slow.
+static __device__ unsigned thread_in_grid() { return blockIdx.x * THREADS + threadIdx.x; }
 
-// Sixteen bytes that are read or written at once.
+// Sixteen bytes that are loaded or stored at once.
 template <class T>
 struct __align__(16) Pack {
     static constexpr int LEN = 16 / sizeof(T);
     T values[LEN];
 };
 
-// A kernel for both types.
+// Defines a kernel for both types.
 namespace as_f32 { typedef float T; }
 namespace as_bf16 { typedef bf16 T; }
 #define BOTH(name, arguments, ...)                                                       \
     namespace as_f32 { KERNEL name##_f32(__VA_ARGS__) { name<T> arguments; } }           \
     namespace as_bf16 { KERNEL name##_bf16(__VA_ARGS__) { name<T> arguments; } }
 
-// Images by their numbers, `[n][len]`. Grid: n, len / 256.
+// Copies images by their indices, `[n][len]`. Grid: n, len / 256.
 template <class T>
 static __device__ void take_images(const T* pool, const unsigned* numbers, T* to, int len) {
     const int at = blockIdx.y * THREADS + threadIdx.x;
@@ -54,11 +56,12 @@ static __device__ void take_images(const T* pool, const unsigned* numbers, T* to
 }
 BOTH(take_images, (pool, numbers, to, len), const T* pool, const unsigned* numbers, T* to, int len)
 
-// The pixels under a convolution's kernel as rows, `[groups][pixels][depth]`, by tap and channel, then zeros.
+// Gathers the pixels under a convolution's kernel as rows `[groups][pixels][depth]`: by kernel position and
+// channel, padded with zeros.
 template <class T>
 static __device__ void patches(const T* x, T* to, int pitch, int h, int w, int c, int kh, int kw, int stride,
                                int ph, int pw, int rows, int columns, int groups, int depth, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int k = at % depth, each = c / groups;
     const unsigned pixels = len / depth / groups;
@@ -82,7 +85,7 @@ template <class T>
 static __device__ void patches_wide(const T* x, T* to, int pitch, int h, int w, int c, int kh, int kw, int stride,
                                     int ph, int pw, int rows, int columns, int groups, int depth, unsigned len) {
     constexpr unsigned LEN = Pack<T>::LEN;
-    const unsigned at = place_in_grid() * LEN;
+    const unsigned at = thread_in_grid() * LEN;
     if (at >= len) return;
     const unsigned k = at % depth, each = c / groups;
     const unsigned pixels = len / depth / groups;
@@ -103,11 +106,11 @@ BOTH(patches_wide, (x, to, pitch, h, w, c, kh, kw, stride, ph, pw, rows, columns
      T* to, int pitch, int h, int w, int c, int kh, int kw, int stride, int ph, int pw, int rows, int columns,
      int groups, int depth, unsigned len)
 
-// Bias, residual if any, activation, in place.
+// Adds the bias and the residual, if any, and applies the activation, in place.
 template <class T>
 static __device__ void finish(T* values, const float* bias, const T* residual, int pitch, int c, int activation,
                               unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     float value = number(values[at]) + bias[channel];
@@ -121,7 +124,7 @@ template <class T>
 static __device__ void finish_wide(T* values, const float* bias, const T* residual, int pitch, int c, int activation,
                                    unsigned len) {
     constexpr unsigned LEN = Pack<T>::LEN;
-    const unsigned at = place_in_grid() * LEN;
+    const unsigned at = thread_in_grid() * LEN;
     if (at >= len) return;
     const unsigned channel = at % c;
     Pack<T> own = *(const Pack<T>*)(values + at), other;
@@ -141,7 +144,7 @@ template <class T>
 static __device__ void depthwise(const T* x, const float* weights, const float* bias, T* to, int pitch, int h, int w,
                                  int c, int kh, int kw, int stride, int ph, int pw, int rows, int columns,
                                  int activation, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const unsigned pixel = at / c;
@@ -163,11 +166,11 @@ BOTH(depthwise, (x, weights, bias, to, pitch, h, w, c, kh, kw, stride, ph, pw, r
      const T* x, const float* weights, const float* bias, T* to, int pitch, int h, int w, int c, int kh, int kw,
      int stride, int ph, int pw, int rows, int columns, int activation, unsigned len)
 
-// Batch norm and ReLU.
+// Batch norm as a scale and a shift, and ReLU.
 template <class T>
 static __device__ void scale_shift(const T* x, const float* scale, const float* shift, T* to, int pitch, int c,
                                    unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     put(to + at, fmaxf(number(x[at / c * pitch + channel]) * scale[channel] + shift[channel], 0.0f));
@@ -186,7 +189,7 @@ static __device__ void layer_norm(const T* x, const float* gamma, const float* b
     const T* from = x + (size_t)pixel * pitch;
     float totals[2] = {0.0f, 0.0f};
     for (int pass = 0; pass < 2; pass++) {
-        // The mean, then the squares of distances from it.
+        // The first pass sums values for the mean, the second one squared deviations from it.
         float sum = 0.0f;
         for (int i = lane; there && i < c; i += 32) {
             const float value = number(from[i]) - totals[0] / c;
@@ -209,10 +212,11 @@ static __device__ void layer_norm(const T* x, const float* gamma, const float* b
 BOTH(layer_norm, (x, gamma, beta, to, pitch, c, pixels, epsilon), const T* x, const float* gamma, const float* beta,
      T* to, int pitch, int c, int pixels, double epsilon)
 
+// Max-pool.
 template <class T>
 static __device__ void largest_of(const T* x, T* to, int pitch, int h, int w, int c, int rows, int columns,
                                   int kernel, int stride, int padding, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const unsigned pixel = at / c;
@@ -230,11 +234,12 @@ static __device__ void largest_of(const T* x, T* to, int pitch, int h, int w, in
 BOTH(largest_of, (x, to, pitch, h, w, c, rows, columns, kernel, stride, padding, len), const T* x, T* to, int pitch,
      int h, int w, int c, int rows, int columns, int kernel, int stride, int padding, unsigned len)
 
-// Means of windows, zeros around counted in; with a kernel of 0 of as many parts as there are outputs.
+// Average-pool in which the zeros of the padding count. With a kernel of 0, the windows divide the image evenly
+// (adaptive pooling).
 template <class T>
 static __device__ void mean_of(const T* x, T* to, int pitch, int h, int w, int c, int rows, int columns, int kernel,
                                int stride, int padding, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const unsigned pixel = at / c;
@@ -280,10 +285,10 @@ static __device__ void global_mean(const T* x, T* to, int pitch, int pixels, int
 }
 BOTH(global_mean, (x, to, pitch, pixels, c), const T* x, T* to, int pitch, int pixels, int c)
 
-// To `[n][c][pixels]`.
+// Converts images to `[n][c][pixels]`.
 template <class T>
 static __device__ void channels_first(const T* x, T* to, int pitch, int pixels, int c, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int pixel = at % pixels, channel = at / pixels % c;
     const unsigned image = at / pixels / c;
@@ -291,18 +296,18 @@ static __device__ void channels_first(const T* x, T* to, int pitch, int pixels, 
 }
 BOTH(channels_first, (x, to, pitch, pixels, c, len), const T* x, T* to, int pitch, int pixels, int c, unsigned len)
 
-// Channels to a place among others.
+// Copies channels to a range of the channels of another tensor.
 template <class T>
 static __device__ void place(const T* x, T* to, int pitch, int to_pitch, int c, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at < len) to[at / c * to_pitch + at % c] = x[at / c * pitch + at % c];
 }
 BOTH(place, (x, to, pitch, to_pitch, c, len), const T* x, T* to, int pitch, int to_pitch, int c, unsigned len)
 
-// A channel of the one, a channel of the other, c of each.
+// Interleaves the channels of two tensors, c of each.
 template <class T>
 static __device__ void interleave(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const unsigned pixel = at / (2 * c);
     const int channel = at % (2 * c) / 2;
@@ -311,10 +316,10 @@ static __device__ void interleave(const T* a, const T* b, T* to, int a_pitch, in
 BOTH(interleave, (a, b, to, a_pitch, b_pitch, c, len), const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c,
      unsigned len)
 
-// Times a factor for each channel of each image.
+// Multiplies by a factor for each channel of each image.
 template <class T>
 static __device__ void gate(const T* x, const T* factors, T* to, int pitch, int pixels, int c, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const float factor = number(factors[at / c / pixels * c + channel]);
@@ -323,9 +328,10 @@ static __device__ void gate(const T* x, const T* factors, T* to, int pitch, int 
 BOTH(gate, (x, factors, to, pitch, pixels, c, len), const T* x, const T* factors, T* to, int pitch, int pixels, int c,
      unsigned len)
 
+// The sum of two tensors, optionally with a ReLU.
 template <class T>
 static __device__ void add(const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c, int relu, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int channel = at % c;
     const float sum = number(a[at / c * a_pitch + channel]) + number(b[at / c * b_pitch + channel]);
@@ -334,10 +340,10 @@ static __device__ void add(const T* a, const T* b, T* to, int a_pitch, int b_pit
 BOTH(add, (a, b, to, a_pitch, b_pitch, c, relu, len), const T* a, const T* b, T* to, int a_pitch, int b_pitch, int c,
      int relu, unsigned len)
 
-// Pixels by their numbers; zeros for a number below 0.
+// Gathers pixels by their indices; a negative index gives zeros.
 template <class T>
 static __device__ void take_pixels(const T* x, const int* numbers, T* to, int pitch, int c, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at >= len) return;
     const int from = numbers[at / c];
     put(to + at, from < 0 ? 0.0f : number(x[(size_t)from * pitch + at % c]));
@@ -345,19 +351,19 @@ static __device__ void take_pixels(const T* x, const int* numbers, T* to, int pi
 BOTH(take_pixels, (x, numbers, to, pitch, c, len), const T* x, const int* numbers, T* to, int pitch, int c,
      unsigned len)
 
-// Plus a table that is repeated, in place.
+// Adds a repeated table in place.
 template <class T>
 static __device__ void add_table(T* values, const float* table, int period, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at < len) put(values + at, number(values[at]) + table[at % period]);
 }
 BOTH(add_table, (values, table, period, len), T* values, const float* table, int period, unsigned len)
 
 constexpr int QUERIES = 16, TOKENS = 512, HEAD = 128;
 
-// Attention of each of 16 tokens of a row to all of its row, in one head: `x [rows][tokens][3][width]` holds
-// queries, keys and values; `bias [count][heads][tokens][tokens]`, if any, goes round the rows. Grid:
-// rows · heads, tokens / 16.
+// Attention of 16 tokens of a row to all tokens of the row, in one head. `x [rows][tokens][3][width]` contains
+// queries, keys and values; row i uses the bias at i modulo `count` of `bias [count][heads][tokens][tokens]`,
+// if any. Grid: rows · heads, tokens / 16.
 template <class T>
 static __device__ void attend(const T* x, const float* bias, T* to, int count, int tokens, int heads, int width) {
     __shared__ float scores[QUERIES][TOKENS];
@@ -408,9 +414,10 @@ static __device__ void attend(const T* x, const float* bias, T* to, int count, i
 BOTH(attend, (x, bias, to, count, tokens, heads, width), const T* x, const float* bias, T* to, int count, int tokens,
      int heads, int width)
 
+// Converts values to float.
 template <class T>
 static __device__ void widen(const T* x, float* to, unsigned len) {
-    const unsigned at = place_in_grid();
+    const unsigned at = thread_in_grid();
     if (at < len) to[at] = number(x[at]);
 }
 BOTH(widen, (x, to, len), const T* x, float* to, unsigned len)

@@ -1,11 +1,11 @@
-//! Adam as one pass over a tensor.
+//! Adam as one pass over each tensor.
 
 use rayon::prelude::*;
 use record::Adam;
 
 use super::lanes::dispatch;
 
-/// Moments of one tensor.
+/// First and second moments of one tensor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moments {
     first: Vec<f32>,
@@ -15,7 +15,7 @@ pub(crate) struct Moments {
 /// Values per task.
 const CHUNK: usize = 16 * 1024;
 
-/// What a step multiplies by.
+/// Factors of a step.
 #[derive(Clone, Copy)]
 pub(super) struct Factors {
     size: f32,
@@ -26,16 +26,16 @@ pub(super) struct Factors {
     decay: f32,
 }
 
-/// The value, or 0 for one that is too small for a normal number: where pixels are 0 in most images,
-/// moments fade into such numbers, which processors take a hundred times as long to add.
+/// The value, or 0 if it is subnormal. Where pixels are 0 in most images, moments decay to subnormal
+/// numbers, which processors take a hundred times as long to add.
 #[inline(always)]
 fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
-/// One step of Adam (Kingma and Ba 2015, algorithm 1) on all tensors, each with its gradient, counted
-/// from 1, with PyTorch's semantics: weight decay is added to the gradient, ε is added to the root of
-/// the corrected second moment.
+/// Makes one step of Adam (Kingma and Ba 2015, algorithm 1) on all tensors, each given with its gradient;
+/// steps are numbered from 1. As in PyTorch, weight decay is added to the gradient, and ε is added to the
+/// square root of the corrected second moment.
 pub(crate) fn adam_step<'a>(
     settings: &Adam,
     step: u32,
@@ -44,7 +44,7 @@ pub(crate) fn adam_step<'a>(
 ) {
     let Adam { learning_rate, beta1, beta2, epsilon, weight_decay } = *settings;
     let corrected = |beta: f64| 1.0 - beta.powf(f64::from(step));
-    // In double precision as PyTorch; β = 1 makes these infinite, and the loss shows it.
+    // Computed in double precision as in PyTorch. β = 1 makes them infinite, and the loss becomes NaN.
     let factors = Factors {
         size: (learning_rate / corrected(beta1)) as f32,
         root: (1.0 / corrected(beta2).sqrt()) as f32,
@@ -65,12 +65,12 @@ pub(crate) fn adam_step<'a>(
                 .zip(gradient.chunks(CHUNK)),
         );
     }
-    // All tensors at once: each parallel part begins with waking the other threads.
+    // One parallel loop over all tensors, because every loop first has to wake the other threads.
     chunks.into_par_iter().for_each(|(((values, first), second), gradient)| {
         let len = values.len();
         let (values, first, second) =
             (values.as_mut_ptr(), first.as_mut_ptr(), second.as_mut_ptr());
-        // SAFETY: chunks of one length.
+        // SAFETY: all chunks have the same length.
         unsafe { update(values, first, second, gradient.as_ptr(), len, factors) };
     });
 }
@@ -83,7 +83,7 @@ dispatch! {
         values: *mut f32, first: *mut f32, second: *mut f32, gradient: *const f32, len: usize,
         factors: Factors,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             let values = std::slice::from_raw_parts_mut(values, len);
             let first = std::slice::from_raw_parts_mut(first, len);

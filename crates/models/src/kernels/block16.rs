@@ -1,10 +1,10 @@
-//! Between rows of images and blocks of 16.
+//! Conversion between rows of images and blocks of 16 images.
 
 use rayon::prelude::*;
 
 use super::LANES;
 
-/// Images `[n][features]` as blocks `[⌈n/16⌉][features][16]`; missing images are zeros.
+/// Converts images `[n][features]` to blocks `[⌈n/16⌉][features][16]`. The last block is filled with zeros.
 pub(crate) fn to_blocks(rows: &[f32], features: usize, blocks: &mut Vec<f32>) {
     let count = rows.len().div_ceil(features * LANES);
     blocks.resize(count * features * LANES, 0.0);
@@ -19,7 +19,8 @@ pub(crate) fn to_blocks(rows: &[f32], features: usize, blocks: &mut Vec<f32>) {
     );
 }
 
-/// Blocks `[⌈n/16⌉][features][16]` as rows `[n][features]`; the rest of the last block is dropped.
+/// Converts blocks `[⌈n/16⌉][features][16]` to rows `[n][features]`. The padding of the last block is
+/// dropped.
 pub(crate) fn to_rows(blocks: &[f32], images: usize, features: usize, rows: &mut Vec<f32>) {
     rows.resize(images * features, 0.0);
     rows.par_chunks_mut(features * LANES).zip(blocks.par_chunks(features * LANES)).for_each(
@@ -36,7 +37,7 @@ pub(crate) fn to_rows(blocks: &[f32], images: usize, features: usize, rows: &mut
     );
 }
 
-/// Visits rows 16 features at a time, so that what is written stays near.
+/// Visits rows 16 features at a time, so that the written values stay in the cache.
 fn turn(rows: &[f32], features: usize, count: usize, mut put: impl FnMut(usize, usize, f32)) {
     for first in (0..features).step_by(LANES) {
         let many = LANES.min(features - first);

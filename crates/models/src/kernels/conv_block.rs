@@ -12,12 +12,12 @@ use super::{
     },
 };
 
-/// Added to the variance (PyTorch's default).
+/// Added to the variance in batch norm (PyTorch's default).
 const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics (PyTorch's default).
 const MOMENTUM: f32 = 0.1;
 
-/// Running statistics of a batch norm, as PyTorch keeps them: the variance is the unbiased one.
+/// Running statistics of a batch norm. As in PyTorch, the variance is unbiased.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchNorm {
     pub(crate) mean: Vec<f32>,
@@ -30,14 +30,14 @@ impl BatchNorm {
     }
 }
 
-/// What the forward pass keeps for the backward pass; reused from step to step.
+/// Values that the forward pass keeps for the backward pass.
 #[derive(Default)]
 struct Saved {
     /// Output of the convolution, `[N/16][co][h][w][16]`.
     raw: Vec<f32>,
-    /// The value before batch norm of each pool's winner.
+    /// For each output, the input of batch norm that the max-pool chose.
     winners: Vec<f32>,
-    /// Of the batch, in double precision.
+    /// Mean of the batch.
     mean: Vec<f64>,
     /// 1 / √(variance + ε).
     inverse: Vec<f64>,
@@ -45,40 +45,41 @@ struct Saved {
     shift: Vec<f32>,
 }
 
-/// The operation on x `[⌈n/16⌉][ci][h][w][16]`, weight `[co][ci][3][3]` and affine `[2][co]` (γ, β),
-/// with the buffers of its passes, kept from step to step.
+/// A convolution block for input x `[⌈n/16⌉][ci][h][w][16]`, weight `[co][ci][3][3]` and affine `[2][co]`
+/// (γ, β), with the buffers of its passes.
 ///
-/// The convolution's bias is left out: batch norm takes it off again.
+/// The convolution has no bias, because batch norm would subtract it again.
 pub(crate) struct ConvBlock {
     dims: Dims,
     relu: bool,
-    /// Whether somebody needs the gradient of x (the first block's is nobody's).
+    /// Whether the gradient of x is computed. The first block does not need it.
     needs_input_gradient: bool,
     pub(crate) norm: BatchNorm,
     saved: Saved,
-    /// Images in the batch, which may fill the last block in part.
+    /// Number of images in the batch. It need not be a multiple of 16.
     images: usize,
     /// `[⌈n/16⌉][co][h/2][w/2][16]`.
     pub(crate) out: Vec<f32>,
-    /// The gradient of x.
+    /// Gradient of x.
     pub(crate) input_gradient: Vec<f32>,
     /// `[co][ci][3][3]`.
     pub(crate) weight_gradient: Vec<f32>,
     /// `[2][co]`.
     pub(crate) affine_gradient: Vec<f32>,
-    /// One a task.
+    /// Partial sums of each task.
     partial: [Partial; TASKS],
-    /// The sums of all tasks.
+    /// Total of the tasks' sums.
     sums: Vec<f64>,
-    /// The weights as `[ci][9][co]`, and turned around as `[co][9][ci]`.
+    /// The weights as `[ci][9][co]`.
     packed: Vec<f32>,
+    /// The weights rotated by 180°, as `[co][9][ci]`.
     turned: Vec<f32>,
-    /// Batch norm's gradient: factors of the output's gradient and of the value, and a constant.
+    /// Batch norm's gradient: the factors of the output's gradient and of the input, and a constant.
     back: [Vec<f32>; 3],
 }
 
 impl ConvBlock {
-    /// For images `[ci][h][w]`, h and w at least 2.
+    /// A block for images `[ci][h][w]`, where h and w are at least 2.
     pub(crate) fn new(dims: Dims, relu: bool, needs_input_gradient: bool) -> Self {
         Self {
             dims,
@@ -99,11 +100,11 @@ impl ConvBlock {
         }
     }
 
-    /// Scale and shift of batch norm from the batch's moments; updates the running statistics.
+    /// Computes scale and shift of batch norm from the batch's moments, and updates the running statistics.
     fn normalize(&mut self, affine: &[f32]) {
         let n = (self.images * self.dims.h * self.dims.w) as f64;
         let channels = affine.len() / 2;
-        total(&mut self.sums, 2 * channels, self.partial.iter().map(|it| &it.sums));
+        total(&mut self.sums, 2 * channels, self.partial.iter().map(|partial| &partial.sums));
         let (norm, saved, sums) = (&mut self.norm, &mut self.saved, &self.sums);
         saved.mean.clear();
         saved.inverse.clear();
@@ -112,7 +113,7 @@ impl ConvBlock {
             let variance = (sums[2 * c + 1] / n - mean * mean).max(0.0);
             saved.mean.push(mean);
             saved.inverse.push(1.0 / (variance + EPSILON).sqrt());
-            // One value has no unbiased variance; PyTorch refuses it, the biased one serves here.
+            // A single value has no unbiased variance. PyTorch fails then; here the biased one is used.
             let unbiased = if n > 1.0 { variance * n / (n - 1.0) } else { variance };
             norm.mean[c] += MOMENTUM * (mean as f32 - norm.mean[c]);
             norm.variance[c] += MOMENTUM * (unbiased as f32 - norm.variance[c]);
@@ -121,7 +122,8 @@ impl ConvBlock {
     }
 }
 
-/// `y = scale · z + shift` from γ, β, mean and inverse deviation.
+/// Computes `scale` and `shift`, so that batch norm is `scale · z + shift`, from γ, β, mean and inverse
+/// deviation.
 fn set_affine(saved: &mut Saved, affine: &[f32]) {
     let channels = affine.len() / 2;
     let scale = |c: usize| f64::from(affine[c]) * saved.inverse[c];
@@ -132,24 +134,25 @@ fn set_affine(saved: &mut Saved, affine: &[f32]) {
     saved.shift.extend((0..channels).map(|c| shift(c) as f32));
 }
 
-/// Pixels that are worth summing lanes for: the weight gradient takes so many blocks at a time, if
-/// their floats stay near (half of a core's second-level cache).
+/// Pixels over which the weight gradient accumulates before it sums the lanes of its registers. Small images
+/// are therefore processed several blocks at a time.
 const TOGETHER: usize = 256;
+/// Floats that the blocks processed together may have: half of a core's second-level cache.
 const NEAR: usize = 256 * 1024;
 
-/// Which lanes of a block hold images.
+/// 1 for lanes of a block that hold an image, 0 for padding.
 fn mask(images: usize, block: usize) -> [f32; LANES] {
     let filled = images.saturating_sub(block * LANES).min(LANES);
     std::array::from_fn(|lane| if lane < filled { 1.0 } else { 0.0 })
 }
 
-/// The blocks of a task.
+/// The range of blocks of a task.
 fn blocks_of(task: usize, blocks: usize) -> std::ops::Range<usize> {
     let each = blocks.div_ceil(TASKS);
     (task * each).min(blocks)..((task + 1) * each).min(blocks)
 }
 
-/// A task's part of a sum over all blocks; reused from step to step.
+/// A task's partial sums.
 #[derive(Default)]
 struct Partial {
     sums: Vec<f64>,
@@ -157,17 +160,18 @@ struct Partial {
 }
 
 thread_local! {
-    /// Padded blocks of inputs and of gradients. A thread's tasks share them, so that they stay near.
+    /// Padded blocks of inputs and of gradients. The tasks of a thread share them, so that they stay in the
+    /// cache.
     static PADDED: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
-/// Makes room for so many values, all zero.
+/// Resizes a vector and fills it with zeros.
 fn zeroed<T: Copy + Default>(values: &mut Vec<T>, len: usize) {
     values.clear();
     values.resize(len, T::default());
 }
 
-/// The tasks' parts, added in order.
+/// Adds the tasks' partial sums in order.
 fn total<T: Copy + Default + std::ops::AddAssign>(
     to: &mut Vec<T>,
     len: usize,
@@ -175,18 +179,18 @@ fn total<T: Copy + Default + std::ops::AddAssign>(
 ) {
     zeroed(to, len);
     for part in parts {
-        to.iter_mut().zip(part.as_ref()).for_each(|(sum, it)| *sum += *it);
+        to.iter_mut().zip(part.as_ref()).for_each(|(sum, value)| *sum += *value);
     }
 }
 
-/// The passes over a batch, which a step makes all of and a profile one at a time.
+/// Passes over a batch. A training step makes all of them, a profile one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Passes {
-    /// Forward: the convolution. Backward: its two gradients.
+    /// The convolution; backward, the gradients of its input and of its weights.
     pub(crate) convolution: bool,
-    /// Forward: the batch's moments. Backward: the sums that batch norm's gradient needs.
+    /// The batch's moments; backward, the sums that batch norm's gradient needs.
     pub(crate) sums: bool,
-    /// Batch norm's scale and shift, ReLU and max-pool, there and back.
+    /// Batch norm's scale and shift, ReLU and max-pool, or their gradient.
     pub(crate) pool: bool,
 }
 
@@ -194,7 +198,7 @@ impl Passes {
     pub(crate) const ALL: Self = Self { convolution: true, sums: true, pool: true };
 }
 
-/// Channels in and out, rows and columns.
+/// Input channels, output channels, rows and columns of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dims {
     pub(crate) cin: usize,
@@ -204,7 +208,7 @@ pub(crate) struct Dims {
 }
 
 impl Dims {
-    /// Floats of one block of inputs, of the convolution's outputs, of the pool's.
+    /// Floats of one block of inputs, of outputs of the convolution, and of outputs of the pool.
     fn lens(&self) -> (usize, usize, usize) {
         let pixels = self.h * self.w * LANES;
         (self.cin * pixels, self.cout * pixels, self.cout * (self.h / 2) * (self.w / 2) * LANES)
@@ -216,7 +220,7 @@ impl ConvBlock {
         self.dims
     }
 
-    /// Leaves the ReLU out, or puts it in again.
+    /// Switches the ReLU off or on.
     pub(crate) fn set_relu(&mut self, relu: bool) {
         self.relu = relu;
     }
@@ -225,8 +229,8 @@ impl ConvBlock {
         self.relu
     }
 
-    /// The output, to `out`; in training by the batch's statistics, which update the running ones,
-    /// otherwise by the running ones.
+    /// Computes `out`. In training, batch norm uses the batch's statistics and updates the running ones;
+    /// otherwise it uses the running ones.
     pub(crate) fn forward(
         &mut self,
         x: &[f32],
@@ -246,21 +250,21 @@ impl ConvBlock {
             self.normalize(affine);
         } else {
             let (norm, saved) = (&self.norm, &mut self.saved);
-            saved.mean = norm.mean.iter().map(|it| f64::from(*it)).collect();
-            saved.inverse =
-                norm.variance.iter().map(|it| 1.0 / (f64::from(*it) + EPSILON).sqrt()).collect();
+            saved.mean = norm.mean.iter().map(|mean| f64::from(*mean)).collect();
+            let inverse = |variance: &f32| 1.0 / (f64::from(*variance) + EPSILON).sqrt();
+            saved.inverse = norm.variance.iter().map(inverse).collect();
             set_affine(saved, affine);
         }
         self.pool();
     }
 
-    /// The convolution's output and the sums that its moments follow from.
+    /// Computes the convolution's output and the sums that batch norm's moments are computed from.
     pub(crate) fn convolve(&mut self, x: &[f32], weight: &[f32], passes: Passes) {
         let Dims { cin, cout, h, w } = self.dims;
         let (input, raw, _) = self.dims.lens();
         let blocks = self.images.div_ceil(LANES);
         assert_eq!(x.len(), blocks * input, "{} images of {:?}", self.images, self.dims);
-        // [co][ci][9] → [ci][9][co], so that the channels of a tile lie side by side.
+        // [co][ci][9] → [ci][9][co], so that the channels of a tile are adjacent.
         self.packed.resize(weight.len(), 0.0);
         for o in 0..cout {
             for i in 0..cin * 9 {
@@ -272,10 +276,11 @@ impl ConvBlock {
         self.partial.par_iter_mut().enumerate().for_each(|(task, partial)| {
             zeroed(&mut partial.sums, 2 * cout);
             PADDED.with_borrow_mut(|[padded, _]| {
-                // The border stays zero: nothing is written there.
+                // The border is never written, so it stays zero.
                 zeroed(padded, padded_len(cin, h, w));
                 for block in blocks_of(task, blocks) {
-                    // SAFETY: the block lies in the buffer and is this task's; shapes as `Dims` says.
+                    // SAFETY: the block is inside the buffer, only this task uses it, and the shapes are
+                    // those of `Dims`.
                     unsafe {
                         let to = raws.at(block * raw);
                         if passes.convolution {
@@ -291,7 +296,7 @@ impl ConvBlock {
         });
     }
 
-    /// Batch norm's scale and shift, ReLU and max-pool of the convolution's output.
+    /// Applies batch norm's scale and shift, ReLU and max-pool to the convolution's output.
     pub(crate) fn pool(&mut self) {
         let Dims { cout, h, w, .. } = self.dims;
         let (_, raw, pooled) = self.dims.lens();
@@ -304,7 +309,7 @@ impl ConvBlock {
         (0..TASKS).into_par_iter().for_each(|task| {
             for block in blocks_of(task, blocks) {
                 let mask = mask(images, block);
-                // SAFETY: as above; winners and outs have `pooled` floats a block.
+                // SAFETY: as above; winners and outs have `pooled` floats per block.
                 unsafe {
                     let (winners, out) = (winners.at(block * pooled), outs.at(block * pooled));
                     let raw = raws.as_ptr().add(block * raw);
@@ -314,13 +319,13 @@ impl ConvBlock {
         });
     }
 
-    /// All gradients, given that of the output, for the x and the weight of the last forward pass.
+    /// Computes all gradients from that of the output, with the x and the weight of the last forward pass.
     pub(crate) fn backward(&mut self, x: &[f32], g: &[f32], weight: &[f32]) {
         self.backward_sums(g);
         self.backward_passes(x, g, weight, Passes::ALL);
     }
 
-    /// γ's and β's gradients, and what the others need of them.
+    /// Computes the gradients of γ and β, and the factors of batch norm's gradient.
     pub(crate) fn backward_sums(&mut self, g: &[f32]) {
         let Dims { cout, h, w, .. } = self.dims;
         let (_, _, pooled) = self.dims.lens();
@@ -334,19 +339,19 @@ impl ConvBlock {
                 let (from, to) = (block * pooled, (block + 1) * pooled);
                 let (winners, g) = (&saved.winners[from..to], &g[from..to]);
                 let pixels = (h / 2) * (w / 2);
-                // SAFETY: slices of [cout][pixels][16]; sums holds [cout][2].
+                // SAFETY: the slices have the shape [cout][pixels][16], the sums [cout][2].
                 unsafe {
                     let sums = partial.sums.as_mut_ptr();
                     gradient_sums(winners.as_ptr(), g.as_ptr(), cout, pixels, norm, sums);
                 }
             }
         });
-        total(&mut self.sums, 2 * cout, self.partial.iter().map(|it| &it.sums));
+        total(&mut self.sums, 2 * cout, self.partial.iter().map(|partial| &partial.sums));
         // Batch norm's gradient (Ioffe and Szegedy 2015, section 3): with x̂ = (z − m)·i,
         // dγ = Σ g x̂, dβ = Σ g, dz = γ·i·(g − dβ/n − x̂·dγ/n), which is affine in z.
         let n = (self.images * h * w) as f64;
         self.affine_gradient.resize(2 * cout, 0.0);
-        self.back.iter_mut().for_each(|it| it.resize(cout, 0.0));
+        self.back.iter_mut().for_each(|factors| factors.resize(cout, 0.0));
         let [direct, linear, constant] = &mut self.back;
         for c in 0..cout {
             let (mean, inverse) = (saved.mean[c], saved.inverse[c]);
@@ -361,7 +366,7 @@ impl ConvBlock {
         }
     }
 
-    /// The gradients of the convolution's output, of its input and of its weights.
+    /// Computes the gradients of the convolution's output, of its input and of its weights.
     pub(crate) fn backward_passes(&mut self, x: &[f32], g: &[f32], weight: &[f32], passes: Passes) {
         let Dims { cin, cout, h, w } = self.dims;
         let (input, raw, pooled) = self.dims.lens();
@@ -371,7 +376,7 @@ impl ConvBlock {
         let norm = Affine { scale: &saved.scale, shift: &saved.shift, relu: self.relu };
         let [direct, linear, constant] = &self.back;
         let back = NormGradient { direct, linear, constant };
-        // The input's gradient is a convolution with the weights turned around: [co][9][ci].
+        // The input's gradient is a convolution with the weights rotated by 180°: [co][9][ci].
         let needs_input_gradient = self.needs_input_gradient;
         if needs_input_gradient {
             self.turned.resize(weight.len(), 0.0);
@@ -406,13 +411,13 @@ impl ConvBlock {
                             let (winners, g) = (&saved.winners[range.clone()], &g[range]);
                             let (raw, winners, g) = (raw.as_ptr(), winners.as_ptr(), g.as_ptr());
                             let mask = mask(images, block);
-                            // SAFETY: shapes as `Dims` says.
+                            // SAFETY: the shapes are those of `Dims`.
                             unsafe {
                                 unpool(raw, winners, g, cout, h, w, norm, back, mask.as_ptr(), to);
                             }
                         }
                         if passes.convolution && needs_input_gradient {
-                            // SAFETY: shapes as `Dims` says; the block of dx is this task's.
+                            // SAFETY: the shapes are those of `Dims`; only this task writes the block of dx.
                             unsafe {
                                 conv(to, cout, h, w, turned.as_ptr(), cin, dxs.at(block * input));
                             }
@@ -425,7 +430,7 @@ impl ConvBlock {
                         }
                         let (inputs, gradients) = (inputs.as_ptr(), gradients.as_ptr());
                         let to = partial.weights.as_mut_ptr();
-                        // SAFETY: so many blocks each, shapes as `Dims` says.
+                        // SAFETY: both have `many.len()` blocks of the shapes of `Dims`.
                         unsafe {
                             weight_gradient(many.len(), inputs, cin, h, w, gradients, cout, to);
                         }
@@ -433,7 +438,7 @@ impl ConvBlock {
                 }
             });
         });
-        let parts = self.partial.iter().map(|it| &it.weights);
+        let parts = self.partial.iter().map(|partial| &partial.weights);
         total(&mut self.weight_gradient, cout * cin * 9, parts);
     }
 }

@@ -1,19 +1,19 @@
-//! Sixteen floats as one value: AVX-512 where the processor has it, portable code elsewhere.
+//! Sixteen floats as one value: an AVX-512 register if the processor has AVX-512, otherwise portable code.
 
 /// Sixteen floats.
 ///
 /// # Safety
 ///
-/// The methods of an implementation may be called only where the processor has what it needs, which
-/// [`dispatch`] checks.
+/// The methods of an implementation may be called only on processors that have the instructions it uses;
+/// [`dispatch`] checks this.
 pub(super) trait Lanes: Copy {
-    /// Whether one register holds all sixteen.
+    /// Whether one register holds all sixteen floats.
     const WIDE: bool;
 
     unsafe fn splat(value: f32) -> Self;
-    /// Of 16 floats at `from`.
+    /// Loads 16 floats from `from`.
     unsafe fn load(from: *const f32) -> Self;
-    /// To 16 floats at `to`.
+    /// Stores 16 floats at `to`.
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
@@ -21,22 +21,22 @@ pub(super) trait Lanes: Copy {
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
     unsafe fn max(self, other: Self) -> Self;
     unsafe fn min(self, other: Self) -> Self;
-    /// Where `self > 0` the value, elsewhere 0.
+    /// `value` in lanes where `self > 0`, and 0 in the others.
     unsafe fn where_positive(self, value: Self) -> Self;
-    /// Adds `value` to `to` in the lanes where `self == other` and `left` is not 0, and clears those
-    /// lanes of `left`; answers the new `to` and `left`.
+    /// Adds `value` to `to` in the lanes where `self == other` and `left` is not 0, and sets those lanes of
+    /// `left` to 0. Returns the new `to` and `left`.
     unsafe fn add_where_equal(self, other: Self, value: Self, to: Self, left: Self)
     -> (Self, Self);
     /// Sum of the lanes, always in the same order.
     unsafe fn sum(self) -> f32;
-    /// Has the memory at an address, which need not be anybody's, brought near the core, if the
-    /// processor can.
+    /// Prefetches the cache line of an address, which may be invalid. Does nothing if the processor has no
+    /// such instruction.
     unsafe fn prefetch(address: *const f32);
-    /// Rows of lanes as columns.
+    /// The transpose of 16 rows of 16 floats.
     unsafe fn turned(rows: [Self; 16]) -> [Self; 16];
 }
 
-/// Portable lanes; with `FMA` the compiler may use fused instructions.
+/// Portable lanes; with `FMA`, multiply-adds are fused.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Portable<const FMA: bool>([f32; 16]);
@@ -61,12 +61,12 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller has 16 floats there.
+        // SAFETY: the caller's contract: there are 16 floats at `from`.
         Self(unsafe { from.cast::<[f32; 16]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller has room for 16 floats there.
+        // SAFETY: the caller's contract: there is room for 16 floats at `to`.
         unsafe { to.cast::<[f32; 16]>().write_unaligned(self.0) }
     }
     #[inline(always)]
@@ -81,7 +81,7 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
     unsafe fn mul_add(self, a: Self, b: Self) -> Self {
         let mut out = self.0;
         for i in 0..16 {
-            // Without the instruction `mul_add` is a slow library call.
+            // Without the instruction, `mul_add` would be a slow library call.
             out[i] = if FMA { out[i].mul_add(a.0[i], b.0[i]) } else { out[i] * a.0[i] + b.0[i] };
         }
         Self(out)
@@ -96,7 +96,7 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
     }
     #[inline(always)]
     unsafe fn where_positive(self, value: Self) -> Self {
-        self.zip(value, |it, value| if it > 0.0 { value } else { 0.0 })
+        self.zip(value, |lane, value| if lane > 0.0 { value } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn add_where_equal(
@@ -217,8 +217,8 @@ mod avx512 {
         }
         #[inline(always)]
         unsafe fn turned(rows: [Self; 16]) -> [Self; 16] {
-            let mut a = rows.map(|it| it.0);
-            // Pairs, then fours within each quarter of a register, then the quarters.
+            let mut a = rows.map(|row| row.0);
+            // Transpose pairs, then groups of four within each quarter of a register, then the quarters.
             unsafe {
                 let mut b = a;
                 for i in 0..8 {
@@ -251,8 +251,8 @@ mod avx512 {
     }
 }
 
-/// Defines a kernel that picks its lanes at run time: `fn name<V>(arguments) { body }` becomes
-/// `unsafe fn name(arguments)`, which calls the body with the widest lanes that the processor has.
+/// Defines a kernel that is compiled for several instruction sets: `fn name<V>(arguments) { body }` becomes
+/// `unsafe fn name(arguments)`, which runs the body with the widest lanes that the processor supports.
 macro_rules! dispatch {
     ($(#[$doc:meta])* fn $name:ident<$lanes:ident>($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
@@ -266,27 +266,27 @@ macro_rules! dispatch {
 
                 #[target_feature(enable = "avx512f")]
                 unsafe fn avx512($($arg: $type),*) {
-                    // SAFETY: the caller's; the processor has AVX-512F.
+                    // SAFETY: the caller's contract; the processor has AVX-512F.
                     unsafe { body::<Avx512>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma")]
                 unsafe fn avx2($($arg: $type),*) {
-                    // SAFETY: the caller's.
+                    // SAFETY: the caller's contract; the processor has AVX2 and FMA.
                     unsafe { body::<Portable<true>>($($arg),*) }
                 }
                 if std::arch::is_x86_feature_detected!("avx512f") {
-                    // SAFETY: just checked; the rest is the caller's.
+                    // SAFETY: just checked; the rest is the caller's contract.
                     return unsafe { avx512($($arg),*) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2")
                     && std::arch::is_x86_feature_detected!("fma")
                 {
-                    // SAFETY: just checked; the rest is the caller's.
+                    // SAFETY: just checked; the rest is the caller's contract.
                     return unsafe { avx2($($arg),*) };
                 }
             }
             const FMA: bool = cfg!(target_arch = "aarch64");
-            // SAFETY: portable lanes need nothing; the rest is the caller's.
+            // SAFETY: portable lanes run on any processor; the rest is the caller's contract.
             unsafe { body::<$crate::kernels::lanes::Portable<FMA>>($($arg),*) }
         }
     };
@@ -297,13 +297,13 @@ pub(super) use dispatch;
 mod tests {
     use super::*;
 
-    /// The two kinds of lanes agree, so that tests on one processor speak for others.
+    /// Tests on one processor are valid for others, because all kinds of lanes agree.
     #[test]
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    fn portable_lanes_do_what_wide_ones_do() {
+    fn portable_and_wide_lanes_give_equal_results() {
         fn run<V: Lanes>() -> Vec<f32> {
-            let a: Vec<f32> = (0..16).map(|it| (it as f32 - 7.5) * 0.25).collect();
-            let b: Vec<f32> = (0..16).map(|it| ((it * 7) % 5) as f32 - 2.0).collect();
+            let a: Vec<f32> = (0..16).map(|i| (i as f32 - 7.5) * 0.25).collect();
+            let b: Vec<f32> = (0..16).map(|i| ((i * 7) % 5) as f32 - 2.0).collect();
             let mut out = Vec::new();
             let mut keep = |value: V| {
                 let mut lanes = [0.0; 16];
@@ -311,7 +311,7 @@ mod tests {
                 unsafe { value.store(lanes.as_mut_ptr()) };
                 out.extend(lanes);
             };
-            // SAFETY: 16 floats each; the test checked the processor.
+            // SAFETY: both have 16 floats; the test checked the processor.
             unsafe {
                 let (a, b) = (V::load(a.as_ptr()), V::load(b.as_ptr()));
                 keep(a.add(b));
@@ -330,7 +330,11 @@ mod tests {
             out
         }
         let portable = run::<Portable<false>>();
-        assert_eq!(run::<Portable<true>>(), portable, "these numbers are exact either way");
+        assert_eq!(
+            run::<Portable<true>>(),
+            portable,
+            "these numbers are exact with and without FMA"
+        );
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx512f") {
             assert_eq!(run::<Avx512>(), portable);

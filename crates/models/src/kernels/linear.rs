@@ -1,4 +1,4 @@
-//! A linear layer: one matrix product forward, two backward.
+//! A linear layer: one matrix product in the forward pass, two in the backward pass.
 
 use rayon::prelude::*;
 
@@ -7,24 +7,24 @@ use super::{
     product::{Out, Right, in_panels, place_in_panels},
 };
 
-/// A layer `[n][input] → [n][output]` with the buffers of its passes, kept from step to step.
+/// A linear layer `[n][input] → [n][output]` with the buffers of its passes.
 ///
-/// Its weights and their gradient lie as products read them, in panels of outputs
-/// `[⌈output/32⌉][input][32]`: a step packs neither.
+/// Its weights and their gradient are stored in the layout that products read, in panels of outputs
+/// `[⌈output/32⌉][input][32]`, so that a step packs neither.
 pub(crate) struct Linear {
     input: usize,
     output: usize,
     /// `[n][output]`.
     pub(crate) out: Vec<f32>,
-    /// The gradient of the input, `[n][input]`.
+    /// Gradient of the input, `[n][input]`.
     pub(crate) input_gradient: Vec<f32>,
-    /// In panels, as the weights.
+    /// Gradient of the weights, in panels.
     pub(crate) weight_gradient: Vec<f32>,
     /// `[output]`.
     pub(crate) bias_gradient: Vec<f32>,
 }
 
-/// Columns that a task sums.
+/// Columns of the bias gradient that a task sums.
 const COLUMNS: usize = 256;
 
 impl Linear {
@@ -34,7 +34,7 @@ impl Linear {
         Self { input, output, out, input_gradient, weight_gradient, bias_gradient }
     }
 
-    /// Weights `[output][input]` in panels.
+    /// Converts weights `[output][input]` to panels.
     pub(crate) fn pack(&self, weight: &[f32]) -> Vec<f32> {
         let mut packed = vec![0.0; in_panels(self.input, self.output)];
         for (index, value) in weight.iter().enumerate() {
@@ -44,13 +44,13 @@ impl Linear {
         packed
     }
 
-    /// Weights or their gradient as `[output][input]`.
+    /// Converts weights or their gradient from panels to `[output][input]`.
     pub(crate) fn unpack(&self, packed: &[f32]) -> Vec<f32> {
         let place = |at| place_in_panels(self.input, at % self.input, at / self.input);
         (0..self.output * self.input).map(|at| packed[place(at)]).collect()
     }
 
-    /// `x · weightᵀ + bias` of x `[n][input]`.
+    /// Computes `out = x · weightᵀ + bias` for x `[n][input]`.
     pub(crate) fn forward(
         &mut self,
         x: &[f32],
@@ -65,8 +65,8 @@ impl Linear {
         product.compute((n, input, output), left, Right::Panels(weight), Some(bias), out);
     }
 
-    /// All gradients, given that of the output, `[n][output]`; that of the input only if somebody
-    /// needs it.
+    /// Computes all gradients from that of the output, `[n][output]`; that of the input only if
+    /// `needs_input_gradient`.
     pub(crate) fn backward(
         &mut self,
         x: &[f32],
@@ -92,7 +92,7 @@ impl Linear {
         self.bias_gradient.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
             for row in gradient.chunks_exact(output) {
                 let row = &row[chunk * COLUMNS..][..sums.len()];
-                sums.iter_mut().zip(row).for_each(|(sum, it)| *sum += it);
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
             }
         });
     }

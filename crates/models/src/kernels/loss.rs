@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy as one operation.
 
-/// A batch's loss before a step.
+/// Loss and accuracy of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entropy {
     /// Mean cross-entropy, in nats.
@@ -9,7 +9,7 @@ pub(crate) struct Entropy {
     pub(crate) correct: usize,
 }
 
-/// Index of the largest value, the first of equals; 0 if none is a number.
+/// Index of the largest value; the first one among equals, and 0 if all are NaN.
 pub(crate) fn largest(values: &[f32]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
@@ -20,19 +20,19 @@ pub(crate) fn largest(values: &[f32]) -> usize {
     best
 }
 
-/// ln Σ exp, without overflow.
+/// ln Σ exp(xᵢ), computed without overflow.
 fn log_sum_exp(row: &[f32]) -> f64 {
     let top = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    top + row.iter().map(|it| (f64::from(*it) - top).exp()).sum::<f64>().ln()
+    top + row.iter().map(|logit| (f64::from(*logit) - top).exp()).sum::<f64>().ln()
 }
 
-/// A gradient below this is 0: products with it would be too small for normal numbers, which
-/// processors take a hundred times as long to add, and Adam, whose ε is added to the root of the square
-/// that single precision no longer has, would not move by it.
-const FAINT: f64 = 1e-24;
+/// Smaller gradients are set to 0. Products with them would be subnormal numbers, which processors take a
+/// hundred times as long to add. They have no effect on Adam either: their squares underflow in single
+/// precision, so that only ε is left in the denominator.
+const NEGLIGIBLE: f64 = 1e-24;
 
-/// The loss of logits `[n][classes]` for labels `[n]` below `classes`; its gradient
-/// `(softmax − target) / n` goes to `gradient` `[n][classes]`.
+/// Computes the loss of logits `[n][classes]` for labels `[n]`, and its gradient `(softmax − target) / n` in
+/// `gradient` `[n][classes]`.
 pub(crate) fn cross_entropy(
     logits: &[f32],
     classes: usize,
@@ -47,10 +47,10 @@ pub(crate) fn cross_entropy(
         let total = log_sum_exp(row);
         sum += total - f64::from(row[label]);
         correct += usize::from(largest(row) == label);
-        gradient.extend(row.iter().enumerate().map(|(class, it)| {
+        gradient.extend(row.iter().enumerate().map(|(class, logit)| {
             let target = if class == label { 1.0 } else { 0.0 };
-            let slope = ((f64::from(*it) - total).exp() - target) / n;
-            if slope.abs() < FAINT { 0.0 } else { slope as f32 }
+            let slope = ((f64::from(*logit) - total).exp() - target) / n;
+            if slope.abs() < NEGLIGIBLE { 0.0 } else { slope as f32 }
         }));
     }
     Entropy { mean: (sum / n) as f32, correct }
@@ -61,17 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sure_answer_leaves_no_number_that_is_not_normal() {
+    fn the_gradient_contains_no_subnormal_numbers() {
         let mut gradient = Vec::new();
         let entropy =
             cross_entropy(&[0.0, -50.0, -95.0, 0.0, -5.0, -99.0], 3, &[0, 1], &mut gradient);
         assert!(entropy.mean > 2.0);
-        assert!(gradient.iter().all(|it| *it == 0.0 || it.abs() > 1e-25), "{gradient:?}");
-        assert!(gradient[1] > 0.0, "e⁻⁵⁰ counts: {gradient:?}");
+        assert!(gradient.iter().all(|slope| *slope == 0.0 || slope.abs() > 1e-25), "{gradient:?}");
+        assert!(gradient[1] > 0.0, "e⁻⁵⁰ is not negligible: {gradient:?}");
     }
 
     #[test]
-    fn the_largest_is_the_first_of_equals_and_not_nan() {
+    fn the_largest_value_is_the_first_of_equals_and_never_nan() {
         assert_eq!(largest(&[1.0, 3.0, 3.0]), 1);
         assert_eq!(largest(&[f32::NAN, -1.0, -2.0]), 1);
         assert_eq!(largest(&[f32::NAN, f32::NAN]), 0);

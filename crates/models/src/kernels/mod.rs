@@ -1,10 +1,10 @@
-//! The operations that joules are spent on, each with a hand-written backward pass where training
-//! needs one, on buffers that are kept from step to step.
+//! The operations that use most of the time, on the CPU. Those of training have hand-written backward passes
+//! and keep their buffers from step to step.
 //!
-//! Images of training are blocked by 16, layout `[N/16][C][H][W][16]`: one AVX-512 register holds one
-//! pixel of 16 images, so that every operation of a convolution block is a vertical one. Work is split
-//! into a fixed number of tasks and their partial sums are added in order, so that results do not
-//! depend on the number of threads. Inference has a layout of its own, in [`image`].
+//! Training stores images in blocks of 16 with the layout `[N/16][C][H][W][16]`: one AVX-512 register holds
+//! one pixel of 16 images, so that no operation of a convolution block combines lanes of a register. Work is
+//! split into a fixed number of tasks, and their partial sums are added in order, so that results do not
+//! depend on the number of threads. Inference has another layout, see [`image`].
 #![expect(unsafe_code, reason = "SIMD kernels over raw blocks")]
 #![expect(clippy::too_many_arguments, reason = "a kernel takes its buffers and shapes one by one")]
 #![expect(clippy::needless_range_loop, reason = "loops over registers by constant indices")]
@@ -16,6 +16,7 @@ pub(crate) mod image;
 mod lanes;
 mod linear;
 mod loss;
+mod matrix;
 mod pack;
 mod panel;
 mod product;
@@ -29,18 +30,19 @@ pub(crate) use self::{
     conv_block::{BatchNorm, ConvBlock, Dims, Passes},
     linear::Linear,
     loss::{Entropy, cross_entropy, largest},
-    product::{Matrix, Product},
+    matrix::Matrix,
+    product::Product,
 };
 
 /// Images in a block.
 pub(crate) const LANES: usize = 16;
 
-/// Tasks that a batch is split into, whatever the number of threads.
+/// Number of tasks that a batch is split into, for any number of threads.
 const TASKS: usize = 8;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, bail};
 
-/// The values of a contiguous float tensor on the CPU.
+/// The values of a contiguous float32 tensor on the CPU.
 fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let values = storage.as_slice::<f32>()?;
     match layout.contiguous_offsets() {
@@ -49,7 +51,7 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     }
 }
 
-/// A tensor's storage, if it is the CPU's.
+/// A tensor's storage, if it is on the CPU.
 fn cpu_storage(storage: &Storage) -> Result<&CpuStorage> {
     match storage {
         Storage::Cpu(cpu) => Ok(cpu),
@@ -57,23 +59,24 @@ fn cpu_storage(storage: &Storage) -> Result<&CpuStorage> {
     }
 }
 
-/// A buffer that tasks write disjoint parts of.
+/// A buffer of which each task writes its own part.
 #[derive(Clone, Copy)]
 struct Parts(*mut f32);
 
-// SAFETY: each task writes its own part only.
+// SAFETY: tasks write disjoint parts.
 unsafe impl Send for Parts {}
 // SAFETY: as above.
 unsafe impl Sync for Parts {}
 
 impl Parts {
-    /// From that float on.
+    /// A pointer to the float at an index.
     ///
     /// # Safety
     ///
-    /// It lies in the buffer, and no other task touches what is read or written from there.
-    unsafe fn at(&self, float: usize) -> *mut f32 {
-        // SAFETY: the caller's.
-        unsafe { self.0.add(float) }
+    /// The index is inside the buffer, and no other task accesses the floats that are read or written
+    /// through the pointer.
+    unsafe fn at(&self, index: usize) -> *mut f32 {
+        // SAFETY: the caller's contract.
+        unsafe { self.0.add(index) }
     }
 }

@@ -1,14 +1,14 @@
-//! Sides of a product in the order in which its tiles read them.
+//! Packing the factors of a product into the order in which its tiles read them.
 
 use rayon::prelude::*;
 
 use super::{
     lanes::dispatch,
+    matrix::Matrix,
     panel::{MOST, PANEL, TILE},
-    product::Matrix,
 };
 
-/// Packs `[rows][k]` as `[tiles][k][TILE]`, rows of a tile side by side.
+/// Packs the left factor `[rows][k]` as `[tiles][k][TILE]`, so that the rows of a tile are adjacent.
 pub(super) fn pack_left(from: Matrix<'_>, rows: usize, k: usize, to: &mut Vec<f32>) {
     to.resize(rows.div_ceil(MOST) * k * TILE, 0.0);
     to.par_chunks_mut((k * TILE).max(1)).enumerate().for_each(|(tile, to)| {
@@ -17,11 +17,12 @@ pub(super) fn pack_left(from: Matrix<'_>, rows: usize, k: usize, to: &mut Vec<f3
     });
 }
 
-/// Packs so many rows of floats, `step` apart, as `[terms][TILE]`.
+/// Packs `rows` rows of floats, `step` floats apart, as `[terms][TILE]`.
 ///
 /// # Safety
 ///
-/// `terms` floats of each of the `rows`, at most [`TILE`], can be read; `to` holds `terms · TILE`.
+/// `terms` floats of each row can be read, there are at most [`TILE`] rows, and `to` has `terms · TILE`
+/// floats.
 pub(super) unsafe fn pack_tile(
     from: *const f32,
     step: usize,
@@ -32,18 +33,18 @@ pub(super) unsafe fn pack_tile(
     let whole = terms / 16 * 16;
     for first in (0..whole).step_by(16) {
         let to = to[first * TILE..][..16 * TILE].as_mut_ptr();
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe { turn(from.add(first), step, rows, to, TILE, 16) };
     }
     for row in 0..rows {
         for term in whole..terms {
-            // SAFETY: the caller's.
+            // SAFETY: the caller's contract.
             to[term * TILE + row] = unsafe { *from.add(row * step + term) };
         }
     }
 }
 
-/// Packs the right side `[k][columns]` as `[panels][k][PANEL]`.
+/// Packs the right factor `[k][columns]` as `[panels][k][PANEL]`.
 pub(super) fn pack_right(from: Matrix<'_>, k: usize, columns: usize, to: &mut Vec<f32>) {
     to.resize(columns.div_ceil(PANEL) * k * PANEL, 0.0);
     to.par_chunks_mut((k * PANEL).max(1)).enumerate().for_each(|(panel, to)| {
@@ -52,8 +53,7 @@ pub(super) fn pack_right(from: Matrix<'_>, k: usize, columns: usize, to: &mut Ve
     });
 }
 
-/// Rows of a matrix as `[terms][W]`; lanes without a row keep what they had, and are never read into
-/// a result.
+/// Packs rows of a matrix as `[terms][W]`. Lanes without a row keep their old values, which no result uses.
 fn side_by_side<const W: usize>(from: Matrix<'_>, rows: std::ops::Range<usize>, to: &mut [f32]) {
     let (start, count) = (rows.start, rows.len());
     let terms = to.len() / W;
@@ -72,7 +72,7 @@ fn side_by_side<const W: usize>(from: Matrix<'_>, rows: std::ops::Range<usize>, 
             let at = (start + group) * from.row + first * from.column;
             let to = &mut to[first * W + group..];
             if from.column == 1 && left == 16 {
-                // SAFETY: 16 terms of each of these rows, and 16 lanes of 16 terms, exist.
+                // SAFETY: each of these rows has 16 terms left, and `to` has room for 16 terms of 16 lanes.
                 unsafe {
                     turn(from.values[at..].as_ptr(), from.row, rows, to.as_mut_ptr(), W, 16);
                 }
@@ -88,8 +88,8 @@ fn side_by_side<const W: usize>(from: Matrix<'_>, rows: std::ops::Range<usize>, 
     }
 }
 
-/// Packs the transposed of a matrix that is packed as `[panels of columns][rows][PANEL]`: the right
-/// side `[columns][rows]` as `[panels of rows][columns][PANEL]`.
+/// Transposes a packed matrix: from `[panels of columns][rows][PANEL]` to
+/// `[panels of rows][columns][PANEL]`.
 pub(super) fn pack_turned(from: &[f32], rows: usize, columns: usize, to: &mut Vec<f32>) {
     to.resize(rows.div_ceil(PANEL) * columns * PANEL, 0.0);
     to.par_chunks_mut((columns * PANEL).max(1)).enumerate().for_each(|(panel, to)| {
@@ -100,7 +100,7 @@ pub(super) fn pack_turned(from: &[f32], rows: usize, columns: usize, to: &mut Ve
                 let count = (rows - first - row).min(16);
                 for column in (0..to.len() / PANEL).step_by(16) {
                     let columns = (to.len() / PANEL - column).min(16);
-                    // SAFETY: so many rows of 32 lie there, and so many terms are to be written.
+                    // SAFETY: `from` has `count` rows of 32 floats left, and `to` has `columns` of them.
                     unsafe {
                         turn(
                             from[row * PANEL + column..].as_ptr(),
@@ -118,18 +118,17 @@ pub(super) fn pack_turned(from: &[f32], rows: usize, columns: usize, to: &mut Ve
 }
 
 dispatch! {
-    /// Turns up to 16 rows of 16 floats into up to 16 rows of 16 floats; those that are missing are
-    /// written as zeros.
+    /// Transposes up to 16 rows of 16 floats. Missing rows count as zeros.
     ///
     /// # Safety
     ///
-    /// `count` rows of 16 floats lie `from_pitch` apart at `from`; `terms` rows of 16 floats may be
-    /// written `to_pitch` apart at `to`.
+    /// `count` rows of 16 floats, `from_pitch` apart, can be read from `from`; `terms` rows of 16 floats,
+    /// `to_pitch` apart, can be written to `to`.
     fn turn<V>(
         from: *const f32, from_pitch: usize, count: usize, to: *mut f32, to_pitch: usize,
         terms: usize,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             let mut rows = [V::splat(0.0); 16];
             for (row, value) in rows.iter_mut().enumerate().take(count) {

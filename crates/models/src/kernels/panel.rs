@@ -1,54 +1,55 @@
-//! The innermost product: a few pixels of a row × 32 output channels, held in registers.
+//! The innermost product: a few pixels times 32 output channels, with the sums in registers.
 
 use super::lanes::{Lanes, dispatch};
 
 /// Output channels of a panel of packed weights.
 pub(super) const PANEL: usize = 32;
 
-/// Most pixels of a tile: 28 registers of sums, two of weights, one of a pixel.
+/// Largest number of pixels in a tile: 28 registers for sums, two for weights and one for a pixel.
 pub(super) const MOST: usize = 14;
 
-/// Floats between two terms of packed pixels: a register's.
+/// Floats between two terms of packed pixels: those of a register.
 pub(super) const TILE: usize = 16;
 
-/// A tile's work. Pixel p reads `run` floats at `from + p·step + s` for each segment s and sums them
-/// times the panel's weights `[segments·run][32]`. Or the pixels are packed: `[run][TILE]` at `from`.
+/// The work of a tile. For each segment s, pixel p reads `run` floats at `from + p·step + s`, multiplies
+/// them by the panel's weights `[segments·run][32]` and adds them up. Packed pixels are `[run][TILE]` at
+/// `from`.
 pub(super) struct Tile<'a> {
     pub(super) from: *const f32,
     pub(super) step: usize,
     pub(super) packed: bool,
-    /// Where the runs begin, in floats from a pixel's first.
+    /// Starts of the runs, in floats from the start of a pixel.
     pub(super) segments: &'a [usize],
     pub(super) run: usize,
     pub(super) weights: *const f32,
     /// 32 floats.
     pub(super) bias: *const f32,
-    /// Added to the result: pixel p at `residual + p·residual_pitch`; may be null.
+    /// Values added to the result, for pixel p at `residual + p·residual_pitch`; null if there are none.
     pub(super) residual: *const f32,
     pub(super) residual_pitch: usize,
-    /// Pixel p goes to `to + p·pitch`.
+    /// The result of pixel p is stored at `to + p·pitch`.
     pub(super) to: *mut f32,
     pub(super) pitch: usize,
-    /// Channels of this panel that there are, 1 to 32.
+    /// Number of channels of this panel, 1 to 32.
     pub(super) channels: usize,
-    /// Results are kept within.
+    /// Results are limited to this range.
     pub(super) bounds: (f32, f32),
     pub(super) ahead: Ahead,
 }
 
-/// Weights that are fetched while a tile is computed. Those of the next panel come from far away,
-/// and the first tile of that panel would wait for every line of them.
+/// Weights that are prefetched while a tile is computed. Without this, the first tile of the next panel would
+/// wait for the memory at every cache line of its weights.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead {
     from: *const f32,
-    /// Floats for every [`UNROLL`] terms.
+    /// Floats to prefetch per [`UNROLL`] terms.
     step: usize,
 }
 
 impl Ahead {
     pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
 
-    /// The part of `weights` that is the turn of tile `index` of so many, each of that many terms.
+    /// The part of `weights` that tile `index` of `tiles` prefetches; each tile has `terms` terms.
     pub(super) fn of(weights: &[f32], index: usize, tiles: usize, terms: usize) -> Self {
         let part = weights.len().div_ceil(tiles.max(1));
         let Some(weights) = weights.get(index * part..) else { return Self::NOTHING };
@@ -56,10 +57,10 @@ impl Ahead {
     }
 }
 
-/// Terms that are added between two steps of the pointers.
+/// Number of terms in the unrolled loop.
 const UNROLL: usize = 4;
 
-/// `R` pixels × `W` registers of channels, from channel `first` of the panel on.
+/// Computes `R` pixels × `W` registers of channels, from pixel `pixel` and channel `first` on.
 #[inline(always)]
 unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     tile: &Tile<'_>,
@@ -67,7 +68,7 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     first: usize,
 ) {
     let (step, along) = if PACKED { (1, TILE) } else { (tile.step, 1) };
-    // SAFETY: the caller's pointers hold what `Tile` says.
+    // SAFETY: the caller's pointers are valid as documented at `Tile`.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
         let from = tile.from.add(pixel * step);
@@ -95,7 +96,8 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                 at = at.add(along);
             }
         }
-        // Through memory once: a loop that indexes the sums would keep them there all along.
+        // Store all sums first. If the loops below indexed `sums`, the compiler would keep them in memory
+        // during the product, too.
         let mut results = [[[0.0_f32; 16]; W]; R];
         for r in 0..R {
             for w in 0..W {
@@ -122,7 +124,7 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                     };
                     sum = sum.add(kept);
                 }
-                // The order of arguments lets a NaN through.
+                // With this order of arguments, NaN stays NaN.
                 sum = high.min(low.max(sum));
                 let to = tile.to.add((pixel + r) * tile.pitch + channel);
                 if valid == 16 {
@@ -137,7 +139,7 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     }
 }
 
-/// Adds one float of each pixel times its weights.
+/// Adds one term to each sum: a float of each pixel times its weights.
 #[inline(always)]
 unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
     sums: &mut [[V; W]; R],
@@ -145,7 +147,7 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
     step: usize,
     weights: *const f32,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe {
         let mut factors = [V::splat(0.0); W];
         for w in 0..W {
@@ -160,13 +162,13 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
     }
 }
 
-/// All pixels of a tile by products of as many registers as the processor has.
+/// Computes all pixels of a tile, with as many registers as the processor has.
 #[inline(always)]
 unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
     macro_rules! by_count {
         ($wide:literal: $($count:literal)*) => {
             match count {
-                // SAFETY: the caller's.
+                // SAFETY: the caller's contract.
                 $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, 0, 0) },)*
                 _ => unreachable!("a tile has 1 to {MOST} pixels, not {count}"),
             }
@@ -183,7 +185,7 @@ unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
     for first in (0..tile.channels).step_by(16) {
         let mut pixel = 0;
         while pixel < count {
-            // SAFETY: the caller's; the pixels are the tile's.
+            // SAFETY: the caller's contract; the pixels are inside the tile.
             pixel += unsafe {
                 match count - pixel {
                     1 => (product::<V, 1, 1, PACKED>(tile, pixel, first), 1).1,
@@ -197,13 +199,13 @@ unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
 }
 
 dispatch! {
-    /// The tile's pixels, 1 to [`MOST`] of them.
+    /// Computes the pixels of a tile, 1 to [`MOST`].
     ///
     /// # Safety
     ///
-    /// What [`Tile`] says holds for each of them.
+    /// The pointers of [`Tile`] are valid for each of these pixels.
     fn compute<V>(tile: &Tile<'_>, count: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             if tile.packed { pixels::<V, true>(tile, count) } else { pixels::<V, false>(tile, count) }
         }

@@ -1,73 +1,55 @@
-//! Matrix products of any layout: what does not lie in the order of its tiles is packed, then both
-//! sides are multiplied tile by tile.
+//! Matrix products of any layout: both factors are packed, unless they already are, and multiplied tile by
+//! tile.
 //!
-//! The blocks are those of Goto and van de Geijn 2008: a strip of the left side stays in the
-//! second-level cache while panels of the right side pass by. Each entry is summed by one thread in
-//! one order, so results do not depend on the number of threads.
+//! The blocking follows Goto and van de Geijn 2008: a strip of the left factor stays in the second-level
+//! cache while panels of the right factor are read. One thread sums each entry in a fixed order, so that
+//! results do not depend on the number of threads.
 
 use rayon::prelude::*;
 
 use super::{
     Parts, TASKS,
+    matrix::Matrix,
     pack::{pack_left, pack_right, pack_turned},
     panel::{Ahead, MOST, PANEL, TILE, Tile, compute},
 };
 
-/// A matrix in memory: entry (i, j) lies at `i·row + j·column`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) row: usize,
-    pub(crate) column: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// `[rows][columns]`.
-    pub(crate) fn rows(values: &'a [f32], columns: usize) -> Self {
-        Self { values, row: columns, column: 1 }
-    }
-
-    /// The same the other way around.
-    pub(crate) fn transposed(self) -> Self {
-        Self { row: self.column, column: self.row, ..self }
-    }
-}
-
-/// A right side `[k][n]`.
+/// A right factor `[k][n]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Right<'a> {
     Matrix(Matrix<'a>),
-    /// Packed as `[panels of n][k][PANEL]`: how a linear layer keeps its weights.
+    /// Packed as `[panels of n][k][PANEL]`, the layout of a linear layer's weights.
     Panels(&'a [f32]),
-    /// The transposed of a side that is packed as `[panels of k][n][PANEL]`.
+    /// Its transpose, packed as `[panels of k][n][PANEL]`.
     Turned(&'a [f32]),
 }
 
-/// Where a result `[m][n]` goes.
+/// The buffer for a result `[m][n]`.
 pub(crate) enum Out<'a> {
+    /// Row-major.
     Rows(&'a mut [f32]),
-    /// As `[panels of n][m][PANEL]`; lanes without a column keep what they have.
+    /// Packed as `[panels of n][m][PANEL]`; lanes without a column keep their old values.
     Panels(&'a mut [f32]),
 }
 
-/// Floats of a matrix of so many rows and columns that is packed in panels of its columns.
+/// Number of floats of a matrix that is packed in panels of its columns.
 pub(crate) fn in_panels(rows: usize, columns: usize) -> usize {
     columns.div_ceil(PANEL) * rows * PANEL
 }
 
-/// Where entry (row, column) of a matrix of so many rows lies that is packed in panels of its columns.
+/// Index of entry (row, column) of a matrix with `rows` rows that is packed in panels of its columns.
 pub(crate) fn place_in_panels(rows: usize, row: usize, column: usize) -> usize {
     (column / PANEL * rows + row) * PANEL + column % PANEL
 }
 
-/// Terms of a sum that are added in registers before the result goes to memory.
+/// Terms of a sum that are added in registers before the result is stored.
 const DEPTH: usize = 768;
-/// Tiles of a strip, a batch of 512 rows among them, which a core's second-level cache holds.
+/// Tiles of a strip; a core's second-level cache holds a strip. 38 tiles are a batch of 512 rows.
 const STRIP: usize = 38;
 /// Panels of a task.
 const PANELS: usize = 6;
 
-/// Packed sides, kept from product to product.
+/// Computes products; keeps the buffers of packed factors from product to product.
 #[derive(Default)]
 pub(crate) struct Product {
     /// `[tiles][k][TILE]`.
@@ -92,7 +74,7 @@ struct Sides<'a> {
 }
 
 impl Product {
-    /// `out [m][n] = left [m][k] · right [k][n]`, plus `bias [n]` in each row if there is one.
+    /// Computes `out [m][n] = left [m][k] · right [k][n]`, plus `bias [n]` in each row if given.
     pub(crate) fn compute(
         &mut self,
         (m, k, n): (usize, usize, usize),
@@ -131,7 +113,7 @@ impl Product {
         assert!(right.len() >= panels * k * PANEL, "[{k}][{n}] in panels has fewer floats");
         let out = Parts(out.as_mut_ptr());
         let sides = Sides { m, k, n, left: &self.left, right, bias: &self.bias, out, in_panels };
-        // How the result is split decides no sum.
+        // This division does not change the order of any sum.
         let wanted = if rayon::current_num_threads() > 1 { TASKS } else { 1 };
         let groups = panels.div_ceil(PANELS).max(wanted.min(panels));
         let strips = tiles.div_ceil(STRIP).max(wanted.div_ceil(groups).min(tiles));
@@ -145,12 +127,12 @@ impl Product {
 }
 
 impl Sides<'_> {
-    /// Some tiles times some panels.
+    /// Multiplies a range of tiles with a range of panels.
     fn block(&self, tiles: std::ops::Range<usize>, panels: std::ops::Range<usize>) {
         let Self { m, k, n, .. } = *self;
         let zeros = [0.0_f32; PANEL];
         let pitch = if self.in_panels { PANEL } else { n };
-        // Also of sums without terms, which are the bias.
+        // At least one iteration: sums without terms are the bias.
         for first in (0..k.max(1)).step_by(DEPTH) {
             let depth = DEPTH.min(k - first);
             for panel in panels.clone() {
@@ -165,7 +147,7 @@ impl Sides<'_> {
                     } else {
                         tile * MOST * n + panel * PANEL
                     };
-                    // SAFETY: the tile's rows and the panel's columns lie in the result.
+                    // SAFETY: the tile's rows and the panel's columns are inside the result.
                     let to = unsafe { self.out.at(to) };
                     let begins = first == 0;
                     let tile_of = Tile {
@@ -188,8 +170,8 @@ impl Sides<'_> {
                         bounds: (f32::NEG_INFINITY, f32::INFINITY),
                         ahead: Ahead::of(next, tile - tiles.start, tiles.len(), depth),
                     };
-                    // SAFETY: both sides are packed as `Product` says; these
-                    // rows and columns are this task's.
+                    // SAFETY: both factors are packed as documented at `Sides`, and only this task
+                    // writes these rows and columns.
                     unsafe { compute(&tile_of, (m - tile * MOST).min(MOST)) };
                 }
             }

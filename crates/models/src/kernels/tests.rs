@@ -1,4 +1,4 @@
-//! The operations of training against candle's own slow path and against finite differences.
+//! The operations of training, compared with candle's own operations and with finite differences.
 
 use candle_core::{Device, Result, Tensor, Var};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use super::{
     product::{Out, Right, in_panels, place_in_panels},
     *,
 };
-use crate::study::Stream;
+use crate::random::Stream;
 
 /// Values in ±`bound`.
 fn random(name: &str, shape: &[usize], bound: f32) -> Tensor {
@@ -28,7 +28,7 @@ fn close(
 ) -> std::result::Result<(), TestCaseError> {
     prop_assert_eq!(found.dims(), expected.dims(), "{}", what);
     let (found, expected) = (values(found), values(expected));
-    let largest = expected.iter().fold(0.0_f32, |top, it| top.max(it.abs()));
+    let largest = expected.iter().fold(0.0_f32, |top, value| top.max(value.abs()));
     for (found, expected) in found.iter().zip(&expected) {
         let error = (found - expected).abs();
         prop_assert!(error <= tolerance * (largest + 1e-3), "{what}: {found}, not {expected}");
@@ -54,7 +54,7 @@ fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
     Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Convolution, batch norm by the batch's statistics, ReLU and max-pool of candle's own operations.
+/// Convolution, batch norm with the batch's statistics, ReLU and max-pool by candle's own operations.
 fn slow_block(x: &Tensor, weight: &Tensor, affine: &Tensor, relu: bool) -> Result<Tensor> {
     let z = x.conv2d(weight, 1, 1, 1, 1)?;
     let mean = z.mean_keepdim((0, 2, 3))?;
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn a_linear_layer_is_candles(n in 1..40_usize, k in 1..70_usize, m in 1..40_usize) {
+    fn linear_layers_agree_with_candle(n in 1..40_usize, k in 1..70_usize, m in 1..40_usize) {
         let x = Var::from_tensor(&random("x", &[n, k], 1.0)).unwrap();
         let weight = Var::from_tensor(&random("w", &[m, k], 1.0)).unwrap();
         let bias = Var::from_tensor(&random("b", &[m], 1.0)).unwrap();
@@ -146,9 +146,10 @@ proptest! {
         close("bias", &tensor(&layer.bias_gradient, &[m]), &of(&bias), 1e-5)?;
     }
 
-    /// Longer than one block of terms, wider than one task, to the bit at any number of threads.
+    /// With more terms than one block and more columns than one task. All layouts and numbers of threads give
+    /// equal bits.
     #[test]
-    fn products_are_candles(
+    fn products_agree_with_candle(
         m in 1..600_usize, k in 0..1100_usize, n in 1..250_usize, threads in 1..4_usize,
     ) {
         let (a, b) = (random("a", &[m, k.max(1)], 1.0), random("b", &[k.max(1), n], 1.0));
@@ -179,15 +180,15 @@ proptest! {
             let expected = a.contiguous().unwrap().matmul(&b.contiguous().unwrap()).unwrap();
             close("product", &tensor(&found, &[m, n]), &expected, 1e-5)?;
         } else {
-            prop_assert!(found.iter().all(|it| *it == 0.0));
+            prop_assert!(found.iter().all(|value| *value == 0.0));
         }
     }
 
-    /// Against −log softmax by candle's operations.
+    /// Compared with −log softmax by candle's operations.
     #[test]
-    fn cross_entropy_is_candles(n in 1..20_usize, classes in 1..12_usize, size in 0.1..50.0_f32) {
+    fn cross_entropy_agrees_with_candle(n in 1..20_usize, classes in 1..12_usize, size in 0.1..50.0_f32) {
         let logits = Var::from_tensor(&random("x", &[n, classes], size)).unwrap();
-        let labels: Vec<u32> = (0..n).map(|it| ((it * 7) % classes) as u32).collect();
+        let labels: Vec<u32> = (0..n).map(|i| ((i * 7) % classes) as u32).collect();
         let labels = Tensor::from_vec(labels, n, &Device::Cpu).unwrap();
         let top = logits.max_keepdim(1).unwrap();
         let shifted = logits.broadcast_sub(&top).unwrap();
@@ -203,9 +204,9 @@ proptest! {
         close("gradient", &tensor(&gradient, &[n, classes]), &expected, 1e-4)?;
     }
 
-    /// Against Kingma and Ba's algorithm in double precision, weight decay added to the gradient.
+    /// Compared with Kingma and Ba's algorithm in double precision, with weight decay added to the gradient.
     #[test]
-    fn adam_is_its_algorithm(len in 1..50_usize, decay in 0.0..0.1_f64, steps in 1..6_u32) {
+    fn adam_agrees_with_its_algorithm(len in 1..50_usize, decay in 0.0..0.1_f64, steps in 1..6_u32) {
         let settings = Adam {
             learning_rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: decay,
         };
@@ -233,9 +234,9 @@ proptest! {
     }
 }
 
-/// The gradients of a whole block by central differences, which know no other implementation.
+/// The gradients of a whole block, compared with central differences.
 #[test]
-fn gradients_are_slopes() {
+fn gradients_agree_with_finite_differences() {
     let (images, cin, cout, side) = (5, 2, 3, 4);
     let x = blocked(&random("x", &[images, cin, side, side], 1.0));
     let (weight, affine) = (random("w", &[cout, cin, 3, 3], 0.5), random("a", &[2, cout], 1.0));
@@ -260,10 +261,10 @@ fn gradients_are_slopes() {
                 loss(&at[0], &at[1])
             };
             let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
-            // A pool's winner may change between the two points; few do.
+            // The value that a max-pool chooses may change between the two points, but this is rare.
             checked += usize::from((f64::from(*found) - slope).abs() < 0.02 + 0.02 * slope.abs());
         }
     }
     let all = weight.len() + affine.len();
-    assert!(checked * 20 >= all * 19, "{checked} of {all} gradients are slopes");
+    assert!(checked * 20 >= all * 19, "only {checked} of {all} gradients agree");
 }

@@ -1,5 +1,5 @@
-//! The arithmetic of one block of 16 images: 3×3 convolution, its gradients, batch-norm sums and
-//! pooling. Everything here is a pass over raw blocks; shapes are checked where they are called.
+//! The arithmetic of one block of 16 images: 3×3 convolution, its gradients, the sums of batch norm, and
+//! pooling. The callers check all shapes.
 //!
 //! Padded images are `[C][H+2][W+2][16]` with a border of zeros.
 
@@ -14,7 +14,7 @@ fn strides(h: usize, w: usize) -> (usize, usize) {
     ((w + 2) * LANES, (h + 2) * (w + 2) * LANES)
 }
 
-/// `P` neighbouring pixels × `O` output channels of a convolution, in registers.
+/// Computes `P` adjacent pixels × `O` output channels of a convolution, with the sums in registers.
 #[inline(always)]
 unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
     from: *const f32,
@@ -26,7 +26,7 @@ unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
     to: *mut f32,
     to_channel: usize,
 ) {
-    // SAFETY: the caller's pointers hold the shapes that `conv` documents.
+    // SAFETY: the caller's pointers have the shapes documented at `conv`.
     unsafe {
         let mut sums = [[V::splat(0.0); O]; P];
         let mut weight = weights;
@@ -56,7 +56,7 @@ unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
     }
 }
 
-/// All pixels of `O` output channels at a time, `P` pixels wide.
+/// Computes a convolution in tiles of `P` pixels × `O` output channels.
 #[inline(always)]
 unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
     from: *const f32,
@@ -71,7 +71,7 @@ unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
         for y in 0..h {
             let mut x = 0;
             while x < w {
-                // SAFETY: (x, y) and the next pixels lie in the image, o in the channels.
+                // SAFETY: (x, y) and the following pixels are inside the image, and o is a channel.
                 unsafe {
                     let (from, weights) = (from.add(y * row + x * LANES), weights.add(o));
                     let to = to.add(o * to_channel + (y * w + x) * LANES);
@@ -108,7 +108,7 @@ dispatch! {
         from: *const f32, cin: usize, h: usize, w: usize, weights: *const f32, cout: usize,
         to: *mut f32,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             if cout.is_multiple_of(9) {
                 conv_by::<V, 3, 9>(from, (cin, h, w), weights, cout, to);
@@ -121,7 +121,7 @@ dispatch! {
     }
 }
 
-/// The weight gradient of `O` output channels and one input channel: 9 · O sums in registers.
+/// Computes the weight gradient of `O` output channels and one input channel, with 9 · O sums in registers.
 #[inline(always)]
 unsafe fn weights_tile<V: Lanes, const O: usize>(
     images: *const f32,
@@ -132,7 +132,7 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
     out_stride: usize,
 ) {
     let (row, channel) = strides(h, w);
-    // SAFETY: the caller's pointers hold the shapes that `weight_gradient` documents.
+    // SAFETY: the caller's pointers have the shapes documented at `weight_gradient`.
     unsafe {
         let mut sums = [[V::splat(0.0); 9]; O];
         for block in 0..blocks {
@@ -156,7 +156,7 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
                 }
             }
         }
-        // By way of memory: sums across lanes beside the loop would take its registers.
+        // Store all sums first. Summing lanes directly would cost the loop above some of its registers.
         let mut lanes = [[[0.0_f32; LANES]; 9]; O];
         for (sums, lanes) in sums.iter().zip(&mut lanes) {
             for (sum, lanes) in sums.iter().zip(lanes) {
@@ -173,13 +173,13 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
 }
 
 dispatch! {
-    /// Adds the gradient of the weights, `[cout][cin][9]`, of some blocks of images. Lanes are summed
-    /// once for all of them, which takes small images as long as their pixels do.
+    /// Adds the gradient of the weights, `[cout][cin][9]`, over several blocks of images. Lanes are summed once
+    /// for all blocks, because for small images this takes as long as their pixels do.
     ///
     /// # Safety
     ///
-    /// `images` are padded `[blocks][cin][h+2][w+2][16]`, `gradients` padded
-    /// `[blocks][cout][h+2][w+2][16]`, `out` holds `[cout][cin][9]`.
+    /// `images` are padded `[blocks][cin][h+2][w+2][16]`, `gradients` are padded
+    /// `[blocks][cout][h+2][w+2][16]`, `out` has `[cout][cin][9]`.
     fn weight_gradient<V>(
         blocks: usize, images: *const f32, cin: usize, h: usize, w: usize, gradients: *const f32,
         cout: usize, out: *mut f32,
@@ -189,7 +189,7 @@ dispatch! {
         let mut o = 0;
         while o < cout {
             for ci in 0..cin {
-                // SAFETY: o and ci are channels of the shapes above.
+                // SAFETY: o and ci are channels.
                 unsafe {
                     let (images, gradients) = (images.add(ci * channel), gradients.add(o * channel));
                     let out = out.add((o * cin + ci) * 9);
@@ -206,14 +206,14 @@ dispatch! {
 }
 
 dispatch! {
-    /// Adds to `sums[2·c]` the sum and to `sums[2·c+1]` the sum of squares of each channel.
+    /// Adds the sum of each channel to `sums[2·c]` and its sum of squares to `sums[2·c+1]`.
     ///
     /// # Safety
     ///
-    /// `values` are `[channels][pixels][16]`, `sums` holds `[channels][2]`.
+    /// `values` are `[channels][pixels][16]`, `sums` has `[channels][2]`.
     fn moments<V>(values: *const f32, channels: usize, pixels: usize, sums: *mut f64) {
         for c in 0..channels {
-            // SAFETY: c is a channel, i a pixel.
+            // SAFETY: c is a channel and i is a pixel.
             unsafe {
                 let from = values.add(c * pixels * LANES);
                 let (mut sum, mut square) = (V::splat(0.0), V::splat(0.0));
@@ -229,7 +229,7 @@ dispatch! {
     }
 }
 
-/// Batch-norm as a scale and a shift of each channel, and what follows it.
+/// Batch norm as a scale and a shift of each channel, optionally followed by a ReLU.
 #[derive(Clone, Copy)]
 pub(super) struct Affine<'a> {
     pub(super) scale: &'a [f32],
@@ -238,22 +238,22 @@ pub(super) struct Affine<'a> {
 }
 
 dispatch! {
-    /// Scale, shift, ReLU and 2×2 max-pool in one pass; keeps the value before the scale of each
-    /// winner. Lanes whose `mask` is 0 become 0.
+    /// Scale, shift, ReLU and 2×2 max-pool in one pass. `winners` receives the unscaled value that each pool
+    /// chose. Lanes whose `mask` is 0 become 0.
     ///
-    /// A monotone function commutes with the maximum, so the pool runs on the raw values (with the
-    /// minimum where the scale is negative).
+    /// A monotone function commutes with the maximum, so the pool works on the unscaled values, with the
+    /// minimum if the scale is negative.
     ///
     /// # Safety
     ///
-    /// `raw` is `[channels][h][w][16]`, `winners` and `out` have room for
-    /// `[channels][h/2][w/2][16]`, the affine has `channels` entries, `mask` has 16.
+    /// `raw` is `[channels][h][w][16]`, `winners` and `out` have `[channels][h/2][w/2][16]`, the affine has
+    /// `channels` entries, `mask` has 16.
     fn pool<V>(
         raw: *const f32, channels: usize, h: usize, w: usize, affine: Affine<'_>, mask: *const f32,
         winners: *mut f32, out: *mut f32,
     ) {
         let (rows, columns) = (h / 2, w / 2);
-        // SAFETY: all indices lie within the shapes above.
+        // SAFETY: all indices are within the shapes above.
         unsafe {
             let (zero, mask) = (V::splat(0.0), V::load(mask));
             for c in 0..channels {
@@ -262,7 +262,8 @@ dispatch! {
                 for y in 0..rows {
                     for x in 0..columns {
                         let at = raw.add((c * h * w + 2 * y * w + 2 * x) * LANES);
-                        let corners = [0, LANES, w * LANES, (w + 1) * LANES].map(|it| V::load(at.add(it)));
+                        let corners = [0, LANES, w * LANES, (w + 1) * LANES];
+                        let corners = corners.map(|offset| V::load(at.add(offset)));
                         let [a, b, d, e] = corners;
                         let winner = if falling {
                             a.min(b).min(d.min(e))
@@ -282,17 +283,17 @@ dispatch! {
 }
 
 dispatch! {
-    /// Adds to `sums[2·c]` the sum of the gradients that pass the ReLU, and to `sums[2·c+1]` their
-    /// sum times the winners.
+    /// Adds the sum of the gradients that pass the ReLU to `sums[2·c]`, and the sum of their products with the
+    /// winners to `sums[2·c+1]`.
     ///
     /// # Safety
     ///
-    /// `winners` and `gradients` are `[channels][pixels][16]`, `sums` holds `[channels][2]`.
+    /// `winners` and `gradients` are `[channels][pixels][16]`, `sums` has `[channels][2]`.
     fn gradient_sums<V>(
         winners: *const f32, gradients: *const f32, channels: usize, pixels: usize,
         affine: Affine<'_>, sums: *mut f64,
     ) {
-        // SAFETY: all indices lie within the shapes above.
+        // SAFETY: all indices are within the shapes above.
         unsafe {
             for c in 0..channels {
                 let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
@@ -316,7 +317,7 @@ dispatch! {
     }
 }
 
-/// The gradient of batch-norm's input: `direct · g + linear · z + constant`, channel by channel.
+/// The gradient of batch norm's input z: `direct · g + linear · z + constant` for each channel.
 #[derive(Clone, Copy)]
 pub(super) struct NormGradient<'a> {
     pub(super) direct: &'a [f32],
@@ -325,9 +326,8 @@ pub(super) struct NormGradient<'a> {
 }
 
 dispatch! {
-    /// The gradient of the convolution's output, written into a padded image: back through the
-    /// pool (to the first winner, as PyTorch does), the ReLU and batch-norm. Lanes whose `mask` is 0
-    /// become 0.
+    /// Computes the gradient of the convolution's output into a padded image, through the pool (to the first of
+    /// equal values, as in PyTorch), the ReLU and batch norm. Lanes whose `mask` is 0 become 0.
     ///
     /// # Safety
     ///
@@ -340,7 +340,7 @@ dispatch! {
     ) {
         let (rows, columns) = (h / 2, w / 2);
         let (row, channel) = strides(h, w);
-        // SAFETY: all indices lie within the shapes above.
+        // SAFETY: all indices are within the shapes above.
         unsafe {
             let mask = V::load(mask);
             for c in 0..channels {
@@ -370,7 +370,7 @@ dispatch! {
                         }
                     }
                 }
-                // Odd edges are in no window: batch-norm alone gives them a gradient.
+                // Pixels at odd edges are in no window. Their gradient comes from batch norm alone.
                 let edge = |y: usize, x: usize| {
                     let value = V::load(image.add((y * w + x) * LANES));
                     value.mul_add(linear, constant).mul(mask).store(out.add(y * row + x * LANES));
@@ -386,11 +386,11 @@ dispatch! {
     }
 }
 
-/// Copies `[c][h][w][16]` into the middle of a padded image whose border is already 0.
+/// Copies `[c][h][w][16]` into the interior of a padded image.
 ///
 /// # Panics
 ///
-/// If the lengths are not of these shapes.
+/// If a length does not match its shape.
 pub(super) fn pad(image: &[f32], c: usize, h: usize, w: usize, padded: &mut [f32]) {
     let (row, channel) = strides(h, w);
     assert_eq!((image.len(), padded.len()), (c * h * w * LANES, c * channel));
@@ -400,7 +400,7 @@ pub(super) fn pad(image: &[f32], c: usize, h: usize, w: usize, padded: &mut [f32
     }
 }
 
-/// Floats of a padded block.
+/// Number of floats of a padded block.
 pub(super) fn padded_len(c: usize, h: usize, w: usize) -> usize {
     c * strides(h, w).1
 }

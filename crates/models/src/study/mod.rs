@@ -1,14 +1,15 @@
-//! The networks of study A and their training.
+//! The networks of the training study and their training.
 
-mod initial;
-
-pub(crate) use initial::Stream;
+mod error;
+mod events;
 mod network;
+mod on_device;
 mod profile;
-mod resident;
 mod training;
 
 pub use self::{
-    network::{Network, NetworkError},
-    training::{Control, Fit, TrainError, TrainEvent, Training},
+    error::{NetworkError, TrainError},
+    events::{TrainEvent, TrainingHistory},
+    network::Network,
+    training::Training,
 };

@@ -4,63 +4,15 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use record::{NetworkKind, StudyNetwork};
+use units::limits;
 
-use super::initial::{Stream, bound};
-use crate::kernels::{BatchNorm, ConvBlock, Dims, Linear, Product, to_blocks, to_rows};
+use super::error::NetworkError;
+use crate::{
+    kernels::{BatchNorm, ConvBlock, Dims, Linear, Product, to_blocks, to_rows},
+    random::{Stream, bound},
+};
 
-/// Why a network cannot be built or run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NetworkError {
-    /// The images are halved to nothing.
-    #[error(
-        "images of side {side} are too small for {conv} convolution blocks, each of which halves them; use at most {most}"
-    )]
-    TooDeep {
-        /// As given.
-        side: usize,
-        /// As given.
-        conv: u32,
-        /// The most that leave a pixel.
-        most: u32,
-    },
-    /// No classifier.
-    #[error("a network of 0 linear layers has no classifier; use at least 1")]
-    NoClassifier,
-    /// A dense network with convolutions.
-    #[error("{network} has no convolution blocks, got {conv}; use 0")]
-    NotConvolutional {
-        /// Its name.
-        network: &'static str,
-        /// As given.
-        conv: u32,
-    },
-    /// Something has no size.
-    #[error("images of {channels}×{side}×{side} in {classes} classes: each must be at least 1")]
-    Empty {
-        /// As given.
-        channels: usize,
-        /// As given.
-        side: usize,
-        /// As given.
-        classes: usize,
-    },
-    /// A tensor of a state dict is missing or has another shape.
-    #[error("state dict: tensor `{name}` is {found}, expected shape {expected:?}")]
-    State {
-        /// Its name.
-        name: String,
-        /// As found.
-        found: String,
-        /// As needed.
-        expected: Vec<usize>,
-    },
-    /// The tensor library failed.
-    #[error("tensor operation failed")]
-    Tensor(#[from] candle_core::Error),
-}
-
-/// A convolution block: `Conv2d(3×3, padding 1)`, `BatchNorm2d`, ReLU if any, `MaxPool2d(2)`.
+/// A convolution block: `Conv2d(3×3, padding 1)`, `BatchNorm2d`, optionally `ReLU`, `MaxPool2d(2)`.
 pub(super) struct Block {
     pub(super) operation: ConvBlock,
     pub(super) dims: Dims,
@@ -68,30 +20,34 @@ pub(super) struct Block {
     pub(super) weight: Vec<f32>,
     /// γ and β, `[2][co]`.
     pub(super) affine: Vec<f32>,
-    /// `[co]`. Batch norm takes it off again, so it gets no gradient and keeps its value; it is here
-    /// because it is one of the network's parameters.
+    /// Bias of the convolution, `[co]`. Batch norm subtracts it again, so it gets no gradient and keeps
+    /// its value; it is stored because it is one of the network's parameters.
     bias: Vec<f32>,
-    /// Where its modules stand in the list of all modules.
+    /// Index of the block's first module in PyTorch's list of modules.
     pub(super) module: usize,
 }
 
+/// A linear layer.
 pub(super) struct Dense {
     pub(super) operation: Linear,
-    /// Outputs and inputs.
+    /// Number of outputs, number of inputs.
     pub(super) shape: [usize; 2],
-    /// In the operation's panels.
+    /// Weights in the panel layout of `operation`.
     pub(super) weight: Vec<f32>,
     /// `[out]`.
     pub(super) bias: Vec<f32>,
+    /// Index in PyTorch's list of modules.
     pub(super) module: usize,
 }
 
-/// One of the study's networks, on the CPU, with the buffers of its passes.
+/// One of the study's networks (SimpleCNN, DensePolyNN or DenseLinearNN) on the CPU, with the buffers
+/// of its forward and backward passes.
 pub struct Network {
     pub(super) blocks: Vec<Block>,
     pub(super) dense: Vec<Dense>,
-    /// The last block's output and its gradient as rows, `[n][features]` and blocked.
+    /// Output of the last block as rows, `[n][features]`.
     pub(super) rows: Vec<f32>,
+    /// Gradient of `rows`, in blocks of 16 images.
     pub(super) blocked_gradient: Vec<f32>,
     pub(super) product: Product,
     channels: usize,
@@ -99,15 +55,16 @@ pub struct Network {
     classes: usize,
 }
 
-/// A tensor that training changes, its gradient of the last backward pass.
+/// A trainable tensor and its gradient from the last backward pass.
 pub(super) type Trained<'a> = (&'a mut [f32], &'a [f32]);
 
 impl Network {
-    /// Builds a network for images `[channels][side][side]` with random weights.
+    /// Builds a network for images `[channels][side][side]`, with weights drawn from `seed` as PyTorch
+    /// initializes them by default.
     ///
     /// # Errors
     ///
-    /// If the images are too small for the blocks, or there is no classifier.
+    /// If a size is 0, the images are too small for the blocks, or there is no classifier.
     pub fn new(
         spec: &StudyNetwork,
         channels: usize,
@@ -169,17 +126,19 @@ impl Network {
         })
     }
 
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     #[must_use]
     pub fn parameters(&self) -> usize {
         let blocks = self.blocks.iter();
         blocks
-            .map(|it| it.weight.len() + it.affine.len() + it.bias.len())
-            .chain(self.dense.iter().map(|it| it.shape[0] * it.shape[1] + it.bias.len()))
+            .map(|block| block.weight.len() + block.affine.len() + block.bias.len())
+            .chain(
+                self.dense.iter().map(|layer| layer.shape[0] * layer.shape[1] + layer.bias.len()),
+            )
             .sum()
     }
 
-    /// Numbers of an image.
+    /// Values of one image.
     pub(super) fn features(&self) -> usize {
         self.channels * self.side * self.side
     }
@@ -188,20 +147,20 @@ impl Network {
         self.classes
     }
 
-    /// The tensors that training changes with their gradients, always in the same order.
+    /// The trainable tensors with their gradients, always in the same order.
     pub(super) fn trained(&mut self) -> Vec<Trained<'_>> {
-        let blocks = self.blocks.iter_mut().flat_map(|it| {
-            let ConvBlock { weight_gradient, affine_gradient, .. } = &it.operation;
-            [(&mut it.weight[..], &weight_gradient[..]), (&mut it.affine, affine_gradient)]
+        let blocks = self.blocks.iter_mut().flat_map(|block| {
+            let ConvBlock { weight_gradient, affine_gradient, .. } = &block.operation;
+            [(&mut block.weight[..], &weight_gradient[..]), (&mut block.affine, affine_gradient)]
         });
-        let dense = self.dense.iter_mut().flat_map(|it| {
-            let Linear { weight_gradient, bias_gradient, .. } = &it.operation;
-            [(&mut it.weight[..], &weight_gradient[..]), (&mut it.bias, bias_gradient)]
+        let dense = self.dense.iter_mut().flat_map(|layer| {
+            let Linear { weight_gradient, bias_gradient, .. } = &layer.operation;
+            [(&mut layer.weight[..], &weight_gradient[..]), (&mut layer.bias, bias_gradient)]
         });
         blocks.chain(dense).collect()
     }
 
-    /// A batch of images, `[n][c·h·w]` row by row, in the layout that this network reads.
+    /// A batch of images `[n][c·h·w]`, converted to the layout that this network's first layer reads.
     pub(super) fn batch(&self, rows: &[f32]) -> Vec<f32> {
         if self.blocks.is_empty() {
             return rows.to_vec();
@@ -211,11 +170,11 @@ impl Network {
         blocks
     }
 
-    /// Logits `[images][classes]` of a batch.
+    /// Logits `[images][classes]` of a batch from [`Network::batch`].
     pub(super) fn forward(&mut self, batch: &[f32], images: usize, training: bool) -> &[f32] {
         for depth in 0..self.blocks.len() {
             let (before, rest) = self.blocks.split_at_mut(depth);
-            let x = before.last().map_or(batch, |it| &it.operation.out);
+            let x = before.last().map_or(batch, |block| &block.operation.out);
             let block = &mut rest[0];
             block.operation.forward(x, images, &block.weight, &block.affine, training);
         }
@@ -226,21 +185,21 @@ impl Network {
         }
         for depth in 0..self.dense.len() {
             let (before, rest) = self.dense.split_at_mut(depth);
-            let x = before.last().map_or(x, |it| &it.operation.out);
+            let x = before.last().map_or(x, |layer| &layer.operation.out);
             let layer = &mut rest[0];
             layer.operation.forward(x, &layer.weight, &layer.bias, &mut self.product);
         }
         &self.dense[self.dense.len() - 1].operation.out
     }
 
-    /// All gradients, given that of the logits of the last forward pass on that batch.
+    /// Computes all gradients from that of the logits, after a forward pass on the same batch.
     pub(super) fn backward(&mut self, batch: &[f32], gradient: &[f32]) {
         let first = if self.blocks.is_empty() { batch } else { &self.rows };
         for depth in (0..self.dense.len()).rev() {
             let (before, rest) = self.dense.split_at_mut(depth);
             let [layer, after @ ..] = rest else { return };
-            let gradient = after.first().map_or(gradient, |it| &it.operation.input_gradient);
-            let x = before.last().map_or(first, |it| &it.operation.out);
+            let gradient = after.first().map_or(gradient, |layer| &layer.operation.input_gradient);
+            let x = before.last().map_or(first, |layer| &layer.operation.out);
             let needed = depth > 0 || !self.blocks.is_empty();
             layer.operation.backward(x, gradient, &layer.weight, needed, &mut self.product);
         }
@@ -252,14 +211,16 @@ impl Network {
         for depth in (0..self.blocks.len()).rev() {
             let (before, rest) = self.blocks.split_at_mut(depth);
             let [block, after @ ..] = rest else { return };
-            let gradient =
-                after.first().map_or(&self.blocked_gradient[..], |it| &it.operation.input_gradient);
-            let x = before.last().map_or(batch, |it| &it.operation.out);
+            let gradient = after
+                .first()
+                .map_or(&self.blocked_gradient[..], |block| &block.operation.input_gradient);
+            let x = before.last().map_or(batch, |block| &block.operation.out);
             block.operation.backward(x, gradient, &block.weight);
         }
     }
 
-    /// Takes weights from a state dict with PyTorch's names, `layers.N.weight` and so on.
+    /// Loads the weights from a state dict with PyTorch's names: `layers.N.weight`, `layers.N.bias`,
+    /// `layers.N.running_mean`, `layers.N.running_var`.
     ///
     /// # Errors
     ///
@@ -275,7 +236,7 @@ impl Network {
             block.bias = of(conv, "bias", &[cout])?;
             let (gamma, beta) = (of(norm, "weight", &[cout])?, of(norm, "bias", &[cout])?);
             block.affine = [gamma, beta].concat();
-            // PyTorch's mean is of values with the bias, ours without.
+            // PyTorch's running mean includes the bias of the convolution, ours does not.
             let mean = of(norm, "running_mean", &[cout])?.into_iter().zip(&block.bias);
             let mean = mean.map(|(mean, bias)| mean - bias).collect();
             let variance = of(norm, "running_var", &[cout])?;
@@ -290,7 +251,7 @@ impl Network {
         Ok(())
     }
 
-    /// The weights as a state dict with PyTorch's names.
+    /// The weights as a state dict with PyTorch's names, see [`Network::load`].
     ///
     /// # Errors
     ///
@@ -349,6 +310,10 @@ fn check(
     if channels == 0 || side == 0 || classes == 0 {
         return Err(NetworkError::Empty { channels, side, classes });
     }
+    limits::CHANNELS.check(channels)?;
+    limits::IMAGE_SIDE.check(side)?;
+    limits::CLASSES.check(classes)?;
+    limits::LAYERS.check(spec.linear)?;
     if spec.linear == 0 {
         return Err(NetworkError::NoClassifier);
     }
@@ -362,11 +327,19 @@ fn check(
     if spec.conv > most {
         return Err(NetworkError::TooDeep { side, conv: spec.conv, most });
     }
+    // The largest tensor is at most the last convolution's weight or the first linear layer's.
+    let width = |depth: u32| 3_u64.saturating_pow(depth).saturating_mul(channels as u64);
+    if spec.conv > 0 {
+        limits::VALUES_IN_MEMORY.product(&[width(spec.conv), width(spec.conv - 1), 9])?;
+    }
+    let pixels = (side as u64 >> spec.conv).pow(2);
+    let image = (channels * side * side) as u64;
+    limits::VALUES_IN_MEMORY.product(&[width(spec.conv), pixels, image.max(classes as u64)])?;
     Ok(())
 }
 
-/// Widths of the linear layers but the last: halving for SimpleCNN and DensePolyNN, falling linearly
-/// for DenseLinearNN, never under the number of channels.
+/// Widths of the linear layers except the last. SimpleCNN and DensePolyNN halve the width from layer to
+/// layer, DenseLinearNN decreases it linearly. No width is below the number of channels.
 fn widths(spec: &StudyNetwork, channels: usize, side: usize) -> Vec<usize> {
     let size = channels * side * side;
     let linear = spec.linear as usize;
@@ -390,9 +363,9 @@ mod tests {
         StudyNetwork { kind, conv, linear, relu: true }
     }
 
-    /// Counted by PyTorch from the study's code.
+    /// The expected numbers were counted by PyTorch on the study's own code.
     #[test]
-    fn parameters_are_the_studys() {
+    fn networks_have_as_many_parameters_as_in_the_study() {
         let simple = Network::new(&spec(NetworkKind::SimpleCnn, 2, 3), 1, 28, 10, 0).unwrap();
         assert_eq!(simple.parameters(), 252_568);
         assert_eq!(widths(&spec(NetworkKind::DensePoly, 0, 3), 1, 28), [392, 196]);
@@ -400,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_that_cannot_be_are_errors() {
+    fn impossible_networks_are_refused() {
         let new = |spec: StudyNetwork, side| Network::new(&spec, 1, side, 10, 0).err().unwrap();
         let deep = new(spec(NetworkKind::SimpleCnn, 4, 3), 8);
         assert!(deep.to_string().contains("use at most 3"), "{deep}");
@@ -409,18 +382,24 @@ mod tests {
             NetworkError::NotConvolutional { .. }
         ));
         assert!(matches!(new(spec(NetworkKind::SimpleCnn, 1, 0), 8), NetworkError::NoClassifier));
+        for side in [16_384, usize::MAX] {
+            let huge = new(spec(NetworkKind::SimpleCnn, 0, 3), side);
+            assert!(matches!(huge, NetworkError::Size(_)), "{huge}");
+        }
+        let wide = Network::new(&spec(NetworkKind::SimpleCnn, 9, 1), 1_000, 512, 10, 0);
+        assert!(matches!(wide.err().unwrap(), NetworkError::Size(_)));
     }
 
     #[test]
-    fn a_state_dict_goes_out_and_in_again() {
+    fn a_saved_state_dict_loads_again() {
         let kind = spec(NetworkKind::SimpleCnn, 2, 3);
         let mut from = Network::new(&kind, 1, 12, 10, 1).unwrap();
         let mut to = Network::new(&kind, 1, 12, 10, 2).unwrap();
         to.load(&from.state().unwrap()).unwrap();
-        let images: Vec<f32> = (0..3 * 144).map(|it| (it % 17) as f32 / 17.0).collect();
-        let logits = |it: &mut Network| {
-            let batch = it.batch(&images);
-            it.forward(&batch, 3, false).to_vec()
+        let images: Vec<f32> = (0..3 * 144).map(|i| (i % 17) as f32 / 17.0).collect();
+        let logits = |network: &mut Network| {
+            let batch = network.batch(&images);
+            network.forward(&batch, 3, false).to_vec()
         };
         assert_eq!(logits(&mut from), logits(&mut to));
         let mut state = from.state().unwrap();

@@ -1,93 +1,27 @@
-//! Training as the study did it: Adam, cross-entropy, batches drawn once and reused every epoch.
+//! Training as in the study: Adam and cross-entropy, on batches that are drawn once and reused in every
+//! epoch.
+
+use std::ops::ControlFlow;
 
 use record::{Adam, EpochOutcome, StudyNetwork};
 
 use super::{
-    initial::Stream,
-    network::{Network, NetworkError},
-    resident::{Data, Resident},
+    error::TrainError,
+    events::{TrainEvent, TrainingHistory, continued},
+    network::Network,
+    on_device::{Data, DeviceTraining},
 };
 use crate::{
     dataset::{Dataset, Split},
-    device::{Device, DeviceError},
+    device::Device,
     kernels::{Entropy, Moments, adam_step, cross_entropy, largest},
+    random::Stream,
 };
 
 /// Images evaluated at a time.
 const EVALUATED: usize = 512;
 
-/// Why a training cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The network cannot be built or run.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// No images per step.
-    #[error("minibatch size is 0, expected at least 1")]
-    EmptyMinibatch,
-    /// No images at all.
-    #[error("data set `{name}` has no training images")]
-    NoImages {
-        /// Its name.
-        name: String,
-    },
-    /// Images and labels do not go together.
-    #[error("{values} values for {images} images of {features} values each")]
-    Misfit {
-        /// Of the images.
-        values: usize,
-        /// Labels there are.
-        images: usize,
-        /// Of an image.
-        features: usize,
-    },
-    /// A label is none of the network's classes.
-    #[error("label {label} of {classes} classes; labels count from 0")]
-    Label {
-        /// As given.
-        label: u32,
-        /// The network's.
-        classes: usize,
-    },
-    /// The device failed.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// Somebody asked for an end.
-    #[error("stopped")]
-    Stopped,
-}
-
-/// What happens during a training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TrainEvent {
-    /// An epoch begins, counted from 0.
-    EpochStarted(u32),
-    /// An optimizer step was made.
-    Step,
-    /// The epoch is over.
-    EpochEnded(EpochOutcome),
-}
-
-/// Whether to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// Go on.
-    Continue,
-    /// End now, with [`TrainError::Stopped`].
-    Stop,
-}
-
-/// How a training went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
-    /// One entry a finished epoch.
-    pub epochs: Vec<EpochOutcome>,
-    /// The epoch whose loss stopped being a number, which ended the training.
-    pub diverged_in_epoch: Option<u32>,
-}
-
-/// Images in the network's layout.
+/// A batch of images in the network's layout, with their labels.
 struct Batch {
     images: Vec<f32>,
     labels: Vec<u32>,
@@ -100,22 +34,22 @@ pub struct Training {
     moments: Vec<Moments>,
     steps: u32,
     batches: Vec<Batch>,
-    /// An epoch takes each batch so many times.
+    /// How many times an epoch uses each batch.
     times: usize,
-    /// That of the logits.
+    /// Gradient of the logits.
     gradient: Vec<f32>,
-    /// The network where it is trained, if that is not the CPU.
-    resident: Option<Box<Resident>>,
+    /// The training on a device; `None` on the CPU.
+    on_device: Option<Box<DeviceTraining>>,
 }
 
 impl Training {
-    /// Draws weights and batches by the seed.
+    /// Prepares a training on the CPU; `seed` determines the initial weights and the batches.
     ///
-    /// The last batch takes what is left (PyTorch's `drop_last=False`).
+    /// The last batch holds the remaining images (PyTorch's `drop_last=False`).
     ///
     /// # Errors
     ///
-    /// If the network does not fit the images, or there is nothing to train on.
+    /// If the network does not fit the images, the minibatch size is 0, or there are no images.
     pub fn new(
         spec: &StudyNetwork,
         settings: &Adam,
@@ -126,7 +60,7 @@ impl Training {
         Self::new_on(&Device::cpu(), spec, settings, minibatch, data, seed)
     }
 
-    /// The same, on a device: there the network and its images stay, and no outcome depends on how.
+    /// Prepares a training on a device; the network and the images stay in its memory.
     ///
     /// # Errors
     ///
@@ -147,17 +81,17 @@ impl Training {
         }
         let network = Network::new(spec, data.channels, data.side, data.classes, seed)?;
         let order = Stream::new(seed, "batches").permutation(data.train.labels.len());
-        if let Some(place) = device.place() {
+        if let Some(accelerator) = device.accelerator() {
             check_labels(&data.train.labels, network.classes())?;
             let data = Data {
                 key: Some(&data.sha256),
                 images: &data.train.images,
                 labels: &data.train.labels,
-                order: order.into_iter().map(|it| it as u32).collect(),
+                order: order.into_iter().map(|index| index as u32).collect(),
                 minibatch,
             };
-            let resident = Resident::new(place.clone(), &network, *settings, data)?;
-            return Ok(Self::of(network, *settings, Vec::new(), Some(resident)));
+            let on_device = DeviceTraining::new(accelerator.clone(), &network, *settings, data)?;
+            return Ok(Self::of(network, *settings, Vec::new(), Some(on_device)));
         }
         let features = network.features();
         let batches = order
@@ -176,12 +110,12 @@ impl Training {
         Self::with_batches(network, *settings, batches)
     }
 
-    /// Trains a network on one batch of images `[n][c][h][w]`, over and over: what a comparison with
-    /// another implementation needs.
+    /// Prepares a training on a single batch of images `[n][c][h][w]`, which every step uses. For
+    /// comparisons with other implementations.
     ///
     /// # Errors
     ///
-    /// If the images do not fit the network, or a label is none of its classes.
+    /// If the images do not fit the network, or a label is not one of its classes.
     pub fn on_one_batch(
         network: Network,
         settings: &Adam,
@@ -200,7 +134,7 @@ impl Training {
         Self::with_batches(network, *settings, vec![batch])
     }
 
-    /// The same on a device, the batch being taken so many times in an epoch.
+    /// As [`Training::on_one_batch`], on a device, with `times` steps in each epoch.
     ///
     /// # Errors
     ///
@@ -213,7 +147,7 @@ impl Training {
         labels: &[u32],
         times: usize,
     ) -> Result<Self, TrainError> {
-        let Some(place) = device.place() else {
+        let Some(accelerator) = device.accelerator() else {
             let training = Self::on_one_batch(network, settings, images, labels)?;
             return Ok(Self { times: times.max(1), ..training });
         };
@@ -225,8 +159,8 @@ impl Training {
         check_labels(labels, network.classes())?;
         let order = (0..times.max(1)).flat_map(|_| 0..labels.len() as u32).collect();
         let data = Data { key: None, images, labels, order, minibatch: labels.len() };
-        let resident = Resident::new(place.clone(), &network, *settings, data)?;
-        Ok(Self::of(network, *settings, Vec::new(), Some(resident)))
+        let on_device = DeviceTraining::new(accelerator.clone(), &network, *settings, data)?;
+        Ok(Self::of(network, *settings, Vec::new(), Some(on_device)))
     }
 
     fn with_batches(
@@ -234,7 +168,7 @@ impl Training {
         settings: Adam,
         batches: Vec<Batch>,
     ) -> Result<Self, TrainError> {
-        check_labels(batches.iter().flat_map(|it| &it.labels), network.classes())?;
+        check_labels(batches.iter().flat_map(|batch| &batch.labels), network.classes())?;
         Ok(Self::of(network, settings, batches, None))
     }
 
@@ -242,65 +176,63 @@ impl Training {
         mut network: Network,
         settings: Adam,
         batches: Vec<Batch>,
-        resident: Option<Resident>,
+        on_device: Option<DeviceTraining>,
     ) -> Self {
         let moments = network.trained().iter().map(|_| Moments::default()).collect();
-        let resident = resident.map(Box::new);
+        let on_device = on_device.map(Box::new);
         let gradient = Vec::new();
-        Self { network, settings, moments, steps: 0, batches, times: 1, gradient, resident }
+        Self { network, settings, moments, steps: 0, batches, times: 1, gradient, on_device }
     }
 
-    /// The network; on a device its weights are those of the last [`Training::fetch`].
+    /// The network. After training on a device, call [`Training::fetch`] first to bring its weights up
+    /// to date.
     #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Brings the weights back from the device.
+    /// Copies the weights from the device to [`Training::network`]. Does nothing on the CPU.
     ///
     /// # Errors
     ///
     /// If the device fails.
     pub fn fetch(&mut self) -> Result<(), TrainError> {
-        match &self.resident {
-            Some(resident) => Ok(resident.give(&mut self.network)?),
+        match &self.on_device {
+            Some(on_device) => Ok(on_device.copy_weights_to(&mut self.network)?),
             None => Ok(()),
         }
     }
 
-    /// Whether a device repeats steps as they were recorded, which spares it most of the waiting for
-    /// the processor; `None` on the CPU and before the second step.
+    /// Whether the device replays a recorded step instead of being sent each kernel anew, which is
+    /// faster. `None` on the CPU and before the second step.
     #[must_use]
     pub fn recorded(&self) -> Option<bool> {
-        self.resident.as_ref()?.recorded()
+        self.on_device.as_ref()?.recorded()
     }
 
-    /// The network, its first batch and room for the gradient of the logits.
+    /// The network, its first batch (images and labels) and the buffer for the gradient of the logits.
     pub(super) fn parts(&mut self) -> (&mut Network, &[f32], &[u32], &mut Vec<f32>) {
         let Batch { images, labels } = &self.batches[0];
         (&mut self.network, images, labels, &mut self.gradient)
     }
 
-    /// Trains for some epochs, or until the loss is not a number.
+    /// Trains for `epochs` epochs, or until the loss is no longer finite. `observe` is called for each
+    /// event and can stop the training.
     ///
     /// # Errors
     ///
-    /// If `observe` asks for an end.
+    /// [`TrainError::Stopped`] if `observe` returned [`ControlFlow::Break`]; an error of the device.
     pub fn fit(
         &mut self,
         epochs: u32,
-        observe: &mut dyn FnMut(TrainEvent) -> Control,
-    ) -> Result<Fit, TrainError> {
-        if let Some(resident) = &mut self.resident {
-            return resident.fit(epochs, observe);
+        observe: &mut dyn FnMut(TrainEvent) -> ControlFlow<()>,
+    ) -> Result<TrainingHistory, TrainError> {
+        if let Some(on_device) = &mut self.on_device {
+            return on_device.fit(epochs, observe);
         }
-        let mut tell = |event| match observe(event) {
-            Control::Continue => Ok(()),
-            Control::Stop => Err(TrainError::Stopped),
-        };
-        let mut fit = Fit { epochs: Vec::new(), diverged_in_epoch: None };
+        let mut history = TrainingHistory::new();
         for epoch in 0..epochs {
-            tell(TrainEvent::EpochStarted(epoch))?;
+            continued(observe(TrainEvent::EpochStarted(epoch)))?;
             let (mut losses, mut correct, mut seen) = (Vec::new(), 0, 0);
             for batch in 0..self.batches.len() * self.times {
                 let batch = batch % self.batches.len();
@@ -308,31 +240,32 @@ impl Training {
                 losses.push(f64::from(mean));
                 correct += right;
                 seen += self.batches[batch].labels.len();
-                tell(TrainEvent::Step)?;
+                continued(observe(TrainEvent::Step))?;
                 if !mean.is_finite() {
-                    fit.diverged_in_epoch = Some(epoch);
+                    history.diverged_in_epoch = Some(epoch);
                     break;
                 }
             }
             let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-            let loss = Some(mean).filter(|it| it.is_finite());
+            let loss = Some(mean).filter(|mean| mean.is_finite());
             let outcome = EpochOutcome { loss, accuracy: correct as f64 / seen as f64 };
-            fit.epochs.push(outcome);
-            tell(TrainEvent::EpochEnded(outcome))?;
-            if fit.diverged_in_epoch.is_some() {
+            history.epochs.push(outcome);
+            continued(observe(TrainEvent::EpochEnded(outcome)))?;
+            if history.diverged_in_epoch.is_some() {
                 break;
             }
         }
-        Ok(fit)
+        Ok(history)
     }
 
-    /// One optimizer step on a batch; its loss before it.
+    /// Makes one optimizer step on a batch; the loss is that before the step.
     fn step(&mut self, batch: usize) -> Entropy {
-        // On a thread of the pool: from outside, each parallel part would first wake one up.
-        rayon::scope(|_| self.step_here(batch))
+        // Run on a thread of the pool. From outside the pool, each parallel loop would first have to
+        // wake up a thread.
+        rayon::scope(|_| self.step_in_pool(batch))
     }
 
-    fn step_here(&mut self, batch: usize) -> Entropy {
+    fn step_in_pool(&mut self, batch: usize) -> Entropy {
         let Batch { images, labels } = &self.batches[batch];
         let classes = self.network.classes();
         let logits = self.network.forward(images, labels.len(), true);
@@ -343,8 +276,8 @@ impl Training {
         entropy
     }
 
-    /// Share of images whose label has the largest logit, in evaluation mode; `None` of no images.
-    /// Logits that are not numbers count as class 0.
+    /// Top-1 accuracy in [0, 1]: the share of images whose label has the largest logit, in evaluation
+    /// mode. `None` if there are no images. NaN logits count as class 0.
     ///
     /// # Errors
     ///
@@ -358,8 +291,8 @@ impl Training {
             let (values, images) = (split.images.len(), split.labels.len());
             return Err(TrainError::Misfit { values, images, features });
         }
-        if let Some(resident) = &self.resident {
-            let correct = resident.count_correct(&split.images, &split.labels)?;
+        if let Some(on_device) = &self.on_device {
+            let correct = on_device.count_correct(&split.images, &split.labels)?;
             return Ok(Some(correct as f64 / split.labels.len() as f64));
         }
         let rows = split.images.chunks(EVALUATED * features);
@@ -379,7 +312,7 @@ fn check_labels<'a>(
     labels: impl IntoIterator<Item = &'a u32>,
     classes: usize,
 ) -> Result<(), TrainError> {
-    match labels.into_iter().find(|it| **it as usize >= classes) {
+    match labels.into_iter().find(|label| **label as usize >= classes) {
         Some(label) => Err(TrainError::Label { label: *label, classes }),
         None => Ok(()),
     }

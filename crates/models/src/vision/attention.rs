@@ -1,28 +1,30 @@
-//! Attention (Vaswani et al. 2017) and the block that it is half of.
+//! Multi-head attention (Vaswani et al. 2017) and the other half of a transformer block, the perceptron.
 
 use candle_core::{Result, Tensor};
 
 use super::{
-    VisionError,
+    device_pass::{DeviceTensor, ForwardPass},
+    error::VisionError,
     layers::{
         Activation::{Gelu, None},
         Layer, Linear,
     },
-    resident::{Image, Walk},
     weights::{Weights, linear},
 };
 use crate::{device::Argument, kernels::image::Attend};
 
-/// Attention of every token to every other of its row, in several heads.
+/// Multi-head attention of every token to every token of its row.
 pub(super) struct Attention {
-    /// To queries (already divided by the root of a head's width), keys and values, side by side.
+    /// Projection to queries, keys and values, side by side. The queries' weights include the division
+    /// by the square root of a head's width.
     project: Linear,
     combine: Linear,
     heads: usize,
 }
 
 impl Attention {
-    /// `names` are the weight and the bias of the three projections.
+    /// `weight` and `bias` are the names of the three projections' tensors, `output` that of the last
+    /// linear layer.
     pub(super) fn new(
         w: &mut Weights,
         (weight, bias): (&str, &str),
@@ -32,9 +34,9 @@ impl Attention {
     ) -> std::result::Result<Self, VisionError> {
         let (weight, bias) = w.matrix((weight, bias), width, 3 * width)?;
         let scale = ((width / heads) as f64).powf(-0.5);
-        let scaled = |it: &Tensor| -> Result<Tensor> {
-            let queries = (it.narrow(0, 0, width)? * scale)?;
-            Tensor::cat(&[queries, it.narrow(0, width, 2 * width)?], 0)
+        let scaled = |tensor: &Tensor| -> Result<Tensor> {
+            let queries = (tensor.narrow(0, 0, width)? * scale)?;
+            Tensor::cat(&[queries, tensor.narrow(0, width, 2 * width)?], 0)
         };
         let project = linear(&scaled(&weight)?, &scaled(&bias)?, None)?;
         let (weight, bias) =
@@ -42,15 +44,15 @@ impl Attention {
         Ok(Self { project, combine: linear(&weight, &bias, None)?, heads })
     }
 
-    /// Operations of so many rows of tokens: four projections, and two products of every token with
-    /// every other.
+    /// Floating-point operations for `rows` rows of `tokens` tokens: four projections, and two products
+    /// of every token with every token.
     pub(super) fn flops(&self, rows: usize, tokens: usize) -> f64 {
         let width = self.combine.0.shape().input;
         (2 * rows * tokens * (4 * width * width + 2 * tokens * width)) as f64
     }
 
-    /// Of rows of tokens `[rows][tokens][width]`; `bias` `[b][heads][tokens][tokens]` is added to the
-    /// products of queries and keys, row i taking the one at i modulo b.
+    /// Attention over rows `[rows][tokens][width]`. Biases `[b][heads][tokens][tokens]` are added to the
+    /// scores; row i uses the one at i modulo b.
     pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let parts = self.project.forward(x)?;
         self.combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
@@ -58,21 +60,22 @@ impl Attention {
 }
 
 impl Attention {
-    /// The same on a device; so many biases go round the rows.
-    pub(super) fn resident(
+    /// The same on a device; `bias` is an address and the number of biases b.
+    pub(super) fn forward_on_device(
         &self,
-        walk: &Walk<'_>,
-        x: Image,
+        pass: &ForwardPass<'_>,
+        x: DeviceTensor,
         bias: Option<(Argument, usize)>,
-    ) -> std::result::Result<Image, VisionError> {
-        let parts = walk.linear(&self.project.0, x, Option::None)?;
-        let mixed = walk.attend(&parts, self.heads, bias)?;
+    ) -> std::result::Result<DeviceTensor, VisionError> {
+        let parts = pass.linear(&self.project.0, x, Option::None)?;
+        let mixed = pass.attend(&parts, self.heads, bias)?;
         drop(parts);
-        walk.linear(&self.combine.0, mixed, Option::None)
+        pass.linear(&self.combine.0, mixed, Option::None)
     }
 }
 
-/// `x + last(gelu(first(norm(x))))` over the last axis, four times as wide in between.
+/// The perceptron of a transformer block, `x + last(gelu(first(norm(x))))` over the last axis; `first` has
+/// four times as many outputs as inputs.
 pub(super) fn perceptron(
     w: &mut Weights,
     norm: &str,

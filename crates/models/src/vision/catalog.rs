@@ -1,11 +1,11 @@
-//! Which networks there are.
+//! The catalog of networks.
 
 use super::{
-    VisionError,
     convnext::convnext_base,
     convolutional::{alexnet, squeezenet1_1, vgg},
     densenet::densenet121,
     efficient::{efficientnet, efficientnet_b7, efficientnet_v2_s, mobilenet_v3_large},
+    error::VisionError,
     inception::{googlenet, inception_v3},
     layers::Layer,
     mobile::{mnasnet1_0, mobilenet_v2, shufflenet_v2},
@@ -17,35 +17,37 @@ use super::{
 };
 
 /// A network of the catalog.
+#[non_exhaustive]
 pub struct Architecture {
-    /// torchvision's name.
+    /// torchvision's name of it.
     pub name: &'static str,
-    /// The smallest side of an image that leaves a pixel everywhere.
+    /// The smallest side of images that it accepts, in pixels.
     pub least_side: usize,
-    /// Images of exactly that side only: its weights say where on an image a patch lies.
+    /// Whether it accepts images of exactly that side only, because it has a weight for each position.
     pub fixed_side: bool,
     pub(super) build: Build,
 }
 
 impl Architecture {
-    /// Of that name.
+    /// Finds a network by its name.
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If the name is unknown.
     pub fn named(name: &str) -> Result<&'static Self, VisionError> {
-        architectures().iter().find(|it| it.name == name).ok_or_else(|| VisionError::Unknown {
-            name: name.to_owned(),
-            known: architectures().iter().map(|it| it.name).collect::<Vec<_>>().join(", "),
+        architectures().iter().find(|network| network.name == name).ok_or_else(|| {
+            let known: Vec<String> =
+                architectures().iter().map(|network| format!("`{}`", network.name)).collect();
+            VisionError::Unknown { name: name.to_owned(), known: known.join(", ") }
         })
     }
 
-    /// Whether it takes images of that size, in pixels.
+    /// Checks that it accepts images of that size, in pixels.
     ///
     /// # Errors
     ///
-    /// If they are too small, or not of the one side that it takes.
-    pub fn takes(&self, height: usize, width: usize) -> Result<(), VisionError> {
+    /// If they are too small, or the network accepts one side only and they have another.
+    pub fn check_size(&self, height: usize, width: usize) -> Result<(), VisionError> {
         let (name, least, side) = (self.name, self.least_side, height.min(width));
         if self.fixed_side && (height, width) != (least, least) {
             return Err(VisionError::Side { name, side: least, height, width });
@@ -63,7 +65,7 @@ const fn network(name: &'static str, least_side: usize, build: Build) -> Archite
     Architecture { name, least_side, fixed_side: false, build }
 }
 
-/// Every network, in the order of their papers.
+/// All networks, in the order of their papers.
 #[must_use]
 pub fn architectures() -> &'static [Architecture] {
     const ALL: &[Architecture] = &[

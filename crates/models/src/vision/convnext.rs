@@ -1,7 +1,7 @@
 //! ConvNeXt (Liu et al. 2022).
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{Gelu, None},
         Layer,
@@ -9,10 +9,10 @@ use super::{
     weights::{Shape, Weights, linear},
 };
 
-/// Of layer norm.
+/// Epsilon of layer norm.
 const EPSILON: f32 = 1e-6;
 
-/// ConvNeXt-B: blocks and channels of each stage.
+/// Blocks and channels of each stage of ConvNeXt-B.
 const STAGES: [(usize, usize); 4] = [(3, 128), (3, 256), (27, 512), (3, 1024)];
 
 pub(super) fn convnext_base(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
@@ -40,12 +40,12 @@ pub(super) fn convnext_base(w: &mut Weights, classes: usize) -> Result<Layer, Vi
     Ok(Layer::Sequence(layers))
 }
 
-/// Squares of `side` pixels that do not overlap.
+/// A convolution over patches of `side` × `side` pixels that do not overlap.
 pub(super) fn patches(input: usize, output: usize, side: usize) -> Shape {
     Shape { padding: [0, 0], ..Shape::same(input, output, side, side) }
 }
 
-/// Depthwise 7×7, norm, and two linear layers; the block's scale is folded into the last.
+/// A block: depthwise 7×7, layer norm, and two linear layers. The block's scale is folded into the last.
 fn residual(w: &mut Weights, name: &str, channels: usize) -> Result<Layer, VisionError> {
     let inner = 4 * channels;
     let mut path = vec![

@@ -1,7 +1,7 @@
-//! AlexNet, VGG and SqueezeNet: convolutions one after the other.
+//! AlexNet, VGG and SqueezeNet: plain sequences of convolutions.
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu},
         Layer,
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::kernels::image::{AveragePool, MaxPool};
 
-/// A pool of so many pixels along each axis, two apart.
+/// A max-pool of `kernel` × `kernel` pixels with stride 2.
 const fn pool(kernel: usize, ceil: bool) -> Layer {
     Layer::MaxPool(MaxPool { kernel, stride: 2, padding: 0, ceil })
 }
 
-/// Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks").
+/// AlexNet as in Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks").
 pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     let stem = Shape { padding: [2, 2], ..Shape::same(3, 64, 11, 4) };
     Ok(Layer::Sequence(vec![
@@ -35,7 +35,7 @@ pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionEr
     ]))
 }
 
-/// Simonyan and Zisserman 2014; `stages` is the number of convolutions between pools.
+/// VGG (Simonyan and Zisserman 2014); `stages` are the numbers of convolutions before each pool.
 pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<Layer, VisionError> {
     let mut layers = Vec::new();
     let (mut index, mut channels) = (0, 3);
@@ -43,7 +43,7 @@ pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<L
         for _ in 0..*convolutions {
             let shape = Shape::same(channels, width, 3, 1);
             layers.push(w.conv(&format!("features.{index}"), shape, Relu)?);
-            // A convolution and its ReLU.
+            // The convolution and its ReLU are two modules.
             index += 2;
             channels = width;
         }
@@ -60,7 +60,7 @@ pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<L
     Ok(Layer::Sequence(layers))
 }
 
-/// Iandola et al. 2016, version 1.1.
+/// SqueezeNet 1.1 (Iandola et al. 2016).
 pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     let stem = Shape { padding: [0, 0], ..Shape::same(3, 64, 3, 2) };
     Ok(Layer::Sequence(vec![
@@ -81,7 +81,7 @@ pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, Vi
     ]))
 }
 
-/// A 1×1 convolution to few channels, then 1×1 and 3×3 ones side by side.
+/// A fire module: a 1×1 convolution to few channels, then a 1×1 and a 3×3 convolution side by side.
 fn fire(
     w: &mut Weights,
     index: usize,

@@ -1,7 +1,7 @@
 //! DenseNet (Huang et al. 2016).
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu},
         Layer,
@@ -13,16 +13,25 @@ use crate::kernels::image::AveragePool;
 
 /// Channels that each layer adds.
 const GROWTH: usize = 32;
-/// Channels of a bottleneck, in growths.
+/// Channels of a bottleneck, as a multiple of the growth.
 const BOTTLENECK: usize = 4;
 
 const HALF: AveragePool = AveragePool::Windows { kernel: 2, stride: 2, padding: 0 };
 
 pub(super) fn densenet121(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    densenet(w, classes, [6, 12, 24, 16])
+}
+
+/// `depths` are the numbers of layers in each dense block.
+pub(super) fn densenet(
+    w: &mut Weights,
+    classes: usize,
+    depths: [usize; 4],
+) -> Result<Layer, VisionError> {
     let stem = Shape::same(3, 64, 7, 2);
     let mut layers = vec![w.conv_norm(("features.conv0", "features.norm0"), stem, Relu)?, POOL];
     let mut channels = 64;
-    for (block, depth) in [6, 12, 24, 16].into_iter().enumerate() {
+    for (block, depth) in depths.into_iter().enumerate() {
         for layer in 0..depth {
             let name = format!("features.denseblock{}.denselayer{}", block + 1, layer + 1);
             layers.push(Layer::Grow(Box::new(dense_layer(w, &name, channels)?)));
@@ -45,7 +54,7 @@ pub(super) fn densenet121(w: &mut Weights, classes: usize) -> Result<Layer, Visi
     Ok(Layer::Sequence(layers))
 }
 
-/// The second norm follows the first convolution, so it is folded into it.
+/// A dense layer. The second batch norm directly follows the first convolution and is folded into it.
 fn dense_layer(w: &mut Weights, name: &str, channels: usize) -> Result<Layer, VisionError> {
     let width = GROWTH * BOTTLENECK;
     let (conv1, norm2) = (format!("{name}.conv1"), format!("{name}.norm2"));

@@ -1,9 +1,8 @@
-//! Networks found by search whose blocks widen, filter each channel, weigh channels and narrow:
-//! MobileNetV3 (Howard et al. 2019), EfficientNet (Tan and Le 2019) and EfficientNetV2
-//! (Tan and Le 2021).
+//! MobileNetV3 (Howard et al. 2019), EfficientNet (Tan and Le 2019) and EfficientNetV2 (Tan and Le 2021):
+//! networks found by search, built of inverted residual blocks with squeeze and excitation.
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{self, HardSigmoid, HardSwish, None, Relu, Sigmoid, Silu},
         Layer,
@@ -12,24 +11,25 @@ use super::{
     weights::{Shape, Weights},
 };
 
-/// Of batch norm in MobileNetV3, EfficientNet-B5 and larger, and EfficientNetV2.
+/// Epsilon of batch norm in MobileNetV3, EfficientNetV2, and EfficientNet from B5 on.
 const EPSILON: f64 = 1e-3;
 
 /// An inverted residual block with squeeze and excitation.
 struct Block {
     input: usize,
-    /// Channels in between.
+    /// Channels of the depthwise convolution.
     width: usize,
     output: usize,
     kernel: usize,
     stride: usize,
-    /// Channels of the squeeze, its activation and its gate.
+    /// Channels of the squeeze, its activation and that of the excitation; `None` without squeeze and
+    /// excitation.
     squeeze: Option<(usize, [Activation; 2])>,
     activation: Activation,
 }
 
 impl Block {
-    /// `name.0`, `name.1`, … in turn.
+    /// Builds the block from the weights `name.0`, `name.1`, ….
     fn build(&self, w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
         let mut path = Vec::new();
         if self.width != self.input {
@@ -48,14 +48,14 @@ impl Block {
     }
 }
 
-/// The nearest multiple of 8 that is at least 0.9 of it.
-fn channels(of: f64) -> usize {
-    let rounded = ((of + 4.0) / 8.0) as usize * 8;
+/// The multiple of 8 nearest to `count`, or the next larger one if that is below 0.9 · `count`.
+fn channels(count: f64) -> usize {
+    let rounded = ((count + 4.0) / 8.0) as usize * 8;
     let rounded = rounded.max(8);
-    if (rounded as f64) < 0.9 * of { rounded + 8 } else { rounded }
+    if (rounded as f64) < 0.9 * count { rounded + 8 } else { rounded }
 }
 
-/// The paper's table 1.
+/// MobileNetV3-Large, table 1 of the paper.
 pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
     let mut layers = vec![w.unit("features.0", Shape::same(3, 16, 3, 2), HardSwish)?];
@@ -97,7 +97,7 @@ pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Laye
 
 /// A stage of an EfficientNet.
 struct Stage {
-    /// One 3×3 convolution in the place of 1×1 and depthwise.
+    /// Whether one 3×3 convolution replaces the 1×1 and the depthwise convolution.
     fused: bool,
     expansion: usize,
     kernel: usize,
@@ -122,7 +122,7 @@ impl Stage {
     }
 }
 
-/// EfficientNet-B0, the paper's table 1, scaled in width and depth.
+/// EfficientNet-B0 (table 1 of the paper), with its width and depth scaled.
 pub(super) fn efficientnet(
     w: &mut Weights,
     classes: usize,
@@ -138,10 +138,10 @@ pub(super) fn efficientnet(
         Stage::new(6, 5, 2, 192, 4),
         Stage::new(6, 3, 1, 320, 1),
     ];
-    let scaled = table.map(|it| Stage {
-        output: channels(it.output as f64 * width),
-        blocks: (it.blocks as f64 * depth).ceil() as usize,
-        ..it
+    let scaled = table.map(|stage| Stage {
+        output: channels(stage.output as f64 * width),
+        blocks: (stage.blocks as f64 * depth).ceil() as usize,
+        ..stage
     });
     let last = 4 * scaled[6].output;
     stages(w, classes, channels(32.0 * width), &scaled, last)
@@ -153,7 +153,7 @@ pub(super) fn efficientnet_b7(w: &mut Weights, classes: usize) -> Result<Layer, 
     efficientnet(w, classes, 2.0, 3.1)
 }
 
-/// The paper's table 4.
+/// EfficientNetV2-S, table 4 of the paper.
 pub(super) fn efficientnet_v2_s(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
     let table = [
@@ -201,7 +201,8 @@ fn stages(
     Ok(Layer::Sequence(layers))
 }
 
-/// 3×3 that widens, 1×1 that narrows; a single 3×3 where nothing is widened.
+/// A fused block: a 3×3 convolution to more channels and a 1×1 convolution back, or a single 3×3
+/// convolution if the number of channels stays.
 fn fused(
     w: &mut Weights,
     name: &str,

@@ -1,8 +1,8 @@
-//! GoogLeNet (Szegedy et al. 2014) and Inception v3 (Szegedy et al. 2015): paths side by side.
-//! Their auxiliary heads only help training; their weights are not asked for.
+//! GoogLeNet (Szegedy et al. 2014) and Inception v3 (Szegedy et al. 2015): blocks of parallel paths.
+//! Their auxiliary classifiers are used in training only and are left out.
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu},
         Layer,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::kernels::image::{AveragePool, MaxPool};
 
-/// As TensorFlow's.
+/// Epsilon of batch norm, as in TensorFlow.
 const EPSILON: f64 = 1e-3;
 
 const POOL3: Layer = Layer::MaxPool(MaxPool { kernel: 3, stride: 2, padding: 0, ceil: false });
@@ -21,12 +21,12 @@ fn unit(w: &mut Weights, name: &str, shape: Shape) -> Result<Layer, VisionError>
     w.conv_norm_in(name, ("conv", "bn"), shape, Relu)
 }
 
-/// Units one after the other, by their names within a block.
+/// A sequence of units, given their names within a block.
 fn path(w: &mut Weights, block: &str, units: &[(&str, Shape)]) -> Result<Vec<Layer>, VisionError> {
     units.iter().map(|(name, shape)| unit(w, &format!("{block}.{name}"), *shape)).collect()
 }
 
-/// The paper's table 1, with 3×3 convolutions where it has 5×5 ones, as in torchvision.
+/// GoogLeNet, table 1 of the paper, with 3×3 convolutions in place of 5×5 ones as in torchvision.
 pub(super) fn googlenet(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
     let pool = |kernel| Layer::MaxPool(MaxPool { kernel, stride: 2, padding: 0, ceil: true });
@@ -37,7 +37,7 @@ pub(super) fn googlenet(w: &mut Weights, classes: usize) -> Result<Layer, Vision
         unit(w, "conv3", Shape::same(64, 192, 3, 1))?,
         pool(3),
     ];
-    // 1×1; 3×3 reduced, 3×3; 5×5 reduced, 5×5; projection of the pool.
+    // Channels of: 1×1; reduction before 3×3, 3×3; reduction before 5×5, 5×5; projection after the pool.
     let table = [
         ("3a", [64, 96, 128, 16, 32, 32]),
         ("3b", [128, 128, 192, 32, 96, 64]),
@@ -96,7 +96,7 @@ fn flat(input: usize, output: usize, rows: usize, columns: usize) -> Shape {
     }
 }
 
-/// The paper's table 1.
+/// Inception v3, table 1 of the paper.
 pub(super) fn inception_v3(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
     Ok(Layer::Sequence(vec![
@@ -123,13 +123,13 @@ pub(super) fn inception_v3(w: &mut Weights, classes: usize) -> Result<Layer, Vis
     ]))
 }
 
-/// A mean of 3×3 pixels, then a 1×1 convolution.
+/// An average-pool of 3×3 pixels, then a 1×1 convolution.
 fn pooled(w: &mut Weights, name: &str, input: usize, output: usize) -> Result<Layer, VisionError> {
     let unit = unit(w, &format!("{name}.branch_pool"), Shape::same(input, output, 1, 1))?;
     Ok(Layer::Sequence(vec![MEAN3, unit]))
 }
 
-/// The paper's figure 5.
+/// Figure 5 of the paper.
 fn mixed_a(w: &mut Weights, name: &str, input: usize, pool: usize) -> Result<Layer, VisionError> {
     let point = |output| Shape::same(input, output, 1, 1);
     let five = [("branch5x5_1", point(48)), ("branch5x5_2", Shape::same(48, 64, 5, 1))];
@@ -146,7 +146,7 @@ fn mixed_a(w: &mut Weights, name: &str, input: usize, pool: usize) -> Result<Lay
     ]))
 }
 
-/// Halves the image: 288 → 768 channels (the paper's figure 10).
+/// Halves the image, 288 → 768 channels (figure 10 of the paper).
 fn mixed_b(w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
     let double = [
         ("branch3x3dbl_1", Shape::same(288, 64, 1, 1)),
@@ -160,7 +160,7 @@ fn mixed_b(w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
     ]))
 }
 
-/// 7×7 as 1×7 and 7×1, 768 channels (the paper's figure 6).
+/// 7×7 factorized into 1×7 and 7×1, 768 channels (figure 6 of the paper).
 fn mixed_c(w: &mut Weights, name: &str, width: usize) -> Result<Layer, VisionError> {
     let point = |output| Shape::same(768, output, 1, 1);
     let seven = [
@@ -183,7 +183,7 @@ fn mixed_c(w: &mut Weights, name: &str, width: usize) -> Result<Layer, VisionErr
     ]))
 }
 
-/// Halves the image: 768 → 1280 channels.
+/// Halves the image, 768 → 1280 channels.
 fn mixed_d(w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
     let three =
         [("branch3x3_1", Shape::same(768, 192, 1, 1)), ("branch3x3_2", valid(192, 320, 3, 2))];
@@ -200,7 +200,7 @@ fn mixed_d(w: &mut Weights, name: &str) -> Result<Layer, VisionError> {
     ]))
 }
 
-/// 1×3 and 3×1 side by side (the paper's figure 7).
+/// 1×3 and 3×1 side by side (figure 7 of the paper).
 fn mixed_e(w: &mut Weights, name: &str, input: usize) -> Result<Layer, VisionError> {
     let point = |output| Shape::same(input, output, 1, 1);
     let mut fork = |branch: &str, units: &[(&str, Shape)], parts: [&str; 2]| {

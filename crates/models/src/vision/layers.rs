@@ -1,11 +1,11 @@
-//! The few layers that every network is made of. Images are `[n][h][w][c]`.
+//! The layers that networks are built of. Images are `[n][h][w][c]`.
 
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
 use super::{
-    VisionError,
-    resident::{Image, Walk},
+    device_pass::{DeviceTensor, ForwardPass},
+    error::VisionError,
 };
 pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
@@ -13,53 +13,58 @@ use crate::kernels::image::{
 };
 use crate::profile::LayerKind;
 
-/// A part of a network.
+/// A layer, or several layers that are connected.
 pub(super) enum Layer {
     Conv(Conv),
     Depthwise(Depthwise),
     Linear(Linear),
-    /// Batch norm and ReLU of an image.
+    /// Batch norm and ReLU.
     ScaleShift(ScaleShift),
     LayerNorm(LayerNorm),
     MaxPool(MaxPool),
     AveragePool(AveragePool),
-    /// Mean over the image: `[n][c]`.
+    /// The mean of each channel over the image, `[n][c]`.
     GlobalAvgPool,
-    /// To `[n][c·h·w]`, channels first as PyTorch counts them.
+    /// Reshapes to `[n][c·h·w]`, channels first as in PyTorch.
     Flatten,
     Sequence(Vec<Layer>),
-    /// `relu?(path(x) + shortcut(x))`; without a shortcut x itself.
+    /// `relu?(path(x) + shortcut(x))`; without a shortcut, x itself is added.
     Residual {
         path: Box<Layer>,
         shortcut: Option<Box<Layer>>,
         relu: bool,
     },
-    /// `[x, path(x)]` side by side.
+    /// The channels of x, followed by those of `path(x)`.
     Grow(Box<Layer>),
-    /// All paths on x, side by side.
+    /// The channels of every path's output, one path after the other.
     Branches(Vec<Layer>),
-    /// ShuffleNet's unit: half of the channels as they are, half through a path, shuffled.
+    /// ShuffleNet's unit: half of the channels unchanged, half through a path, then interleaved.
     HalfAndShuffle(Box<Layer>),
-    /// ShuffleNet's down-sampling unit: two paths, shuffled.
+    /// ShuffleNet's down-sampling unit: two paths, then interleaved.
     BranchesAndShuffle(Box<Layer>, Box<Layer>),
-    /// `x · path(x)`, where the path ends with a factor for each channel of each image.
+    /// `x · path(x)`, where the path computes a factor for each channel of each image.
     Gated(Box<Layer>),
-    /// What one family of networks alone has.
-    Special(Box<dyn Special>),
+    /// A layer that only one family of networks has.
+    Custom(Box<dyn CustomLayer>),
 }
 
-/// A layer that one family of networks alone has.
-pub(super) trait Special: Send + Sync {
+/// A layer that only one family of networks has.
+pub(super) trait CustomLayer: Send + Sync {
+    /// Its output on the CPU.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// The same on a device.
-    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError>;
+    /// Its output on a device.
+    fn forward_on_device(
+        &self,
+        pass: &ForwardPass<'_>,
+        x: DeviceTensor,
+    ) -> std::result::Result<DeviceTensor, VisionError>;
 
-    /// What it is, and its floating-point operations on x.
-    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64);
+    /// Its name, its kind, and its floating-point operations for x.
+    fn describe(&self, x: &Tensor) -> (&'static str, LayerKind, f64);
 }
 
-/// What a network does at a time.
+/// One operation of a forward pass.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'a> {
     Layer(&'a Layer),
@@ -68,9 +73,9 @@ pub(super) enum Step<'a> {
     Shuffle,
 }
 
-/// Who performs the steps of a forward pass.
-pub(super) trait Watch {
-    /// Runs a step on x.
+/// Runs the steps of a forward pass, and may look at each.
+pub(super) trait StepObserver {
+    /// Calls `run`, which computes the step's output for its input x, and returns the output.
     fn step(
         &mut self,
         step: Step<'_>,
@@ -79,10 +84,10 @@ pub(super) trait Watch {
     ) -> Result<Tensor>;
 }
 
-/// Nobody looks.
-pub(super) struct Unwatched;
+/// Runs the steps and does nothing else.
+pub(super) struct NoObserver;
 
-impl Watch for Unwatched {
+impl StepObserver for NoObserver {
     fn step(
         &mut self,
         _: Step<'_>,
@@ -94,69 +99,73 @@ impl Watch for Unwatched {
 }
 
 impl Layer {
-    pub(super) fn forward(&self, x: &Tensor, watch: &mut dyn Watch) -> Result<Tensor> {
-        let it = Step::Layer(self);
+    /// The layer's output for x on the CPU.
+    pub(super) fn forward(&self, x: &Tensor, observer: &mut dyn StepObserver) -> Result<Tensor> {
+        let step = Step::Layer(self);
         match self {
-            Self::Conv(conv) => watch.step(it, x, &|| conv.forward(x, None)),
-            Self::Depthwise(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
-            Self::Linear(linear) => watch.step(it, x, &|| linear.forward(x)),
-            Self::ScaleShift(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
-            Self::LayerNorm(operation) => watch.step(it, x, &|| x.apply_op1_no_bwd(operation)),
-            Self::MaxPool(pool) => watch.step(it, x, &|| x.apply_op1_no_bwd(pool)),
-            Self::AveragePool(pool) => watch.step(it, x, &|| x.apply_op1_no_bwd(pool)),
-            Self::GlobalAvgPool => watch.step(it, x, &|| x.apply_op1_no_bwd(&GlobalAverage)),
-            Self::Flatten => watch.step(it, x, &|| x.permute((0, 3, 1, 2))?.flatten_from(1)),
+            Self::Conv(conv) => observer.step(step, x, &|| conv.forward(x, None)),
+            Self::Depthwise(operation) => observer.step(step, x, &|| x.apply_op1_no_bwd(operation)),
+            Self::Linear(linear) => observer.step(step, x, &|| linear.forward(x)),
+            Self::ScaleShift(operation) => {
+                observer.step(step, x, &|| x.apply_op1_no_bwd(operation))
+            }
+            Self::LayerNorm(operation) => observer.step(step, x, &|| x.apply_op1_no_bwd(operation)),
+            Self::MaxPool(pool) => observer.step(step, x, &|| x.apply_op1_no_bwd(pool)),
+            Self::AveragePool(pool) => observer.step(step, x, &|| x.apply_op1_no_bwd(pool)),
+            Self::GlobalAvgPool => observer.step(step, x, &|| x.apply_op1_no_bwd(&GlobalAverage)),
+            Self::Flatten => observer.step(step, x, &|| x.permute((0, 3, 1, 2))?.flatten_from(1)),
             Self::Sequence(layers) => {
-                layers.iter().try_fold(x.clone(), |x, it| it.forward(&x, watch))
+                layers.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, observer))
             }
             Self::Residual { path, shortcut, relu } => {
-                let kept = match shortcut {
-                    Some(it) => it.forward(x, watch)?,
+                let residual = match shortcut {
+                    Some(layer) => layer.forward(x, observer)?,
                     None => x.clone(),
                 };
-                path.forward_onto(x, &kept, *relu, watch)
+                path.forward_and_add(x, &residual, *relu, observer)
             }
             Self::Grow(path) => {
-                let grown = path.forward(x, watch)?;
-                watch.step(Step::Concatenate, x, &|| Tensor::cat(&[x, &grown], D::Minus1))
+                let grown = path.forward(x, observer)?;
+                observer.step(Step::Concatenate, x, &|| Tensor::cat(&[x, &grown], D::Minus1))
             }
             Self::Branches(paths) => {
                 let parts: Vec<Tensor> =
-                    paths.iter().map(|it| it.forward(x, watch)).collect::<Result<_>>()?;
-                watch.step(Step::Concatenate, x, &|| Tensor::cat(&parts, D::Minus1))
+                    paths.iter().map(|path| path.forward(x, observer)).collect::<Result<_>>()?;
+                observer.step(Step::Concatenate, x, &|| Tensor::cat(&parts, D::Minus1))
             }
             Self::HalfAndShuffle(path) => {
                 let half = x.dim(D::Minus1)? / 2;
                 let kept = x.narrow(D::Minus1, 0, half)?;
-                let path = path.forward(&x.narrow(D::Minus1, half, half)?, watch)?;
-                watch.step(Step::Shuffle, x, &|| kept.apply_op2_no_bwd(&path, &Interleave))
+                let path = path.forward(&x.narrow(D::Minus1, half, half)?, observer)?;
+                observer.step(Step::Shuffle, x, &|| kept.apply_op2_no_bwd(&path, &Interleave))
             }
             Self::BranchesAndShuffle(a, b) => {
-                let (a, b) = (a.forward(x, watch)?, b.forward(x, watch)?);
-                watch.step(Step::Shuffle, x, &|| a.apply_op2_no_bwd(&b, &Interleave))
+                let (a, b) = (a.forward(x, observer)?, b.forward(x, observer)?);
+                observer.step(Step::Shuffle, x, &|| a.apply_op2_no_bwd(&b, &Interleave))
             }
             Self::Gated(path) => {
-                let factors = path.forward(x, watch)?;
-                watch.step(it, x, &|| x.apply_op2_no_bwd(&factors, &Gate))
+                let factors = path.forward(x, observer)?;
+                observer.step(step, x, &|| x.apply_op2_no_bwd(&factors, &Gate))
             }
-            Self::Special(layer) => watch.step(it, x, &|| layer.forward(x)),
+            Self::Custom(layer) => observer.step(step, x, &|| layer.forward(x)),
         }
     }
 
-    /// The same for a batch: some images at a time through the layers that work on images, so that
-    /// what one layer writes is still near when the next reads it; then all of them through the rest.
+    /// The layer's output for a batch, computed `part` images at a time up to the last layer that works
+    /// on images, so that each layer finds its input in the cache; the remaining layers take all images
+    /// at once.
     pub(super) fn forward_by_parts(&self, x: &Tensor, part: usize) -> Result<Tensor> {
         let n = x.dim(0)?;
-        let Self::Sequence(layers) = self else { return self.forward(x, &mut Unwatched) };
+        let Self::Sequence(layers) = self else { return self.forward(x, &mut NoObserver) };
         let images = layers
             .iter()
-            .position(|it| matches!(it, Self::Flatten | Self::GlobalAvgPool))
-            .map_or(layers.len(), |it| it + 1);
+            .position(|layer| matches!(layer, Self::Flatten | Self::GlobalAvgPool))
+            .map_or(layers.len(), |index| index + 1);
         if n <= part {
-            return self.forward(x, &mut Unwatched);
+            return self.forward(x, &mut NoObserver);
         }
         let run = |layers: &[Layer], x: Tensor| {
-            layers.iter().try_fold(x, |x, it| it.forward(&x, &mut Unwatched))
+            layers.iter().try_fold(x, |x, layer| layer.forward(&x, &mut NoObserver))
         };
         let parts: Vec<Tensor> = (0..n.div_ceil(part))
             .into_par_iter()
@@ -166,33 +175,34 @@ impl Layer {
         run(&layers[images..], Tensor::cat(&parts, 0)?)
     }
 
-    /// `relu?(self(x) + kept)`, in the last convolution's own pass where there is one.
-    fn forward_onto(
+    /// `relu?(self(x) + residual)`; the addition is part of the last convolution if there is one.
+    fn forward_and_add(
         &self,
         x: &Tensor,
-        kept: &Tensor,
+        residual: &Tensor,
         relu: bool,
-        watch: &mut dyn Watch,
+        observer: &mut dyn StepObserver,
     ) -> Result<Tensor> {
-        let it = Step::Layer(self);
+        let step = Step::Layer(self);
         match self {
             Self::Conv(conv) if conv.adds_before(relu) => {
-                watch.step(it, x, &|| conv.forward(x, Some(kept)))
+                observer.step(step, x, &|| conv.forward(x, Some(residual)))
             }
             Self::Linear(Linear(conv)) if conv.adds_before(relu) => {
-                watch.step(it, x, &|| linear(conv, x, Some(kept)))
+                observer.step(step, x, &|| linear(conv, x, Some(residual)))
             }
             Self::Sequence(layers) => match layers.split_last() {
                 Some((last, rest)) => {
-                    let x = rest.iter().try_fold(x.clone(), |x, it| it.forward(&x, watch))?;
-                    last.forward_onto(&x, kept, relu, watch)
+                    let x =
+                        rest.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, observer))?;
+                    last.forward_and_add(&x, residual, relu, observer)
                 }
                 None => Ok(x.clone()),
             },
             _ => {
-                let out = self.forward(x, watch)?;
-                watch.step(Step::Add, &out, &|| {
-                    let sum = (&out + kept)?;
+                let out = self.forward(x, observer)?;
+                observer.step(Step::Add, &out, &|| {
+                    let sum = (&out + residual)?;
                     if relu { sum.relu() } else { Ok(sum) }
                 })
             }
@@ -200,7 +210,7 @@ impl Layer {
     }
 }
 
-/// A linear layer over the last axis, of rows or of every pixel: a 1×1 convolution.
+/// A linear layer over the last axis of rows or images, computed as a 1×1 convolution.
 pub(super) struct Linear(pub(super) Conv);
 
 impl Linear {
@@ -209,13 +219,13 @@ impl Linear {
     }
 }
 
-fn linear(conv: &Conv, x: &Tensor, kept: Option<&Tensor>) -> Result<Tensor> {
+fn linear(conv: &Conv, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
     let features = dims.pop().unwrap_or(1);
     let rows = dims.iter().product::<usize>();
     let output = conv.shape().output;
     let x = x.contiguous()?.reshape((1, 1, rows, features))?;
     dims.push(output);
-    let kept = kept.map(|it| it.contiguous()?.reshape((1, 1, rows, output))).transpose()?;
-    conv.forward(&x, kept.as_ref())?.reshape(dims)
+    let residual = residual.map(|x| x.contiguous()?.reshape((1, 1, rows, output))).transpose()?;
+    conv.forward(&x, residual.as_ref())?.reshape(dims)
 }

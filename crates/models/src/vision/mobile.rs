@@ -1,8 +1,8 @@
 //! MobileNetV2 (Sandler et al. 2018), ShuffleNetV2 (Ma et al. 2018) and MnasNet (Tan et al. 2018):
-//! networks for phones.
+//! networks for mobile devices.
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu, Relu6},
         Layer,
@@ -14,7 +14,7 @@ use super::{
 pub(super) fn mobilenet_v2(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     let mut layers = vec![w.unit("features.0", Shape::same(3, 32, 3, 2), Relu6)?];
     let (mut channels, mut index) = (32, 1);
-    // The paper's table 2: expansion, channels, repeats, stride of the first.
+    // Table 2 of the paper: expansion, channels, number of blocks, stride of the first block.
     let table = [
         (1, 16, 1, 1),
         (6, 24, 2, 2),
@@ -62,7 +62,7 @@ fn inverted_residual(
     Ok(narrow_residual(Layer::Sequence(path), stride == 1 && input == output))
 }
 
-/// A path whose ends are narrow, with x added where it keeps x's shape.
+/// A path between narrow layers; `adds` says whether its input is added to its output.
 pub(super) fn narrow_residual(path: Layer, adds: bool) -> Layer {
     if !adds {
         return path;
@@ -70,7 +70,8 @@ pub(super) fn narrow_residual(path: Layer, adds: bool) -> Layer {
     Layer::Residual { path: Box::new(path), shortcut: Option::None, relu: false }
 }
 
-/// `channels` of the stem, the three stages and the last convolution (the paper's table 5).
+/// ShuffleNetV2; `channels` are those of the first convolution, the three stages and the last convolution
+/// (table 5 of the paper).
 pub(super) fn shufflenet_v2(
     w: &mut Weights,
     classes: usize,
@@ -125,7 +126,7 @@ pub(super) fn mnasnet1_0(w: &mut Weights, classes: usize) -> Result<Layer, Visio
         w.conv_norm_in("layers", ("3", "4"), Shape::depthwise(32, 3, 1), Relu)?,
         w.conv_norm_in("layers", ("6", "7"), Shape::same(32, 16, 1, 1), None)?,
     ];
-    // Expansion, kernel, stride of the first, channels, repeats.
+    // Expansion, kernel, stride of the first block, channels, number of blocks.
     let table = [
         (3, 3, 2, 24, 3),
         (3, 5, 2, 40, 3),

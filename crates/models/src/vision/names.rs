@@ -1,8 +1,8 @@
-//! Names that tensors have in older files.
+//! Names of tensors in older files.
 
-/// The name that torchvision gives a tensor today, as it renames it when it loads its own files:
-/// `denselayer1.norm.1.weight` to `denselayer1.norm1.weight` in DenseNet, `mlp.linear_1.weight` to
-/// `mlp.0.weight` in transformers.
+/// The current name of a tensor in an older torchvision file. torchvision renames the same tensors when it
+/// loads its files: `denselayer1.norm.1.weight` becomes `denselayer1.norm1.weight` in DenseNet, and
+/// `mlp.linear_1.weight` becomes `mlp.0.weight` in transformers.
 pub(super) fn current_name(name: String) -> String {
     let mut parts: Vec<&str> = name.split('.').collect();
     for at in 1..parts.len() {
@@ -12,10 +12,10 @@ pub(super) fn current_name(name: String) -> String {
             _ => {}
         }
     }
-    let joined = parts.windows(3).position(|it| {
-        it[0].starts_with("denselayer")
-            && ["norm", "conv"].contains(&it[1])
-            && ["1", "2"].contains(&it[2])
+    let joined = parts.windows(3).position(|parts| {
+        parts[0].starts_with("denselayer")
+            && ["norm", "conv"].contains(&parts[1])
+            && ["1", "2"].contains(&parts[2])
     });
     match joined {
         Some(at) => {
@@ -31,7 +31,7 @@ mod tests {
     use super::current_name;
 
     #[test]
-    fn old_names_become_new_ones() {
+    fn old_names_are_renamed_and_current_ones_kept() {
         for (old, new) in [
             (
                 "features.denseblock1.denselayer12.norm.1.running_mean",

@@ -1,24 +1,24 @@
-//! The weights that torchvision publishes, with what goes with them.
+//! The weights that torchvision publishes, with their preprocessing and accuracy.
 
 use super::preprocess::Preprocessing;
 
-/// Where they lie.
+/// The address that the weights' files are below.
 pub const PUBLISHED: &str = "https://download.pytorch.org/models/";
 
 /// Weights trained on ImageNet-1k, as torchvision publishes them.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Pretrained {
-    /// The network.
+    /// Name of the network.
     pub architecture: &'static str,
-    /// torchvision's name of them: `IMAGENET1K_V1` by the papers' recipes, `IMAGENET1K_V2` by a newer
-    /// one.
+    /// torchvision's name of the weights: `IMAGENET1K_V1` (trained by the paper's recipe) or
+    /// `IMAGENET1K_V2` (by a newer one).
     pub name: &'static str,
-    /// The file below [`PUBLISHED`].
+    /// Name of the file below [`PUBLISHED`].
     pub file: &'static str,
-    /// What images go through before.
+    /// Preprocessing of images.
     pub preprocessing: Preprocessing,
-    /// Share of the validation images whose class is the likeliest, in percent, as torchvision
-    /// publishes it.
+    /// Top-1 accuracy on ImageNet's validation images in percent, as torchvision publishes it.
     pub top1: f64,
 }
 
@@ -26,7 +26,7 @@ const V1: &str = "IMAGENET1K_V1";
 const V2: &str = "IMAGENET1K_V2";
 
 const USUAL: Preprocessing = Preprocessing::new(256, 224);
-/// Of the newer recipe.
+/// Preprocessing of the newer recipe.
 const NEWER: Preprocessing = Preprocessing::new(232, 224);
 
 const fn weights(
@@ -39,7 +39,7 @@ const fn weights(
     Pretrained { architecture, name, file, preprocessing, top1 }
 }
 
-/// torchvision 0.29's metadata; of each network the default comes last.
+/// The metadata of torchvision 0.29. The last entry of each network is its default.
 const ALL: &[Pretrained] = &[
     weights("alexnet", V1, "alexnet-owt-7be5be79.pth", USUAL, 56.522),
     weights("vgg11", V1, "vgg11-8a719046.pth", USUAL, 69.02),
@@ -95,31 +95,32 @@ const ALL: &[Pretrained] = &[
 ];
 
 impl Pretrained {
-    /// Everything that is published.
+    /// All published weights.
     #[must_use]
     pub fn all() -> &'static [Self] {
         ALL
     }
 
-    /// torchvision's default weights of a network.
+    /// torchvision's default weights of a network; `None` if there are none.
     #[must_use]
     pub fn default_of(architecture: &str) -> Option<&'static Self> {
-        ALL.iter().rfind(|it| it.architecture == architecture)
+        ALL.iter().rfind(|weights| weights.architecture == architecture)
     }
 
-    /// Of that network and name.
+    /// The weights of a network by their name, for example `IMAGENET1K_V1`.
     #[must_use]
     pub fn named(architecture: &str, name: &str) -> Option<&'static Self> {
-        ALL.iter().find(|it| (it.architecture, it.name) == (architecture, name))
+        ALL.iter().find(|weights| (weights.architecture, weights.name) == (architecture, name))
     }
 
-    /// Of a network, in a file of that name.
+    /// The weights of a network by their file's name.
     #[must_use]
     pub fn of_file(architecture: &str, file: &str) -> Option<&'static Self> {
-        ALL.iter().find(|it| (it.architecture, it.file) == (architecture, file))
+        ALL.iter().find(|weights| (weights.architecture, weights.file) == (architecture, file))
     }
 
-    /// How the file's SHA-256 begins, in hexadecimal digits: what PyTorch checks, too.
+    /// The first hexadecimal digits of the file's SHA-256, which are part of its name. PyTorch checks the
+    /// same digits.
     #[must_use]
     pub fn sha256_start(&self) -> &'static str {
         let stem = self.file.strip_suffix(".pth").unwrap_or(self.file);
@@ -127,7 +128,7 @@ impl Pretrained {
     }
 }
 
-/// The name of a class of ImageNet-1k, as torchvision has it.
+/// torchvision's name for a class of ImageNet-1k; `None` from 1000 on.
 #[must_use]
 pub fn imagenet_class(index: usize) -> Option<&'static str> {
     include_str!("imagenet.txt").lines().nth(index)

@@ -1,34 +1,36 @@
-//! What each layer of a vision network does.
+//! The layers of a vision network in a forward pass, one by one.
+
+use std::ops::ControlFlow;
 
 use candle_core::{Result, Tensor};
 
 use super::{
-    VisionError, VisionNetwork,
-    layers::{Layer, Linear, Step, Watch},
+    error::VisionError,
+    layers::{Layer, Linear, Step, StepObserver},
+    network::VisionNetwork,
 };
 use crate::{
-    Control,
     kernels::image::{Activation, ConvShape},
-    profile::{LayerKind, Observer, Pass, Work},
+    profile::{LayerKind, LayerWork, Observer, Pass},
 };
 
 /// Bytes of a float.
 const FLOAT: f64 = 4.0;
 
 impl VisionNetwork {
-    /// Tells of the forward pass of each layer over a batch of images `[n][3][side][side]`, all images
-    /// at a time; activations and additions are part of the convolution that ends with them. Whether it
-    /// came to the end.
+    /// Calls `observe` for the forward pass of each layer over a batch of images `[n][3][side][side]`,
+    /// all images at once. Activations and additions count as part of the convolution that performs
+    /// them. Returns whether all layers were visited, or the observer stopped earlier.
     ///
     /// # Errors
     ///
-    /// If the images are not what the network takes.
+    /// If the network does not accept images of that size.
     pub fn profile(
         &self,
         images: &Tensor,
         observe: &mut Observer<'_>,
     ) -> std::result::Result<bool, VisionError> {
-        let images = self.taken(images)?;
+        let images = self.channels_last(images)?;
         let mut profiler = Profiler { observe, steps: 0, stopped: false };
         rayon::scope(|_| self.layer.forward(&images, &mut profiler))?;
         Ok(!profiler.stopped)
@@ -37,12 +39,12 @@ impl VisionNetwork {
 
 struct Profiler<'a, 'b> {
     observe: &'a mut Observer<'b>,
-    /// Told so far.
+    /// Steps observed so far.
     steps: usize,
     stopped: bool,
 }
 
-impl Watch for Profiler<'_, '_> {
+impl StepObserver for Profiler<'_, '_> {
     fn step(
         &mut self,
         step: Step<'_>,
@@ -54,9 +56,9 @@ impl Watch for Profiler<'_, '_> {
             return Ok(out);
         }
         self.steps += 1;
-        let About { name, kind, flops, weights } = about(step, x, &out);
+        let Description { name, kind, flops, weights } = describe(step, x, &out);
         let floats = (x.elem_count() + out.elem_count() + weights) as f64;
-        let work = Work {
+        let work = LayerWork {
             layer: format!("{} {name}, {}", self.steps, shape(&out)),
             kind,
             pass: Pass::Forward,
@@ -64,29 +66,31 @@ impl Watch for Profiler<'_, '_> {
             bytes: FLOAT * floats,
             by_difference: false,
         };
-        // It has just gone well, on the same input.
-        let control = (self.observe)(&work, &mut |_| drop(run()));
-        self.stopped = control == Control::Stop;
+        // `run` has just succeeded on the same input.
+        let flow = (self.observe)(&work, &mut |_| drop(run()));
+        self.stopped = flow == ControlFlow::Break(());
         Ok(out)
     }
 }
 
-/// Rows, columns and channels of an image, or what there is without the batch.
+/// The sizes of all axes except the batch.
 fn shape(out: &Tensor) -> String {
     let sizes: Vec<String> = out.dims().iter().skip(1).map(ToString::to_string).collect();
     sizes.join("×")
 }
 
-struct About {
+/// What a step is and costs.
+struct Description {
     name: String,
     kind: LayerKind,
     flops: f64,
-    /// Numbers.
+    /// Number of weights and biases.
     weights: usize,
 }
 
-fn about(step: Step<'_>, x: &Tensor, out: &Tensor) -> About {
-    let each = |name: &str, kind, operations: f64| About {
+fn describe(step: Step<'_>, x: &Tensor, out: &Tensor) -> Description {
+    // A step with a number of operations for each output value.
+    let each = |name: &str, kind, operations: f64| Description {
         name: name.to_owned(),
         kind,
         flops: operations * out.elem_count() as f64,
@@ -108,28 +112,30 @@ fn about(step: Step<'_>, x: &Tensor, out: &Tensor) -> About {
                 each("MaxPool2d", LayerKind::Pooling, operations)
             }
             Layer::AveragePool(_) | Layer::GlobalAvgPool => {
-                About { flops: x.elem_count() as f64, ..each("mean", LayerKind::Pooling, 0.0) }
+                let flops = x.elem_count() as f64;
+                Description { flops, ..each("mean", LayerKind::Pooling, 0.0) }
             }
             Layer::Flatten => each("flatten", LayerKind::Other, 0.0),
             Layer::Gated(_) => each("gate", LayerKind::Other, 1.0),
-            Layer::Special(special) => {
-                let (name, kind, operations) = special.about(x);
-                About { flops: operations, ..each(name, kind, 0.0) }
+            Layer::Custom(layer) => {
+                let (name, kind, flops) = layer.describe(x);
+                Description { flops, ..each(name, kind, 0.0) }
             }
-            // The others are made of these.
+            // The other variants consist of these, and are not steps themselves.
             _ => each("layers", LayerKind::Other, 0.0),
         },
     }
 }
 
-fn followed(activation: Activation) -> String {
+/// The activation as a suffix of a layer's name.
+fn suffix(activation: Activation) -> String {
     match activation {
         Activation::None => String::new(),
         other => format!(" + {other:?}"),
     }
 }
 
-fn convolution(shape: &ConvShape, activation: Activation, out: &Tensor) -> About {
+fn convolution(shape: &ConvShape, activation: Activation, out: &Tensor) -> Description {
     let ConvShape { input, output, kernel: [h, w], stride, groups, .. } = *shape;
     let window = h * w * input / groups;
     let mut name = format!("Conv2d {h}×{w} {input}→{output}");
@@ -139,18 +145,18 @@ fn convolution(shape: &ConvShape, activation: Activation, out: &Tensor) -> About
     if groups > 1 {
         name += &format!(" in {groups} groups");
     }
-    About {
-        name: name + &followed(activation),
+    Description {
+        name: name + &suffix(activation),
         kind: LayerKind::Convolution,
         flops: 2.0 * (window * out.elem_count()) as f64,
         weights: window * output + output,
     }
 }
 
-fn linear(shape: &ConvShape, activation: Activation, out: &Tensor) -> About {
+fn linear(shape: &ConvShape, activation: Activation, out: &Tensor) -> Description {
     let ConvShape { input, output, .. } = *shape;
-    About {
-        name: format!("Linear {input}→{output}{}", followed(activation)),
+    Description {
+        name: format!("Linear {input}→{output}{}", suffix(activation)),
         kind: LayerKind::Linear,
         flops: 2.0 * (input * out.elem_count()) as f64,
         weights: input * output + output,

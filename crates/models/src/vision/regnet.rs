@@ -1,7 +1,7 @@
 //! RegNet (Radosavovic et al. 2020).
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu, Sigmoid},
         Layer,
@@ -9,9 +9,10 @@ use super::{
     weights::{Shape, Weights},
 };
 
-/// RegNetY-8GF: blocks and width of each stage, as its parameters (d 17, w₀ 192, wₐ 76.82, wₘ 2.19)
-/// give them, in groups of 56 channels.
+/// Blocks and width of each stage of RegNetY-8GF, which follow from its parameters (d 17, w₀ 192,
+/// wₐ 76.82, wₘ 2.19).
 const STAGES: [(usize, usize); 4] = [(2, 224), (4, 448), (10, 896), (1, 2016)];
+/// Channels of a group.
 const GROUP: usize = 56;
 
 pub(super) fn regnet_y_8gf(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
@@ -29,7 +30,7 @@ pub(super) fn regnet_y_8gf(w: &mut Weights, classes: usize) -> Result<Layer, Vis
     Ok(Layer::Sequence(layers))
 }
 
-/// 1×1, 3×3 in groups, squeeze and excitation to a quarter of the block's input, 1×1.
+/// A block: 1×1, grouped 3×3, squeeze and excitation to a quarter of the block's input channels, 1×1.
 fn residual(
     w: &mut Weights,
     name: &str,
@@ -42,7 +43,7 @@ fn residual(
         w.unit(&format!("{name}.f.a"), Shape::same(input, width, 1, 1), Relu)?,
         w.unit(&format!("{name}.f.b"), grouped, Relu)?,
         w.squeeze_excitation(&format!("{name}.f.se"), width, input / 4, [Relu, Sigmoid])?,
-        // Its ReLU comes after the shortcut is added.
+        // This ReLU is applied after the shortcut is added.
         w.unit(&format!("{name}.f.c"), Shape::same(width, width, 1, 1), Relu)?,
     ]);
     let shortcut = if stride > 1 || input != width {

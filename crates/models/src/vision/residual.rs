@@ -1,7 +1,7 @@
 //! ResNet (He et al. 2015).
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{
         Activation::{None, Relu},
         Layer,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::kernels::image::MaxPool;
 
-/// The pool behind the stem.
+/// The max-pool after the first convolution.
 pub(super) const POOL: Layer =
     Layer::MaxPool(MaxPool { kernel: 3, stride: 2, padding: 1, ceil: false });
 
@@ -26,7 +26,7 @@ pub(super) fn resnet152(w: &mut Weights, classes: usize) -> Result<Layer, Vision
     resnet(w, classes, [3, 8, 36, 3], 4)
 }
 
-/// `expansion` 1 for basic blocks of two 3×3 convolutions, 4 for bottlenecks.
+/// `expansion` is 1 for basic blocks of two 3×3 convolutions, and 4 for bottlenecks.
 fn resnet(
     w: &mut Weights,
     classes: usize,
@@ -70,7 +70,7 @@ fn residual(
     let mut path = Vec::new();
     for (index, shape) in shapes.into_iter().enumerate() {
         let (conv, norm) = (format!("{name}.conv{}", index + 1), format!("{name}.bn{}", index + 1));
-        // The last one's ReLU comes after the shortcut is added.
+        // The last ReLU is applied after the shortcut is added.
         path.push(w.conv_norm((&conv, &norm), shape, Relu)?);
     }
     let shortcut = if stride > 1 || input != output {

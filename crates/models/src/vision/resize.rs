@@ -1,19 +1,19 @@
-//! Resizing photographs to the bit as Pillow does (`Resample.c`, 8 bits a channel): columns, then rows,
-//! rounded and clipped in between. Crates that resize keep more digits or fewer, and bicubic
-//! interpolation of sharp edges then differs by several levels.
+//! Resizing photographs exactly as Pillow does (`Resample.c`, 8 bits per channel): horizontally, then
+//! vertically, rounded and clipped in between. Other resizing crates round differently, and for bicubic
+//! interpolation of sharp edges the results then differ by several levels.
 
-use image::{Rgb, RgbImage};
+use super::photograph::Photograph;
 
-/// How pixels are weighed by their distance.
+/// The weight of a pixel as a function of its distance.
 #[derive(Clone, Copy)]
 pub(super) enum Filter {
     Bilinear,
-    /// Keys 1981, with a = −0.5.
+    /// Cubic convolution (Keys 1981) with a = −0.5.
     Bicubic,
 }
 
 impl Filter {
-    /// Pixels to each side.
+    /// Radius in pixels.
     fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
@@ -34,66 +34,78 @@ impl Filter {
 }
 
 /// Fractional bits of a weight.
-const PRECISION: u32 = 22;
+const FRACTION: u32 = 22;
 
-/// The pixels that an output pixel is made of.
+/// The input pixels of an output pixel, along one axis.
 struct Taps {
     first: u32,
     weights: Vec<i32>,
 }
 
-/// Of every output pixel along an axis; smaller outputs have wider windows (antialiasing).
+/// The taps of every output pixel along an axis. When an image is reduced, the filter widens
+/// (antialiasing).
 fn taps(from: u32, to: u32, filter: Filter) -> Vec<Taps> {
     let scale = f64::from(from) / f64::from(to);
     let wide = scale.max(1.0);
     let support = filter.support() * wide;
     let of = |output: u32| {
         let center = (f64::from(output) + 0.5) * scale;
-        // Casts round towards zero and stop there, as Pillow does.
+        // Casts round toward zero, and negative numbers become 0, as in Pillow.
         let first = (center - support + 0.5) as u32;
         let end = ((center + support + 0.5) as u32).min(from);
-        let weights: Vec<f64> =
-            (first..end).map(|it| filter.weight((f64::from(it) - center + 0.5) / wide)).collect();
+        let weights: Vec<f64> = (first..end)
+            .map(|index| filter.weight((f64::from(index) - center + 0.5) / wide))
+            .collect();
         let sum: f64 = weights.iter().sum();
-        let whole = |it: f64| {
-            let it = it / sum * f64::from(1_u32 << PRECISION);
-            if it < 0.0 { (it - 0.5) as i32 } else { (it + 0.5) as i32 }
+        let rounded = |weight: f64| {
+            let weight = weight / sum * f64::from(1_u32 << FRACTION);
+            if weight < 0.0 { (weight - 0.5) as i32 } else { (weight + 0.5) as i32 }
         };
-        Taps { first, weights: weights.into_iter().map(whole).collect() }
+        Taps { first, weights: weights.into_iter().map(rounded).collect() }
     };
     (0..to).map(of).collect()
 }
 
-/// An output pixel of its input pixels.
-fn pixel<'a>(taps: &Taps, pixels: impl Fn(u32) -> &'a Rgb<u8>) -> Rgb<u8> {
-    let mut sums = [1 << (PRECISION - 1); 3];
+/// The output pixel for some input pixels.
+fn pixel(taps: &Taps, pixels: impl Fn(u32) -> [u8; 3]) -> [u8; 3] {
+    let mut sums = [1 << (FRACTION - 1); 3];
     for (index, weight) in (taps.first..).zip(&taps.weights) {
-        for (sum, value) in sums.iter_mut().zip(pixels(index).0) {
+        for (sum, value) in sums.iter_mut().zip(pixels(index)) {
             *sum += i32::from(value) * weight;
         }
     }
-    Rgb(sums.map(|it| (it >> PRECISION).clamp(0, 255) as u8))
+    sums.map(|sum| (sum >> FRACTION).clamp(0, 255) as u8)
 }
 
-/// An image of `width` × `height` pixels.
-pub(super) fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
-    let across = |image: &RgbImage| {
-        let taps = taps(image.width(), width, filter);
-        RgbImage::from_fn(width, image.height(), |x, y| {
-            pixel(&taps[x as usize], |at| image.get_pixel(at, y))
+/// An image of that size whose pixels are computed from their column and row.
+fn image(size: [u32; 2], pixel: impl Fn(u32, u32) -> [u8; 3]) -> Photograph {
+    let [width, height] = size;
+    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+    for y in 0..height {
+        for x in 0..width {
+            rgb.extend(pixel(x, y));
+        }
+    }
+    Photograph { size, rgb }
+}
+
+/// The photograph resized to `width` × `height` pixels.
+pub(super) fn resize(from: &Photograph, width: u32, height: u32, filter: Filter) -> Photograph {
+    let horizontally = |from: &Photograph| {
+        let taps = taps(from.size[0], width, filter);
+        image([width, from.size[1]], |x, y| {
+            pixel(&taps[x as usize], |column| from.pixel(column, y))
         })
     };
-    let down = |image: &RgbImage| {
-        let taps = taps(image.height(), height, filter);
-        RgbImage::from_fn(image.width(), height, |x, y| {
-            pixel(&taps[y as usize], |at| image.get_pixel(x, at))
-        })
+    let vertically = |from: &Photograph| {
+        let taps = taps(from.size[1], height, filter);
+        image([from.size[0], height], |x, y| pixel(&taps[y as usize], |row| from.pixel(x, row)))
     };
-    // An axis that keeps its size is left alone.
-    match (image.width() == width, image.height() == height) {
-        (true, true) => image.clone(),
-        (true, false) => down(image),
-        (false, true) => across(image),
-        (false, false) => down(&across(image)),
+    // An axis that keeps its size is not filtered.
+    match (from.size[0] == width, from.size[1] == height) {
+        (true, true) => from.clone(),
+        (true, false) => vertically(from),
+        (false, true) => horizontally(from),
+        (false, false) => vertically(&horizontally(from)),
     }
 }

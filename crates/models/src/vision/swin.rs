@@ -1,39 +1,46 @@
-//! Swin Transformer (Liu et al. 2021): attention within windows, which shift from block to block.
+//! Swin Transformer (Liu et al. 2021): attention within windows that shift from block to block.
 
 use candle_core::{Device, Result, Tensor};
 
 use super::{
-    VisionError,
     attention::{Attention, perceptron, residual},
     convnext::patches,
-    layers::{Activation::None, Layer, Special},
-    resident::{Image, Walk},
+    device_pass::{DeviceTensor, ForwardPass},
+    error::VisionError,
+    layers::{Activation::None, CustomLayer, Layer},
     weights::{Weights, linear},
 };
 use crate::profile::LayerKind;
 
-/// Where neighbors are kept on a device: no address of a layer.
+/// Owner of `MergeNeighbors`' tables on a device. It is not the address of any layer.
 const NEIGHBORS: usize = 2;
 
-/// Of layer norm.
+/// Epsilon of layer norm.
 const EPSILON: f32 = 1e-5;
 
-/// Tokens of a window's side.
+/// Side of a window in tokens.
 const WINDOW: usize = 7;
 
-/// What keeps tokens of different regions apart, as torchvision.
-const APART: f32 = -100.0;
+/// Bias that masks the attention between tokens of different regions, as in torchvision.
+const MASKED: f32 = -100.0;
 
-/// Swin-T: blocks and heads of each stage.
-const STAGES: [(usize, usize); 4] = [(2, 3), (2, 6), (6, 12), (2, 24)];
-
+/// Swin-T.
 pub(super) fn swin_t(w: &mut Weights, classes: usize) -> std::result::Result<Layer, VisionError> {
-    let mut width = 96;
+    swin(w, classes, 96, &[(2, 3), (2, 6), (6, 12), (2, 24)])
+}
+
+/// A Swin Transformer; `width` are the channels of the first stage, `stages` the blocks and heads of each.
+pub(super) fn swin(
+    w: &mut Weights,
+    classes: usize,
+    mut width: usize,
+    stages: &[(usize, usize)],
+) -> std::result::Result<Layer, VisionError> {
     let mut layers = vec![
         w.conv("features.0.0", patches(3, width, 4), None)?,
         w.layer_norm("features.0.2", width, EPSILON)?,
     ];
-    for (stage, (blocks, heads)) in STAGES.into_iter().enumerate() {
+    for (stage, (blocks, heads)) in stages.iter().copied().enumerate() {
         if stage > 0 {
             layers.extend(merge(w, &format!("features.{}", 2 * stage), width)?);
             width *= 2;
@@ -42,8 +49,8 @@ pub(super) fn swin_t(w: &mut Weights, classes: usize) -> std::result::Result<Lay
             let name = format!("features.{}.{block}", 2 * stage + 1);
             let shift = if block % 2 == 0 { 0 } else { WINDOW / 2 };
             let norm = w.layer_norm(&format!("{name}.norm1"), width, EPSILON)?;
-            let windows = Windows::new(w, &format!("{name}.attn"), width, heads, shift)?;
-            layers.push(residual(vec![norm, Layer::Special(Box::new(windows))]));
+            let windows = WindowAttention::new(w, &format!("{name}.attn"), width, heads, shift)?;
+            layers.push(residual(vec![norm, Layer::Custom(Box::new(windows))]));
             let (norm, mlp) = (format!("{name}.norm2"), format!("{name}.mlp"));
             layers.push(perceptron(w, &norm, &mlp, width, EPSILON)?);
         }
@@ -56,7 +63,7 @@ pub(super) fn swin_t(w: &mut Weights, classes: usize) -> std::result::Result<Lay
     Ok(Layer::Sequence(layers))
 }
 
-/// Four neighbors become one token, twice as wide.
+/// Merges 2×2 tokens into one that is twice as wide.
 fn merge(
     w: &mut Weights,
     name: &str,
@@ -67,16 +74,16 @@ fn merge(
         w.trained(&format!("{name}.reduction.weight"), &[2 * width, 4 * width], 0.0, bound)?;
     let bias = Tensor::zeros(2 * width, weight.dtype(), &Device::Cpu)?;
     Ok([
-        Layer::Special(Box::new(Neighbors)),
+        Layer::Custom(Box::new(MergeNeighbors)),
         w.layer_norm(&format!("{name}.norm"), 4 * width, EPSILON)?,
         Layer::Linear(linear(&weight, &bias, None)?),
     ])
 }
 
-/// Channels of 2×2 neighbors side by side, columns outermost; zeros beyond an odd edge.
-struct Neighbors;
+/// The channels of 2×2 neighboring tokens side by side, columns outermost, with zeros beyond an odd edge.
+struct MergeNeighbors;
 
-impl Special for Neighbors {
+impl CustomLayer for MergeNeighbors {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let x = pad(x, h % 2, w % 2)?;
@@ -87,41 +94,45 @@ impl Special for Neighbors {
             .reshape((n, rows, columns, 4 * c))
     }
 
-    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+    fn forward_on_device(
+        &self,
+        pass: &ForwardPass<'_>,
+        x: DeviceTensor,
+    ) -> std::result::Result<DeviceTensor, VisionError> {
         let [n, h, w, c] = x.sizes()?;
         let (rows, columns) = (h.div_ceil(2), w.div_ceil(2));
-        let number = |it: usize| {
-            let (part, column, row) = (it % 4, it / 4 % columns, it / 4 / columns % rows);
+        let index = |i: usize| {
+            let (part, column, row) = (i % 4, i / 4 % columns, i / 4 / columns % rows);
             let (y, z) = (2 * row + part % 2, 2 * column + part / 2);
-            let image = it / 4 / columns / rows;
+            let image = i / 4 / columns / rows;
             if y < h && z < w { ((image * h + y) * w + z) as i32 } else { -1 }
         };
-        // It has no address of its own, and what it takes depends on these alone.
+        // The layer has no address, because its type has no size. The indices depend on these sizes only.
         let part = (n << 16 | h) << 16 | w;
-        let numbers = || (0..n * rows * columns * 4).map(number).collect();
-        walk.take(&x, &[n, rows, columns, 4 * c], NEIGHBORS, part, numbers)
+        let indices = || (0..n * rows * columns * 4).map(index).collect();
+        pass.gather(&x, &[n, rows, columns, 4 * c], NEIGHBORS, part, indices)
     }
 
-    fn about(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
+    fn describe(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
         ("2×2 neighbors side by side", LayerKind::Other, 0.0)
     }
 }
 
-/// So many rows and columns of zeros at the far edges.
+/// Adds rows and columns of zeros at the bottom and at the right.
 fn pad(x: &Tensor, rows: usize, columns: usize) -> Result<Tensor> {
     let x = if rows > 0 { x.pad_with_zeros(1, 0, rows)? } else { x.clone() };
     if columns > 0 { x.pad_with_zeros(2, 0, columns) } else { Ok(x) }
 }
 
 /// Attention within windows of an image.
-struct Windows {
+struct WindowAttention {
     attention: Attention,
-    /// Of a pair of tokens, by how far they lie apart: `[1][heads][49][49]`.
+    /// Bias of each pair of tokens by their relative position: `[1][heads][49][49]`.
     bias: Tensor,
     shift: usize,
 }
 
-impl Windows {
+impl WindowAttention {
     fn new(
         w: &mut Weights,
         name: &str,
@@ -149,10 +160,11 @@ impl Windows {
         Ok(Self { attention, bias, shift })
     }
 
-    /// The bias of every window `[windows][heads][49][49]` where shifting has brought tokens together
-    /// that do not belong together.
+    /// The bias of every window, `[windows][heads][49][49]`. It masks pairs of tokens that the shift has
+    /// brought together from different parts of the image.
     fn masked(&self, rows: usize, columns: usize, shifts: [usize; 2]) -> Result<Tensor> {
-        // 0, 1 or 2 along each axis: what was there, and what came around in two parts.
+        // The region of a token along an axis: 0 before the last window; within the last window, 1 for
+        // tokens that the shift did not wrap around and 2 for those that it did.
         let region = |at: usize, size: usize, shift: usize| {
             usize::from(at >= size - WINDOW) + usize::from(at >= size - shift)
         };
@@ -168,7 +180,7 @@ impl Windows {
                     .collect();
                 mask.extend(
                     regions.iter().flat_map(|a| {
-                        regions.iter().map(move |b| if a == b { 0.0 } else { APART })
+                        regions.iter().map(move |b| if a == b { 0.0 } else { MASKED })
                     }),
                 );
             }
@@ -179,11 +191,11 @@ impl Windows {
     }
 }
 
-impl Special for Windows {
+impl CustomLayer for WindowAttention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let (rows, columns) = (h.next_multiple_of(WINDOW), w.next_multiple_of(WINDOW));
-        // Where one window covers an axis, there is nowhere to shift.
+        // No shift along an axis that one window covers.
         let along = |size: usize| if size > WINDOW { self.shift } else { 0 };
         let shifts = [along(rows), along(columns)];
         let mut x = pad(x, rows - h, columns - w)?;
@@ -212,46 +224,51 @@ impl Special for Windows {
         mixed.narrow(1, 0, h)?.narrow(2, 0, w)?.contiguous()
     }
 
-    fn resident(&self, walk: &Walk<'_>, x: Image) -> std::result::Result<Image, VisionError> {
+    fn forward_on_device(
+        &self,
+        pass: &ForwardPass<'_>,
+        x: DeviceTensor,
+    ) -> std::result::Result<DeviceTensor, VisionError> {
         let [n, h, w, c] = x.sizes()?;
         let (rows, columns) = (h.next_multiple_of(WINDOW), w.next_multiple_of(WINDOW));
         let along = |size: usize| if size > WINDOW { self.shift } else { 0 };
         let shifts = [along(rows), along(columns)];
         let (down, across, tokens) = (rows / WINDOW, columns / WINDOW, WINDOW * WINDOW);
-        let of = std::ptr::from_ref(self) as usize;
+        let owner = std::ptr::from_ref(self) as usize;
         let part = ((n << 16 | h) << 16 | w) << 2;
-        // Where a window's token comes from, and where a pixel goes.
-        let from = |it: usize| {
-            let (token, window) = (it % tokens, it / tokens);
+        // The pixel that a window's token comes from, and the token that becomes a pixel.
+        let from = |i: usize| {
+            let (token, window) = (i % tokens, i / tokens);
             let (image, top, left) =
                 (window / across / down, window / across % down, window % across);
             let y = (top * WINDOW + token / WINDOW + shifts[0]) % rows;
             let z = (left * WINDOW + token % WINDOW + shifts[1]) % columns;
             if y < h && z < w { ((image * h + y) * w + z) as i32 } else { -1 }
         };
-        let to = |it: usize| {
-            let (image, y, z) = (it / w / h, it / w % h, it % w);
+        let to = |i: usize| {
+            let (image, y, z) = (i / w / h, i / w % h, i % w);
             let y = (y + rows - shifts[0]) % rows;
             let z = (z + columns - shifts[1]) % columns;
             let window = (image * down + y / WINDOW) * across + z / WINDOW;
             (window * tokens + y % WINDOW * WINDOW + z % WINDOW) as i32
         };
         let count = n * down * across;
-        let windows = walk
-            .take(&x, &[count, tokens, c], of, part, || (0..count * tokens).map(from).collect())?;
+        let indices = || (0..count * tokens).map(from).collect();
+        let windows = pass.gather(&x, &[count, tokens, c], owner, part, indices)?;
         drop(x);
-        let values = |it: &Tensor| Ok(it.flatten_all()?.to_vec1::<f32>()?);
+        let values = |tensor: &Tensor| Ok(tensor.flatten_all()?.to_vec1::<f32>()?);
         let bias = if shifts == [0, 0] {
-            (walk.table(of, part | 1, || values(&self.bias))?, 1)
+            (pass.floats(owner, part | 1, || values(&self.bias))?, 1)
         } else {
             let masked = || values(&self.masked(rows, columns, shifts)?);
-            (walk.table(of, part | 1, masked)?, down * across)
+            (pass.floats(owner, part | 1, masked)?, down * across)
         };
-        let mixed = self.attention.resident(walk, windows, Some(bias))?;
-        walk.take(&mixed, &[n, h, w, c], of, part | 2, || (0..n * h * w).map(to).collect())
+        let mixed = self.attention.forward_on_device(pass, windows, Some(bias))?;
+        let indices = || (0..n * h * w).map(to).collect();
+        pass.gather(&mixed, &[n, h, w, c], owner, part | 2, indices)
     }
 
-    fn about(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
+    fn describe(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
         let flops = x.dims4().map_or(0.0, |(n, h, w, _)| {
             let windows = n * h.div_ceil(WINDOW) * w.div_ceil(WINDOW);
             self.attention.flops(windows, WINDOW * WINDOW)
@@ -260,7 +277,7 @@ impl Special for Windows {
     }
 }
 
-/// The first `by` rows or columns come last.
+/// Moves the first `by` rows or columns to the end.
 fn roll(x: &Tensor, by: usize, axis: usize) -> Result<Tensor> {
     if by == 0 {
         return Ok(x.clone());

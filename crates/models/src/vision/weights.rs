@@ -1,34 +1,36 @@
-//! Where a network's weights come from, by name.
+//! Weights by name: random ones, or those of a state dict.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    VisionError,
+    error::VisionError,
     layers::{Activation, Layer, Linear},
 };
 pub(super) use crate::kernels::image::ConvShape as Shape;
 use crate::{
     kernels::image::{Conv, Depthwise, LayerNorm, ScaleShift},
-    study::Stream,
+    random::Stream,
 };
 
-/// Added to the variance of batch norm: PyTorch's default.
+/// PyTorch's default of what is added to the variance in batch norm.
 const EPSILON: f64 = 1e-5;
 
-/// Weights by torchvision's names; counts the trained numbers it hands out.
+/// Hands out weights under torchvision's names, and counts the parameters.
 pub(super) struct Weights {
+    /// A state dict; `None` for random weights.
     given: Option<HashMap<String, Tensor>>,
     seed: u64,
+    /// Trained parameters handed out so far.
     parameters: usize,
     epsilon: f64,
-    /// Names and shapes, in the order they were asked for.
-    asked: Vec<(String, Vec<usize>)>,
+    /// Names and shapes of the tensors handed out so far.
+    requested: Vec<(String, Vec<usize>)>,
 }
 
 impl Shape {
-    /// A dense convolution that keeps the size at stride 1.
+    /// A convolution, padded so that it keeps the size at stride 1.
     pub(super) fn same(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
         Self { input, output, kernel: [kernel; 2], stride, padding: [kernel / 2; 2], groups: 1 }
     }
@@ -38,6 +40,7 @@ impl Shape {
         Self { groups: channels, ..Self::same(channels, channels, kernel, stride) }
     }
 
+    /// Pixels under the kernel.
     fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
@@ -45,7 +48,7 @@ impl Shape {
 
 impl Weights {
     fn new(given: Option<HashMap<String, Tensor>>, seed: u64) -> Self {
-        Self { given, seed, parameters: 0, epsilon: EPSILON, asked: Vec::new() }
+        Self { given, seed, parameters: 0, epsilon: EPSILON, requested: Vec::new() }
     }
 
     pub(super) fn random(seed: u64) -> Self {
@@ -60,16 +63,17 @@ impl Weights {
         self.parameters
     }
 
-    pub(super) fn into_asked(self) -> Vec<(String, Vec<usize>)> {
-        self.asked
+    /// Names and shapes of all tensors handed out.
+    pub(super) fn into_requested(self) -> Vec<(String, Vec<usize>)> {
+        self.requested
     }
 
-    /// Adds that to the variance of every batch norm from here on.
+    /// Sets what every following batch norm adds to its variance.
     pub(super) fn batch_norm_epsilon(&mut self, epsilon: f64) {
         self.epsilon = epsilon;
     }
 
-    /// A tensor by name; a random one is uniform in ±`bound` around `center`.
+    /// A tensor by name. A random one is uniform in ±`bound` around `center`.
     fn tensor(
         &mut self,
         name: &str,
@@ -77,7 +81,7 @@ impl Weights {
         center: f32,
         bound: f32,
     ) -> Result<Tensor, VisionError> {
-        self.asked.push((name.to_owned(), shape.to_vec()));
+        self.requested.push((name.to_owned(), shape.to_vec()));
         let Some(given) = &self.given else {
             let count = shape.iter().product();
             let mut values = if bound == 0.0 {
@@ -85,7 +89,7 @@ impl Weights {
             } else {
                 Stream::new(self.seed, name).uniform(count, bound)
             };
-            values.iter_mut().for_each(|it| *it += center);
+            values.iter_mut().for_each(|value| *value += center);
             return Ok(Tensor::from_vec(values, shape, &Device::Cpu)?);
         };
         let fail =
@@ -97,7 +101,8 @@ impl Weights {
         Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
     }
 
-    /// A trained tensor; a random one is uniform in ±`bound` around `center`.
+    /// A trained tensor by name, counted as parameters. A random one is uniform in ±`bound` around
+    /// `center`.
     pub(super) fn trained(
         &mut self,
         name: &str,
@@ -109,7 +114,8 @@ impl Weights {
         self.tensor(name, shape, center, bound)
     }
 
-    /// He-uniform: √(6 / fan-in) keeps activations of the same size from layer to layer.
+    /// The kernel of a convolution. Random ones are He-uniform: the bound √(6 / fan-in) keeps activations
+    /// at the same size from layer to layer (He et al. 2015).
     fn kernel(&mut self, name: &str, shape: Shape) -> Result<Tensor, VisionError> {
         let inputs = shape.input / shape.groups;
         let bound = (6.0 / (inputs * shape.taps()) as f32).sqrt();
@@ -147,7 +153,7 @@ impl Weights {
         Ok((scale, shift))
     }
 
-    /// A convolution whose batch norm is folded into it.
+    /// A convolution with its batch norm folded into it.
     pub(super) fn conv_norm(
         &mut self,
         (conv, norm): (&str, &str),
@@ -160,7 +166,7 @@ impl Weights {
         convolution(&kernel, &shift, shape, activation)
     }
 
-    /// The same, of convolution `name.conv` and batch norm `name.norm`.
+    /// As [`Weights::conv_norm`], for convolution `name.conv` and batch norm `name.norm`.
     pub(super) fn conv_norm_in(
         &mut self,
         name: &str,
@@ -194,7 +200,7 @@ impl Weights {
         Ok(Layer::Linear(linear(&kernel.reshape((output, input))?, &bias, activation)?))
     }
 
-    /// Squeeze and excitation (Hu et al. 2017): channels times a gate computed of their means.
+    /// Squeeze and excitation (Hu et al. 2017): multiplies channels by factors computed from their means.
     pub(super) fn squeeze_excitation(
         &mut self,
         name: &str,
@@ -228,7 +234,7 @@ impl Weights {
         Ok(Layer::Linear(linear(&weight, &bias, activation)?))
     }
 
-    /// The weight `[out][in]` and the bias of a linear layer, by their full names.
+    /// The weight `[out][in]` and the bias of a linear layer, given their full names.
     pub(super) fn matrix(
         &mut self,
         (weight, bias): (&str, &str),
@@ -253,7 +259,7 @@ impl Weights {
     }
 }
 
-/// A convolution, by the kernel that suits its shape.
+/// A convolution, depthwise if each channel is a group.
 fn convolution(
     kernel: &Tensor,
     bias: &Tensor,
@@ -267,7 +273,7 @@ fn convolution(
     Ok(Layer::Conv(Conv::new(shape, &kernel, &bias, activation)))
 }
 
-/// A linear layer of a weight `[out][in]`.
+/// A linear layer with a weight `[out][in]`.
 pub(super) fn linear(
     weight: &Tensor,
     bias: &Tensor,

@@ -1,4 +1,4 @@
-//! Files of weights: what PyTorch 2.15 wrote with `torch.save`, and what is damaged or dangerous.
+//! Files of weights: files that PyTorch 2.15 wrote with `torch.save`, and damaged or malicious ones.
 
 use std::{
     fs,
@@ -21,10 +21,10 @@ fn reason(path: &Path) -> String {
     }
 }
 
-/// A state dict of a convolution and a batch norm, besides a transposed tensor, a part of another,
-/// and floats of other widths: as zip file, as pickles, and within a training script's checkpoint.
+/// The files contain a state dict of a convolution and a batch norm, a transposed tensor, a part of a larger
+/// tensor, and floats of other widths: as a zip file, as pickles, and inside a training script's checkpoint.
 #[test]
-fn tensors_are_those_that_pytorch_saved() {
+fn every_format_gives_the_tensors_that_pytorch_saved() {
     for file in ["zip.pth", "legacy.pth", "training.pth"] {
         let tensors = read_weights(&data(file)).unwrap();
         let check = |name: &str, shape: &[usize], expected: &[f32]| {
@@ -42,14 +42,14 @@ fn tensors_are_those_that_pytorch_saved() {
         check("brain", &[2], &[0.5, -2.0]);
         check("double", &[1], &[0.25]);
         check("parameter", &[1], &[1.5]);
-        // Counts are no weights.
+        // Counts of batches are not weights.
         assert!(!tensors.contains_key("1.num_batches_tracked"), "{file}");
         assert_eq!(tensors.len(), 13, "{file}");
     }
 }
 
 #[test]
-fn a_pickle_that_calls_something_else_is_refused() {
+fn a_pickle_that_calls_another_function_is_refused() {
     let text = reason(&data("forbidden.pth"));
     assert!(text.contains(".system`") && text.contains("state_dict()"), "{text}");
     assert!(text.contains("forbidden.pth"), "{text}");
@@ -58,27 +58,27 @@ fn a_pickle_that_calls_something_else_is_refused() {
 }
 
 #[test]
-fn other_files_say_what_they_are_not() {
+fn other_files_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.pth");
     assert!(reason(&path).contains("weights.pth"));
     fs::write(&path, "no weights").unwrap();
     assert!(reason(&path).contains("neither safetensors"));
     fs::write(&path, [0x80, 4, b'N', b'.']).unwrap();
-    assert!(reason(&path).contains("not of `torch.save`"));
+    assert!(reason(&path).contains("not one of `torch.save`"));
     let mut zip = ZipWriter::new(fs::File::create(&path).unwrap());
     zip.start_file("notes.txt", SimpleFileOptions::default()).unwrap();
     zip.write_all(b"hello").unwrap();
     zip.finish().unwrap();
     assert!(reason(&path).contains("without `data.pkl`"));
-    // A changed number: the zip file's checksum no longer fits.
+    // A changed number no longer matches the zip file's checksum.
     let mut bytes = fs::read(data("zip.pth")).unwrap();
     let number = 1.75_f32.to_le_bytes();
-    let at = bytes.windows(4).position(|it| it == number).unwrap();
+    let at = bytes.windows(4).position(|bytes| bytes == number).unwrap();
     bytes[at] ^= 1;
     fs::write(&path, &bytes).unwrap();
     assert!(reason(&path).contains("damaged"), "{}", reason(&path));
-    // Cut off.
+    // Truncated files.
     for file in ["zip.pth", "legacy.pth"] {
         let bytes = fs::read(data(file)).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
@@ -89,9 +89,9 @@ fn other_files_say_what_they_are_not() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Damage is an error or other numbers, never a crash.
+    /// A damaged file gives an error or other numbers, never a panic.
     #[test]
-    fn damaged_files_are_errors(
+    fn damaged_files_do_not_cause_a_panic(
         legacy in any::<bool>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in prop::option::of(any::<prop::sample::Index>()),

@@ -1,11 +1,11 @@
-//! Weights and images by formula, so that another implementation's numbers can be compared without
-//! shipping a weight; and where those numbers lie.
+//! Weights and images computed by a formula, so that the results of another implementation can be compared
+//! without storing any weights; and the files with those results.
 
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-/// A file of the shared reference data; `None`, said visibly, where they are not at hand.
+/// A file of the shared reference data; if it does not exist, prints so and returns `None`.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
     let folder = std::env::var_os("WATTLAB_SHARED").map_or_else(|| default.into(), PathBuf::from);
@@ -42,21 +42,25 @@ const SMALL: [&str; 3] = ["pos_embedding", "class_token", "relative_position_bia
 /// A tensor's values by its name and shape.
 pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
     let values = uniform(name, shape.iter().product());
-    let each = |of: fn(f32) -> f32| values.iter().map(|it| of(*it)).collect();
+    let each = |of: fn(f32) -> f32| values.iter().map(|value| of(*value)).collect();
     if name.ends_with("running_mean") {
-        each(|it| 0.1 * it)
+        each(|value| 0.1 * value)
     } else if name.ends_with("running_var") {
-        each(|it| 1.0 + 0.5 * it.abs())
+        each(|value| 1.0 + 0.5 * value.abs())
     } else if name.ends_with("layer_scale") {
-        each(|it| 0.5 + 0.1 * it)
-    } else if SMALL.iter().any(|it| name.ends_with(it)) {
-        each(|it| 0.02 * it)
+        each(|value| 0.5 + 0.1 * value)
+    } else if SMALL.iter().any(|suffix| name.ends_with(suffix)) {
+        each(|value| 0.02 * value)
     } else if shape.len() < 2 {
-        if name.ends_with("weight") { each(|it| 1.0 + 0.1 * it) } else { each(|it| 0.1 * it) }
+        if name.ends_with("weight") {
+            each(|value| 1.0 + 0.1 * value)
+        } else {
+            each(|value| 0.1 * value)
+        }
     } else {
         let fan_in: usize = shape[1..].iter().product();
         let gain = if shape.len() == 4 { 6.0 } else { 3.0 };
         let factor = (gain / fan_in as f64).sqrt() as f32;
-        values.iter().map(|it| factor * it).collect()
+        values.iter().map(|value| factor * value).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! Logits that torchvision 0.29 gives on images of unusual sizes, by network, height and width: two
-//! images, weights and images by formula.
+//! Logits of torchvision 0.29 for images of unusual sizes, by network, height and width: of two images each,
+//! with weights and images by formula.
 #![allow(clippy::unreadable_literal, reason = "numbers of another program")]
 
 pub(crate) const ODD: &[(&str, [usize; 2], &[f64])] = &[

@@ -1,6 +1,6 @@
-//! The models, as their users see them.
+//! Tests of the public interface.
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test panics if it cannot continue")]
 
 mod checkpoint;
 mod formula;

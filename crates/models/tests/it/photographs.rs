@@ -1,4 +1,4 @@
-//! Photographs, prepared as torchvision and Pillow do it.
+//! Photographs, prepared as torchvision and Pillow prepare them.
 
 use std::fs;
 
@@ -9,12 +9,12 @@ use wattlab_models::vision::{
 
 use crate::formula::shared;
 
-/// Without colors changed: values in [0, 1].
+/// A preparation that does not normalize colors: values in [0, 1].
 fn plain(resize: u32, crop: u32, bicubic: bool) -> Preprocessing {
     Preprocessing { resize, crop, bicubic, mean: [0.0; 3], deviation: [1.0; 3] }
 }
 
-/// A picture that is busy in every direction and color.
+/// A picture with details in every direction and color.
 fn picture(height: u32, width: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for y in 0..height {
@@ -25,14 +25,14 @@ fn picture(height: u32, width: u32) -> Vec<u8> {
     bytes
 }
 
-/// In levels of 0 to 255, `[row][column][color]`.
+/// The colors in levels from 0 to 255, `[row][column][color]`.
 fn levels(image: &Tensor) -> Vec<f32> {
     (image.permute((1, 2, 0)).unwrap() * 255.0).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// `pillow.bin` is what Pillow 13.0 makes of the same pictures, one after the other.
+/// `pillow.bin` contains the results of Pillow 13.0 for the same pictures, one after the other.
 #[test]
-fn pictures_are_resized_as_pillow_does() {
+fn resizing_gives_the_same_bytes_as_pillow() {
     let mut expected: &[u8] = include_bytes!("../data/pillow.bin");
     for (height, width, resize, crop, bicubic) in [
         (23, 37, 16, 12, false),
@@ -47,19 +47,19 @@ fn pictures_are_resized_as_pillow_does() {
         let found = levels(&image.unwrap());
         let (pillow, rest) = expected.split_at(found.len());
         expected = rest;
-        let found: Vec<u8> = found.iter().map(|it| it.round() as u8).collect();
+        let found: Vec<u8> = found.iter().map(|level| level.round() as u8).collect();
         assert_eq!(found, pillow, "{height}×{width} to {resize}, crop {crop}, {bicubic}");
     }
     assert!(expected.is_empty());
 }
 
-/// Pixels of the crop that torchvision's usual preparation makes, as Pillow gives them.
+/// The expected pixels are those of Pillow after torchvision's usual preparation.
 #[test]
-fn photographs_are_read_as_pillow_does() {
+fn photographs_are_decoded_and_cropped_as_by_pillow() {
     let at = [(0, 0), (50, 100), (111, 112), (200, 30), (223, 223)];
     for (file, levels_apart, expected) in [
         ("skimage_chelsea.png", 0.01, CHELSEA),
-        // Decoders of JPEG round differently.
+        // JPEG decoders round differently.
         ("skimage_rocket.jpg", 1.01, ROCKET),
     ] {
         let Some(path) = shared(&format!("datasets/images/{file}")) else { return };
@@ -93,8 +93,8 @@ const ROCKET: [[f32; 3]; 5] = [
 #[test]
 fn colors_are_normalized() {
     let usual = Pretrained::default_of("alexnet").unwrap().preprocessing;
-    let gray = |it: &Preprocessing, level| {
-        let image = it.apply(1, 2, vec![level; 6]).unwrap();
+    let gray = |preprocessing: &Preprocessing, level| {
+        let image = preprocessing.apply(1, 2, vec![level; 6]).unwrap();
         (0..3)
             .map(|c| {
                 image.get(c).unwrap().get(0).unwrap().get(0).unwrap().to_scalar::<f32>().unwrap()
@@ -112,20 +112,20 @@ fn colors_are_normalized() {
 }
 
 #[test]
-fn every_network_has_published_weights_and_images_that_it_takes() {
+fn every_network_has_published_weights_and_accepts_their_image_size() {
     for architecture in architectures() {
-        let it = Pretrained::default_of(architecture.name).unwrap();
-        let side = it.preprocessing.crop as usize;
-        architecture.takes(side, side).unwrap();
-        assert!(it.preprocessing.crop <= it.preprocessing.resize && it.top1 > 50.0);
-        let digits = it.sha256_start();
+        let weights = Pretrained::default_of(architecture.name).unwrap();
+        let side = weights.preprocessing.crop as usize;
+        architecture.check_size(side, side).unwrap();
+        assert!(weights.preprocessing.crop <= weights.preprocessing.resize && weights.top1 > 50.0);
+        let digits = weights.sha256_start();
         assert!(
-            digits.len() >= 8 && digits.bytes().all(|it| it.is_ascii_hexdigit()),
+            digits.len() >= 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
             "{}",
-            it.file
+            weights.file
         );
-        assert_eq!(Pretrained::named(it.architecture, it.name), Some(it));
-        assert_eq!(Pretrained::of_file(it.architecture, it.file), Some(it));
+        assert_eq!(Pretrained::named(weights.architecture, weights.name), Some(weights));
+        assert_eq!(Pretrained::of_file(weights.architecture, weights.file), Some(weights));
     }
     assert_eq!(Pretrained::default_of("resnet50").unwrap().name, "IMAGENET1K_V2");
     assert_eq!(imagenet_class(0), Some("tench"));
@@ -134,7 +134,7 @@ fn every_network_has_published_weights_and_images_that_it_takes() {
 }
 
 #[test]
-fn what_is_no_image_is_refused_with_its_name() {
+fn a_file_that_is_not_an_image_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter.jpg");
     fs::write(&path, "not an image").unwrap();

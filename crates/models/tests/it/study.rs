@@ -1,10 +1,11 @@
-//! The study's networks: PyTorch's losses, determinism, divergence.
+//! Training of the study's networks: PyTorch's losses, determinism, divergence.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use candle_core::{Device, Tensor};
-use record::{Adam, DataSpec, NetworkKind, StudyNetwork};
-use wattlab_models::{Control, Network, TrainError, Training, load_dataset};
+use wattlab_models::{
+    Adam, DataSpec, Network, NetworkKind, StudyNetwork, TrainError, Training, load_dataset,
+};
 
 use crate::formula::{fill, json, shared, uniform};
 
@@ -12,7 +13,7 @@ fn spec(kind: NetworkKind, conv: u32, linear: u32, relu: bool) -> StudyNetwork {
     StudyNetwork { kind, conv, linear, relu }
 }
 
-/// The state dict of a network, every tensor by formula but the running statistics.
+/// The state dict of a network, with every tensor by formula except the running statistics.
 fn formula_state(network: &Network) -> HashMap<String, Tensor> {
     let state = network.state().unwrap();
     state
@@ -40,18 +41,19 @@ fn losses(
     let mut network = Network::new(spec, channels, side, 10, 0).unwrap();
     network.load(&formula_state(&network)).unwrap();
     let pixels = uniform("input", batch * channels * side * side);
-    let images: Vec<f32> = pixels.iter().map(|it| ((f64::from(*it) + 1.0) / 2.0) as f32).collect();
+    let images: Vec<f32> =
+        pixels.iter().map(|pixel| ((f64::from(*pixel) + 1.0) / 2.0) as f32).collect();
     let labels: Vec<u32> = uniform("label", batch)
         .iter()
-        .map(|it| (10.0 * (f64::from(*it) + 1.0) / 2.0).floor() as u32)
+        .map(|value| (10.0 * (f64::from(*value) + 1.0) / 2.0).floor() as u32)
         .collect();
     let mut training = Training::on_one_batch(network, adam, &images, &labels).unwrap();
-    let fit = training.fit(steps, &mut |_| Control::Continue).unwrap();
-    fit.epochs.iter().map(|it| it.loss.unwrap()).collect()
+    let history = training.fit(steps, &mut |_| ControlFlow::Continue(())).unwrap();
+    history.epochs.iter().map(|epoch| epoch.loss.unwrap()).collect()
 }
 
 #[test]
-fn losses_are_pytorchs() {
+fn losses_agree_with_pytorch() {
     let rows = [
         ("study-simple_cnn-28", spec(NetworkKind::SimpleCnn, 2, 3, true), 1, 28),
         ("study-simple_cnn-28-norelu", spec(NetworkKind::SimpleCnn, 0, 0, false), 1, 28),
@@ -68,8 +70,12 @@ fn losses_are_pytorchs() {
             network.conv = number("conv") as u32;
         }
         assert_eq!((number("channels"), number("side")), (channels as u64, side as u64));
-        let expected: Vec<f64> =
-            golden["losses"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
+        let expected: Vec<f64> = golden["losses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|loss| loss.as_f64().unwrap())
+            .collect();
         let batch = number("batch") as usize;
         let real = |key: &str| golden[key].as_f64().unwrap();
         let adam = Adam {
@@ -85,10 +91,10 @@ fn losses_are_pytorchs() {
     }
 }
 
-/// The first five losses of PyTorch 2.15 for SimpleCNN 1×28×28 (2 conv, 3 linear), batch 64, weights
-/// and images by formula: what can be checked without any file.
+/// The expected losses are the first five of PyTorch 2.15 for SimpleCNN 1×28×28 (2 conv, 3 linear), batch 64,
+/// with weights and images by formula. This test needs no files.
 #[test]
-fn the_first_losses_are_pytorchs() {
+fn the_first_losses_agree_with_pytorch() {
     let expected = [
         2.908_667_802_810_669,
         3.860_731_601_715_088,
@@ -107,18 +113,17 @@ fn data(train: usize) -> wattlab_models::Dataset {
     load_dataset(&spec, None, 1).unwrap()
 }
 
-/// One seed, one answer, whatever the number of threads and however batches fall.
 #[test]
-fn threads_do_not_change_a_bit() {
+fn the_number_of_threads_changes_no_bit_of_the_result() {
     let data = data(150);
     let run = |threads: usize, kind, conv| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let network = spec(kind, conv, 3, true);
-            // 150 images in batches of 40: a last batch of 30, and blocks that are not full.
+            // 150 images in batches of 40: the last batch has 30, and some blocks are not full.
             let mut training = Training::new(&network, &Adam::default(), 40, &data, 5).unwrap();
-            let fit = training.fit(2, &mut |_| Control::Continue).unwrap();
-            (fit, training.accuracy(&data.test).unwrap())
+            let history = training.fit(2, &mut |_| ControlFlow::Continue(())).unwrap();
+            (history, training.accuracy(&data.test).unwrap())
         })
     };
     for (kind, conv) in [(NetworkKind::SimpleCnn, 4), (NetworkKind::DensePoly, 0)] {
@@ -128,20 +133,20 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
-fn a_bad_learning_rate_diverges_and_says_so() {
+fn a_training_that_diverges_reports_the_epoch() {
     let data = data(128);
     let adam = Adam { learning_rate: 1e30, ..Adam::default() };
     let network = spec(NetworkKind::DensePoly, 0, 3, true);
     let mut training = Training::new(&network, &adam, 32, &data, 5).unwrap();
-    let fit = training.fit(3, &mut |_| Control::Continue).unwrap();
-    assert_eq!(fit.diverged_in_epoch, Some(0));
-    assert_eq!(fit.epochs.len(), 1);
-    assert_eq!(fit.epochs[0].loss, None);
+    let history = training.fit(3, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(history.diverged_in_epoch, Some(0));
+    assert_eq!(history.epochs.len(), 1);
+    assert_eq!(history.epochs[0].loss, None);
     assert!(training.accuracy(&data.test).unwrap().unwrap() <= 0.2);
 }
 
 #[test]
-fn what_cannot_be_trained_is_an_error() {
+fn impossible_trainings_are_refused() {
     let data = data(32);
     let network = spec(NetworkKind::SimpleCnn, 2, 3, true);
     let new = |minibatch| Training::new(&network, &Adam::default(), minibatch, &data, 5);
@@ -151,5 +156,6 @@ fn what_cannot_be_trained_is_an_error() {
     let none = Training::new(&network, &Adam::default(), 8, &empty, 5).err().unwrap();
     assert!(matches!(none, TrainError::NoImages { .. }));
     let mut stopped = new(8).unwrap();
-    assert!(matches!(stopped.fit(1, &mut |_| Control::Stop), Err(TrainError::Stopped)));
+    let stopped = stopped.fit(1, &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(TrainError::Stopped)));
 }

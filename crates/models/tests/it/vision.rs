@@ -1,4 +1,4 @@
-//! The vision networks: torchvision's logits and sizes.
+//! The vision networks, compared with torchvision's numbers of parameters and logits.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use crate::{
     goldens::ODD,
 };
 
-/// Trained numbers as torchvision publishes them; of `inception_v3`, those of its auxiliary head,
-/// which inference does not have, taken off.
+/// Numbers of parameters as torchvision publishes them; for `inception_v3` without the auxiliary classifier,
+/// which is used in training only.
 const PARAMETERS: &[(&str, usize)] = &[
     ("alexnet", 61_100_840),
     ("vgg11", 132_863_336),
@@ -40,9 +40,9 @@ const PARAMETERS: &[(&str, usize)] = &[
 ];
 
 #[test]
-fn sizes_are_torchvisions() {
-    let names: Vec<&str> = architectures().iter().map(|it| it.name).collect();
-    assert_eq!(names, PARAMETERS.iter().map(|it| it.0).collect::<Vec<_>>());
+fn networks_have_as_many_parameters_as_in_torchvision() {
+    let names: Vec<&str> = architectures().iter().map(|network| network.name).collect();
+    assert_eq!(names, PARAMETERS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for (name, expected) in PARAMETERS {
         let trained = state_dict(name, 1000).unwrap();
         let trained = trained.iter().filter(|(name, _)| !name.contains(".running_"));
@@ -53,8 +53,8 @@ fn sizes_are_torchvisions() {
     assert_eq!(network.parameters(), 1_366_792);
 }
 
-/// With weights and images by formula, and what torchvision has besides: counts, and the heads that
-/// only help training.
+/// Logits with weights and images by formula. The state dict also contains tensors that torchvision has in
+/// addition: counts of batches, and auxiliary classifiers.
 fn logits(name: &str, classes: usize, [n, h, w]: [usize; 3]) -> Vec<f32> {
     let mut tensors: HashMap<String, Tensor> = state_dict(name, classes)
         .unwrap()
@@ -76,26 +76,26 @@ fn logits(name: &str, classes: usize, [n, h, w]: [usize; 3]) -> Vec<f32> {
     network.forward(&images).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Agreement that is asked for, as a share of the largest logit.
+/// The largest allowed difference, relative to the largest logit.
 const CLOSE: f64 = 1e-4;
 
 fn check(name: &str, found: &[f32], expected: &[f64], close: f64) {
     assert_eq!(found.len(), expected.len(), "{name}");
-    let largest = expected.iter().fold(0.0_f64, |top, it| top.max(it.abs()));
+    let largest = expected.iter().fold(0.0_f64, |top, logit| top.max(logit.abs()));
     let worst =
         found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
     assert!(worst <= close * largest, "{name}: {:e}", worst / largest);
 }
 
-/// One image of the usual size each.
+/// One image of the usual size for each network.
 #[test]
-fn logits_are_torchvisions() {
+fn logits_agree_with_torchvision() {
     for architecture in architectures() {
         let name = architecture.name;
         if ["vgg16", "resnet50", "resnet152", "efficientnet_b7", "shufflenet_v2_x1_0"]
             .contains(&name)
         {
-            // Of the same blocks as their smaller relatives.
+            // They consist of the same blocks as their smaller variants.
             continue;
         }
         let Some(path) = shared(&format!("parity/goldens/{name}.json")) else { return };
@@ -103,18 +103,22 @@ fn logits_are_torchvisions() {
         let input = |axis: usize| golden["input_shape"][axis].as_u64().unwrap() as usize;
         let classes = golden["classes"].as_u64().unwrap() as usize;
         let found = logits(name, classes, [input(0), input(2), input(3)]);
-        let expected: Vec<f64> =
-            golden["logits"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect();
-        // With these weights and this image, EfficientNetV2's last stage magnifies rounding a thousand
-        // times: torchvision's own logits change by 0.7 % without oneDNN, by 0.6 % in double precision.
+        let expected: Vec<f64> = golden["logits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|logit| logit.as_f64().unwrap())
+            .collect();
+        // With these weights and this image, EfficientNetV2's last stage amplifies rounding errors a thousand
+        // times: torchvision's own logits change by 0.7 % without oneDNN and by 0.6 % in double precision.
         let close = if name == "efficientnet_v2_s" { 2e-2 } else { CLOSE };
         check(name, &found, &expected, close);
     }
 }
 
-/// Every network, on two images that are small and of two different sides.
+/// Every network, on two small images that are not square.
 #[test]
-fn odd_images_give_torchvisions_logits() {
+fn logits_of_odd_sizes_agree_with_torchvision() {
     assert_eq!(ODD.len(), architectures().len());
     for (name, [h, w], expected) in ODD {
         check(name, &logits(name, expected.len() / 2, [2, *h, *w]), expected, CLOSE);
@@ -122,25 +126,25 @@ fn odd_images_give_torchvisions_logits() {
 }
 
 #[test]
-fn every_network_takes_its_smallest_image() {
+fn every_network_accepts_its_smallest_image_and_no_smaller_one() {
     for architecture in architectures() {
         let (name, least) = (architecture.name, architecture.least_side);
-        let refused = architecture.takes(least.saturating_sub(1), 300);
+        let refused = architecture.check_size(least.saturating_sub(1), 300);
         match refused {
             Err(VisionError::TooSmall { .. }) => assert!(!architecture.fixed_side, "{name}"),
             Err(VisionError::Side { side, .. }) => assert!(side == 224 && name == "vit_b_16"),
             other => panic!("{name}: {other:?}"),
         }
         if ["vgg16", "resnet50", "resnet152", "vgg11", "efficientnet_b7"].contains(&name) {
-            // Seconds each, and of the same blocks as their smaller relatives.
+            // They take seconds each and consist of the same blocks as their smaller variants.
             continue;
         }
         let network = VisionNetwork::random(name, 10, 1).unwrap();
         let images = random_images(2, least, 1).unwrap();
         let rows: Vec<Vec<f32>> = network.forward(&images).unwrap().to_vec2().unwrap();
-        let finite = rows.iter().flatten().all(|it| it.is_finite());
+        let finite = rows.iter().flatten().all(|logit| logit.is_finite());
         assert!(rows.len() == 2 && rows[0].len() == 10 && finite, "{name}: {rows:?}");
-        // No smaller one leaves a pixel everywhere, so the limit refuses nothing that works.
+        // The limit is exact: one pixel less leaves a layer without pixels.
         if least > 1 && !architecture.fixed_side {
             let small = random_images(1, least - 1, 1).unwrap();
             assert!(matches!(network.forward(&small), Err(VisionError::TooSmall { .. })));
@@ -149,7 +153,7 @@ fn every_network_takes_its_smallest_image() {
 }
 
 #[test]
-fn unknown_networks_are_named() {
+fn an_unknown_network_is_refused_with_the_available_names() {
     let error = VisionNetwork::random("alexnte", 10, 1).err().unwrap().to_string();
     assert!(error.contains("`alexnte`") && error.contains("alexnet"), "{error}");
 }

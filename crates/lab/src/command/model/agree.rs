@@ -1,44 +1,47 @@
-//! `wattlab model agree`: does a device compute what the CPU computes?
+//! `wattlab model agree`: compares the results of a device with those of the CPU.
+
+use std::ops::ControlFlow;
 
 use anyhow::anyhow;
 use models::{
-    Control, Device, Network, Precision, Training,
+    Device, Network, Precision, Training,
     vision::{VisionError, VisionNetwork, random_images},
 };
 use record::{NetworkKind, StudyNetwork};
 use serde_json::json;
+use units::limits;
 
-use super::net::ADAM;
+use super::net::{ADAM, values};
 use crate::{Failure, device::device, output};
 
 /// Arguments of `wattlab model agree`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The device that is compared with the CPU.
+    /// Device to compare with the CPU: `cuda` or `cuda:N`.
     #[arg(long, default_value = "cuda")]
     device: String,
     /// Optimizer steps of each training.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = limits::STEPS.parser::<u32>())]
     steps: u32,
-    /// Images a step.
-    #[arg(long, default_value_t = 96)]
+    /// Batch size of each training.
+    #[arg(long, default_value_t = 96, value_parser = limits::BATCH.parser::<usize>())]
     batch: usize,
-    /// Vision networks; those of the study's queues unless said otherwise.
+    /// Vision networks to compare, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "alexnet,densenet121,shufflenet_v2_x0_5,vit_b_16,convnext_base,regnet_y_8gf,swin_t"
     )]
     arch: Vec<String>,
-    /// Largest relative difference of losses, and of logits from the largest one.
-    #[arg(long, default_value_t = 1e-3, value_name = "SHARE")]
+    /// Largest allowed difference: of losses relative to the loss, of logits relative to the largest one.
+    #[arg(long, default_value_t = 1e-3, value_name = "SHARE", value_parser = limits::SHARE.parser())]
     tolerance: f64,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
 }
 
-/// Kind, channels, side, convolutions, linear layers.
+/// Kind, channels, side, convolution blocks and linear layers of each training.
 const TRAININGS: [(NetworkKind, usize, usize, u32, u32); 6] = [
     (NetworkKind::SimpleCnn, 1, 28, 2, 3),
     (NetworkKind::SimpleCnn, 1, 28, 4, 7),
@@ -48,23 +51,22 @@ const TRAININGS: [(NetworkKind, usize, usize, u32, u32); 6] = [
     (NetworkKind::DenseLinear, 3, 32, 0, 3),
 ];
 
-/// Something that was computed on both.
+/// A comparison.
 struct Row {
     name: String,
     /// The largest relative difference.
     difference: f64,
-    /// Of logits: what the images were multiplied by.
+    /// The factor that the images were multiplied by; `None` for trainings.
     light: Option<f64>,
 }
 
-/// Runs it.
+/// Runs `wattlab model agree`.
 ///
 /// # Errors
 ///
-/// If the device cannot be had, fails, or differs.
+/// If the device cannot be used, fails, or differs by more than the tolerance.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let device = device(&args.device)?;
-    super::net::at_least_one("batch", Some(args.batch))?;
     let mut rows = Vec::new();
     for (kind, channels, side, conv, linear) in TRAININGS {
         let spec = StudyNetwork { kind, conv, linear, relu: true };
@@ -79,78 +81,79 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for name in &args.arch {
         rows.push(logits(&device, name, args.tolerance)?);
     }
-    let worst = largest(rows.iter().map(|it| it.difference));
+    let worst = largest(rows.iter().map(|row| row.difference));
     if args.json {
-        let row =
-            |it: &Row| json!({ "name": it.name, "difference": it.difference, "light": it.light });
+        let row = |Row { name, difference, light }: &Row| json!({ "name": name, "difference": difference, "light": light });
         let rows: Vec<_> = rows.iter().map(row).collect();
         output::print_json(&json!({
             "schema": "wattlab.agree/1",
             "device": device.name(),
-            "device_name": device.about(),
+            "device_name": device.model_name(),
             "rows": rows,
             "worst": worst,
         }))?;
     } else {
         output::print(&format!(
-            "largest relative difference on {1} and on the CPU: losses of {0} steps, logits",
-            args.steps,
-            device.name()
+            "largest relative difference between {} and the CPU (losses of {} steps, logits):",
+            device.name(),
+            args.steps
         ));
         for Row { name, difference, light } in &rows {
-            let dimmed = light.filter(|&it| it < 1.0);
-            let dimmed = dimmed.map_or_else(String::new, |it| format!(" (images times {it})"));
+            let dimmed = light.filter(|&light| light < 1.0);
+            let dimmed =
+                dimmed.map_or_else(String::new, |light| format!(" (images times {light})"));
             output::print(&format!("  {name:<44} {difference:.1e}{dimmed}"));
         }
     }
-    // Not `>`: what is no number differs.
+    // Not `>`, so that NaN counts as a difference.
     if worst <= args.tolerance {
         return Ok(());
     }
     Err(Failure::run_time(anyhow!(
-        "`{}` differs from the CPU by {worst:.1e}, more than {:.1e}",
+        "device `{}` differs from the CPU by {worst:.1e}, allowed are {:.1e} (--tolerance)",
         device.name(),
         args.tolerance
     )))
 }
 
-/// The largest distance of logits, over the largest logit, for images that are as bright as the
-/// network bears: with random weights there is one (efficientnet_v2_s) that multiplies what is large
-/// until a millionth more light changes its logits by a quarter, whoever computes them.
+/// Compares the logits of a network. The images are made darker until a relative change of 10⁻⁶ of them
+/// changes the CPU's logits by less than a tenth of the tolerance: with random weights, one network
+/// (efficientnet_v2_s) amplifies such a change of the original images to a quarter of the logits, on any device.
 fn logits(device: &Device, name: &str, tolerance: f64) -> Result<Row, Failure> {
-    const MORE: f64 = 1.0 + 1e-6;
+    const BRIGHTER: f64 = 1.0 + 1e-6;
     let network = || VisionNetwork::random(name, 1000, 1).map_err(Failure::bad_input);
     let images = random_images(2, 224, 1).map_err(Failure::run_time)?;
     let run = |network: &VisionNetwork, light: f64| {
         let logits = (&images * light)
             .map_err(VisionError::from)
             .and_then(|images| network.forward(&images))
-            .and_then(|it| Ok(it.flatten_all()?.to_vec1::<f32>()?));
+            .and_then(|logits| Ok(logits.flatten_all()?.to_vec1::<f32>()?));
         logits.map_err(Failure::run_time)
     };
-    let here = network()?;
-    let (mut light, mut theirs) = (1.0, run(&here, 1.0)?);
+    let on_cpu = network()?;
+    let (mut light, mut expected) = (1.0, run(&on_cpu, 1.0)?);
     for darker in [0.1, 0.01, 0.001] {
-        if distance(&run(&here, light * MORE)?, &theirs) <= 0.1 * tolerance {
+        if distance(&run(&on_cpu, light * BRIGHTER)?, &expected) <= 0.1 * tolerance {
             break;
         }
-        (light, theirs) = (darker, run(&here, darker)?);
+        (light, expected) = (darker, run(&on_cpu, darker)?);
     }
-    let difference = distance(&run(&network()?.on(device, Precision::Single), light)?, &theirs);
-    Ok(Row { name: name.to_owned(), difference, light: Some(light) })
+    let found = run(&network()?.on(device, Precision::Single), light)?;
+    Ok(Row { name: name.to_owned(), difference: distance(&found, &expected), light: Some(light) })
 }
 
-/// The largest distance of values from others, over the largest of those.
-fn distance(ours: &[f32], theirs: &[f32]) -> f64 {
-    let top = theirs.iter().fold(0.0_f32, |top, it| top.max(it.abs()));
-    largest(ours.iter().zip(theirs).map(|(a, b)| f64::from((a - b).abs() / top)))
+/// The largest difference, relative to the largest expected value.
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    let top = expected.iter().fold(0.0_f32, |top, value| top.max(value.abs()));
+    largest(found.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs() / top)))
 }
 
-/// What is no number is larger than any.
+/// The largest of some values that are at least 0; NaN counts as the largest.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |worst, it| if it > worst || it.is_nan() { it } else { worst })
+    values.fold(0.0, |worst, value| if value > worst || value.is_nan() { value } else { worst })
 }
 
+/// The losses of some training steps.
 fn losses(
     device: &Device,
     spec: &StudyNetwork,
@@ -158,13 +161,13 @@ fn losses(
     args: &Args,
 ) -> Result<Vec<f64>, Failure> {
     let network = Network::new(spec, channels, side, 10, 7).map_err(Failure::run_time)?;
-    let values = args.batch * channels * side * side;
-    // Some structure, and no two images alike.
-    let images: Vec<f32> =
-        (0..values).map(|it| ((it * it + 7 * it) % 251) as f32 / 250.0).collect();
-    let labels: Vec<u32> = (0..args.batch as u32).map(|it| it % 10).collect();
+    let values = values(args.batch, channels, side)?;
+    // A pattern in which no two images are equal.
+    let images: Vec<f32> = (0..values).map(|i| ((i * i + 7 * i) % 251) as f32 / 250.0).collect();
+    let labels: Vec<u32> = (0..args.batch as u32).map(|i| i % 10).collect();
     let mut training = Training::on_one_batch_on(device, network, &ADAM, &images, &labels, 1)
         .map_err(Failure::run_time)?;
-    let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
-    Ok(fit.epochs.iter().map(|it| it.loss.unwrap_or(f64::NAN)).collect())
+    let history =
+        training.fit(args.steps, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
+    Ok(history.epochs.iter().map(|epoch| epoch.loss.unwrap_or(f64::NAN)).collect())
 }

@@ -1,15 +1,16 @@
-//! `wattlab model bench`: how fast, on random data.
+//! `wattlab model bench`: measures speed on random data.
 
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
 use anyhow::anyhow;
 use models::{
-    Control, Device, Precision, Split, TrainEvent, Training,
+    Device, Precision, Split, TrainEvent, Training,
     vision::{VisionNetwork, random_images},
 };
 use serde_json::json;
+use units::limits;
 
-use super::net::{ADAM, Kind, Named, Subject, at_least_one};
+use super::net::{ADAM, Kind, Named, Subject, values};
 use crate::{Failure, output};
 
 /// Arguments of `wattlab model bench`.
@@ -17,13 +18,13 @@ use crate::{Failure, output};
 pub(crate) struct Args {
     #[command(flatten)]
     subject: Subject,
-    /// Steps that are timed.
-    #[arg(long, default_value_t = 20)]
+    /// Number of steps to time.
+    #[arg(long, default_value_t = 20, value_parser = limits::STEPS.parser::<usize>())]
     steps: usize,
-    /// Values and products of a vision network on a device.
+    /// Precision of a vision network on a GPU.
     #[arg(long, default_value = "f32")]
     precision: Type,
-    /// Inference only.
+    /// Measure inference of one of the study's networks instead of training.
     #[arg(long)]
     forward_only: bool,
     /// Print one JSON document.
@@ -31,20 +32,20 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Of values.
+/// The precision of values and products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Type {
     /// Single precision.
     F32,
-    /// Single precision whose products are of NVIDIA's TF32.
+    /// Single precision with products in NVIDIA's TF32.
     Tf32,
     /// bfloat16.
     Bf16,
 }
 
 impl From<Type> for Precision {
-    fn from(it: Type) -> Self {
-        match it {
+    fn from(precision: Type) -> Self {
+        match precision {
             Type::F32 => Self::Single,
             Type::Tf32 => Self::Tf32,
             Type::Bf16 => Self::Bf16,
@@ -52,18 +53,17 @@ impl From<Type> for Precision {
     }
 }
 
-/// Steps before the clock counts.
+/// Warm-up steps.
 const WARMUP: usize = 3;
-/// Seconds after which a slow network is warm with fewer.
+/// Seconds after which the warm-up of a slow network ends with fewer steps.
 const WARM: f64 = 1.0;
 
-/// Runs it.
+/// Runs `wattlab model bench`.
 ///
 /// # Errors
 ///
 /// If a size or a setting does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    at_least_one("steps", Some(args.steps))?;
     let (named, batch, device) = args.subject.start()?;
     let Times { times, recorded } = match named {
         Named::Study(kind) if args.forward_only => evaluate(kind, args, batch, &device)?,
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "step_s": { "median": median, "p10": p10, "p90": p90 },
             "threads": threads,
             "device": device.name(),
-            "device_name": device.about(),
+            "device_name": device.model_name(),
             "recorded": recorded,
             "peak_memory_mb": peak_memory_mb(),
             "batch": batch,
@@ -90,26 +90,28 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }));
     }
     output::print(&format!(
-        "{rate:.0} images/s, {:.3} ms a step of {batch} ({:.3} to {:.3}), {}",
+        "{rate:.0} images/s, {:.3} ms per step of {batch} images ({:.3} to {:.3}), {}",
         median * 1e3,
         p10 * 1e3,
         p90 * 1e3,
-        device.about().map_or_else(|| format!("{threads} threads"), str::to_owned)
+        device.model_name().map_or_else(|| format!("{threads} threads"), str::to_owned)
     ));
     Ok(())
 }
 
-/// Steps that are timed together on a device: it hears of them at an epoch's end, as in a training.
+/// Steps that are timed together on a GPU: as in a training, the host waits for it only at the end of an epoch.
 const TOGETHER: usize = 20;
 
-/// Seconds a step, and whether steps were repeated as recorded.
+/// Results of a measurement.
 struct Times {
+    /// Seconds of each step.
     times: Vec<f64>,
+    /// Whether steps were replayed from a recording; `None` on the CPU.
     recorded: Option<bool>,
 }
 
 fn train(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
-    let (pixels, labels) = args.subject.images(batch);
+    let (pixels, labels) = args.subject.images(batch)?;
     let network = args.subject.network(kind)?;
     let together = if device.name() == "cpu" { 1 } else { TOGETHER };
     let mut training =
@@ -117,23 +119,22 @@ fn train(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times
             .map_err(Failure::bad_input)?;
     let epochs = args.steps.div_ceil(together) + WARMUP;
     let (mut times, mut last) = (Vec::new(), Instant::now());
-    let fit = training.fit(u32::try_from(epochs).map_err(Failure::bad_input)?, &mut |event| {
+    let history = training.fit(u32::try_from(epochs).map_err(Failure::bad_input)?, &mut |event| {
         if matches!(event, TrainEvent::EpochEnded(_)) {
             let now = Instant::now();
             times.push((now - last).as_secs_f64() / together as f64);
             last = now;
         }
-        Control::Continue
+        ControlFlow::Continue(())
     });
-    let fit = fit.map_err(Failure::run_time)?;
-    if fit.diverged_in_epoch.is_some() {
-        return Err(Failure::run_time(anyhow!("the loss is not a number: steps cannot be timed")));
+    if history.map_err(Failure::run_time)?.diverged_in_epoch.is_some() {
+        return Err(Failure::run_time(anyhow!("the training diverged, so steps cannot be timed")));
     }
     Ok(Times { times: times.split_off(WARMUP), recorded: training.recorded() })
 }
 
 fn evaluate(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
-    let (images, labels) = args.subject.images(batch);
+    let (images, labels) = args.subject.images(batch)?;
     let split = Split { images, labels };
     let network = args.subject.network(kind)?;
     let mut training =
@@ -144,26 +145,28 @@ fn evaluate(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Ti
 
 fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
     if device.name() == "cpu" && args.precision != Type::F32 {
-        let text = "--precision: the CPU computes in single precision only, `f32`";
+        let text = "--precision: the CPU supports `f32` only; use `--device cuda` for others";
         return Err(Failure::bad_input(anyhow!(text)));
     }
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
     let network = network.on(device, args.precision.into());
+    values(batch, 3, 224)?;
     let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
-    let images = network.keep(&images).map_err(Failure::run_time)?;
+    let images = network.upload(&images).map_err(Failure::run_time)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
     let Times { times, .. } = timed(args.steps, run)?;
     Ok(Times { times, recorded: network.recorded() })
 }
 
-/// The most memory that this process had at once, where the system tells (Linux).
+/// Peak memory of this process in MB; `None` if the system does not report it.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes / 1024.0)
 }
 
+/// Times some steps after a warm-up.
 fn timed(steps: usize, mut step: impl FnMut() -> Result<(), Failure>) -> Result<Times, Failure> {
     let begin = Instant::now();
     for _ in 0..WARMUP {

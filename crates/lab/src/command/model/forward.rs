@@ -1,4 +1,4 @@
-//! `wattlab model forward`: what a network says to given images, with given weights.
+//! `wattlab model forward`: computes logits for given images and weights.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
-use models::vision::{Pretrained, VisionError, VisionNetwork, imagenet_class};
+use models::vision::{Preprocessing, Pretrained, VisionError, VisionNetwork, imagenet_class};
 use serde_json::{Value, json};
 
 use super::weights::Weights;
@@ -20,23 +20,23 @@ use crate::{
 /// Arguments of `wattlab model forward`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network, by torchvision's name.
+    /// The network by torchvision's name (see `wattlab model list`).
     #[arg(long, value_name = "NAME")]
     arch: String,
     #[command(flatten)]
     weights: Weights,
-    /// A tensor `images` of shape `[n][3][height][width]`, float32, ready for the network.
+    /// A safetensors file with a tensor `images`: float32 `[n][3][height][width]`, already normalized.
     #[arg(long, value_name = "FILE", required_unless_present = "image")]
     input: Option<PathBuf>,
-    /// A photograph, JPEG or PNG, which is resized, cropped and normalized as torchvision does it for
-    /// these weights; can be given several times.
+    /// A photograph (JPEG or PNG); may be given several times. It is resized, cropped and normalized as
+    /// torchvision does for these weights.
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     image: Vec<PathBuf>,
-    /// `--input` is normalized as for other networks: `googlenet` and `inception_v3` with published
-    /// weights expect [-1, 1], as torchvision's `transform_input` makes it.
+    /// Convert `--input` from ImageNet's normalization to the range [-1, 1] that the published weights of
+    /// `googlenet` and `inception_v3` expect (torchvision's `transform_input`).
     #[arg(long, requires = "input")]
     transform_input: bool,
-    /// Where to compute.
+    /// Device to compute on; only `cpu` is supported.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Print one JSON document.
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// The last layer's weights, under the names it has in one network or another.
+/// Names of the last layer's weights in the different networks.
 const CLASSIFIERS: &[&str] = &[
     "fc.weight",
     "classifier.weight",
@@ -56,13 +56,13 @@ const CLASSIFIERS: &[&str] = &[
     "head.weight",
 ];
 
-/// Classes of ImageNet-1k.
+/// Number of classes of ImageNet-1k.
 const IMAGENET: usize = 1000;
 
-/// Predictions that are told of an image.
-const TOLD: usize = 5;
+/// Predictions printed for each image.
+const PREDICTIONS: usize = 5;
 
-/// Runs it.
+/// Runs `wattlab model forward`.
 ///
 /// # Errors
 ///
@@ -78,54 +78,55 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         None => photographs(args, published)?,
     };
     let classes =
-        CLASSIFIERS.iter().find_map(|it| weights.get(*it)?.dim(0).ok()).unwrap_or(IMAGENET);
+        CLASSIFIERS.iter().find_map(|name| weights.get(*name)?.dim(0).ok()).unwrap_or(IMAGENET);
     let fail = |error: VisionError| {
         Failure::bad_input(anyhow!(error).context(format!("--arch {}", args.arch)))
     };
     let network = VisionNetwork::from_tensors(&args.arch, classes, weights).map_err(fail)?;
     let logits = network.forward(&images).map_err(fail)?;
     let rows: Vec<Vec<f32>> = logits.to_vec2().map_err(Failure::run_time)?;
-    let predictions: Vec<Vec<Prediction>> = rows.iter().map(|it| Prediction::best(it)).collect();
+    let predictions: Vec<Vec<Prediction>> = rows.iter().map(|row| Prediction::best(row)).collect();
     let name = |image: usize| match args.image.get(image) {
         Some(path) => path.display().to_string(),
         None => format!("image {image}"),
     };
     if args.json {
-        let mut told = json!({ "shape": logits.dims(), "logits": rows.concat() });
+        let mut document = json!({ "shape": logits.dims(), "logits": rows.concat() });
         let images = predictions.iter().enumerate().map(|(image, best)| {
             let best: Vec<Value> = best.iter().map(Prediction::json).collect();
             json!({ "image": name(image), "predictions": best })
         });
-        told["images"] = images.collect();
-        if let (Some(it), false) = (published, args.image.is_empty()) {
-            let it = &it.preprocessing;
-            told["preprocessing"] = json!({
-                "resize": it.resize,
-                "crop": it.crop,
-                "interpolation": if it.bicubic { "bicubic" } else { "bilinear" },
-                "mean": it.mean,
-                "deviation": it.deviation,
+        document["images"] = images.collect();
+        if let (Some(published), false) = (published, args.image.is_empty()) {
+            let Preprocessing { resize, crop, bicubic, mean, deviation } = published.preprocessing;
+            document["preprocessing"] = json!({
+                "resize": resize,
+                "crop": crop,
+                "interpolation": if bicubic { "bicubic" } else { "bilinear" },
+                "mean": mean,
+                "deviation": deviation,
             });
         }
-        return output::print_json(&told);
+        return output::print_json(&document);
     }
     for (image, best) in predictions.iter().enumerate() {
         output::print(&format!("{}:", name(image)));
-        for it in best {
-            output::print(&format!("  {:>6.2} %  {}", it.probability * 100.0, it.words()));
+        for prediction in best {
+            let percent = prediction.probability * 100.0;
+            output::print(&format!("  {percent:>6.2} %  {}", prediction.class_name()));
         }
     }
     Ok(())
 }
 
-/// The tensor `images` of a file.
+/// Reads the tensor `images` of a file.
 fn given(path: &std::path::Path, args: &Args) -> Result<Tensor, Failure> {
     let mut input = tensors(path, "--input")?;
     let images = input.remove("images").ok_or_else(|| {
         Failure::bad_input(anyhow!("--input `{}` has no tensor `images`", path.display()))
     })?;
     let images = images.to_dtype(DType::F32).map_err(Failure::bad_input)?;
-    let usual = Pretrained::default_of("resnet18").map(|it| it.preprocessing);
+    let usual = Pretrained::default_of("resnet18").map(|weights| weights.preprocessing);
     let (Some(usual), Some(own)) = (usual, Pretrained::default_of(&args.arch)) else {
         return Ok(images);
     };
@@ -137,20 +138,24 @@ fn given(path: &std::path::Path, args: &Args) -> Result<Tensor, Failure> {
         let scale = usual.deviation[channel] / own.deviation[channel];
         (scale, (usual.mean[channel] - own.mean[channel]) / own.deviation[channel])
     };
-    let of = |part: fn((f32, f32)) -> f32| {
+    let per_channel = |part: fn((f32, f32)) -> f32| {
         let values: Vec<f32> = (0..3).map(|channel| part(change(channel))).collect();
         Tensor::from_vec(values, (1, 3, 1, 1), &Device::Cpu)
     };
-    of(|it| it.0)
+    per_channel(|(scale, _)| scale)
         .and_then(|scale| images.broadcast_mul(&scale))
-        .and_then(|scaled| scaled.broadcast_add(&of(|it| it.1)?))
+        .and_then(|scaled| scaled.broadcast_add(&per_channel(|(_, shift)| shift)?))
         .with_context(|| format!("--input `{}`", path.display()))
         .map_err(Failure::BadInput)
 }
 
 fn photographs(args: &Args, published: Option<&Pretrained>) -> Result<Tensor, Failure> {
     let published = published.ok_or_else(|| {
-        Failure::BadInput(anyhow!("--image: nobody says how {} wants its images", args.arch))
+        Failure::BadInput(anyhow!(
+            "--image: the preprocessing of `{}` is unknown, because torchvision publishes no weights \
+             for it; use --input",
+            args.arch
+        ))
     })?;
     published
         .preprocessing
@@ -158,7 +163,7 @@ fn photographs(args: &Args, published: Option<&Pretrained>) -> Result<Tensor, Fa
         .map_err(|error| Failure::BadInput(anyhow!(error).context("--image")))
 }
 
-/// A class that a network finds likely.
+/// A class with its probability.
 struct Prediction {
     class: usize,
     name: Option<&'static str>,
@@ -167,24 +172,25 @@ struct Prediction {
 }
 
 impl Prediction {
-    /// The likeliest of all classes first.
+    /// The most likely classes, most likely first.
     fn best(logits: &[f32]) -> Vec<Self> {
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let exp = |it: f32| f64::from(it - top).exp();
+        let exp = |logit: f32| f64::from(logit - top).exp();
         let sum: f64 = logits.iter().copied().map(exp).sum();
         let mut classes: Vec<usize> = (0..logits.len()).collect();
         classes.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
         let named = logits.len() == IMAGENET;
-        let told = classes.into_iter().take(TOLD).map(|class| Self {
+        let best = classes.into_iter().take(PREDICTIONS).map(|class| Self {
             class,
             name: if named { imagenet_class(class) } else { None },
             logit: logits[class],
             probability: exp(logits[class]) / sum,
         });
-        told.collect()
+        best.collect()
     }
 
-    fn words(&self) -> String {
+    /// The class by its name and number, or by its number alone.
+    fn class_name(&self) -> String {
         match self.name {
             Some(name) => format!("{name} ({})", self.class),
             None => format!("class {}", self.class),
@@ -201,9 +207,11 @@ impl Prediction {
     }
 }
 
-/// Every tensor of a `.safetensors` file.
+/// Reads every tensor of a safetensors file.
 pub(super) fn tensors(path: &Path, flag: &str) -> Result<HashMap<String, Tensor>, Failure> {
     candle_core::safetensors::load(path, &Device::Cpu)
-        .with_context(|| format!("{flag}: failed to read `{}` as safetensors", path.display()))
+        .with_context(|| {
+            format!("{flag}: failed to read `{}` as a safetensors file", path.display())
+        })
         .map_err(Failure::bad_input)
 }

@@ -1,4 +1,4 @@
-//! `wattlab model`: the networks by themselves.
+//! `wattlab model`: run, train, time and profile single networks.
 
 mod agree;
 mod bench;
@@ -16,25 +16,25 @@ use crate::{Failure, output};
 /// Subcommands of `wattlab model`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the networks.
+    /// List all networks.
     List {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Compute a vision network's logits of given images with given weights.
+    /// Compute the logits of a vision network for given images and weights.
     Forward(forward::Args),
-    /// Train one of the study's networks on one batch, step after step.
+    /// Train one of the study's networks on a single batch, and print the loss of each step.
     Train(train::Args),
-    /// Time training or inference on random data.
+    /// Measure the speed of training or inference on random data.
     Bench(bench::Args),
-    /// Compute the same on a device and on the CPU, and compare.
+    /// Compare the results of a device with those of the CPU.
     Agree(agree::Args),
-    /// Measure each layer's time and energy on random data.
+    /// Measure the time and energy of each layer on random data.
     Profile(profile::Args),
 }
 
-/// Runs it.
+/// Runs `wattlab model`.
 ///
 /// # Errors
 ///
@@ -54,33 +54,34 @@ fn list(json: bool) -> Result<(), Failure> {
     if json {
         let vision: Vec<_> = architectures()
             .iter()
-            .map(|it| {
+            .map(|network| {
+                let weights = published(network.name).map(|weights| weights.name);
                 json!({
-                    "name": it.name,
-                    "least_side": it.least_side,
-                    "fixed_side": it.fixed_side,
-                    "weights": published(it.name).map(|it| it.name).collect::<Vec<_>>(),
+                    "name": network.name,
+                    "least_side": network.least_side,
+                    "fixed_side": network.fixed_side,
+                    "weights": weights.collect::<Vec<_>>(),
                 })
             })
             .collect();
-        let study: Vec<_> = net::Kind::ALL.iter().map(|it| it.word()).collect();
+        let study: Vec<_> = net::Kind::ALL.iter().map(|kind| kind.word()).collect();
         return output::print_json(
             &json!({ "schema": "wattlab.models/1", "vision": vision, "study": study }),
         );
     }
-    output::print("vision networks (--arch), with the smallest side of an image they take:");
-    for it in architectures() {
-        let only = if it.fixed_side { " (only)" } else { "" };
-        output::print(&format!("  {:<20} {}{only}", it.name, it.least_side));
+    output::print("vision networks (--arch), with the smallest side of their images in pixels:");
+    for network in architectures() {
+        let only = if network.fixed_side { " (no other size)" } else { "" };
+        output::print(&format!("  {:<20} {}{only}", network.name, network.least_side));
     }
     output::print("the study's networks (--net):");
-    for it in net::Kind::ALL {
-        output::print(&format!("  {}", it.word()));
+    for kind in net::Kind::ALL {
+        output::print(&format!("  {}", kind.word()));
     }
     Ok(())
 }
 
-/// What torchvision publishes of a network.
+/// The weights that torchvision publishes for a network.
 fn published(name: &str) -> impl Iterator<Item = &'static Pretrained> + use<'_> {
-    Pretrained::all().iter().filter(move |it| it.architecture == name)
+    Pretrained::all().iter().filter(move |weights| weights.architecture == name)
 }

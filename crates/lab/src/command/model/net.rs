@@ -1,20 +1,21 @@
-//! The flags that name one of the study's networks.
+//! Flags that select a network and its size.
 
 use anyhow::{Context, anyhow};
 use models::{Device, Network};
 use record::{Adam, NetworkKind, StudyNetwork};
+use units::limits;
 
 use crate::{Failure, device::device};
 
-/// Which network.
+/// One of the study's networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// Convolution blocks, then linear layers.
+    /// Convolution blocks followed by linear layers.
     SimpleCnn,
-    /// Linear layers whose widths halve.
+    /// Linear layers, each half as wide as the one before.
     DensePoly,
-    /// Linear layers whose widths fall linearly.
+    /// Linear layers whose widths decrease linearly.
     DenseLinear,
 }
 
@@ -30,22 +31,22 @@ impl Kind {
     }
 }
 
-/// Its size.
+/// The size of one of the study's networks.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Shape {
-    /// Channels of an image.
-    #[arg(long, default_value_t = 1)]
+    /// Channels of the images.
+    #[arg(long, default_value_t = 1, value_parser = limits::CHANNELS.parser::<usize>())]
     pub(super) channels: usize,
-    /// Pixels of an image's side.
-    #[arg(long, default_value_t = 28)]
+    /// Side of the images in pixels.
+    #[arg(long, default_value_t = 28, value_parser = limits::IMAGE_SIDE.parser::<usize>())]
     pub(super) side: usize,
-    /// Convolution blocks, of `simple_cnn`.
-    #[arg(long, default_value_t = 2)]
+    /// Number of convolution blocks (`simple_cnn` only).
+    #[arg(long, default_value_t = 2, value_parser = limits::LAYERS.parser::<u32>())]
     pub(super) conv: u32,
-    /// Linear layers, the classifier included.
-    #[arg(long, default_value_t = 3)]
+    /// Number of linear layers, including the classifier.
+    #[arg(long, default_value_t = 3, value_parser = limits::LAYERS.parser::<u32>())]
     pub(super) linear: u32,
-    /// Without the ReLU behind each convolution.
+    /// Leave out the ReLU after each convolution.
     #[arg(long)]
     pub(super) no_relu: bool,
 }
@@ -61,44 +62,42 @@ impl Shape {
     }
 }
 
-/// A network on random data.
+/// The network that is measured, on random data.
 #[derive(Debug, clap::Args)]
 pub(super) struct Subject {
-    /// One of the study's networks: training.
+    /// One of the study's networks, for training.
     #[arg(long, required_unless_present = "arch", conflicts_with = "arch")]
     net: Option<Kind>,
     #[command(flatten)]
     pub(super) shape: Shape,
-    /// A vision network, by torchvision's name: inference.
+    /// A vision network by torchvision's name, for inference (see `wattlab model list`).
     #[arg(long, value_name = "NAME")]
     arch: Option<String>,
-    /// Images at a time; 512 for the study's networks and 8 for vision networks unless said otherwise.
-    #[arg(long)]
+    /// Batch size [default: 512 for --net, 8 for --arch].
+    #[arg(long, value_parser = limits::BATCH.parser::<usize>())]
     batch: Option<usize>,
-    /// Threads; all processors unless said otherwise.
-    #[arg(long)]
+    /// Number of threads [default: one per processor].
+    #[arg(long, value_parser = limits::THREADS.parser::<usize>())]
     threads: Option<usize>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    /// Device to compute on: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
 }
 
-/// Which network of the two kinds.
+/// A network of one of the two kinds.
 pub(super) enum Named<'a> {
     Study(Kind),
     Vision(&'a str),
 }
 
 impl Subject {
-    /// Checks the flags and starts the threads; the network, its batch and its device.
+    /// Opens the device and starts the threads. Returns the network, the batch size and the device.
     ///
     /// # Errors
     ///
-    /// If a flag makes no sense.
+    /// If the device cannot be used.
     pub(super) fn start(&self) -> Result<(Named<'_>, usize, Device), Failure> {
         let device = device(&self.device)?;
-        at_least_one("batch", self.batch)?;
-        at_least_one("threads", self.threads)?;
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -109,39 +108,44 @@ impl Subject {
         match (&self.net, &self.arch) {
             (Some(kind), _) => Ok((Named::Study(*kind), self.batch.unwrap_or(512), device)),
             (None, Some(arch)) => Ok((Named::Vision(arch), self.batch.unwrap_or(8), device)),
-            (None, None) => Err(Failure::bad_input(anyhow!("--net or --arch is needed"))),
+            (None, None) => Err(Failure::bad_input(anyhow!("give a network by --net or --arch"))),
         }
     }
 
-    /// One of the study's networks, with random weights.
+    /// Builds one of the study's networks with random weights.
     ///
     /// # Errors
     ///
-    /// If there is no such network.
+    /// If its sizes do not fit each other.
     pub(super) fn network(&self, kind: Kind) -> Result<Network, Failure> {
         let Shape { channels, side, .. } = self.shape;
         Network::new(&self.shape.network(kind), channels, side, 10, 0).map_err(Failure::bad_input)
     }
 
-    /// So many images for it, in [0, 1], and their labels: a gray ramp with some structure; neither
-    /// time nor energy depends on them.
-    pub(super) fn images(&self, count: usize) -> (Vec<f32>, Vec<u32>) {
-        let values = count * self.shape.channels * self.shape.side.pow(2);
-        let images = (0..values).map(|it| (it % 251) as f32 / 250.0).collect();
-        (images, (0..count as u32).map(|it| it % 10).collect())
+    /// `count` images with values in [0, 1], and their labels. The values follow a simple pattern, because
+    /// neither time nor energy depends on them.
+    ///
+    /// # Errors
+    ///
+    /// If they do not fit into memory.
+    pub(super) fn images(&self, count: usize) -> Result<(Vec<f32>, Vec<u32>), Failure> {
+        let values = values(count, self.shape.channels, self.shape.side)?;
+        let images = (0..values).map(|i| (i % 251) as f32 / 250.0).collect();
+        Ok((images, (0..count as u32).map(|i| i % 10).collect()))
     }
 }
 
+/// The number of values of `count` square images.
+///
 /// # Errors
 ///
-/// If it is 0.
-pub(super) fn at_least_one(flag: &str, value: Option<usize>) -> Result<(), Failure> {
-    match value {
-        Some(0) => Err(Failure::bad_input(anyhow!("--{flag} is 0, expected at least 1"))),
-        _ => Ok(()),
-    }
+/// If it is beyond the limit.
+pub(super) fn values(count: usize, channels: usize, side: usize) -> Result<usize, Failure> {
+    let factors = [count, channels, side, side].map(|size| size as u64);
+    let values = limits::VALUES_IN_MEMORY.product(&factors).map_err(Failure::bad_input)?;
+    usize::try_from(values).map_err(Failure::bad_input)
 }
 
-/// What a training on random data is done with.
+/// Settings of the optimizer for training on random data.
 pub(super) const ADAM: Adam =
     Adam { learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };

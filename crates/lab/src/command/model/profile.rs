@@ -1,22 +1,24 @@
-//! `wattlab model profile`: what each layer costs, in time and joules.
+//! `wattlab model profile`: measures the time and energy of each layer.
 
 use std::{
     iter::Sum,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
 use meter::{Idle, Meter};
 use models::{
-    Control, Training,
-    profile::{LayerKind, Pass, Variant, Work},
+    Training,
+    profile::{LayerKind, LayerWork, Pass, Variant},
     vision::{VisionNetwork, random_images},
 };
 use record::{Energy, Joules, Origin};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use units::limits;
 
-use super::net::{ADAM, Kind, Named, Subject};
+use super::net::{ADAM, Kind, Named, Subject, values};
 use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
@@ -24,14 +26,19 @@ use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sen
 pub(crate) struct Args {
     #[command(flatten)]
     subject: Subject,
-    /// Side of a vision network's images.
-    #[arg(long, value_name = "PIXELS", default_value_t = 224)]
+    /// Side of a vision network's images in pixels.
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = 224,
+        value_parser = limits::IMAGE_SIDE.parser::<usize>()
+    )]
     image_side: usize,
-    /// Measurements of each pass.
-    #[arg(long, default_value_t = 5)]
+    /// Number of measurements of each pass, at least 2.
+    #[arg(long, default_value_t = 5, value_parser = limits::ROUNDS.parser::<usize>())]
     rounds: usize,
-    /// Least duration of a measurement: a pass is repeated in it. Doubled, up to 3.2 s, while a
-    /// sensor cannot tell the pass's energy to 5 %.
+    /// Shortest duration of a measurement in seconds, in which the pass is repeated. It is doubled, up to
+    /// 3.2 s, if a sensor's uncertainty is more than 5 % of the energy.
     #[arg(long, value_name = "S", default_value_t = 0.1)]
     seconds: f64,
     #[command(flatten)]
@@ -41,7 +48,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A mean and its 95 % interval.
+/// A mean with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Estimate {
     mean: f64,
@@ -49,14 +56,15 @@ struct Estimate {
 }
 
 impl Estimate {
+    /// Half the width of the interval.
     fn half(&self) -> f64 {
         (self.ci95[1] - self.ci95[0]) / 2.0
     }
 }
 
 impl Sum<Self> for Estimate {
-    /// Half-widths add linearly, as those of energies do: what makes one layer slow or dear, a
-    /// neighbor or a sensor, makes the next one so.
+    /// Half-widths add linearly, as those of energies do, because the errors of layers are not independent: the
+    /// same sensor and the same other processes affect all of them.
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self { mean: 0.0, ci95: [0.0; 2] }, |a, b| Self {
             mean: a.mean + b.mean,
@@ -65,28 +73,28 @@ impl Sum<Self> for Estimate {
     }
 }
 
-/// One pass of one layer.
+/// Costs of one pass of one layer.
 #[derive(Debug, Serialize)]
 struct Row {
     layer: String,
     kind: &'static str,
     pass: &'static str,
-    /// Whether it is the difference of a fused pass with and without the layer.
+    /// Whether it is the difference between a fused pass with and without the layer.
     by_difference: bool,
     time_s: Estimate,
     flops: f64,
     bytes: f64,
-    /// Operations a byte; none where nothing goes through memory.
+    /// Operations per byte; `None` for a pass that reads and writes no memory.
     intensity: Option<f64>,
-    /// Beyond the idle power; none where no energy can be told.
+    /// Energy above idle; `None` if it cannot be measured or estimated.
     joules: Option<Estimate>,
-    /// Of all passes' joules, or of their time where there are none.
+    /// Share of the energy of all passes, or of their time if there is no energy.
     share: f64,
 }
 
-/// All layers of a kind.
+/// Total costs of all layers of a kind.
 #[derive(Debug, Serialize)]
-struct OfKind {
+struct KindTotal {
     kind: &'static str,
     time_s: Estimate,
     flops: f64,
@@ -94,6 +102,7 @@ struct OfKind {
     share: f64,
 }
 
+/// The result of the command.
 #[derive(Debug, Serialize)]
 struct Profile {
     schema: &'static str,
@@ -103,14 +112,14 @@ struct Profile {
     idle_w: Option<f64>,
     energy_origin: Option<Origin>,
     layers: Vec<Row>,
-    by_kind: Vec<OfKind>,
-    /// Of all layers, one by one.
+    by_kind: Vec<KindTotal>,
+    /// Sum of the layers' times.
     sum_s: f64,
-    /// Of a whole forward pass, or of a whole training step with loss and optimizer.
+    /// Time of a whole forward pass, or of a whole training step with loss and optimizer.
     whole_s: f64,
 }
 
-/// Runs it.
+/// Runs `wattlab model profile`.
 ///
 /// # Errors
 ///
@@ -147,17 +156,23 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn check(args: &Args) -> anyhow::Result<()> {
     if args.rounds < 2 {
-        return Err(anyhow!("--rounds is {}, an interval needs at least 2", args.rounds));
+        return Err(anyhow!(
+            "--rounds is {}, expected at least 2 for a confidence interval",
+            args.rounds
+        ));
     }
     if !(args.seconds > 0.0 && args.seconds <= 60.0) {
-        return Err(anyhow!("--seconds is {}, expected more than 0 and at most 60", args.seconds));
+        return Err(anyhow!(
+            "--seconds is {}, expected more than 0 and at most 60 seconds",
+            args.seconds
+        ));
     }
     Ok(())
 }
 
-/// The seconds of a whole step.
+/// Profiles a training step; returns the time of a whole step in seconds.
 fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
-    let (images, labels) = args.subject.images(batch);
+    let (images, labels) = args.subject.images(batch)?;
     let mut training = Training::on_one_batch(args.subject.network(kind)?, &ADAM, &images, &labels)
         .map_err(Failure::bad_input)?;
     match training.profile(&mut |work, run| bench.measure(work, run)) {
@@ -167,17 +182,18 @@ fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result
     let mut steps = Vec::new();
     for _ in 0..args.rounds + 1 {
         let start = Instant::now();
-        training.fit(1, &mut |_| Control::Continue).map_err(Failure::run_time)?;
+        training.fit(1, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
         steps.push(start.elapsed().as_secs_f64());
     }
     Ok(median(steps))
 }
 
-/// The seconds of a whole forward pass.
+/// Profiles a forward pass; returns the time of a whole pass in seconds.
 fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
     let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
     let side = args.image_side;
-    network.architecture().takes(side, side).map_err(Failure::bad_input)?;
+    network.architecture().check_size(side, side).map_err(Failure::bad_input)?;
+    values(batch, 3, side)?;
     let images = random_images(batch, side, 1).map_err(Failure::run_time)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
     if !all.map_err(Failure::run_time)? {
@@ -207,26 +223,27 @@ struct Bench<'a> {
     origin: Option<Origin>,
 }
 
-/// Seconds and joules of one repetition.
+/// Time and energy of one repetition of a pass.
 struct Round {
     seconds: f64,
     energy: Option<Energy>,
 }
 
 impl Bench<'_> {
-    fn measure(&mut self, work: &Work, run: &mut dyn FnMut(Variant)) -> Control {
-        // What the caches and the branch predictors learn belongs to no round.
+    /// Measures one pass of a layer.
+    fn measure(&mut self, work: &LayerWork, run: &mut dyn FnMut(Variant)) -> ControlFlow<()> {
+        // Warm up caches and branch predictors.
         run(Variant::Whole);
         let mut seconds = self.args.seconds;
         let mut rounds: Vec<Round> = Vec::new();
         while rounds.len() < self.args.rounds {
             if self.interrupt.is_set() {
-                return Control::Stop;
+                return ControlFlow::Break(());
             }
             let whole = self.round(seconds, &mut || run(Variant::Whole));
-            // A sensor that counts in large steps needs longer.
-            let coarse = whole.energy.is_some_and(|it| {
-                it.origin == Origin::Measured && it.uncertainty.0 > 0.05 * it.joules.0.abs()
+            // A sensor with a coarse resolution needs more time.
+            let coarse = whole.energy.is_some_and(|Energy { joules, uncertainty, origin }| {
+                origin == Origin::Measured && uncertainty.0 > 0.05 * joules.0.abs()
             });
             if rounds.is_empty() && coarse && seconds < 1.6 {
                 seconds *= 2.0;
@@ -238,10 +255,10 @@ impl Bench<'_> {
                 whole
             });
         }
-        let times: Vec<f64> = rounds.iter().map(|it| it.seconds).collect();
-        let energies: Option<Vec<Energy>> = rounds.iter().map(|it| it.energy).collect();
+        let times: Vec<f64> = rounds.iter().map(|round| round.seconds).collect();
+        let energies: Option<Vec<Energy>> = rounds.iter().map(|round| round.energy).collect();
         if let Some(energies) = &energies {
-            let origins = energies.iter().map(|it| it.origin).chain(self.origin);
+            let origins = energies.iter().map(|energy| energy.origin).chain(self.origin);
             self.origin = origins.reduce(Origin::and);
         }
         self.rows.push(Row {
@@ -253,14 +270,14 @@ impl Bench<'_> {
             flops: work.flops,
             bytes: work.bytes,
             intensity: work.intensity(),
-            joules: energies.map(|it| joules(&it)),
+            joules: energies.map(|energies| joules(&energies)),
             share: 0.0,
         });
         progress::line(&format!("{} {}", work.layer, work.pass.word()));
-        Control::Continue
+        ControlFlow::Continue(())
     }
 
-    /// Repeats a pass for so many seconds under one span.
+    /// Repeats a pass for at least `seconds` seconds within one span.
     fn round(&self, seconds: f64, run: &mut dyn FnMut()) -> Round {
         let span = self.meter.span("layer");
         let start = Instant::now();
@@ -275,18 +292,19 @@ impl Bench<'_> {
             Some(idle) => idle.above(&report),
             None => report.total,
         };
-        let each = |it: Energy| Energy {
-            joules: it.joules * (1.0 / times),
-            uncertainty: it.uncertainty * (1.0 / times),
-            ..it
+        let each = |energy: Energy| Energy {
+            joules: energy.joules * (1.0 / times),
+            uncertainty: energy.uncertainty * (1.0 / times),
+            ..energy
         };
         Round { seconds: took / times, energy: energy.map(each) }
     }
 
+    /// Computes shares and totals.
     fn profile(self, network: String, batch: usize, whole_s: f64) -> Profile {
         let Self { mut rows, idle, origin, .. } = self;
-        let joules: Option<f64> = rows.iter().map(|it| Some(it.joules?.mean)).sum();
-        let sum_s: f64 = rows.iter().map(|it| it.time_s.mean).sum();
+        let joules: Option<f64> = rows.iter().map(|row| Some(row.joules?.mean)).sum();
+        let sum_s: f64 = rows.iter().map(|row| row.time_s.mean).sum();
         for row in &mut rows {
             row.share = match (row.joules, joules) {
                 (Some(own), Some(all)) if all > 0.0 => own.mean / all,
@@ -302,14 +320,14 @@ impl Bench<'_> {
             LayerKind::Attention,
             LayerKind::Other,
         ];
-        let by_kind = kinds.iter().map(|it| it.word()).filter_map(|kind| {
-            let of: Vec<&Row> = rows.iter().filter(|it| it.kind == kind).collect();
-            (!of.is_empty()).then(|| OfKind {
+        let by_kind = kinds.iter().map(|kind| kind.word()).filter_map(|kind| {
+            let rows: Vec<&Row> = rows.iter().filter(|row| row.kind == kind).collect();
+            (!rows.is_empty()).then(|| KindTotal {
                 kind,
-                time_s: of.iter().map(|it| it.time_s).sum(),
-                flops: of.iter().map(|it| it.flops).sum(),
-                joules: of.iter().map(|it| it.joules).sum(),
-                share: of.iter().map(|it| it.share).sum(),
+                time_s: rows.iter().map(|row| row.time_s).sum(),
+                flops: rows.iter().map(|row| row.flops).sum(),
+                joules: rows.iter().map(|row| row.joules).sum(),
+                share: rows.iter().map(|row| row.share).sum(),
             })
         });
         Profile {
@@ -317,7 +335,7 @@ impl Bench<'_> {
             network,
             batch,
             threads: rayon::current_num_threads(),
-            idle_w: idle.map(|it| it.mean.0),
+            idle_w: idle.map(|idle| idle.mean.0),
             energy_origin: origin,
             by_kind: by_kind.collect(),
             layers: rows,
@@ -328,10 +346,11 @@ impl Bench<'_> {
 }
 
 impl Round {
+    /// The difference of two rounds.
     fn less(self, other: &Self) -> Self {
         let energy = self.energy.zip(other.energy).map(|(a, b)| Energy {
             joules: Joules(a.joules.0 - b.joules.0),
-            // The same sensor or model on both sides: what is systematic cancels in proportion.
+            // Both come from the same sensor or model, so systematic errors cancel in proportion.
             uncertainty: Joules((a.uncertainty.0 - b.uncertainty.0).abs()),
             origin: a.origin.and(b.origin),
         });
@@ -339,72 +358,73 @@ impl Round {
     }
 }
 
-/// The mean of rounds; its interval is Student's, widened by what all rounds share.
+/// The mean of rounds with Student's interval, widened by the uncertainty that all rounds share.
 fn estimate(values: &[f64], shared: f64) -> Estimate {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let quantile =
-        StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::INFINITY, |it| it.inverse_cdf(0.975));
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let quantile = StudentsT::new(0.0, 1.0, n - 1.0)
+        .map_or(f64::INFINITY, |distribution| distribution.inverse_cdf(0.975));
     let half = (quantile * (variance / n).sqrt()).hypot(shared);
     Estimate { mean, ci95: [mean - half, mean + half] }
 }
 
 fn joules(rounds: &[Energy]) -> Estimate {
-    let values: Vec<f64> = rounds.iter().map(|it| it.joules.0).collect();
-    let shared = rounds.iter().map(|it| it.uncertainty.0).sum::<f64>() / rounds.len() as f64;
+    let values: Vec<f64> = rounds.iter().map(|energy| energy.joules.0).collect();
+    let uncertainties = rounds.iter().map(|energy| energy.uncertainty.0);
+    let shared = uncertainties.sum::<f64>() / rounds.len() as f64;
     estimate(&values, shared)
 }
 
 fn table(profile: &Profile) -> Vec<String> {
     let Profile { network, batch, threads, layers, .. } = profile;
-    let width = layers.iter().map(|it| it.layer.chars().count()).max().unwrap_or(0).max(5);
+    let width = layers.iter().map(|row| row.layer.chars().count()).max().unwrap_or(0).max(5);
     let origin = profile.energy_origin.map_or("no energy", Origin::word);
     let mut lines = vec![
-        format!("{network}, batch {batch}, {threads} threads; joules beyond idle, {origin}"),
+        format!("{network}, batch {batch}, {threads} threads; energy above idle, {origin}"),
         format!(
             "{:<width$} {:<8} {:>19} {:>9} {:>9} {:>9} {:>7} {:>19} {:>7}",
             "layer", "pass", "ms", "GFLOP", "MB", "FLOP/B", "GFLOP/s", "mJ", "share"
         ),
     ];
-    for it in layers {
-        let ms = format!("{:.3} ± {:.3}", 1e3 * it.time_s.mean, 1e3 * it.time_s.half());
-        let joules = it.joules.map_or_else(
+    for row in layers {
+        let ms = format!("{:.3} ± {:.3}", 1e3 * row.time_s.mean, 1e3 * row.time_s.half());
+        let joules = row.joules.map_or_else(
             || "none".to_owned(),
-            |it| format!("{:.2} ± {:.2}", 1e3 * it.mean, 1e3 * it.half()),
+            |joules| format!("{:.2} ± {:.2}", 1e3 * joules.mean, 1e3 * joules.half()),
         );
-        let intensity = it.intensity.map_or_else(String::new, |it| format!("{it:.1}"));
-        let rate = if it.by_difference || it.flops == 0.0 {
+        let intensity = row.intensity.map_or_else(String::new, |value| format!("{value:.1}"));
+        let rate = if row.by_difference || row.flops == 0.0 {
             String::new()
         } else {
-            format!("{:.0}", it.flops / it.time_s.mean / 1e9)
+            format!("{:.0}", row.flops / row.time_s.mean / 1e9)
         };
         lines.push(format!(
             "{:<width$} {:<8} {ms:>19} {:>9.4} {:>9.2} {intensity:>9} {rate:>7} {joules:>19} {:>5.1} %",
-            it.layer,
-            it.pass,
-            it.flops / 1e9,
-            it.bytes / 1e6,
-            100.0 * it.share
+            row.layer,
+            row.pass,
+            row.flops / 1e9,
+            row.bytes / 1e6,
+            100.0 * row.share
         ));
     }
-    for it in &profile.by_kind {
-        let joules = it.joules.map_or_else(
+    for total in &profile.by_kind {
+        let joules = total.joules.map_or_else(
             || "none".to_owned(),
-            |it| format!("{:.2} ± {:.2} mJ", 1e3 * it.mean, 1e3 * it.half()),
+            |joules| format!("{:.2} ± {:.2} mJ", 1e3 * joules.mean, 1e3 * joules.half()),
         );
-        let ms = format!("{:.3} ± {:.3} ms", 1e3 * it.time_s.mean, 1e3 * it.time_s.half());
+        let ms = format!("{:.3} ± {:.3} ms", 1e3 * total.time_s.mean, 1e3 * total.time_s.half());
         lines.push(format!(
             "all {:<12} {ms:>22} {:>10.4} GFLOP {joules:>24} {:>5.1} %",
-            it.kind,
-            it.flops / 1e9,
-            100.0 * it.share
+            total.kind,
+            total.flops / 1e9,
+            100.0 * total.share
         ));
     }
-    let passes = if layers.iter().any(|it| it.pass == Pass::Backward.word()) {
-        "a whole step, with loss and optimizer,"
+    let passes = if layers.iter().any(|row| row.pass == Pass::Backward.word()) {
+        "a whole training step with loss and optimizer takes"
     } else {
-        "a whole forward pass, some images at a time,"
+        "a whole forward pass, a few images at a time, takes"
     };
     lines.push(format!(
         "the layers one by one take {:.3} ms, {passes} {:.3} ms",

@@ -1,32 +1,34 @@
-//! `wattlab model train`: step after step on one batch, as another implementation would.
+//! `wattlab model train`: trains on a single batch, for comparisons with other implementations.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use anyhow::anyhow;
 use candle_core::DType;
-use models::{Control, Network, Training};
+use models::{Network, Training};
 use record::Adam;
 use serde_json::json;
+use units::limits;
 
 use super::{
     forward::tensors,
-    net::{Kind, Shape},
+    net::{Kind, Shape, values},
 };
 use crate::{Failure, device::device, output};
 
 /// Arguments of `wattlab model train`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network.
+    /// The network to train.
     #[arg(long)]
     net: Kind,
     #[command(flatten)]
     shape: Shape,
-    /// State dict `layers.N.*`, `images` `[n][channels][side][side]`, `labels` `[n]`.
+    /// A safetensors file with the initial weights (`layers.N.*`), `images` `[n][channels][side][side]` and
+    /// `labels` `[n]`.
     #[arg(long, value_name = "FILE")]
     fixture: PathBuf,
-    /// Optimizer steps.
-    #[arg(long, default_value_t = 20)]
+    /// Number of optimizer steps.
+    #[arg(long, default_value_t = 20, value_parser = limits::STEPS.parser::<u32>())]
     steps: u32,
     /// Learning rate.
     #[arg(long, default_value_t = 1e-3)]
@@ -40,10 +42,10 @@ pub(crate) struct Args {
     /// Adam's ε.
     #[arg(long, default_value_t = 1e-8)]
     epsilon: f64,
-    /// L2 penalty.
+    /// Weight decay (L2 penalty).
     #[arg(long, default_value_t = 0.0)]
     weight_decay: f64,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    /// Device to compute on: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Print one JSON document.
@@ -51,7 +53,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Runs it.
+/// Runs `wattlab model train`.
 ///
 /// # Errors
 ///
@@ -66,11 +68,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .ok_or_else(|| Failure::bad_input(anyhow!("--fixture `{path}` has no tensor `{name}`")))
     };
     let (images, labels) = (take("images")?, take("labels")?);
-    let values = images.flatten_all().and_then(|it| it.to_dtype(DType::F32)?.to_vec1::<f32>());
-    let images = values.map_err(Failure::bad_input)?;
-    let labels = labels.to_dtype(DType::U32).and_then(|it| it.to_vec1::<u32>());
-    let labels = labels.map_err(Failure::bad_input)?;
-    let features = args.shape.channels * args.shape.side.pow(2);
+    let images = images.flatten_all().and_then(|images| images.to_dtype(DType::F32)?.to_vec1());
+    let images: Vec<f32> = images.map_err(Failure::bad_input)?;
+    let labels = labels.to_dtype(DType::U32).and_then(|labels| labels.to_vec1());
+    let labels: Vec<u32> = labels.map_err(Failure::bad_input)?;
+    let features = values(1, args.shape.channels, args.shape.side)?;
     if labels.is_empty() || images.len() != labels.len() * features {
         let found = images.len();
         return Err(Failure::bad_input(anyhow!(
@@ -78,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             labels.len()
         )));
     }
-    // The classifier is the last layer that has a matrix.
+    // The classifier is the last layer whose weight is a matrix.
     let last = fixture
         .iter()
         .filter_map(|(name, tensor)| {
@@ -87,10 +89,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             (tensor.rank() == 2).then(|| (number, tensor.dims()[0]))
         })
         .max();
-    let classes = last.map_or(10, |it| it.1);
-    if let Some(label) = labels.iter().find(|it| **it as usize >= classes) {
+    let classes = last.map_or(10, |(_, outputs)| outputs);
+    if let Some(label) = labels.iter().find(|label| **label as usize >= classes) {
         return Err(Failure::bad_input(anyhow!(
-            "--fixture `{path}`: label {label} of {classes} classes"
+            "--fixture `{path}`: label {label} is out of range: the network has {classes} classes, \
+             numbered from 0"
         )));
     }
     let spec = args.shape.network(args.net);
@@ -109,14 +112,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let mut training = Training::on_one_batch_on(&device, network, &adam, &images, &labels, 1)
         .map_err(Failure::bad_input)?;
-    let fit = training.fit(args.steps, &mut |_| Control::Continue).map_err(Failure::run_time)?;
-    let losses: Vec<Option<f64>> = fit.epochs.iter().map(|it| it.loss).collect();
+    let history =
+        training.fit(args.steps, &mut |_| ControlFlow::Continue(())).map_err(Failure::run_time)?;
+    let losses: Vec<Option<f64>> = history.epochs.iter().map(|epoch| epoch.loss).collect();
     if args.json {
         return output::print_json(&json!({ "losses": losses, "parameters": parameters }));
     }
     output::print(&format!("{parameters} parameters"));
     for (step, loss) in losses.iter().enumerate() {
-        let loss = loss.map_or("not a number".to_owned(), |it| format!("{it:.6}"));
+        let loss = loss.map_or("not finite".to_owned(), |loss| format!("{loss:.6}"));
         output::print(&format!("step {step}: {loss}"));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Where a vision network's weights come from: a file, or torchvision's published ones.
+//! The weights of a vision network: those of a file, or torchvision's published ones.
 
 use std::{
     collections::HashMap,
@@ -16,24 +16,24 @@ use crate::{
     download::{get, sha256_of},
 };
 
-/// The flags that name weights.
+/// Flags that select weights.
 #[derive(Debug, clap::Args)]
 pub(super) struct Weights {
-    /// A state dict under torchvision's names, `.safetensors` or PyTorch's `.pth`; `download` takes
-    /// torchvision's published ones, `download:IMAGENET1K_V1` those of that name.
+    /// A state dict with torchvision's names (`.safetensors`, or PyTorch's `.pth`). `download` uses
+    /// torchvision's default weights, `download:IMAGENET1K_V1` those of that name.
     #[arg(long, value_name = "FILE|download[:NAME]")]
     weights: PathBuf,
-    /// Where downloaded weights are kept; by default `wattlab/weights` in the user's cache folder.
+    /// Folder of downloaded weights [default: `wattlab/weights` in the user's cache folder].
     #[arg(long, value_name = "DIR", env = "WATTLAB_WEIGHTS")]
     weights_dir: Option<PathBuf>,
-    /// Where to download weights from.
+    /// Address to download weights from.
     #[arg(long, value_name = "ADDRESS", default_value = PUBLISHED)]
     mirror: String,
 }
 
 impl Weights {
-    /// The tensors, and which published weights they are: by where they came from, by the file's name,
-    /// or else presumably torchvision's default ones.
+    /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
+    /// with the file's name, or else, as an assumption, torchvision's default ones.
     pub(super) fn read(
         &self,
         arch: &str,
@@ -46,7 +46,8 @@ impl Weights {
             Some(("download", name)) => self.download(Pretrained::named(arch, name), arch, name)?,
             _ if text == "download" => self.download(Pretrained::default_of(arch), arch, "any")?,
             _ => {
-                let file = self.weights.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+                let file = self.weights.file_name().and_then(|name| name.to_str());
+                let file = file.unwrap_or_default();
                 let found = Pretrained::of_file(arch, file);
                 (self.weights.clone(), found.or_else(|| Pretrained::default_of(arch)))
             }
@@ -56,7 +57,7 @@ impl Weights {
         Ok((tensors, published))
     }
 
-    /// Takes a file from the folder, or from the network first.
+    /// Downloads published weights, unless the folder has them already.
     fn download(
         &self,
         found: Option<&'static Pretrained>,
@@ -64,17 +65,17 @@ impl Weights {
         name: &str,
     ) -> Result<(PathBuf, Option<&'static Pretrained>), Failure> {
         let published = found.ok_or_else(|| {
-            let names = Pretrained::all().iter().filter(|it| it.architecture == arch);
-            let names: Vec<&str> = names.map(|it| it.name).collect();
+            let all = Pretrained::all().iter().filter(|weights| weights.architecture == arch);
+            let names: Vec<String> = all.map(|weights| format!("`{}`", weights.name)).collect();
             Failure::BadInput(anyhow!(
-                "--weights: torchvision publishes no weights `{name}` of {arch}, but {}",
+                "--weights: torchvision publishes no weights `{name}` for `{arch}`; available: {}",
                 names.join(", ")
             ))
         })?;
         let folder = self.weights_dir.clone().or_else(|| Some(default_folder()?.join("weights")));
         let folder = folder.ok_or_else(|| {
             Failure::BadInput(anyhow!(
-                "neither HOME nor XDG_CACHE_HOME is set; say where to by `--weights-dir DIR`"
+                "neither HOME nor XDG_CACHE_HOME is set; choose a folder by `--weights-dir DIR`"
             ))
         })?;
         let path = folder.join(published.file);
@@ -84,14 +85,15 @@ impl Weights {
             fs::create_dir_all(&folder)
                 .with_context(|| {
                     format!(
-                        "failed to create `{}`; choose another by `--weights-dir DIR`",
+                        "failed to create `{}`; choose another folder by `--weights-dir DIR`",
                         folder.display()
                     )
                 })
                 .map_err(Failure::BadInput)?;
             let address = format!("{}/{}", self.mirror.trim_end_matches('/'), published.file);
             let otherwise = format!(
-                "without network, put that file into `{}`, or name another by `--weights FILE`",
+                "without a network connection, put that file into `{}`, or use a file by \
+                 `--weights FILE`",
                 folder.display()
             );
             get(&address, &path, published.sha256_start(), &otherwise)?;
@@ -100,12 +102,12 @@ impl Weights {
     }
 }
 
-/// A file that lay there may have been changed or cut off.
+/// Checks a file that was downloaded earlier: it may have been changed or truncated since.
 fn check(path: &Path, sha256: &str) -> anyhow::Result<()> {
     let found = sha256_of(path)?;
     if !found.starts_with(sha256) {
         return Err(anyhow!(
-            "`{}` has SHA-256 {found}, expected {sha256}…; remove it to download it again",
+            "`{}` has SHA-256 {found}, expected {sha256}…; delete it to download it again",
             path.display()
         ));
     }

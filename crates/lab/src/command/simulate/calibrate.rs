@@ -132,7 +132,9 @@ impl Plan {
             let found = &self.batches;
             return Err(anyhow!("`--batches` is {found:?}: expected two or more sizes, from 1"));
         }
-        known.takes(self.side, self.side).with_context(|| format!("`--side` is {}", self.side))?;
+        known
+            .check_size(self.side, self.side)
+            .with_context(|| format!("`--side` is {}", self.side))?;
         let largest = self.batches.iter().copied().max().unwrap_or(1);
         network::fits(largest, self.side)
             .with_context(|| format!("`--batches` has {largest} and `--side` is {}", self.side))?;
@@ -253,8 +255,8 @@ impl Plan {
                 .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())),
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
-            device: device.about().map(|_| device.name().to_owned()),
-            machine: device.about().map_or_else(|| cpu.clone(), |name| format!("{cpu}, {name}")),
+            device: device.model_name().map(|_| device.name().to_owned()),
+            machine: device.model_name().map_or_else(|| cpu.clone(), |model| format!("{cpu}, {model}")),
             energy_origin: measured.origin,
             time,
             energy: LinearFit::new(&points(&|batch| Some(batch.energy?.0))),

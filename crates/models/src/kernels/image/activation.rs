@@ -1,8 +1,8 @@
-//! What follows a layer.
+//! Activation functions.
 
 use crate::kernels::lanes::dispatch;
 
-/// A function of each value, in the order in which `device/vision.cu` counts them.
+/// An activation function. The order is that of the numbers in `device/vision.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
     None,
@@ -22,7 +22,7 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// The bounds that it puts on values, if that is all it does.
+    /// The lower and the upper bound, if the activation only limits values to a range.
     pub(super) fn bounds(self) -> Option<(f32, f32)> {
         match self {
             Self::None => Some((f32::NEG_INFINITY, f32::INFINITY)),
@@ -32,10 +32,10 @@ impl Activation {
         }
     }
 
-    /// Of each value, in place.
+    /// Applies it to each value in place.
     pub(super) fn apply(self, values: &mut [f32]) {
         let (at, len) = (values.as_mut_ptr(), values.len());
-        // SAFETY: `len` floats from `at` on.
+        // SAFETY: there are `len` floats at `at`.
         unsafe {
             match self {
                 Self::None => {}
@@ -51,18 +51,18 @@ impl Activation {
     }
 }
 
-/// A kernel that maps each value; the compiler makes vectors of it for each kind of processor.
+/// Defines a kernel that maps each value; the compiler vectorizes it for each instruction set.
 macro_rules! map {
     ($name:ident, $of:expr) => {
         dispatch! {
             /// # Safety
             ///
-            /// `len` floats lie at `at`.
+            /// There are `len` floats at `at`.
             fn $name<V>(at: *mut f32, len: usize) {
-                // SAFETY: the caller's.
+                // SAFETY: the caller's contract.
                 let values = unsafe { std::slice::from_raw_parts_mut(at, len) };
                 let of: fn(f32) -> f32 = $of;
-                // By sixteen: a row of a tile is too short for the loops that compilers make of less.
+                // In chunks of 16: rows of a tile are too short for the loops that the compiler would make.
                 let (chunks, rest) = values.as_chunks_mut::<16>();
                 for chunk in chunks {
                     *chunk = chunk.map(of);
@@ -83,12 +83,12 @@ map!(hard_sigmoid, |x| (x + 3.0).clamp(0.0, 6.0) * (1.0 / 6.0));
 map!(hard_swish, |x| x * ((x + 3.0).clamp(0.0, 6.0) * (1.0 / 6.0)));
 map!(gelu, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)));
 
-/// eˣ to two units in the last place between −87 and 88, beyond which it stays: e²ⁿ·eʳ with
-/// |r| ≤ ln 2 / 2 and the polynomial of Cephes' `expf` (Moshier).
+/// eˣ, exact to two units in the last place for x between −87 and 88; other arguments are clamped. Computed as
+/// 2ⁿ·eʳ with |r| ≤ ln 2 / 2 and the polynomial of `expf` in Cephes (Moshier).
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
-    // Adding and taking off 1.5·2²³ rounds to the nearest whole number.
+    // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let n = x * std::f32::consts::LOG2_E + ROUND - ROUND;
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
@@ -99,12 +99,12 @@ pub(super) fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_5e-1;
     let p = p * r + 0.5;
     let p = p * r * r + r + 1.0;
-    // n lies within ±127, so that this is 2ⁿ.
+    // 2ⁿ, since n is within ±127.
     p * f32::from_bits((((n as i32) + 127) as u32) << 23)
 }
 
-/// The error function to 5e-7: a rational function of x² between −4 and 4,
-/// where it reaches ±1 in single precision (the coefficients of Eigen's and XLA's `erf`).
+/// The error function, exact to 5·10⁻⁷: a rational function for x between −4 and 4, where it reaches ±1 in
+/// single precision (with the coefficients of `erf` in Eigen and XLA).
 #[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exponential_is_exact_to_single_precision() {
+    fn the_exponential_is_accurate_to_single_precision() {
         for step in -8700..8800 {
             let x = step as f32 * 0.01;
             let expected = f64::from(x).exp();
@@ -138,9 +138,9 @@ mod tests {
         assert!(exp(-1e30) < 1e-37 && exp(1e30) > 1e38);
     }
 
-    /// Abramowitz and Stegun 1964, table 7.1.
+    /// The expected values are from Abramowitz and Stegun 1964, table 7.1.
     #[test]
-    fn the_error_function_is_the_tables() {
+    fn the_error_function_agrees_with_published_tables() {
         for (x, expected) in [
             (0.0, 0.0),
             (0.1, 0.112_462_916),
@@ -157,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn activations_are_their_formulas() {
-        let inputs: Vec<f32> = (-40..=40).map(|it| it as f32 * 0.2).collect();
+    fn activations_agree_with_their_formulas() {
+        let inputs: Vec<f32> = (-40..=40).map(|i| i as f32 * 0.2).collect();
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let hard = |x: f64| (x + 3.0).clamp(0.0, 6.0) / 6.0;
         let formulas: [(Activation, &dyn Fn(f64) -> f64); 7] = [

@@ -1,7 +1,7 @@
-//! Attention of every token to every other of its row, head by head (Vaswani et al. 2017): no head is
-//! copied out of its row, and the products of queries and keys never leave the core's caches.
+//! Multi-head attention (Vaswani et al. 2017), head by head. The scores of a few queries at a time stay in a
+//! core's caches.
 //!
-//! The reference is candle's matrix products and softmax, in the tests.
+//! The tests compare it with candle's matrix products and softmax.
 
 use std::cell::RefCell;
 
@@ -14,11 +14,11 @@ use crate::kernels::{
     panel::{Ahead, MOST, PANEL, Tile, compute},
 };
 
-/// `softmax(queries · keysᵀ + bias) · values` of rows `[rows][tokens][3·width]`, whose last axis holds
-/// queries, keys and values, each of them head by head; answers `[rows][tokens][width]`.
+/// Computes `softmax(queries · keysᵀ + bias) · values`, `[rows][tokens][width]`, for rows
+/// `[rows][tokens][3·width]`. The last axis contains queries, keys and values, each of them head by head.
 pub(crate) struct Attend<'a> {
     pub(crate) heads: usize,
-    /// `[b][heads][tokens][tokens]`; row i takes the one at i modulo b.
+    /// `[b][heads][tokens][tokens]`; row i uses the one at i modulo b.
     pub(crate) bias: Option<&'a Tensor>,
 }
 
@@ -28,24 +28,24 @@ thread_local! {
     };
 }
 
-/// A head's packed sides and a tile's scores.
+/// The packed keys and values of a head, and the scores of a tile.
 struct Buffers {
     /// `[panels of tokens][head][32]`.
     keys: Vec<f32>,
     /// `[panels of the head][tokens][32]`.
     values: Vec<f32>,
-    /// Before and after softmax, `[2][14][tokens, up to a whole panel]`.
+    /// Scores before and after softmax, `[2][14][tokens, rounded up to a whole panel]`.
     scores: Vec<f32>,
 }
 
-/// What all heads have in common.
+/// The input of attention and its sizes.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     from: &'a [f32],
     tokens: usize,
-    /// Of all heads.
+    /// Channels of all heads.
     width: usize,
-    /// Of one.
+    /// Channels of one head.
     head: usize,
 }
 
@@ -54,14 +54,17 @@ impl Attend<'_> {
         let (rows, tokens, wide) = dims;
         let width = wide / 3;
         if self.heads == 0 || wide % (3 * self.heads) != 0 {
-            bail!("queries, keys and values of {wide} channels for {} heads", self.heads);
+            bail!("{wide} channels cannot be divided into 3 parts of {} heads", self.heads);
         }
         let kept = self.bias.map(Tensor::storage_and_layout);
         let bias = match &kept {
             Some((storage, layout)) => {
                 let (count, heads, a, b) = layout.shape().dims4()?;
                 if count == 0 || (heads, a, b) != (self.heads, tokens, tokens) {
-                    bail!("a bias of {layout:?} for {} heads of {tokens} tokens", self.heads);
+                    bail!(
+                        "expected a bias for {} heads and {tokens} tokens, got {layout:?}",
+                        self.heads
+                    );
                 }
                 Some((floats(cpu_storage(storage)?, layout)?, count))
             }
@@ -85,7 +88,7 @@ impl Attend<'_> {
 }
 
 impl Rows<'_> {
-    /// One head of one row.
+    /// Computes one head of one row.
     fn head(
         &self,
         row: usize,
@@ -116,7 +119,7 @@ impl Rows<'_> {
         let (before, after) = scores.split_at_mut(MOST * pitch);
         let mut first = 0;
         for left in (1..=tokens.div_ceil(MOST)).rev() {
-            // Of even heights: a low last tile would waste registers.
+            // Divide evenly, because a low last tile would waste registers.
             let count = (tokens - first).div_ceil(left);
             for panel in 0..panels {
                 let tile = Tile {
@@ -127,8 +130,8 @@ impl Rows<'_> {
                     run: len,
                     weights: keys[panel * len * PANEL..].as_ptr(),
                     bias: zeros.as_ptr(),
-                    residual: bias.map_or(std::ptr::null(), |it| {
-                        it[first * tokens + panel * PANEL..].as_ptr()
+                    residual: bias.map_or(std::ptr::null(), |bias| {
+                        bias[first * tokens + panel * PANEL..].as_ptr()
                     }),
                     residual_pitch: tokens,
                     to: before[panel * PANEL..].as_mut_ptr(),
@@ -137,12 +140,12 @@ impl Rows<'_> {
                     bounds: (f32::NEG_INFINITY, f32::INFINITY),
                     ahead: Ahead::NOTHING,
                 };
-                // SAFETY: the tile's tokens lie in the row, its keys are packed, and `before` has
-                // 14 rows.
+                // SAFETY: the tile's tokens are inside the row, the keys are packed, and `before` has 14
+                // rows.
                 unsafe { compute(&tile, count) };
             }
             for (to, from) in after.chunks_mut(pitch).zip(before.chunks(pitch)).take(count) {
-                // SAFETY: both hold that many floats.
+                // SAFETY: both have at least `tokens` floats.
                 unsafe { softmax(to.as_mut_ptr(), from.as_ptr(), tokens) };
             }
             for (panel, channel) in (0..len).step_by(PANEL).enumerate() {
@@ -156,7 +159,7 @@ impl Rows<'_> {
                     bias: zeros.as_ptr(),
                     residual: std::ptr::null(),
                     residual_pitch: 0,
-                    // SAFETY: this head's channels of these tokens are this task's.
+                    // SAFETY: only this task writes this head's channels of these tokens.
                     to: unsafe { out.at((row * tokens + first) * width + head * len + channel) },
                     pitch: width,
                     channels: (len - channel).min(PANEL),

@@ -1,6 +1,6 @@
-//! Convolution with bias, residual and activation: a matrix product whose left side is the image.
+//! Convolution with bias, residual and activation, as a matrix product whose left factor is the image.
 //!
-//! The reference is candle's own convolution, in the tests.
+//! The tests compare it with candle's convolution.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use super::{
     Activation, ConvShape, NEAR, View,
-    packed::{DEPTH, WORTH},
     window::{Window, windows},
 };
 use crate::kernels::{
@@ -17,7 +16,12 @@ use crate::kernels::{
     panel::{Ahead, MOST, PANEL, Tile, compute},
 };
 
-/// Tasks a thread should find, so that none waits long for another.
+/// Number of panels from which on packing pays.
+const PACKED_FROM: usize = 6;
+/// Terms of a sum whose pixels are packed at a time.
+pub(super) const DEPTH: usize = 768;
+
+/// Number of tasks per thread, so that no thread waits long for the others.
 const TASKS_PER_THREAD: usize = 2;
 
 thread_local! {
@@ -25,10 +29,10 @@ thread_local! {
     static BUFFER: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A convolution `[n][h][w][ci] → [n][h'][w'][co]` whose weights are packed for [`compute`].
+/// A convolution `[n][h][w][ci] → [n][h'][w'][co]` with weights packed for [`compute`].
 pub(crate) struct Conv {
     pub(super) shape: ConvShape,
-    /// `[groups][panels][k][32]`, k over kernel rows, columns and channels.
+    /// `[groups][panels][k][32]`, where k runs over kernel rows, columns and channels.
     pub(super) weights: Vec<f32>,
     /// `[groups][panels][32]`.
     pub(super) bias: Vec<f32>,
@@ -36,7 +40,7 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    /// From `weights` `[co][ci/groups][kh][kw]` and `bias` `[co]`.
+    /// Packs `weights` `[co][ci/groups][kh][kw]` and `bias` `[co]`.
     pub(crate) fn new(
         shape: ConvShape,
         weights: &[f32],
@@ -71,23 +75,23 @@ impl Conv {
         self.activation
     }
 
-    /// Terms of an output's sum: kernel rows, columns and channels of its group.
+    /// Number of terms of an output's sum: kernel rows × columns × channels of its group.
     pub(crate) fn terms(&self) -> usize {
         let ConvShape { input, kernel: [kh, kw], groups, .. } = self.shape;
         kh * kw * input / groups
     }
 
-    /// The same with zeros behind, so that each row of so many halves begins where 16 bytes do.
+    /// The number of terms, rounded up so that rows of that many bfloat16 values are multiples of 16 bytes.
     pub(crate) fn depth(&self) -> usize {
         self.terms().next_multiple_of(8)
     }
 
-    /// The weights as rows `[co][depth]` of as many terms, zeros behind them.
+    /// The weights as rows `[co][depth]`, padded with zeros.
     pub(crate) fn rows(&self, depth: usize) -> Vec<f32> {
         let (output, terms) = (self.shape.output, self.terms());
         let mut rows = vec![0.0; output * depth];
         for o in 0..output {
-            let (panel, lane) = self.place(o);
+            let (panel, lane) = self.panel_and_lane(o);
             for term in 0..terms {
                 rows[o * depth + term] = self.weights[(panel * terms + term) * PANEL + lane];
             }
@@ -95,25 +99,26 @@ impl Conv {
         rows
     }
 
-    /// `[co]`.
+    /// The bias, `[co]`.
     pub(crate) fn biases(&self) -> Vec<f32> {
-        let of = |(panel, lane)| self.bias[panel * PANEL + lane];
-        (0..self.shape.output).map(|it| of(self.place(it))).collect()
+        let bias = |(panel, lane)| self.bias[panel * PANEL + lane];
+        (0..self.shape.output).map(|output| bias(self.panel_and_lane(output))).collect()
     }
 
     /// The panel and the lane of an output.
-    fn place(&self, output: usize) -> (usize, usize) {
+    fn panel_and_lane(&self, output: usize) -> (usize, usize) {
         let outputs = self.shape.output / self.shape.groups;
         let (group, channel) = (output / outputs, output % outputs);
         (group * outputs.div_ceil(PANEL) + channel / PANEL, channel % PANEL)
     }
 
-    /// Whether a residual can be added before the activation, which is a ReLU or none.
+    /// Whether a residual can be added by the convolution: its activation must be the one that follows the
+    /// addition, a ReLU or none.
     pub(crate) fn adds_before(&self, relu: bool) -> bool {
         self.activation == if relu { Activation::Relu } else { Activation::None }
     }
 
-    /// Of images x, plus `residual` `[n][h'][w'][co]` before the activation.
+    /// The output for images x; `residual` `[n][h'][w'][co]` is added before the activation.
     pub(crate) fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         x.apply_op1_no_bwd(&With { conv: self, residual })
     }
@@ -121,14 +126,14 @@ impl Conv {
     fn run(&self, x: View<'_>, residual: Option<View<'_>>) -> Result<(Vec<f32>, [usize; 4])> {
         let shape = &self.shape;
         if x.c != shape.input {
-            bail!("a convolution of {} channels got images of {}", shape.input, x.c);
+            bail!("the convolution expects images of {} channels, got {}", shape.input, x.c);
         }
         let (rows, columns) = shape.size(x.h, x.w)?;
         let dims = [x.n, rows, columns, shape.output];
-        if let Some(it) = residual
-            && [it.n, it.h, it.w, it.c] != dims
+        if let Some(View { n, h, w, c, .. }) = residual
+            && [n, h, w, c] != dims
         {
-            bail!("a residual of {:?} for images of {dims:?}", [it.n, it.h, it.w, it.c]);
+            bail!("the residual has shape {:?}, expected {dims:?}", [n, h, w, c]);
         }
         let pixels = x.n * rows * columns;
         let mut out: Vec<f32> = Vec::with_capacity(pixels * shape.output);
@@ -136,7 +141,7 @@ impl Conv {
         let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
         let point = shape.kernel == [1, 1] && shape.padding == [0, 0];
         if point && shape.stride == 1 {
-            // Nothing tells rows apart: bands of pixels.
+            // Rows do not matter here, so the pixels of all images are one row, which is split into bands.
             let x = x.flat();
             let near = (NEAR / x.c.clamp(1, DEPTH)).max(MOST);
             let each = pixels.div_ceil(pixels.div_ceil(near).max(wanted)).next_multiple_of(MOST);
@@ -152,7 +157,7 @@ impl Conv {
                     first: band.first,
                     pixels: band.pixels,
                 };
-                // SAFETY: the band's pixels lie in x; no other task has them and these panels.
+                // SAFETY: the band's pixels are inside x; no other task has the same band and panels.
                 unsafe { self.panels(panels, 1, |_| line, &[0], residual, parts) };
             });
         } else {
@@ -171,13 +176,13 @@ impl Conv {
                 });
             });
         }
-        // SAFETY: the tasks wrote every pixel's every channel.
+        // SAFETY: the tasks have written every channel of every pixel.
         unsafe { out.set_len(pixels * shape.output) };
         Ok((out, dims))
     }
 
-    /// Runs `work` for each part of the image and each range of panels; panels are split where there
-    /// are too few parts for the threads.
+    /// Runs `work` for each part of the images and each range of panels. Panels are split into ranges only if
+    /// there are too few parts for the threads.
     fn tasks(
         &self,
         parts: usize,
@@ -194,6 +199,7 @@ impl Conv {
         });
     }
 
+    /// Computes some panels of a window.
     fn window(
         &self,
         window: &Window,
@@ -206,7 +212,7 @@ impl Conv {
     ) {
         let ConvShape { kernel: [kh, kw], stride, groups, .. } = self.shape;
         let source = window.source(&self.shape, x, buffer);
-        // A row of the kernel is one run of memory unless groups lie in between.
+        // A row of the kernel is one contiguous range of memory, unless other groups are in between.
         let segments: Vec<usize> = if groups == 1 && source.column == x.c {
             (0..kh).map(|ky| ky * source.row).collect()
         } else {
@@ -217,7 +223,7 @@ impl Conv {
             let (image, row) = (index / window.rows, index % window.rows);
             let start = image * source.image + row * stride * source.row;
             Line {
-                // SAFETY: the window's rows lie in its source.
+                // SAFETY: the window's rows are inside its source.
                 from: unsafe { source.from.add(start) },
                 step: stride * source.column,
                 first: ((window.image + image) * rows + window.row + row) * columns,
@@ -225,15 +231,15 @@ impl Conv {
             }
         };
         let lines = window.images * window.rows;
-        // SAFETY: the lines lie in the source; no other task has them and these panels.
+        // SAFETY: the lines are inside the source; no other task has the same lines and panels.
         unsafe { self.panels(panels, lines, line, &segments, residual, parts) };
     }
 
-    /// The products of some lines of pixels with some panels, and their activation.
+    /// Computes the products of some lines of pixels with some panels, and applies the activation.
     ///
     /// # Safety
     ///
-    /// The lines' pixels and runs can be read; nobody else writes these pixels' channels.
+    /// The segments of the lines' pixels can be read, and nothing else writes these pixels' channels.
     unsafe fn panels(
         &self,
         panels: std::ops::Range<usize>,
@@ -248,10 +254,10 @@ impl Conv {
         let each = outputs.div_ceil(PANEL);
         let k = kh * kw * inputs;
         let bounds = self.activation.bounds().unwrap_or(UNBOUNDED);
-        // By the shape alone: the order of a sum must not depend on threads.
-        let packed = groups == 1 && each >= WORTH;
+        // This depends on the shape only, because the order of a sum must not depend on threads.
+        let packed = groups == 1 && each >= PACKED_FROM;
         if packed {
-            // SAFETY: the caller's.
+            // SAFETY: the caller's contract.
             unsafe { self.packed(panels.clone(), lines, &line, segments, residual, parts) };
         }
         for panel in panels.clone().filter(|_| !packed) {
@@ -268,11 +274,11 @@ impl Conv {
                 let mut done = 0;
                 let mut tiles = all;
                 while tiles > 0 {
-                    // Of even widths: a narrow last tile would waste registers.
+                    // Divide evenly, because a narrow last tile would waste registers.
                     let count = (line.pixels - done).div_ceil(tiles);
                     let first = line.first + done;
                     let tile = Tile {
-                        // SAFETY: the caller's; a group's channels lie `group · inputs` on.
+                        // SAFETY: the caller's contract; a group's channels start at `group · inputs`.
                         from: unsafe { line.from.add(done * line.step + group * inputs) },
                         step: line.step,
                         packed: false,
@@ -280,18 +286,18 @@ impl Conv {
                         run: k / segments.len(),
                         weights: self.weights[panel * k * PANEL..].as_ptr(),
                         bias: self.bias[panel * PANEL..].as_ptr(),
-                        residual: residual.map_or(std::ptr::null(), |it| {
-                            it.values[first * it.pitch + channel..].as_ptr()
+                        residual: residual.map_or(std::ptr::null(), |view| {
+                            view.values[first * view.pitch + channel..].as_ptr()
                         }),
-                        residual_pitch: residual.map_or(0, |it| it.pitch),
-                        // SAFETY: `out` has `output` floats for each pixel.
+                        residual_pitch: residual.map_or(0, |view| view.pitch),
+                        // SAFETY: the output has `output` floats for each pixel.
                         to: unsafe { parts.at(first * output + channel) },
                         pitch: output,
                         channels: (outputs - within).min(PANEL),
                         bounds,
                         ahead: Ahead::of(next, index * all + all - tiles, lines * all, k),
                     };
-                    // SAFETY: the caller's.
+                    // SAFETY: the caller's contract.
                     unsafe { compute(&tile, count) };
                     done += count;
                     tiles -= 1;
@@ -306,7 +312,7 @@ impl Conv {
         for index in 0..lines {
             let line = line(index);
             for pixel in line.first..line.first + line.pixels {
-                // SAFETY: these channels of this pixel are this task's and written above.
+                // SAFETY: only this task accesses these channels of this pixel, and it has written them.
                 let values = unsafe {
                     std::slice::from_raw_parts_mut(parts.at(pixel * output + from), to - from)
                 };
@@ -316,27 +322,28 @@ impl Conv {
     }
 }
 
-/// Bounds of an activation that has none.
+/// The bounds of activations that do not limit values.
 pub(super) const UNBOUNDED: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
-/// Pixels of a flattened batch.
+/// Consecutive pixels of a flattened batch.
 #[derive(Clone, Copy)]
 struct Band {
     first: usize,
     pixels: usize,
 }
 
-/// Pixels of the output that lie in a row, and their input evenly apart.
+/// Adjacent pixels of the output, whose inputs are evenly spaced.
 #[derive(Clone, Copy)]
 pub(super) struct Line {
     pub(super) from: *const f32,
-    /// Floats between the inputs of neighboring pixels.
+    /// Floats between the inputs of two adjacent pixels.
     pub(super) step: usize,
-    /// The first one's index in the output.
+    /// Index of the first pixel in the output.
     pub(super) first: usize,
     pub(super) pixels: usize,
 }
 
+/// A convolution with a residual, as an operation of candle's.
 struct With<'a> {
     conv: &'a Conv,
     residual: Option<&'a Tensor>,

@@ -1,6 +1,6 @@
-//! Depthwise convolution with bias and activation: each channel with its own kernel.
+//! Depthwise convolution with bias and activation: every channel has a kernel of its own.
 //!
-//! The reference is candle's own grouped convolution, in the tests.
+//! The tests compare it with candle's grouped convolution.
 
 use std::cell::RefCell;
 
@@ -21,7 +21,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A convolution `[n][h][w][c] → [n][h'][w'][c]`.
+/// A depthwise convolution `[n][h][w][c] → [n][h'][w'][c]`.
 pub(crate) struct Depthwise {
     shape: ConvShape,
     /// `[kh·kw][c]`.
@@ -49,7 +49,7 @@ impl Depthwise {
         &self.bias
     }
 
-    /// From `weights` `[c][1][kh][kw]` and `bias` `[c]`.
+    /// A convolution with `weights` `[c][1][kh][kw]` and `bias` `[c]`.
     pub(crate) fn new(
         shape: ConvShape,
         weights: &[f32],
@@ -76,7 +76,7 @@ impl CustomOp1 for Depthwise {
         let x = View::new(storage, layout)?;
         let shape = &self.shape;
         if x.c != shape.input {
-            bail!("a depthwise convolution of {} channels got images of {}", shape.input, x.c);
+            bail!("the convolution expects images of {} channels, got {}", shape.input, x.c);
         }
         let (rows, columns) = shape.size(x.h, x.w)?;
         let len = x.n * rows * columns * x.c;
@@ -88,7 +88,7 @@ impl CustomOp1 for Depthwise {
                 self.window(window, x, (rows, columns), parts, buffer);
             });
         });
-        // SAFETY: the windows cover every row.
+        // SAFETY: the windows cover every row, so every value has been written.
         unsafe { out.set_len(len) };
         Ok((CpuStorage::F32(out), Shape::from((x.n, rows, columns, x.c))))
     }
@@ -111,7 +111,7 @@ impl Depthwise {
         for index in 0..window.images * window.rows {
             let (at, y) = (index / window.rows, index % window.rows);
             let first = ((window.image + at) * rows + window.row + y) * columns;
-            // SAFETY: the window's rows lie in its source; the output row is this task's.
+            // SAFETY: the window's rows are inside its source; only this task writes the output row.
             unsafe {
                 let line = Line {
                     from: from.add(at * image + y * stride * row),
@@ -136,7 +136,7 @@ impl Depthwise {
 
 /// A row of the output.
 pub(super) struct Line<'a> {
-    /// Pixel p's window begins at `from + p·step`, its taps lie `taps` floats on.
+    /// The kernel's window at pixel p starts at `from + p·step`; `taps` are the offsets of its pixels.
     pub(super) from: *const f32,
     pub(super) step: usize,
     pub(super) taps: &'a [usize],
@@ -150,10 +150,10 @@ pub(super) struct Line<'a> {
     pub(super) bounds: (f32, f32),
 }
 
-/// `P` pixels × 16 channels.
+/// Computes `P` pixels × 16 channels.
 #[inline(always)]
 unsafe fn pixels<V: Lanes, const P: usize>(line: &Line<'_>, pixel: usize, channel: usize) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's contract.
     unsafe {
         let mut sums = [V::load(line.bias.add(channel)); P];
         let from = line.from.add(pixel * line.step + channel);
@@ -172,23 +172,25 @@ unsafe fn pixels<V: Lanes, const P: usize>(line: &Line<'_>, pixel: usize, channe
 }
 
 dispatch! {
+    /// Computes a row of the output.
+    ///
     /// # Safety
     ///
-    /// What [`Line`] says holds for each pixel.
+    /// The pointers of [`Line`] are valid for each pixel.
     fn compute<V>(line: &Line<'_>) {
         let mut channel = 0;
         while channel < line.channels {
             if line.channels < 16 {
-                // SAFETY: one channel of each pixel, under the caller's contract.
+                // SAFETY: the caller's contract.
                 unsafe { scalar(line, channel) };
                 channel += 1;
                 continue;
             }
-            // The last channels come with some that are done already.
+            // The last group of 16 channels overlaps the one before it.
             let at = channel.min(line.channels - 16);
             let mut pixel = 0;
             while pixel < line.pixels {
-                // SAFETY: the caller's; 16 channels from `at` on exist.
+                // SAFETY: the caller's contract; there are 16 channels from `at` on.
                 pixel += unsafe {
                     match line.pixels - pixel {
                         7.. if V::WIDE => (pixels::<V, 7>(line, pixel, at), 7).1,
@@ -203,18 +205,18 @@ dispatch! {
     }
 }
 
-/// One channel of a row, for images of few.
+/// Computes one channel of a row, for images of fewer than 16 channels.
 #[inline(always)]
 unsafe fn scalar(line: &Line<'_>, channel: usize) {
     for pixel in 0..line.pixels {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             let mut sum = *line.bias.add(channel);
             for (tap, offset) in line.taps.iter().enumerate() {
                 let value = *line.from.add(pixel * line.step + offset + channel);
                 sum += value * *line.weights.add(tap * line.channels + channel);
             }
-            // Not `clamp`, so that a NaN stays one.
+            // Not `clamp`, so that NaN stays NaN.
             if sum < line.bounds.0 {
                 sum = line.bounds.0;
             } else if sum > line.bounds.1 {

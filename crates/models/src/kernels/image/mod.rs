@@ -1,9 +1,9 @@
-//! Operations of inference on images whose channels lie side by side, `[n][h][w][c]`.
+//! Operations of inference on images with the channels last, `[n][h][w][c]`.
 //!
-//! A pixel's channels are contiguous, so that a convolution is a matrix product whose left side is the
-//! image: read where it lies where few panels of outputs pass by, packed otherwise (`packed.rs`). A row
-//! of a larger kernel is one run of memory. Each output is summed by one thread in one order, so results
-//! depend neither on the number of threads nor on the rest of the batch.
+//! The channels of a pixel are contiguous, so that a convolution is a matrix product whose left factor is the
+//! image. The image is read in place if the convolution has few output channels, and packed otherwise
+//! (`packed.rs`). A row of a kernel is one contiguous range of memory. One thread sums each output in a fixed
+//! order, so that results depend neither on the number of threads nor on the rest of the batch.
 
 mod activation;
 mod attention;
@@ -27,17 +27,17 @@ pub(crate) use self::{
     rows::{Gate, Interleave, LayerNorm, ScaleShift},
 };
 
-/// A convolution's shape.
+/// The shape of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConvShape {
-    /// Channels.
+    /// Input channels.
     pub(crate) input: usize,
-    /// Channels.
+    /// Output channels.
     pub(crate) output: usize,
-    /// Rows and columns.
+    /// Rows and columns of the kernel.
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: usize,
-    /// Rows and columns of zeros on each side.
+    /// Rows and columns of zeros added at each side.
     pub(crate) padding: [usize; 2],
     pub(crate) groups: usize,
 }
@@ -47,16 +47,16 @@ impl ConvShape {
     pub(crate) fn size(&self, h: usize, w: usize) -> Result<(usize, usize)> {
         let along = |size: usize, axis: usize| {
             let padded = size + 2 * self.padding[axis];
-            padded.checked_sub(self.kernel[axis]).map(|it| it / self.stride + 1)
+            padded.checked_sub(self.kernel[axis]).map(|room| room / self.stride + 1)
         };
         match (along(h, 0), along(w, 1)) {
             (Some(rows), Some(columns)) => Ok((rows, columns)),
-            _ => bail!("a {:?} kernel does not fit an image of {h}×{w}", self.kernel),
+            _ => bail!("a kernel of {:?} pixels is larger than an image of {h}×{w}", self.kernel),
         }
     }
 }
 
-/// Images `[n][h][w][c]`, whose pixels may lie further apart than their channels need.
+/// Images `[n][h][w][c]`; consecutive pixels are `pitch` floats apart, which may be more than `c`.
 #[derive(Clone, Copy)]
 struct View<'a> {
     values: &'a [f32],
@@ -64,7 +64,7 @@ struct View<'a> {
     h: usize,
     w: usize,
     c: usize,
-    /// Floats from pixel to pixel.
+    /// Floats from one pixel to the next.
     pitch: usize,
 }
 
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         let (n, h, w, c) = layout.shape().dims4()?;
         let values = storage.as_slice::<f32>()?;
         let strides = layout.stride();
-        // An axis of one entry may have any stride.
+        // The stride of an axis of size 1 is arbitrary.
         let pitch = match (w, h, n) {
             (2.., _, _) => strides[2],
             (1, 2.., _) => strides[1],
@@ -83,27 +83,27 @@ impl<'a> View<'a> {
         let fits =
             |axis: usize, size: usize, expected: usize| size == 1 || strides[axis] == expected;
         if !(fits(3, c, 1) && fits(1, h, w * pitch) && fits(0, n, h * w * pitch)) {
-            bail!("a kernel needs channels side by side and pixels evenly apart, got {layout:?}");
+            bail!("a kernel needs contiguous channels and evenly spaced pixels, got {layout:?}");
         }
         let start = layout.start_offset();
         let pixels = n * h * w;
         let len = if pixels == 0 { 0 } else { (pixels - 1) * pitch + c };
         match values.get(start..start + len) {
             Some(values) => Ok(Self { values, n, h, w, c, pitch }),
-            None => bail!("a layout beyond its storage: {layout:?}"),
+            None => bail!("the layout {layout:?} is larger than its storage"),
         }
     }
 
-    /// The same pixels as one row.
+    /// The same pixels as a single row.
     fn flat(self) -> Self {
         Self { n: 1, h: 1, w: self.n * self.h * self.w, ..self }
     }
 
-    /// The channels of a pixel, counted over rows and images.
+    /// The channels of a pixel; pixels are numbered over all rows and images.
     fn pixel(&self, index: usize) -> &'a [f32] {
         &self.values[index * self.pitch..][..self.c]
     }
 }
 
-/// Floats that a task keeps at hand: about a quarter of a core's second-level cache.
+/// Floats that a task works on at a time: about a quarter of a core's second-level cache.
 const NEAR: usize = 128 * 1024;

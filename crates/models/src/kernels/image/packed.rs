@@ -1,13 +1,13 @@
-//! Convolutions of many channels: pixels are packed before they pass by the panels.
+//! Convolutions with many output channels: pixels are packed before they are multiplied.
 //!
-//! Where pixels are read as they lie, each has an address of its own, and a tile of many does not fit
-//! the registers. Packed, the terms of a tile lie in one line of the cache each.
+//! Pixels that are read in place have an address each, and the addresses of a large tile do not fit into the
+//! registers. Packed, the pixels of a tile have one cache line for each term.
 
 use std::cell::RefCell;
 
 use super::{
     ConvShape, View,
-    conv::{Conv, Line, UNBOUNDED},
+    conv::{Conv, DEPTH, Line, UNBOUNDED},
 };
 use crate::kernels::{
     Parts,
@@ -15,32 +15,28 @@ use crate::kernels::{
     panel::{Ahead, MOST, PANEL, TILE, Tile, compute},
 };
 
-/// Panels that make packing pixels worth it.
-pub(super) const WORTH: usize = 6;
-/// Terms of a sum whose pixels are packed at a time.
-pub(super) const DEPTH: usize = 768;
-
 thread_local! {
     /// A task's packed pixels.
     static PACKED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Neighboring pixels that are computed together.
+/// Adjacent pixels that are computed together.
 struct Pixels {
     from: *const f32,
     step: usize,
-    /// Index in the output.
+    /// Index of the first pixel in the output.
     first: usize,
     count: usize,
 }
 
 impl Conv {
-    /// As `panels`, before activations without bounds: pixels are packed, some terms at a time,
-    /// and pass by all panels. Without groups.
+    /// Computes the products of some lines with some panels, as [`Conv::panels`] does, without activations
+    /// other than bounds. Pixels are packed, some terms at a time, and multiplied with all panels. There must
+    /// be a single group.
     ///
     /// # Safety
     ///
-    /// As there.
+    /// As for [`Conv::panels`].
     pub(super) unsafe fn packed(
         &self,
         panels: std::ops::Range<usize>,
@@ -56,9 +52,9 @@ impl Conv {
         for line in (0..lines).map(line) {
             let mut done = 0;
             for left in (1..=line.pixels.div_ceil(MOST)).rev() {
-                // Of even widths: a narrow last tile would waste registers.
+                // Divide evenly, because a narrow last tile would waste registers.
                 let count = (line.pixels - done).div_ceil(left);
-                // SAFETY: the caller's.
+                // SAFETY: the caller's contract.
                 let from = unsafe { line.from.add(done * line.step) };
                 tiles.push(Pixels { from, step: line.step, first: line.first + done, count });
                 done += count;
@@ -69,12 +65,12 @@ impl Conv {
         PACKED.with_borrow_mut(|buffer| {
             let mut first = 0;
             for pieces in pieces(segments, k / segments.len()) {
-                let terms: usize = pieces.iter().map(|it| it.len).sum();
+                let terms: usize = pieces.iter().map(|piece| piece.len).sum();
                 buffer.resize(tiles.len() * terms * TILE, 0.0);
                 for (tile, mut to) in tiles.iter().zip(buffer.chunks_exact_mut(terms * TILE)) {
                     for Piece { start, len } in &pieces {
                         let (piece, rest) = to.split_at_mut(len * TILE);
-                        // SAFETY: the caller's: the pixels' runs can be read.
+                        // SAFETY: the caller's contract: the pixels' segments can be read.
                         unsafe {
                             pack_tile(tile.from.add(*start), tile.step, tile.count, *len, piece);
                         }
@@ -88,13 +84,13 @@ impl Conv {
                         if panel + 1 < panels.end { &of(panel + 1)[..terms * PANEL] } else { &[] };
                     let channel = panel * PANEL;
                     for (index, pixels) in tiles.iter().enumerate() {
-                        // SAFETY: `out` has `output` floats for each pixel.
+                        // SAFETY: the output has `output` floats for each pixel.
                         let to = unsafe { parts.at(pixels.first * output + channel) };
                         let kept = match residual {
                             _ if first > 0 => (to.cast_const(), output),
-                            Some(it) => {
-                                let from = &it.values[pixels.first * it.pitch + channel..];
-                                (from.as_ptr(), it.pitch)
+                            Some(view) => {
+                                let from = &view.values[pixels.first * view.pitch + channel..];
+                                (from.as_ptr(), view.pitch)
                             }
                             None => (std::ptr::null(), 0),
                         };
@@ -114,7 +110,7 @@ impl Conv {
                             bounds: if last { bounds } else { UNBOUNDED },
                             ahead: Ahead::of(next, index, tiles.len(), terms),
                         };
-                        // SAFETY: the pixels are packed; these channels of theirs are this task's.
+                        // SAFETY: the pixels are packed; only this task writes these channels of them.
                         unsafe { compute(&tile, pixels.count) };
                     }
                 }
@@ -130,7 +126,7 @@ struct Piece {
     len: usize,
 }
 
-/// Segments of so many floats, in groups of at most [`DEPTH`].
+/// Divides segments of `run` floats into groups of at most [`DEPTH`] floats.
 fn pieces(segments: &[usize], run: usize) -> Vec<Vec<Piece>> {
     let mut groups: Vec<Vec<Piece>> = Vec::new();
     let mut terms = DEPTH;

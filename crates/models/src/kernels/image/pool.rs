@@ -1,4 +1,4 @@
-//! Pooling: the largest or the mean of windows, channel by channel.
+//! Pooling: the maximum or the mean over windows, for each channel.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use rayon::prelude::*;
@@ -6,24 +6,23 @@ use rayon::prelude::*;
 use super::View;
 use crate::kernels::lanes::dispatch;
 
-/// The largest value of each window; windows hang over the edge where padding lets them.
+/// The maximum of each window. Padding is not part of a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MaxPool {
     pub(crate) kernel: usize,
     pub(crate) stride: usize,
     pub(crate) padding: usize,
-    /// Keeps a last window that hangs over the far edge (PyTorch's `ceil_mode`).
+    /// Whether a last window that extends beyond the far edge is kept (PyTorch's `ceil_mode`).
     pub(crate) ceil: bool,
 }
 
 impl MaxPool {
-    /// Outputs along an axis, as PyTorch counts them: a window that begins in the far padding is left
-    /// out, and one window may hang over an image that is smaller than it.
-    /// Rows or columns of the output.
+    /// Number of outputs along an axis of `size` pixels. As in PyTorch, a window that starts in the far padding
+    /// is left out.
     pub(crate) fn outputs(&self, size: usize) -> Result<usize> {
         let hanging = if self.ceil { self.stride - 1 } else { 0 };
         let Some(room) = (size + 2 * self.padding + hanging).checked_sub(self.kernel) else {
-            bail!("a pool of {} does not fit {size} pixels", self.kernel);
+            bail!("a pool of {} pixels is larger than {size} pixels", self.kernel);
         };
         let last = room / self.stride;
         let within = last * self.stride < size + self.padding;
@@ -31,7 +30,7 @@ impl MaxPool {
     }
 }
 
-/// Pixels of the input that an output covers along an axis.
+/// The input pixels that an output covers along an axis.
 fn covered(
     output: usize,
     stride: usize,
@@ -65,7 +64,7 @@ impl CustomOp1 for MaxPool {
                             best.copy_from_slice(pixel);
                             first = false;
                         } else {
-                            // SAFETY: `c` floats each.
+                            // SAFETY: both have `c` floats.
                             unsafe { largest(best.as_mut_ptr(), pixel.as_ptr(), x.c) };
                         }
                     }
@@ -76,24 +75,25 @@ impl CustomOp1 for MaxPool {
     }
 }
 
-/// Means of windows without padding.
+/// The mean of each window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AveragePool {
-    /// Of so many pixels along each axis, so far apart; with padding, zeros count
+    /// Square windows of `kernel` pixels, `stride` pixels apart. Zeros of the padding count
     /// (PyTorch's `count_include_pad`).
     Windows { kernel: usize, stride: usize, padding: usize },
-    /// To so many rows and columns, over `⌊i·h/n⌋ .. ⌈(i+1)·h/n⌉` as PyTorch.
+    /// A fixed number n of outputs along each axis; output i covers `⌊i·h/n⌋ .. ⌈(i+1)·h/n⌉`, as in PyTorch.
     Adaptive(usize),
 }
 
 impl AveragePool {
+    /// Number of outputs along an axis of `size` pixels.
     pub(crate) fn outputs(self, size: usize) -> Result<usize> {
         match self {
             Self::Adaptive(outputs) => Ok(outputs),
             Self::Windows { kernel, stride, padding } => {
                 match (size + 2 * padding).checked_sub(kernel) {
                     Some(room) => Ok(room / stride + 1),
-                    None => bail!("a pool of {kernel} does not fit {size} pixels"),
+                    None => bail!("a pool of {kernel} pixels is larger than {size} pixels"),
                 }
             }
         }
@@ -127,7 +127,7 @@ impl CustomOp1 for AveragePool {
                 for y in ys.clone() {
                     for at in xs.clone() {
                         let pixel = x.pixel((image * x.h + y) * x.w + at);
-                        // SAFETY: `c` floats each.
+                        // SAFETY: both have `c` floats.
                         unsafe { add(sum.as_mut_ptr(), pixel.as_ptr(), x.c) };
                         pixels += 1;
                     }
@@ -136,14 +136,14 @@ impl CustomOp1 for AveragePool {
                     Self::Windows { kernel, .. } => kernel * kernel,
                     Self::Adaptive(_) => pixels,
                 };
-                sum.iter_mut().for_each(|it| *it /= count as f32);
+                sum.iter_mut().for_each(|value| *value /= count as f32);
             }
         });
         Ok((CpuStorage::F32(out), Shape::from((x.n, rows, columns, x.c))))
     }
 }
 
-/// Mean over each image: `[n][c]`.
+/// The mean of each channel over an image, `[n][c]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GlobalAverage;
 
@@ -158,23 +158,23 @@ impl CustomOp1 for GlobalAverage {
         let mut out = vec![0.0_f32; x.n * x.c];
         out.par_chunks_mut(x.c.max(1)).enumerate().for_each(|(image, sum)| {
             for pixel in image * pixels..(image + 1) * pixels {
-                // SAFETY: `c` floats each.
+                // SAFETY: both have `c` floats.
                 unsafe { add(sum.as_mut_ptr(), x.pixel(pixel).as_ptr(), x.c) };
             }
-            sum.iter_mut().for_each(|it| *it /= pixels as f32);
+            sum.iter_mut().for_each(|value| *value /= pixels as f32);
         });
         Ok((CpuStorage::F32(out), Shape::from((x.n, x.c))))
     }
 }
 
 dispatch! {
-    /// `to = max(to, from)`; a NaN stays one.
+    /// `to = max(to, from)`; NaN if `from` is NaN.
     ///
     /// # Safety
     ///
-    /// Both hold `len` floats.
+    /// Both have `len` floats.
     fn largest<V>(to: *mut f32, from: *const f32, len: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         let (to, from) = unsafe {
             (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
         };
@@ -189,9 +189,9 @@ dispatch! {
     ///
     /// # Safety
     ///
-    /// Both hold `len` floats.
+    /// Both have `len` floats.
     fn add<V>(to: *mut f32, from: *const f32, len: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         let (to, from) = unsafe {
             (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
         };

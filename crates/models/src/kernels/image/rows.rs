@@ -6,15 +6,15 @@ use rayon::prelude::*;
 use super::{View, activation::exp};
 use crate::kernels::{floats, lanes::dispatch};
 
-/// Floats of a task.
+/// Number of floats of a task.
 const TASK: usize = 32 * 1024;
 
-/// Rows of a task.
+/// Number of pixels of a task.
 fn rows(channels: usize) -> usize {
     (TASK / channels.max(1)).max(1)
 }
 
-/// Runs `of(to, from)` over every pixel's channels of x; answers a compact tensor of x's shape.
+/// Computes a contiguous tensor of the input's shape by calling `of(to, from)` for the channels of each pixel.
 fn each_pixel(
     storage: &CpuStorage,
     layout: &Layout,
@@ -40,7 +40,7 @@ fn each_pixel(
     Ok((CpuStorage::F32(out), layout.shape().clone()))
 }
 
-/// `relu(scale · x + shift)` of each channel: batch norm before a convolution.
+/// `relu(scale · x + shift)` for each channel: batch norm before a convolution.
 pub(crate) struct ScaleShift {
     pub(crate) scale: Vec<f32>,
     pub(crate) shift: Vec<f32>,
@@ -53,10 +53,10 @@ impl CustomOp1 for ScaleShift {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         if layout.dims().last() != Some(&self.scale.len()) {
-            bail!("a norm of {} channels got {layout:?}", self.scale.len());
+            bail!("the norm expects {} channels, got {layout:?}", self.scale.len());
         }
         each_pixel(storage, layout, |to, from| {
-            // SAFETY: as many floats each as there are channels.
+            // SAFETY: all have one float per channel.
             unsafe {
                 let (scale, shift) = (self.scale.as_ptr(), self.shift.as_ptr());
                 scale_shift(to.as_mut_ptr(), from.as_ptr(), scale, shift, to.len());
@@ -72,7 +72,7 @@ dispatch! {
     fn scale_shift<V>(
         to: *mut f32, from: *const f32, scale: *const f32, shift: *const f32, len: usize,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             let from = std::slice::from_raw_parts(from, len);
             let scale = std::slice::from_raw_parts(scale, len);
@@ -85,7 +85,7 @@ dispatch! {
     }
 }
 
-/// Layer norm over the last axis (Ba et al. 2016), ε inside the root.
+/// Layer norm over the last axis (Ba et al. 2016), with ε inside the square root.
 pub(crate) struct LayerNorm {
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,
@@ -99,10 +99,10 @@ impl CustomOp1 for LayerNorm {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         if layout.dims().last() != Some(&self.gamma.len()) {
-            bail!("a norm of {} channels got {layout:?}", self.gamma.len());
+            bail!("the norm expects {} channels, got {layout:?}", self.gamma.len());
         }
         each_pixel(storage, layout, |to, from| {
-            // SAFETY: as many floats each as there are channels.
+            // SAFETY: all have one float per channel.
             unsafe {
                 let (gamma, beta) = (self.gamma.as_ptr(), self.beta.as_ptr());
                 let (to, from, len) = (to.as_mut_ptr(), from.as_ptr(), to.len());
@@ -112,7 +112,7 @@ impl CustomOp1 for LayerNorm {
     }
 }
 
-/// Sum of `of(value)`, in 16 partial sums so that the compiler can use vectors.
+/// The sum of `of(value)`, with 16 partial sums so that the compiler can vectorize it.
 #[inline(always)]
 fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; 16];
@@ -122,7 +122,7 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
             sums[lane] += of(chunk[lane]);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|it| of(*it)).sum::<f32>()
+    sums.iter().sum::<f32>() + rest.iter().map(|value| of(*value)).sum::<f32>()
 }
 
 dispatch! {
@@ -132,14 +132,14 @@ dispatch! {
     fn normalize<V>(
         to: *mut f32, from: *const f32, gamma: *const f32, beta: *const f32, len: usize, epsilon: f32,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         unsafe {
             let from = std::slice::from_raw_parts(from, len);
             let gamma = std::slice::from_raw_parts(gamma, len);
             let beta = std::slice::from_raw_parts(beta, len);
             let to = std::slice::from_raw_parts_mut(to, len);
-            let mean = sum(from, |it| it) / len as f32;
-            let variance = sum(from, |it| (it - mean) * (it - mean)) / len as f32;
+            let mean = sum(from, |value| value) / len as f32;
+            let variance = sum(from, |value| (value - mean) * (value - mean)) / len as f32;
             let inverse = 1.0 / (variance + epsilon).sqrt();
             for i in 0..len {
                 to[i] = (from[i] - mean) * inverse * gamma[i] + beta[i];
@@ -153,13 +153,13 @@ dispatch! {
     ///
     /// # Safety
     ///
-    /// Both hold `len` floats and do not overlap.
+    /// Both have `len` floats and do not overlap.
     fn softmax<V>(to: *mut f32, from: *const f32, len: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's contract.
         let (to, from) = unsafe {
             (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
         };
-        // By sixteen, as above: a maximum of one after the other would wait for each.
+        // 16 partial maxima, so that the compiler can vectorize the loop.
         let (chunks, rest) = from.as_chunks::<16>();
         let mut tops = [f32::NEG_INFINITY; 16];
         for chunk in chunks {
@@ -170,19 +170,19 @@ dispatch! {
         let top = tops.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
         let (to_chunks, to_rest) = to.as_chunks_mut::<16>();
         for (to, from) in to_chunks.iter_mut().zip(chunks) {
-            *to = from.map(|it| exp(it - top));
+            *to = from.map(|value| exp(value - top));
         }
         for (to, from) in to_rest.iter_mut().zip(rest) {
             *to = exp(from - top);
         }
-        let inverse = 1.0 / sum(to, |it| it);
+        let inverse = 1.0 / sum(to, |value| value);
         for value in to.iter_mut() {
             *value *= inverse;
         }
     }
 }
 
-/// Channels of two tensors in turn: ShuffleNet's channel shuffle of two groups.
+/// Interleaves the channels of two tensors: ShuffleNet's channel shuffle of two groups.
 pub(crate) struct Interleave;
 
 impl CustomOp2 for Interleave {
@@ -199,7 +199,7 @@ impl CustomOp2 for Interleave {
     ) -> Result<(CpuStorage, Shape)> {
         let (a, b) = (View::new(s1, l1)?, View::new(s2, l2)?);
         if (a.n, a.h, a.w, a.c) != (b.n, b.h, b.w, b.c) {
-            bail!("images to interleave differ: {l1:?} and {l2:?}");
+            bail!("tensors to interleave have different shapes: {l1:?} and {l2:?}");
         }
         let c = a.c;
         let mut out = vec![0.0_f32; a.n * a.h * a.w * 2 * c];
@@ -216,8 +216,8 @@ impl CustomOp2 for Interleave {
     }
 }
 
-/// Images `[n][h][w][c]` times a factor for each channel of each image, `[n][c]`: what squeeze and
-/// excitation end with (Hu et al. 2017).
+/// Multiplies images `[n][h][w][c]` by a factor for each channel of each image, `[n][c]`: the last step of
+/// squeeze and excitation (Hu et al. 2017).
 pub(crate) struct Gate;
 
 impl CustomOp2 for Gate {
@@ -235,7 +235,7 @@ impl CustomOp2 for Gate {
         let x = View::new(s1, l1)?;
         let factors = floats(s2, l2)?;
         if factors.len() != x.n * x.c {
-            bail!("{} factors for {l1:?}", factors.len());
+            bail!("got {} factors for {l1:?}", factors.len());
         }
         let pixels = x.h * x.w;
         let mut out = vec![0.0_f32; x.n * pixels * x.c];

@@ -1,10 +1,10 @@
-//! The operations against candle's own slow path.
+//! The operations of inference, compared with candle's own operations.
 
 use candle_core::{D, Device, Result, Tensor};
 use proptest::prelude::*;
 
 use super::*;
-use crate::study::Stream;
+use crate::random::Stream;
 
 /// Values in ±1.
 fn random(name: &str, shape: &[usize]) -> Tensor {
@@ -20,7 +20,7 @@ fn channels_last(x: &Tensor) -> Tensor {
     x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
 }
 
-/// Candle's convolution, with other paddings for rows and columns.
+/// candle's convolution, with different paddings for rows and columns.
 fn reference(x: &Tensor, weight: &Tensor, bias: &Tensor, shape: &ConvShape) -> Result<Tensor> {
     let [rows, columns] = shape.padding;
     let x = x.pad_with_zeros(2, rows, rows)?.pad_with_zeros(3, columns, columns)?;
@@ -39,13 +39,13 @@ fn close(found: &Tensor, expected: &Tensor) -> std::result::Result<(), TestCaseE
     Ok(())
 }
 
-/// A shape and a batch that it takes.
+/// A shape of a convolution, and a batch that it accepts.
 fn convolutions() -> impl Strategy<Value = (ConvShape, [usize; 3])> {
     let kernel = prop::sample::select(vec![[1, 1], [3, 3], [5, 5], [1, 7], [7, 1], [2, 2]]);
     let sizes = (1..4_usize, 1..20_usize, 1..20_usize);
     (kernel, 1..4_usize, any::<bool>(), 1..4_usize, 1..24_usize, 1..24_usize, sizes).prop_map(
         |(kernel, stride, padded, groups, inputs, outputs, (n, h, w))| {
-            let padding = if padded { kernel.map(|it| it / 2) } else { [0, 0] };
+            let padding = if padded { kernel.map(|size| size / 2) } else { [0, 0] };
             let (input, output) = (inputs * groups, outputs * groups);
             let shape = ConvShape { input, output, kernel, stride, padding, groups };
             (shape, [n, h.max(kernel[0]), w.max(kernel[1])])
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn convolutions_are_candles((shape, [n, h, w]) in convolutions(), relu in any::<bool>()) {
+    fn convolutions_agree_with_candle((shape, [n, h, w]) in convolutions(), relu in any::<bool>()) {
         let ConvShape { input, output, kernel: [kh, kw], groups, .. } = shape;
         let x = random("x", &[n, input, h, w]);
         let (weight, bias) = (random("w", &[output, input / groups, kh, kw]), random("b", &[output]));
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn depthwise_convolutions_are_candles(
+    fn depthwise_convolutions_agree_with_candle(
         (shape, [n, h, w]) in convolutions(), channels in 1..40_usize,
     ) {
         let shape = ConvShape { input: channels, output: channels, groups: channels, ..shape };
@@ -87,10 +87,9 @@ proptest! {
         close(&found, &Tensor::from_vec(activated, expected.dims(), &Device::Cpu).unwrap())?;
     }
 
-    /// What an image gives depends neither on the batch around it nor on the threads, to the bit;
-    /// channels may be a part of wider pixels.
+    /// Also for images whose channels are a part of wider pixels.
     #[test]
-    fn an_image_is_computed_alone((shape, [n, h, w]) in convolutions(), threads in 1..5_usize) {
+    fn the_rest_of_the_batch_and_the_threads_change_no_bit_of_an_image((shape, [n, h, w]) in convolutions(), threads in 1..5_usize) {
         let ConvShape { input, output, kernel: [kh, kw], groups, .. } = shape;
         let wide = random("x", &[n, h, w, input + 3]);
         let x = wide.narrow(D::Minus1, 2, input).unwrap();
@@ -106,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn pools_are_candles(
+    fn pools_agree_with_candle(
         n in 1..3_usize, c in 1..20_usize, h in 4..16_usize, w in 4..16_usize,
         kernel in 1..4_usize, stride in 1..4_usize,
     ) {
@@ -126,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn layer_norms_are_their_formula(rows in 1..9_usize, c in 1..70_usize) {
+    fn layer_norms_agree_with_their_formula(rows in 1..9_usize, c in 1..70_usize) {
         let x = (random("x", &[rows, c]) * 5.0).unwrap();
         let (gamma, beta) = (random("gamma", &[c]), random("beta", &[c]));
         let norm = LayerNorm { gamma: values(&gamma), beta: values(&beta), epsilon: 1e-5 };
@@ -137,9 +136,9 @@ proptest! {
         close(&x.apply_op1_no_bwd(&norm).unwrap(), &expected)?;
     }
 
-    /// Against products and a softmax of candle's.
+    /// The formula is computed by candle's products and exponentials.
     #[test]
-    fn attention_is_its_formula(
+    fn attention_agrees_with_its_formula(
         rows in 1..5_usize, tokens in 1..70_usize, heads in 1..4_usize, head in 1..70_usize,
         biases in 0..3_usize,
     ) {
@@ -147,12 +146,13 @@ proptest! {
         let x = (random("x", &[rows, tokens, 3 * width]) * 2.0).unwrap();
         let bias = random("bias", &[biases.max(1), heads, tokens, tokens]);
         let parts = x.reshape((rows, tokens, 3, heads, head)).unwrap();
-        let part = |it: usize| {
-            parts.narrow(2, it, 1).unwrap().squeeze(2).unwrap().transpose(1, 2).unwrap().contiguous().unwrap()
+        let part = |index: usize| {
+            let part = parts.narrow(2, index, 1).unwrap().squeeze(2).unwrap();
+            part.transpose(1, 2).unwrap().contiguous().unwrap()
         };
         let mut scores = part(0).matmul(&part(1).t().unwrap().contiguous().unwrap()).unwrap();
         if biases > 0 {
-            let index: Vec<u32> = (0..rows).map(|it| (it % biases) as u32).collect();
+            let index: Vec<u32> = (0..rows).map(|row| (row % biases) as u32).collect();
             let index = Tensor::from_vec(index, rows, &Device::Cpu).unwrap();
             scores = (scores + bias.index_select(&index, 0).unwrap()).unwrap();
         }
@@ -178,30 +178,29 @@ proptest! {
     }
 }
 
-/// PyTorch's rules for windows that hang over the edge.
 #[test]
-fn pools_hang_over_edges_as_pytorch_has_them() {
+fn windows_beyond_the_edge_are_pooled_as_in_pytorch() {
     let x = Tensor::arange(0.0_f32, 25.0, &Device::Cpu).unwrap().reshape((1, 5, 5, 1)).unwrap();
     let x = (x - 30.0).unwrap();
     let pool = |kernel, stride, padding, ceil| {
         let pool = MaxPool { kernel, stride, padding, ceil };
         values(&(x.apply_op1_no_bwd(&pool).unwrap() + 30.0).unwrap())
     };
-    // torch.nn.functional.max_pool2d(x, 3, 2, 1): the padding counts as −∞, not as 0.
+    // torch.nn.functional.max_pool2d(x, 3, 2, 1): padding counts as −∞, not as 0.
     assert_eq!(pool(3, 2, 1, false), [6.0, 8.0, 9.0, 16.0, 18.0, 19.0, 21.0, 23.0, 24.0]);
     // torch.nn.functional.max_pool2d(x, 2, 2, ceil_mode=True)
     assert_eq!(pool(2, 2, 0, true), [6.0, 8.0, 9.0, 16.0, 18.0, 19.0, 21.0, 23.0, 24.0]);
 }
 
 #[test]
-fn images_that_do_not_fit_are_errors() {
+fn images_of_a_wrong_shape_are_refused() {
     let shape =
         ConvShape { input: 2, output: 1, kernel: [3, 3], stride: 1, padding: [0, 0], groups: 1 };
     let conv = Conv::new(shape, &[0.0; 18], &[0.0], Activation::None);
     let of = |dims: &[usize]| conv.forward(&random("x", dims), None).unwrap_err().to_string();
-    assert!(of(&[1, 2, 2, 2]).contains("does not fit an image of 2×2"), "{}", of(&[1, 2, 2, 2]));
-    assert!(of(&[1, 4, 4, 3]).contains("of 2 channels got images of 3"));
+    assert!(of(&[1, 2, 2, 2]).contains("larger than an image of 2×2"), "{}", of(&[1, 2, 2, 2]));
+    assert!(of(&[1, 4, 4, 3]).contains("expects images of 2 channels, got 3"));
     let residual = random("r", &[1, 1, 1, 1]);
     let error = conv.forward(&random("x", &[1, 4, 4, 2]), Some(&residual)).unwrap_err();
-    assert!(error.to_string().contains("a residual of [1, 1, 1, 1]"), "{error}");
+    assert!(error.to_string().contains("the residual has shape [1, 1, 1, 1]"), "{error}");
 }

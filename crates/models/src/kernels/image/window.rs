@@ -1,19 +1,20 @@
-//! The part of a batch that a task works on, with its border of zeros.
+//! The part of a batch that a task works on, padded with zeros.
 
 use super::{ConvShape, NEAR, View};
 
-/// Some rows of the output of some images.
+/// A range of output rows of a range of images.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
+    /// First image.
     pub(super) image: usize,
     pub(super) images: usize,
-    /// Of the output.
+    /// First row of the output.
     pub(super) row: usize,
     pub(super) rows: usize,
 }
 
-/// Cuts the output `[n][rows][columns]` into windows whose padded inputs stay near; whole images
-/// where several fit, otherwise bands of rows.
+/// Divides the output `[n][rows][columns]` into at least `at_least` windows, if possible, whose padded inputs
+/// fit into a part of the cache: whole images if they fit, otherwise bands of rows.
 pub(super) fn windows(shape: &ConvShape, x: View<'_>, rows: usize, at_least: usize) -> Vec<Window> {
     let line = (x.w + 2 * shape.padding[1]) * x.c;
     let needs = |rows: usize| ((rows.max(1) - 1) * shape.stride + shape.kernel[0]) * line;
@@ -39,17 +40,19 @@ pub(super) fn windows(shape: &ConvShape, x: View<'_>, rows: usize, at_least: usi
     windows
 }
 
-/// A window's input in memory.
+/// The input of a window in memory.
 pub(super) struct Source {
     pub(super) from: *const f32,
-    /// Floats between columns, rows and images.
+    /// Floats from one column to the next.
     pub(super) column: usize,
+    /// Floats from one row to the next.
     pub(super) row: usize,
+    /// Floats from one image to the next.
     pub(super) image: usize,
 }
 
 impl Window {
-    /// The window's input where it lies, or copied into `buffer` with its border.
+    /// The window's input: in place if it needs no padding, otherwise copied into `buffer` with padding.
     pub(super) fn source(&self, shape: &ConvShape, x: View<'_>, buffer: &mut Vec<f32>) -> Source {
         let [top, left] = shape.padding;
         let first = self.row * shape.stride;

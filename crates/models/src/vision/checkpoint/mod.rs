@@ -1,4 +1,4 @@
-//! Weights from files: safetensors, and what PyTorch's `torch.save` writes.
+//! Weights from files: safetensors, and the formats of PyTorch's `torch.save`.
 
 mod pickle;
 mod storage;
@@ -15,24 +15,25 @@ use candle_core::{Device, Tensor};
 
 use super::VisionError;
 
-/// How a zip file begins.
+/// The first bytes of a zip file.
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// Every tensor of a state dict by its name: a `.safetensors` file, or one of PyTorch's, as a zip file
-/// (since 1.6) or as pickles one after the other (before). What the file holds tells which it is, not
-/// its name. Integers, such as counts of batches, are left out of PyTorch's.
+/// Reads every tensor of a state dict by its name: from a `.safetensors` file, or from a file of
+/// `torch.save`, which is a zip file (since PyTorch 1.6) or a sequence of pickles (before). The first bytes
+/// of the file tell the format, not its name. Tensors of integers in PyTorch's files, such as counts of
+/// batches, are left out.
 ///
-/// A pickle can name functions to call. Those that rebuild tensors are known here, everything else is
-/// refused; nothing that a file says is ever run.
+/// A pickle can call functions by name. Only those that rebuild tensors are supported, and they are
+/// implemented here; a file with any other function is refused. No code from a file is ever executed.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is none of these, is damaged, or holds something else than tensors.
+/// If the file cannot be read, has another format, is damaged, or contains objects other than tensors.
 pub fn read_weights(path: &Path) -> Result<HashMap<String, Tensor>, VisionError> {
     let fail = |reason: String| VisionError::Weights { path: path.to_owned(), reason };
     let mut start = [0; torch::LEGACY.len()];
     let length = File::open(path)
-        .and_then(|mut it| read_up_to(&mut it, &mut start))
+        .and_then(|mut file| read_up_to(&mut file, &mut start))
         .map_err(|error| fail(error.to_string()))?;
     let start = &start[..length];
     if start.starts_with(ZIP) {
@@ -42,10 +43,12 @@ pub fn read_weights(path: &Path) -> Result<HashMap<String, Tensor>, VisionError>
         return torch::legacy(path).map_err(fail);
     }
     if start.first() == Some(&0x80) {
-        return Err(fail("a pickle, but not of `torch.save`".to_owned()));
+        return Err(fail("it is a pickle, but not one of `torch.save`".to_owned()));
     }
     candle_core::safetensors::load(path, &Device::Cpu).map_err(|error| {
-        fail(format!("neither safetensors ({error}) nor a file of PyTorch's `torch.save`"))
+        fail(format!(
+            "it is neither a safetensors file ({error}) nor a file of PyTorch's `torch.save`"
+        ))
     })
 }
 

@@ -1,53 +1,52 @@
-//! The part of Python's pickle protocol 2 that `torch.save` writes (`pickletools.py` describes it),
-//! and nothing else.
+//! A reader for the part of Python's pickle protocol 2 that `torch.save` writes (described in
+//! `pickletools.py`).
 //!
-//! A pickle is a program for a stack machine that can call any function by name. This one knows what
-//! rebuilds tensors and ordered dictionaries; another name is an error. Values refer to one another
-//! by their place in a few lists, so that no file can make them large, nested without end or cyclic
-//! in memory.
+//! A pickle is a program for a stack machine that can call any function by name. This machine supports only
+//! the functions that rebuild tensors and ordered dictionaries; any other name is an error. Values refer to
+//! each other by index, so that no file can make them large, deeply nested or cyclic in memory.
 
 use std::collections::HashMap;
 
-/// Something on the stack.
+/// A value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
     None,
     Bool(bool),
     Int(i64),
-    /// A number that no tensor needs.
+    /// A number that cannot be part of a tensor, such as a float.
     Number,
-    /// Place in [`Pickle::texts`].
+    /// Index in [`Pickle::texts`].
     Text(usize),
-    /// Place in [`Pickle::lists`]; tuples are lists too.
+    /// Index in [`Pickle::lists`]; tuples are lists too.
     List(usize),
-    /// Place in [`Pickle::dicts`].
+    /// Index in [`Pickle::dicts`].
     Dict(usize),
     Global(Global),
-    /// Place in [`Pickle::storages`].
+    /// Index in [`Pickle::storages`].
     Storage(usize),
-    /// Place in [`Pickle::tensors`].
+    /// Index in [`Pickle::tensors`].
     Tensor(usize),
     Mark,
 }
 
-/// A name that a file may use.
+/// A supported function or class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    Storage(Kind),
+    Storage(NumberType),
 }
 
-/// What a storage holds.
+/// The type of a storage's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NumberType {
     F64,
     F32,
     F16,
     Bf16,
-    /// Whole numbers or truth values of so many bytes.
-    Whole(u8),
+    /// Integers or booleans, with their number of bytes.
+    Integer(u8),
 }
 
 fn global(module: &str, name: &str) -> Result<Global, String> {
@@ -55,77 +54,81 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
         ("collections", "OrderedDict") => Global::OrderedDict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
         ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
-        ("torch", "DoubleStorage") => Global::Storage(Kind::F64),
-        ("torch", "FloatStorage") => Global::Storage(Kind::F32),
-        ("torch", "HalfStorage") => Global::Storage(Kind::F16),
-        ("torch", "BFloat16Storage") => Global::Storage(Kind::Bf16),
-        ("torch", "LongStorage") => Global::Storage(Kind::Whole(8)),
-        ("torch", "IntStorage") => Global::Storage(Kind::Whole(4)),
-        ("torch", "ShortStorage") => Global::Storage(Kind::Whole(2)),
-        ("torch", "CharStorage" | "ByteStorage" | "BoolStorage") => Global::Storage(Kind::Whole(1)),
+        ("torch", "DoubleStorage") => Global::Storage(NumberType::F64),
+        ("torch", "FloatStorage") => Global::Storage(NumberType::F32),
+        ("torch", "HalfStorage") => Global::Storage(NumberType::F16),
+        ("torch", "BFloat16Storage") => Global::Storage(NumberType::Bf16),
+        ("torch", "LongStorage") => Global::Storage(NumberType::Integer(8)),
+        ("torch", "IntStorage") => Global::Storage(NumberType::Integer(4)),
+        ("torch", "ShortStorage") => Global::Storage(NumberType::Integer(2)),
+        ("torch", "CharStorage" | "ByteStorage" | "BoolStorage") => {
+            Global::Storage(NumberType::Integer(1))
+        }
         _ => {
             return Err(format!(
-                "it calls for `{module}.{name}`, which is no part of a state dict and is not run; \
-                 save the tensors alone, `torch.save(model.state_dict(), FILE)`"
+                "it uses `{module}.{name}`, which does not belong to a state dict and is not \
+                 executed; save the tensors alone by `torch.save(model.state_dict(), FILE)`"
             ));
         }
     })
 }
 
-/// A run of numbers in the file.
+/// An array of numbers in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Storage {
+    /// Name of the storage in the file.
     pub(super) key: String,
-    pub(super) kind: Kind,
-    /// Numbers, not bytes.
+    pub(super) kind: NumberType,
+    /// How many numbers it has.
     pub(super) length: usize,
 }
 
-/// A tensor within a storage.
+/// A tensor, as a view of a storage.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct View {
-    /// Place in [`Pickle::storages`].
+pub(super) struct TensorView {
+    /// Index in [`Pickle::storages`].
     pub(super) storage: usize,
-    /// Numbers before the first.
+    /// Index of its first number in the storage.
     pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
     pub(super) strides: Vec<usize>,
 }
 
-/// What a pickle says.
+/// The values of a pickle, and the state of the machine that reads it.
 #[derive(Debug, Default)]
 pub(super) struct Pickle {
     pub(super) texts: Vec<String>,
     pub(super) lists: Vec<Vec<Value>>,
     pub(super) dicts: Vec<Vec<(Value, Value)>>,
     pub(super) storages: Vec<Storage>,
-    pub(super) tensors: Vec<View>,
+    pub(super) tensors: Vec<TensorView>,
     stack: Vec<Value>,
     memo: HashMap<u32, Value>,
 }
 
-type Outcome<T> = Result<T, String>;
+type ReadResult<T> = Result<T, String>;
 
-/// Takes bytes from the front.
-fn take<'a>(from: &mut &'a [u8], count: usize) -> Outcome<&'a [u8]> {
-    let (taken, rest) = from.split_at_checked(count).ok_or("the pickle breaks off")?;
+/// Removes bytes from the front.
+fn take<'a>(from: &mut &'a [u8], count: usize) -> ReadResult<&'a [u8]> {
+    let (taken, rest) = from.split_at_checked(count).ok_or("the pickle ends too early")?;
     *from = rest;
     Ok(taken)
 }
 
-fn number<const N: usize>(from: &mut &[u8]) -> Outcome<[u8; N]> {
-    take(from, N)?.try_into().map_err(|_| "the pickle breaks off".to_owned())
+fn number<const N: usize>(from: &mut &[u8]) -> ReadResult<[u8; N]> {
+    take(from, N)?.try_into().map_err(|_| "the pickle ends too early".to_owned())
 }
 
-fn line<'a>(from: &mut &'a [u8]) -> Outcome<&'a str> {
-    let end = from.iter().position(|it| *it == b'\n').ok_or("the pickle breaks off")?;
+fn line<'a>(from: &mut &'a [u8]) -> ReadResult<&'a str> {
+    let end = from.iter().position(|byte| *byte == b'\n').ok_or("the pickle ends too early")?;
     let line = &take(from, end + 1)?[..end];
     std::str::from_utf8(line).map_err(|_| "the pickle has a name that is not UTF-8".to_owned())
 }
 
 impl Pickle {
-    /// Reads a pickle from the front of `from` and takes it off.
-    pub(super) fn read(from: &mut &[u8]) -> Outcome<(Self, Value)> {
+    /// Reads a pickle at the front of `from` and removes it. Returns the value that is left on top of the
+    /// stack.
+    pub(super) fn read(from: &mut &[u8]) -> ReadResult<(Self, Value)> {
         let mut this = Self::default();
         loop {
             let code = take(from, 1)?[0];
@@ -137,12 +140,12 @@ impl Pickle {
         }
     }
 
-    fn step(&mut self, code: u8, from: &mut &[u8]) -> Outcome<()> {
+    fn step(&mut self, code: u8, from: &mut &[u8]) -> ReadResult<()> {
         let value = match code {
             0x80 => {
                 let version = take(from, 1)?[0];
                 if version > 2 {
-                    return Err(format!("a pickle of protocol {version}, expected 2"));
+                    return Err(format!("its pickle has protocol {version}, expected 2"));
                 }
                 return Ok(());
             }
@@ -199,7 +202,7 @@ impl Pickle {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 self.call(callable, arguments)?
             }
-            // An attribute of a dictionary (the versions of a state dict's modules) is of no use here.
+            // Attributes of a dictionary (the versions of a state dict's modules) are ignored.
             b'b' => {
                 let (_, value) = (self.pop()?, self.pop()?);
                 value
@@ -208,31 +211,32 @@ impl Pickle {
                 let identity = self.pop()?;
                 self.storage(identity)?
             }
-            other => return Err(format!("the pickle has an instruction {other:#04x}")),
+            other => return Err(format!("its pickle has an unknown instruction {other:#04x}")),
         };
         self.stack.push(value);
         Ok(())
     }
 
-    fn pop(&mut self) -> Outcome<Value> {
+    fn pop(&mut self) -> ReadResult<Value> {
         self.stack.pop().ok_or_else(|| "the pickle's stack is empty".to_owned())
     }
 
-    fn pop_to_mark(&mut self) -> Outcome<Vec<Value>> {
-        let mark = self.stack.iter().rposition(|it| *it == Value::Mark);
+    fn pop_to_mark(&mut self) -> ReadResult<Vec<Value>> {
+        let mark = self.stack.iter().rposition(|value| *value == Value::Mark);
         let items = self.stack.split_off(mark.ok_or("the pickle lacks a mark")? + 1);
         self.stack.pop();
         Ok(items)
     }
 
-    fn remember(&mut self, at: u32) -> Outcome<()> {
+    fn remember(&mut self, at: u32) -> ReadResult<()> {
         let value = *self.stack.last().ok_or("the pickle's stack is empty")?;
         self.memo.insert(at, value);
         Ok(())
     }
 
-    fn recall(&self, at: u32) -> Outcome<Value> {
-        self.memo.get(&at).copied().ok_or_else(|| format!("the pickle recalls {at}, unknown"))
+    fn recall(&self, at: u32) -> ReadResult<Value> {
+        let value = self.memo.get(&at).copied();
+        value.ok_or_else(|| format!("the pickle refers to value {at}, which it has not stored"))
     }
 
     fn text(&mut self, text: &str) -> Value {
@@ -250,7 +254,7 @@ impl Pickle {
         Value::Dict(self.dicts.len() - 1)
     }
 
-    fn append(&mut self, items: Vec<Value>) -> Outcome<()> {
+    fn append(&mut self, items: Vec<Value>) -> ReadResult<()> {
         match self.stack.last() {
             Some(Value::List(at)) => self.lists[*at].extend(items),
             other => return Err(format!("the pickle appends to {other:?}")),
@@ -258,7 +262,7 @@ impl Pickle {
         Ok(())
     }
 
-    fn set(&mut self, items: &[Value]) -> Outcome<()> {
+    fn set(&mut self, items: &[Value]) -> ReadResult<()> {
         match (self.stack.last(), items.as_chunks::<2>()) {
             (Some(Value::Dict(at)), (pairs, [])) => {
                 self.dicts[*at].extend(pairs.iter().map(|[key, value]| (*key, *value)));
@@ -271,21 +275,21 @@ impl Pickle {
     }
 
     /// The items of a list or tuple.
-    pub(super) fn items(&self, value: Value) -> Outcome<&[Value]> {
+    pub(super) fn items(&self, value: Value) -> ReadResult<&[Value]> {
         match value {
             Value::List(at) => Ok(&self.lists[at]),
-            other => Err(format!("the pickle has {other:?} in the place of a tuple")),
+            other => Err(format!("the pickle has {other:?} instead of a tuple")),
         }
     }
 
-    pub(super) fn string(&self, value: Value) -> Outcome<&str> {
+    pub(super) fn string(&self, value: Value) -> ReadResult<&str> {
         match value {
             Value::Text(at) => Ok(&self.texts[at]),
-            other => Err(format!("the pickle has {other:?} in the place of a text")),
+            other => Err(format!("the pickle has {other:?} instead of a string")),
         }
     }
 
-    fn call(&mut self, callable: Value, arguments: Value) -> Outcome<Value> {
+    fn call(&mut self, callable: Value, arguments: Value) -> ReadResult<Value> {
         let items = self.items(arguments)?;
         match (callable, items) {
             (Value::Global(Global::OrderedDict), []) => Ok(self.dict()),
@@ -293,10 +297,10 @@ impl Pickle {
                 Value::Global(Global::RebuildTensor),
                 [Value::Storage(storage), offset, shape, strides, ..],
             ) => {
-                let counts = |value: Value| -> Outcome<Vec<usize>> {
-                    self.items(value)?.iter().map(|it| count(*it)).collect()
+                let counts = |value: Value| -> ReadResult<Vec<usize>> {
+                    self.items(value)?.iter().map(|value| count(*value)).collect()
                 };
-                let tensor = View {
+                let tensor = TensorView {
                     storage: *storage,
                     offset: count(*offset)?,
                     shape: counts(*shape)?,
@@ -312,15 +316,15 @@ impl Pickle {
         }
     }
 
-    /// `("storage", kind, key, device, length)`, and of old files a view on it, which is none.
-    fn storage(&mut self, identity: Value) -> Outcome<Value> {
+    /// Reads `("storage", kind, key, device, length)`; older files add a sixth item, which must be `None`.
+    fn storage(&mut self, identity: Value) -> ReadResult<Value> {
         let [tag, Value::Global(Global::Storage(kind)), key, _, length, view @ ..] =
             self.items(identity)?
         else {
-            return Err("the pickle refers to something else than a storage".to_owned());
+            return Err("the pickle has a persistent object that is not a storage".to_owned());
         };
         if self.string(*tag)? != "storage" || !matches!(view, [] | [Value::None]) {
-            return Err("the pickle refers to something else than a storage".to_owned());
+            return Err("the pickle has a persistent object that is not a storage".to_owned());
         }
         let storage =
             Storage { key: self.string(*key)?.to_owned(), kind: *kind, length: count(*length)? };
@@ -329,23 +333,23 @@ impl Pickle {
     }
 }
 
-fn count(value: Value) -> Outcome<usize> {
+fn count(value: Value) -> ReadResult<usize> {
     match value {
-        Value::Int(it) => {
-            usize::try_from(it).map_err(|_| format!("the pickle has a count of {it}"))
+        Value::Int(number) => {
+            usize::try_from(number).map_err(|_| format!("the pickle has a negative size {number}"))
         }
-        other => Err(format!("the pickle has {other:?} in the place of a count")),
+        other => Err(format!("the pickle has {other:?} instead of a size")),
     }
 }
 
-/// A whole number of up to 255 bytes; one that no count can be is only a number.
-fn long(from: &mut &[u8]) -> Outcome<Value> {
+/// Reads an integer of up to 255 bytes; one of more than 8 bytes becomes [`Value::Number`].
+fn long(from: &mut &[u8]) -> ReadResult<Value> {
     let length = take(from, 1)?[0].into();
     let bytes = take(from, length)?;
     if length > 8 {
         return Ok(Value::Number);
     }
-    let negative = bytes.last().is_some_and(|it| it & 0x80 > 0);
+    let negative = bytes.last().is_some_and(|byte| byte & 0x80 > 0);
     let mut all = [if negative { 0xff } else { 0 }; 8];
     all[..length].copy_from_slice(bytes);
     Ok(Value::Int(i64::from_le_bytes(all)))
@@ -357,12 +361,12 @@ mod tests {
 
     use super::*;
 
-    fn read(mut bytes: &[u8]) -> Outcome<(Pickle, Value)> {
+    fn read(mut bytes: &[u8]) -> ReadResult<(Pickle, Value)> {
         Pickle::read(&mut bytes)
     }
 
     #[test]
-    fn whole_numbers_have_signs() {
+    fn integers_are_read_with_their_signs() {
         for (bytes, expected) in [
             (&b"K\xff."[..], Value::Int(255)),
             (b"M\x01\x02.", Value::Int(513)),
@@ -376,9 +380,10 @@ mod tests {
         }
     }
 
-    /// A thousand levels, each twice the one below: the memory stays that of the file.
+    /// A thousand nested tuples, each of which contains the one below twice. Memory grows with the size of
+    /// the file only.
     #[test]
-    fn references_are_not_copies() {
+    fn references_do_not_copy_values() {
         let mut bytes = b")".to_vec();
         for _ in 0..1000 {
             bytes.extend_from_slice(b"q\x00h\x00\x86");
@@ -389,26 +394,26 @@ mod tests {
     }
 
     #[test]
-    fn only_known_names_are_called() {
+    fn only_supported_names_are_accepted() {
         assert!(read(b"cos\nsystem\n.").unwrap_err().contains("`os.system`"));
         assert!(read(b"ccollections\nOrderedDict\n)R.").is_ok());
-        // Not even known ones with something else than they take.
+        // Supported functions with other arguments are refused.
         assert!(read(b"ccollections\nOrderedDict\nK\x01R.").is_err());
         assert!(read(b"ctorch._utils\n_rebuild_tensor_v2\n)R.").is_err());
-        // Newer protocols name functions in other ways.
+        // Newer protocols have other instructions for names.
         assert!(read(b"\x80\x04.").unwrap_err().contains("protocol 4"));
         assert!(read(b"\x93.").unwrap_err().contains("0x93"));
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes);
         }
 
-        /// Instructions alone get further than random bytes do.
+        /// Random instructions get further than random bytes.
         #[test]
-        fn no_program_makes_it_panic(
+        fn no_instructions_cause_a_panic(
             codes in prop::collection::vec(
                 prop::sample::select(b"(t)]}aeusRbQN\x85\x86\x87\x88q\x00h\x00K\x01.".to_vec()), 0..200,
             ),

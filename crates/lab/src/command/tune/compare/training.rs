@@ -1,8 +1,10 @@
 //! Trainings of some epochs at a time, under the meter.
 
+use std::ops::ControlFlow;
+
 use anyhow::anyhow;
 use meter::Meter;
-use models::{Control, Dataset, TrainError, Training};
+use models::{Dataset, TrainError, Training};
 use record::Adam;
 use tuner::Spent;
 
@@ -53,7 +55,7 @@ impl<'a> Trainer<'a> {
     pub(super) fn go_on(&self, training: &mut Training, epochs: u32) -> Result<Part, Failure> {
         let span = self.meter.span("training");
         let fit = training.fit(epochs, &mut |_| {
-            if self.interrupt.is_set() { Control::Stop } else { Control::Continue }
+            if self.interrupt.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let fit = fit.map_err(|error| match error {
             TrainError::Stopped => Failure::Interrupted,

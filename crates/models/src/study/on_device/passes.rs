@@ -1,7 +1,7 @@
-//! A step's two passes, kernel by kernel.
+//! The forward and backward passes of a step, kernel by kernel.
 
 use super::{
-    ConvBlock, Done, Linear, Resident,
+    ConvBlock, DeviceTraining, Done, Linear,
     tiles::{columns, parts, pooled, pooled_parts, weights_tile},
 };
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     kernels::Dims,
 };
 
-impl Resident {
-    /// Logits of the images in `x`.
+impl DeviceTraining {
+    /// Computes the logits of the `n` images in `x`.
     pub(super) fn forward(&self, n: usize, training: bool) -> Done {
         let mut x = &self.x;
         for block in &self.blocks {
@@ -76,17 +76,18 @@ impl Resident {
         Ok(())
     }
 
-    /// The convolution, there or back, by the kernel for its outputs; blocks of pixels.
+    /// Launches a block's convolution (`forward`) or the gradient of its input, with the kernel that
+    /// fits its outputs best. Returns the number of thread blocks along the pixels.
     fn convolve(
         &self,
         kernels: [&'static str; 4],
         block: &ConvBlock,
         [from, to]: [&Buffer; 2],
         n: usize,
-        there: bool,
+        forward: bool,
     ) -> Result<usize, DeviceError> {
         let Dims { cin, cout, h, w } = block.dims;
-        let (cin, cout) = if there { (cin, cout) } else { (cout, cin) };
+        let (cin, cout) = if forward { (cin, cout) } else { (cout, cin) };
         let width = columns(cout);
         let kernel = kernels[match width {
             4 => 0,
@@ -113,7 +114,7 @@ impl Resident {
         Ok(blocks)
     }
 
-    /// All gradients, given that of the logits.
+    /// Computes all gradients from that of the logits.
     pub(super) fn backward(&self, n: usize) -> Done {
         for depth in (0..self.dense.len()).rev() {
             let Linear { shape: [output, input], weight, bias, gradient, .. } = &self.dense[depth];
@@ -137,7 +138,7 @@ impl Resident {
             }
         }
         for depth in (0..self.blocks.len()).rev() {
-            let before = depth.checked_sub(1).map(|it| &self.blocks[it]);
+            let before = depth.checked_sub(1).map(|depth| &self.blocks[depth]);
             self.backward_block(&self.blocks[depth], before, n)?;
         }
         Ok(())
@@ -167,7 +168,7 @@ impl Resident {
             [len.div_ceil(256), 1, 1],
             &[gradient, winners, back, raw, cout.into(), h.into(), w.into(), len.into()],
         )?;
-        let x = before.map_or(&self.x, |it| &it.out);
+        let x = before.map_or(&self.x, |block| &block.out);
         let (kernel, k, o, _) = weights_tile(9 * cin, cout);
         let (parts, each) = parts(block.dims, pixels);
         self.launch(

@@ -1,32 +1,30 @@
-//! A network on a device: its weights, moments and images stay there from step to step.
+//! Training on a device. Weights, Adam's moments and images stay in its memory from step to step.
 //!
-//! A step is some forty kernels and products, recorded once and then repeated as one thing; which batch is
-//! next, and how many steps were made, are counted on the device. The processor hears of losses at an
-//! epoch's end. Images are `[n][c][h][w]`. The tests hold this to `Network` on the CPU.
+//! A step is about forty kernels and products. It is recorded once and then replayed as a whole. Counters
+//! on the device hold the number of the next batch and the number of steps made. The host reads the losses
+//! at the end of an epoch. Images are `[n][c][h][w]`. The tests compare this with `Network` on the CPU.
 
 mod passes;
 #[cfg(test)]
 mod tests;
 mod tiles;
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use record::{Adam, EpochOutcome};
 
 use self::tiles::{columns, most_parts, pooled, pooled_parts};
 use super::{
+    error::TrainError,
+    events::{TrainEvent, TrainingHistory, continued},
     network::{Block, Dense, Network},
-    training::{Control, Fit, TrainError, TrainEvent},
 };
 use crate::{
-    device::{Argument, Buffer, DeviceError, Images, Place, Product, Recorded},
+    device::{Accelerator, Argument, Buffer, DeviceError, DeviceSplit, Product, Recorded},
     kernels::Dims,
 };
 
-/// Blocks that fill a large GPU a few times over: sums are split into about so many parts.
-const MANY: usize = 528;
-
-/// Images evaluated at a time, where training takes fewer.
+/// Images evaluated at a time, unless a minibatch is larger.
 const EVALUATED: usize = 2048;
 
 type Done = Result<(), DeviceError>;
@@ -35,81 +33,93 @@ type Done = Result<(), DeviceError>;
 struct ConvBlock {
     dims: Dims,
     relu: bool,
-    /// Where weights `[co][ci][3][3]` and γ, β stand among the parameters.
+    /// Index of the weights `[co][ci][3][3]` in the parameters.
     weight: usize,
+    /// Index of γ and β, `[2][co]`, in the parameters.
     affine: usize,
     /// Output of the convolution, later its gradient: `[n][co][h][w]`.
     raw: Buffer,
-    /// `[n][co][h/2][w/2]`, a byte each.
+    /// Which value of each 2×2 window the max-pool chose: `[n][co][h/2][w/2]`, one byte each.
     winners: Buffer,
-    /// `[n][co][h/2][w/2]`.
+    /// Output of the block, `[n][co][h/2][w/2]`.
     out: Buffer,
-    /// The gradient of the output.
+    /// Gradient of the output.
     gradient: Buffer,
-    /// Mean and variance.
+    /// Running mean and variance of batch norm, `[2][co]`.
     running: Buffer,
+    /// Scale, shift, mean and inverse deviation of batch norm, `[4][co]`.
     saved: Buffer,
+    /// Factors of batch norm's backward pass, `[3][co]`.
     back: Buffer,
 }
 
 /// A linear layer with its buffers.
 struct Linear {
-    /// Outputs and inputs.
+    /// Number of outputs, number of inputs.
     shape: [usize; 2],
-    /// Where weights `[out][in]` and the bias stand among the parameters.
+    /// Index of the weights `[out][in]` in the parameters.
     weight: usize,
+    /// Index of the bias `[out]` in the parameters.
     bias: usize,
-    /// `[n][out]`.
+    /// Output, `[n][out]`.
     out: Buffer,
-    /// The gradient of the output.
+    /// Gradient of the output.
     gradient: Buffer,
 }
 
-/// The images of a training.
+/// The images of a training and their order.
 struct Batches {
-    data: Arc<Images>,
+    data: Arc<DeviceSplit>,
+    /// Indices of images, batch after batch.
     order: Buffer,
     images: usize,
     minibatch: usize,
 }
 
-/// A network with its optimizer and its batches on a device.
-pub(super) struct Resident {
-    place: Arc<Place>,
+/// A network with its optimizer and its batches in a device's memory.
+pub(super) struct DeviceTraining {
+    accelerator: Arc<Accelerator>,
     blocks: Vec<ConvBlock>,
     dense: Vec<Linear>,
     settings: Adam,
-    /// Of all layers, one after the other.
+    /// Parameters of all layers, one after the other.
     parameters: Buffer,
     gradients: Buffer,
+    /// Adam's first and second moments.
     moments: [Buffer; 2],
+    /// Number of parameters.
     len: usize,
-    /// `Counters` of `study.cu`: the batch's number, that of the steps, what follows from it.
+    /// `Counters` of `study.cu`.
     counters: Buffer,
+    /// Images of the batch.
     x: Buffer,
+    /// Labels of the batch.
     labels: Buffer,
-    /// A number a batch.
+    /// Mean loss of each batch.
     losses: Buffer,
+    /// Correctly classified images of each batch.
     correct: Buffer,
-    /// Sums of parts.
+    /// Partial sums.
     partial: Buffer,
     features: usize,
     classes: usize,
     batches: Batches,
-    /// By images in the batch: the first step is done as it comes, so that everything is loaded.
+    /// One entry for each batch size.
     steps: Vec<(usize, Recording)>,
 }
 
+/// The recording of a step.
 enum Recording {
+    /// The first step was performed without recording, so that all libraries are loaded.
     Warm,
     Recorded(Box<dyn Recorded>),
-    /// The device's libraries could not be recorded: each step is told anew.
+    /// The device's libraries could not record: every step is sent to the device anew.
     Refused,
 }
 
-/// Images, labels and the order they are taken in.
+/// Images, labels and their order.
 pub(super) struct Data<'a> {
-    /// Equal keys, equal images.
+    /// Identifies the images: equal keys mean equal images.
     pub(super) key: Option<&'a str>,
     pub(super) images: &'a [f32],
     pub(super) labels: &'a [u32],
@@ -117,10 +127,10 @@ pub(super) struct Data<'a> {
     pub(super) minibatch: usize,
 }
 
-impl Resident {
-    /// Moves a network and its images there.
+impl DeviceTraining {
+    /// Copies a network and its images to the device.
     pub(super) fn new(
-        place: Arc<Place>,
+        accelerator: Arc<Accelerator>,
         network: &Network,
         settings: Adam,
         data: Data<'_>,
@@ -130,10 +140,10 @@ impl Resident {
         let most = minibatch.max(EVALUATED);
         let (mut values, mut partial) = (Vec::new(), 0);
         let mut blocks = Vec::new();
-        for it in &network.blocks {
-            let Block { dims, weight, affine, operation, .. } = it;
+        for block in &network.blocks {
+            let Block { dims, weight, affine, operation, .. } = block;
             let Dims { cin, cout, h, w } = *dims;
-            Place::fits(most * cin.max(cout) * h * w)?;
+            Accelerator::check_len(most * cin.max(cout) * h * w)?;
             let pixels = most * h * w;
             partial = partial
                 .max(2 * cout * pixels.div_ceil(4096 / columns(cout)))
@@ -148,18 +158,18 @@ impl Resident {
                 relu: operation.relu(),
                 weight: at,
                 affine: at + weight.len(),
-                raw: place.zeros(pixels * cout)?,
-                winners: place.zeros((most * pooled(*dims)).div_ceil(4))?,
-                out: place.zeros(most * pooled(*dims))?,
-                gradient: place.zeros(most * pooled(*dims))?,
-                running: place.upload(&[&norm.mean[..], &norm.variance].concat())?,
-                saved: place.zeros(4 * cout)?,
-                back: place.zeros(3 * cout)?,
+                raw: accelerator.zeros(pixels * cout)?,
+                winners: accelerator.zeros((most * pooled(*dims)).div_ceil(4))?,
+                out: accelerator.zeros(most * pooled(*dims))?,
+                gradient: accelerator.zeros(most * pooled(*dims))?,
+                running: accelerator.upload(&[&norm.mean[..], &norm.variance].concat())?,
+                saved: accelerator.zeros(4 * cout)?,
+                back: accelerator.zeros(3 * cout)?,
             });
         }
         let mut dense = Vec::new();
         for Dense { shape, operation, weight, bias, .. } in &network.dense {
-            Place::fits(most * shape[0].max(shape[1]))?;
+            Accelerator::check_len(most * shape[0].max(shape[1]))?;
             let at = values.len();
             values.extend(operation.unpack(weight));
             values.extend_from_slice(bias);
@@ -167,51 +177,51 @@ impl Resident {
                 shape: *shape,
                 weight: at,
                 bias: at + shape[0] * shape[1],
-                out: place.zeros(most * shape[0])?,
-                gradient: place.zeros(most * shape[0])?,
+                out: accelerator.zeros(most * shape[0])?,
+                gradient: accelerator.zeros(most * shape[0])?,
             });
         }
         let (len, features) = (values.len(), network.features());
-        Place::fits(len)?;
+        Accelerator::check_len(len)?;
         let batches = count.div_ceil(minibatch.max(1));
         Ok(Self {
             blocks,
             dense,
             settings,
-            parameters: place.upload(&values)?,
-            gradients: place.zeros(len)?,
-            moments: [place.zeros(len)?, place.zeros(len)?],
+            parameters: accelerator.upload(&values)?,
+            gradients: accelerator.zeros(len)?,
+            moments: [accelerator.zeros(len)?, accelerator.zeros(len)?],
             len,
-            counters: place.zeros(4)?,
-            x: place.zeros(most * features)?,
-            labels: place.zeros(most)?,
-            losses: place.zeros(batches)?,
-            correct: place.zeros(batches)?,
-            partial: place.zeros(partial)?,
+            counters: accelerator.zeros(4)?,
+            x: accelerator.zeros(most * features)?,
+            labels: accelerator.zeros(most)?,
+            losses: accelerator.zeros(batches)?,
+            correct: accelerator.zeros(batches)?,
+            partial: accelerator.zeros(partial)?,
             features,
             classes: network.classes(),
             batches: Batches {
-                data: place.images(data.key, data.images, data.labels)?,
-                order: place.upload(&data.order)?,
+                data: accelerator.split(data.key, data.images, data.labels)?,
+                order: accelerator.upload(&data.order)?,
                 images: count,
                 minibatch,
             },
             steps: Vec::new(),
-            place,
+            accelerator,
         })
     }
 
-    /// Whether steps are repeated as recorded; `None` before there was one.
+    /// Whether steps are replayed from a recording; `None` before the second step.
     pub(super) fn recorded(&self) -> Option<bool> {
-        self.steps.iter().find_map(|(_, it)| match it {
+        self.steps.iter().find_map(|(_, recording)| match recording {
             Recording::Warm => None,
             Recording::Recorded(_) => Some(true),
             Recording::Refused => Some(false),
         })
     }
 
-    /// Writes the weights and running statistics back.
-    pub(super) fn give(&self, network: &mut Network) -> Done {
+    /// Copies the weights and running statistics to a network on the host.
+    pub(super) fn copy_weights_to(&self, network: &mut Network) -> Done {
         let mut values = vec![0.0_f32; self.len];
         self.parameters.read(&mut values)?;
         for (block, ours) in network.blocks.iter_mut().zip(&self.blocks) {
@@ -233,11 +243,11 @@ impl Resident {
     }
 
     fn launch(&self, kernel: &'static str, grid: [usize; 3], arguments: &[Argument]) -> Done {
-        self.place.backend().launch(kernel, grid, arguments)
+        self.accelerator.backend().launch(kernel, grid, arguments)
     }
 
     fn product(&self, product: Product) -> Done {
-        self.place.backend().product(product)
+        self.accelerator.backend().product(product)
     }
 
     fn parameter(&self, at: usize) -> Argument {
@@ -248,70 +258,67 @@ impl Resident {
         Argument::Address(self.gradients.at(at))
     }
 
-    /// Trains for some epochs, or until the loss is not a number.
+    /// Trains for `epochs` epochs, or until the loss is no longer finite.
     pub(super) fn fit(
         &mut self,
         epochs: u32,
-        observe: &mut dyn FnMut(TrainEvent) -> Control,
-    ) -> Result<Fit, TrainError> {
-        let mut tell = |event| match observe(event) {
-            Control::Continue => Ok(()),
-            Control::Stop => Err(TrainError::Stopped),
-        };
+        observe: &mut dyn FnMut(TrainEvent) -> ControlFlow<()>,
+    ) -> Result<TrainingHistory, TrainError> {
         let Batches { images, minibatch, .. } = self.batches;
         let sizes: Vec<usize> =
-            (0..images).step_by(minibatch).map(|it| minibatch.min(images - it)).collect();
+            (0..images).step_by(minibatch).map(|first| minibatch.min(images - first)).collect();
         let (mut losses, mut correct) = (vec![0.0_f32; sizes.len()], vec![0_i32; sizes.len()]);
-        let mut fit = Fit { epochs: Vec::new(), diverged_in_epoch: None };
+        let mut history = TrainingHistory::new();
         for epoch in 0..epochs {
-            tell(TrainEvent::EpochStarted(epoch))?;
+            continued(observe(TrainEvent::EpochStarted(epoch)))?;
             self.launch("begin_epoch", [1, 1, 1], &[(&self.counters).into()])?;
             for size in &sizes {
                 self.step(*size)?;
-                tell(TrainEvent::Step)?;
+                continued(observe(TrainEvent::Step))?;
             }
             self.losses.read(&mut losses)?;
             self.correct.read(&mut correct)?;
-            // What came after a loss that is no number counts for nothing.
-            let bad = losses.iter().position(|it| !it.is_finite());
-            let counted = bad.map_or(sizes.len(), |it| it + 1);
-            let mean = losses[..counted].iter().map(|it| f64::from(*it)).sum::<f64>();
+            // Batches after the first loss that is not finite are ignored.
+            let bad = losses.iter().position(|loss| !loss.is_finite());
+            let counted = bad.map_or(sizes.len(), |index| index + 1);
+            let mean = losses[..counted].iter().map(|loss| f64::from(*loss)).sum::<f64>();
             let mean = mean / counted as f64;
             let right: i32 = correct[..counted].iter().sum();
             let seen: usize = sizes[..counted].iter().sum();
-            let loss = Some(mean).filter(|it| it.is_finite());
+            let loss = Some(mean).filter(|mean| mean.is_finite());
             let outcome = EpochOutcome { loss, accuracy: f64::from(right) / seen as f64 };
-            fit.epochs.push(outcome);
+            history.epochs.push(outcome);
             if bad.is_some() {
-                fit.diverged_in_epoch = Some(epoch);
+                history.diverged_in_epoch = Some(epoch);
             }
-            tell(TrainEvent::EpochEnded(outcome))?;
+            continued(observe(TrainEvent::EpochEnded(outcome)))?;
             if bad.is_some() {
                 break;
             }
         }
-        Ok(fit)
+        Ok(history)
     }
 
-    /// One step on the next batch, of so many images.
+    /// Makes one step on the next batch, which has `n` images.
     fn step(&mut self, n: usize) -> Done {
-        let place = self.place.clone();
-        let Some(at) = self.steps.iter().position(|it| it.0 == n) else {
-            self.tell_step(n)?;
+        let accelerator = self.accelerator.clone();
+        let Some(at) = self.steps.iter().position(|(size, _)| *size == n) else {
+            self.submit_step(n)?;
             self.steps.push((n, Recording::Warm));
             return Ok(());
         };
         if matches!(self.steps[at].1, Recording::Warm) {
-            let recorded = place.backend().record(&mut || self.tell_step(n));
+            let recorded = accelerator.backend().record(&mut || self.submit_step(n));
             self.steps[at].1 = recorded.map_or(Recording::Refused, Recording::Recorded);
         }
         match &self.steps[at].1 {
-            Recording::Recorded(it) => it.replay(),
-            Recording::Warm | Recording::Refused => self.tell_step(n),
+            Recording::Recorded(recorded) => recorded.replay(),
+            Recording::Warm | Recording::Refused => self.submit_step(n),
         }
     }
 
-    fn tell_step(&self, n: usize) -> Done {
+    /// Sends a step's kernels and products to the device.
+    fn submit_step(&self, n: usize) -> Done {
         let Batches { data, order, minibatch, .. } = &self.batches;
         let counters = Argument::from(&self.counters);
         self.launch(
@@ -367,7 +374,7 @@ impl Resident {
         )
     }
 
-    /// Of so many images, those whose label has the largest logit, in evaluation mode.
+    /// Number of images whose label has the largest logit, in evaluation mode.
     pub(super) fn count_correct(
         &self,
         images: &[f32],
@@ -375,7 +382,7 @@ impl Resident {
     ) -> Result<usize, DeviceError> {
         let Some(last) = self.dense.last() else { return Ok(0) };
         let most = EVALUATED.max(self.batches.minibatch);
-        let total = self.place.zeros(1)?;
+        let total = self.accelerator.zeros(1)?;
         for (images, labels) in images.chunks(most * self.features).zip(labels.chunks(most)) {
             self.x.write(images)?;
             self.labels.write(labels)?;

@@ -1,0 +1,227 @@
+//! A vision network: built by name, run on the CPU or on a device.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use candle_core::{Device, Tensor};
+use units::limits;
+
+use super::{
+    catalog::Architecture,
+    error::VisionError,
+    layers::Layer,
+    names::current_name,
+    on_device::{DeviceImages, DeviceNetwork},
+    weights::Weights,
+};
+use crate::{device::Precision, random::Stream};
+
+/// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
+const LARGE: usize = 10_000_000;
+
+/// A vision network in evaluation mode.
+pub struct VisionNetwork {
+    pub(super) architecture: &'static Architecture,
+    pub(super) layer: Layer,
+    pub(super) parameters: usize,
+    /// The network's state on a device; `None` on the CPU.
+    pub(super) on_device: Option<Mutex<DeviceNetwork>>,
+}
+
+/// Images in the memory of the device that a network runs on.
+pub struct Images(ImageStorage);
+
+enum ImageStorage {
+    /// On the CPU.
+    Host(Tensor),
+    Device(DeviceImages),
+}
+
+impl Images {
+    /// Number of images.
+    ///
+    /// # Errors
+    ///
+    /// If the tensor is not a batch.
+    pub fn count(&self) -> Result<usize, VisionError> {
+        match &self.0 {
+            ImageStorage::Host(images) => Ok(images.dim(0)?),
+            ImageStorage::Device(images) => Ok(images.count),
+        }
+    }
+}
+
+impl VisionNetwork {
+    /// Builds a network with random weights from a seed. This is enough to measure time and energy,
+    /// which do not depend on the weights.
+    ///
+    /// # Errors
+    ///
+    /// If the name is unknown.
+    pub fn random(name: &str, classes: usize, seed: u64) -> Result<Self, VisionError> {
+        Self::build(name, classes, Weights::random(seed))
+    }
+
+    /// Builds a network with the weights of a torchvision state dict.
+    ///
+    /// # Errors
+    ///
+    /// If the name is unknown, or a tensor is missing or has another shape.
+    pub fn from_tensors(
+        name: &str,
+        classes: usize,
+        tensors: HashMap<String, Tensor>,
+    ) -> Result<Self, VisionError> {
+        let tensors =
+            tensors.into_iter().map(|(name, tensor)| (current_name(name), tensor)).collect();
+        Self::build(name, classes, Weights::given(tensors))
+    }
+
+    fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
+        limits::CLASSES.check(classes)?;
+        let architecture = Architecture::named(name)?;
+        let layer = (architecture.build)(&mut weights, classes)?;
+        Ok(Self { architecture, layer, parameters: weights.parameters(), on_device: None })
+    }
+
+    /// The network's entry in the catalog.
+    #[must_use]
+    pub fn architecture(&self) -> &'static Architecture {
+        self.architecture
+    }
+
+    /// Number of trained parameters.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Moves the network to a device, with its values in that precision. The precision has no effect
+    /// on the CPU.
+    #[must_use]
+    pub fn on(self, device: &crate::Device, precision: Precision) -> Self {
+        let on_device = device.accelerator().cloned();
+        let on_device =
+            on_device.map(|accelerator| Mutex::new(DeviceNetwork::new(accelerator, precision)));
+        Self { on_device, ..self }
+    }
+
+    /// Copies images `[n][3][side][side]` to the device that the network runs on, to be used by
+    /// [`VisionNetwork::run`] any number of times.
+    ///
+    /// # Errors
+    ///
+    /// If the network does not accept images of that size, or the device fails.
+    pub fn upload(&self, images: &Tensor) -> Result<Images, VisionError> {
+        let Some(on_device) = &self.on_device else {
+            self.channels_last(images)?;
+            return Ok(Images(ImageStorage::Host(images.clone())));
+        };
+        let images = self.channels_last(images)?;
+        let (n, h, w, _) = images.dims4()?;
+        let values = images.flatten_all()?.to_vec1::<f32>()?;
+        let on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Images(ImageStorage::Device(on_device.upload(&values, n, [h, w])?)))
+    }
+
+    /// Logits `[n][classes]` of uploaded images, on the CPU: of the images at `indices`, or of all if
+    /// `None`.
+    ///
+    /// # Errors
+    ///
+    /// If an index is out of range, the images were uploaded for another device, or the device fails.
+    pub fn run(&self, images: &Images, indices: Option<&[usize]>) -> Result<Tensor, VisionError> {
+        let count = images.count()?;
+        if let Some(index) = indices.into_iter().flatten().find(|index| **index >= count) {
+            let text = format!("image {index} is out of range: there are {count}, counted from 0");
+            return Err(VisionError::shape(text));
+        }
+        match (&self.on_device, &images.0, indices) {
+            (None, ImageStorage::Host(images), None) => self.forward(images),
+            (None, ImageStorage::Host(images), Some(indices)) => {
+                let taken: Vec<Tensor> = indices
+                    .iter()
+                    .map(|index| images.narrow(0, *index, 1))
+                    .collect::<Result<_, _>>()?;
+                self.forward(&Tensor::cat(&taken, 0)?)
+            }
+            (Some(on_device), ImageStorage::Device(images), _) => {
+                let indices: Vec<u32> = match indices {
+                    Some(indices) => indices.iter().map(|index| *index as u32).collect(),
+                    None => (0..count as u32).collect(),
+                };
+                let mut on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
+                let (logits, classes) = on_device.forward(&self.layer, images, &indices)?;
+                Ok(Tensor::from_vec(logits, (indices.len(), classes), &Device::Cpu)?)
+            }
+            _ => {
+                let text = "the images are on another device than the network".to_owned();
+                Err(VisionError::shape(text))
+            }
+        }
+    }
+
+    /// Whether the device replays recorded forward passes instead of being sent each kernel anew, which
+    /// is faster. `None` on the CPU and before the first pass.
+    #[must_use]
+    pub fn recorded(&self) -> Option<bool> {
+        let on_device = self.on_device.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        on_device.recorded()
+    }
+
+    /// Logits `[n][classes]` of images `[n][3][side][side]`.
+    ///
+    /// # Errors
+    ///
+    /// If the network does not accept images of that size, or the device fails.
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        if let Some(on_device) = &self.on_device {
+            let images = self.channels_last(images)?;
+            let (n, h, w, _) = images.dims4()?;
+            let values = images.flatten_all()?.to_vec1::<f32>()?;
+            let mut on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
+            let (logits, classes) = on_device.forward_once(&self.layer, &values, n, [h, w])?;
+            return Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?);
+        }
+        let images = self.channels_last(images)?;
+        // With few images at a time, activations stay in the cache but weights are read again for every
+        // group of images. Large networks therefore take more images at a time.
+        let most = if self.parameters < LARGE { 1 } else { 4 };
+        let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
+        // Run on a thread of the pool. From outside the pool, each parallel loop would first have to
+        // wake up a thread.
+        Ok(rayon::scope(|_| self.layer.forward_by_parts(&images, most.min(each.max(1))))?)
+    }
+
+    /// The images as the layers read them, `[n][h][w][c]`, if the network accepts their size.
+    pub(super) fn channels_last(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        let (_, _, height, width) = images.dims4()?;
+        self.architecture.check_size(height, width)?;
+        Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
+    }
+}
+
+/// The state dict of a network: names and shapes of its tensors, in the order of the layers.
+///
+/// # Errors
+///
+/// If the name is unknown.
+pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)>, VisionError> {
+    let mut weights = Weights::random(0);
+    (Architecture::named(name)?.build)(&mut weights, classes)?;
+    Ok(weights.into_requested())
+}
+
+/// Random images `[n][3][side][side]`, uniform in [−2, 2), about the range of normalized photographs.
+///
+/// # Errors
+///
+/// If there would be too many values.
+pub fn random_images(n: usize, side: usize, seed: u64) -> Result<Tensor, VisionError> {
+    let factors = [n as u64, 3, side as u64, side as u64];
+    let count = limits::VALUES_IN_MEMORY.product(&factors)? as usize;
+    let values = Stream::new(seed, "images").uniform(count, 2.0);
+    Ok(Tensor::from_vec(values, (n, 3, side, side), &Device::Cpu)?)
+}
