@@ -1,4 +1,4 @@
-//! The F distribution when there is an effect: intervals of explained shares.
+//! The noncentral F distribution: confidence intervals of shares of variance.
 
 use super::{
     noncentral_t::{noncentral_t_cdf, noncentrality_limits},
@@ -63,8 +63,7 @@ fn noncentral_f_cdf(f: f64, df1: f64, df2: f64, noncentrality: f64) -> f64 {
     }
 }
 
-/// The noncentralities between which an observed F leaves the confidence (Steiger 2004); 0 where even
-/// no effect would.
+/// Confidence limits of the noncentrality for an observed F (Steiger 2004), at least 0.
 pub(super) fn noncentrality_limits_of_f(f: f64, df1: f64, df2: f64, confidence: f64) -> [f64; 2] {
     let tail = (1.0 - confidence) / 2.0;
     if df1 * f > LARGE {

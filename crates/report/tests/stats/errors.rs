@@ -37,7 +37,7 @@ fn an_empty_cell_is_named() {
 fn one_observation_a_cell_leaves_no_error() {
     let y = [1.0, 2.0, 3.0, 5.0];
     let factors = [factor("a", "0011"), factor("b", "0101")];
-    assert_snapshot!(text(anova(&y, &factors)), @"4 observations for 4 parameters leave nothing to estimate the error from; repeat the cells or leave out interactions");
+    assert_snapshot!(text(anova(&y, &factors)), @"4 observations for 4 parameters leave no degrees of freedom for the residual; repeat the cells or leave out interactions");
     assert!(stats::anova_of(&y, &factors, SumsOfSquares::TypeIII, Effects::Main).is_ok());
 }
 
@@ -73,7 +73,7 @@ fn samples_that_allow_no_test() {
     let same = [3.0; 5];
     assert_snapshot!(text(stats::mann_whitney(&same, &same)), @"`a and b` does not vary");
     assert_snapshot!(text(stats::mann_whitney(&[], &same)), @"0 values in `a`, expected at least 1");
-    assert_snapshot!(text(stats::mann_whitney_by(&[1.0, 2.0], &[2.0], PValue::Exact)), @"`a and b` has ties, for which there is no exact p-value; ask for an asymptotic one");
+    assert_snapshot!(text(stats::mann_whitney_by(&[1.0, 2.0], &[2.0], PValue::Exact)), @"`a and b` has ties, for which there is no exact p-value; use an asymptotic p-value");
     assert_snapshot!(text(stats::wilcoxon_signed_rank(&[0.0; 4])), @"`differences` does not vary");
     assert_snapshot!(text(stats::welch_t(&same, &same)), @"`a and b` does not vary");
     assert_snapshot!(text(stats::paired_t(&[1.0, 2.0], &[1.0, 2.0, 3.0])), @"`b` has 3 rows, expected 2");
@@ -96,7 +96,7 @@ fn groups_that_allow_no_comparison() {
     let y = [1.0, 1.0, 2.0, 2.0];
     let a = factor("a", "0011");
     assert_snapshot!(text(stats::tukey_hsd(&y, &a, 0.95)), @"`response within groups` does not vary");
-    assert_snapshot!(text(stats::tukey_hsd(&y, &factor("a", "0123"), 0.95)), @"4 observations for 4 parameters leave nothing to estimate the error from; repeat the cells or leave out interactions");
+    assert_snapshot!(text(stats::tukey_hsd(&y, &factor("a", "0123"), 0.95)), @"4 observations for 4 parameters leave no degrees of freedom for the residual; repeat the cells or leave out interactions");
     assert_snapshot!(text(stats::games_howell(&y, &factor("a", "0112"), 0.95)), @"1 values in level `0`, expected at least 2");
     assert_snapshot!(text(stats::dunn(&[1.0; 4], &a)), @"`response` does not vary");
     let twice = stats::compare_levels_paired(&y, &a, &factor("seed", "7778"), &BOOTSTRAP);
