@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_integrals_are_the_same() {
+    fn both_integrals_of_the_noncentral_t_agree() {
         for (t, df, noncentrality) in [(100.0, 5.0, 90.0), (300.0, 40.0, 310.0), (80.0, 2.0, 40.0)]
         {
             assert!(is_steep(t, df) || df == 40.0);

@@ -71,7 +71,7 @@ mod tests {
 
     /// Remission under 6-MP (Freireich et al. 1963), the example of every textbook; R's survfit.
     #[test]
-    fn freireichs_remissions() {
+    fn kaplan_meier_agrees_with_freireichs_remissions() {
         let weeks = [
             6.0, 6.0, 6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0, 6.0, 9.0, 10.0, 11.0, 17.0, 19.0,
             20.0, 25.0, 32.0, 32.0, 34.0, 35.0,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happened_or_all_at_once() {
+    fn survival_without_events_or_with_all_at_once() {
         assert_eq!(kaplan_meier(&[1.0, 2.0], &[false, false], 0.95), Ok(Vec::new()));
         let all = kaplan_meier(&[3.0, 3.0], &[true, true], 0.95).unwrap();
         assert_eq!((all[0].share, all[0].interval), (0.0, None));

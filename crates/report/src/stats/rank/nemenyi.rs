@@ -57,7 +57,7 @@ mod tests {
 
     /// Demšar (2006), section 3.2.2: 4 classifiers on 14 data sets, CD = 2.569 √(4·5 / (6·14)).
     #[test]
-    fn demsars_example() {
+    fn the_critical_difference_agrees_with_demsars_example() {
         let rows: Vec<Vec<f64>> = (0..4).map(|rank| vec![f64::from(rank); 14]).collect();
         let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
         let found = mean_ranks(&rows, 0.95).unwrap();
