@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_of_a_mean_is_that_of_theory() {
+    fn the_interval_of_a_mean_agrees_with_theory() {
         let values: Vec<f64> = (0..200).map(|index| f64::from(index % 20)).collect();
         let mean_of = |units: &[usize]| mean(units.iter().map(|unit| values[*unit]));
         let found = estimate(values.len(), mean_of).unwrap();

@@ -1,30 +1,30 @@
-//! Axes: a title, a quantity with its unit, a scale.
+//! Axes: a title, a unit and a scale.
 
 use record::Origin;
 
-/// What an axis shows; an energy cannot be shown without its origin.
+/// Unit of an axis; an energy cannot be shown without its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AxisUnit {
-    /// Anything but an energy, with the symbol of its unit; empty for none.
+    /// Any quantity that is not an energy.
     Plain {
-        /// `%`, `s`, …
+        /// Symbol of the unit, such as `%` or `s`; empty for none.
         unit: String,
     },
     /// An energy, or energy per something.
     Energy {
-        /// `J`, `J/request`, …
+        /// Symbol of the unit, such as `J` or `J/request`.
         unit: String,
-        /// Where its joules are from; part of the axis title.
+        /// Origin of the joules; part of the axis title.
         origin: Origin,
     },
 }
 
-/// How values become distances.
+/// Scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AxisScale {
-    /// Equal differences are equally long.
+    /// Equal differences have equal lengths.
     Linear,
-    /// Equal ratios are equally long; values of zero and below cannot be drawn.
+    /// Equal ratios have equal lengths; only positive values can be drawn.
     Log,
 }
 
@@ -39,7 +39,7 @@ pub struct Axis {
     pub scale: AxisScale,
     /// Whether a linear axis must include zero.
     pub from_zero: bool,
-    /// Values to name on the axis; empty for round ones.
+    /// Values to label on the axis; if empty, round values are chosen.
     pub named: Vec<f64>,
 }
 
@@ -56,7 +56,7 @@ impl Axis {
         }
     }
 
-    /// A linear axis of energy, whose title says where the joules are from.
+    /// A linear axis of energy, whose title has the origin of the joules.
     #[must_use]
     pub fn energy(title: impl Into<String>, unit: impl Into<String>, origin: Origin) -> Self {
         let unit = AxisUnit::Energy { unit: unit.into(), origin };
@@ -75,7 +75,7 @@ impl Axis {
         Self { from_zero: true, ..self }
     }
 
-    /// The same axis with these values named instead of round ones, as for batches of 16, 32, 64.
+    /// The same axis with labels at these values, such as batch sizes of 16, 32 and 64.
     #[must_use]
     pub fn naming(self, values: impl IntoIterator<Item = f64>) -> Self {
         Self { named: values.into_iter().collect(), ..self }

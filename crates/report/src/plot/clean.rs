@@ -1,4 +1,4 @@
-//! Drops what has no place on the axes, and counts it.
+//! Removes values that cannot be drawn on the axes, and counts them.
 
 use super::{
     Axis, AxisScale, CategoryPlot, CoordinatePlot, Line, LinePlot, Mark, Plot, PointPlot,
@@ -6,14 +6,14 @@ use super::{
 };
 
 impl Plot {
-    /// How many values have no place on the axes: not finite, or not positive on a log axis.
+    /// Number of values that cannot be drawn: not finite, or not positive on a logarithmic axis.
     #[must_use]
     pub fn omitted(&self) -> usize {
         clean(self).1
     }
 }
 
-/// The plot with only what can be drawn, and how many values were left out.
+/// The plot without values that cannot be drawn, and the number of values removed.
 pub(crate) fn clean(plot: &Plot) -> (Plot, usize) {
     let mut plot = plot.clone();
     let mut omitted = 0;
@@ -31,8 +31,8 @@ fn drawable(axis: &Axis, value: f64) -> bool {
     value.abs() <= ticks::LARGEST && (axis.scale == AxisScale::Linear || value > 0.0)
 }
 
-/// Keeps an interval whose ends are numbers; on a log axis only its upper end must be positive,
-/// since the lower one is then drawn to the edge.
+/// Removes an interval with an end that is not finite. On a logarithmic axis only the upper end must be
+/// positive; a lower end that is not positive is drawn to the edge.
 fn interval(axis: &Axis, interval: &mut Option<[f64; 2]>, omitted: &mut usize) {
     if let Some([low, high]) = interval {
         if low > high {

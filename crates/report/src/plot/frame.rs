@@ -1,4 +1,4 @@
-//! The space of a drawing: sizes of text, from values to pixels, and axes with their titles.
+//! Layout of a drawing: text sizes, mapping of values to pixels, axes and their titles.
 
 use maud::{Markup, html};
 
@@ -9,10 +9,10 @@ use super::{
 
 /// Height of a line of text, in pixels.
 pub(super) const LINE: f64 = 16.0;
-/// Distance of the outermost values from the ends of their axis, so that marks are not cut.
+/// Distance of the outermost values from the ends of their axis, so that marks are not cut off.
 const INSET: f64 = 8.0;
 
-/// For which width a figure is drawn; text keeps its size.
+/// Width for which a figure is drawn; text keeps its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Width {
     /// A page or a file.
@@ -39,7 +39,7 @@ impl Width {
     }
 }
 
-/// A drawing and how high it came out.
+/// A drawing and its height in pixels.
 pub(super) struct Drawing {
     pub(super) height: f64,
     pub(super) content: Markup,
@@ -55,7 +55,7 @@ pub(super) fn px(value: f64) -> String {
     }
 }
 
-/// About how wide a text is in a sans-serif font, in pixels.
+/// Approximate width of a text in a sans-serif font, in pixels.
 pub(super) fn text_width(text: &str) -> f64 {
     let em: f64 = text
         .chars()
@@ -85,7 +85,7 @@ pub(super) fn fitted(text: &str, width: f64) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// From values of an axis to pixels.
+/// Maps values of an axis to pixels.
 pub(super) struct Map {
     pub(super) range: Range,
     pub(super) start: f64,
@@ -94,7 +94,7 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Maps the range of some values to the pixels between two, less a little at both ends.
+    /// Maps the range of some values to a range of pixels, with an inset at both ends.
     pub(super) fn new(
         axis: &Axis,
         values: impl IntoIterator<Item = f64>,
@@ -105,13 +105,13 @@ impl Map {
         Self { range, start, end, scale: axis.scale }
     }
 
-    /// The pixel of a value; those outside the range lie on its ends.
+    /// The pixel of a value; values outside the range are mapped to its ends.
     pub(super) fn at(&self, value: f64) -> f64 {
         let along = |value: f64| match self.scale {
             AxisScale::Linear => value,
             AxisScale::Log => value.max(f64::MIN_POSITIVE).ln(),
         };
-        // Halves, since the whole range of a very wide axis may not be a finite number.
+        // Halved, because the range of a very wide axis may overflow.
         let (low, high) = (along(self.range.low) / 2.0, along(self.range.high) / 2.0);
         let share = ((along(value) / 2.0 - low) / (high - low)).clamp(0.0, 1.0);
         let inset = INSET.copysign(self.end - self.start);
@@ -119,7 +119,7 @@ impl Map {
         start + share * (end - start)
     }
 
-    /// Where bars begin: at zero, or at the low end of an axis without it.
+    /// Pixel where bars begin: at zero, or at the low end of a logarithmic axis.
     pub(super) fn base(&self) -> f64 {
         match self.scale {
             AxisScale::Linear => self.at(0.0),
@@ -169,7 +169,7 @@ pub(super) fn horizontal_axis(axis: &Axis, map: &Map, panel: Panel) -> Markup {
     }
 }
 
-/// The tick labels that do not run into the one before, with their places.
+/// The tick labels that do not overlap the one before, with their positions.
 fn spaced(map: &Map) -> Vec<(f64, &str)> {
     let mut labels: Vec<(f64, &str)> = Vec::new();
     let mut free_from = f64::NEG_INFINITY;

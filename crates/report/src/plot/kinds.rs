@@ -15,6 +15,6 @@ pub enum Plot {
     Bars(CategoryPlot),
     /// Every observation, with a box of quartiles, a row for each group.
     Strip(StripPlot),
-    /// An axis for each quantity, a line for each observation.
+    /// Parallel coordinates: an axis for each quantity, a line for each observation.
     Coordinates(CoordinatePlot),
 }

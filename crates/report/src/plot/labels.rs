@@ -1,15 +1,15 @@
-//! Puts names beside marks without one covering another.
+//! Places names beside marks so that they do not overlap.
 
 use super::frame::{Panel, text_width};
 
-/// Moves places apart until each has `gap`, as little as possible, within two bounds if they fit.
+/// Moves positions apart, as little as possible, until they differ by `gap`; within bounds if they fit.
 ///
 /// Overlapping neighbors become one block around their common mean (the pool-adjacent-violators
-/// algorithm for isotonic regression of the places less their ranks × gap).
+/// algorithm for isotonic regression of the positions minus their ranks × gap).
 pub(super) fn spread(places: &[f64], gap: f64, (low, high): (f64, f64)) -> Vec<f64> {
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_by(|a, b| places[*a].total_cmp(&places[*b]));
-    // Blocks of (sum of places less rank × gap, members), to be level after that shift.
+    // Blocks: the sum of positions minus rank × gap, and the number of members.
     let mut blocks: Vec<(f64, usize)> = Vec::new();
     for (rank, index) in order.iter().enumerate() {
         let mut block = (places[*index] - rank as f64 * gap, 1);
@@ -42,7 +42,7 @@ impl Taken {
     }
 }
 
-/// A name put beside a point: where its baseline is, and which of its ends lies there.
+/// Position and text anchor of a name beside a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Placed {
     pub(super) x: f64,
@@ -50,7 +50,7 @@ pub(super) struct Placed {
     pub(super) anchor: &'static str,
 }
 
-/// Puts names beside points, those with the fewest free places first; `None` for one without any.
+/// Places names beside points, those with the fewest free positions first; `None` if a name has none.
 pub(super) fn beside(
     points: &[(f64, f64, &str)],
     mut taken: Vec<Taken>,
@@ -80,7 +80,7 @@ pub(super) fn beside(
     placed
 }
 
-/// The places for a name, best first, with the area that it would take.
+/// The possible positions of a name, best first, with the area that it takes.
 fn places((x, y, name): (f64, f64, &str)) -> [(Placed, Taken); 8] {
     const AWAY: f64 = 8.0;
     let width = text_width(name);
@@ -105,7 +105,7 @@ fn places((x, y, name): (f64, f64, &str)) -> [(Placed, Taken); 8] {
     })
 }
 
-/// Small areas along a line, so that names keep off it.
+/// Small areas along a line, so that names do not cover it.
 pub(super) fn along(vertices: &[(f64, f64)]) -> Vec<Taken> {
     const STEP: f64 = 6.0;
     vertices
@@ -129,12 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_far_enough_apart_stay() {
+    fn positions_far_enough_apart_do_not_move() {
         assert_eq!(spread(&[40.0, 10.0], 14.0, (0.0, 100.0)), [40.0, 10.0]);
     }
 
     #[test]
-    fn close_ones_part_around_their_middle() {
+    fn close_positions_move_apart_around_their_middle() {
         assert_eq!(spread(&[50.0, 50.0, 90.0], 14.0, (0.0, 100.0)), [43.0, 57.0, 90.0]);
     }
 

@@ -1,4 +1,4 @@
-//! A row of samples with names, for series that cannot be named where they are.
+//! The legend, for series whose names are not beside their marks.
 
 use maud::{Markup, html};
 
@@ -16,10 +16,10 @@ pub(super) enum Sample {
     Reference,
 }
 
-/// An entry: how it looks, the index of its look, its name.
+/// An entry: kind of sample, index of the series, name.
 pub(super) type Entry<'a> = (Sample, usize, &'a str);
 
-/// The legend at the top of a drawing, and its height.
+/// The legend at the top of a drawing, and its height in pixels.
 pub(super) fn legend(entries: &[Entry<'_>], width: f64) -> (Markup, f64) {
     const SAMPLE: f64 = 28.0;
     let (mut x, mut y) = (0.0, 12.0);

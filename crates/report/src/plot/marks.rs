@@ -1,14 +1,14 @@
-//! What can be drawn on axes.
+//! The content of plots: lines, points, categories, traces.
 
 use super::Axis;
 
-/// How a line goes from point to point.
+/// How the points of a line are connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// Straight.
+    /// By straight lines.
     #[default]
     Straight,
-    /// Level until the next point, then up or down: for best-so-far.
+    /// By steps: level until the next point, for best-so-far.
     Step,
 }
 
@@ -78,7 +78,7 @@ pub struct PointSeries {
     pub name: String,
     /// In any order.
     pub points: Vec<Point>,
-    /// Drawn weaker than the others, as what is dominated.
+    /// Whether the points are drawn fainter, such as dominated ones.
     pub faded: bool,
 }
 
@@ -120,11 +120,11 @@ pub struct CategoryPlot {
 /// An axis of parallel coordinates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coordinate {
-    /// Title, quantity and scale.
+    /// Title, unit and scale.
     pub axis: Axis,
     /// Names of the values 0, 1, 2, …; empty if its values are numbers.
     pub choices: Vec<String>,
-    /// What the axis reaches at least, as a parameter's bounds.
+    /// Values that the axis must include, such as the bounds of a parameter.
     pub ends: Option<[f64; 2]>,
 }
 
@@ -133,13 +133,13 @@ pub struct Coordinate {
 pub struct Trace {
     /// Shown on hovering.
     pub name: String,
-    /// On each axis; a line has a gap where there is none.
+    /// Value on each axis; the line has a gap at `None`.
     pub values: Vec<Option<f64>>,
-    /// From 0, faint, to 1, which stands out.
+    /// Prominence, from 0 (faint) to 1.
     pub weight: f64,
 }
 
-/// Parallel coordinates: an axis beside the other, a line an observation.
+/// Parallel coordinates: axes side by side, a line for each observation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoordinatePlot {
     /// From left to right, or from top to bottom where there is little room.

@@ -1,10 +1,10 @@
-//! Colors, markers and dashes: told apart by color-blind readers and in grey.
+//! Colors, markers and dashes that color-blind readers can distinguish, also in gray.
 
 use maud::{Markup, html};
 
 use super::frame::px;
 
-/// Series with a look of their own; the next one looks like the first.
+/// Number of series that look different; the next one looks like the first.
 pub(super) const LOOKS: usize = 7;
 
 /// After Okabe and Ito (2008), darkened to a contrast of 3:1 on white and without their yellow.
@@ -42,8 +42,8 @@ pub(super) fn marker(index: usize, x: f64, y: f64) -> Markup {
     }
 }
 
-/// What the drawings need of CSS, with colors as custom properties or, for a file of its own, as
-/// they are in light.
+/// The CSS of drawings: with colors as custom properties or, for a file of its own, with the colors of
+/// the light theme.
 pub(crate) fn css(standalone: bool) -> String {
     let mut css = String::from(
         ".plot text{font-size:12px;fill:currentColor}\

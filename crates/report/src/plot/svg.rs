@@ -1,4 +1,4 @@
-//! A figure as SVG: inside the page in the page's colors, or as a file of its own in light ones.
+//! A figure as SVG: inline in the page's colors, or as a file of its own in light colors.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::slug::slug;
 
-/// The drawing for a page, which brings [`style::css`] and the colors.
+/// The drawing for a page, which provides [`style::css`] and the colors.
 pub(crate) fn inline(figure: &Figure, width: Width) -> Markup {
     let (plot, _) = clean(&figure.plot);
     let drawing = draw(&plot, width);
@@ -27,7 +27,7 @@ pub(crate) fn inline(figure: &Figure, width: Width) -> Markup {
     }
 }
 
-/// Draws a figure as an SVG file that needs nothing else: its title, the plot, light colors.
+/// Draws a figure as a self-contained SVG file: title and plot, in light colors.
 #[must_use]
 pub fn svg(figure: &Figure) -> String {
     const MARGIN: f64 = 16.0;

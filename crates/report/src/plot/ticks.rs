@@ -1,14 +1,14 @@
-//! Where an axis begins and ends, and which round values it names.
+//! The range and the ticks of an axis.
 
 use super::{Axis, AxisScale, Coordinate};
 use crate::number::{fixed, significant};
 
 /// Largest size of a value that can be drawn; the rest counts as not finite.
 pub(super) const LARGEST: f64 = 1e300;
-/// Smallest range of a linear axis, in shares of its largest value.
+/// Smallest range of a linear axis, as a share of its largest value.
 const NARROWEST: f64 = 1e-9;
 
-/// A round value with its name.
+/// A value on an axis with its label.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tick {
     pub(super) value: f64,
@@ -23,7 +23,7 @@ pub(super) struct Range {
     pub(super) ticks: Vec<Tick>,
 }
 
-/// The range of an axis over some values: each end goes on to the next tick if that is near.
+/// The range of an axis over some values: each end extends to the next tick if that is near.
 pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: usize) -> Range {
     let log = axis.scale == AxisScale::Log;
     let drawable = |value: &f64| value.abs() <= LARGEST && (!log || *value > 0.0);
@@ -52,7 +52,7 @@ pub(super) fn range(axis: &Axis, values: impl IntoIterator<Item = f64>, about: u
     }
 }
 
-/// The range of some values and of the ticks that were asked for.
+/// The range of some values and of requested ticks.
 fn around(mut named: Vec<f64>, low: f64, high: f64, log: bool) -> Range {
     named.sort_by(f64::total_cmp);
     named.dedup();
@@ -142,7 +142,7 @@ fn log_ticks(low: f64, high: f64, about: usize) -> Vec<f64> {
     all[from..=to].to_vec()
 }
 
-/// Names ticks with as many decimals as tell them apart; uneven ones each with its own.
+/// Labels ticks with as many decimals as distinguish them; uneven ticks each with their own.
 fn labelled(values: &[f64], uneven: bool) -> Vec<Tick> {
     let size = values.iter().fold(0.0_f64, |size, value| size.max(value.abs()));
     let smallest = values
@@ -180,7 +180,7 @@ fn decimals_of(value: f64) -> usize {
     format!("{value}").split_once('.').map_or(0, |(_, fraction)| fraction.len())
 }
 
-/// A value in words for hovering: four digits, unit, interval, origin.
+/// A value as the text of a tooltip: four digits, unit, interval, origin.
 pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> String {
     use super::AxisUnit;
     let (unit, origin) = match &axis.unit {
@@ -204,7 +204,7 @@ pub(super) fn exact(axis: &Axis, value: f64, interval: Option<[f64; 2]>) -> Stri
     text
 }
 
-/// The same on an axis of parallel coordinates, where a value may have a name.
+/// A value on an axis of parallel coordinates, where it may have a name.
 pub(super) fn of_coordinate(of: &Coordinate, value: f64) -> String {
     match of.choices.get(value as usize) {
         Some(name) if value >= 0.0 => name.clone(),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_and_no_value_have_an_axis_too() {
+    fn one_value_or_no_value_still_gives_an_axis() {
         let axis = Axis::new("x", "");
         insta::assert_snapshot!(labels(&axis, 5.0, 5.0), @"4.7 .. 5.3: 4.7 4.8 4.9 5.0 5.1 5.2 5.3");
         insta::assert_snapshot!(labels(&axis, 0.0, 0.0), @"0 .. 1: 0 0.2 0.4 0.6 0.8 1.0");

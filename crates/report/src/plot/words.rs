@@ -1,14 +1,14 @@
-//! What a drawing shows, in words: for readers who cannot see it.
+//! A drawing in words, for readers who cannot see it.
 
 use super::{
     Axis, CategoryPlot, CoordinatePlot, LinePlot, Plot, PointPlot, StripPlot, Trace, clean::clean,
     ticks,
 };
 
-/// Values that are told one by one; more are counted.
+/// Largest number of values that are listed; the others are counted.
 const MOST: usize = 12;
 
-/// The values of a plot, series by series, as its axes would be read.
+/// The values of a plot, series by series, with the units of its axes.
 pub(crate) fn in_words(plot: &Plot) -> String {
     match clean(plot).0 {
         Plot::Lines(it) => lines(&it),
@@ -68,9 +68,9 @@ fn strip(plot: &StripPlot) -> String {
     sentence(&plot.value, groups.collect())
 }
 
-/// The lines that stand out most, axis by axis.
+/// The most prominent lines, with their values on each axis.
 fn coordinates(plot: &CoordinatePlot) -> String {
-    /// Lines that are told; the others are counted.
+    /// Largest number of lines that are listed; the others are counted.
     const MOST: usize = 3;
     let mut order: Vec<&Trace> = plot.traces.iter().collect();
     order.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -92,7 +92,7 @@ fn coordinates(plot: &CoordinatePlot) -> String {
         plot.axes.iter().map(|coordinate| coordinate.axis.title.as_str()).collect();
     let left = order.len() - told.len();
     let more = if left > 0 { format!("; and {left} more lines") } else { String::new() };
-    format!("Shown is a line through {}. {}{more}.", titles.join(", "), told.join("; "))
+    format!("The figure shows lines through {}. {}{more}.", titles.join(", "), told.join("; "))
 }
 
 fn list(told: Vec<String>, all: usize) -> String {
@@ -103,8 +103,8 @@ fn list(told: Vec<String>, all: usize) -> String {
 
 fn sentence(axis: &Axis, parts: Vec<String>) -> String {
     if parts.is_empty() {
-        return "Nothing is drawn.".to_owned();
+        return "The figure has no values.".to_owned();
     }
     let title = &axis.title;
-    format!("Shown is {title}. {}.", parts.join("; "))
+    format!("The figure shows {title}. {}.", parts.join("; "))
 }

@@ -10,12 +10,12 @@ use super::{
     noncentral_f::noncentrality_limits_of_f,
 };
 
-/// Which sums of squares (Langsrud 2003, Statistics and Computing 13:163).
+/// Types of sums of squares (Langsrud 2003, Statistics and Computing 13:163).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SumsOfSquares {
-    /// Each term after all terms that do not contain it.
+    /// Each term is adjusted for all terms that do not contain it.
     TypeII,
-    /// Each term after all others, with sum-to-zero contrasts.
+    /// Each term is adjusted for all others, with sum-to-zero contrasts.
     TypeIII,
 }
 
@@ -24,11 +24,11 @@ pub enum SumsOfSquares {
 pub enum Effects {
     /// Every factor and every interaction; every cell needs an observation.
     Factorial,
-    /// The factors alone; what they leave, interactions included, is the residual.
+    /// The factors without interactions, which become part of the residual.
     Main,
 }
 
-/// A row of the table.
+/// A row of the analysis-of-variance table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnovaTerm {
     /// Factor names joined by `:`.
@@ -39,9 +39,9 @@ pub struct AnovaTerm {
     pub df: f64,
     /// Mean square.
     pub ms: f64,
-    /// Ratio of mean squares; infinite if nothing but this effect varies.
+    /// Ratio of mean squares; infinite if the residual is 0.
     pub f: f64,
-    /// Probability of an F at least as large without an effect.
+    /// Probability of an F at least this large without an effect.
     pub p: f64,
     /// η²: share of the sum of all listed sums of squares, the residual's included.
     pub eta_sq: f64,
@@ -51,7 +51,7 @@ pub struct AnovaTerm {
     pub omega_sq: f64,
 }
 
-/// What the model leaves unexplained.
+/// The part of the response that the model does not explain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Residual {
     /// Sum of squares.
@@ -62,16 +62,16 @@ pub struct Residual {
     pub ms: f64,
 }
 
-/// The table.
+/// An analysis-of-variance table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anova {
     /// Main effects, then interactions by order.
     pub terms: Vec<AnovaTerm>,
-    /// The rest.
+    /// The residual.
     pub residual: Residual,
 }
 
-/// Intervals of a term's effect sizes.
+/// Confidence intervals of a term's effect sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EffectIntervals {
     /// Of η².
@@ -86,10 +86,10 @@ impl Anova {
     /// Intervals of the effect sizes of term `at`: the noncentralities λ between which its F leaves
     /// the confidence, as `λ / (λ + df + residual df + 1)` (Steiger 2004, Psychological Methods
     /// 9:164); η² and ω² by the F that would give them as a partial η², as R's `effectsize`. `None`
-    /// if nothing but this effect varies: there is no error to set it against.
+    /// if the residual is 0.
     ///
-    /// They take the rows as independent: where [`super::screen`] says that they are not, they are
-    /// too narrow.
+    /// The intervals assume independent rows; if [`super::screen`] warns that rows are correlated, they
+    /// are too narrow.
     ///
     /// # Errors
     ///
@@ -152,9 +152,9 @@ pub fn anova_of(
     effects: Effects,
 ) -> Result<Anova, StatsError> {
     check(response, factors)?;
-    if factors.len() > MOST_FACTORS {
+    if factors.len() > MAX_FACTORS {
         let (what, found) = ("factors".to_owned(), factors.len());
-        return Err(StatsError::TooMany { what, found, expected: MOST_FACTORS });
+        return Err(StatsError::TooMany { what, found, expected: MAX_FACTORS });
     }
     let cells = CellData::of(response, factors);
     if effects == Effects::Factorial
@@ -162,13 +162,18 @@ pub fn anova_of(
     {
         return Err(StatsError::EmptyCell { cell });
     }
-    let terms = terms(factors.len(), effects);
-    let parameters = 1 + terms.iter().map(|term| columns(factors, *term)).sum::<usize>();
+    let levels = factors.iter().map(|factor| factor.levels.len());
+    let parameters = match effects {
+        Effects::Factorial => levels.fold(1, usize::saturating_mul),
+        Effects::Main => 1 + levels.map(|count| count - 1).sum::<usize>(),
+    };
+    // Checked before the terms are listed: their number doubles with every factor.
     if response.len() <= parameters {
         return Err(StatsError::NoResidual { observations: response.len(), parameters });
     }
+    let terms = terms(factors.len(), effects);
     let full = cells.fit(factors, &terms)?;
-    // Rounding alone leaves this much.
+    // Rounding errors alone can be this large.
     let largest = response.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
     let noise = response.len() as f64 * (4.0 * f64::EPSILON * largest).powi(2);
     let clean = |ss: f64| if ss <= noise { 0.0 } else { ss };
@@ -214,8 +219,8 @@ pub fn anova_of(
     Ok(Anova { terms: rows.collect(), residual })
 }
 
-/// Terms are bits of a word.
-const MOST_FACTORS: usize = 31;
+/// Largest number of factors, because terms are bits of a 32-bit word.
+const MAX_FACTORS: usize = 31;
 
 pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsError> {
     check_values("response", response)?;
@@ -252,8 +257,8 @@ fn columns(factors: &[Factor], term: u32) -> usize {
     members(factors, term).map(|member| member.levels.len() - 1).product()
 }
 
-/// All that the model needs of the rows: least squares on the rows is weighted least squares on the
-/// means of the cells plus what varies within them.
+/// The rows, condensed: least squares on the rows is equivalent to weighted least squares on the means
+/// of the cells, plus the sum of squares within cells.
 struct CellData {
     cells: Cells,
     /// Root of each count.
@@ -315,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_come_by_order() {
+    fn terms_are_sorted_by_order() {
         let factors: Vec<Factor> = ["a", "b", "c"]
             .iter()
             .map(|name| Factor::new(name, ["0".to_owned(), "1".to_owned()]))

@@ -11,7 +11,7 @@ use super::{
     error::{check_confidence, check_count, check_length, check_sample},
 };
 
-/// How the limits follow from the resamples.
+/// How the limits are computed from the resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootstrapMethod {
     /// Quantiles of the resampled statistics.
@@ -24,30 +24,30 @@ pub enum BootstrapMethod {
 /// How to resample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
-    /// Resamples; 2,000 or more for 95 % limits.
+    /// Number of resamples; at least 2,000 for 95 % limits.
     pub resamples: usize,
-    /// In (0, 1).
+    /// Confidence of the interval, in (0, 1).
     pub confidence: f64,
-    /// The answer depends on this, the data and nothing else (ChaCha8).
+    /// Seed; the result depends only on it and the data (ChaCha8).
     pub seed: u64,
-    /// How the limits follow.
+    /// Method for the limits.
     pub method: BootstrapMethod,
 }
 
-/// What resampling says of a statistic.
+/// A statistic with its bootstrap interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BootstrapInterval {
-    /// The statistic of the data themselves.
+    /// The statistic of the data.
     pub estimate: f64,
     /// Standard deviation of the resampled statistics.
     pub standard_error: f64,
-    /// Its interval.
+    /// Confidence interval of the statistic.
     pub interval: Interval,
-    /// Resamples that were left out because the statistic is not defined on them.
+    /// Number of resamples left out because the statistic is not defined on them.
     pub undefined: usize,
 }
 
-/// What is drawn: rows, or clusters of rows that stay together, within strata or not.
+/// The units that are drawn: rows, or clusters of rows that stay together, optionally within strata.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Units {
     /// The rows of each unit.
@@ -75,7 +75,7 @@ impl Units {
     ///
     /// # Errors
     ///
-    /// If there is not one code a row, or a cluster has rows in two strata.
+    /// If there is not one code per row, or a cluster has rows in two strata.
     pub fn stratified(self, codes: &[usize]) -> Result<Self, StatsError> {
         check_length("strata", codes.len(), self.rows.iter().map(Vec::len).sum())?;
         let mut of_unit = Vec::with_capacity(self.rows.len());
@@ -119,7 +119,7 @@ fn by_code(codes: &[usize]) -> Vec<Vec<usize>> {
 impl Bootstrap {
     /// The interval of any statistic of rows.
     ///
-    /// `statistic` gets the indices of the rows to use, with repetition, and answers `None` where it
+    /// `statistic` gets the indices of the rows to use, with repetition, and returns `None` where it
     /// is not defined; such resamples, and those with a value beyond ±1e150, are left out and counted.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ impl Bootstrap {
         self.limits(estimate, values, || acceleration(units, value))
     }
 
-    /// Sums of some columns over the rows of each resample: what statistics need that are functions
-    /// of sums, such as means and their ratios. `columns` has `width` values a row, row after row.
+    /// Sums of columns over the rows of each resample, for statistics that are functions of sums, such as
+    /// means and their ratios. `columns` has `width` values per row, row after row.
     ///
     /// The resamples are those of [`Bootstrap::interval`] over [`Units::rows`]; all statistics of
     /// the same rows can share them.
@@ -158,7 +158,7 @@ impl Bootstrap {
     ///
     /// If there are fewer than 2 rows or 100 resamples.
     pub fn sums(&self, columns: &[f64], width: usize) -> Result<Vec<Vec<f64>>, StatsError> {
-        /// Resamples that are drawn before they are summed, on all processors.
+        /// Number of resamples that are drawn before they are summed on all processors.
         const AT_ONCE: usize = 32;
         let rows = columns.len() / width.max(1);
         check_count("units", rows, 2)?;
@@ -329,7 +329,7 @@ mod tests {
 
     /// Efron (1987), equation 6.8, spelt out: 4 of 10 resamples lie below the estimate.
     #[test]
-    fn limits_are_efrons() {
+    fn bca_limits_agree_with_efrons_equation() {
         let sorted = [1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 20.0];
         let [low, high] = bca_shares(&sorted, 3.5, 0.1, 0.05);
         let bias = normal_quantile(0.4);
@@ -343,14 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn without_bias_and_skewness_it_is_the_percentile_interval() {
+    fn without_bias_and_skewness_bca_limits_are_percentiles() {
         let sorted: Vec<f64> = (0..1000).map(f64::from).collect();
         let [low, high] = bca_shares(&sorted, 499.5, 0.0, 0.025);
         assert!((low - 0.025).abs() < 1e-12 && (high - 0.975).abs() < 1e-12, "{low} {high}");
     }
 
     #[test]
-    fn sums_are_those_of_the_same_resamples() {
+    fn sums_and_rows_share_the_same_resamples() {
         let bootstrap = Bootstrap {
             resamples: 500,
             confidence: 0.95,
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_comes_with_all_its_rows() {
+    fn a_drawn_cluster_has_all_its_rows() {
         let units = Units::clusters(&[7, 7, 3, 3, 3]);
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut drawn = Vec::new();

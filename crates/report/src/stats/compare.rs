@@ -1,4 +1,4 @@
-//! Two samples compared in every customary way at once, and all pairs of levels.
+//! Comparisons of two samples and of all pairs of levels: tests, effect sizes and intervals.
 
 use super::{
     Bootstrap, BootstrapInterval, EffectSize, Factor, RankTest, ShapiroWilk, StatsError, TTest,
@@ -8,23 +8,23 @@ use super::{
     hedges_g, holm, mann_whitney, paired_t, shapiro_wilk, welch_t, wilcoxon_signed_rank,
 };
 
-/// What tells two samples apart. A part that the data do not allow, such as a t test of samples that
-/// do not vary, is `None`.
+/// A comparison of two samples. A part that is not defined on the data, such as a t test of samples
+/// that do not vary, is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleComparison {
-    /// Mean of a less mean of b.
+    /// Mean of a minus mean of b.
     pub difference: f64,
-    /// Its bootstrap interval, pairs drawn together if paired.
+    /// Bootstrap interval of the difference; pairs are drawn together if paired.
     pub bootstrap: Option<BootstrapInterval>,
-    /// Of each sample; of the differences alone if paired.
+    /// Normality test of each sample; of the differences if paired.
     pub normality: Vec<Option<ShapiroWilk>>,
-    /// Welch's, or the paired t test.
+    /// Welch's t test, or the paired t test.
     pub t_test: Option<TTest>,
-    /// Mann and Whitney's U, or Wilcoxon's signed ranks if paired.
+    /// Mann-Whitney test, or the Wilcoxon signed-rank test if paired.
     pub rank_test: Option<RankTest>,
-    /// Cliff's δ of a over b, pairs or not.
+    /// Cliff's δ of a over b; pairs are not used.
     pub cliffs_delta: EffectSize,
-    /// Hedges' g of a less b, pairs or not.
+    /// Hedges' g of a minus b; pairs are not used.
     pub hedges_g: Option<EffectSize>,
 }
 
@@ -51,7 +51,7 @@ pub fn compare(
     })
 }
 
-/// Compares two samples whose values belong together one by one.
+/// Compares two samples of pairs: the first value of a belongs to the first value of b, and so on.
 ///
 /// # Errors
 ///
@@ -78,11 +78,11 @@ pub fn compare_paired(
 /// Two levels of a factor compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LevelComparison {
-    /// A level.
+    /// The first level.
     pub a: String,
-    /// A later level.
+    /// The second level.
     pub b: String,
-    /// The comparison, a less b.
+    /// The comparison, a minus b.
     pub comparison: SampleComparison,
     /// p of the t test, adjusted over all pairs (Holm).
     pub t_test_p: Option<f64>,
@@ -154,21 +154,21 @@ fn pairs(
     Ok(rows)
 }
 
-/// Adjusts the p-values that there are.
+/// Adjusts the p-values that are not `None`.
 fn adjusted(p: impl Iterator<Item = Option<f64>>) -> Result<Vec<Option<f64>>, StatsError> {
     let p: Vec<Option<f64>> = p.collect();
     let mut adjusted = holm(&p.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
     Ok(p.into_iter().map(|p| p.and_then(|_| adjusted.next())).collect())
 }
 
-/// The difference of the means of two sound samples.
+/// The difference of the means of two samples, which are checked.
 fn effect_checked(a: &[f64], b: &[f64]) -> Result<f64, StatsError> {
     check_sample("a", a, 2)?;
     check_sample("b", b, 2)?;
     Ok(mean_of(a) - mean_of(b))
 }
 
-/// An interval that the data do not allow is none; a wrong argument stays an error.
+/// `None` for an interval that is not defined on the data; a wrong argument is still an error.
 fn defined(
     interval: Result<BootstrapInterval, StatsError>,
 ) -> Result<Option<BootstrapInterval>, StatsError> {

@@ -1,4 +1,4 @@
-//! Rows that are not independent: repeats of one setting, and drift with the order of the runs.
+//! Rows that are not independent: repeats of one setting, and drift over the runs.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +12,30 @@ use super::{
     rank::spearman,
 };
 
-/// How alike the rows of a cluster are.
+/// The correlation of rows in the same cluster.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Intraclass {
     /// ICC(1): share of the variance between clusters; negative if rows of a cluster differ more than
     /// rows of different clusters.
     pub icc: f64,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Clusters.
+    /// Number of clusters.
     pub clusters: usize,
-    /// Rows a cluster; an average below the mean if the counts differ.
+    /// Effective number of rows per cluster; below the mean if the counts differ.
     pub cluster_size: f64,
     /// 1 + (cluster size − 1) · ICC: by how much the variance of a mean is underestimated if rows
     /// are taken as independent (Kish 1965); at least 1.
     pub design_effect: f64,
-    /// Rows / design effect: as many independent rows tell as much.
+    /// Rows / design effect: the number of independent rows with as much information.
     pub effective_rows: f64,
-    /// Of the test that clusters do not differ.
+    /// F of the test that clusters do not differ.
     pub f: f64,
-    /// Probability of an F at least as large if clusters do not differ.
+    /// Probability of an F at least this large if clusters do not differ.
     pub p: f64,
 }
 
-/// How alike rows of the same cluster are: ICC(1) of the one-way model (Shrout and Fleiss 1979),
+/// Intra-class correlation of rows in the same cluster: ICC(1) of the one-way model (Shrout and Fleiss 1979),
 /// `(MSB − MSW) / (MSB + (m − 1) MSW)`.
 ///
 /// As [`intraclass_correlation_within`] with a single cell.
@@ -51,7 +51,7 @@ pub fn intraclass_correlation(
     intraclass_correlation_within(response, clusters, &vec![0; response.len()])
 }
 
-/// How alike rows of the same cluster are beyond being of the same cell: clusters are nested in
+/// Intra-class correlation of rows in the same cluster, given their cell: clusters are nested in
 /// cells (a cluster's code used in two cells names two clusters), and mean squares are pooled over
 /// the cells. With unequal counts `m = (N − Σ_cells Σ nᵢ² / N_cell) / df between`.
 ///
@@ -112,7 +112,7 @@ pub fn intraclass_correlation_within(
     })
 }
 
-/// One row a cluster: the mean response and the levels of its factors, ready for [`super::anova`].
+/// One row per cluster: the mean response and the levels of its factors, ready for [`super::anova`].
 /// A cluster's code used in two cells names two clusters.
 ///
 /// # Errors
@@ -149,10 +149,10 @@ pub struct Drift {
     pub correlation: Spearman,
 }
 
-/// Whether the response rises or falls with the order of the runs within each cell.
+/// Rank correlation of the response with the order of the runs, in each cell.
 ///
-/// `order` is the position or time of each row's run. Cells with fewer than 3 rows, or of a single
-/// value, tell nothing and are left out.
+/// `order` is the position or time of each row's run. Cells with fewer than 3 rows, or with
+/// a single value, are left out.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What a sample looks like.
+//! Descriptive statistics.
 
 use super::{
     StatsError,
@@ -9,7 +9,7 @@ use super::{
 /// Location and spread of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Description {
-    /// Observations.
+    /// Number of observations.
     pub n: usize,
     /// Arithmetic mean.
     pub mean: f64,
@@ -86,7 +86,7 @@ pub fn median(values: &[f64]) -> Result<f64, StatsError> {
     quantile(values, 0.5)
 }
 
-/// The value below which a share of the sample lies: linear interpolation at `(n − 1) · share`, type
+/// The value below which a share of the sample is: linear interpolation at `(n − 1) · share`, type
 /// 7 of Hyndman and Fan (1996), the default of R and NumPy.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ pub(super) fn type_7(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
 }
 
-/// The mean of at least one value, corrected once: the mean of what is left is added.
+/// The mean of at least one value, corrected by the mean of the rounding errors.
 pub(super) fn mean_of(values: &[f64]) -> f64 {
     if is_constant(values) {
         return values[0]; // exactly, so that equal values have no variance

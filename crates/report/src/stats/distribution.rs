@@ -1,5 +1,5 @@
-//! Tails and quantiles of the distributions that tests refer to; every argument here is already
-//! checked, so that none of them can fail.
+//! Tails and quantiles of distributions. The arguments are checked by the callers, so that none of
+//! these functions can fail.
 
 use std::f64::consts::SQRT_2;
 

@@ -14,7 +14,7 @@ use super::{
 pub struct EffectSize {
     /// The estimate.
     pub value: f64,
-    /// Its interval.
+    /// Its confidence interval.
     pub interval: Interval,
 }
 
@@ -57,7 +57,7 @@ pub fn cliffs_delta(a: &[f64], b: &[f64], confidence: f64) -> Result<EffectSize,
     Ok(EffectSize { value: delta, interval })
 }
 
-/// Cohen's d: the difference of the means, a less b, in pooled standard deviations.
+/// Cohen's d: the difference of the means, a minus b, in pooled standard deviations.
 ///
 /// The interval is exact for normal data with equal variances, from the noncentral t (Steiger and
 /// Fouladi 1997).
@@ -70,7 +70,7 @@ pub fn cohens_d(a: &[f64], b: &[f64], confidence: f64) -> Result<EffectSize, Sta
     standardized(a, b, confidence, |_| 1.0)
 }
 
-/// Hedges' g: Cohen's d without its bias in small samples, the interval likewise.
+/// Hedges' g: Cohen's d corrected for its bias in small samples, as is the interval.
 ///
 /// The factor is exact, `Γ(ν/2) / (√(ν/2) Γ((ν − 1)/2))` (Hedges 1981), with ν = n + m − 2.
 ///
@@ -110,7 +110,7 @@ fn check_two(a: &[f64], b: &[f64], confidence: f64) -> Result<(), StatsError> {
     check_confidence(confidence)
 }
 
-/// For each value of `of` the share of `over` that it exceeds less the share that exceeds it.
+/// For each value of `of`, the share of `over` that it exceeds minus the share that exceeds it.
 fn dominance(of: &[f64], over: &[f64]) -> Vec<f64> {
     let over = sorted(over);
     let count = over.len() as f64;

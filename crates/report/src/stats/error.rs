@@ -4,24 +4,24 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatsError {
-    /// Not enough of something.
+    /// Too few values, groups or other items.
     #[error("{found} {what}, expected at least {expected}")]
     TooFew {
-        /// Of what, as "values in `a`".
+        /// What is counted, such as "values in `a`".
         what: String,
-        /// As found.
+        /// The number or value found.
         found: usize,
-        /// As needed.
+        /// The smallest number allowed.
         expected: usize,
     },
-    /// More of something than the method is valid for.
+    /// More items than the method is valid for.
     #[error("{found} {what}, expected at most {expected}")]
     TooMany {
-        /// Of what, as "values in `a`".
+        /// What is counted, such as "values in `a`".
         what: String,
-        /// As found.
+        /// The number or value found.
         found: usize,
-        /// As allowed.
+        /// The largest number allowed.
         expected: usize,
     },
     /// Two columns of different length.
@@ -41,10 +41,10 @@ pub enum StatsError {
         column: String,
         /// Counted from 0.
         index: usize,
-        /// As found.
+        /// The number or value found.
         value: f64,
     },
-    /// A value whose powers cannot be computed with.
+    /// A value whose powers overflow or vanish.
     #[error(
         "observation {index} of `{column}` is {value:e}, expected 0 or a magnitude from 1e-60 to 1e60; \
          use another unit"
@@ -54,7 +54,7 @@ pub enum StatsError {
         column: String,
         /// Counted from 0.
         index: usize,
-        /// As found.
+        /// The number or value found.
         value: f64,
     },
     /// A value or an argument outside the range in which the method is defined.
@@ -62,7 +62,7 @@ pub enum StatsError {
     OutOfRange {
         /// Which argument.
         parameter: String,
-        /// As found.
+        /// The number or value found.
         value: f64,
         /// The range in words.
         expected: &'static str,
@@ -72,7 +72,7 @@ pub enum StatsError {
     Levels {
         /// Its name.
         factor: String,
-        /// As found.
+        /// The number or value found.
         levels: usize,
     },
     /// An observation whose code names no level.
@@ -84,7 +84,7 @@ pub enum StatsError {
         factor: String,
         /// Counted from 0.
         index: usize,
-        /// As found.
+        /// The number or value found.
         code: usize,
         /// How many levels there are.
         levels: usize,
@@ -108,9 +108,9 @@ pub enum StatsError {
     /// Columns of the model that determine one another.
     #[error("the columns of the model determine one another; leave out a factor or a predictor")]
     Singular,
-    /// Nothing is left to estimate the error from.
+    /// No degrees of freedom are left for the residual.
     #[error(
-        "{observations} observations for {parameters} parameters leave nothing to estimate the error from; \
+        "{observations} observations for {parameters} parameters leave no degrees of freedom for the residual; \
          repeat the cells or leave out interactions"
     )]
     NoResidual {
@@ -125,13 +125,13 @@ pub enum StatsError {
         /// Which column.
         column: String,
     },
-    /// Equal values where an exact p-value was asked for.
-    #[error("`{column}` has ties, for which there is no exact p-value; ask for an asymptotic one")]
+    /// Equal values, for which the exact p-value is not defined.
+    #[error("`{column}` has ties, for which there is no exact p-value; use an asymptotic p-value")]
     Ties {
         /// Which column.
         column: String,
     },
-    /// A key that should name one row of a level and names more.
+    /// A key that occurs in more than one row of a level.
     #[error(
         "level `{level}` has key `{key}` more than once, expected once; average its rows first"
     )]
@@ -159,7 +159,7 @@ pub enum StatsError {
     },
 }
 
-/// Every value is a number.
+/// Checks that every value is finite.
 pub(super) fn check_finite(column: &str, values: &[f64]) -> Result<(), StatsError> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(index) => {
@@ -169,8 +169,8 @@ pub(super) fn check_finite(column: &str, values: &[f64]) -> Result<(), StatsErro
     }
 }
 
-/// Every value is a number whose fourth power, and that of a difference in its last digit, neither
-/// overflows nor vanishes: no statistic of such values is infinite over infinite.
+/// Checks that every value is finite and that its fourth power, and that of a difference in its last
+/// digit, neither overflows nor vanishes, so that no statistic divides infinity by infinity.
 pub(super) fn check_values(column: &str, values: &[f64]) -> Result<(), StatsError> {
     check_finite(column, values)?;
     let fits = |value: &f64| *value == 0.0 || (1e-60..=1e60).contains(&value.abs());
@@ -189,7 +189,7 @@ pub(super) fn check_count(what: &str, found: usize, expected: usize) -> Result<(
     Ok(())
 }
 
-/// Enough values, all of them numbers.
+/// Checks that there are enough values and that all are finite.
 pub(super) fn check_sample(what: &str, values: &[f64], fewest: usize) -> Result<(), StatsError> {
     check_values(what, values)?;
     check_count(&format!("values in `{what}`"), values.len(), fewest)
@@ -202,7 +202,7 @@ pub(super) fn check_length(column: &str, found: usize, expected: usize) -> Resul
     Ok(())
 }
 
-/// `x` and `y` are numbers, equally many and enough.
+/// Checks that `x` and `y` are finite, equally long and long enough.
 pub(super) fn check_pairs(x: &[f64], y: &[f64], fewest: usize) -> Result<(), StatsError> {
     check_values("x", x)?;
     check_values("y", y)?;
@@ -210,7 +210,7 @@ pub(super) fn check_pairs(x: &[f64], y: &[f64], fewest: usize) -> Result<(), Sta
     check_count("pairs of `x` and `y`", x.len(), fewest)
 }
 
-/// Two groups or more, each of them sound; they are named by their position.
+/// Checks that there are at least two groups of enough finite values; errors name them by position.
 pub(super) fn check_groups(groups: &[&[f64]], fewest: usize) -> Result<(), StatsError> {
     check_count("groups", groups.len(), 2)?;
     groups
@@ -219,7 +219,7 @@ pub(super) fn check_groups(groups: &[&[f64]], fewest: usize) -> Result<(), Stats
         .try_for_each(|(at, group)| check_sample(&format!("group {}", at + 1), group, fewest))
 }
 
-/// A confidence level is a share, not a percentage.
+/// Checks that a confidence is a share, not a percentage.
 pub(super) fn check_confidence(confidence: f64) -> Result<(), StatsError> {
     if confidence > 0.0 && confidence < 1.0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Factors: what distinguishes the observations.
+//! Factors and the cells of a design.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{
     error::{check_length, check_values},
 };
 
-/// A factor: a level for each observation.
+/// A factor: it has a level for each observation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// Its name in terms such as `a:b`.
@@ -19,7 +19,7 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// From the level of each observation.
+    /// Creates a factor from the level of each observation.
     pub fn new(name: &str, values: impl IntoIterator<Item = String>) -> Self {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut levels: Vec<String> = Vec::new();
@@ -37,7 +37,7 @@ impl Factor {
         Self { name: name.to_owned(), levels, codes }
     }
 
-    /// With its levels in order: of their values if all are numbers, else of their names.
+    /// The same factor with sorted levels: by value if all are numbers, else by name.
     #[must_use]
     pub fn sorted(self) -> Self {
         let mut order: Vec<usize> = (0..self.levels.len()).collect();
@@ -52,7 +52,7 @@ impl Factor {
         Self {
             name: self.name,
             levels: order.iter().map(|code| self.levels[*code].clone()).collect(),
-            // A code that names no level stays as it is, for the analysis to complain about.
+            // A code without a level is kept; the analysis reports it.
             codes: self
                 .codes
                 .iter()
@@ -61,8 +61,8 @@ impl Factor {
         }
     }
 
-    /// One factor of the combinations of levels that occur: levels as `3 1 yes` in the order of the
-    /// factors' own levels, the first factor varying fastest (as R's `interaction` and JASP).
+    /// A factor whose levels are the combinations of levels that occur, such as `3 1 yes`, sorted with
+    /// the first factor varying fastest (as in R's `interaction` and JASP).
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Factor {
         })
     }
 
-    /// The response of each level.
+    /// The response, grouped by level.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Factor {
         Ok(groups)
     }
 
-    /// Its codes are sound: one a row, each names a level, each level is used.
+    /// Checks the codes: one per row, each names a level, and each level is used.
     pub(super) fn check(&self, rows: usize) -> Result<(), StatsError> {
         check_length(&self.name, self.codes.len(), rows)?;
         let levels = self.levels.len();
@@ -135,7 +135,7 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// The factors are checked.
+    /// The cells of factors that are checked already.
     pub(super) fn of(factors: &[Factor]) -> Self {
         let rows = factors.first().map_or(0, |factor| factor.codes.len());
         let mut found: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
@@ -170,7 +170,7 @@ impl Cells {
         if all == Some(self.keys.len()) {
             return None;
         }
-        // Both count in lexical order: the first difference is a gap.
+        // Both are in lexical order, so the first difference is a gap.
         let mut expected = vec![0; factors.len()];
         for key in &self.keys {
             if *key != expected {

@@ -1,4 +1,4 @@
-//! A range with its confidence.
+//! Confidence intervals.
 
 /// A confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,7 @@ impl Interval {
         Self { low: center - margin, high: center + margin, confidence }
     }
 
-    /// Whether a value lies inside, limits included.
+    /// Whether the interval contains a value, limits included.
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high

@@ -1,4 +1,4 @@
-//! Means of cells and of levels, with their counts.
+//! Means and counts of cells and levels.
 
 use super::{
     Factor, StatsError,
@@ -20,7 +20,7 @@ pub struct CellMean {
     pub sd: Option<f64>,
 }
 
-/// The mean of one level over all others.
+/// The mean of one level over all levels of the other factors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarginalMean {
     /// The factor.
@@ -31,12 +31,12 @@ pub struct MarginalMean {
     pub n: usize,
     /// Mean of the observations.
     pub mean: f64,
-    /// Mean of the means of the level's cells, each counted once: what type III compares. Equal to
+    /// Mean of the means of the level's cells, each counted once, which type III tests compare. Equal to
     /// `mean` in balanced data.
     pub unweighted: f64,
 }
 
-/// The cells that occur, in the order of the factors' levels, the last factor varying fastest.
+/// Means of the cells that occur, in the order of the factors' levels, the last factor varying fastest.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub fn cell_means(response: &[f64], factors: &[Factor]) -> Result<Vec<CellMean>,
         .collect())
 }
 
-/// The levels of every factor, each over all levels of the others.
+/// Means of the levels of every factor, each over all levels of the other factors.
 ///
 /// # Errors
 ///
@@ -89,7 +89,7 @@ pub fn marginal_means(
     Ok(rows)
 }
 
-/// Each observation less the mean of its cell: the residuals of the full factorial model, on which
+/// Each observation minus the mean of its cell: the residuals of the full factorial model, on which
 /// normality, equal variance and drift are checked.
 ///
 /// # Errors

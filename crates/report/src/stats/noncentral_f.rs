@@ -1,4 +1,4 @@
-//! The F distribution when there is an effect: intervals of explained shares.
+//! The noncentral F distribution: confidence intervals of shares of variance.
 
 use super::{
     noncentral_t::{noncentral_t_cdf, noncentrality_limits},
@@ -63,8 +63,7 @@ fn noncentral_f_cdf(f: f64, df1: f64, df2: f64, noncentrality: f64) -> f64 {
     }
 }
 
-/// The noncentralities between which an observed F leaves the confidence (Steiger 2004); 0 where even
-/// no effect would.
+/// Confidence limits of the noncentrality for an observed F (Steiger 2004), at least 0.
 pub(super) fn noncentrality_limits_of_f(f: f64, df1: f64, df2: f64, confidence: f64) -> [f64; 2] {
     let tail = (1.0 - confidence) / 2.0;
     if df1 * f > LARGE {
@@ -91,7 +90,7 @@ mod tests {
     use crate::stats::distribution::f_sf;
 
     #[test]
-    fn without_an_effect_it_is_the_central_one() {
+    fn without_an_effect_the_distribution_is_central() {
         for (f, df1, df2) in
             [(0.2, 1.0, 5.0), (1.0, 3.0, 40.0), (9.0, 7.0, 3064.0), (80.0, 2.0, 6.0)]
         {
@@ -102,7 +101,7 @@ mod tests {
 
     /// `scipy.stats.ncf.cdf`.
     #[test]
-    fn scipys_values() {
+    fn the_noncentral_distribution_agrees_with_scipy() {
         for (f, df1, df2, noncentrality, expected) in SCIPY {
             let found = noncentral_f_cdf(f, df1, df2, noncentrality);
             let error = (found / expected - 1.0).abs();
@@ -112,7 +111,7 @@ mod tests {
 
     /// With one degree of freedom F is a squared t, and nothing jumps where the series ends.
     #[test]
-    fn both_ways_agree() {
+    fn the_series_and_its_approximation_agree_where_the_series_ends() {
         for (df1, f, tolerance) in [(1.0, 9e5, 1e-9), (4.0, 2.4e5, 3e-6)] {
             let series = noncentrality_limits_of_f(f, df1, 50.0, 0.95);
             let large = noncentrality_limits((df1 * f).sqrt(), 50.0, 0.95)

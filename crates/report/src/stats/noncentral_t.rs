@@ -1,4 +1,4 @@
-//! Student's t when there is an effect: intervals of standardized differences, and power.
+//! The noncentral t distribution: confidence intervals of standardized differences, and power.
 
 use super::{
     distribution::{chi_squared_cdf, chi_squared_sf, normal_cdf, normal_pdf},
@@ -47,7 +47,7 @@ fn over_normal(t: f64, noncentrality: f64, of_s: impl Fn(f64) -> f64, otherwise:
     STEP * sum
 }
 
-/// The noncentralities between which an observed t leaves the confidence (Steiger and Fouladi 1997).
+/// Confidence limits of the noncentrality for an observed t (Steiger and Fouladi 1997).
 pub(super) fn noncentrality_limits(t: f64, df: f64, confidence: f64) -> [f64; 2] {
     let tail = (1.0 - confidence) / 2.0;
     // Spread of t around its noncentrality, generously.
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_integrals_are_the_same() {
+    fn both_integrals_of_the_noncentral_t_agree() {
         for (t, df, noncentrality) in [(100.0, 5.0, 90.0), (300.0, 40.0, 310.0), (80.0, 2.0, 40.0)]
         {
             assert!(is_steep(t, df) || df == 40.0);

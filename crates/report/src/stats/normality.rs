@@ -10,13 +10,13 @@ use super::{
 /// The result of [`shapiro_wilk`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShapiroWilk {
-    /// In (0, 1]; 1 for a sample that lies like normal quantiles.
+    /// The statistic, in (0, 1]; 1 if the sample has the spacing of normal quantiles.
     pub w: f64,
-    /// Probability of a W at most as large from normal data.
+    /// Probability of a W at most this large for normal data.
     pub p: f64,
 }
 
-/// Whether a sample can be normal (Shapiro and Wilk 1965), by Royston's approximation (1995,
+/// Tests whether a sample is normal (Shapiro and Wilk 1965), by Royston's approximation (1995,
 /// algorithm AS R94) for 3 to 5,000 values.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! How many repetitions it takes.
+//! Power and sample size of a t test.
 
 use super::{
     StatsError,
@@ -7,15 +7,15 @@ use super::{
     noncentral_t::{noncentral_t_cdf, noncentral_t_sf},
 };
 
-/// Most repetitions that are searched.
+/// Largest sample size that is tried.
 const MOST: usize = 1_000_000;
 
-/// The chance that a two-sided two-sample t test with `n` observations a group finds a difference of
-/// `d` standard deviations, from the noncentral t (Cohen 1988).
+/// Power of a two-sided two-sample t test with `n` observations per group for a difference of `d`
+/// standard deviations, from the noncentral t (Cohen 1988).
 ///
 /// # Errors
 ///
-/// If d is not a number, there are fewer than 2 observations a group, or alpha is not in (0, 1).
+/// If d is not a number, there are fewer than 2 observations per group, or alpha is not in (0, 1).
 pub fn t_test_power(d: f64, n: usize, alpha: f64) -> Result<f64, StatsError> {
     check_confidence(1.0 - alpha)?;
     check_finite("d", &[d])?;
@@ -28,11 +28,11 @@ pub fn t_test_power(d: f64, n: usize, alpha: f64) -> Result<f64, StatsError> {
     Ok(either.min(1.0))
 }
 
-/// The fewest observations a group with which [`t_test_power`] reaches a power.
+/// Smallest number of observations per group with which [`t_test_power`] reaches a power.
 ///
 /// # Errors
 ///
-/// If d is 0 or not a number, alpha or the power is not in (0, 1), or a million are too few.
+/// If d is 0 or not a number, alpha or the power is not in (0, 1), or a million observations are too few.
 pub fn t_test_sample_size(d: f64, power: f64, alpha: f64) -> Result<usize, StatsError> {
     let bad = |parameter: &str, value, expected| {
         Err(StatsError::OutOfRange { parameter: parameter.to_owned(), value, expected })

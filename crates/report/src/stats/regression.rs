@@ -16,20 +16,20 @@ use super::{
 /// An estimated coefficient, tested against 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficient {
-    /// In units of y per unit of its predictor.
+    /// Estimate, in units of y per unit of the predictor.
     pub estimate: f64,
     /// Its standard error.
     pub se: f64,
-    /// The estimate in standard errors.
+    /// The estimate divided by its standard error.
     pub t: f64,
     /// Degrees of freedom.
     pub df: f64,
-    /// Two-sided.
+    /// Two-sided p-value.
     pub p: f64,
 }
 
 impl Coefficient {
-    /// Its interval.
+    /// Confidence interval of the coefficient.
     ///
     /// # Errors
     ///
@@ -47,34 +47,34 @@ impl Coefficient {
     }
 }
 
-/// What a fit says of a new observation.
+/// A prediction of a new observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// On the line.
+    /// Predicted value.
     pub value: f64,
-    /// Where the line itself lies.
+    /// Confidence interval of the mean at this point.
     pub of_mean: Interval,
-    /// Where a new observation lies.
+    /// Prediction interval of a new observation.
     pub of_observation: Interval,
 }
 
 /// A fitted linear model with intercept.
 #[derive(Clone, Debug)]
 pub struct LinearFit {
-    /// The intercept, then one a predictor.
+    /// The intercept, then one coefficient per predictor.
     pub coefficients: Vec<Coefficient>,
-    /// Share of the variation that the model explains.
+    /// Share of the variation that the model explains (R²).
     pub r_squared: f64,
-    /// The same less what as many useless predictors would explain by chance.
+    /// R² adjusted for the number of predictors.
     pub adjusted_r_squared: f64,
     /// Standard deviation of the residuals.
     pub residual_sd: f64,
-    /// Observations less coefficients.
+    /// Number of observations minus number of coefficients.
     pub df: f64,
-    /// Observed less fitted.
+    /// Observed minus fitted values.
     pub residuals: Vec<f64>,
-    /// Observed less what the fit to all other observations predicts: `residual / (1 − leverage)`.
-    /// `None` for an observation without which the model cannot be fitted.
+    /// Observed value minus the prediction of a fit without that observation:
+    /// `residual / (1 − leverage)`. `None` if the model cannot be fitted without it.
     pub leave_one_out: Vec<Option<f64>>,
     rows: Vec<Vec<f64>>,
     inverse: Vec<f64>,
@@ -82,8 +82,8 @@ pub struct LinearFit {
 
 /// Fits `y = b₀ + b₁ x₁ + ..` by ordinary least squares (Householder QR).
 ///
-/// `predictors` has a column each. Standard errors are `σ √((X'X)⁻¹)`, valid for independent errors
-/// of equal variance; else see [`LinearFit::cluster_robust`].
+/// `predictors` has one column per predictor. Standard errors are `σ √((X'X)⁻¹)`, valid for independent errors
+/// of equal variance; for other errors see [`LinearFit::cluster_robust`].
 ///
 /// # Errors
 ///
@@ -140,7 +140,8 @@ impl LinearFit {
     ///
     /// # Errors
     ///
-    /// If there is not one value a predictor, one is not a number, or the confidence is not in (0, 1).
+    /// If the number of values differs from that of the predictors, a value is not finite, or the
+    /// confidence is not in (0, 1).
     pub fn predict(&self, at: &[f64], confidence: f64) -> Result<Prediction, StatsError> {
         check_confidence(confidence)?;
         check_values("at", at)?;

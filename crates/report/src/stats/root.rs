@@ -1,10 +1,10 @@
-//! Where a function crosses zero.
+//! Roots of a function.
 
 /// The root of a continuous function between two points, by Chandrupatla's method (1997): inverse
 /// quadratic interpolation where that is safe, else bisection.
 ///
-/// Without a change of sign the answer is the end where the function is nearer to 0: an interval's
-/// limit that lies beyond what is searched.
+/// Without a change of sign, the result is the end where the function is nearer to 0; a confidence
+/// limit is then beyond the range that is searched.
 pub(super) fn root(low: f64, high: f64, f: impl Fn(f64) -> f64) -> f64 {
     let (mut a, mut b) = (low, high);
     let (mut fa, mut fb) = (f(a), f(b));

@@ -34,7 +34,7 @@ mod tests {
     use crate::stats::distribution::{normal_sf, t_two_sided};
 
     #[test]
-    fn a_normal_law_becomes_students() {
+    fn the_mean_over_the_scaled_chi_is_students_t() {
         for (t, df) in
             [(0.3, 1.0), (2.0, 4.0), (2.5, 30.0), (12.0, 7.0), (6.0, 3064.0), (40.0, 3000.0)]
         {

@@ -1,4 +1,4 @@
-//! Looks through data for what an analysis of them does not see.
+//! Screens data for problems that an analysis does not account for.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use super::{
     intraclass_correlation_within, levene, shapiro_wilk,
 };
 
-/// Levels up to which another column can be a factor that was left out.
-const MOST_LEVELS: usize = 12;
+/// Largest number of levels of a column that may be a factor that was left out.
+const MAX_LEVELS: usize = 12;
 
-/// What a reader should know before believing an analysis of a response over factors.
+/// Warnings about an analysis of a response over factors.
 ///
-/// `others` are the data's remaining columns. Those whose values come in repeats, such as the setting
-/// that a run was done with, are taken as clusters (columns that group the rows alike as one, and all
-/// of them together): rows of a cluster may be alike, and clusters may belong to one level of a
-/// factor each. If there is one factor only, columns crossed with it are taken as factors that were
-/// left out. `order` is the position or time of each row's run; without it the rows' own order is
-/// used.
+/// `others` are the remaining columns of the data. A column with repeated values, such as the setting
+/// of a run, is taken as a clustering (columns that group the rows identically count as one, and the
+/// combination of all such columns is one more): rows of a cluster may be correlated, and each cluster
+/// may belong to a single level of a factor. With a single factor, columns crossed with it are taken as
+/// factors that were left out. `order` is the position or time of each row's run; without it, the order
+/// of the rows is used.
 ///
 /// # Errors
 ///
@@ -64,14 +64,14 @@ pub fn screen(
     Ok(cautions)
 }
 
-/// Columns that group the rows alike.
+/// Columns that group the rows identically.
 struct Clusters {
     name: String,
-    /// Of each row, whatever its cell.
+    /// The cluster of each row, the same code in every cell.
     codes: Vec<usize>,
 }
 
-/// Columns in which every value occurs in two rows of a cell or more, and that vary within a cell.
+/// Columns that vary within cells and whose values each occur in at least two rows of a cell.
 fn clusters(others: &[&Factor], cells: &Cells) -> Vec<Clusters> {
     let mut found: Vec<(Vec<usize>, Clusters)> = Vec::new();
     let mut add = |name: &str, codes: Vec<usize>| {
@@ -121,7 +121,7 @@ fn sizes(codes: &[usize]) -> BTreeMap<usize, usize> {
     sizes
 }
 
-/// The clusters whose rows count for least; p-values count for as many columns as were looked at.
+/// The clustering with the fewest effective rows; p-values are adjusted for the number of clusterings.
 fn dependence(response: &[f64], clusters: &[Clusters], cells: &Cells) -> Option<Caution> {
     let looked_at = clusters.len() as f64;
     clusters
@@ -136,7 +136,7 @@ fn dependence(response: &[f64], clusters: &[Clusters], cells: &Cells) -> Option<
         .and_then(|(cluster, found)| Caution::of_dependence_in(&found, &cluster.name))
 }
 
-/// Clusters that occur with one level of a factor only.
+/// Clusters that each occur with a single level of a factor.
 fn confounded(factors: &[Factor], clusters: &[Clusters]) -> Vec<Caution> {
     let mut cautions = Vec::new();
     for factor in factors {
@@ -191,7 +191,7 @@ fn cramers_v(a: &Factor, b: &Factor) -> f64 {
 /// Few levels, each of them with each level of the factor.
 fn is_crossed(factor: &Factor, other: &Factor) -> bool {
     let levels = other.levels.len();
-    if !(2..=MOST_LEVELS).contains(&levels) {
+    if !(2..=MAX_LEVELS).contains(&levels) {
         return false;
     }
     let both: std::collections::BTreeSet<(usize, usize)> =

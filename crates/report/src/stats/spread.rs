@@ -1,4 +1,4 @@
-//! Whether groups vary equally.
+//! Tests of equal variances.
 
 use super::{
     StatsError,
@@ -8,12 +8,12 @@ use super::{
     order::sorted,
 };
 
-/// What deviations are measured from.
+/// The center that deviations are measured from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Center {
     /// The group's mean: Levene's test (1960).
     Mean,
-    /// The group's median: Brown and Forsythe's (1974), valid for skewed data too.
+    /// The group's median: the Brown-Forsythe test (1974), also valid for skewed data.
     Median,
 }
 
@@ -26,12 +26,12 @@ pub struct FTest {
     pub df1: f64,
     /// Degrees of freedom within groups.
     pub df2: f64,
-    /// Probability of an F at least as large without an effect.
+    /// Probability of an F at least this large without an effect.
     pub p: f64,
 }
 
-/// Whether groups vary equally: one-way analysis of variance of the absolute deviations from each
-/// group's center.
+/// Tests whether groups have equal variances: one-way analysis of variance of the absolute deviations
+/// from each group's center.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! How long until something happens, where it did not happen to everybody.
+//! Times until an event, some of them censored.
 
 use super::{
     Interval, StatsError,
@@ -6,23 +6,23 @@ use super::{
     error::{check_confidence, check_length, check_sample},
 };
 
-/// The curve after a time at which something happened.
+/// A step of the survival curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SurvivalStep {
-    /// When: a time, or any other cost that only grows.
+    /// Time of the event, or any other cost that only grows.
     pub time: f64,
-    /// Share to which it has not happened yet.
+    /// Share of the cases without the event after this time.
     pub share: f64,
-    /// Of that share; `None` once it has happened to all.
+    /// Confidence interval of that share; `None` once the event has happened to all cases.
     pub interval: Option<Interval>,
-    /// To how many it had not happened just before.
+    /// Number of cases at risk just before this time.
     pub at_risk: usize,
 }
 
-/// The share of cases to which something has not happened yet (Kaplan and Meier 1958).
+/// Share of the cases without an event, by time (Kaplan and Meier 1958).
 ///
-/// `times[i]` is when it happened to case `i`, or, where `happened[i]` is false, until when the case
-/// was watched in vain (censored). `S = Π (1 − dᵢ / nᵢ)`; the interval is Greenwood's on the
+/// `times[i]` is the time of the event of case `i` or, if `happened[i]` is false, the time at which the
+/// case was censored. `S = Π (1 − dᵢ / nᵢ)`; the interval is Greenwood's on the
 /// `log(−log S)` scale (Kalbfleisch and Prentice 1980), as R's `survfit(conf.type = "log-log")`.
 /// A case censored at the time of an event counts as at risk.
 ///
@@ -71,7 +71,7 @@ mod tests {
 
     /// Remission under 6-MP (Freireich et al. 1963), the example of every textbook; R's survfit.
     #[test]
-    fn freireichs_remissions() {
+    fn kaplan_meier_agrees_with_freireichs_remissions() {
         let weeks = [
             6.0, 6.0, 6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0, 6.0, 9.0, 10.0, 11.0, 17.0, 19.0,
             20.0, 25.0, 32.0, 32.0, 34.0, 35.0,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happened_or_all_at_once() {
+    fn survival_without_events_or_with_all_at_once() {
         assert_eq!(kaplan_meier(&[1.0, 2.0], &[false, false], 0.95), Ok(Vec::new()));
         let all = kaplan_meier(&[3.0, 3.0], &[true, true], 0.95).unwrap();
         assert_eq!((all[0].share, all[0].interval), (0.0, None));

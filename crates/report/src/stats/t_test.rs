@@ -10,20 +10,20 @@ use super::{
 /// The result of a t test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TTest {
-    /// The difference in standard errors.
+    /// The difference divided by its standard error.
     pub t: f64,
-    /// Degrees of freedom; not whole in Welch's test.
+    /// Degrees of freedom; not a whole number in Welch's test.
     pub df: f64,
-    /// Two-sided.
+    /// Two-sided p-value.
     pub p: f64,
-    /// What is tested against 0, in the unit of the data.
+    /// The difference that is tested against 0, in the unit of the data.
     pub difference: f64,
     /// Its standard error.
     pub se: f64,
 }
 
 impl TTest {
-    /// The interval of the difference.
+    /// Confidence interval of the difference.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl TTest {
     }
 }
 
-/// Whether the means of two samples differ, a less b, with unequal variances (Welch 1947).
+/// Tests whether the means of two samples differ (a minus b), with unequal variances (Welch 1947).
 ///
 /// Degrees of freedom by Satterthwaite: `(va + vb)² / (va²/(n−1) + vb²/(m−1))` with `v` the squared
 /// standard error of each mean.
@@ -60,7 +60,7 @@ pub fn welch_t(a: &[f64], b: &[f64]) -> Result<TTest, StatsError> {
     Ok(TTest::new(mean_of(a) - mean_of(b), (va + vb).sqrt(), df))
 }
 
-/// Whether the mean of the differences of pairs, a less b, is 0.
+/// Tests whether the mean of the differences of pairs (a minus b) is 0.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub fn paired_t(a: &[f64], b: &[f64]) -> Result<TTest, StatsError> {
     one_sample("differences", &differences, 0.0)
 }
 
-/// Whether the mean of a sample is a given one; the difference is the mean less that.
+/// Tests whether the mean of a sample is a given value; the difference is the mean minus that value.
 ///
 /// # Errors
 ///

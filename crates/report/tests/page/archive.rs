@@ -16,7 +16,7 @@ pub(crate) fn run() -> RunRecord {
 }
 
 #[test]
-fn a_table_for_a_paper() {
+fn a_table_becomes_latex() {
     let text = latex(&fixture::table());
     insta::assert_snapshot!(text, @r"
     % Needs \usepackage{booktabs}.
@@ -57,7 +57,7 @@ fn every_value_of_a_record_has_a_column() {
 }
 
 #[test]
-fn emissions_as_codecarbon_has_them() {
+fn emissions_have_codecarbons_columns_and_origins() {
     let text = emissions_csv(&[run()]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let row: BTreeMap<String, String> = reader.deserialize().next().unwrap().unwrap();

@@ -213,7 +213,7 @@ const LOW_CONTRAST: &str = r#"(() => {
 })()"#;
 
 #[test]
-fn a_real_browser_shows_it() {
+fn the_page_works_in_a_real_browser() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut browser) = Browser::open(&folder.path().join("profile")) else { return };
     let mut document = fixture::document();

@@ -33,7 +33,7 @@ fn contrast(a: &str, b: &str) -> f64 {
 }
 
 #[test]
-fn text_and_marks_stand_out_in_light_and_dark() {
+fn text_and_marks_have_contrast_in_light_and_dark() {
     let page = html(&fixture::document());
     let text = |name| (name, 4.5);
     let mut pairs =
@@ -55,7 +55,7 @@ fn text_and_marks_stand_out_in_light_and_dark() {
 }
 
 #[test]
-fn contrast_is_that_of_the_guideline() {
+fn colors_have_the_contrast_of_the_guideline() {
     assert!((contrast("#ffffff", "#000000") - 21.0).abs() < 1e-9);
     assert!((contrast("#777777", "#ffffff") - 4.478).abs() < 1e-3);
 }

@@ -24,7 +24,7 @@ fn runs(factor: f64) -> Vec<RunRecord> {
 }
 
 #[test]
-fn a_change_is_found_and_only_it() {
+fn only_the_changed_quantity_differs() {
     let found = compare_folders(&Rows::of(&runs(1.0)), &Rows::of(&runs(1.2)));
     assert_eq!(found.differences.len(), 4, "energy and time of two networks");
     let above: Vec<_> = found.above(0.1).collect();

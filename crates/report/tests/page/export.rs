@@ -63,7 +63,7 @@ fn small() -> Document {
 }
 
 #[test]
-fn markdown_reads_well_and_means_what_it_says() {
+fn markdown_escapes_text_and_has_every_part() {
     insta::assert_snapshot!(markdown(&small()), @r"
     # Joules \<b>
 

@@ -170,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
 
     #[test]
-    fn damaged_records(flaws in prop::collection::vec((flaw(), any::<usize>()), 1..40)) {
+    fn records_with_impossible_values_are_excluded_and_counted(flaws in prop::collection::vec((flaw(), any::<usize>()), 1..40)) {
         let mut records = records(SMALL, Origin::Measured);
         flaws.into_iter().for_each(|(flaw, at)| apply(flaw, at, &mut records));
         check_all(&records);
@@ -178,7 +178,7 @@ proptest! {
 }
 
 #[test]
-fn every_record_with_the_same_flaw() {
+fn a_flaw_in_every_record_still_gives_a_report() {
     let flaws = [
         Flaw::Joules(0.0),
         Flaw::Joules(-3.0),
@@ -204,7 +204,7 @@ fn every_record_with_the_same_flaw() {
 
 /// One observation a cell, cells without one, one record, none.
 #[test]
-fn too_few_records() {
+fn too_few_records_give_an_inconclusive_report() {
     let all = records(SMALL, Origin::Measured);
     check_all(&[]);
     for step in [2, 3, 5, 7, 11, 50] {
@@ -218,7 +218,7 @@ fn too_few_records() {
 
 /// Joules of several origins in one cell are `mixed` wherever they are shown together.
 #[test]
-fn mixed_origins_are_said() {
+fn mixed_origins_are_shown_as_mixed() {
     let mut records = records(SMALL, Origin::Measured);
     let measured = results(&Runs::of(&records));
     for record in records.iter_mut().skip(1).step_by(2) {

@@ -11,7 +11,7 @@ fn page() -> String {
 }
 
 #[test]
-fn it_is_well_formed_and_its_references_lead_somewhere() {
+fn the_page_is_well_formed_and_its_references_exist() {
     let page = page();
     let elements = markup::elements(&page).unwrap();
     let mut ids: Vec<&str> =
@@ -34,7 +34,7 @@ fn it_is_well_formed_and_its_references_lead_somewhere() {
 }
 
 #[test]
-fn it_asks_the_network_for_nothing() {
+fn the_page_makes_no_request() {
     let page = page();
     for request in ["http:", "https:", "src=", "url(", "@import", "<link", "<iframe", "fetch("] {
         assert!(!page.contains(request), "the page contains `{request}`");
@@ -42,7 +42,7 @@ fn it_asks_the_network_for_nothing() {
 }
 
 #[test]
-fn the_policy_admits_the_one_script_of_the_page() {
+fn the_security_policy_allows_the_one_script() {
     let page = page();
     assert_eq!(page.matches("<script").count(), 1);
     let (_, rest) = page.split_once("<script>").unwrap();
@@ -54,14 +54,14 @@ fn the_policy_admits_the_one_script_of_the_page() {
 }
 
 #[test]
-fn names_from_data_are_only_text() {
+fn names_from_data_are_escaped() {
     let page = page();
     assert!(!page.contains("<script>alert"));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"));
 }
 
 #[test]
-fn it_has_landmarks_a_language_and_a_way_past_the_header() {
+fn the_page_has_landmarks_a_language_and_a_skip_link() {
     let elements = markup::elements(&page()).unwrap();
     for name in ["html", "header", "nav", "main", "footer", "h1", "title"] {
         let count = elements.iter().filter(|element| element.name == name).count();
@@ -73,7 +73,7 @@ fn it_has_landmarks_a_language_and_a_way_past_the_header() {
 }
 
 #[test]
-fn a_document_without_anything_is_a_page_too() {
+fn an_empty_document_is_a_valid_page() {
     let empty = Document {
         title: String::new(),
         lead: Vec::new(),
@@ -86,6 +86,6 @@ fn a_document_without_anything_is_a_page_too() {
 }
 
 #[test]
-fn the_same_document_is_the_same_bytes() {
+fn a_document_always_gives_the_same_bytes() {
     assert_eq!(page(), page());
 }

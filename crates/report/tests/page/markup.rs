@@ -87,7 +87,7 @@ fn head(text: &str) -> String {
 }
 
 #[test]
-fn the_reader_sees_what_is_wrong() {
+fn markup_that_is_not_well_formed_is_found() {
     assert_eq!(elements("<p class=\"a\"><b>x</b></p><meta charset=\"u\">").unwrap().len(), 3);
     for wrong in ["<p><b>x</p></b>", "<p>", "</p>", "<p class=a></p>", "<p>a > b</p>"] {
         assert!(elements(wrong).is_err(), "{wrong}");

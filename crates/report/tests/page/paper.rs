@@ -51,7 +51,7 @@ fn a_page_of_the_paper_profile_is_below_two_megabytes() {
 
 /// Every figure says in words what it shows, and its alternative text is not its title again.
 #[test]
-fn every_figure_has_a_text() {
+fn every_figure_has_an_alternative_text_and_its_values() {
     let figures: Vec<_> = DOCUMENT.sections.iter().flat_map(|section| &section.figures).collect();
     assert!(figures.len() >= 15, "{}", figures.len());
     for figure in &figures {
@@ -61,7 +61,7 @@ fn every_figure_has_a_text() {
         let drawing = svg(figure);
         let told = drawing.split_once("<desc id=\"desc\">").unwrap().1;
         let told = told.split_once("</desc>").unwrap().0;
-        assert!(told.contains("Shown is") && told.len() > figure.alt.len() + 40, "{told}");
+        assert!(told.contains("The figure shows") && told.len() > figure.alt.len() + 40, "{told}");
     }
     let page = html(&DOCUMENT);
     let drawings = page.matches("<svg class=\"plot").count();

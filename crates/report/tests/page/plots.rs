@@ -39,18 +39,18 @@ fn check(plot: Plot) -> String {
 }
 
 #[test]
-fn every_kind_is_drawn_and_says_what_it_leaves_out() {
+fn every_kind_of_plot_is_drawn_and_counts_omitted_values() {
     let omitted: Vec<usize> = fixture::plots().iter().map(Plot::omitted).collect();
     assert_eq!(omitted, [4, 4, 1, 1, 1, 1]);
     for plot in fixture::plots() {
         let svg = check(plot);
         assert!(svg.contains("<title id=\"title\">Title</title>"), "{svg}");
-        assert!(svg.contains("<desc id=\"desc\">In words. Shown is "), "{svg}");
+        assert!(svg.contains("<desc id=\"desc\">In words. The figure shows "), "{svg}");
     }
 }
 
 #[test]
-fn an_axis_of_joules_says_where_they_are_from() {
+fn the_title_of_an_energy_axis_has_the_origin() {
     for (origin, word) in
         [(Origin::Measured, "measured"), (Origin::Estimated, "estimated"), (Origin::Mixed, "mixed")]
     {
@@ -67,7 +67,7 @@ fn an_axis_of_joules_says_where_they_are_from() {
 }
 
 #[test]
-fn an_interval_is_drawn_and_told_exactly() {
+fn an_interval_is_drawn_and_described_exactly() {
     let svg = check(Plot::Dots(CategoryPlot {
         value: Axis::energy("energy", "J", Origin::Estimated),
         categories: vec!["4 conv".into()],
@@ -82,7 +82,7 @@ fn an_interval_is_drawn_and_told_exactly() {
 }
 
 #[test]
-fn best_so_far_goes_in_steps() {
+fn best_so_far_is_a_step_line() {
     let svg = check(Plot::Lines(LinePlot {
         x: Axis::new("trial", ""),
         y: Axis::new("best", "%"),
@@ -187,7 +187,7 @@ fn any_plot() -> impl Strategy<Value = Plot> {
 
 proptest! {
     #[test]
-    fn no_data_makes_a_coordinate_that_is_not_a_number(plot in any_plot()) {
+    fn no_data_give_a_coordinate_that_is_not_finite(plot in any_plot()) {
         check(plot);
     }
 }

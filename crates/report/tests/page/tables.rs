@@ -16,7 +16,7 @@ fn csv_has_full_precision_units_and_origins() {
 }
 
 #[test]
-fn csv_lines_end_as_the_standard_says() {
+fn csv_lines_end_with_cr_lf() {
     let text = csv(&fixture::table());
     assert_eq!(text.matches("\r\n").count(), 4);
     assert!(text.ends_with("\r\n"));

@@ -56,7 +56,7 @@ fn anova_of_unbalanced_data() {
 }
 
 #[test]
-fn intervals_of_explained_shares() {
+fn intervals_of_effect_sizes_agree() {
     agree("anova_intervals", 1e-8, |input| {
         let named = input["factors"].as_object().unwrap().iter();
         let factors: Vec<Factor> =

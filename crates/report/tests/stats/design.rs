@@ -8,7 +8,7 @@ fn factor(name: &str, levels: &str) -> Factor {
 }
 
 #[test]
-fn margins_of_unbalanced_cells() {
+fn marginal_means_of_unbalanced_cells() {
     // Cells a=0: b=x 1, 3 and b=y 8; a=1: b=x 5 and b=y 10, 12, 14.
     let y = [1.0, 3.0, 8.0, 5.0, 10.0, 12.0, 14.0];
     let factors = [factor("a", "0001111"), factor("b", "xxyxyyy")];
@@ -47,7 +47,7 @@ fn margins_of_unbalanced_cells() {
 
 /// Repeats that are copies: the rows claim an effect that their means do not have.
 #[test]
-fn copies_are_no_evidence() {
+fn copied_rows_do_not_count_as_independent() {
     let settings = [3.0, 4.2, 5.0, 6.2, 4.0, 5.2, 4.5, 6.5];
     let y: Vec<f64> =
         settings.iter().flat_map(|setting| [setting - 0.01, *setting, setting + 0.01]).collect();
@@ -76,7 +76,7 @@ fn copies_are_no_evidence() {
 }
 
 #[test]
-fn a_machine_that_warms_up() {
+fn drift_over_the_runs_is_reported_with_the_worst_cell() {
     let order: Vec<f64> = (0..40).map(f64::from).collect();
     let cell = Factor::new("conv", (0..40).map(|row| ["1", "4"][row % 2].to_owned()));
     let noise = |row: usize| (row * 7919 % 13) as f64;
@@ -91,7 +91,7 @@ fn a_machine_that_warms_up() {
 }
 
 #[test]
-fn assumptions_that_fail_are_named() {
+fn failed_assumptions_are_named() {
     let skewed: Vec<f64> = (0..30).map(|index| (f64::from(index) / 5.0).exp()).collect();
     let even: Vec<f64> = (0..30).map(f64::from).collect();
     let normality = stats::shapiro_wilk(&skewed).unwrap();

@@ -34,15 +34,15 @@ fn an_empty_cell_is_named() {
 }
 
 #[test]
-fn one_observation_a_cell_leaves_no_error() {
+fn one_observation_per_cell_has_no_residual() {
     let y = [1.0, 2.0, 3.0, 5.0];
     let factors = [factor("a", "0011"), factor("b", "0101")];
-    assert_snapshot!(text(anova(&y, &factors)), @"4 observations for 4 parameters leave nothing to estimate the error from; repeat the cells or leave out interactions");
+    assert_snapshot!(text(anova(&y, &factors)), @"4 observations for 4 parameters leave no degrees of freedom for the residual; repeat the cells or leave out interactions");
     assert!(stats::anova_of(&y, &factors, SumsOfSquares::TypeIII, Effects::Main).is_ok());
 }
 
 #[test]
-fn unfit_columns() {
+fn unfit_columns_are_refused() {
     let y = [1.0, 2.0, 3.0, 5.0];
     let a = factor("a", "0011");
     assert_snapshot!(text(anova(&y, &[factor("a", "0000")])), @"factor `a` has 1 levels, expected at least 2");
@@ -58,7 +58,7 @@ fn unfit_columns() {
 
 /// A simulation without noise: the effect is beyond doubt, and nothing is NaN.
 #[test]
-fn a_response_that_the_cells_explain() {
+fn a_response_explained_by_the_cells_has_a_residual_of_zero() {
     let y = [0.1, 0.1, 0.3, 0.3];
     let both = [factor("a", "0011"), factor("b", "0101")];
     let found = stats::anova(&y, &both[..1], SumsOfSquares::TypeIII).unwrap();
@@ -69,11 +69,11 @@ fn a_response_that_the_cells_explain() {
 }
 
 #[test]
-fn samples_that_allow_no_test() {
+fn samples_without_a_test_are_refused() {
     let same = [3.0; 5];
     assert_snapshot!(text(stats::mann_whitney(&same, &same)), @"`a and b` does not vary");
     assert_snapshot!(text(stats::mann_whitney(&[], &same)), @"0 values in `a`, expected at least 1");
-    assert_snapshot!(text(stats::mann_whitney_by(&[1.0, 2.0], &[2.0], PValue::Exact)), @"`a and b` has ties, for which there is no exact p-value; ask for an asymptotic one");
+    assert_snapshot!(text(stats::mann_whitney_by(&[1.0, 2.0], &[2.0], PValue::Exact)), @"`a and b` has ties, for which there is no exact p-value; use an asymptotic p-value");
     assert_snapshot!(text(stats::wilcoxon_signed_rank(&[0.0; 4])), @"`differences` does not vary");
     assert_snapshot!(text(stats::welch_t(&same, &same)), @"`a and b` does not vary");
     assert_snapshot!(text(stats::paired_t(&[1.0, 2.0], &[1.0, 2.0, 3.0])), @"`b` has 3 rows, expected 2");
@@ -92,11 +92,11 @@ fn samples_that_allow_no_test() {
 }
 
 #[test]
-fn groups_that_allow_no_comparison() {
+fn groups_that_cannot_be_compared_are_refused() {
     let y = [1.0, 1.0, 2.0, 2.0];
     let a = factor("a", "0011");
     assert_snapshot!(text(stats::tukey_hsd(&y, &a, 0.95)), @"`response within groups` does not vary");
-    assert_snapshot!(text(stats::tukey_hsd(&y, &factor("a", "0123"), 0.95)), @"4 observations for 4 parameters leave nothing to estimate the error from; repeat the cells or leave out interactions");
+    assert_snapshot!(text(stats::tukey_hsd(&y, &factor("a", "0123"), 0.95)), @"4 observations for 4 parameters leave no degrees of freedom for the residual; repeat the cells or leave out interactions");
     assert_snapshot!(text(stats::games_howell(&y, &factor("a", "0112"), 0.95)), @"1 values in level `0`, expected at least 2");
     assert_snapshot!(text(stats::dunn(&[1.0; 4], &a)), @"`response` does not vary");
     let twice = stats::compare_levels_paired(&y, &a, &factor("seed", "7778"), &BOOTSTRAP);
@@ -106,7 +106,7 @@ fn groups_that_allow_no_comparison() {
 }
 
 #[test]
-fn lines_that_cannot_be_fitted() {
+fn lines_that_cannot_be_fitted_are_refused() {
     let x = [1.0, 2.0, 3.0, 4.0];
     let y = [1.0, 3.0, 2.0, 5.0];
     let twice: Vec<f64> = x.iter().map(|value| 2.0 * value).collect();
@@ -115,7 +115,7 @@ fn lines_that_cannot_be_fitted() {
 }
 
 #[test]
-fn resampling_that_cannot_work() {
+fn unfit_arguments_of_the_bootstrap_are_refused() {
     let run = |bootstrap: Bootstrap, statistic: fn(&[usize]) -> Option<f64>| {
         text(bootstrap.interval(&Units::rows(5), statistic))
     };

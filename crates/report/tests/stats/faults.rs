@@ -78,7 +78,7 @@ const BOTH: [&str; 2] = ["conv", "relu"];
 const QUIET: u64 = 2;
 
 #[test]
-fn sound_data_have_no_fault() {
+fn sound_data_have_no_caution() {
     assert_eq!(Study::sound(QUIET).kinds(&BOTH), Vec::<&str>::new());
 }
 
@@ -108,7 +108,7 @@ fn a_factor_confounded_with_settings() {
 }
 
 #[test]
-fn factors_that_change_together() {
+fn associated_factors_are_reported() {
     let mut study = Study::sound(QUIET);
     let relu = study.relu.clone();
     (0..ROWS).filter(|row| row % 3 == 0).for_each(|row| study.conv[row] = relu[row]);
@@ -117,7 +117,7 @@ fn factors_that_change_together() {
 }
 
 #[test]
-fn an_effect_size_over_the_levels_of_a_larger_factor() {
+fn an_effect_size_over_the_levels_of_a_larger_factor_is_reported() {
     let study = Study::sound(QUIET);
     let cautions = study.cautions(&["relu"]);
     let [Caution::Marginal { factor, share, other, larger }] = cautions.as_slice() else {
@@ -138,7 +138,7 @@ fn drift_with_the_order_of_the_runs() {
 }
 
 #[test]
-fn assumptions_that_fail() {
+fn failed_assumptions_are_reported() {
     let mut study = Study::sound(QUIET);
     study.respond(|_, noise| (0.9 * noise).exp());
     assert_eq!(study.kinds(&BOTH), ["not-normal"]);
@@ -150,7 +150,7 @@ fn assumptions_that_fail() {
 
 /// Every test is wrong once in twenty: so is each warning on sound data, and not more often.
 #[test]
-fn false_alarms_are_as_rare_as_they_say() {
+fn false_alarms_are_once_in_twenty() {
     let studies = 400;
     let mut alarms: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..studies {

@@ -204,7 +204,7 @@ fn public() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn no_function_answers_with_nan() {
+fn no_function_returns_nan() {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) };
     let codes = prop::collection::vec(0..3_usize, 1..14);
     let confidence = prop::sample::select(vec![0.01, 0.5, 0.95, 0.999_999]);
@@ -233,7 +233,7 @@ fn no_function_answers_with_nan() {
 }
 
 #[test]
-fn values_out_of_reach_are_named() {
+fn values_beyond_the_range_are_named() {
     let text = |error: StatsError| error.to_string();
     insta::assert_snapshot!(text(stats::mean(&[1.0, 1e200]).unwrap_err()), @"observation 1 of `values` is 1e200, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");
     insta::assert_snapshot!(text(stats::welch_t(&[1.0, 2.0], &[1e-320, 1.0]).unwrap_err()), @"observation 0 of `b` is 1e-320, expected 0 or a magnitude from 1e-60 to 1e60; use another unit");

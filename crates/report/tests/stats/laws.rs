@@ -40,7 +40,7 @@ proptest! {
 
     /// With two groups the tests of many groups are the tests of two.
     #[test]
-    fn two_groups_are_the_simplest_case(a in sample(3..20), b in sample(3..20)) {
+    fn comparisons_of_two_groups_agree_with_one_another(a in sample(3..20), b in sample(3..20)) {
         prop_assume!(a.iter().any(|value| *value != a[0]) && b.iter().any(|value| *value != b[0]));
         let y = [a.as_slice(), &b].concat();
         let group = factor("g", (0..y.len()).map(|row| usize::from(row >= a.len())));
@@ -85,7 +85,7 @@ proptest! {
 
     /// Adjusted p-values keep their order and never get smaller.
     #[test]
-    fn adjustment_is_monotone(p in prop::collection::vec(0.0..=1.0_f64, 0..12)) {
+    fn adjusted_p_values_keep_their_order(p in prop::collection::vec(0.0..=1.0_f64, 0..12)) {
         let holm = stats::holm(&p).unwrap();
         for i in 0..p.len() {
             prop_assert!(p[i] <= holm[i] && holm[i] <= 1.0);
@@ -132,7 +132,7 @@ proptest! {
 }
 
 #[test]
-fn a_perfect_order_of_few_is_no_proof() {
+fn a_perfect_order_of_few_pairs_has_a_large_p_value() {
     let p = |n: u32| {
         let x: Vec<f64> = (0..n).map(f64::from).collect();
         stats::spearman(&x, &x).unwrap().p
@@ -141,7 +141,7 @@ fn a_perfect_order_of_few_is_no_proof() {
 }
 
 #[test]
-fn a_shapiro_wilk_at_its_bound() {
+fn shapiro_wilk_at_its_largest_sample_size() {
     // W of three values cannot be below 3/4.
     let found = stats::shapiro_wilk(&[1.0, 1.0, 4.0]).unwrap();
     assert!((found.w - 0.75).abs() < 1e-12 && found.p < 1e-14, "{found:?}");
@@ -150,7 +150,7 @@ fn a_shapiro_wilk_at_its_bound() {
 }
 
 #[test]
-fn samples_apart_have_a_one_sided_interval() {
+fn samples_without_overlap_have_a_one_sided_interval() {
     let delta = stats::cliffs_delta(&[5.0, 6.0, 7.0, 8.0, 9.0], &[1.0, 2.0, 3.0], 0.95).unwrap();
     let z2 = 1.959_963_984_540_054_f64.powi(2);
     assert_eq!((delta.value, delta.interval.high), (1.0, 1.0));
@@ -158,7 +158,7 @@ fn samples_apart_have_a_one_sided_interval() {
 }
 
 #[test]
-fn levels_are_ordered_as_numbers_where_they_are() {
+fn levels_that_are_numbers_are_sorted_by_value() {
     let levels = |names: [&str; 3]| {
         let sorted = Factor::new("f", names.map(str::to_owned)).sorted();
         (sorted.levels, sorted.codes)
@@ -190,7 +190,7 @@ fn clusters_widen_the_interval_of_a_mean() {
 }
 
 #[test]
-fn pairs_by_key_are_the_paired_comparison() {
+fn pairs_by_key_give_the_paired_comparison() {
     let (a, b) = ([3.0, 4.5, 5.0, 6.5, 9.0], [2.0, 4.0, 4.75, 5.0, 8.0]);
     // Level by level, the keys of the second in another order, one key without a partner.
     let y = [a.as_slice(), &[b[4], b[0], b[1], b[3], b[2], 99.0]].concat();
@@ -216,7 +216,7 @@ fn pairs_by_key_are_the_paired_comparison() {
 /// An estimated energy has hardly any noise: effects of a million standard deviations are finite and
 /// quick.
 #[test]
-fn effects_without_noise() {
+fn effects_without_noise_have_an_infinite_f() {
     let (a, b) = ([2e3, 2e3 + 1e-6, 2e3], [1e3, 1e3 + 1e-6, 1e3 - 1e-6]);
     let d = stats::cohens_d(&a, &b, 0.95).unwrap();
     assert!(d.value > 1e8 && d.interval.contains(d.value), "{d:?}");

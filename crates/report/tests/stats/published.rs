@@ -166,7 +166,7 @@ fn rank_tests_and_effect_sizes() {
 }
 
 #[test]
-fn assumptions_fail_and_it_is_said() {
+fn failed_assumptions_of_the_study_are_reported() {
     let Some(study) = Study::open() else { return };
     for (column, name) in RESPONSES {
         let response = study.column(column);
@@ -231,7 +231,7 @@ fn energy_drifts_with_the_order_of_the_rows() {
 /// A bootstrap that draws settings is wider than one that draws rows, by about the root of the design
 /// effect.
 #[test]
-fn drawing_settings_widens_the_interval() {
+fn resampling_settings_widens_the_interval() {
     let Some(study) = Study::open() else { return };
     let energy = study.column("energy_j");
     let cells = Factor::crossed(&study.factors).unwrap();

@@ -16,7 +16,7 @@ fn kinds(cautions: &[Caution]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_sound_design_has_nothing_to_hide() {
+fn a_sound_design_has_no_cautions() {
     let a = factor("a", |row| row % 2);
     let y: Vec<f64> = (0..48).map(|row| noise(row) + (row % 2) as f64).collect();
     let run = factor("run", |row| row);
@@ -24,7 +24,7 @@ fn a_sound_design_has_nothing_to_hide() {
 }
 
 #[test]
-fn settings_of_one_level_and_alike() {
+fn correlated_settings_of_a_single_level_are_reported() {
     // Eight settings, four with each level of a, six repeats each.
     let a = factor("a", |row| row / 6 % 2);
     let lr = factor("lr", |row| row / 6);
@@ -36,7 +36,7 @@ fn settings_of_one_level_and_alike() {
 }
 
 #[test]
-fn a_factor_left_out_is_seen_and_is_no_cluster() {
+fn a_factor_that_was_left_out_is_reported_and_not_taken_as_a_cluster() {
     let a = factor("a", |row| row % 2);
     let b = factor("b", |row| row / 2 % 2);
     let y: Vec<f64> =
@@ -51,7 +51,7 @@ fn a_factor_left_out_is_seen_and_is_no_cluster() {
 }
 
 #[test]
-fn factors_that_change_together() {
+fn associated_factors_are_reported() {
     let a = factor("a", |row| row % 2);
     let b = factor("b", |row| if row % 12 < 2 { 1 - row % 2 } else { row % 2 });
     let y: Vec<f64> = (0..48).map(noise).collect();

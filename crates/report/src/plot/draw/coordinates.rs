@@ -10,10 +10,10 @@ use crate::plot::{
 
 /// Axes that fit side by side.
 const SIDE_BY_SIDE: usize = 8;
-/// Length of an axis that stands, and distance between axes that lie.
+/// Length of a vertical axis, and distance between horizontal axes, in pixels.
 const STANDING: f64 = 280.0;
 const APART: f64 = 84.0;
-/// Choices of an axis that are all named.
+/// Largest number of choices of an axis that are all labeled.
 const NAMED: usize = 12;
 
 pub(super) fn draw(plot: &CoordinatePlot, width: Width) -> Drawing {
@@ -94,7 +94,7 @@ fn lying(plot: &CoordinatePlot, width: Width) -> Drawing {
     Drawing { height: y(plot.axes.len().saturating_sub(1)) + LINE + 10.0, content }
 }
 
-/// Names of ticks that do not run into the one before, within the drawing.
+/// Labels of ticks that do not overlap the one before, within the drawing.
 fn labels<'a>(of: &'a Coordinate, map: &'a Map, total: f64) -> Vec<(f64, String)> {
     let mut labels = Vec::new();
     let mut free_from = 0.0;
@@ -137,7 +137,7 @@ fn line(plot: &CoordinatePlot, trace: &Trace, place: impl Fn(usize, f64) -> (f64
     }
 }
 
-/// What a tick is called.
+/// The label of a tick.
 fn name<'a>(of: &'a Coordinate, tick: &'a ticks::Tick) -> &'a str {
     let choice = of.choices.get(tick.value as usize).filter(|_| tick.value >= 0.0);
     choice.map_or(&tick.label, |choice| choice)

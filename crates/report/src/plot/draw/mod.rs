@@ -12,7 +12,7 @@ use super::{
     frame::{Drawing, Width},
 };
 
-/// Draws a plot that has only values with a place on its axes.
+/// Draws a plot all of whose values can be drawn.
 pub(super) fn draw(plot: &Plot, width: Width) -> Drawing {
     match plot {
         Plot::Lines(it) => lines::draw(it, width),

@@ -23,7 +23,7 @@ pub(super) fn path(vertices: &[(f64, f64)], shape: Shape) -> String {
 /// The outline of the bands of a line; empty if none of its points has one.
 pub(super) fn band(points: &[LinePoint], shape: Shape, x: &Map, y: &Map) -> String {
     let mut data = String::new();
-    // A point without a band ends one stretch and begins the next.
+    // A point without a band interrupts the band.
     for stretch in points.split(|point| point.band.is_none()) {
         let edge = |side: usize| -> Vec<(f64, f64)> {
             let ends = stretch
@@ -61,7 +61,7 @@ pub(super) fn heights(points: &[LinePoint]) -> impl Iterator<Item = f64> + '_ {
     points.iter().flat_map(|point| point.band.into_iter().flatten().chain([point.y]))
 }
 
-/// References across a plot whose values lie along the horizontal axis, named above it.
+/// References across a plot with a horizontal value axis, with their names above.
 pub(super) fn vertical_references(references: &[Reference], map: &Map, panel: Panel) -> Markup {
     html! {
         @for (index, each) in references.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Every observation of a group as a cloud, with a box of its quartiles behind.
+//! Every observation of a group as a cloud of dots in front of a box of quartiles.
 
 use maud::{Markup, html};
 
@@ -61,7 +61,8 @@ fn quartile_box([lower, median, upper]: [f64; 3], map: &Map, top: f64) -> Markup
     }
 }
 
-/// Dots of zero length, one an observation, off the middle so that equal values are seen apart.
+/// One dot per observation (a line of zero length), spread across the row so that equal values are
+/// distinguishable.
 fn cloud(values: &[f64], map: &Map, top: f64) -> String {
     /// The fractional part of the golden ratio: its multiples, modulo 1, are evenly spread.
     const GOLDEN: f64 = 0.618_033_988_749_894_9;

@@ -1,4 +1,4 @@
-//! Which groups differ: all pairs at once.
+//! Comparisons of all pairs of groups.
 
 mod dunn;
 mod games_howell;
@@ -17,19 +17,19 @@ use super::Interval;
 /// Two groups of a factor compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairComparison {
-    /// A level.
+    /// The first level.
     pub a: String,
-    /// A later level.
+    /// The second level.
     pub b: String,
-    /// Mean of `a` less mean of `b`; of their ranks in [`dunn`].
+    /// Mean of `a` minus mean of `b`; the means of their ranks in [`dunn`].
     pub difference: f64,
     /// Its standard error.
     pub se: f64,
-    /// The difference in standard errors: t, or z in [`dunn`].
+    /// The difference divided by its standard error: t, or z in [`dunn`].
     pub statistic: f64,
     /// Degrees of freedom of the standard error; `None` if the test has none.
     pub df: Option<f64>,
-    /// Two-sided, adjusted for all pairs.
+    /// Two-sided p-value, adjusted for all pairs.
     pub p: f64,
     /// Simultaneous interval of the difference; `None` for ranks.
     pub interval: Option<Interval>,

@@ -97,7 +97,7 @@ mod tests {
 
     /// What the larger steps are good for.
     #[test]
-    fn coarse_steps_are_as_good_as_fine_ones() {
+    fn coarse_integration_steps_agree_with_fine_ones() {
         for groups in [2, 3, 8, 40] {
             for df in [1.0, 2.5, 7.0, 60.0, 3000.0] {
                 for q in [0.1, 1.0, 3.0, 4.5, 8.0, 30.0, 900.0] {

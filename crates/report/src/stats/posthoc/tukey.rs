@@ -16,7 +16,7 @@ use crate::stats::{
 /// unequal counts).
 ///
 /// `se = √(MSE (1/nₐ + 1/n_b))`, `q = √2 |t|` against the studentized range of all levels. For the
-/// cells of several factors pass [`Factor::crossed`]. The intervals cover all differences at once.
+/// cells of several factors pass [`Factor::crossed`]. The intervals are simultaneous over all differences.
 ///
 /// # Errors
 ///

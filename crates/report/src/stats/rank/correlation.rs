@@ -10,10 +10,10 @@ use crate::stats::{
 /// Spearman's rank correlation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spearman {
-    /// In [-1, 1].
+    /// The correlation, in [-1, 1].
     pub rho: f64,
-    /// Two-sided, from Student's t with n − 2 degrees of freedom; at least 2 / n!, the share of the two
-    /// perfect orders, where t would say 0.
+    /// Two-sided p-value from Student's t with n − 2 degrees of freedom; at least 2 / n!, the
+    /// probability of a perfect order, for which t would give 0.
     pub p: f64,
 }
 

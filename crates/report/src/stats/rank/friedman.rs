@@ -12,7 +12,7 @@ use crate::stats::{
 pub struct Friedman {
     /// χ², corrected for ties.
     pub statistic: f64,
-    /// Treatments less one.
+    /// Number of treatments minus one.
     pub df: f64,
     /// From χ² with `df` degrees of freedom.
     pub p: f64,
@@ -20,7 +20,7 @@ pub struct Friedman {
     pub kendall_w: f64,
 }
 
-/// Whether treatments differ when every block (a seed, a data set) has had each of them once
+/// Tests whether treatments differ, where every block (a seed, a data set) has each treatment once
 /// (Friedman 1937).
 ///
 /// `treatments[j][i]` is block `i` under treatment `j`. `χ² = 12 / (nk(k+1)) · Σ (Rⱼ − n(k+1)/2)²`,

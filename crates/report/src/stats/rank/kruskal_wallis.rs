@@ -12,7 +12,7 @@ use crate::stats::{
 pub struct KruskalWallis {
     /// The statistic, corrected for ties.
     pub h: f64,
-    /// Groups less one.
+    /// Number of groups minus one.
     pub df: f64,
     /// From χ² with `df` degrees of freedom.
     pub p: f64,
@@ -21,7 +21,7 @@ pub struct KruskalWallis {
     pub epsilon_sq: f64,
 }
 
-/// Whether any of several groups tends to larger values (Kruskal and Wallis 1952).
+/// Tests whether any of several groups tends to have larger values (Kruskal and Wallis 1952).
 ///
 /// `H = 12 / (N(N+1)) · Σ nᵢ (R̄ᵢ − (N+1)/2)²`, divided by `1 − Σ(t³ − t) / (N³ − N)`.
 ///

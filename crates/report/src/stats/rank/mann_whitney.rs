@@ -8,13 +8,14 @@ use crate::stats::{
     order::{ranks, tie_term},
 };
 
-/// Up to so many values in one of the samples the p-value is exact by default.
+/// Largest size of the smaller sample with an exact p-value by default.
 const EXACT: usize = 8;
 
-/// Beyond so many values in all the counts leave the range of numbers.
+/// Largest number of values in both samples with an exact p-value; beyond it the counts overflow.
 const MOST: usize = 1000;
 
-/// Whether values of one sample tend to be larger than those of another (Mann and Whitney 1947).
+/// Tests whether the values of one sample tend to be larger than those of another (Mann and Whitney
+/// 1947).
 ///
 /// As [`mann_whitney_by`] with [`PValue::Auto`]: exact if there are no ties and a sample has at most
 /// 8 values, as SciPy's default.

@@ -21,20 +21,20 @@ pub use self::{
 /// A statistic with its two-sided p-value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RankTest {
-    /// As the test defines it.
+    /// The statistic that the test defines.
     pub statistic: f64,
-    /// Two-sided.
+    /// Two-sided p-value.
     pub p: f64,
-    /// Where the p-value is from: never [`PValue::Auto`].
+    /// How the p-value was computed; never [`PValue::Auto`].
     pub method: PValue,
 }
 
-/// Where a p-value is from.
+/// How a p-value is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PValue {
-    /// Exact where the data are few and without ties, else asymptotic; each test says when.
+    /// Exact for few data without ties, else asymptotic; each test documents its limit.
     Auto,
-    /// Counted over all arrangements of the ranks; valid without ties only.
+    /// From all arrangements of the ranks; only valid without ties.
     Exact,
     /// From a limiting distribution, corrected for ties.
     Asymptotic,

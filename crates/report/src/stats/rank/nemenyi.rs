@@ -10,16 +10,16 @@ use crate::stats::{
 /// Mean ranks of treatments over blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanRanks {
-    /// Of each treatment; 1 for the one that is largest in every block.
+    /// Mean rank of each treatment; 1 if it is the largest in every block.
     pub ranks: Vec<f64>,
-    /// Treatments whose mean ranks differ by less are not told apart.
+    /// Smallest significant difference of two mean ranks.
     pub critical_difference: f64,
-    /// Blocks.
+    /// Number of blocks.
     pub blocks: usize,
 }
 
-/// Ranks treatments within blocks, the largest value first, and says from which difference on two
-/// mean ranks differ (Nemenyi 1963; Demšar 2006, JMLR 7:1): `CD = q √(k(k+1) / (12 N))` with the
+/// Ranks treatments within blocks, the largest value first, and computes the critical difference of
+/// two mean ranks (Nemenyi 1963; Demšar 2006, JMLR 7:1): `CD = q √(k(k+1) / (12 N))` with the
 /// quantile q of the studentized range of k groups with infinite degrees of freedom.
 ///
 /// `treatments[j][i]` is block `i` under treatment `j`.
@@ -57,7 +57,7 @@ mod tests {
 
     /// Demšar (2006), section 3.2.2: 4 classifiers on 14 data sets, CD = 2.569 √(4·5 / (6·14)).
     #[test]
-    fn demsars_example() {
+    fn the_critical_difference_agrees_with_demsars_example() {
         let rows: Vec<Vec<f64>> = (0..4).map(|rank| vec![f64::from(rank); 14]).collect();
         let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
         let found = mean_ranks(&rows, 0.95).unwrap();

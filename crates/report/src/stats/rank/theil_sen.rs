@@ -1,4 +1,4 @@
-//! A line that outliers do not bend.
+//! Lines that are robust against outliers.
 
 use crate::stats::{
     Interval, StatsError,
@@ -15,7 +15,7 @@ pub struct Slope {
     pub slope: f64,
     /// Median of y − slope · x.
     pub intercept: f64,
-    /// Of the slope (Sen 1968).
+    /// Confidence interval of the slope (Sen 1968).
     pub interval: Interval,
 }
 

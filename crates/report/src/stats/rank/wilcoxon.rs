@@ -8,10 +8,10 @@ use crate::stats::{
     order::{ranks, tie_term},
 };
 
-/// Up to so many differences the p-value is exact by default.
+/// Largest number of differences with an exact p-value by default.
 const EXACT: usize = 50;
 
-/// What to do with differences of 0.
+/// Treatment of differences of 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zeros {
     /// Leave them out before ranking (Wilcoxon 1945).
@@ -20,7 +20,7 @@ pub enum Zeros {
     Pratt,
 }
 
-/// Whether differences are symmetric about 0 (Wilcoxon 1945).
+/// Tests whether differences are symmetric about 0 (Wilcoxon 1945).
 ///
 /// As [`wilcoxon_signed_rank_by`] with [`Zeros::Wilcoxon`] and [`PValue::Auto`]: exact for up to 50
 /// differences without ties.
