@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use meter::{Builder, Meter};
 use serde::{Deserialize, Serialize};
+use units::limits::{self, OutOfRange};
 
 use crate::Failure;
 
@@ -219,13 +220,9 @@ fn bundled_nvml_probe() -> Option<PathBuf> {
 /// # Errors
 ///
 /// If the text is not such a number.
-pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
-    let value: f64 = text.parse().map_err(|_| "expected milliseconds, such as 100".to_owned())?;
-    if (1.0..=3_600_000.0).contains(&value) {
-        Ok(Duration::from_secs_f64(value / 1000.0))
-    } else {
-        Err("expected 1 to 3600000 milliseconds".to_owned())
-    }
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, OutOfRange> {
+    let milliseconds = limits::SAMPLING_INTERVAL_MS.parse(text)?;
+    Ok(Duration::from_secs_f64(milliseconds / 1000.0))
 }
 
 /// Parses seconds, above 0 and up to a day.
@@ -233,13 +230,8 @@ pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
 /// # Errors
 ///
 /// If the text is not such a number.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let value: f64 = text.parse().map_err(|_| "expected seconds, such as 10".to_owned())?;
-    if value > 0.0 && value <= 86_400.0 {
-        Ok(Duration::from_secs_f64(value))
-    } else {
-        Err("expected above 0 and up to 86400 seconds".to_owned())
-    }
+pub(crate) fn seconds(text: &str) -> Result<Duration, OutOfRange> {
+    limits::POSITIVE_WAIT_S.duration(limits::POSITIVE_WAIT_S.parse(text)?)
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Limit<u64> {
         })
     }
 
-    /// What is allowed, in words: `a whole number from 1 to 4096 (threads)`.
+    /// The allowed range as text: `a whole number from 1 to 4096`.
     #[must_use]
     pub fn expected(&self) -> String {
         let range = format!("a whole number from {} to {}", self.min, self.max);
@@ -219,7 +219,7 @@ impl Limit<f64> {
         })
     }
 
-    /// What is allowed, in words: `a number from 0 to 1e9 seconds`.
+    /// The allowed range as text: `a number from 0 to 1e9 seconds`.
     #[must_use]
     pub fn expected(&self) -> String {
         let range =

@@ -112,9 +112,12 @@ pub const POSITIVE_DURATION_S: Limit<f64> = seconds("time", 1e-9, 1e9);
 /// A time that somebody waits for: how long a command measures, rests or serves.
 pub const WAIT_S: Limit<f64> = seconds("time", 0.0, 86_400.0);
 /// A time above 0 that somebody waits for.
-pub const POSITIVE_WAIT_S: Limit<f64> = seconds("time", 1e-3, 86_400.0);
+pub const POSITIVE_WAIT_S: Limit<f64> = seconds("time", 1e-9, 86_400.0);
 /// Time between two readings of a sensor.
 pub const SAMPLING_INTERVAL_S: Limit<f64> = seconds("sampling interval", 1e-3, 3_600.0);
+/// Time between two readings of a sensor, in milliseconds.
+pub const SAMPLING_INTERVAL_MS: Limit<f64> =
+    Limit::real("sampling interval", "milliseconds", 1.0, 3_600_000.0);
 /// Time between two looks at something that others change.
 pub const POLL_S: Limit<f64> = seconds("time between two looks", 0.1, 3_600.0);
 /// Time that a worker without work stays.
