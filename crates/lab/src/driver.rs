@@ -39,7 +39,7 @@ impl From<ExecuteError> for DriveError {
 }
 
 /// Is told what happens while the driver works, to show it to people and other programs.
-pub trait Observer {
+pub trait DriverObserver {
     /// The number of queued, running or lost runs may have changed.
     fn standing(&mut self, standing: RunCounts);
 
@@ -64,7 +64,7 @@ pub struct Driver<'a> {
     /// Checked before each step; once it is set, the study stops.
     pub interrupt: &'a Interrupt,
     /// Is told what happens.
-    pub observer: &'a mut dyn Observer,
+    pub observer: &'a mut dyn DriverObserver,
 }
 
 /// A plan, and whether it is worth asking.

@@ -10,7 +10,7 @@ use syn::Item;
 use crate::source::{Crate, Target, crates, root};
 
 /// Names that two crates may give to different types of theirs: the name says all, and nobody imports both.
-const SHARED: &[&str] = &[];
+const SHARED: &[&str] = &["ConfigError"];
 
 /// The rows of the glossary: the word and the types that it means, as `crate::Type`.
 fn glossary() -> Vec<(String, Vec<String>)> {

@@ -33,7 +33,7 @@ pub struct Profile {
     /// RQ2 and RQ3: layers and complexity.
     pub layers: Option<LayersConfig>,
     /// RQ4: batching at inference.
-    pub batching: Option<BatchingConfig>,
+    pub batching: Option<BatchingExperimentConfig>,
     /// RQ5: a decade of vision networks.
     pub timeline: Option<TimelineConfig>,
     /// How measurements are kept apart from each other and from other processes.
@@ -101,7 +101,7 @@ pub struct LayersConfig {
 /// RQ4: batching at inference.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BatchingConfig {
+pub struct BatchingExperimentConfig {
     /// The networks, under torchvision's names.
     pub networks: Vec<String>,
     /// The side of the square images, in pixels.
@@ -269,7 +269,7 @@ impl LayersConfig {
     }
 }
 
-impl BatchingConfig {
+impl BatchingExperimentConfig {
     fn check(&self, check: &mut Check<'_>) {
         check.networks("batching.networks", &self.networks);
         check.whole("batching.image_side", self.image_side, limits::IMAGE_SIDE);

@@ -4,13 +4,13 @@ use record::{Arrivals, Experiment, RunSpec, ServeTask, Task};
 
 use super::fixed::FixedPlan;
 use crate::{
-    config::BatchingConfig,
+    config::BatchingExperimentConfig,
     seed::{derive, shuffle},
 };
 
 /// Every network at every arrival rate under every batching policy, in random order within each
 /// repetition. Within a repetition all policies see the same arrivals.
-pub(super) fn plan(config: &BatchingConfig, seed: u64) -> FixedPlan {
+pub(super) fn plan(config: &BatchingExperimentConfig, seed: u64) -> FixedPlan {
     let mut specs = Vec::new();
     for repetition in 0..config.repetitions {
         let mut block = block(config, seed, repetition);
@@ -20,7 +20,7 @@ pub(super) fn plan(config: &BatchingConfig, seed: u64) -> FixedPlan {
     FixedPlan::new(Experiment::Batching, specs, cost_key)
 }
 
-fn block(config: &BatchingConfig, seed: u64, repetition: u32) -> Vec<RunSpec> {
+fn block(config: &BatchingExperimentConfig, seed: u64, repetition: u32) -> Vec<RunSpec> {
     let mut block = Vec::new();
     for network in &config.networks {
         for &rate in &config.rates_per_s {

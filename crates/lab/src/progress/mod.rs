@@ -16,7 +16,7 @@ use record::{Energy, RunRecord};
 use self::export::open_metrics;
 pub use self::status::{ExperimentStatus, STATUS_SCHEMA, Start, StudyState, StudyStatus};
 pub(crate) use crate::output::{human, line};
-use crate::{driver::Observer, executor::RunCounts, experiment::title};
+use crate::{driver::DriverObserver, executor::RunCounts, experiment::title};
 
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
@@ -224,7 +224,7 @@ fn publish(status: &StudyStatus, sinks: &Sinks) -> Result<(), String> {
     Ok(())
 }
 
-impl Observer for Progress {
+impl DriverObserver for Progress {
     fn standing(&mut self, standing: RunCounts) {
         if self.status.standing != standing {
             self.status.standing = standing;
