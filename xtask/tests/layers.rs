@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-models", &["wattlab-record"]),
     ("wattlab-hpo", &[]),
     ("wattlab-inference-sim", &["wattlab-record"]),
-    ("wattlab-report", &["wattlab-record"]),
+    ("wattlab-report", &["wattlab-record", "wattlab-units"]),
     (
         "wattlab",
         &[
