@@ -1,5 +1,5 @@
-/* A probe in C: a counter of the processor's energy that grows by 1 J (option `step`) at each
- * reading.
+/* A probe in C: a simulated energy counter of a processor that increases by 1 J (option `step`) at
+ * each reading.
  *
  *     cc -shared -fPIC -I crates/probe-abi/include plugins/example-c/probe.c \
  *        -o libwattlab_probe_example_c.so
@@ -32,7 +32,7 @@ static int32_t open_probe(void **out, char *reason, uint32_t reason_size) {
         return -1;
     }
     made->step = next_step;
-    next_step = 1; /* an option holds for one opening */
+    next_step = 1; /* an option applies to one opening */
     *out = made;
     return 0;
 }

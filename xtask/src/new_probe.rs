@@ -39,9 +39,16 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     for (file, template) in [("Cargo.toml", MANIFEST), ("src/lib.rs", LIB), ("README.md", README)] {
         fs::write(folder.join(file), template.replace("{{name}}", name))?;
     }
-    let library = format!("target/release/libwattlab_probe_{}.so", name.replace('-', "_"));
+    let library = format!("target/debug/libwattlab_probe_{}.so", name.replace('-', "_"));
     eprintln!(
-        "wrote {}\n\n  cargo test -p wattlab-probe-{name}\n  cargo build --release -p wattlab-probe-{name}\n  wattlab probes --plugin {library}\n\nthen fill `open`, `channels` and `read` of src/lib.rs",
+        "wrote {}: a probe that works and reads a number from a file\n\n\
+         Next, change `open`, `channels` and `read` in src/lib.rs. Test the probe with\n\n\
+         \u{20} cargo test -p wattlab-probe-{name}\n\n\
+         Build it and check that it keeps the contract (about a minute the first time) with\n\n\
+         \u{20} cargo build -p wattlab-probe-{name}\n\
+         \u{20} cargo run -p wattlab-meter --bin wattlab-probe-check -- {library}\n\n\
+         Then measure with it:\n\n\
+         \u{20} wattlab probes --plugin {library}",
         folder.display()
     );
     Ok(0)

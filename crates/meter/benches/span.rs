@@ -1,4 +1,4 @@
-//! What measuring costs: `cargo bench -p wattlab-meter`.
+//! The cost of measuring: `cargo bench -p wattlab-meter`.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{fs, time::Duration};
@@ -12,7 +12,7 @@ fn main() {
 
 const SOURCES: [&str; 4] = ["noop", "cpu-time", "cpu-time with children", "rapl, 4 zones"];
 
-/// Begin and end of a span, both readings included.
+/// Begins and ends a span, which reads every channel twice.
 #[divan::bench(args = SOURCES)]
 fn begin_and_end(bencher: Bencher<'_, '_>, source: &str) {
     let folder = tempfile::tempdir().unwrap();

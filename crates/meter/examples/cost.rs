@@ -1,4 +1,4 @@
-//! What the meter costs on this machine, as lines of JSON: `cargo run --release -p wattlab-meter
+//! Measures the cost of the meter itself, as lines of JSON: `cargo run --release -p wattlab-meter
 //! --example cost`.
 #![expect(clippy::print_stdout, reason = "an example shows something")]
 
@@ -9,7 +9,7 @@ use std::{
 
 use wattlab_meter::{Meter, MeterError};
 
-/// Seconds over which sampling is watched, after the two in which update periods are learnt.
+/// How long sampling is measured, after two seconds in which update periods are learnt.
 const WATCHED: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), MeterError> {

@@ -1,4 +1,4 @@
-//! What does a second of work cost here? `cargo run -p wattlab-meter --example measure`
+//! Measures a second of work: `cargo run -p wattlab-meter --example measure`.
 #![expect(clippy::print_stdout, reason = "an example shows something")]
 
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ fn main() -> Result<(), MeterError> {
         std::hint::spin_loop();
     }
     let report = span.end();
-    for it in &report.domains {
-        let origin = it.origin.word();
-        println!("{:<12} {:>8.2} ± {:.2}  {origin}", it.device, it.joules, it.uncertainty);
+    println!("{report}");
+    for domain in &report.domains {
+        println!("  {:<12} {}", domain.device, domain.energy());
     }
     for warning in &report.warnings {
-        println!("{}", warning.text);
+        println!("warning: {warning}");
     }
     Ok(())
 }

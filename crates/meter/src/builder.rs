@@ -20,30 +20,16 @@ use crate::{
     estimator::{self, Estimator, GpuModel, MemoryModel},
     hwmon::{self, Hwmon},
     isolate::{IsolateError, Isolated},
-    meter::{Meter, MeterError, Observer, Setup},
+    meter::{Meter, MeterError, Setup},
     plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
+    probe_status::ProbeStatus,
+    shared::Observer,
     source::{Absent, Channel, Source},
 };
 
 #[cfg(target_os = "linux")]
 use crate::perf::{self, Perf};
-
-/// Whether a probe can be used on this machine, and if not, why and what to do about it.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ProbeStatus {
-    /// The probe's name.
-    pub probe: String,
-    /// Whether it is read.
-    pub available: bool,
-    /// The channels that are read; empty if the probe is not available.
-    pub channels: Vec<Channel>,
-    /// In words: what is read, or why the probe or a part of it cannot be read.
-    pub reason: Option<String>,
-    /// What to do about that; `None` if nothing is wrong or nothing can be done.
-    pub remedy: Option<String>,
-}
 
 /// Chooses what a meter reads; made by [`Meter::builder`].
 pub struct Builder {
@@ -111,6 +97,15 @@ impl Default for Builder {
             attribute: false,
             observer: None,
         }
+    }
+}
+
+impl Meter {
+    /// Starts to build a meter. By default it reads the sensors of this machine, and estimates the
+    /// processor's energy from CPU time if no sensor measures the processor.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use units::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
-use crate::span::SpanReport;
+use crate::span_report::SpanReport;
 
 /// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;

@@ -3,7 +3,8 @@
 // What a program uses.
 mod builder;
 mod meter;
-mod span;
+mod probe_status;
+mod span_report;
 
 // From readings to energies, in this order.
 mod clock;
@@ -15,6 +16,7 @@ mod mirror;
 mod power;
 mod report;
 mod sampler;
+mod shared;
 mod source;
 mod span_accumulator;
 mod state;
@@ -49,16 +51,18 @@ pub mod validate;
 
 pub use crate::{
     attribute::Attribution,
-    builder::{Builder, ProbeStatus, probe_libraries},
+    builder::{Builder, probe_libraries},
     clock::{Clock, MonotonicClock, VirtualClock},
     counter::{Advance, Counter},
     estimator::{EnergyObservation, Estimator, FittedEstimator},
     idle::Idle,
-    meter::{Meter, MeterError, Reading},
+    meter::{Meter, MeterError, Span},
     plugin::{LoadError, Plugin},
     power::{Integral, Trapezoid},
+    probe_status::ProbeStatus,
+    shared::Reading,
     source::{Channel, Kind, ReadError, Source},
-    span::{Absence, Span, SpanReport},
+    span_report::{Absence, SpanReport},
 };
 
 /// The vocabulary of energy, so that this crate is the only dependency a program needs.

@@ -5,57 +5,38 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    thread::Thread,
     time::Duration,
 };
 
-use units::{Joules, ProbeUse, Seconds, Warning, WarningKind, Watts};
+use units::{ProbeUse, Seconds, Warning, WarningKind};
 
 use crate::{
     attribute::Attributor,
-    builder::{Builder, ProbeStatus},
     clock::{Clock, MonotonicClock},
     cpu_time,
     feed::{ChannelReading, Feed},
-    host::{Answer, Hosted},
+    host::Hosted,
     idle::Idle,
     isolate::IsolateError,
     plugin::LoadError,
+    probe_status::ProbeStatus,
     report::ClosedSpan,
     sampler,
-    source::{Channel, Source},
-    span::{Span, SpanReport},
+    shared::{Observer, Reading, Shared, lock},
+    source::Source,
     span_accumulator::SpanAccumulator,
+    span_report::SpanReport,
     state::{OpenSpan, State},
-    track::{Increment, Track},
+    track::Increment,
 };
 
 /// Measures the energy of spans of work. Clones share one meter; the sampling thread stops when the
 /// last clone is dropped.
 #[derive(Clone)]
 pub struct Meter(Arc<Shared>);
-
-/// A function that is called with every sample.
-pub(crate) type Observer = Box<dyn FnMut(&[Reading]) + Send>;
-
-/// A channel and the state after its last reading.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Reading {
-    /// The channel.
-    pub channel: Channel,
-    /// The time, since the meter started.
-    pub at: Seconds,
-    /// Energy since the meter started.
-    pub joules: Joules,
-    /// Recent power; `None` until there are enough readings.
-    pub watts: Option<Watts>,
-    /// Time between updates of its value, if readings have shown it.
-    pub learnt_period: Option<Seconds>,
-}
 
 /// The parts that a meter is made from.
 pub(crate) struct Setup {
@@ -70,22 +51,6 @@ pub(crate) struct Setup {
     pub(crate) deadline: Duration,
     pub(crate) attributor: Option<Attributor>,
     pub(crate) observer: Option<Observer>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    statuses: Vec<ProbeStatus>,
-    /// Warnings that concern every span.
-    standing: Vec<Warning>,
-    attributor: Option<Attributor>,
-    /// The processor's idle power and its standard deviation, once they are measured.
-    rest: Mutex<Option<(Watts, Watts)>>,
-    /// CPU time that the meter itself has used.
-    own_ns: AtomicU64,
-    sampler: Mutex<Option<Thread>>,
-    /// The sources with threads of their own, each with the index of its feed.
-    hosted: Vec<(usize, Arc<Hosted>)>,
 }
 
 /// Why a meter could not be started.
@@ -126,14 +91,37 @@ pub enum MeterError {
     Thread(#[source] std::io::Error),
 }
 
-impl Meter {
-    /// Starts to build a meter. By default it reads the sensors of this machine, and estimates the
-    /// processor's energy from CPU time if no sensor measures the processor.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
+/// A stretch of work that is being measured; [`Span::end`] reports its energy.
+///
+/// Spans may nest and overlap, also across threads. A span that is dropped reports nothing.
+#[must_use = "a span that is not ended reports nothing"]
+#[derive(Debug)]
+pub struct Span {
+    pub(crate) meter: Meter,
+    pub(crate) id: u64,
+    pub(crate) name: String,
+}
+
+impl Span {
+    /// A span inside this one, named `<this>/<name>`.
+    pub fn child(&self, name: &str) -> Self {
+        self.meter.span(&format!("{}/{name}", self.name))
     }
 
+    /// Ends the span.
+    #[must_use]
+    pub fn end(self) -> SpanReport {
+        self.meter.clone().end(&self)
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        self.meter.forget(self.id);
+    }
+}
+
+impl Meter {
     /// A meter that reads nothing. Its spans have no energy and cost next to nothing.
     #[must_use]
     pub fn noop() -> Self {
@@ -362,75 +350,6 @@ impl Setup {
     }
 }
 
-impl Shared {
-    /// One pass of the sampling thread.
-    pub(crate) fn sample(&self) {
-        lock(&self.state).read(&*self.clock, false, Vec::new());
-    }
-
-    /// Looks for new channels.
-    pub(crate) fn rescan(&self) {
-        let mut state = lock(&self.state);
-        let state = &mut *state;
-        for (at, feed) in state.feeds.iter_mut().enumerate() {
-            if feed.rescan() {
-                for open in state.open.values_mut() {
-                    let late = || SpanAccumulator::late(open.start);
-                    open.accumulators[at].resize_with(feed.tracks.len(), late);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn readings(&self) -> Vec<Reading> {
-        let state = lock(&self.state);
-        let at = self.clock.now();
-        let reading = |track: &Track| Reading {
-            channel: track.channel.clone(),
-            at,
-            joules: track.total,
-            watts: track.power,
-            learnt_period: track.updates.learnt(),
-        };
-        state.tracks().map(reading).collect()
-    }
-
-    /// The shortest time in which a counter can wrap.
-    pub(crate) fn shortest_wrap(&self) -> Option<Seconds> {
-        let state = lock(&self.state);
-        state.tracks().filter_map(Track::shortest_wrap).min_by(|a, b| a.0.total_cmp(&b.0))
-    }
-
-    /// Whether the update period of a counter is not known yet.
-    pub(crate) fn is_learning(&self) -> bool {
-        lock(&self.state).tracks().any(Track::is_learning)
-    }
-
-    /// Asks all sources with threads of their own at the same time, and waits for what they read
-    /// after `since`, for each at most until its deadline.
-    fn wait_for_hosted(&self, since: Seconds) -> Vec<(usize, Vec<Answer>)> {
-        for (_, hosted) in &self.hosted {
-            hosted.ask();
-        }
-        let wait = |(at, hosted): &(usize, Arc<Hosted>)| {
-            let mut answers = Vec::new();
-            hosted.wait(since, &mut answers);
-            (*at, answers)
-        };
-        self.hosted.iter().map(wait).collect()
-    }
-
-    /// Adds the time between two moments, on the caller's thread, to the meter's own CPU time.
-    fn spent(&self, from: Seconds, to: Seconds) {
-        self.own((to - from).0.max(0.0));
-    }
-
-    /// Adds to the meter's own CPU time.
-    pub(crate) fn own(&self, seconds: f64) {
-        self.own_ns.fetch_add((seconds * 1e9) as u64, Ordering::Relaxed);
-    }
-}
-
 /// Why a threaded source has no reading at the start of a span.
 const NO_READING: &str = "no reading in time";
 
@@ -457,17 +376,4 @@ impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meter").field("probes", &self.0.statuses).finish_non_exhaustive()
     }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Some(sampler) = lock(&self.sampler).take() {
-            sampler.unpark();
-        }
-    }
-}
-
-/// Locks even if another thread panicked with the lock: it leaves no sum half written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

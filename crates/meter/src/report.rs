@@ -6,8 +6,8 @@ use crate::{
     attribute::Shares,
     cover::{disagreements, in_total},
     source::{Channel, Kind},
-    span::{Absence, SpanReport},
     span_accumulator::SpanAccumulator,
+    span_report::{Absence, SpanReport},
     uncertainty::{half_width, resolution_variance},
 };
 

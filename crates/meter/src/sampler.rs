@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cpu_time,
-    meter::{Observer, Shared},
+    shared::{Observer, Shared},
 };
 
 /// How often counters are read, at least, in the shortest time in which one of them can wrap.

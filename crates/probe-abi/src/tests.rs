@@ -1,5 +1,5 @@
-//! `include/probe.h` and the Rust structs lay out the same bytes, and nothing that crosses the
-//! border is believed unseen.
+//! `include/probe.h` and the Rust structs have the same layout, and everything that a plugin returns is
+//! checked.
 #![expect(clippy::print_stderr, reason = "says visibly that it skips")]
 
 extern crate std;
@@ -23,12 +23,12 @@ use super::*;
 
 macro_rules! layout {
     ($type:ty, $($field:tt)*) => {
-        [size_of::<$type>(), $(offset_of!($type, $field)),*].map(|it| it.to_string()).join(" ")
+        [size_of::<$type>(), $(offset_of!($type, $field)),*].map(|bytes| bytes.to_string()).join(" ")
     };
 }
 
 #[test]
-fn the_header_and_the_crate_agree() {
+fn the_header_and_the_crate_have_the_same_layout() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("layout.c");
     let program = folder.path().join("layout");
@@ -74,7 +74,7 @@ fn the_header_and_the_crate_agree() {
     assert_eq!(found.lines().collect::<Vec<_>>(), ours);
 }
 
-/// A board whose one option tells how many channels it has.
+/// A board whose option sets the number of its channels.
 struct Board(usize);
 
 impl Probe for Board {
@@ -103,9 +103,9 @@ impl Probe for Board {
 
 const BOARD: &ProbeTable = &ProbeTable::of::<Board>();
 
-/// Opens with options, as a host does; the state, or the code and the text.
+/// Opens the board with options, as a host does. Returns the state, or the code and the text.
 fn open(options: &[(&CStr, &CStr)], size: usize) -> Result<*mut core::ffi::c_void, (i32, Vec<u8>)> {
-    // The options of one probe wait together; tests must not open it side by side.
+    // Options of one probe are kept in one place, so only one test at a time may open it.
     static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one = ONE.lock().unwrap();
     let functions = BOARD.functions().unwrap();
@@ -122,7 +122,7 @@ fn open(options: &[(&CStr, &CStr)], size: usize) -> Result<*mut core::ffi::c_voi
 }
 
 #[test]
-fn options_hold_for_one_opening_and_reasons_for_one_reading() {
+fn options_apply_to_one_opening_and_reasons_to_one_reading() {
     let Functions { set, open: _, channels, read, close, reason, .. } = BOARD.functions().unwrap();
     // SAFETY: nul-terminated texts.
     assert_eq!(unsafe { set.unwrap()(c"color".as_ptr(), c"".as_ptr()) }, UNKNOWN_OPTION);
@@ -150,9 +150,9 @@ fn options_hold_for_one_opening_and_reasons_for_one_reading() {
 struct Bytes([u8; 96]);
 
 proptest! {
-    /// A reason of any length fits into any buffer, nul-terminated and cut between characters.
+    /// A reason is cut between characters to fit into the buffer with its nul.
     #[test]
-    fn reasons_are_cut(size in 0_usize..40) {
+    fn reasons_are_cut_to_the_buffer(size in 0_usize..40) {
         let (code, text) = open(&[(c"count", c"many")], size).unwrap_err();
         prop_assert_eq!(code, -1);
         if size > 0 {
@@ -162,9 +162,9 @@ proptest! {
         }
     }
 
-    /// Whatever bytes are in a field, what is read of it is a beginning of them.
+    /// Whatever bytes are in a field, its text is a beginning of them.
     #[test]
-    fn names_of_any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 64)) {
+    fn fields_of_any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 64)) {
         let field = <[u8; 64]>::try_from(&bytes[..]).unwrap();
         let raw = RawChannel { device: field, inside: field, identity: field, ..RawChannel::EMPTY };
         let name = raw.device();
@@ -173,17 +173,17 @@ proptest! {
         prop_assert_eq!((raw.inside(), raw.identity()), (name, name));
     }
 
-    /// A name of any length crosses as its longest beginning that fits.
+    /// A name of any length becomes its longest beginning that fits.
     #[test]
-    fn names_of_any_length_cross(name in "[^\0]{0,80}") {
+    fn names_are_cut_to_the_field(name in "[^\0]{0,80}") {
         let raw = RawChannel::from(&Channel::new(Kind::Power, Domain::Other, &name, 1.0));
         prop_assert!(name.starts_with(raw.device()));
         prop_assert!(raw.device().len() >= name.len().min(60));
     }
 
-    /// Of a table only version and size are believed, and only what they promise is looked at.
+    /// Version and size are checked first, and no field beyond the size is read.
     #[test]
-    fn tables_of_any_version_and_size_are_told_apart(
+    fn tables_of_any_version_and_size_are_accepted_or_refused(
         abi in prop_oneof![Just(ABI), any::<u32>()],
         size in prop_oneof![0_u32..96, any::<u32>()],
         extension in any::<bool>(),
@@ -198,7 +198,7 @@ proptest! {
         let found = unsafe {
             bytes.0.as_mut_ptr().cast::<ProbeTable>().write(table);
             if abi == ABI && (size as usize) < size_of::<ProbeTable>() {
-                // Behind the table's end there may be anything.
+                // Any bytes may follow the end of the table.
                 let start = size as usize;
                 bytes.0[start.max(8)..].fill(0xff);
             }
@@ -221,7 +221,7 @@ proptest! {
 }
 
 #[test]
-fn no_table_and_an_empty_one_are_refused() {
+fn null_and_incomplete_tables_are_refused() {
     // SAFETY: null is allowed.
     assert_eq!(unsafe { ProbeTable::check(ptr::null()) }.unwrap_err(), Refusal::Null);
     let empty = ProbeTable { open: None, ..ProbeTable::of::<Board>() };

@@ -11,22 +11,22 @@ use std::{
 
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe};
 
-/// `power1_average` on most boards, `power1_input` on those that tell the power of an instant.
+/// `power1_average` on most boards, `power1_input` on those that show an instantaneous power.
 const FILES: [&str; 2] = ["power1_average", "power1_input"];
 
-/// One board: its file is kept open.
+/// One board. Its file is kept open.
 struct Board {
     name: String,
-    /// The PCI address, or nothing.
+    /// Its PCI address, or an empty text.
     identity: String,
     averages: bool,
     power: File,
 }
 
-/// Every board of the `amdgpu` driver that tells its power.
+/// Every board of the `amdgpu` driver that shows its power.
 struct AmdGpus(Vec<Board>);
 
-/// Microwatts, as the kernel's documentation of hwmon promises.
+/// Reads a file in microwatts, the unit in the kernel's documentation of hwmon.
 fn microwatts(file: &File) -> io::Result<u64> {
     let mut text = [0; 32];
     let length = file.read_at(&mut text, 0)?;
@@ -34,17 +34,17 @@ fn microwatts(file: &File) -> io::Result<u64> {
     text.trim().parse().map_err(io::Error::other)
 }
 
-/// The board of one hwmon folder; `None` if it is another driver's or tells no power.
+/// The board of one hwmon folder; `None` if the folder is another driver's or shows no power.
 fn board(folder: &Path) -> Option<Result<Board, io::Error>> {
     let driver = fs::read_to_string(folder.join("name")).ok()?;
     if driver.trim() != "amdgpu" {
         return None;
     }
-    let file = FILES.iter().find(|it| folder.join(it).exists())?;
-    // The folder `device` is a link to the board's place on the PCI bus.
+    let file = FILES.iter().find(|file| folder.join(file).exists())?;
+    // The link `device` leads to the board's folder, which is named by its PCI address.
     let place = fs::canonicalize(folder.join("device")).ok();
-    let address = place.as_deref().and_then(Path::file_name).map(|it| it.to_string_lossy());
-    let identity = address.filter(|it| it.contains(':')).unwrap_or_default().into_owned();
+    let address = place.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let identity = address.filter(|address| address.contains(':')).unwrap_or_default().into_owned();
     let name = match &*identity {
         "" => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         address => address.to_owned(),
@@ -60,7 +60,7 @@ impl Probe for AmdGpus {
     fn open(options: &Options) -> Result<Self, Failure> {
         let root = Path::new(options.get("sysfs").unwrap_or("/sys")).join("class/hwmon");
         let folders = fs::read_dir(root).into_iter().flatten().flatten();
-        let mut found: Vec<_> = folders.filter_map(|it| board(&it.path())).collect();
+        let mut found: Vec<_> = folders.filter_map(|entry| board(&entry.path())).collect();
         let denied = found.iter().any(Result::is_err);
         let mut boards: Vec<Board> = found.drain(..).flatten().collect();
         boards.sort_by(|a, b| a.name.cmp(&b.name));
@@ -73,7 +73,7 @@ impl Probe for AmdGpus {
             } else {
                 Failure {
                     code: -1,
-                    reason: "no AMD GPU tells its power\nload the driver (`modprobe amdgpu`); `sensors` shows what it tells",
+                    reason: "no AMD GPU shows its power\nload the driver (`modprobe amdgpu`); the command `sensors` lists what it shows",
                 }
             });
         }
@@ -84,7 +84,7 @@ impl Probe for AmdGpus {
         for board in &self.0 {
             describe(Channel {
                 identity: &board.identity,
-                // Neither is documented; boards' firmware averages over about this time.
+                // Neither is documented; the firmware of these boards averages over about this time.
                 period_ns: 100_000_000,
                 averaging_ns: if board.averages { 100_000_000 } else { 0 },
                 relative_error: 0.1,
@@ -95,7 +95,7 @@ impl Probe for AmdGpus {
 
     fn read(&mut self, channel: usize) -> Result<u64, Failure> {
         let board = self.0.get(channel).ok_or(Failure { code: -3, reason: "no such channel" })?;
-        // A board that sleeps answers EPERM or EBUSY until something wakes it.
+        // Reading a board that sleeps fails with EPERM or EBUSY until something wakes it.
         microwatts(&board.power).map_err(|error| match error.kind() {
             io::ErrorKind::Other => Failure { code: -5, reason: "the file holds no number" },
             _ => Failure { code: -4, reason: "the GPU does not answer; it may be asleep" },

@@ -1,4 +1,4 @@
-//! Over a fake tree of hwmon files. What loads the library is a test of the meter.
+//! Tests on a fake tree of hwmon files. The meter's tests load the library.
 
 use std::os::unix::fs::symlink;
 
@@ -24,24 +24,25 @@ fn tree() -> tempfile::TempDir {
     root
 }
 
-/// Opens through the table, as the meter does: options come from there alone.
+/// Opens the boards of a tree.
 fn open(root: &Path) -> Result<AmdGpus, Failure> {
     AmdGpus::open(&[("sysfs", root.to_str().unwrap())].into_iter().collect())
 }
 
 #[test]
-fn boards_that_tell_their_power_are_read() {
+fn boards_that_show_their_power_are_read() {
     let root = tree();
     let mut gpus = open(root.path()).unwrap();
     let mut seen = Vec::new();
-    gpus.channels(&mut |it| {
-        seen.push((it.device.to_owned(), it.identity.to_owned(), it.averaging_ns > 0));
+    gpus.channels(&mut |channel| {
+        let (device, identity) = (channel.device.to_owned(), channel.identity.to_owned());
+        seen.push((device, identity, channel.averaging_ns > 0));
     });
     let board = "0000:03:00.0".to_owned();
     assert_eq!(seen, [(board.clone(), board, true), ("hwmon1".into(), String::new(), false)]);
     assert_eq!((gpus.read(0), gpus.read(1)), (Ok(205_000_000), Ok(31_000_000)));
     assert_eq!(gpus.read(2).unwrap_err().code, -3);
-    // Its file is kept open, and what it shows next is read.
+    // The file is kept open, and its next value is read.
     let file = root.path().join("class/hwmon/hwmon1/power1_input");
     fs::write(&file, "7\n").unwrap();
     assert_eq!(gpus.read(1), Ok(7));
@@ -51,7 +52,7 @@ fn boards_that_tell_their_power_are_read() {
 }
 
 #[test]
-fn a_machine_without_one_says_so() {
+fn a_machine_without_a_board_gets_a_reason() {
     let root = tempfile::tempdir().unwrap();
     assert_eq!(open(root.path()).err().unwrap().code, -1);
 }

@@ -1,4 +1,4 @@
-//! A probe that always reads the same power: the example to copy.
+//! A probe that always reads the same power: an example to copy.
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;

@@ -1,4 +1,4 @@
-//! Energy of NVIDIA GPUs through NVML, found at run time.
+//! Energy of NVIDIA GPUs through NVML, which is loaded at run time.
 #![forbid(unsafe_code)]
 
 use std::ffi::{CStr, OsStr};
@@ -6,17 +6,17 @@ use std::ffi::{CStr, OsStr};
 use nvml_wrapper::{Nvml, error::NvmlError};
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe};
 
-/// What the driver installs, and what its development files add.
+/// The library that the driver installs, and the name that its development files add.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
 /// One GPU.
 struct Gpu {
     index: u32,
-    /// Its UUID, or `gpu-INDEX` if the driver does not tell it.
+    /// Its UUID, or `gpu-INDEX` if the UUID cannot be read.
     name: String,
-    /// The UUID again, or nothing.
+    /// Its UUID, or an empty text.
     identity: String,
-    /// Since Volta a GPU counts its energy; older ones tell their power only.
+    /// A counter since Volta; older GPUs have a power only.
     kind: Kind,
 }
 
@@ -24,8 +24,8 @@ struct Gpu {
 struct NvidiaGpus {
     nvml: Nvml,
     gpus: Vec<Gpu>,
-    /// GPUs whose power is shown beside their counter.
-    beside: Vec<usize>,
+    /// GPUs whose power is listed in addition to their counter.
+    with_power: Vec<usize>,
 }
 
 fn failure(error: &NvmlError) -> Failure {
@@ -36,30 +36,32 @@ fn failure(error: &NvmlError) -> Failure {
         ),
         NvmlError::DriverNotLoaded => (
             -2,
-            "the NVIDIA driver is not loaded\nrun `nvidia-smi` as root: it loads the driver or tells why not",
+            "the NVIDIA driver is not loaded\nrun `nvidia-smi` as root, which loads the driver or says why it cannot",
         ),
         NvmlError::NoPermission => (
             -3,
-            "no permission to read the GPUs\ngive yourself the right to read and write /dev/nvidia*",
+            "no permission to read the GPUs\nmake /dev/nvidia* readable and writable for this user",
         ),
         NvmlError::GpuLost => (
             -7,
-            "the GPU is lost: it fell off the bus\n`dmesg | grep -i xid` tells why; reset the GPU or restart the machine",
+            "the GPU is lost: it does not answer on the bus\n`dmesg | grep -i xid` says why; reset the GPU or restart the machine",
         ),
         NvmlError::NotSupported => (
             -8,
-            "the GPU tells neither energy nor power\nMIG and virtual GPUs have no sensor of their own: read the host's",
+            "the GPU shows neither energy nor power\nMIG and virtual GPUs have no sensor of their own; measure on the host",
         ),
         NvmlError::FailedToLoadSymbol(_) => {
             (-9, "the driver is too old: its NVML lacks a function\ninstall a newer NVIDIA driver")
         }
-        NvmlError::Timeout => (-10, "the driver did not answer in time\n`nvidia-smi` tells more"),
-        _ => (-4, "NVML failed\n`nvidia-smi` tells more"),
+        NvmlError::Timeout => {
+            (-10, "the driver did not answer in time\nrun `nvidia-smi` for details")
+        }
+        _ => (-4, "NVML failed\nrun `nvidia-smi` for details"),
     };
     Failure { code, reason }
 }
 
-/// Whether a GPU will never tell this quantity, because it or its driver is too old for it.
+/// Whether a GPU will never show this quantity, because it or its driver is too old.
 fn never(error: &NvmlError) -> bool {
     matches!(error, NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_))
 }
@@ -76,16 +78,16 @@ impl NvidiaGpus {
                 Err(error) => last = failure(&error),
             }
         }
-        if gpus.is_empty() { Err(last) } else { Ok(Self { nvml, gpus, beside: Vec::new() }) }
+        if gpus.is_empty() { Err(last) } else { Ok(Self { nvml, gpus, with_power: Vec::new() }) }
     }
 }
 
 impl Gpu {
-    /// A GPU that fails now is taken all the same: a missing one would go unnoticed, one that
-    /// cannot be read is told. Left out are those that have nothing to read.
+    /// A GPU that fails now is listed anyway, so that every report says that it cannot be read. A GPU
+    /// that has nothing to read is not listed.
     fn find(nvml: &Nvml, index: u32) -> Result<Self, NvmlError> {
         let device = nvml.device_by_index(index);
-        let uuid = device.as_ref().ok().and_then(|it| it.uuid().ok());
+        let uuid = device.as_ref().ok().and_then(|device| device.uuid().ok());
         let mut gpu = Self {
             index,
             name: uuid.clone().unwrap_or_else(|| format!("gpu-{index}")),
@@ -134,15 +136,15 @@ impl Probe for NvidiaGpus {
             None => {}
             Some("beside") => {
                 let gpus = found.gpus.iter().enumerate();
-                found.beside = gpus
-                    .filter(|(_, it)| matches!(it.kind, Kind::Counter))
-                    .map(|it| it.0)
+                found.with_power = gpus
+                    .filter(|(_, gpu)| matches!(gpu.kind, Kind::Counter))
+                    .map(|(index, _)| index)
                     .collect();
             }
             Some(_) => {
                 return Err(Failure {
                     code: -11,
-                    reason: "the option `power` takes `beside` only\nleave it out, or say `power=beside`",
+                    reason: "the option `power` is not `beside`\nremove it, or set `power=beside`",
                 });
             }
         }
@@ -153,7 +155,7 @@ impl Probe for NvidiaGpus {
         for gpu in &self.gpus {
             describe(Channel {
                 identity: &gpu.identity,
-                // Not documented by NVIDIA: 100 ms is a cautious assumption.
+                // NVIDIA does not document it; 100 ms is a cautious assumption.
                 period_ns: 100_000_000,
                 // NVML's reference states ±5 % for Fermi and Kepler boards and nothing for later
                 // ones; the same is assumed for all.
@@ -162,9 +164,9 @@ impl Probe for NvidiaGpus {
                 ..Channel::new(gpu.kind, Domain::Gpu, &gpu.name, 1e-3)
             });
         }
-        for gpu in self.beside.iter().filter_map(|it| self.gpus.get(*it)) {
+        for gpu in self.with_power.iter().filter_map(|index| self.gpus.get(*index)) {
             describe(Channel {
-                // One identity: the meter counts one of the two.
+                // The same identity as the counter, so that the meter counts one of the two.
                 identity: &gpu.identity,
                 period_ns: 100_000_000,
                 relative_error: 0.05,
@@ -177,8 +179,9 @@ impl Probe for NvidiaGpus {
         let none = Failure { code: -6, reason: "no such channel" };
         let value = match channel.checked_sub(self.gpus.len()) {
             None => self.gpus[channel].value(&self.nvml),
-            Some(beside) => {
-                let gpu = self.beside.get(beside).and_then(|it| self.gpus.get(*it)).ok_or(none)?;
+            Some(position) => {
+                let gpu = self.with_power.get(position).and_then(|index| self.gpus.get(*index));
+                let gpu = gpu.ok_or(none)?;
                 gpu.value_of(&self.nvml, Kind::Power)
             }
         };

@@ -6,17 +6,17 @@ use std::{ffi::CStr, time::Duration};
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe};
 use serde_json::Value;
 
-/// A plug that is silent for longer is not waited for.
+/// How long to wait for a plug that does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How a kind of plug is asked, and where its answer holds what. Raw values of power are
+/// How a kind of plug is asked, and where the values are in its answer. Raw values of power are
 /// milliwatts.
 struct Dialect {
     kind: &'static str,
     path: &'static str,
     power: &'static str,
     energy: &'static str,
-    /// Raw units of the counter in one of the plug's, and joules of one raw unit.
+    /// Raw units of the counter per unit of the plug, and joules per raw unit.
     counter: (f64, f64),
 }
 
@@ -29,7 +29,7 @@ const DIALECTS: [Dialect; 3] = [
         energy: "/total",
         counter: (1.0, 60.0),
     },
-    // https://shelly-api-docs.shelly.cloud/gen2/: `aenergy.total` in watt-hours, told to 1 mWh.
+    // https://shelly-api-docs.shelly.cloud/gen2/: `aenergy.total` in watt-hours, with a resolution of 1 mWh.
     Dialect {
         kind: "shelly-gen2",
         path: "/rpc/Switch.GetStatus?id=0",
@@ -37,7 +37,7 @@ const DIALECTS: [Dialect; 3] = [
         energy: "/aenergy/total",
         counter: (1e3, 3.6),
     },
-    // https://tasmota.github.io/docs/: `Total` in kilowatt-hours, told to 1 Wh.
+    // https://tasmota.github.io/docs/: `Total` in kilowatt-hours, with a resolution of 1 Wh.
     Dialect {
         kind: "tasmota",
         path: "/cm?cmnd=Status%208",
@@ -47,8 +47,8 @@ const DIALECTS: [Dialect; 3] = [
     },
 ];
 
-/// One plug. Its counter is so coarse (3.6 J to 3.6 kJ) that its power is what is read; the option
-/// `channel` = `energy` asks for the counter, for spans of hours.
+/// One plug. Its counter is coarse (3.6 J to 3.6 kJ), so by default its power is read. The option
+/// `channel` = `energy` selects the counter, for spans of hours.
 struct Plug {
     agent: ureq::Agent,
     url: String,
@@ -61,11 +61,11 @@ impl Plug {
     fn value(&self) -> Result<u64, Failure> {
         let silent = |_| Failure {
             code: -4,
-            reason: "the plug does not answer\nlook whether a browser can open its address from here",
+            reason: "the plug does not answer\ncheck whether a browser on this machine can open its address",
         };
         let strange = Failure {
             code: -5,
-            reason: "the plug's answer is not of its kind\ncheck the option `kind`",
+            reason: "the plug's answer does not have the expected form\ncheck the option `kind`",
         };
         let mut response = self.agent.get(&self.url).call().map_err(silent)?;
         let text = response.body_mut().read_to_string().map_err(silent)?;
@@ -75,7 +75,7 @@ impl Plug {
             Kind::Counter => (self.dialect.energy, self.dialect.counter.0),
         };
         let value = answer.pointer(field).and_then(Value::as_f64).ok_or(strange)?;
-        // A load that feeds back is shown below 0 by some plugs; it draws nothing.
+        // Some plugs show a load that feeds back as a negative power; it draws nothing.
         Ok((value * factor).round().max(0.0) as u64)
     }
 }
@@ -87,22 +87,22 @@ impl Probe for Plug {
     fn open(options: &Options) -> Result<Self, Failure> {
         let url = options.get("url").ok_or(Failure {
             code: -1,
-            reason: "no plug is named\nset the option `url`, such as http://192.168.1.20",
+            reason: "the address of the plug is missing\nset the option `url`, such as http://192.168.1.20",
         })?;
-        let host = url.strip_prefix("http://").filter(|it| !it.is_empty()).ok_or(Failure {
+        let host = url.strip_prefix("http://").filter(|host| !host.is_empty()).ok_or(Failure {
             code: -2,
-            reason: "option `url` does not begin with http://\nsuch as http://192.168.1.20",
+            reason: "the option `url` does not start with http://\nset an address such as http://192.168.1.20",
         })?;
         let kind = options.get("kind").unwrap_or("shelly-gen2");
-        let dialect = DIALECTS.iter().find(|it| it.kind == kind).ok_or(Failure {
+        let dialect = DIALECTS.iter().find(|dialect| dialect.kind == kind).ok_or(Failure {
             code: -3,
-            reason: "option `kind` is unknown\nset it to shelly-gen1, shelly-gen2 or tasmota",
+            reason: "the option `kind` is unknown\nset it to shelly-gen1, shelly-gen2 or tasmota",
         })?;
         let channel = match options.get("channel") {
             None | Some("power") => Kind::Power,
             Some("energy") => Kind::Counter,
             Some(_) => {
-                let reason = "option `channel` is unknown\nset it to power or energy";
+                let reason = "the option `channel` is unknown\nset it to power or energy";
                 return Err(Failure { code: -3, reason });
             }
         };
@@ -123,7 +123,7 @@ impl Probe for Plug {
             Kind::Counter => self.dialect.counter.1,
         };
         describe(Channel {
-            // Plugs measure about once a second; makers state 1 % to 3 %.
+            // Plugs measure about once a second; their makers state errors of 1 % to 3 %.
             period_ns: 1_000_000_000,
             averaging_ns: if self.kind == Kind::Power { 1_000_000_000 } else { 0 },
             relative_error: 0.03,

@@ -1,4 +1,4 @@
-//! Against a small server that answers as each kind of plug does.
+//! Tests with a small server that answers as each kind of plug does.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -8,16 +8,16 @@ use std::{
 
 use super::*;
 
-/// A plug that answers a path with a text, and anything else with 404; its address.
+/// Starts a plug that answers one path with a text and any other path with 404. Returns its address.
 fn server(path: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Ends with the test's process.
+    // The thread ends with the test's process.
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            let head: Vec<String> = lines.take_while(|it| !it.is_empty()).collect();
-            let known = head.first().is_some_and(|it| it.starts_with(&format!("GET {path} ")));
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let known = head.first().is_some_and(|line| line.starts_with(&format!("GET {path} ")));
             let (status, body) = if known { ("200 OK", body) } else { ("404 Not Found", "") };
             let length = body.len();
             write!(
@@ -34,14 +34,14 @@ fn open(options: &[(&str, &str)]) -> Result<Plug, Failure> {
     Plug::open(&options.iter().copied().collect())
 }
 
-/// The raw value, and what it is in watts or joules.
+/// The raw value, and the value in watts or joules.
 fn read(options: &[(&str, &str)]) -> (u64, f64) {
-    let mut plug = open(options).unwrap_or_else(|it| panic!("{it:?}"));
+    let mut plug = open(options).unwrap_or_else(|failure| panic!("{failure:?}"));
     let raw = plug.read(0).unwrap();
     let mut unit = 0.0;
-    plug.channels(&mut |it| {
-        assert_eq!(it.domain, Domain::System);
-        unit = it.unit;
+    plug.channels(&mut |channel| {
+        assert_eq!(channel.domain, Domain::System);
+        unit = channel.unit;
     });
     (raw, raw as f64 * unit)
 }
@@ -72,17 +72,17 @@ fn every_kind_of_plug_is_read() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
-    let code = |options: &[(&str, &str)]| open(options).err().map(|it| it.code);
+fn wrong_options_and_answers_have_their_own_codes() {
+    let code = |options: &[(&str, &str)]| open(options).err().map(|failure| failure.code);
     let gen1 = server("/meter/0", r#"{"power":"42"}"#);
     assert_eq!(code(&[]), Some(-1));
     assert_eq!(code(&[("url", "https://192.0.2.1")]), Some(-2));
     assert_eq!(code(&[("url", &gen1), ("kind", "toaster")]), Some(-3));
     assert_eq!(code(&[("url", &gen1), ("channel", "both")]), Some(-3));
-    // Another kind of plug answers 404; one of this kind without the field is strange.
+    // Another kind of plug answers 404; an answer of this kind without the field has the wrong form.
     assert_eq!(code(&[("url", &gen1), ("kind", "tasmota")]), Some(-4));
     assert_eq!(code(&[("url", &gen1), ("kind", "shelly-gen1")]), Some(-5));
-    // A port that was free a moment ago: nobody answers.
+    // A port that was free a moment ago, so that nothing listens on it.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

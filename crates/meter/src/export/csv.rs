@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::meter::Reading;
+use crate::shared::Reading;
 
 /// The first line.
 pub const HEAD: &str = "time_s,probe,domain,device,origin,power_w,energy_j\n";

@@ -1,6 +1,6 @@
 //! `emissions.csv` with CodeCarbon's columns, for tools that read those.
 
-use crate::{carbon::Carbon, span::SpanReport};
+use crate::{carbon::Carbon, span_report::SpanReport};
 
 pub use units::{EmissionsRow, emissions_header};
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use units::Seconds;
 
-use crate::meter::Reading;
+use crate::shared::Reading;
 
 /// The content type of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::meter::Reading;
+use crate::shared::Reading;
 
 /// The body of `POST /v1/metrics` (opentelemetry-proto 1.x, JSON encoding), with cumulative joules as a
 /// monotonic sum and power as a gauge. Times are nanoseconds since 1970.

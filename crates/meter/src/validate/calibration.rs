@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use units::Domain;
 
 use super::{
-    Cases, Sensor, Wave,
+    Sensor, Wave,
+    cases::Cases,
     counters::{holds, nanoseconds},
 };
 use crate::{clock::VirtualClock, meter::Meter};

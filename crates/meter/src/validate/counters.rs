@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use units::{Domain, Joules, WarningKind};
 
-use super::{Cases, Sensor, SensorFault, Wave};
-use crate::{clock::VirtualClock, meter::Meter, source::Source, span::SpanReport};
+use super::{Sensor, SensorFault, Wave, cases::Cases};
+use crate::{clock::VirtualClock, meter::Meter, source::Source, span_report::SpanReport};
 
 /// A 32-bit counter of 2^-14 J, in microjoules, as powercap shows it.
 const RANGE: u64 = 262_143_328_850;

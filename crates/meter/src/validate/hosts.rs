@@ -10,7 +10,7 @@ use std::{
 
 use units::Domain;
 
-use super::{Cases, Sensor, Wave, counters::nanoseconds};
+use super::{Sensor, Wave, cases::Cases, counters::nanoseconds};
 use crate::{
     clock::{MonotonicClock, VirtualClock},
     meter::{Meter, Setup},

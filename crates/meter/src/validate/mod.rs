@@ -4,6 +4,7 @@
 //! through the meter itself: its spans, counters, totals and intervals.
 
 mod calibration;
+mod cases;
 mod counters;
 mod hosts;
 mod powers;
@@ -12,26 +13,12 @@ mod tree;
 mod wave;
 mod zones;
 
-use std::fmt::Display;
-
+use self::cases::Cases;
 pub use self::{
+    cases::Case,
     sensor::{Sensor, SensorFault},
     wave::Wave,
 };
-
-/// One check and its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Case {
-    /// What the group of cases is about.
-    pub group: &'static str,
-    /// What this case checks.
-    pub name: String,
-    /// Whether it passed.
-    pub pass: bool,
-    /// What was expected and what was found.
-    pub detail: String,
-}
 
 /// Runs every case; `tell` is called after each.
 pub fn run(mut tell: impl FnMut(&Case)) -> Vec<Case> {
@@ -42,43 +29,6 @@ pub fn run(mut tell: impl FnMut(&Case)) -> Vec<Case> {
     hosts::run(&mut cases);
     calibration::run(&mut cases);
     cases.all
-}
-
-/// The cases so far.
-struct Cases<'a> {
-    all: Vec<Case>,
-    tell: &'a mut dyn FnMut(&Case),
-}
-
-impl Cases<'_> {
-    fn add(&mut self, group: &'static str, name: impl Into<String>, pass: bool, detail: String) {
-        let case = Case { group, name: name.into(), pass, detail };
-        (self.tell)(&case);
-        self.all.push(case);
-    }
-
-    /// Adds a case that passes if `found` is within `tolerance` of `expected`.
-    fn close(
-        &mut self,
-        group: &'static str,
-        name: impl Into<String>,
-        (expected, found, tolerance): (f64, f64, f64),
-    ) {
-        let pass = (found - expected).abs() <= tolerance;
-        let detail = format!("expected {expected:.4} J ± {tolerance:.4}, found {found:.4} J");
-        self.add(group, name, pass, detail);
-    }
-
-    /// Adds a case that passes if two values are equal.
-    fn equal<T: PartialEq + Display>(
-        &mut self,
-        group: &'static str,
-        name: impl Into<String>,
-        (expected, found): (T, T),
-    ) {
-        let detail = format!("expected {expected}, found {found}");
-        self.add(group, name, expected == found, detail);
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use units::{Domain, WarningKind};
 
 use super::{
-    Cases, Sensor, SensorFault, Wave,
+    Sensor, SensorFault, Wave,
+    cases::Cases,
     counters::{holds, watch},
 };
 use crate::{clock::VirtualClock, source::Source};

@@ -4,8 +4,8 @@ use std::{fs, io};
 
 use units::WarningKind;
 
-use super::{Cases, tree::Tree};
-use crate::{clock::VirtualClock, meter::Meter, powercap::Powercap, span::SpanReport};
+use super::{cases::Cases, tree::Tree};
+use crate::{clock::VirtualClock, meter::Meter, powercap::Powercap, span_report::SpanReport};
 
 /// A zone: folder, name, power in watts.
 type Zone = (&'static str, &'static str, f64);

@@ -1,6 +1,6 @@
-/* A fake libnvidia-ml: as many GPUs as the first number of the file CONTROL tells, then for each a
- * word that tells how it behaves: `ok`, `power` (no energy counter), `none` (no sensor at all),
- * `lost`. Energy grows by 1000 mJ a reading; power is 75 W. The file is read at every call.
+/* A fake libnvidia-ml. The file CONTROL, which is read at every call, holds the number of GPUs and then
+ * a word for the behavior of each: `ok`, `power` (no energy counter), `none` (no sensor), `lost`.
+ * Energy increases by 1000 mJ per reading; power is 75 W.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15 };
 
-/* How GPU `index` behaves; 0 for the number of GPUs only. */
+/* Writes the behavior of GPU `index` to `word`, unless that is NULL, and returns the number of GPUs. */
 static int look(unsigned index, char *word) {
     int count = 0;
     FILE *file = fopen(CONTROL, "r");

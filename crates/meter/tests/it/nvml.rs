@@ -98,7 +98,7 @@ fn a_driver_without_a_readable_gpu_gives_the_reason() {
     driver.show("0");
     check((-5, "the driver shows no GPU".to_owned()));
     driver.show("1 none");
-    check((-8, "the GPU tells neither energy nor power".to_owned()));
+    check((-8, "the GPU shows neither energy nor power".to_owned()));
     let missing = [("library".to_owned(), "/no/such.so".to_owned())];
     let error = Plugin::load_with(&library, &missing).unwrap_err();
     assert_eq!(reason(error), (-1, "the library `libnvidia-ml.so.1` was not found".to_owned()));

@@ -16,7 +16,7 @@ pub(crate) fn run() -> RunRecord {
 }
 
 #[test]
-fn a_table_becomes_latex() {
+fn a_table_for_a_paper() {
     let text = latex(&fixture::table());
     insta::assert_snapshot!(text, @r"
     % Needs \usepackage{booktabs}.
@@ -57,7 +57,7 @@ fn every_value_of_a_record_has_a_column() {
 }
 
 #[test]
-fn emissions_have_codecarbons_columns_and_origins() {
+fn emissions_have_the_columns_of_codecarbon_and_origins() {
     let text = emissions_csv(&[run()]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let row: BTreeMap<String, String> = reader.deserialize().next().unwrap().unwrap();
@@ -66,8 +66,11 @@ fn emissions_have_codecarbons_columns_and_origins() {
     let joules = run().energy.total.unwrap().joules.0;
     let kwh: f64 = row["energy_consumed"].parse().unwrap();
     assert!((kwh * 3.6e6 - joules).abs() < 1e-9);
-    assert_eq!(row["energy_consumed_origin"], "estimated");
-    // There is no GPU, and the grid is not known.
+    // The only domain is the process's estimated share of the processor; no energy lacks its origin.
+    assert_eq!(row["cpu_energy"], row["energy_consumed"]);
+    for origin in ["cpu_energy_origin", "energy_consumed_origin"] {
+        assert_eq!(row[origin], "estimated", "{origin}");
+    }
     for empty in ["gpu_energy", "gpu_energy_origin", "emissions", "country_iso_code"] {
         assert_eq!(row[empty], "", "{empty}");
     }

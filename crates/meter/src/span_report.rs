@@ -1,40 +1,10 @@
-//! Spans: named stretches of work, and the report of their energy.
+//! The report of a span.
 
 use std::fmt;
 
 use units::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
 
-use crate::{attribute::Attribution, meter::Meter};
-
-/// A stretch of work that is being measured; [`Span::end`] reports its energy.
-///
-/// Spans may nest and overlap, also across threads. A span that is dropped reports nothing.
-#[must_use = "a span that is not ended reports nothing"]
-#[derive(Debug)]
-pub struct Span {
-    pub(crate) meter: Meter,
-    pub(crate) id: u64,
-    pub(crate) name: String,
-}
-
-impl Span {
-    /// A span inside this one, named `<this>/<name>`.
-    pub fn child(&self, name: &str) -> Self {
-        self.meter.span(&format!("{}/{name}", self.name))
-    }
-
-    /// Ends the span.
-    #[must_use]
-    pub fn end(self) -> SpanReport {
-        self.meter.clone().end(&self)
-    }
-}
-
-impl Drop for Span {
-    fn drop(&mut self) {
-        self.meter.forget(self.id);
-    }
-}
+use crate::attribute::Attribution;
 
 /// The energy of a span, and everything that qualifies it.
 ///
