@@ -256,7 +256,9 @@ impl Plan {
             cache_images: self.images.cached,
             threads: NonZeroUsize::new(rayon::current_num_threads()),
             device: device.model_name().map(|_| device.name().to_owned()),
-            machine: device.model_name().map_or_else(|| cpu.clone(), |model| format!("{cpu}, {model}")),
+            machine: device
+                .model_name()
+                .map_or_else(|| cpu.clone(), |model| format!("{cpu}, {model}")),
             energy_origin: measured.origin,
             time,
             energy: LinearFit::new(&points(&|batch| Some(batch.energy?.0))),
