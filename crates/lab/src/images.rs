@@ -19,9 +19,9 @@ pub(crate) const POOL: usize = 64;
 pub enum PhotographsError {
     /// The folder of photographs does not exist.
     #[error(
-        "photographs: there is no folder `{name}` in `{}`; create it, or give another folder of data \
-         sets by `--data-dir DIR`",
-        folder.display()
+        "photographs: there is no folder `{name}`{}; create it, or give another folder of data sets by \
+         `--data-dir DIR`",
+        in_folder(folder)
     )]
     Missing {
         /// Name of the folder of photographs.
@@ -49,6 +49,15 @@ pub enum PhotographsError {
     /// A file is not an image, or the network does not accept images of that side.
     #[error(transparent)]
     Vision(#[from] VisionError),
+}
+
+/// ` in FOLDER`; empty if there is no folder.
+fn in_folder(folder: &Path) -> String {
+    if folder.as_os_str().is_empty() {
+        String::new()
+    } else {
+        format!(" in `{}`", folder.display())
+    }
 }
 
 /// The images of requests.

@@ -42,6 +42,19 @@ pub enum ConfigError {
         /// The most similar valid key, if the message is about an unknown one.
         nearest: Option<String>,
     },
+    /// The flag `--dataset` names no known data set.
+    #[error(
+        "flag `--dataset` is `{given}`, expected one of {known}{}",
+        did_you_mean(nearest.as_deref())
+    )]
+    DataSet {
+        /// The name that was given.
+        given: String,
+        /// The names of the data sets.
+        known: String,
+        /// The most similar name.
+        nearest: Option<String>,
+    },
     /// A value is out of range.
     #[error("profile `{file}`: key `{key}` is {found}, expected {expected}")]
     Value {

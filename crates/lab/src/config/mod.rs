@@ -190,6 +190,12 @@ impl Profile {
     ///
     /// If there is no data set of this name.
     pub(crate) fn use_data(&mut self, name: &str) -> Result<(), ConfigError> {
+        let known = crate::data::names();
+        if !known.iter().any(|known| known == name) {
+            let nearest = unknown_key::nearest(name, known.iter().map(String::as_str));
+            let (given, known) = (name.to_owned(), known.join(", "));
+            return Err(ConfigError::DataSet { given, known, nearest });
+        }
         let replace = |sets: &mut Vec<DataSpec>| {
             sets.truncate(1);
             sets.iter_mut().for_each(|data| name.clone_into(&mut data.name));

@@ -33,24 +33,27 @@ fn invalid_profiles_and_flags() {
         ),
         (
             TINY.replacen("minibatch   = 32", "minibatch   = 0", 1),
-            vec!["`tuning.minibatch` is 0", "at least 1"],
+            vec!["`tuning.minibatch` is 0", "whole number from 1 to"],
         ),
         (
             format!("{TINY}\n[isolation]\nmax_outside_load = 10\n"),
-            vec!["isolation.max_outside_load", "such as 0.1"],
+            vec!["`isolation.max_outside_load` is 10", "to 1"],
         ),
         (
             format!("{TINY}\n[slurm]\noptions = [\"--array=0-9\"]\n"),
             vec!["slurm.options", "which wattlab sets"],
         ),
-        (TINY.replacen("fixed = 8", "fixed = 0", 1), vec!["batching.policies", "at least 1"]),
+        (
+            TINY.replacen("fixed = 8", "fixed = 0", 1),
+            vec!["batching.policies", "whole number from 1 to"],
+        ),
         (
             TINY.replacen("[batching]", "[batching]\nphotographs = \"../photographs\"", 1),
             vec!["batching.photographs", "`../photographs`", "without `..`"],
         ),
         (
             TINY.replacen("[batching]", "[batching]\nphotographs = \"nowhere\"", 1),
-            vec!["photographs `nowhere`", "--data-dir"],
+            vec!["photographs: there is no folder `nowhere`;", "--data-dir"],
         ),
         (
             TINY.replacen("shapes-28", "shape-28", 1),
@@ -68,7 +71,8 @@ fn invalid_profiles_and_flags() {
     }
     check(folder, &["reproduce", "--profile", "quikc"], &["did you mean `quick`?"]);
     check(folder, &["reproduce", "--workers", "0"], &["--workers"]);
-    check(folder, &["reproduce", "--workers", "60000"], &["--workers", "processors of"]);
+    check(folder, &["reproduce", "--workers", "60000"], &["--workers", "from 1 to"]);
+    check(folder, &["reproduce", "--workers", "4000"], &["--workers", "processors of its own"]);
     check(folder, &["reproduce", "--rq", "6"], &["6"]);
     for target in ["85", "0", "-0.5", "NaN", "high"] {
         let flag = format!("--target={target}");
@@ -94,13 +98,13 @@ fn missing_or_damaged_data_sets() {
     check(folder, &with("empty"), &["train-images-idx3-ubyte.gz", "datasets fetch fashion-mnist"]);
     fs::create_dir(folder.join("wrong")).unwrap();
     fs::write(folder.join("wrong/train-images-idx3-ubyte.gz"), b"not it").unwrap();
-    check(folder, &with("wrong"), &["SHA-256", "expected 3aede38d", "fetch it again"]);
+    check(folder, &with("wrong"), &["SHA-256", "expected 3aede38d", "download it again"]);
     let no_folder = ["reproduce", "--dataset", "cifar-10", "--profile", &tiny];
     check(folder, &no_folder, &["`--data-dir DIR`", "cargo xtask datasets fetch cifar-10"]);
     check(
         folder,
         &["reproduce", "--dataset", "fashon-mnist", "--profile", &tiny],
-        &["did you mean `fashion-mnist`?"],
+        &["flag `--dataset` is `fashon-mnist`", "did you mean `fashion-mnist`?"],
     );
 }
 
@@ -126,7 +130,7 @@ fn datasets_fetch_accepts_only_files_with_the_right_checksum() {
     let fetch = ["datasets", "fetch", "fashion-mnist", "--from", "from", "--to", "to"];
     let output = run(folder, &fetch);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("lacks train-images-idx3-ubyte.gz"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("`train-images-idx3-ubyte.gz`"), "{}", stderr(&output));
     fs::write(folder.join("from/t10k-labels-idx1-ubyte.gz"), b"short").unwrap();
     let output = run(folder, &fetch);
     assert_eq!(output.status.code(), Some(2));
@@ -149,13 +153,14 @@ fn unknown_or_unavailable_devices() {
         let args = with(device);
         check(folder, &args.each_ref().map(String::as_str), words);
     };
+    fs::create_dir(folder.join("empty")).unwrap();
     let dark = folder.join("empty").display().to_string();
     let args = ["reproduce", "--profile", &path, "--measured", "--sysfs", &dark];
     self::check(folder, &args, &["--measured: no sensor", "wattlab probes"]);
-    check("tpu", &["no device `tpu`", "`cuda:N`"]);
-    check("cuda:x", &["no device `cuda:x`"]);
-    // Without the feature; with it, on a machine without that many GPUs, it is the driver that is missing
-    // or has none.
+    check("tpu", &["unknown device `tpu`", "`cuda:N`"]);
+    check("cuda:x", &["unknown device `cuda:x`"]);
+    // Without the feature `cuda`, the message says how to get it. With the feature, the driver reports the
+    // missing GPU.
     let words: &[&str] =
         if cfg!(feature = "cuda") { &["cuda:999"] } else { &["`cuda:999`", "--features cuda"] };
     check("cuda:999", words);
