@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use record::Energy;
 use report::{Target, WholeFile};
 use serde::Serialize;
 
@@ -84,6 +85,17 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
+/// An energy for people, with its origin, such as `340 J estimated` or `12.5 kJ measured`.
+pub(crate) fn energy(energy: Energy) -> String {
+    let joules = energy.joules.0;
+    let amount = if joules.abs() < 1000.0 {
+        format!("{joules:.0} J")
+    } else {
+        format!("{:.1} kJ", joules / 1e3)
+    };
+    format!("{amount} {}", energy.origin.word())
+}
+
 /// A duration for people, such as `48 s`, `3 min 20 s` or `5 h 10 min`.
 #[must_use]
 pub(crate) fn human(duration: Duration) -> String {
@@ -99,6 +111,16 @@ pub(crate) fn human(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_energy_below_1000_joules_is_in_joules() {
+        let of = |joules| {
+            let uncertainty = record::Joules(1.0);
+            let origin = record::Origin::Estimated;
+            energy(Energy { joules: record::Joules(joules), uncertainty, origin })
+        };
+        assert_eq!([of(340.2), of(12_480.0)], ["340 J estimated", "12.5 kJ estimated"]);
+    }
 
     #[test]
     fn a_duration_has_at_most_two_units() {

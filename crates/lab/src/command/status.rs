@@ -147,12 +147,8 @@ fn count(status: &mut StudyStatus, journal: &Path) -> Result<(), Failure> {
 }
 
 fn show(status: &StudyStatus, folder: &Path) {
-    let joules = |energy: Option<Energy>| {
-        energy.map_or_else(
-            || "no energy".to_owned(),
-            |energy| format!("{:.1} kJ {}", energy.joules.0 / 1e3, energy.origin.word()),
-        )
-    };
+    let joules =
+        |energy: Option<Energy>| energy.map_or_else(|| "no energy".to_owned(), output::energy);
     let place = match &status.host {
         Some(host) => format!(
             ": profile {}, {}, process {} on {host}",

@@ -83,8 +83,8 @@ fn folders_that_cannot_be_compared_give_exit_code_2() {
     fs::create_dir(folder.path().join("damaged")).unwrap();
     fs::write(folder.path().join("damaged/journal.jsonl"), "{}\n{}\n").unwrap();
     for (args, words) in [
-        (["a", "none", "--threshold", "0.1"], ["none/journal.jsonl", "check that the folder"]),
-        (["none", "a", "--threshold", "0.1"], ["none/journal.jsonl", "check that the folder"]),
+        (["a", "none", "--threshold", "0.1"], ["none/journal.jsonl", "check that its folder"]),
+        (["none", "a", "--threshold", "0.1"], ["none/journal.jsonl", "check that its folder"]),
         (["a", "damaged", "--threshold", "0.1"], ["line 1", "damaged/journal.jsonl"]),
         (["a", "other", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),
         (["a", "empty", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),

@@ -95,10 +95,7 @@ pub(super) fn show(
         "experiment", "runs", "to do", "time", "energy"
     ));
     for estimate in estimates {
-        let energy = estimate.energy.map_or_else(
-            || "unknown".to_owned(),
-            |energy| format!("{:.1} kJ {}", energy.joules.0 / 1e3, energy.origin.word()),
-        );
+        let energy = estimate.energy.map_or_else(|| "unknown".to_owned(), output::energy);
         output::print(&format!(
             "{:<16} {:>7} {:>7} {:>14} {energy:>12}",
             title(estimate.experiment),
