@@ -17,7 +17,7 @@ pub(crate) struct CostModel {
 
 /// Fewer costs than this are not modeled.
 const LEAST: usize = 4;
-/// The process sees at most so many costs, the latest ones.
+/// The process sees at most this many costs, the latest ones.
 const SEEN: usize = 256;
 
 impl CostModel {

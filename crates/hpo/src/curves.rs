@@ -21,7 +21,8 @@ pub(crate) fn best_by_mean<'a>(
     means.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, trial)| trial)
 }
 
-/// A prediction may be wrong by so many deviations before a trial is given up.
+/// A trial is given up only if its predicted end plus this many deviations is worse than a completed
+/// trial.
 const HOPE: f64 = 1.0;
 
 /// Numbers of the paused trials that are predicted to end worse than a completed one (Swersky et al.

@@ -160,11 +160,11 @@ const PEERS: &str = include_str!("curves.tsv");
 
 pub(crate) fn report(seeds: u64, from: u64, chosen: &[String]) -> String {
     let mut text = format!(
-        "\n## Learning curves\n\nEpochs (of at most {MOST} a trial, up to {EPOCHS}) until the best \
-         completed trial is within 1 % of the optimum: quartiles over {seeds} seeds, and how many \
-         seeds got there within 380 and at all. On `cross` early ranks mislead; on `late` curves rise \
-         after a plateau, on `inverted` the first fall again, `noisy` is `benign` with four times the \
-         noise.\n\n| curves | \
+        "\n## Learning curves\n\nEpochs until the best completed trial is within 1 % of the optimum, with at \
+         most {MOST} epochs per trial and {EPOCHS} in all: quartiles over {seeds} seeds, and how many \
+         seeds get there within 380 epochs and at all. On `cross` early ranks mislead, on `late` curves \
+         rise after a plateau, on `inverted` the first become the last, and `noisy` is `benign` with \
+         four times the noise.\n\n| curves | \
          strategy | seeds | first quartile | median | third quartile | within 380 | at all | target |\n\
          |---|---|---|---|---|---|---|---|---|\n"
     );

@@ -232,13 +232,14 @@ fn expected(cell: &Cell, strategy: &str, threshold: f64) -> (f64, usize) {
 pub(crate) fn report(folder: &Path) -> Result<String, String> {
     let cells = load(folder)?;
     let mut text = format!(
-        "# The study's searches, counted in joules\n\nWritten by `cargo xtask bench hpo --study \
-         --reference DIR` from the study's {} trials ({} cells of a data set, a space and a network; \
-         64 trials a strategy; each trial the mean of eight trainings). Joules are the study's own: \
-         the GPU's, polled.\n\n## As published\n\nJoules until a trial has {:.0} % of the cell's best \
-         accuracy. Random's and grid's trials have no order, so theirs is the mean over orders; \
-         *never*: not within 64 trials, all of whose joules count.\n\n| cell | accuracy | random | \
-         grid | bayesian |\n|---|---|---|---|---|\n",
+        "# The published searches, counted in joules\n\nWritten by `cargo xtask bench hpo --study \
+         --reference DIR` from the {} trials of the published study. There are {} cells, each with one \
+         data set, space and network, and 64 trials per strategy. Each trial is the mean of eight \
+         trainings. The joules are those of the study: of the GPU, sampled.\n\n## As published\n\n\
+         Joules until a trial reaches {:.0} % of the cell's best accuracy. The trials of random and grid \
+         search have no order, so their figure is the mean over orders. *Never* means that no trial \
+         reached it; then the joules are those of all 64 trials.\n\n| cell | accuracy | random | grid | \
+         bayesian |\n|---|---|---|---|---|\n",
         cells.iter().map(|cell| cell.rows.len()).sum::<usize>(),
         cells.len(),
         100.0 * SHARE
@@ -253,7 +254,7 @@ pub(crate) fn report(folder: &Path) -> Result<String, String> {
         }
         text.push('\n');
     }
-    text.push_str("\nRelative to random, geometric mean over cells with a 95 % bootstrap interval (cells resampled; in them the order of random's and grid's trials):\n\n");
+    text.push_str("\nRelative to random search, the geometric mean over cells with a 95 % bootstrap interval (resampling cells and, in each cell, the order of random and grid trials):\n\n");
     for strategy in ["grid", "bayesian"] {
         let [mean, low, high] = relative(cells.len(), |at, state| {
             let cell = &cells[at];
@@ -294,13 +295,14 @@ const RUNS: [(&str, &dyn Sampler, Scale); 6] = [
 
 fn surrogates(cells: &[Cell]) -> String {
     let mut text = format!(
-        "\n## On a surrogate of those trials\n\nEach cell's trials, of all strategies, as two random \
-         forests (accuracy and joules over the logarithm of the rate and the other parameters), \
-         searched {SEEDS} times a cell. Joules until {:.0} % of the best that the forest has; relative \
-         to random on the linear scale as above, with cells and seeds resampled. *As run*: β2 left \
-         out, as it was never applied. *As described*: β2 a parameter, whose effect in the trials is \
-         chance. Few trials lie below a rate of 1e-3, so the forests know little there: this compares \
-         strategies on landscapes like the study's, and proves nothing about its networks.\n\n\
+        "\n## On a surrogate\n\nTwo random forests are fitted to the trials of each cell, of all \
+         strategies: accuracy and joules over the logarithm of the rate and the other parameters. Each is \
+         searched {SEEDS} times. The figures are joules until {:.0} % of the forest's best accuracy, and \
+         joules relative to random search on the linear scale as above, resampling cells and seeds. *As \
+         run*, β2 is left out, since it was never applied. *As described*, β2 is a parameter, whose effect \
+         in the trials is chance. Few trials have a rate below 1e-3, so the forests say little about small \
+         rates: this compares strategies on functions like the study's, and proves nothing about its \
+         networks.\n\n\
          | reading | strategy | median joules | relative | within 64 trials |\n|---|---|---|---|---|\n",
         100.0 * SHARE
     );
@@ -372,15 +374,15 @@ fn flaws(cells: &[Cell]) -> String {
         })
         .collect();
     let [_, variation, _] = quartiles(variations.iter().copied());
-    let mut text = "\n## What the study's searches leave open\n\n".to_owned();
+    let mut text = "\n## Limits of the published searches\n\n".to_owned();
     for flaw in [
         "β2 was never applied: the optimizer looked it up in the wrong dictionary, and every trial ran with 0.999. Hence the two readings above.".to_owned(),
-        format!("The learning rate was drawn on a linear scale over four decades: below 1e-3, where the best ones are, lie {} of random's trials, {} of grid's and {} of bayesian's. In part the comparison measures how often a strategy touches small rates.", below("random"), below("grid"), below("bayesian")),
+        format!("The learning rate was drawn on a linear scale over four decades: the best rates are below 1e-3, and so are {} random trials, {} grid trials and {} Bayesian trials. In part the comparison measures how often a strategy tries small rates.", below("random"), below("grid"), below("bayesian")),
         format!("The grid leaves out its upper bounds (its largest rate is {grid_top}), and has no rate between 1e-5 and 2e-2."),
         "The Gaussian process saw raw, unscaled parameters with a length of 1, and each configuration eight times.".to_owned(),
-        "The strategies optimized test accuracy; no validation images were kept apart.".to_owned(),
-        "The searches' own energy was left out, as was the processor's.".to_owned(),
-        format!("Joules hardly differ between trainings of a network (coefficient of variation within a cell and strategy: median {:.1} %), so what is saved is trials, not joules a trial.", 100.0 * variation),
+        "The strategies optimized test accuracy; there were no separate validation images.".to_owned(),
+        "The energy of the searches themselves and of the processor was not counted.".to_owned(),
+        format!("Trainings of one network hardly differ in joules (coefficient of variation within a cell and strategy: median {:.1} %), so a search saves trials, not joules per trial.", 100.0 * variation),
     ] {
         _ = writeln!(text, "- {flaw}");
     }

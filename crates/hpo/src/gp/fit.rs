@@ -39,11 +39,11 @@ const SCATTERED: Hypothesis = Hypothesis { noise: NOISY, ..HYPOTHESES[0] };
 /// Evaluations of the likelihood per hypothesis, and the gain below which the search ends.
 const EVALUATIONS: usize = 30;
 const TOLERANCE: f64 = 1e-2;
-/// Another hypothesis replaces the first only if it predicts better by so many nats.
+/// Another hypothesis replaces the first only if it predicts better by this many nats.
 const DOUBT: f64 = 2.0;
 /// With this many completed trials, early values are used only if they help.
 const CURVES: usize = 4;
-/// Settings are fitted to at most so many points, since the likelihood takes n³ steps.
+/// Settings are fitted to at most this many points, since the likelihood takes n³ steps.
 const FITTED: usize = 128;
 
 /// A hypothesis about the values.

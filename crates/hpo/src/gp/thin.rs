@@ -10,7 +10,7 @@ pub(crate) struct Fitted {
     pub(crate) warped: Warped,
 }
 
-/// A process sees at most so many trials, since its cost grows with their cube.
+/// A process sees at most this many trials, since its cost grows with their cube.
 const SEEN: usize = 320;
 
 /// Keeps the best trials, as half of what a process sees, and an even selection of the others. The

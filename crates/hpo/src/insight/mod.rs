@@ -11,7 +11,7 @@ use crate::{gp::fit_plain, random::sobol, space::Space, trial::Trial};
 
 /// Number of points over which the other parameters are averaged.
 const OTHERS: u32 = 64;
-/// The process sees at most so many trials, the best ones.
+/// The process sees at most this many trials, the best ones.
 const SEEN: usize = 256;
 
 /// The partial dependence (Friedman 2001) of the values on each parameter, by a Gaussian process.

@@ -25,8 +25,9 @@ pub(crate) enum Advance {
     },
 }
 
-/// The first so many trials, and later one in so many, run to the end whatever they give.
+/// The first trials, this many, run to the end whatever values they give.
 const PROBES: u32 = 8;
+/// Later one trial of this many runs to the end.
 const PROBE_EVERY: u32 = 8;
 
 /// What to run next: a pure function of the trials so far, in the order of their numbers.
@@ -60,7 +61,7 @@ pub(crate) fn advance(
     Advance::Start { until }
 }
 
-/// Whether a trial runs to the end whatever it gives.
+/// Whether a trial runs to the end whatever values it gives.
 fn is_probe(pruner: Pruner, number: u32) -> bool {
     match pruner {
         Pruner::Never => true,

@@ -2,8 +2,9 @@
 
 use crate::{pareto::dominated, trial::Trial};
 
-/// The median rule needs so many other trials, and so many steps, to stop a trial.
+/// The median rule needs at least this many other trials to stop a trial.
 const MEDIAN_TRIALS: usize = 5;
+/// The median rule stops no trial before this step.
 const MEDIAN_STEPS: u32 = 3;
 
 /// Whether fewer than 1/factor of the trials that came as far are better.

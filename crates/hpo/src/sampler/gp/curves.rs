@@ -17,7 +17,7 @@ pub(super) fn suggest(search: &SearchState<'_>) -> Vec<f64> {
     let Some(fitted) = fit_curves(space, &search.rungs, trials, 0) else {
         return search.uniform();
     };
-    // A trial that was stopped counts as one that runs, whose end nobody waits for.
+    // A stopped trial counts as running, and is assumed to give its expected final value.
     let open = trials.iter().filter(|trial| !trial.has_failed() && !trial.is_completed());
     let believed: Vec<&[f64]> = open.map(|trial| trial.parameters.as_slice()).collect();
     // Costs per step, so that trials that were stopped do not count as cheap.

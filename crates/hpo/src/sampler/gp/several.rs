@@ -25,7 +25,7 @@ const NEIGHBORS: usize = 128;
 const STARTS: usize = 6;
 /// Evaluations of the acquisition function in each refinement.
 const EVALUATIONS: usize = 30;
-/// The processes see at most so many trials, the latest ones.
+/// The processes see at most this many trials, the latest ones.
 const SEEN: usize = 256;
 
 pub(super) fn suggest(search: &SearchState<'_>) -> Vec<f64> {
