@@ -160,7 +160,8 @@ fn all() -> anyhow::Result<Vec<Shown>> {
     Ok(shown)
 }
 
-/// The Markdown files of the repository, without the history and what is built or generated.
+/// The Markdown files of the repository, without the change log and what is built or generated. `cargo xtask
+/// embed` runs the examples of `examples/embed`.
 fn pages() -> anyhow::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -169,7 +170,8 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = folder.join(&name);
-            let skipped = name.starts_with('.') || ["target", "report", "tests"].contains(&&*name);
+            let skipped =
+                name.starts_with('.') || ["target", "report", "tests", "embed"].contains(&&*name);
             if entry.file_type()?.is_dir() {
                 if !skipped || path == Path::new("crates/report") {
                     folders.push(path);
