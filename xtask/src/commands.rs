@@ -21,7 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo xtask reproduce --workers", "repeats the quick reproduction"),
     ("datasets fetch", "needs a network"),
     ("cuda-toolkit", "needs a network and downloads 0.3 GB"),
-    ("--features cuda", "needs the CUDA toolkit"),
+    ("--features wattlab/cuda", "needs the CUDA toolkit"),
     ("xtask bundle", "needs the CUDA toolkit"),
     ("--device cuda", "needs an NVIDIA GPU"),
     ("--plugin libwattlab_probe_nvml.so", "needs an NVIDIA GPU"),
