@@ -21,7 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo xtask reproduce --workers", "repeats the quick reproduction"),
     ("datasets fetch", "needs a network"),
     ("cuda-toolkit", "needs a network and downloads 0.3 GB"),
-    ("--features cuda", "needs the CUDA toolkit"),
+    ("--features wattlab/cuda", "needs the CUDA toolkit"),
     ("xtask bundle", "needs the CUDA toolkit"),
     ("--device cuda", "needs an NVIDIA GPU"),
     ("--plugin libwattlab_probe_nvml.so", "needs an NVIDIA GPU"),
@@ -160,7 +160,8 @@ fn all() -> anyhow::Result<Vec<Shown>> {
     Ok(shown)
 }
 
-/// The Markdown files of the repository, without the history and what is built or generated.
+/// The Markdown files of the repository, without the change log and what is built or generated. `cargo xtask
+/// embed` runs the examples of `examples/embed`.
 fn pages() -> anyhow::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -169,7 +170,8 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = folder.join(&name);
-            let skipped = name.starts_with('.') || ["target", "report", "tests"].contains(&&*name);
+            let skipped =
+                name.starts_with('.') || ["target", "report", "tests", "embed"].contains(&&*name);
             if entry.file_type()?.is_dir() {
                 if !skipped || path == Path::new("crates/report") {
                     folders.push(path);

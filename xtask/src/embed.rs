@@ -24,9 +24,7 @@ pub(crate) fn run() -> anyhow::Result<u8> {
         let copy = folder.join("workspaces").join(&name);
         prepare(&example, &copy)?;
         eprintln!("embed: running examples/embed/{name} against the packaged crates");
-        let mut command = example_command(&packages, &folder);
-        command.arg("run").arg("--quiet").current_dir(&copy);
-        let code = status(&mut command)?;
+        let code = status(example_command(&packages).args(["run", "--quiet"]).current_dir(&copy))?;
         if code != 0 {
             eprintln!("embed: examples/embed/{name} failed with exit code {code}");
             return Ok(code);
@@ -66,17 +64,29 @@ fn package(folder: &Path) -> anyhow::Result<Result<Vec<PathBuf>, u8>> {
     Ok(Ok(folders(folder)?))
 }
 
-/// Copies an example out of this workspace, together with our lock file, so that it uses the versions of
-/// other people's crates that this workspace is tested with.
+/// Copies an example out of this workspace. It gets our lock file, so that it uses the versions of other
+/// people's crates that this workspace is tested with, and our profiles, so that their compiled crates are
+/// shared.
 fn prepare(example: &Path, copy: &Path) -> anyhow::Result<()> {
     if copy.exists() {
         fs::remove_dir_all(copy)
             .with_context(|| format!("failed to clear `{}`", copy.display()))?;
     }
     copy_folder(example, copy)?;
+    let manifest = copy.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)
+        .with_context(|| format!("failed to read `{}`", manifest.display()))?;
+    fs::write(&manifest, format!("{text}\n{}", profiles()?))?;
     fs::copy(root().join("Cargo.lock"), copy.join("Cargo.lock"))
         .context("failed to copy `Cargo.lock`")?;
     Ok(())
+}
+
+/// The profiles of the workspace, which end its manifest.
+fn profiles() -> anyhow::Result<String> {
+    let workspace = fs::read_to_string(root().join("Cargo.toml"))?;
+    let start = workspace.find("[profile.").context("the workspace's manifest has no profile")?;
+    Ok(workspace[start..].to_owned())
 }
 
 /// Compiles all packages, `wattlab` among them, as dependencies of an empty program.
@@ -95,26 +105,19 @@ fn check_all(packages: &[PathBuf], folder: &Path) -> anyhow::Result<u8> {
         }
     }
     manifest.push('\n');
-    // The workspace's profiles, so that compiled dependencies can be shared with it.
-    let workspace = fs::read_to_string(root().join("Cargo.toml"))?;
-    if let Some(start) = workspace.find("[profile.") {
-        manifest.push_str(&workspace[start..]);
-    }
+    manifest.push_str(&profiles()?);
     fs::write(all.join("Cargo.toml"), manifest)?;
     fs::write(all.join("src/lib.rs"), "")?;
     fs::copy(root().join("Cargo.lock"), all.join("Cargo.lock"))?;
     eprintln!("embed: checking all packaged crates together");
-    let mut command = example_command(packages, folder);
-    command.args(["check", "--quiet"]).current_dir(&all);
-    command.env("CARGO_TARGET_DIR", target_folder());
-    status(&mut command)
+    status(example_command(packages).args(["check", "--quiet"]).current_dir(&all))
 }
 
 /// Cargo, told to take our crates from the packages instead of crates.io.
-fn example_command(packages: &[PathBuf], folder: &Path) -> Command {
+fn example_command(packages: &[PathBuf]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     without_cargo_variables(&mut command);
-    command.env("CARGO_TARGET_DIR", folder.join("target")).stdin(Stdio::null());
+    command.env("CARGO_TARGET_DIR", target_folder()).stdin(Stdio::null());
     for package in packages {
         if let Ok((name, _)) = name_and_version(package) {
             let path = package.display();

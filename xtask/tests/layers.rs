@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wattlab-record", &["wattlab-units"]),
     ("wattlab-probe-abi", &[]),
     ("wattlab-meter", &["wattlab-probe-abi", "wattlab-units"]),
-    ("wattlab-models", &["wattlab-record"]),
+    ("wattlab-models", &["wattlab-record", "wattlab-units"]),
     ("wattlab-hpo", &["wattlab-units"]),
     ("wattlab-tuner", &["wattlab-hpo", "wattlab-record", "wattlab-units"]),
     ("wattlab-inference-sim", &["wattlab-units"]),

@@ -51,7 +51,7 @@ const UNSAFE: &[&str] = &[
     "crates/meter/src/plugin/mod.rs",
     "crates/models/src/device/cuda.rs",
     "crates/models/src/device/emulated.rs",
-    "crates/models/src/device/mod.rs",
+    "crates/models/src/device/buffer.rs",
     "crates/models/src/kernels/",
 ];
 
@@ -219,7 +219,8 @@ fn links_between_files_lead_somewhere() {
 /// A package that includes a file from outside its folder would not compile once it is published.
 #[test]
 fn included_files_are_in_their_package() {
-    for (path, text) in sources() {
+    let libraries = sources().into_iter().filter(|(path, _)| path.iter().any(|name| name == "src"));
+    for (path, text) in libraries {
         let mut folder = path.parent().unwrap();
         while !folder.join("Cargo.toml").exists() {
             folder = folder.parent().unwrap();

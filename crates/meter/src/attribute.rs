@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use units::{DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
+use units::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
 
-use crate::{cpu_time, idle::processor};
+use crate::cpu_time;
 
 /// How the processor's measured energy divides. The parts `process`, `idle` and `others` sum to
 /// `measured`.
@@ -31,6 +31,19 @@ pub struct Attribution {
     pub process_cpu: Seconds,
     /// CPU time of the whole machine.
     pub machine_cpu: Seconds,
+}
+
+/// The energy of the processor's measured domains that are part of the total; `None` without one.
+pub(crate) fn processor(domains: &[DomainEnergy]) -> Option<Energy> {
+    let processor = domains.iter().filter(|energy| {
+        energy.in_total
+            && energy.origin == Origin::Measured
+            && matches!(
+                energy.domain,
+                Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie
+            )
+    });
+    Energy::total(processor.map(DomainEnergy::energy))
 }
 
 /// Reads the CPU times that the division needs.
@@ -125,7 +138,7 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use units::{Domain, Method};
+    use units::Method;
 
     use super::*;
 

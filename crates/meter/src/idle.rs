@@ -1,8 +1,8 @@
 //! Idle power: what the machine draws without any work.
 
-use units::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, Watts};
+use units::{Energy, Joules, Origin, Seconds, Watts};
 
-use crate::span_report::SpanReport;
+use crate::{attribute::processor, span_report::SpanReport};
 
 /// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;
@@ -21,19 +21,6 @@ pub struct Idle {
     pub origin: Origin,
     /// Mean and standard deviation of the processor's power; `None` if no sensor measures it.
     pub processor: Option<(Watts, Watts)>,
-}
-
-/// The energy of the processor's measured domains that are part of the total; `None` without one.
-pub(crate) fn processor(domains: &[DomainEnergy]) -> Option<Energy> {
-    let processor = domains.iter().filter(|energy| {
-        energy.in_total
-            && energy.origin == Origin::Measured
-            && matches!(
-                energy.domain,
-                Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie
-            )
-    });
-    Energy::total(processor.map(DomainEnergy::energy))
 }
 
 fn mean_and_spread(powers: &[f64]) -> (Watts, Watts) {

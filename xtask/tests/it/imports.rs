@@ -14,8 +14,9 @@ use crate::source::{Crate, Target, crates, paths};
 /// For each file, the files whose items it uses.
 type Edges = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
-/// Circles that are known and still to be removed: the crate, and how many files each has.
-const KNOWN: &[(&str, &[usize])] = &[];
+/// Circles that are known and still to be removed: the crate, and how many files each has, largest first.
+/// Those of `wattlab` are commands whose `mod.rs` holds the arguments that its subcommands use.
+const KNOWN: &[(&str, &[usize])] = &[("wattlab", &[7, 6, 6, 3, 2])];
 
 #[test]
 fn no_files_import_one_another_in_circles() {
