@@ -138,7 +138,7 @@ fn files_and_flags_that_do_not_fit_a_network_are_bad_input() {
     check(&forward("resnet19", "few.safetensors", "images.safetensors"), unknown);
     let bench = |flag, value| ["model", "bench", "--net", "dense_poly", flag, value];
     check(&bench("--batch", "0"), "batch size is 0, expected a whole number from 1 to 1000000");
-    check(&bench("--threads", "-1"), "--threads");
+    check(&bench("--threads", "0"), "number of threads is 0");
     check(&bench("--side", "100000"), "side of an image is 100000");
     check(&[&bench("--side", "16384")[..], &["--batch", "1000000"]].concat(), "values in memory");
     check(&["model", "bench", "--net", "dense_poly", "--device", "cuda:0"], "`cuda:0`");
