@@ -162,17 +162,17 @@ fn block_forward(
     let Floats { x: inputs, raw, pooled, weights } = Floats::of(operation.dims(), n);
     let channels = operation.dims().cin as f64;
     let work = |layer, kind, flops, floats| work(PASS, layer, kind, flops, floats);
-    let it =
+    let layer_work =
         work(conv, LayerKind::Convolution, KERNEL_FLOPS * channels * raw, inputs + raw + weights);
-    continued(observe(&it, &mut |_| operation.convolve(x, weight, CONVOLUTION)))?;
+    continued(observe(&layer_work, &mut |_| operation.convolve(x, weight, CONVOLUTION)))?;
     // The sum and the sum of squares.
-    let it = work(norm, LayerKind::Norm, 3.0 * raw, raw);
-    continued(observe(&it, &mut |_| operation.convolve(x, weight, SUMS)))?;
+    let layer_work = work(norm, LayerKind::Norm, 3.0 * raw, raw);
+    continued(observe(&layer_work, &mut |_| operation.convolve(x, weight, SUMS)))?;
     let has_relu = operation.relu();
     if has_relu {
-        let it =
+        let layer_work =
             LayerWork { by_difference: true, ..work(relu, LayerKind::Activation, pooled, 0.0) };
-        let measured = observe(&it, &mut |variant| {
+        let measured = observe(&layer_work, &mut |variant| {
             operation.set_relu(variant == Variant::Whole);
             operation.pool();
         });
@@ -180,9 +180,9 @@ fn block_forward(
         continued(measured)?;
     }
     // Three comparisons, a scale and a shift for each output.
-    let it = work(pool, LayerKind::Pooling, 5.0 * pooled, raw + 2.0 * pooled);
+    let layer_work = work(pool, LayerKind::Pooling, 5.0 * pooled, raw + 2.0 * pooled);
     operation.set_relu(false);
-    let measured = observe(&it, &mut |_| operation.pool());
+    let measured = observe(&layer_work, &mut |_| operation.pool());
     operation.set_relu(has_relu);
     // Leave the outputs as the following layers expect them.
     operation.pool();
@@ -204,13 +204,13 @@ fn block_backward(
     let channels = operation.dims().cin as f64;
     let work = |layer, kind, flops, floats| work(PASS, layer, kind, flops, floats);
     // The value before batch norm is scaled and shifted again to find out what passed the ReLU.
-    let it = work(norm, LayerKind::Norm, 5.0 * pooled, 2.0 * pooled);
-    continued(observe(&it, &mut |_| operation.backward_sums(g)))?;
+    let layer_work = work(norm, LayerKind::Norm, 5.0 * pooled, 2.0 * pooled);
+    continued(observe(&layer_work, &mut |_| operation.backward_sums(g)))?;
     let has_relu = operation.relu();
     if has_relu {
-        let it =
+        let layer_work =
             LayerWork { by_difference: true, ..work(relu, LayerKind::Activation, pooled, 0.0) };
-        let measured = observe(&it, &mut |variant| {
+        let measured = observe(&layer_work, &mut |variant| {
             operation.set_relu(variant == Variant::Whole);
             operation.backward_passes(x, g, weight, POOL);
         });
@@ -218,17 +218,17 @@ fn block_backward(
         continued(measured)?;
     }
     // A comparison, a scale, a shift and an addition for each value.
-    let it = work(pool, LayerKind::Pooling, 4.0 * raw, 2.0 * raw + 2.0 * pooled);
+    let layer_work = work(pool, LayerKind::Pooling, 4.0 * raw, 2.0 * raw + 2.0 * pooled);
     operation.set_relu(false);
-    let measured = observe(&it, &mut |_| operation.backward_passes(x, g, weight, POOL));
+    let measured = observe(&layer_work, &mut |_| operation.backward_passes(x, g, weight, POOL));
     operation.set_relu(has_relu);
     operation.backward_passes(x, g, weight, POOL);
     continued(measured)?;
     let products = if needs_input_gradient { 2.0 } else { 1.0 };
     let floats = products * (raw + inputs + weights);
     let flops = products * KERNEL_FLOPS * channels * raw;
-    let it = work(conv, LayerKind::Convolution, flops, floats);
-    continued(observe(&it, &mut |_| operation.backward_passes(x, g, weight, CONVOLUTION)))
+    let layer_work = work(conv, LayerKind::Convolution, flops, floats);
+    continued(observe(&layer_work, &mut |_| operation.backward_passes(x, g, weight, CONVOLUTION)))
 }
 
 fn linear(layer: &Dense, n: f64, pass: Pass, needs_input_gradient: bool) -> LayerWork {

@@ -63,7 +63,7 @@ fn other_files_are_refused_with_the_reason() {
     let path = folder.path().join("weights.pth");
     assert!(reason(&path).contains("weights.pth"));
     fs::write(&path, "no weights").unwrap();
-    assert!(reason(&path).contains("neither safetensors"));
+    assert!(reason(&path).contains("neither a safetensors file"));
     fs::write(&path, [0x80, 4, b'N', b'.']).unwrap();
     assert!(reason(&path).contains("not one of `torch.save`"));
     let mut zip = ZipWriter::new(fs::File::create(&path).unwrap());
