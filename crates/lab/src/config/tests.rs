@@ -60,6 +60,23 @@ fn a_value_out_of_range_is_named_by_its_key() {
 }
 
 #[test]
+fn numbers_far_beyond_any_use_are_refused() {
+    for (from, to, key) in [
+        ("trials      = ", "trials      = 4294967295 # ", "tuning.trials"),
+        ("train = 2048", "train = 4611686018427387904", "tuning.data[0].train"),
+        ("image_side     = ", "image_side     = 1099511627776 # ", "batching.image_side"),
+        ("jitter         = ", "jitter         = nan # ", "batching.jitter"),
+        ("rates_per_s    = ", "rates_per_s    = [1e-300] # ", "batching.rates_per_s"),
+        ("repetitions = ", "repetitions = 100000 # ", "tuning (number of runs)"),
+    ] {
+        let text = quick().replacen(from, to, 1);
+        assert_ne!(text, quick(), "the profile does not contain `{from}`");
+        let message = error_of(&text);
+        assert!(message.contains(key) && message.contains(", expected a "), "{message}");
+    }
+}
+
+#[test]
 fn a_misspelled_profile_name_gets_a_suggestion() {
     let message = Profile::load("quikc").unwrap_err().to_string();
     assert!(message.ends_with("did you mean `quick`?"), "{message}");
