@@ -79,6 +79,9 @@ fn tell(study: &mut Study, segment: &Segment) {
             for step in segment.from + 1..=segment.until {
                 let values = after(&values[..study.objectives().count()], step, segment.until);
                 study.report(number, step, &values).unwrap();
+                if !values.iter().all(|value| value.is_finite()) {
+                    break; // The trial has failed.
+                }
             }
         }
         None => study.fail(number).unwrap(),
