@@ -413,7 +413,7 @@ fn wrong_flags_are_refused_with_the_flag_and_the_value() {
             vec!["dark.toml", "`power` is missing"],
         ),
         ([&calibrate[..], &["resnet18", "--pauses=-1"]].concat(), vec!["`--pauses` has -1"]),
-        ([&calibrate[..], &["resnet18", "--device", "tpu"]].concat(), vec!["no device `tpu`"]),
+        ([&calibrate[..], &["resnet18", "--device", "tpu"]].concat(), vec!["unknown device `tpu`"]),
         (vec!["simulate", "live", "elsewhere.toml"], vec!["`cuda:999`"]),
         (vec!["simulate", "live", "queue.toml"], vec!["queue.toml", "`calibration` is missing"]),
         ([&validate[..], &["--loads", "1.2"]].concat(), vec!["`--loads` is 1.2", "at most 0.95"]),

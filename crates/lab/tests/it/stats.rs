@@ -260,5 +260,5 @@ fn empty_rows_are_ignored_and_counted_in_a_caution() {
     assert_eq!(code, Some(0), "{message}");
     let found: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(found["n"], 8);
-    assert_eq!(found["cautions"][0]["text"], "2 empty rows of the file are left out.");
+    assert_eq!(found["cautions"][0]["text"], "2 empty rows of the file are ignored.");
 }
