@@ -4,6 +4,7 @@
 
 mod assessed_claim;
 mod cell;
+mod sentence;
 mod table;
 mod text;
 mod unit;
@@ -14,6 +15,7 @@ use crate::plot::Figure;
 
 pub(crate) use self::{
     assessed_claim::test_in_words,
+    sentence::sentence,
     text::{cell_text, plain_text},
 };
 pub use self::{

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    document::{AssessedClaim, ColumnKind, Document, Section, Table, plain_text, test_in_words},
+    document::{
+        AssessedClaim, ColumnKind, Document, Section, Table, plain_text, sentence, test_in_words,
+    },
     slug::slug,
 };
 
@@ -108,7 +110,7 @@ fn detail(claim: &AssessedClaim) -> String {
         "**{}**: {} {}",
         capital(finding.verdict.word()),
         inline(&finding.statement),
-        inline(&finding.reason)
+        inline(&sentence(&finding.reason))
     );
     let mut item = |name: &str, words: &str| {
         if !words.is_empty() {

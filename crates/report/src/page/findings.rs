@@ -5,7 +5,7 @@ use record::Verdict;
 
 use super::markup::{badge, prose};
 use crate::{
-    document::{AssessedClaim, Document, KeyFigure, test_in_words},
+    document::{AssessedClaim, Document, KeyFigure, sentence, test_in_words},
     slug::slug,
 };
 
@@ -96,7 +96,7 @@ pub(super) fn details(claim: &AssessedClaim) -> Markup {
         div class={ "finding " (finding.verdict.word()) } {
             (verdict(finding.verdict))
             p class="statement" { (finding.statement) }
-            @if !finding.reason.is_empty() { p { (prose(&finding.reason)) } }
+            @if !finding.reason.is_empty() { p { (prose(&sentence(&finding.reason))) } }
             dl class="evidence" {
                 div { dt { "Test" } dd { (test_in_words(&finding.evidence)) } }
                 @if let Some(effect) = &claim.effect {
