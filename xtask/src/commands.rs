@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::process::{release_folder, root, without_cargo_variables};
+use crate::process::{release_folder, root, target_folder, without_cargo_variables};
 
 /// What in a command shows that CI does not run it, and why not.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -132,6 +132,7 @@ fn scratch() -> anyhow::Result<PathBuf> {
         }
     }
     link(&release_folder(), &scratch.join("target/release"))?;
+    link(&target_folder().join("debug"), &scratch.join("target/debug"))?;
     Ok(scratch)
 }
 
