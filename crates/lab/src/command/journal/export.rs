@@ -12,7 +12,7 @@ use record::RunRecord;
 use report::{RecordExporter, RecordSource, WholeFile};
 use serde_json::json;
 
-use super::{Only, file};
+use super::args::{Only, file};
 use crate::{Failure, output, reporting::JournalFile};
 
 /// Arguments of `wattlab journal export`.

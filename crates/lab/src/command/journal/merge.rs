@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use record::{NewJournal, RunId, RunSummary, create_folder, scan_journal, summarize_journal};
 use serde_json::json;
 
-use super::file;
+use super::args::file;
 use crate::{Failure, output};
 
 /// Arguments of `wattlab journal merge`.

@@ -1,15 +1,11 @@
 //! `wattlab journal`: verifies, shows, exports, merges and repairs journals.
 
+mod args;
 mod export;
 mod merge;
 mod repair;
 mod show;
 mod verify;
-
-use std::path::{Path, PathBuf};
-
-use clap::ValueEnum;
-use record::Experiment;
 
 use crate::Failure;
 
@@ -42,34 +38,5 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Repair(args) => repair::run(args),
-    }
-}
-
-/// The journal at a path: the file itself, or `journal.jsonl` in the folder.
-fn file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("journal.jsonl") } else { path.to_owned() }
-}
-
-/// Value of the flag `--experiment`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Only {
-    /// RQ1: hyper-parameter search
-    Tuning,
-    /// RQ2 and RQ3: layers
-    Layers,
-    /// RQ4: batching
-    Batching,
-    /// RQ5: a decade of vision networks
-    Timeline,
-}
-
-impl From<Only> for Experiment {
-    fn from(only: Only) -> Self {
-        match only {
-            Only::Tuning => Self::Tuning,
-            Only::Layers => Self::Layers,
-            Only::Batching => Self::Batching,
-            Only::Timeline => Self::Timeline,
-        }
     }
 }

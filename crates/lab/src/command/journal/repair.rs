@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use record::{Repair, repair_journal};
 use serde_json::json;
 
-use super::{file, verify::as_json};
+use super::{args::file, verify::as_json};
 use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab journal repair`.

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use record::{Energy, Experiment, Outcome, RunId, RunRecord, Task, scan_journal};
 use serde_json::json;
 
-use super::{Only, file};
+use super::args::{Only, file};
 use crate::{Failure, output};
 
 /// Arguments of `wattlab journal show`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use record::{Damage, Energy, Experiment, scan_journal};
 use serde_json::{Value, json};
 
-use super::file;
+use super::args::file;
 use crate::{Failure, experiment::title, output};
 
 /// Arguments of `wattlab journal verify`.

@@ -4,7 +4,13 @@ use anyhow::Context;
 use report::stats::{self, Anova, EffectIntervals, Effects, Interval, SumsOfSquares};
 use serde_json::json;
 
-use super::{Columns, Data, Table, finite, show, table::quoted, warn};
+use super::{
+    columns::Columns,
+    data::Data,
+    show::{self, finite},
+    table::{Table, quoted},
+    warn,
+};
 use crate::output;
 
 /// Arguments of `wattlab stats anova`.

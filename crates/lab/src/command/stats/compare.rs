@@ -4,7 +4,12 @@ use anyhow::bail;
 use report::stats::{self, Bootstrap, BootstrapMethod, EffectSize, LevelComparison, PValue};
 use serde_json::{Value, json};
 
-use super::{Data, Table, finite, show, warn};
+use super::{
+    data::Data,
+    show::{self, finite},
+    table::Table,
+    warn,
+};
 use crate::output;
 
 /// Largest number of levels whose pairs still make a readable table.

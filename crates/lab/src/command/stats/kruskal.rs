@@ -3,7 +3,7 @@
 use report::stats;
 use serde_json::json;
 
-use super::{Data, Table, show, warn};
+use super::{data::Data, show, table::Table, warn};
 use crate::output;
 
 /// Largest number of levels whose pairs are compared.

@@ -3,15 +3,13 @@
 mod anova;
 mod columns;
 mod compare;
+mod data;
 mod kruskal;
 mod show;
 mod table;
 mod tukey;
 mod warn;
 
-use std::path::PathBuf;
-
-use self::{columns::Columns, table::Table};
 use crate::Failure;
 
 /// Subcommands of `wattlab stats`.
@@ -27,26 +25,6 @@ pub(crate) enum Command {
     Compare(compare::Args),
 }
 
-/// Arguments of every subcommand.
-#[derive(Debug, clap::Args)]
-struct Data {
-    /// CSV file whose first line has the names of the columns.
-    file: PathBuf,
-    /// Column with the numbers to analyze.
-    #[arg(long, value_name = "COL")]
-    response: String,
-    /// Columns that identify a setting whose repeated rows may be correlated. Without this flag, each
-    /// remaining column is checked. With it, `anova` also analyzes the means of the settings.
-    #[arg(long, value_name = "COL,COL", default_value = "", hide_default_value = true)]
-    cluster: Columns,
-    /// Column with the order or time of the runs, to look for drift. Without it, the order of the rows.
-    #[arg(long, value_name = "COL")]
-    order: Option<String>,
-    /// Print one JSON document.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs a subcommand.
 ///
 /// # Errors
@@ -60,9 +38,4 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(args),
     }
     .map_err(Failure::BadInput)
-}
-
-/// A number for JSON; `None` (`null`) if it is infinite.
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
 }

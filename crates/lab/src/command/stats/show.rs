@@ -1,4 +1,4 @@
-//! Tables for readers: aligned columns, short numbers.
+//! What the subcommands show: aligned columns and short numbers for readers, finite numbers for JSON.
 
 use crate::output::{self, minus};
 
@@ -66,4 +66,9 @@ pub(super) fn p(value: f64) -> String {
 /// A text, or a dash for a missing value.
 pub(super) fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
+}
+
+/// A number for JSON; `None` (`null`) if it is infinite.
+pub(super) fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

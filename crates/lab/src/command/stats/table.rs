@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use report::stats::{Factor, StatsError};
 use units::limits;
 
-use super::Data;
+use super::data::Data;
 
 /// The rows of a file.
 pub(super) struct Table {

@@ -4,7 +4,13 @@ use anyhow::bail;
 use report::stats::{self, Factor};
 use serde_json::json;
 
-use super::{Columns, Data, Table, show, table::quoted, warn};
+use super::{
+    columns::Columns,
+    data::Data,
+    show,
+    table::{Table, quoted},
+    warn,
+};
 use crate::output;
 
 /// Largest number of groups whose pairs still make a readable table.

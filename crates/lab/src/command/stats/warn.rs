@@ -3,7 +3,7 @@
 use report::stats::{self, Caution, Factor};
 use serde::Serialize;
 
-use super::{Data, Table};
+use super::{data::Data, table::Table};
 use crate::output;
 
 /// A caution, as in the JSON document.

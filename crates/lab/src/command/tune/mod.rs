@@ -3,9 +3,7 @@
 mod compare;
 mod run;
 mod show;
-
-use meter::SpanReport;
-use tuner::Spent;
+mod spent;
 
 use crate::Failure;
 
@@ -43,15 +41,5 @@ fn serve() -> Result<(), Failure> {
     match tuner::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         served => served.map_err(Failure::run_time),
-    }
-}
-
-/// The cost of a measured span.
-fn spent(report: &SpanReport) -> Spent {
-    Spent {
-        seconds: report.duration.0,
-        joules: report.total.map(|total| total.joules.0),
-        uncertainty_j: report.total.map(|total| total.uncertainty.0),
-        origin: report.total.map(|total| total.origin),
     }
 }

@@ -1,5 +1,6 @@
 //! `wattlab simulate validate`: compares calibrated simulations with served queues.
 
+mod cell;
 mod served;
 mod table;
 
@@ -7,18 +8,14 @@ use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
 use meter::Meter;
-use record::{Origin, ProbeUse};
-use serde::{Deserialize, Serialize};
 
 use self::{
+    cell::Cell,
     served::{POLICIES, Round},
-    table::{Mean, Ratio, means, table},
+    table::{Document, Mean, Ratio, means, table},
 };
 use super::calibrate;
-use crate::{Failure, Interrupt, host_load::DISTURBED, output, progress, sensing::Sensing};
-
-/// A queue is left out if the machine's speed changed by more than this share while it was served.
-const CHANGED: f64 = 0.1;
+use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab simulate validate`.
 #[derive(Debug, clap::Args)]
@@ -60,47 +57,6 @@ pub(super) struct Args {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
-}
-
-/// The figures of a queue that was served and simulated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Cell {
-    network: String,
-    policy: String,
-    load: f64,
-    /// The round, from 0.
-    #[serde(default)]
-    round: u32,
-    rate_rps: f64,
-    requests: usize,
-    live_mean_batch: f64,
-    simulated_mean_batch: f64,
-    live_response_s: f64,
-    simulated_response_s: Option<f64>,
-    live_j_per_request: Option<f64>,
-    simulated_j_per_request: Option<f64>,
-    /// The origin of the joules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    energy_origin: Option<Origin>,
-    /// The share of the processors that other processes used meanwhile.
-    others_share: Option<f64>,
-    /// The share by which the same batches took longer after the queue than before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    drift: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    /// The queues in the order in which they were measured.
-    cells: &'a [Cell],
-    /// Means over the rounds.
-    means: Vec<Mean>,
-    /// The probes that measure the joules in this run.
-    probes: Vec<ProbeUse>,
-    /// The largest relative differences between live and simulated figures.
-    worst_response: f64,
-    worst_energy: f64,
 }
 
 /// Runs the command.
@@ -159,37 +115,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Cell {
-    /// The live mean response divided by the simulated one.
-    fn response(&self) -> Option<f64> {
-        Some(self.live_response_s / self.simulated_response_s?)
-    }
-
-    /// The live energy per request divided by the simulated one.
-    fn energy(&self) -> Option<f64> {
-        Some(self.live_j_per_request? / self.simulated_j_per_request?)
-    }
-
-    /// Why it says nothing about the simulation: the machine was not as calibrated. Whether live and
-    /// simulated figures agree does not matter here.
-    fn spoiled(&self) -> Option<String> {
-        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-        let others = self.others_share.filter(|&share| share > DISTURBED);
-        let drift = self.drift.filter(|drift| drift.abs() > CHANGED);
-        match (others, drift) {
-            (Some(share), _) => {
-                Some(format!("other processes used {} of the processors", percent(share)))
-            }
-            (None, Some(drift)) => Some(format!(
-                "the same batches took {} {} after it than before",
-                percent(drift.abs()),
-                if drift > 0.0 { "longer" } else { "less time" }
-            )),
-            (None, None) => None,
-        }
-    }
-}
-
 impl Args {
     /// Whether a queue was served in enough rounds.
     fn is_enough(&self, of_queue: &[&Cell]) -> bool {
@@ -240,7 +165,17 @@ fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Fail
         let of_round = || cells.iter().filter(same);
         let rates = of_round().map(|cell| (cell.load, cell.rate_rps)).collect();
         let is_last = round + 1 == most.get();
-        let round = Round { args, arch, round, is_last, rates, meter, interrupt: &interrupt };
+        let round = Round {
+            plan: &args.plan,
+            out: &args.out,
+            duration_s: args.duration,
+            arch,
+            round,
+            is_last,
+            rates,
+            meter,
+            interrupt: &interrupt,
+        };
         let mut kept = Vec::new();
         round.measure(&queues, &mut |cell| {
             if let Some(why) = cell.spoiled().filter(|_| !args.busy) {
@@ -260,45 +195,4 @@ fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Fail
         cells.extend(kept);
     }
     Ok(cells)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(super) fn cell() -> Cell {
-        Cell {
-            network: "resnet18".to_owned(),
-            policy: "greedy 32".to_owned(),
-            load: 0.6,
-            round: 0,
-            rate_rps: 20.0,
-            requests: 64,
-            live_mean_batch: 1.5,
-            simulated_mean_batch: 1.5,
-            live_response_s: 9.0,
-            simulated_response_s: Some(0.1),
-            live_j_per_request: None,
-            simulated_j_per_request: None,
-            energy_origin: None,
-            others_share: Some(0.01),
-            drift: Some(-0.08),
-        }
-    }
-
-    #[test]
-    fn a_queue_is_left_out_only_because_of_the_machine() {
-        let cell = cell();
-        assert_eq!(
-            cell.spoiled(),
-            None,
-            "a response of ninety times the simulated one is not a reason"
-        );
-        let slower = Cell { drift: Some(0.12), ..cell.clone() };
-        assert!(slower.spoiled().unwrap().contains("12 % longer"));
-        let faster = Cell { drift: Some(-0.14), ..cell.clone() };
-        assert!(faster.spoiled().unwrap().contains("14 % less time"));
-        let disturbed = Cell { others_share: Some(0.2), ..cell };
-        assert!(disturbed.spoiled().unwrap().contains("other processes used 20 %"));
-    }
 }

@@ -1,5 +1,7 @@
 //! Serves and simulates the queues of a round, and calibrates before and after each.
 
+use std::path::Path;
+
 use inference_sim::{BatchingConfig, SimulationConfig, scaled_to_speed_of, speed_drift};
 use meter::Meter;
 
@@ -9,7 +11,7 @@ use super::{
         description, live,
         network::Network,
     },
-    Args, Cell,
+    cell::Cell,
 };
 use crate::{Failure, Interrupt, progress};
 
@@ -18,7 +20,11 @@ pub(super) const POLICIES: [&str; 3] = ["fixed", "greedy", "window"];
 
 /// The queues of a network in a round.
 pub(super) struct Round<'a> {
-    pub(super) args: &'a Args,
+    pub(super) plan: &'a calibrate::Plan,
+    /// Folder for the calibrations.
+    pub(super) out: &'a Path,
+    /// Seconds over which the requests of a queue arrive.
+    pub(super) duration_s: f64,
     pub(super) arch: &'a str,
     /// From 0.
     pub(super) round: u32,
@@ -39,12 +45,11 @@ impl Round<'_> {
         queues: &[(f64, &str)],
         each: &mut dyn FnMut(Cell) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let &Self { args, arch, round, meter, interrupt, .. } = self;
-        let path = args.out.join(match round {
+        let &Self { plan, out, duration_s, arch, round, meter, interrupt, .. } = self;
+        let path = out.join(match round {
             0 => format!("{arch}.toml"),
             _ => format!("{arch}-{}.toml", round + 1),
         });
-        let plan = &args.plan;
         let mut network = Network::new(arch, plan.side, &plan.images, &plan.place)?;
         let mut measured = Measured::begin(&network, meter, interrupt)?;
         let sweeps = plan.repetitions.div_ceil(queues.len() as u32 + 1);
@@ -61,7 +66,7 @@ impl Round<'_> {
         for &(load, policy) in queues {
             let mut queue = first.clone();
             let rate = self.rate(load, &queue);
-            prepare(&mut queue, rate, args.duration, policy);
+            prepare(&mut queue, rate, duration_s, policy);
             queue.seed = queue.seed.wrapping_add(u64::from(round));
             let live = live::serve_beside(&queue, &path, &mut network, &by)?.live;
             progress::line(&format!("round {}: {arch}, {policy}, load {load}", round + 1));

@@ -1,9 +1,24 @@
-//! The queues as a table.
+//! The queues and their means, as a document and as a table.
 
 use record::{Origin, ProbeUse};
 use serde::Serialize;
 
-use super::{Cell, Document};
+use super::cell::Cell;
+
+/// The document of `--json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    pub(super) schema: &'static str,
+    /// The queues in the order in which they were measured.
+    pub(super) cells: &'a [Cell],
+    /// Means over the rounds.
+    pub(super) means: Vec<Mean>,
+    /// The probes that measure the joules in this run.
+    pub(super) probes: Vec<ProbeUse>,
+    /// The largest relative differences between live and simulated figures.
+    pub(super) worst_response: f64,
+    pub(super) worst_energy: f64,
+}
 
 /// The means of a queue over its rounds.
 #[derive(Debug, Serialize)]
@@ -152,7 +167,7 @@ pub(super) fn table(document: &Document<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests, *};
+    use super::*;
 
     fn cell(live_response_s: f64) -> Cell {
         let joules = Some(2.0);
@@ -161,7 +176,7 @@ mod tests {
             simulated_response_s: Some(1.0),
             live_j_per_request: joules,
             simulated_j_per_request: joules,
-            ..tests::cell()
+            ..Cell::example()
         }
     }
 

@@ -1,5 +1,6 @@
 //! `wattlab tune compare`: our search against the published one on real trainings, in joules.
 
+mod comparison;
 mod search;
 mod training;
 
@@ -10,11 +11,11 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use record::{DataSpec, NetworkKind, Origin, StudyNetwork};
-use serde::{Deserialize, Serialize};
+use record::{DataSpec, NetworkKind, Origin};
 use serde_json::json;
 
 use self::{
+    comparison::{Comparison, Setting},
     search::{paper_pi, until_as_good},
     training::Trainer,
 };
@@ -80,62 +81,6 @@ fn parse_network(name: &str) -> Result<NetworkKind, String> {
             "unknown network `{name}`; available networks: simple-cnn, dense-poly, dense-linear"
         )
     })
-}
-
-/// What is compared.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-struct Setting {
-    network: NetworkKind,
-    data: DataSpec,
-    minibatch: usize,
-    epochs: u32,
-    trials: u32,
-    seed: u64,
-}
-
-/// What a search took.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq)]
-struct Taken {
-    /// Largest validation accuracy.
-    best: f64,
-    /// Test accuracy of that network; evaluating it is not part of the cost.
-    test: f64,
-    trials: u32,
-    epochs: u64,
-    /// Energy of the trainings, and of the evaluations whenever a training pauses or ends.
-    training_j: f64,
-    /// Half-width of the 95 % interval.
-    training_uncertainty_j: f64,
-    /// Energy of choosing what to train.
-    search_j: f64,
-    /// Half-width of the 95 % interval.
-    search_uncertainty_j: f64,
-    seconds: f64,
-}
-
-impl Taken {
-    fn joules(&self) -> f64 {
-        self.training_j + self.search_j
-    }
-}
-
-/// A comparison: one line of the file.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-struct Comparison {
-    #[serde(flatten)]
-    setting: Setting,
-    origin: Option<Origin>,
-    paper_pi: Taken,
-    /// Until our search was as good, or had taken as many joules.
-    ours: Taken,
-}
-
-impl Comparison {
-    /// Our joules as a share of the published search's; `None` if ours was never as good.
-    fn share(&self) -> Option<f64> {
-        let reached = self.ours.best >= self.paper_pi.best;
-        reached.then(|| self.ours.joules() / self.paper_pi.joules())
-    }
 }
 
 /// Runs the subcommand.
@@ -209,13 +154,6 @@ fn settings(args: &Args) -> Vec<Setting> {
         seed,
     })
     .collect()
-}
-
-impl Setting {
-    fn study_network(&self) -> StudyNetwork {
-        let conv = if self.network == NetworkKind::SimpleCnn { 2 } else { 0 };
-        StudyNetwork { kind: self.network, conv, linear: 3, relu: true }
-    }
 }
 
 /// The median share of joules, where comparisons in which ours was never as good count as the largest;

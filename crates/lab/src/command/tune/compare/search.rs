@@ -8,8 +8,8 @@ use record::Origin;
 use tuner::Spent;
 
 use super::{
-    super::spent,
-    Taken,
+    super::spent::spent,
+    comparison::Taken,
     training::{Part, Trainer},
 };
 use crate::Failure;

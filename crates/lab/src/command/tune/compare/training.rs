@@ -8,7 +8,7 @@ use models::{Dataset, TrainError, Training};
 use record::Adam;
 use tuner::Spent;
 
-use super::{super::spent, Setting};
+use super::{super::spent::spent, comparison::Setting};
 use crate::{Failure, interrupt::Interrupt, seed::derive};
 
 /// Trains the networks of one comparison. All start from the same weights and see the same batches.

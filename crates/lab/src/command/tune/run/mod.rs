@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tuner::{Budget, CommandStudy, OpenStudy, TunerError};
 
 use self::trial::Metrics;
-use super::spent;
+use super::spent::spent;
 use crate::{Failure, interrupt::Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab tune run`.

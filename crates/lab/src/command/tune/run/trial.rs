@@ -12,7 +12,7 @@ use serde_json::Value;
 use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
 use super::metric;
-use crate::{Failure, command::tune::spent, progress};
+use crate::{Failure, command::tune::spent::spent, progress};
 
 /// The metrics in the output of a command.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use anyhow::Context;
 use report::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape};
 use tuner::OpenStudy;
 
-use super::Learned;
+use super::learned::{Learned, cost};
 use crate::output::write_whole;
 
 /// Writes all figures into a folder.
@@ -24,18 +24,6 @@ pub(super) fn write(study: &OpenStudy, learned: &Learned<'_>, folder: &Path) -> 
             .with_context(|| format!("failed to write `{}`", path.display()))?;
     }
     Ok(())
-}
-
-/// An axis of the cost of something, such as `a trial`.
-pub(super) fn cost(study: &OpenStudy, of: &str) -> Axis {
-    match study.cost_origin() {
-        Some(origin) if !study.counts_seconds() => {
-            Axis::energy(format!("energy of {of}"), "J", origin)
-        }
-        _ if study.counts_seconds() => Axis::new(format!("time of {of}"), "s"),
-        // The client told joules, but not where they come from.
-        _ => Axis::new(format!("cost of {of}, as told"), "J"),
-    }
 }
 
 /// The best value so far against the number of trials, or against their cost.

@@ -1,20 +1,16 @@
 //! `wattlab tune show JOURNAL`: what a study has learned, as text, JSON and figures.
 
 mod figures;
+mod learned;
 
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use hpo::{ParameterKind, ProgressPoint, Trial, progress};
-use report::{Axis, Function, Importance, SearchInsight, TrialPoint};
 use serde_json::{Value, json};
 use tuner::OpenStudy;
 
-use crate::{
-    Failure,
-    insight::{self, Trials},
-    output,
-};
+use self::learned::Learned;
+use crate::{Failure, output};
 
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]
@@ -28,84 +24,6 @@ pub(crate) struct Args {
     /// Print one JSON document on standard output.
     #[arg(long)]
     json: bool,
-}
-
-/// What is known about the first objective.
-struct Learned<'a> {
-    /// Completed trials.
-    trials: Vec<&'a Trial>,
-    insight: SearchInsight,
-    /// In the client's sign.
-    progress: Vec<ProgressPoint>,
-}
-
-/// Number of values at which the dependence on a parameter is computed.
-const PLACES: usize = 33;
-/// A categorical parameter with more choices has numbers instead of names in figures.
-const NAMED: u64 = 100;
-
-impl<'a> Learned<'a> {
-    fn of(study: &'a OpenStudy) -> Self {
-        let all: Vec<Trial> = study.trials().cloned().collect();
-        let mut progress = progress(&all);
-        if study.minimizes() {
-            // The study maximizes the negative value.
-            for point in &mut progress {
-                point.value = point.value.map(|value| -value);
-                point.best = point.best.map(|best| -best);
-            }
-        }
-        let trials: Vec<&Trial> = study.trials().filter(|trial| trial.is_completed()).collect();
-        Self { insight: search_insight(study, &trials), progress, trials }
-    }
-
-    fn function(&self) -> Option<&Function> {
-        self.insight.functions.first()
-    }
-
-    fn importance(&self) -> Option<&Importance> {
-        self.function()?.importance.as_ref()
-    }
-}
-
-fn search_insight(study: &OpenStudy, trials: &[&Trial]) -> SearchInsight {
-    let points = trials.iter().filter_map(|trial| {
-        let active = study.space().active(&trial.parameters);
-        let parameters = trial.parameters.iter().zip(active);
-        let point = TrialPoint {
-            name: format!("trial {}", trial.number),
-            parameters: parameters.map(|(value, active)| active.then_some(*value)).collect(),
-            cost: trial.cost,
-            value: *study.values_of(trial)?.first()?,
-        };
-        Some((trial.parameters.clone(), point))
-    });
-    let (points, shown): (Vec<Vec<f64>>, Vec<TrialPoint>) = points.unzip();
-    let seen = Trials { count: trials.len(), points, shown };
-    let (space, spec) = (study.space(), study.spec());
-    let parameters = spec.space.iter().zip(space.parameters()).map(|(spec, parameter)| {
-        let choices = match parameter.kind {
-            ParameterKind::Categorical => {
-                parameter.cells().filter(|cells| *cells <= NAMED).unwrap_or(0)
-            }
-            _ => 0,
-        };
-        let choice = |index: u64| match spec.value(index as f64) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        insight::parameter(parameter, spec.name.clone(), (0..choices).map(choice).collect())
-    });
-    SearchInsight {
-        id: String::new(),
-        name: String::new(),
-        parameters: parameters.collect(),
-        value: Axis::new("value", ""),
-        bounds: None,
-        is_minimized: study.minimizes(),
-        cost: Some(figures::cost(study, "a trial")),
-        functions: vec![insight::function("", seen, space, spec.seed, PLACES)],
-    }
 }
 
 /// Runs the subcommand.
