@@ -435,7 +435,7 @@ fn wrong_flags_are_refused_with_the_flag_and_the_value() {
         ),
         (
             [&calibrate[..], &["resnet18", "--images", "broken"]].concat(),
-            vec!["half.png", "JPEG and PNG"],
+            vec!["half.png", "JPEG or PNG"],
         ),
         ([&calibrate[..], &["resnet18", "--cache-images"]].concat(), vec!["--images"]),
         (vec!["simulate"], vec!["FILE"]),
