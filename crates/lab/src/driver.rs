@@ -46,7 +46,7 @@ pub trait DriverObserver {
     /// A run has ended, and its record is in the journal.
     fn finished(&mut self, record: &RunRecord);
 
-    /// The study was interrupted: running runs are told to stop.
+    /// The study was interrupted, and the executor stops the runs under way.
     fn stopping(&mut self);
 }
 
