@@ -1,4 +1,4 @@
-//! A study: ask for parameters, tell what they gave.
+//! A study: ask for parameters, run them, and report the values.
 
 use std::sync::Arc;
 

@@ -289,12 +289,16 @@ fn data(rows: &[QueueRow]) -> String {
 }
 
 fn caveats(rows: &[QueueRow]) -> Vec<String> {
-    let mut caveats = vec![
-        "Images are random numbers that are already in memory: decoding and resizing, which the \
-         study counts as part of the service, cost nothing here."
-            .to_owned(),
-        "Weights are random, because energy does not depend on them.".to_owned(),
-    ];
+    let mut caveats = Vec::new();
+    let photographs = !rows.is_empty() && rows.iter().all(|row| row.preparing_share.is_some());
+    if !photographs {
+        caveats.push(
+            "Images are random numbers that are already in memory: decoding and resizing, which the \
+             study counts as part of the service, cost nothing here."
+                .to_owned(),
+        );
+    }
+    caveats.push("Weights are random, because energy does not depend on them.".to_owned());
     if rows.iter().any(|row| row.requests < 8192) {
         caveats.push("The study served 8,192 requests per run; these runs are shorter.".to_owned());
     }
