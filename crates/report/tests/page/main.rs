@@ -5,6 +5,7 @@
 
 mod archive;
 mod browser;
+mod caveats;
 mod colors;
 mod compare;
 mod export;
