@@ -24,7 +24,8 @@ const STEPS: &[Step] = &[
         cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &[])
     }),
     ("doc", "the documentation builds without a warning", || {
-        cargo(&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
+        let all = ["--workspace", "--no-deps", "--features", FEATURES, "--locked"];
+        cargo(&[&["doc"][..], &all].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
     }),
     ("test", "every test passes (the README's command)", || cargo(&["test", "--workspace"], &[])),
     ("features", "the tests of optional formats pass", || {

@@ -1,7 +1,7 @@
 //! Executors: do runs in this process, in worker processes or as jobs of a cluster.
 //!
 //! The driver gives an executor the specs of runs and gets their records back. Workers outside of this
-//! process all use the same protocol: files in a [`WorkFolder`].
+//! process all use the same protocol: files in a work folder.
 
 mod assignment;
 mod folder;
