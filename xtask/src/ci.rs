@@ -1,42 +1,56 @@
 //! `cargo xtask ci`: every check that must pass before a change lands, one step after another.
 
-use std::time::Instant;
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::{
     commands, embed, platforms,
-    process::{cargo, wattlab},
+    process::{cargo, target_folder, wattlab},
+    slurm,
 };
 
-/// A step's name, what it checks, and the function that returns its exit code.
-type Step = (&'static str, &'static str, fn() -> anyhow::Result<u8>);
+/// How a step runs.
+enum Work {
+    /// The next step begins when this function has returned the step's exit code.
+    Now(fn() -> anyhow::Result<u8>),
+    /// A process that mostly waits. The next steps run beside it, and the last one waits for it.
+    Beside(fn() -> Command),
+}
+
+/// A step's name, what it checks, and how it runs.
+type Step = (&'static str, &'static str, Work);
 
 /// Optional parts that need no more than Rust. The feature `cuda` needs nvcc; see CONTRIBUTING.md.
 const FEATURES: &str = "wattlab/pdf,wattlab/parquet";
 
+/// Settings that make a build from nothing faster. They change neither the program nor its checks.
+const BUILD_ONCE: [(&str, &str); 2] =
+    [("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "none")];
+
 /// Cheap steps come first, so that a mistake shows early; steps that share build outputs stand together.
 const STEPS: &[Step] = &[
-    ("fmt", "every file is formatted", || cargo(&["fmt", "--all", "--check"], &[])),
-    ("platforms", "no Linux-only dependency is used on other systems", platforms::run),
-    ("clippy", "no lint warns", || {
-        let all = ["--workspace", "--all-targets", "--features", FEATURES, "--locked"];
-        cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &[])
-    }),
-    ("doc", "the documentation builds without a warning", || {
-        let all = ["--workspace", "--no-deps", "--features", FEATURES, "--locked"];
-        cargo(&[&["doc"][..], &all].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
-    }),
-    ("test", "every test passes (the README's command)", || cargo(&["test", "--workspace"], &[])),
-    ("features", "the tests of optional formats pass", || {
-        let tests = ["--features", "pdf,parquet", "--lib", "--test", "page", "--locked"];
-        cargo(&[&["test", "-p", "wattlab-report"][..], &tests].concat(), &[])
-    }),
-    ("embed", "packaged crates work in other people's workspaces", embed::run),
+    ("fmt", "every file is formatted", Work::Now(|| cargo(&["fmt", "--all", "--check"], &[]))),
+    ("platforms", "no Linux-only dependency is used on other systems", Work::Now(platforms::run)),
+    ("clippy", "no lint warns", Work::Now(clippy)),
+    ("doc", "the documentation builds without a warning", Work::Now(documentation)),
+    (
+        "test",
+        "every test passes (the README's command)",
+        Work::Now(|| cargo(&["test", "--workspace"], &BUILD_ONCE)),
+    ),
+    ("slurm", "a study on a Slurm of two nodes survives their loss", Work::Beside(slurm_command)),
+    ("features", "reports in optional formats are right", Work::Now(optional_formats)),
+    ("embed", "packaged crates work in other people's workspaces", Work::Now(embed::run)),
     (
         "commands",
         "every command in the documentation works, the reproduction among them",
-        documented_commands,
+        Work::Now(documented_commands),
     ),
 ];
 
@@ -50,15 +64,30 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<u8> {
     }
     let start = Instant::now();
     let mut times = Vec::new();
-    for (name, checks, step) in STEPS {
-        if !names.is_empty() && !names.contains(name) {
-            continue;
-        }
+    let mut beside: Vec<Beside> = Vec::new();
+    let steps = STEPS.iter().filter(|(name, ..)| names.is_empty() || names.contains(name));
+    for (name, checks, work) in steps {
         eprintln!("ci: {name}: {checks}");
         let begin = Instant::now();
-        let code = step()?;
+        let code = match work {
+            Work::Now(step) => step()?,
+            Work::Beside(command) => {
+                eprintln!("ci: {name}: runs beside the next steps; its output follows at the end");
+                beside.push(Beside::start(name, &mut command())?);
+                continue;
+            }
+        };
         times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
         if code != 0 {
+            eprintln!("ci: step `{name}` failed with exit code {code} ({})", times.join(", "));
+            return Ok(code);
+        }
+    }
+    for mut step in beside {
+        let code = step.finish()?;
+        times.push(format!("{} ended after {:.0} s", step.name, start.elapsed().as_secs_f64()));
+        if code != 0 {
+            let name = step.name;
             eprintln!("ci: step `{name}` failed with exit code {code} ({})", times.join(", "));
             return Ok(code);
         }
@@ -66,6 +95,68 @@ pub(crate) fn run(names: &[&str]) -> anyhow::Result<u8> {
     let total = start.elapsed().as_secs_f64() / 60.0;
     eprintln!("ci: all steps passed in {total:.1} min ({})", times.join(", "));
     Ok(0)
+}
+
+/// A step whose process runs beside the next steps. It is killed if one of them fails.
+struct Beside {
+    name: &'static str,
+    child: Child,
+    output: PathBuf,
+}
+
+impl Beside {
+    fn start(name: &'static str, command: &mut Command) -> anyhow::Result<Self> {
+        let output = target_folder().join(format!("ci-{name}.log"));
+        let file = File::create(&output)
+            .with_context(|| format!("failed to create `{}`", output.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("failed to start step `{name}`"))?;
+        Ok(Self { name, child, output })
+    }
+
+    /// Waits for the process and prints what it printed. Returns its exit code.
+    fn finish(&mut self) -> anyhow::Result<u8> {
+        let status = self.child.wait().with_context(|| format!("step `{}` was lost", self.name))?;
+        let output = fs::read(&self.output)
+            .with_context(|| format!("failed to read `{}`", self.output.display()))?;
+        eprintln!("ci: {}:\n{}", self.name, String::from_utf8_lossy(&output));
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // After `finish` the process has ended, and this does nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn clippy() -> anyhow::Result<u8> {
+    let all = ["--workspace", "--all-targets", "--features", FEATURES, "--locked"];
+    cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &BUILD_ONCE)
+}
+
+fn documentation() -> anyhow::Result<u8> {
+    let all = ["--workspace", "--no-deps", "--features", FEATURES, "--locked"];
+    let flags = [&BUILD_ONCE[..], &[("RUSTDOCFLAGS", "-D warnings")]].concat();
+    cargo(&[&["doc"][..], &all].concat(), &flags)
+}
+
+fn slurm_command() -> Command {
+    let mut command = slurm::command();
+    command.envs(BUILD_ONCE);
+    command
+}
+
+/// The whole workspace, because that compiles the dependencies of the tests before with the same features.
+fn optional_formats() -> anyhow::Result<u8> {
+    let all = ["--workspace", "--features", FEATURES, "--test", "page", "--locked"];
+    cargo(&[&["test"][..], &all].concat(), &BUILD_ONCE)
 }
 
 /// Runs the documentation's commands. One of them is the README's quick reproduction, which must have reached

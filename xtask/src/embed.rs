@@ -2,14 +2,14 @@
 //! `examples/embed`, workspaces of their own, against the packages.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, bail, ensure};
 
-use crate::process::{cargo, root, status, target_folder, without_cargo_variables};
+use crate::process::{cargo, cargo_command, root, status, target_folder};
 
 /// Packages the crates, then runs every example; the first exit code that is not 0 ends it.
 pub(crate) fn run() -> anyhow::Result<u8> {
@@ -115,8 +115,7 @@ fn check_all(packages: &[PathBuf], folder: &Path) -> anyhow::Result<u8> {
 
 /// Cargo, told to take our crates from the packages instead of crates.io.
 fn example_command(packages: &[PathBuf]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    without_cargo_variables(&mut command);
+    let mut command = cargo_command();
     command.env("CARGO_TARGET_DIR", target_folder()).stdin(Stdio::null());
     for package in packages {
         if let Ok((name, _)) = name_and_version(package) {

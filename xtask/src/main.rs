@@ -13,6 +13,7 @@ mod new_probe;
 mod platforms;
 mod process;
 mod reproduce;
+mod slurm;
 
 use std::process::ExitCode;
 
@@ -43,10 +44,7 @@ fn main() -> ExitCode {
         Some((&"datasets", rest)) => datasets::run(rest),
         Some((&"new-probe", rest)) => new_probe::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
-        Some((&"slurm", [])) => process::cargo(
-            &["test", "-p", "wattlab", "--test", "slurm", "--", "--nocapture", "--test-threads=1"],
-            &[],
-        ),
+        Some((&"slurm", [])) => process::status(&mut slurm::command()),
         Some((&"bundle", rest)) => bundle::run(rest),
         Some((&"cuda-toolkit", rest)) => cuda::run(rest),
         Some((&"public-api", rest)) => public_api(rest),

@@ -38,11 +38,15 @@ pub(crate) fn root() -> &'static Path {
 
 /// Runs cargo in the root folder of the workspace and returns its exit code.
 pub(crate) fn cargo(args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<u8> {
-    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.current_dir(root()).args(args);
+    let mut command = cargo_command();
+    status(command.current_dir(root()).args(args).envs(env.iter().copied()))
+}
+
+/// The cargo that started xtask, without the variables that it set for xtask.
+pub(crate) fn cargo_command() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     without_cargo_variables(&mut command);
-    status(command.envs(env.iter().copied()))
+    command
 }
 
 /// Runs the release build of `wattlab` in the user's current folder and returns its exit code.

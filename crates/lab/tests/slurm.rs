@@ -1,14 +1,15 @@
 //! A study on a real Slurm: two nodes on this machine, one of which is killed.
 //!
-//! Needs Debian's packages `slurm-wlm` and `munge` and root; otherwise the tests say that they are
-//! skipped. All files, sockets and keys are in a temporary folder, so that a Slurm that is already running
+//! The tests take minutes, so they run only where WATTLAB_TEST_SLURM is set, as `cargo xtask slurm` does.
+//! They need Debian's packages `slurm-wlm` and `munge` and root; otherwise they say that they are skipped.
+//! All files, sockets and keys are in a temporary folder, so that a Slurm that is already running
 //! on this machine is not affected.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "prints its progress, and that it is skipped")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -75,6 +76,10 @@ struct Cluster {
 impl Cluster {
     /// Starts the cluster; prints why and returns `None` if that is not possible.
     fn start() -> Option<Self> {
+        if env::var_os("WATTLAB_TEST_SLURM").is_none() {
+            println!("skipped: WATTLAB_TEST_SLURM is not set; `cargo xtask slurm` sets it");
+            return None;
+        }
         let missing: Vec<&str> = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel"]
             .into_iter()
             .filter(|name| program(name).is_none())
