@@ -240,13 +240,16 @@ impl Follower {
     }
 
     /// The energy since a reset to 0, if a fall to this value may be one: it is far below the last
-    /// value, and hardware can have drawn it since the last change.
+    /// value, and the hardware has likely drawn it since the last change.
     fn since_reset(&self, raw: u64, filled: Seconds, powers: Powers) -> Option<Joules> {
         let last = self.good.last().unwrap_or_default();
         let energy = self.joules(raw);
-        // Without a power to compare with, the counter may have been updated in a large step.
-        let ahead = if powers.recent.is_none() { AHEAD } else { Seconds(0.0) };
-        (raw < last / 2 && energy <= powers.highest * (filled + ahead)).then_some(energy)
+        let most = match powers.recent {
+            Some(_) => powers.likely * filled,
+            // Without a power to compare with, it may have been updated in a large step.
+            None => powers.highest * (filled + AHEAD),
+        };
+        (raw < last / 2 && energy <= most).then_some(energy)
     }
 
     fn doubt(

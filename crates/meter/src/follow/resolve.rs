@@ -8,11 +8,8 @@ use crate::counter::Counter;
 /// A doubtful value that stays unchanged for this long is what the counter now shows.
 const SETTLES: Seconds = Seconds(1.0);
 
-/// A counter that goes on from a doubtful value does so at up to this many times its likely power;
-/// if it rises faster, two wrong values in a row may look like that.
-const LIKELY: f64 = 2.0;
-
-/// After this many rises in a row it goes on nevertheless.
+/// Two wrong values in a row may look as if the counter went on from the first, at a power that it
+/// is not likely to have. After this many such rises in a row it goes on nevertheless.
 const MOVES: u32 = 3;
 
 impl Follower {
@@ -38,7 +35,7 @@ impl Follower {
                 return Counted { pending: doubtful.pending, ..Counted::default() };
             }
             if let (None, Some(back)) = (on, back) {
-                return self.misread(&doubtful, reading, back);
+                return self.misread(&doubtful, reading, back, powers);
             }
             // The counter goes on from the higher value, which confirms it, or falls from it.
             self.settle(&doubtful);
@@ -53,9 +50,9 @@ impl Follower {
             return settled;
         }
         match (back, on) {
-            (Some(back), None) => self.misread(&doubtful, reading, back),
+            (Some(back), None) => self.misread(&doubtful, reading, back, powers),
             (None, Some(on)) => {
-                let likely = powers.likely * (now - doubtful.before) * LIKELY;
+                let likely = powers.likely * (now - doubtful.before);
                 if on <= likely || doubtful.moves == MOVES {
                     return self.go_on(&doubtful, reading, on, powers);
                 }
@@ -82,7 +79,7 @@ impl Follower {
         let off = |total: Joules| (total - expected).0.abs();
         let (taken, other) = if off(back) <= off(if_on) { (back, if_on) } else { (if_on, back) };
         let counted = if taken == back {
-            self.misread(doubtful, reading, back)
+            self.misread(doubtful, reading, back, powers)
         } else {
             self.go_on(doubtful, reading, on, powers)
         };
@@ -114,10 +111,21 @@ impl Follower {
     }
 
     /// The doubtful values were misread: this one follows the last good one.
-    fn misread(&mut self, doubtful: &Doubtful, reading: RawReading, back: Joules) -> Counted {
+    ///
+    /// If it is only little above that one, the counter may have stepped back, too. Then the energy at
+    /// the recent power is missing, and stays in doubt.
+    fn misread(
+        &mut self,
+        doubtful: &Doubtful,
+        reading: RawReading,
+        back: Joules,
+        powers: Powers,
+    ) -> Counted {
+        let expected = powers.recent.unwrap_or_default() * (reading.now - self.at);
         self.accept(reading.raw, reading.now, self.seen);
+        let doubt = larger(expected - back, Joules(0.0));
         let (energy, event) = (back - doubtful.counted, Some(Event::Misread));
-        Counted { energy, event, ..Counted::default() }
+        Counted { energy, doubt, event, ..Counted::default() }
     }
 
     /// The counter goes on from the doubtful value.
@@ -130,11 +138,16 @@ impl Follower {
     ) -> Counted {
         let last = self.good.last().unwrap_or_default();
         let shown = doubtful.shown.last().unwrap_or_default();
+        let time = reading.now - self.at;
         let mut settled = self.settle(doubtful);
         // It may also be a copy of the counter that lags behind, and not a step back.
         let stepped = self.joules(last.saturating_sub(shown));
         if doubtful.kind == Kind::Fell(None) && stepped <= powers.highest * AHEAD {
             settled.doubt += stepped;
+        }
+        // More than at the recent power may be the work of two wrong values.
+        if let Some(recent) = powers.recent {
+            settled.doubt = larger(settled.doubt, doubtful.total() + on - recent * time);
         }
         self.accept(reading.raw, reading.now, self.seen);
         Counted { energy: settled.energy + on, ..settled }

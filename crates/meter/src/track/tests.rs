@@ -203,8 +203,8 @@ enum Fault {
     None,
     /// The reading fails.
     Fails,
-    /// It shows this share of its value, and is right again at the next reading.
-    Dips(f64),
+    /// It shows this share of its value for this many readings, and is right again after them.
+    Dips(f64, u32),
     /// It steps back by this many joules and counts on.
     Back(f64),
     /// It is reset.
@@ -217,7 +217,7 @@ fn faults() -> impl Strategy<Value = Fault> {
     prop_oneof![
         20 => Just(Fault::None),
         2 => Just(Fault::Fails),
-        1 => (0.0..1.0).prop_map(Fault::Dips),
+        1 => (0.0..0.8, 1..4_u32).prop_map(|(share, long)| Fault::Dips(share, long)),
         1 => (40.0..80.0).prop_map(Fault::Back),
         1 => Just(Fault::Resets),
         1 => (1e4..1e9).prop_map(Fault::Jumps),
@@ -239,23 +239,27 @@ proptest! {
         let quiet = std::iter::repeat_n(Fault::None, 20);
         let (mut shift, mut energy, mut doubted, mut pending) = (start, 0.0, 0.0, 0.0);
         let (mut truth, mut end) = (0.0, 0.0);
-        let mut well = true;
+        let (mut well, mut held) = (true, (0, 0));
         for (index, fault) in quiet.chain(readings).enumerate() {
             let at = index as f64 * 0.1;
             let was_well = std::mem::replace(&mut well, matches!(fault, Fault::None));
             let mut reading = Ok(());
-            let mut share = 1.0;
             match fault {
                 Fault::None => {}
                 Fault::Fails => reading = Err("told to".to_owned()),
-                Fault::Dips(to) => share = to,
+                Fault::Dips(share, long) if was_well && shift + watts * at > 1e3 => {
+                    held = (((shift + watts * at) * share * 1e6) as u64, long);
+                }
                 // A step back by less than was counted since the last good reading cannot be seen.
                 Fault::Back(joules) if was_well && shift + watts * at > joules => shift -= joules,
                 Fault::Resets if was_well => shift = -watts * (at - 0.05),
                 Fault::Jumps(joules) if range.is_none() => shift += joules,
-                Fault::Back(_) | Fault::Resets | Fault::Jumps(_) => {}
+                Fault::Dips(..) | Fault::Back(_) | Fault::Resets | Fault::Jumps(_) => {}
             }
-            let value = ((shift + watts * at).max(0.0) * share * 1e6) as u64;
+            let mut value = ((shift + watts * at).max(0.0) * 1e6) as u64;
+            if held.1 > 0 {
+                (value, held.1, well) = (held.0, held.1 - 1, false);
+            }
             let value = range.map_or(value, |range| value % range);
             match track.advance(Seconds(at), reading.map(|()| value), false) {
                 Increment::Step(step) => {

@@ -245,7 +245,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         12 => Just(Fault::None),
         2 => Just(Fault::Fails),
-        1 => (1.0..1e5).prop_map(Fault::Dips),
+        1 => (1e3..1e5).prop_map(Fault::Dips),
         1 => (40.0..80.0).prop_map(Fault::Back),
         1 => Just(Fault::Resets),
     ]
@@ -280,8 +280,8 @@ proptest! {
                         shift -= joules;
                     }
                     Fault::Resets if was_well => shift = -watts * (at - 0.05),
-                    Fault::Dips(joules) => dip = *joules,
-                    Fault::None | Fault::Fails | Fault::Back(_) | Fault::Resets => {}
+                    Fault::Dips(joules) if was_well && shift > 1e5 => dip = *joules,
+                    _ => {}
                 }
                 let failed = matches!(fault, Fault::Fails);
                 let value = (shift + watts * at - dip).max(0.0) * 1e6;
