@@ -263,7 +263,7 @@ impl Builder {
             found.take(source)?;
         }
         if let Some(model) = self.estimator {
-            found.estimate(&model);
+            found.estimate(&model, &self.sysfs);
         }
         if self.estimate_memory && !found.covers(Domain::Dram) {
             let memory = MemoryModel::open(&self.procfs);
@@ -438,13 +438,13 @@ impl Found {
     }
 
     /// Adds a model of the processor, if no sensor measures it.
-    fn estimate(&mut self, model: &Estimator) {
+    fn estimate(&mut self, model: &Estimator, sysfs: &Path) {
         if self.channels().any(|channel| covers_processor(channel.domain)) {
             let reason = "not needed: a sensor measures the processor".to_owned();
             self.statuses.push(unavailable(estimator::NAME, reason, None));
             return;
         }
-        let source = model.source();
+        let source = model.source(sysfs);
         let mut status = available(estimator::NAME, &source);
         status.reason = Some(format!("an estimate: {}", model.description()));
         self.statuses.push(status);

@@ -28,19 +28,39 @@ impl Counter {
         Self { range: range.filter(|range| *range > 0), last: None }
     }
 
+    /// The value at which it wraps; `None` if it never does.
+    #[must_use]
+    pub fn range(&self) -> Option<u64> {
+        self.range
+    }
+
+    /// Forgets the range, because the counter shows values outside it. A driver that does not know
+    /// the range states 0 (powercap on some older systems), and some state a wrong one.
+    pub(crate) fn forget_range(&mut self) {
+        self.range = None;
+    }
+
     /// The last reading, if there was one.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    /// Adds a reading.
+    /// Adds a reading; see [`Counter::since`].
+    pub fn advance(&mut self, value: u64) -> Advance {
+        let advance = self.since(value);
+        self.last = Some(value);
+        advance
+    }
+
+    /// What a reading would add.
     ///
     /// A decrease of a counter with a range is a wrap and adds `range − last + value`, which is
     /// right if the counter advanced by less than its range. A decrease of a counter without a range,
     /// or from a value outside the range, is a reset.
-    pub fn advance(&mut self, value: u64) -> Advance {
-        let Some(last) = self.last.replace(value) else { return Advance::First };
+    #[must_use]
+    pub fn since(&self, value: u64) -> Advance {
+        let Some(last) = self.last else { return Advance::First };
         match (value.checked_sub(last), self.range) {
             (Some(passed), _) => Advance::By(passed),
             (None, Some(range)) if last < range => Advance::By(range - last + value),

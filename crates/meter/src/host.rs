@@ -2,8 +2,13 @@
 //!
 //! The thread reads every channel once per request. A caller may wait for the answers, but never
 //! longer than the deadline. A read that takes longer than the deadline makes the source stale. After
-//! three missed deadlines, or three rounds without any successful reading, the source is quarantined:
-//! it is read again only after a pause, which doubles from 1 s to 60 s until a reading succeeds.
+//! three missed deadlines the source is quarantined: it is read again only after a pause, which
+//! doubles from 1 s to 60 s until a reading succeeds.
+//!
+//! Readings that fail at once cost little and may succeed the next time: a GPU's driver answers
+//! "unknown error" for some milliseconds and goes on. So a caller that waits gets further readings
+//! until one succeeds, and a source is paused only when it has failed for a second. Its pauses are
+//! half as long as it has failed, so that it is never read late by more than half.
 
 use std::{
     collections::VecDeque,
@@ -21,8 +26,12 @@ use crate::{
     source::{Channel, ReadError, Source},
 };
 
-/// Number of missed deadlines or failed rounds in a row after which a source is quarantined.
+/// Number of missed deadlines after which a source is quarantined.
 const STRIKES: u32 = 3;
+/// A source that has failed for less than this is read as if it were well.
+const PATIENCE: Seconds = Seconds(1.0);
+/// Pause between two attempts to read a source that has just failed, while a caller waits.
+const AGAIN: Duration = Duration::from_millis(5);
 /// The first pause and the longest one.
 const PAUSES: (Seconds, Seconds) = (Seconds(1.0), Seconds(60.0));
 /// Number of answers that are kept if nobody takes them; then the oldest are dropped.
@@ -32,7 +41,6 @@ const MOST_ANSWERS: usize = 4096;
 pub(crate) struct Hosted {
     channels: Vec<Channel>,
     shared: Arc<Shared>,
-    deadline: Duration,
 }
 
 /// A reading and its time.
@@ -81,15 +89,28 @@ struct Shared {
 #[derive(Default)]
 struct State {
     wanted: bool,
+    /// Number of rounds so far.
+    rounds: u64,
     closed: bool,
     answers: VecDeque<Answer>,
-    /// When the read of each channel's last answer began.
-    begun: Vec<Option<Seconds>>,
+    /// The last answer of each channel.
+    last: Vec<Last>,
     /// When the read in progress began, and how many of its deadlines were counted so far.
     reading: Option<(Seconds, u32)>,
     strikes: u32,
+    /// Since when no reading has succeeded.
+    failing: Option<Seconds>,
     /// End of the pause, and the number of pauses in a row.
     quarantine: Option<(Seconds, u32)>,
+}
+
+/// A channel's last answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    /// When its read began.
+    begun: Option<Seconds>,
+    /// Since when its readings have failed.
+    failing: Option<Seconds>,
 }
 
 impl State {
@@ -118,21 +139,35 @@ impl State {
         self.quarantine = Some((now + Seconds(pause), failures));
     }
 
+    /// Pauses a source that has failed since then, for half that time.
+    fn pause(&mut self, now: Seconds, since: Seconds) {
+        let failures = self.quarantine.map_or(0, |(_, failures)| failures);
+        let pause = ((now - since).0 / 2.0).min(PAUSES.1.0);
+        self.quarantine = Some((now + Seconds(pause), failures.saturating_add(1)));
+    }
+
     /// Updates the strikes and the quarantine after a round.
     fn conclude(&mut self, round: &Round, now: Seconds, deadline: Seconds) {
+        self.rounds += 1;
         match (round.good, round.late) {
-            (true, false) => (self.strikes, self.quarantine) = (0, None),
+            (true, false) => {
+                (self.strikes, self.failing, self.quarantine) = (0, None, None);
+            }
             // Its deadlines were counted already. It answers again, so it may be read at once.
             (true, true) => {
+                self.failing = None;
                 if let Some((until, _)) = &mut self.quarantine {
                     *until = now;
                 }
             }
-            (false, _) => {
-                self.strikes = self.strikes.saturating_add(1);
+            (false, late) => {
+                let since = *self.failing.get_or_insert(now);
                 match self.quarantine {
-                    Some((_, failures)) => self.quarantine(now, failures.saturating_add(1)),
-                    None => self.review(now, deadline),
+                    Some((_, failures)) if late => {
+                        self.quarantine(now, failures.saturating_add(1));
+                    }
+                    _ if now - since >= PATIENCE => self.pause(now, since),
+                    _ => self.review(now, deadline),
                 }
             }
         }
@@ -144,7 +179,12 @@ impl State {
 
     /// Whether every channel has an answer whose read began at `since` or later.
     fn answered(&self, since: Seconds) -> bool {
-        self.begun.iter().all(|begun| begun.is_some_and(|begun| begun >= since))
+        self.last.iter().all(|last| last.begun.is_some_and(|begun| begun >= since))
+    }
+
+    /// Whether one of those answers is a failure that may be over soon.
+    fn hopes(&self, now: Seconds) -> bool {
+        self.last.iter().any(|last| last.failing.is_some_and(|since| now - since < PATIENCE))
     }
 }
 
@@ -170,7 +210,7 @@ impl Shared {
 
     /// What the thread does.
     fn serve(&self, mut source: Box<dyn Source>) {
-        let count = self.lock().begun.len();
+        let count = self.lock().last.len();
         loop {
             let mut state = self.lock();
             while !state.wanted && !state.closed {
@@ -191,7 +231,7 @@ impl Shared {
     }
 
     /// Reads one channel; false if the host was dropped.
-    fn read(&self, source: &mut dyn Source, channel: usize, last: bool, round: &mut Round) -> bool {
+    fn read(&self, source: &mut dyn Source, channel: usize, ends: bool, round: &mut Round) -> bool {
         let before = self.clock.now();
         self.lock().reading = Some((before, 0));
         let reading =
@@ -216,9 +256,14 @@ impl Shared {
         if state.answers.len() == MOST_ANSWERS {
             state.answers.pop_front();
         }
+        let last = &mut state.last[channel];
+        last.begun = Some(before);
+        last.failing = match reading {
+            Ok(_) => None,
+            Err(_) => last.failing.or(Some(before)),
+        };
         state.answers.push_back(Answer { channel, at, took, reading });
-        state.begun[channel] = Some(before);
-        if last {
+        if ends {
             state.conclude(round, after, self.deadline);
         }
         drop(state);
@@ -239,7 +284,7 @@ impl Hosted {
         deadline: Duration,
     ) -> io::Result<Self> {
         let channels = source.channels().to_vec();
-        let state = State { begun: vec![None; channels.len()], ..State::default() };
+        let state = State { last: vec![Last::default(); channels.len()], ..State::default() };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             asked: Condvar::new(),
@@ -251,7 +296,7 @@ impl Hosted {
         thread::Builder::new()
             .name("wattlab-probe".to_owned())
             .spawn(move || thread.serve(source))?;
-        Ok(Self { channels, shared, deadline })
+        Ok(Self { channels, shared })
     }
 
     pub(crate) fn channels(&self) -> &[Channel] {
@@ -271,23 +316,37 @@ impl Hosted {
 
     /// Requests a round and waits until every channel has an answer whose read began at `since` or
     /// later, but no longer than the deadline, and not at all if the source is stale or quarantined.
-    /// Returns whether all those answers are there. The answers that have arrived are taken in any
-    /// case.
+    /// If a channel fails that was well until now, further rounds follow within that time. Returns
+    /// whether all those answers are there. The answers that have arrived are taken in any case.
     pub(crate) fn wait(&self, since: Seconds, out: &mut Vec<Answer>) -> bool {
-        let mut state = self.shared.reviewed();
+        let shared = &*self.shared;
+        let start = shared.clock.now();
+        let mut state = shared.reviewed();
         if !state.answered(since) {
-            self.shared.ask(&mut state);
-            if state.quarantine.is_none() && !state.stale() {
-                state = self
-                    .shared
-                    .came
-                    .wait_timeout_while(state, self.deadline, |state| {
-                        !state.answered(since) && state.quarantine.is_none()
-                    })
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
-                state.review(self.shared.clock.now(), self.shared.deadline);
+            shared.ask(&mut state);
+        }
+        let mut rounds = 0;
+        for _ in 0..=(shared.deadline.0 / AGAIN.as_secs_f64()) as u32 {
+            let left = shared.deadline - (shared.clock.now() - start);
+            if left <= Seconds(0.0) || state.quarantine.is_some() || state.stale() {
+                break;
             }
+            let unanswered = |state: &State| !state.answered(since) || state.rounds < rounds;
+            state = shared
+                .came
+                .wait_timeout_while(state, Duration::from_secs_f64(left.0), |state| {
+                    unanswered(state) && state.quarantine.is_none()
+                })
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.review(shared.clock.now(), shared.deadline);
+            if unanswered(&state) || !state.hopes(shared.clock.now()) {
+                break;
+            }
+            state =
+                shared.came.wait_timeout(state, AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+            rounds = state.rounds + 1;
+            shared.ask(&mut state);
         }
         out.extend(state.answers.drain(..));
         state.answered(since)

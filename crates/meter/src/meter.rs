@@ -225,8 +225,9 @@ impl Meter {
         let (end, cpu_ns) = (shared.clock.now(), cpu_time::process_ns());
         state.read(&*shared.clock, true, Vec::new());
         if !shared.hosted.is_empty() {
-            if let Some(open) = state.open.get_mut(&span.id) {
-                open.ended = true;
+            let inner = &mut *state;
+            if let Some(open) = inner.open.get_mut(&span.id) {
+                open.end_at(end, &inner.feeds);
             }
             // Without the lock, so that other threads do not wait for a source that hangs.
             drop(state);

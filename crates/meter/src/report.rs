@@ -5,10 +5,11 @@ use units::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, Warn
 use crate::{
     attribute::Shares,
     cover::{disagreements, in_total},
+    frozen::Frozen,
     source::{Channel, Kind},
     span_accumulator::SpanAccumulator,
     span_report::{Absence, SpanReport},
-    uncertainty::{half_width, resolution_variance},
+    uncertainty::{gain, half_width, resolution_variance},
 };
 
 /// A span with fewer updates of a sensor than this is too short for it: the two ends alone cause an
@@ -100,17 +101,27 @@ fn domain_energy(
     duration: Seconds,
     in_total: bool,
 ) -> DomainEnergy {
-    let mean = (duration.0 > 0.0).then(|| accumulator.energy / duration);
+    let mut joules = accumulator.energy;
+    let mut peak = accumulator.peak;
+    // A model of parts that are shared, such as the two threads of a core, may claim more than there
+    // is.
+    if let (Method::Model, Some(highest)) = (channel.method, channel.highest) {
+        let most = highest * accumulator.covered();
+        joules = if joules < most { joules } else { most };
+        peak = peak.map(|peak| if peak < highest { peak } else { highest });
+    }
+    let mean = (duration.0 > 0.0).then(|| joules / duration);
     let resolution = match channel.kind {
         Kind::Counter { .. } => channel.joules(1),
         Kind::Power => Watts(channel.unit) * duration,
     };
     let mut random = accumulator.error(channel, duration);
     random.variance += resolution_variance(resolution);
-    let gain = accumulator.energy * channel.relative_error;
-    let mut uncertainty = half_width(random, gain, accumulator.doubt);
+    let frozen = Frozen::of(channel, accumulator);
+    let doubt = accumulator.doubt + frozen.map_or(Joules(0.0), |frozen| frozen.doubt);
+    let mut uncertainty = half_width(random, joules * gain(channel), doubt);
     // A counter that did not move has counted less than one unit, which the interval must include.
-    if accumulator.energy < resolution && uncertainty < resolution {
+    if joules < resolution && uncertainty < resolution {
         uncertainty = resolution;
     }
     DomainEnergy {
@@ -119,9 +130,9 @@ fn domain_energy(
         probe: channel.probe.clone(),
         origin: channel.method.origin(),
         method: channel.method,
-        joules: accumulator.energy,
+        joules,
         mean_power: mean,
-        peak_power: accumulator.peak,
+        peak_power: peak,
         uncertainty,
         samples: accumulator.samples,
         gap: accumulator.gap,
@@ -161,22 +172,12 @@ fn warn(
         let text = format!("{name}: no reading covers {:.3} of {duration:.3}", accumulator.gap);
         tell(WarningKind::SensorGap, text);
     }
-    if accumulator.resets > 0 {
-        let text = format!(
-            "{name}: the counter decreased by an amount that wrap-around cannot explain; it was \
-             reset, and the energy since the reading before is lost, or it was misread"
-        );
-        tell(WarningKind::SensorGap, text);
+    let frozen = Frozen::of(channel, accumulator);
+    if let Some(text) = frozen.and_then(|frozen| frozen.text(channel)) {
+        tell(WarningKind::SensorGap, format!("{name}: {text}"));
     }
-    if accumulator.wraps_in_doubt > 0 {
-        let text = format!(
-            "{name} was not read for so long that its counter may have wrapped more than once"
-        );
-        tell(WarningKind::SensorGap, text);
-    }
-    if accumulator.implausible > 0 {
-        let text = format!("{name}: the counter increased faster than such hardware can draw");
-        tell(WarningKind::SensorGap, text);
+    for text in strange_values(accumulator) {
+        tell(WarningKind::SensorGap, format!("{name}: {text}"));
     }
     if accumulator.steps > 0 && duration < channel.period * FEWEST_UPDATES {
         let text = format!(
@@ -185,4 +186,41 @@ fn warn(
         );
         tell(WarningKind::BelowResolution, text);
     }
+}
+
+/// What is strange about a counter's values, in words.
+fn strange_values(accumulator: &SpanAccumulator) -> Vec<String> {
+    let events = accumulator.events;
+    let mut texts = Vec::new();
+    if events.resets > 0 {
+        texts.push(format!(
+            "the counter decreased by an amount that wrap-around cannot explain ({} times); it was \
+             reset or stepped back, and what it had counted since the reading before is lost",
+            events.resets
+        ));
+    }
+    if events.jumps > 0 {
+        texts.push(format!(
+            "the counter increased by more than such hardware can draw ({} times); the increase is \
+             not counted",
+            events.jumps
+        ));
+    }
+    if events.misread > 0 {
+        texts.push(format!(
+            "the counter showed a wrong value for a while ({} times) and went on from the old one; \
+             nothing is lost",
+            events.misread
+        ));
+    }
+    if accumulator.ends_in_doubt() {
+        let text = "the counter's last value does not follow from the one before; it was reset or \
+                    misread";
+        texts.push(text.to_owned());
+    }
+    if events.wraps > 0 {
+        let text = "it was not read for so long that its counter may have wrapped more than once";
+        texts.push(text.to_owned());
+    }
+    texts
 }

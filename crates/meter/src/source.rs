@@ -36,7 +36,8 @@ pub struct Channel {
     pub method: Method,
     /// Joules (counter) or watts (power) per raw unit.
     pub unit: f64,
-    /// Half-width of the 95 % interval of the sensor's gain, as a share: 0.05 for ±5 %.
+    /// Half-width of the 95 % interval of the sensor's gain, as a share: 0.05 for ±5 %. 0 if it is
+    /// not known; then the meter assumes ±10 %, except for the counters of processors.
     pub relative_error: f64,
     /// Time between updates of the value; 0 if every reading is fresh.
     pub period: Seconds,
@@ -44,10 +45,13 @@ pub struct Channel {
     pub averaging: Seconds,
     /// A description of the model; `None` for a sensor.
     pub model: Option<String>,
+    /// The most that it can draw. A reading above that is refused, and a model's energy is cut
+    /// there. `None` if it is not known; then the meter assumes a limit for its domain.
+    pub highest: Option<Watts>,
 }
 
 impl Channel {
-    /// A channel that is in no other device, always fresh, and without an error of its gain.
+    /// A channel that is in no other device and always fresh, of whose gain nothing is known.
     #[must_use]
     pub fn new(
         probe: &str,
@@ -70,6 +74,7 @@ impl Channel {
             period: Seconds(0.0),
             averaging: Seconds(0.0),
             model: None,
+            highest: None,
         }
     }
 
@@ -93,6 +98,9 @@ impl Channel {
         }
         if self.kind == (Kind::Counter { range: Some(0) }) {
             return Some("range 0, expected 1 or more, or none".to_owned());
+        }
+        if let Some(highest) = self.highest.filter(|highest| !(highest.0 > 0.0)) {
+            return Some(format!("highest {highest}, expected more than 0 W, or none"));
         }
         let numbers = [
             ("relative_error", self.relative_error),

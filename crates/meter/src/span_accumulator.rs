@@ -3,9 +3,11 @@
 use units::{Joules, Method, Seconds, Watts};
 
 use crate::{
+    follow::Event,
+    plausible::highest_power,
     source::{Channel, Kind},
-    track::{Doubt, Edge, FIRST_UPDATES, Increment, SHORTEST_WINDOW, Step, highest_power},
-    uncertainty::{Random, Sway, edge_variance},
+    track::{Doubt, Edge, FIRST_UPDATES, Increment, SHORTEST_WINDOW, Step},
+    uncertainty::{Random, Sway, edge_variance, unseen_variance},
 };
 
 /// A counter's peak power is taken over at least this many of its updates.
@@ -16,6 +18,8 @@ const UPDATES: f64 = 10.0;
 pub(crate) struct SpanAccumulator {
     /// Time of this channel's reading at the span's start.
     start: Seconds,
+    /// End of the span, once it is known: readings may come later.
+    until: Option<Seconds>,
     pub(crate) energy: Joules,
     /// Half-width of the energy's uncertainty from gaps, resets and wraps, besides the sensor's own
     /// error.
@@ -29,14 +33,23 @@ pub(crate) struct SpanAccumulator {
     pub(crate) steps: u64,
     pub(crate) failures: u64,
     pub(crate) last_failure: Option<String>,
-    pub(crate) resets: u64,
-    pub(crate) wraps_in_doubt: u64,
-    pub(crate) implausible: u64,
+    pub(crate) events: Events,
     pub(crate) gap: Seconds,
+    /// Time of the last reading that differs from the one before.
+    moved: Option<Seconds>,
     pub(crate) peak: Option<Watts>,
     last_good: Option<Seconds>,
     /// Start and energy so far of the window that gives the next candidate for `peak`.
     window: Option<(Seconds, Joules)>,
+}
+
+/// How often a counter's values have shown something within a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Events {
+    pub(crate) misread: u64,
+    pub(crate) resets: u64,
+    pub(crate) jumps: u64,
+    pub(crate) wraps: u64,
 }
 
 impl SpanAccumulator {
@@ -44,6 +57,7 @@ impl SpanAccumulator {
     pub(crate) fn late(start: Seconds) -> Self {
         Self {
             start,
+            until: None,
             energy: Joules(0.0),
             doubt: Joules(0.0),
             sway: Sway::default(),
@@ -53,10 +67,9 @@ impl SpanAccumulator {
             steps: 0,
             failures: 0,
             last_failure: None,
-            resets: 0,
-            wraps_in_doubt: 0,
-            implausible: 0,
+            events: Events::default(),
             gap: Seconds(0.0),
+            moved: None,
             peak: None,
             last_good: None,
             window: None,
@@ -80,22 +93,56 @@ impl SpanAccumulator {
     pub(crate) fn add(&mut self, channel: &Channel, increment: &Increment) {
         match increment {
             Increment::Failed(reason) => self.fail(reason),
-            Increment::First(edge) => self.read_at(edge),
+            Increment::First(edge) => {
+                // Nothing is known of the time before it.
+                self.doubt += edge.likely * (edge.at - self.start);
+                self.read_at(edge);
+            }
             Increment::Step(step) => self.step(channel, step),
         }
     }
 
-    /// Ends the span at `at`. The time after the last good reading is a gap, whose energy at the
-    /// recent power is in doubt.
+    /// The span ends at `at`; a reading that comes later counts in part.
+    pub(crate) fn until(&mut self, at: Seconds) {
+        self.until = Some(at);
+    }
+
+    /// Ends the span at `at`. The time after the last good reading is a gap; what the channel may
+    /// have drawn in it is in doubt, and so is what a doubtful value at either end leaves open.
     pub(crate) fn end(&mut self, at: Seconds) {
         let covered = self.last_good.unwrap_or(self.start);
         if at > covered {
             let gap = at - covered;
             self.gap += gap;
-            if let Some(power) = self.latest.and_then(|edge| edge.power) {
-                self.doubt += power * gap;
+            if let Some(edge) = self.latest {
+                self.doubt += edge.likely * gap;
             }
         }
+        let ends = self.first.iter().chain(&self.latest);
+        self.doubt += ends.map(|edge| edge.pending).sum();
+    }
+
+    /// Whether the last value is doubtful, and later ones have not shown why.
+    pub(crate) fn ends_in_doubt(&self) -> bool {
+        self.latest.is_some_and(|edge| edge.doubtful)
+    }
+
+    /// Time from the first good reading to the last.
+    pub(crate) fn covered(&self) -> Seconds {
+        self.first.zip(self.latest).map_or(Seconds(0.0), |(first, latest)| latest.at - first.at)
+    }
+
+    /// How long the channel has shown the same value up to its last good reading, and a power that
+    /// it most likely stayed below.
+    pub(crate) fn unmoved(&self) -> Option<(Seconds, Watts)> {
+        let edge = self.latest?;
+        let since = self.moved.unwrap_or(self.first?.at);
+        (edge.at > since).then(|| (edge.at - since, edge.likely))
+    }
+
+    /// Whether the channel has shown the same value in every reading.
+    pub(crate) fn never_moved(&self) -> bool {
+        self.moved.is_none()
     }
 
     /// The random part of the energy's error. If the power at an end is not known, the mean over the
@@ -114,10 +161,11 @@ impl SpanAccumulator {
             edge.map_or(Joules(0.0), |edge| edge.power.unwrap_or(mean) * edge.lag)
         };
         let behind = channel.period + channel.averaging;
-        Random {
-            variance: ends.sum::<f64>() + self.sway.variance(behind),
-            bias: lag(self.latest) - lag(self.first),
+        let mut variance = ends.sum::<f64>() + self.sway.variance(behind);
+        if channel.kind == Kind::Power && channel.method != Method::Model {
+            variance += unseen_variance(self.energy, duration, behind);
         }
+        Random { variance, bias: lag(self.latest) - lag(self.first) }
     }
 
     fn fail(&mut self, reason: &str) {
@@ -135,20 +183,31 @@ impl SpanAccumulator {
     }
 
     fn step(&mut self, channel: &Channel, step: &Step) {
-        self.read_at(&step.edge);
-        self.steps += 1;
-        // A step that began before the span (its first reading failed) is divided by time; when in
-        // the step its energy was drawn is unknown.
-        let length = step.to - step.from;
-        let share = if step.from < self.start {
-            ((step.to - self.start) / length).clamp(0.0, 1.0)
-        } else {
-            1.0
+        let end = match self.until {
+            Some(until) if until < step.from => return,
+            Some(until) if until < step.to => until,
+            _ => step.to,
         };
+        self.read_at(&Edge { at: end, ..step.edge });
+        self.steps += 1;
+        if step.moved {
+            self.moved = Some(end);
+        }
+        // A step that began before the span, because its first reading failed, or that ends after
+        // it, because its last reading failed at first, is divided by time. When in the step its
+        // energy was drawn is not known.
+        let length = step.to - step.from;
+        let begin = if step.from < self.start { self.start } else { step.from };
+        let share =
+            if end - begin < length { ((end - begin) / length).clamp(0.0, 1.0) } else { 1.0 };
         let energy = step.energy * share;
         self.energy += energy;
         if share < 1.0 {
-            self.doubt += step.energy * share.max(1.0 - share);
+            let whole = if step.energy > Joules(0.0) { step.energy } else { Joules(0.0) };
+            let (inside, outside) = (end - begin, length - (end - begin));
+            let most = smaller(whole, step.edge.likely * inside);
+            let least = whole - smaller(whole, step.edge.likely * outside);
+            self.doubt += larger(most - energy, energy - least);
         }
         if let Some(sampled) = &step.sampled {
             self.sway.add(sampled.mean, sampled.jump, length * share);
@@ -156,19 +215,21 @@ impl SpanAccumulator {
         match step.doubt {
             None => {}
             Some(Doubt::Gap) => {
-                self.gap += length * share;
-                self.doubt += energy;
+                let inside = length * share;
+                self.gap += inside;
+                self.doubt += larger(energy, step.edge.likely * inside - energy);
             }
-            Some(Doubt::Reset(lost)) => {
-                self.gap += length * share;
-                self.doubt += lost * share;
-                self.resets += 1;
+            Some(Doubt::Counter { event, energy, lost }) => {
+                self.gap += lost * share;
+                self.doubt += energy * share;
+                match event {
+                    Event::Doubtful => {}
+                    Event::Misread => self.events.misread += 1,
+                    Event::Reset => self.events.resets += 1,
+                    Event::Jumped => self.events.jumps += 1,
+                    Event::Wraps => self.events.wraps += 1,
+                }
             }
-            Some(Doubt::Wraps(range)) => {
-                self.doubt += range;
-                self.wraps_in_doubt += 1;
-            }
-            Some(Doubt::Implausible) => self.implausible += 1,
         }
         self.peak(channel, step, share == 1.0 && step.doubt.is_none());
     }
@@ -199,109 +260,13 @@ impl SpanAccumulator {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use units::Domain;
-
-    use super::*;
-
-    fn channel(period: f64) -> Channel {
-        let kind = Kind::Counter { range: None };
-        let mut channel = Channel::new("test", Domain::CpuPackage, "p", kind, Method::Counter, 1.0);
-        channel.period = Seconds(period);
-        channel
-    }
-
-    fn edge(at: f64) -> Edge {
-        Edge { at: Seconds(at), power: None, width: Seconds(0.0), lag: Seconds(0.0) }
-    }
-
-    fn step(from: f64, to: f64, energy: f64) -> Increment {
-        Increment::Step(Step {
-            from: Seconds(from),
-            to: Seconds(to),
-            energy: Joules(energy),
-            sampled: None,
-            edge: edge(to),
-            doubt: None,
-        })
-    }
-
-    #[test]
-    fn energy_from_before_the_span_is_not_counted() {
-        let failed = Increment::Failed("busy".to_owned());
-        let mut accumulator = SpanAccumulator::begin(Seconds(8.0), &failed);
-        accumulator.add(&channel(0.0), &step(0.0, 10.0, 100.0));
-        accumulator.end(Seconds(10.0));
-        assert!((accumulator.energy.0 - 20.0).abs() < 1e-9);
-        assert!((accumulator.doubt.0 - 80.0).abs() < 1e-9);
-        assert_eq!(
-            (accumulator.gap, accumulator.samples, accumulator.failures),
-            (Seconds(2.0), 1, 1)
-        );
-    }
-
-    #[test]
-    fn a_sensor_that_fails_at_the_end_leaves_a_gap() {
-        let mut accumulator = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
-        accumulator.add(&channel(0.0), &step(0.0, 1.0, 10.0));
-        accumulator.add(&channel(0.0), &Increment::Failed("gone".to_owned()));
-        accumulator.end(Seconds(5.0));
-        assert_eq!((accumulator.energy, accumulator.gap), (Joules(10.0), Seconds(4.0)));
-    }
-
-    #[test]
-    fn two_readings_within_one_update_give_no_peak_power() {
-        let mut accumulator = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
-        let channel = channel(1e-3);
-        accumulator.add(&channel, &step(0.0, 1e-5, 0.1));
-        assert_eq!(accumulator.peak, None);
-        accumulator.add(&channel, &step(1e-5, 0.1, 9.9));
-        assert!((accumulator.peak.unwrap().0 - 100.0).abs() < 1e-9);
-    }
-
-    proptest! {
-        /// Whichever readings fail, two adjacent spans never have more energy together than was
-        /// drawn.
-        #[test]
-        fn adjacent_spans_never_exceed_the_whole(
-            readings in prop::collection::vec((any::<bool>(), 0_u32..100), 2..40),
-            cut in 0_usize..40,
-        ) {
-            let channel = channel(0.0);
-            let cut = cut % readings.len();
-            let (mut last, mut pending, mut truth) = (0.0, 0.0, 0.0);
-            let mut first = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
-            let mut second: Option<SpanAccumulator> = None;
-            for (index, (good, energy)) in readings.iter().enumerate() {
-                let now = (index + 1) as f64;
-                pending += f64::from(*energy);
-                truth += f64::from(*energy);
-                let increment = if *good {
-                    let increment = step(last, now, pending);
-                    (last, pending) = (now, 0.0);
-                    increment
-                } else {
-                    Increment::Failed(String::new())
-                };
-                match &mut second {
-                    Some(second) => second.add(&channel, &increment),
-                    None => first.add(&channel, &increment),
-                }
-                if index == cut {
-                    first.end(Seconds(now));
-                    second = Some(SpanAccumulator::begin(Seconds(now), &increment));
-                }
-            }
-            let second = second.unwrap();
-            let sum = first.energy.0 + second.energy.0;
-            prop_assert!(sum <= truth + 1e-9);
-            // And if the cut and the end were read, they have it all.
-            if readings[cut].0 && readings.last().unwrap().0 {
-                prop_assert!((sum - truth).abs() < 1e-9);
-            }
-            prop_assert!(first.gap.0 >= 0.0 && second.gap.0 >= 0.0);
-        }
-    }
+fn larger(a: Joules, b: Joules) -> Joules {
+    if a < b { b } else { a }
 }
+
+fn smaller(a: Joules, b: Joules) -> Joules {
+    if a < b { a } else { b }
+}
+
+#[cfg(test)]
+mod tests;

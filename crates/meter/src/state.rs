@@ -38,6 +38,18 @@ pub(crate) struct OpenSpan {
 /// A machine whose boot-time clock ran ahead by more than this was suspended.
 const SUSPENDED: Seconds = Seconds(0.1);
 
+impl OpenSpan {
+    /// The span ended at this time; sources with threads of their own answer later.
+    pub(crate) fn end_at(&mut self, end: Seconds, feeds: &[Feed]) {
+        self.ended = true;
+        for (feed, accumulators) in feeds.iter().zip(&mut self.accumulators) {
+            if feed.hosted().is_some() {
+                accumulators.iter_mut().for_each(|accumulator| accumulator.until(end));
+            }
+        }
+    }
+}
+
 impl State {
     pub(crate) fn tracks(&self) -> impl Iterator<Item = &Track> {
         self.feeds.iter().flat_map(|feed| &feed.tracks)

@@ -1,9 +1,10 @@
 //! One channel followed from reading to reading.
 
-use units::{Domain, Joules, Method, Seconds, Watts};
+use units::{Joules, Method, Seconds, Watts};
 
 use crate::{
-    counter::{Advance, Counter},
+    follow::{Counted, Event, Follower, Powers, RawReading},
+    plausible::{highest, likely_power, refused},
     power::{Integral, Trapezoid},
     source::{Channel, Kind},
     update::Updates,
@@ -12,12 +13,12 @@ use crate::{
 /// A reading of power that comes this many sampling intervals after the one before leaves a gap.
 const LATE: f64 = 3.0;
 
-/// Counters are updated in steps, so over a short time they may seem to run ahead by this much.
-const AHEAD: Seconds = Seconds(1.0);
+/// A channel that was followed for this long has shown which powers are likely.
+const OBSERVED: Seconds = Seconds(1.0);
 
-/// A decrease that, as a wrap, adds less than this share of the range is a wrap even if it came
-/// faster than hardware allows.
-const NEAR_WRAP: f64 = 1.0 / 16.0;
+/// Where there are no readings, a channel may draw this many times the highest power that it has
+/// shown: a load that begins while the sensor is silent is not seen.
+const MORE: f64 = 2.0;
 
 /// A counter's recent power is a mean over this many of its updates. The first value is a mean over
 /// fewer, because a rough value is better than none.
@@ -35,18 +36,20 @@ const INTERPOLATED: Seconds = Seconds(5e-3);
 #[derive(Clone, Debug)]
 pub(crate) struct Track {
     pub(crate) channel: Channel,
-    counter: Counter,
+    counter: Follower,
     integral: Integral,
     pub(crate) updates: Updates,
     /// Time between samples; `None` if there is no sampling thread.
     interval: Option<Seconds>,
-    /// Time of the last good reading.
+    /// Times of the first and the last good reading.
+    first: Option<Seconds>,
     last: Option<Seconds>,
     /// Whether a reading has failed since then.
     failed: bool,
-    /// The values before and after a decrease that no wrap can explain, until the counter counts on
-    /// from the lower one. If it returns to the higher one instead, it was misread and not reset.
-    fell: Option<(u64, u64)>,
+    /// Energy by which the sum may be wrong until later readings show it: see [`crate::follow`].
+    pending: Joules,
+    /// The highest power that the channel has shown.
+    peak: Option<Watts>,
     /// Energy by which the interpolation is ahead of the counter.
     ahead: Joules,
     /// Recent mean power of a counter.
@@ -70,16 +73,22 @@ pub(crate) enum Increment {
     Step(Step),
 }
 
-/// A reading's time, and what is not known about the age of its value.
+/// A reading's time, and what is not known about its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Edge {
     pub(crate) at: Seconds,
     /// Power just before the reading; `None` if it is not known yet.
     pub(crate) power: Option<Watts>,
+    /// Most likely the channel draws no more than this while nothing reads it.
+    pub(crate) likely: Watts,
     /// The value's age is uniformly distributed over this width.
     pub(crate) width: Seconds,
     /// The value is used as if it were new, although it is this old on average.
     pub(crate) lag: Seconds,
+    /// Energy by which the sum up to here may be wrong, because the value is doubtful.
+    pub(crate) pending: Joules,
+    /// The value cannot follow the ones before it, and later ones have not shown why.
+    pub(crate) doubtful: bool,
 }
 
 /// The energy between two good readings.
@@ -92,6 +101,8 @@ pub(crate) struct Step {
     pub(crate) sampled: Option<Trapezoid>,
     /// The reading at `to`.
     pub(crate) edge: Edge,
+    /// The value differs from the one before.
+    pub(crate) moved: bool,
     pub(crate) doubt: Option<Doubt>,
 }
 
@@ -100,13 +111,8 @@ pub(crate) struct Step {
 pub(crate) enum Doubt {
     /// The two readings of power are too far apart.
     Gap,
-    /// The counter was reset. What it counted since the reading before is lost, about this much.
-    Reset(Joules),
-    /// The two readings are so far apart that the counter may have wrapped more often, by this much
-    /// energy.
-    Wraps(Joules),
-    /// The energy is more than hardware of this kind can draw.
-    Implausible,
+    /// What a counter's value has shown, and the energy and the time that this leaves in doubt.
+    Counter { event: Event, energy: Joules, lost: Seconds },
 }
 
 impl Track {
@@ -116,13 +122,15 @@ impl Track {
             Kind::Power => None,
         };
         Self {
-            counter: Counter::new(range),
+            counter: Follower::new(channel.unit, range),
             integral: Integral::default(),
             updates: Updates::new(channel.period),
             interval,
+            first: None,
             last: None,
             failed: false,
-            fell: None,
+            pending: Joules(0.0),
+            peak: None,
             ahead: Joules(0.0),
             recent: None,
             window: None,
@@ -140,6 +148,10 @@ impl Track {
         reading: Result<u64, String>,
         slept: bool,
     ) -> Increment {
+        let reading = reading.and_then(|raw| match refused(&self.channel, raw) {
+            Some(reason) => Err(reason),
+            None => Ok(raw),
+        });
         let raw = match reading {
             Ok(raw) => raw,
             Err(reason) => {
@@ -148,40 +160,58 @@ impl Track {
             }
         };
         let Some(from) = self.last else {
-            (self.last, self.failed) = (Some(now), false);
+            (self.first, self.last, self.failed) = (Some(now), Some(now), false);
             self.start(now, raw);
             return Increment::First(self.edge(now));
         };
         self.last = Some(now);
         let failed = std::mem::take(&mut self.failed);
-        let length = now - from;
         self.updates.see(now, raw);
         if let Some(learnt) = self.updates.learnt() {
             self.channel.period = learnt;
         }
         let step = match self.channel.kind {
-            Kind::Counter { range } => {
-                let (passed, doubt) = self.count(raw, range, length, slept);
-                let energy = self.interpolate(now, passed, doubt.is_some());
-                self.watch(now, energy, doubt.is_none());
-                let edge = self.edge(now);
-                Step { from, to: now, energy, sampled: None, edge, doubt }
-            }
+            Kind::Counter { .. } => self.counted(from, RawReading { now, raw, slept }),
             Kind::Power => {
                 let power = self.channel.watts(raw);
+                let moved = self.power != Some(power);
                 let sampled = self.integral.advance(now, power);
                 self.power = Some(power);
+                self.see_power(power);
                 let late = self.interval.is_some_and(|interval| {
                     let period = self.updates.period();
-                    length > if interval < period { period } else { interval } * LATE
+                    now - from > if interval < period { period } else { interval } * LATE
                 });
                 let doubt = (failed || late || slept).then_some(Doubt::Gap);
-                let edge = self.edge(now);
-                Step { from, to: now, energy: sampled.energy, sampled: Some(sampled), edge, doubt }
+                let (edge, energy) = (self.edge(now), sampled.energy);
+                Step { from, to: now, energy, sampled: Some(sampled), edge, moved, doubt }
             }
         };
         self.total += step.energy;
         Increment::Step(step)
+    }
+
+    /// The step to a counter's reading.
+    fn counted(&mut self, from: Seconds, reading: RawReading) -> Step {
+        let powers =
+            Powers { highest: highest(&self.channel), likely: self.likely(), recent: self.recent };
+        let Counted { energy, doubt, pending, lost, event, moved } =
+            self.counter.advance(reading, powers);
+        let now = reading.now;
+        let energy = match event {
+            // A reading that was misread and counted may have put the sum ahead of the counter.
+            None | Some(Event::Misread) => self.interpolate(now, energy),
+            Some(Event::Wraps) => {
+                self.ahead = Joules(0.0);
+                energy
+            }
+            // The interpolation stays as far ahead as it is.
+            Some(_) => energy,
+        };
+        self.watch(now, energy, event.is_none());
+        self.pending = pending;
+        let doubt = event.map(|event| Doubt::Counter { event, energy: doubt, lost });
+        Step { from, to: now, energy, sampled: None, edge: self.edge(now), moved, doubt }
     }
 
     /// Whether the last good reading is older than `at`.
@@ -203,8 +233,7 @@ impl Track {
 
     /// The shortest time in which the counter can wrap; `None` if it cannot.
     pub(crate) fn shortest_wrap(&self) -> Option<Seconds> {
-        let Kind::Counter { range: Some(range) } = self.channel.kind else { return None };
-        let time = self.channel.joules(range).0 / highest_power(self.channel.domain).0;
+        let time = self.channel.joules(self.counter.range()?).0 / highest(&self.channel).0;
         (time > 0.0).then_some(Seconds(time))
     }
 
@@ -212,83 +241,38 @@ impl Track {
         self.updates.see(now, raw);
         match self.channel.kind {
             Kind::Counter { .. } => {
-                self.counter.advance(raw);
+                self.counted(now, RawReading { now, raw, slept: false });
                 self.window = Some((now, Joules(0.0)));
             }
             Kind::Power => {
-                self.power = Some(self.channel.watts(raw));
-                self.integral.advance(now, self.channel.watts(raw));
+                let power = self.channel.watts(raw);
+                self.power = Some(power);
+                self.see_power(power);
+                self.integral.advance(now, power);
             }
         }
     }
 
-    /// Whether a decrease is a reset rather than a wrap: the counter has no range, was outside its
-    /// range, or would have counted more than hardware can draw.
-    fn is_reset(
-        &self,
-        raw: u64,
-        last: u64,
-        range: Option<u64>,
-        length: Seconds,
-        slept: bool,
-    ) -> bool {
-        let Some(range) = range.filter(|range| last < *range) else { return true };
-        let energy = self.channel.joules(range - last + raw);
-        let implausible = energy > highest_power(self.channel.domain) * (length + AHEAD);
-        slept || implausible && energy > self.channel.joules(range) * NEAR_WRAP
+    fn see_power(&mut self, power: Watts) {
+        if self.peak.is_none_or(|peak| peak < power) {
+            self.peak = Some(power);
+        }
     }
 
-    /// Energy since the reading before, and why it is in doubt.
-    fn count(
-        &mut self,
-        raw: u64,
-        range: Option<u64>,
-        length: Seconds,
-        slept: bool,
-    ) -> (Joules, Option<Doubt>) {
-        let highest = highest_power(self.channel.domain);
-        let whole = range.map(|range| self.channel.joules(range));
-        let lost = self.recent.unwrap_or_default() * length;
-        if let Some((before, shown)) =
-            self.fell.filter(|(before, shown)| raw >= *before || raw == *shown)
-        {
-            let passed = raw.saturating_sub(before);
-            if raw != shown {
-                self.fell = None;
-            }
-            self.counter.advance(raw);
-            return (self.channel.joules(passed), None);
-        }
-        let last = self.counter.last().unwrap_or_default();
-        let reset = raw < last && self.is_reset(raw, last, range, length, slept);
-        self.fell = (reset && !slept).then_some((last, raw));
-        let (passed, doubt) = match self.counter.advance(raw) {
-            Advance::First => (0, None),
-            Advance::By(_) | Advance::Reset(_) if reset => (raw, Some(Doubt::Reset(lost))),
-            Advance::Reset(after) => (after, Some(Doubt::Reset(lost))),
-            Advance::By(passed) => match whole {
-                Some(whole) if highest * length > whole => {
-                    let most = (highest * length / whole).floor();
-                    (passed, Some(Doubt::Wraps(whole * most)))
-                }
-                _ => {
-                    let possible = highest * (length + AHEAD);
-                    let implausible = self.channel.joules(passed) > possible;
-                    (passed, implausible.then_some(Doubt::Implausible))
-                }
-            },
-        };
-        (self.channel.joules(passed), doubt)
+    /// A power that the channel most likely stays below while nothing reads it.
+    fn likely(&self) -> Watts {
+        let usual = likely_power(self.channel.domain);
+        let shown = self.peak.unwrap_or_default() * MORE;
+        let observed = self.first.zip(self.last).is_some_and(|(from, to)| to - from >= OBSERVED);
+        let likely = if shown > Watts(0.0) && (observed || shown > usual) { shown } else { usual };
+        let highest = highest(&self.channel);
+        if likely < highest { likely } else { highest }
     }
 
     /// Energy of a step of the interpolated counter, which adds what was drawn since the counter's
     /// last update at the recent power. The interpolated counter never decreases, so that the parts
     /// of a span never exceed the whole.
-    fn interpolate(&mut self, now: Seconds, passed: Joules, doubted: bool) -> Joules {
-        if doubted {
-            self.ahead = Joules(0.0);
-            return passed;
-        }
+    fn interpolate(&mut self, now: Seconds, passed: Joules) -> Joules {
         let due = if self.interpolates() {
             let (renewed, _) = self.updates.renewed(now);
             let age = (now - renewed).0.clamp(0.0, self.updates.period().0);
@@ -324,6 +308,7 @@ impl Track {
         }
         self.recent = Some(energy / time);
         self.power = self.recent;
+        self.see_power(energy / time);
         self.window = Some((now, Joules(0.0)));
     }
 
@@ -336,102 +321,22 @@ impl Track {
             // The error of sampled power comes from how much it varies: see `Sway`.
             Kind::Power => (Seconds(0.0), Seconds(0.0)),
         };
-        Edge { at, power: self.recent, width, lag }
-    }
-}
-
-/// A power that no hardware exceeds through one channel of this domain. A counter's shortest time
-/// to wrap is its range divided by this power.
-pub(crate) fn highest_power(domain: Domain) -> Watts {
-    match domain {
-        Domain::CpuPackage
-        | Domain::CpuCore
-        | Domain::CpuUncore
-        | Domain::CpuDie
-        | Domain::Dram => Watts(2e3),
-        Domain::Gpu => Watts(5e3),
-        // A model's output: there is no hardware that could misreport it.
-        Domain::CpuProcess => Watts(f64::INFINITY),
-        _ => Watts(1e5),
+        // What a misread value has put the sum ahead of the counter is in doubt, too.
+        let due = self.recent.unwrap_or_default() * self.updates.period();
+        let ahead = if self.ahead > due { self.ahead - due } else { Joules(0.0) };
+        let (likely, pending) = (self.likely(), self.pending + ahead);
+        let doubtful = self.counter.is_doubtful();
+        Edge { at, power: self.recent, likely, width, lag, pending, doubtful }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn track(kind: Kind) -> Track {
-        let method = Method::Counter;
-        Track::new(Channel::new("test", Domain::CpuPackage, "p", kind, method, 1e-6), None)
-    }
-
-    fn step(increment: Increment) -> Step {
-        match increment {
-            Increment::Step(step) => step,
-            other => panic!("expected a step, found {other:?}"),
-        }
-    }
-
-    /// A 32-bit counter of 2^-14 J, as powercap shows it.
-    const RANGE: u64 = 262_143_328_850;
-
-    #[test]
-    fn a_counter_that_wraps_adds_the_difference_and_a_reset_adds_the_new_value() {
-        let mut track = track(Kind::Counter { range: Some(RANGE) });
-        let first = track.advance(Seconds(0.0), Ok(RANGE - 1_000_000), false);
-        assert!(matches!(first, Increment::First(_)), "{first:?}");
-        let wrapped = step(track.advance(Seconds(0.1), Ok(2_000_000), false));
-        assert_eq!((wrapped.energy, wrapped.doubt), (Joules(3.0), None));
-        let up = step(track.advance(Seconds(0.2), Ok(102_000_000), false));
-        assert_eq!((up.energy, up.doubt), (Joules(100.0), None));
-        // As a wrap this would be 262 kJ in a tenth of a second.
-        let reset = step(track.advance(Seconds(0.3), Ok(5_000_000), false));
-        assert_eq!(reset.energy, Joules(5.0));
-        assert!(matches!(reset.doubt, Some(Doubt::Reset(lost)) if (lost.0 - 100.0).abs() < 1e-9));
-    }
-
-    #[test]
-    fn a_value_that_is_misread_once_loses_no_energy() {
-        let mut track = track(Kind::Counter { range: Some(RANGE) });
-        track.advance(Seconds(0.0), Ok(150_000_000), false);
-        let short = step(track.advance(Seconds(0.1), Ok(15), false));
-        assert!(matches!(short.doubt, Some(Doubt::Reset(_))), "{short:?}");
-        let step = step(track.advance(Seconds(0.2), Ok(170_000_000), false));
-        assert_eq!((step.energy, step.doubt), (Joules(20.0), None));
-    }
-
-    #[test]
-    fn a_decrease_across_a_suspend_is_a_reset() {
-        let mut track = track(Kind::Counter { range: Some(RANGE) });
-        track.advance(Seconds(0.0), Ok(RANGE - 1_000_000), false);
-        let step = step(track.advance(Seconds(0.1), Ok(2_000_000), true));
-        assert!(matches!(step.doubt, Some(Doubt::Reset(_))), "{step:?}");
-        assert_eq!(step.energy, Joules(2.0));
-    }
-
-    #[test]
-    fn a_pause_longer_than_the_shortest_wrap_is_in_doubt() {
-        let mut track = track(Kind::Counter { range: Some(RANGE) });
-        track.advance(Seconds(0.0), Ok(0), false);
-        // 262 kJ at 2 kW: 131 s.
-        assert_eq!(step(track.advance(Seconds(130.0), Ok(1_000), false)).doubt, None);
-        let late = step(track.advance(Seconds(262.0), Ok(2_000), false));
-        assert!(matches!(late.doubt, Some(Doubt::Wraps(_))), "{late:?}");
-    }
-
-    #[test]
-    fn a_failed_reading_of_a_counter_loses_no_energy() {
-        let mut track = track(Kind::Counter { range: None });
-        track.advance(Seconds(0.0), Ok(0), false);
-        track.advance(Seconds(1.0), Err("busy".to_owned()), false);
-        let step = step(track.advance(Seconds(2.0), Ok(7_000_000), false));
-        assert_eq!((step.from, step.energy, step.doubt), (Seconds(0.0), Joules(7.0), None));
-    }
-}
+mod tests;
 
 #[cfg(test)]
 mod interpolation {
     use proptest::prelude::*;
+    use units::Domain;
 
     use super::*;
 

@@ -1,5 +1,6 @@
 //! The estimate for a processor without a sensor: CPU time × watts of a busy core.
 
+mod cores;
 mod fit;
 mod gpu;
 mod memory;
@@ -10,6 +11,8 @@ pub(crate) use self::{
     gpu::{GpuModel, NAME as GPU},
     memory::{MemoryModel, NAME as MEMORY},
 };
+
+use std::path::Path;
 
 use units::{Domain, Method, Seconds, Watts};
 
@@ -95,7 +98,12 @@ impl Estimator {
         )
     }
 
-    pub(crate) fn source(&self) -> CpuTime {
+    /// The source, on a machine whose cores `sysfs` shows.
+    ///
+    /// Two threads of one core use two seconds of CPU time in a second, but not twice the power of
+    /// the core. The kernel gives each core one busy thread before it gives one of them a second, so
+    /// the energy is cut at all cores' power.
+    pub(crate) fn source(&self, sysfs: &Path) -> CpuTime {
         let kind = Kind::Counter { range: None };
         // Nanoseconds of CPU time.
         let unit = self.watts_per_core.0 * 1e-9;
@@ -104,6 +112,12 @@ impl Estimator {
         channel.relative_error = self.relative_uncertainty;
         channel.period = Seconds(if self.children { cpu_time::tick_s() } else { 0.0 });
         channel.model = Some(self.description());
+        if let Some(cores) = cores::physical(sysfs).filter(|_| self.watts_per_core > Watts(0.0)) {
+            let highest = self.watts_per_core * cores as f64;
+            let limit = format!("; at most {highest:.1}, the power of {cores} cores");
+            channel.model = Some(self.description() + &limit);
+            channel.highest = Some(highest);
+        }
         CpuTime { channels: vec![channel], descendants_ns: self.children.then_some(0) }
     }
 }
@@ -155,7 +169,7 @@ mod tests {
 
     #[test]
     fn cpu_time_increases_with_work() {
-        let mut source = Estimator::for_processor("x").source();
+        let mut source = Estimator::for_processor("x").source(Path::new("/sys"));
         let before = source.read(0).unwrap();
         let mut sum = 0_u64;
         let increased = (0..100_000_000).any(|_| {
@@ -170,7 +184,7 @@ mod tests {
         // It uses 0.2 s of CPU time, then waits for the end of its input.
         let script = "while :; do read -r _ _ _ _ _ _ _ _ _ _ _ _ _ used _ </proc/$$/stat; \
                       [ $used -ge 20 ] && break; done; echo; read -r _";
-        let mut source = Estimator::for_processor("x").with_children().source();
+        let mut source = Estimator::for_processor("x").with_children().source(Path::new("/sys"));
         let before = source.read(0).unwrap();
         let own = cpu_time::process_ns();
         let mut child = Command::new("sh")

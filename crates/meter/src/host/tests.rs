@@ -174,7 +174,7 @@ fn a_source_that_hangs_is_stale_then_quarantined_then_read_again() {
 }
 
 #[test]
-fn failures_and_panics_have_reasons_and_three_in_a_row_cause_a_quarantine() {
+fn failures_and_panics_have_reasons_and_cause_a_pause_after_a_second() {
     let strings = Strings::new(1);
     let reason = |answers: Vec<Answer>| answers[0].reading.clone().unwrap_err().to_string();
     assert_eq!(reason(strings.round(Act::Fail)), "probe `puppet` failed to read `x`: told to");
@@ -182,21 +182,31 @@ fn failures_and_panics_have_reasons_and_three_in_a_row_cause_a_quarantine() {
         reason(strings.round(Act::Panic)),
         "probe `puppet` failed to read `device-0`: it panicked"
     );
-    // A good reading in between resets the count.
-    strings.round(Act::Answer(1));
-    for _ in 0..2 {
+    // A driver that fails for 60 ms is read on: a dense sampling thread sees many failures.
+    for _ in 0..9 {
+        strings.advance(0.1);
         strings.round(Act::Fail);
+        assert_eq!(strings.hosted.health(), Health::Well);
     }
-    assert_eq!(strings.hosted.health(), Health::Well);
+    // A good reading in between starts the second again.
+    strings.round(Act::Answer(1));
     strings.round(Act::Fail);
-    let health = strings.hosted.health();
-    assert_eq!(health, Health::Quarantined { until: Seconds(1.0), failures: 1 });
+    strings.advance(0.99);
+    strings.round(Act::Fail);
+    assert_eq!(strings.hosted.health(), Health::Well);
+    strings.advance(0.01);
+    strings.round(Act::Fail);
+    let since = strings.clock.now().0 - 1.0;
+    let Health::Quarantined { until, failures: 1 } = strings.hosted.health() else {
+        panic!("{:?}", strings.hosted.health());
+    };
+    assert!((until.0 - since - 1.5).abs() < 1e-6, "{until:?}");
     // A request does not read it during the pause.
     strings.hosted.ask();
     assert!(!strings.hosted.shared.lock().wanted);
-    // It is read again after each pause; the pauses double up to a minute.
-    let mut until = 1.0;
-    for (expected, pause) in (2..).zip([2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]) {
+    // It is read again after each pause; a pause is half as long as it has failed, up to a minute.
+    let mut until = until.0;
+    for expected in 2..14 {
         // A microsecond more than the pause, because the clock counts whole nanoseconds.
         strings.advance(until - strings.clock.now().0 + 1e-6);
         strings.round(Act::Fail);
@@ -204,12 +214,33 @@ fn failures_and_panics_have_reasons_and_three_in_a_row_cause_a_quarantine() {
             panic!("it is not quarantined");
         };
         assert_eq!(failures, expected);
-        assert!((next.0 - strings.clock.now().0 - pause).abs() < 1e-6, "{next:?}");
+        let now = strings.clock.now().0;
+        let pause = ((now - since) / 2.0).min(60.0);
+        assert!((next.0 - now - pause).abs() < 1e-5, "{next:?}");
         until = next.0;
     }
     strings.advance(60.0 + 1e-6);
     strings.round(Act::Answer(1));
     assert_eq!(strings.hosted.health(), Health::Well);
+}
+
+#[test]
+fn a_reading_that_fails_is_repeated_while_a_span_waits() {
+    let strings = Strings::new(1);
+    for act in [Act::Fail, Act::Fail, Act::Answer(5)] {
+        strings.acts.send(act).unwrap();
+    }
+    let mut answers = Vec::new();
+    assert!(strings.hosted.wait(strings.clock.now(), &mut answers));
+    let good: Vec<bool> = answers.iter().map(|answer| answer.reading.is_ok()).collect();
+    assert_eq!(good, [false, false, true]);
+    // A source that has failed for a second is not waited for.
+    strings.round(Act::Fail);
+    strings.advance(1.0);
+    strings.round(Act::Fail);
+    answers.clear();
+    strings.hosted.wait(strings.clock.now(), &mut answers);
+    assert_eq!((answers.len(), strings.begun.try_iter().count()), (0, 3));
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String
         period: Seconds(raw.period_ns as f64 * 1e-9),
         averaging: Seconds(raw.averaging_ns as f64 * 1e-9),
         model: None,
+        highest: None,
     })
 }
 

@@ -10,3 +10,4 @@ mod nvml;
 mod plugin;
 mod rapl;
 mod span;
+mod strange;
