@@ -10,8 +10,10 @@ mod span_report;
 mod clock;
 mod counter;
 mod cover;
+mod disagreement;
 mod feed;
 mod host;
+mod identity;
 mod mirror;
 mod power;
 mod report;
@@ -61,7 +63,7 @@ pub use crate::{
     power::{Integral, Trapezoid},
     probe_status::ProbeStatus,
     shared::Reading,
-    source::{Channel, Kind, ReadError, Source},
+    source::{Channel, Kind, Overlap, ReadError, Source},
     span_report::{Absence, SpanReport},
 };
 

@@ -27,8 +27,10 @@ pub struct Channel {
     /// The device that contains this one, for a sub-domain: `package-0` for its cores. `None` if it
     /// is in no other.
     pub inside: Option<String>,
-    /// A name shared by every way of reading the same counter (`rapl/package-0`, a GPU's UUID).
-    /// Channels with equal identities are copies, and one of them is counted. `None` if unknown.
+    /// A name shared by every way of reading the same counter (`rapl/package-0`, a GPU's UUID or PCI
+    /// address). Channels with equal identities are copies, and one of them is counted. The usual
+    /// spellings of a PCI address are equal: `pci/0000:05:00.0` is `00000000:05:00.0`. `None` if
+    /// unknown.
     pub identity: Option<String>,
     /// Counter or power.
     pub kind: Kind,
@@ -44,6 +46,28 @@ pub struct Channel {
     pub averaging: Seconds,
     /// A description of the model; `None` for a sensor.
     pub model: Option<String>,
+    /// How it overlaps the channels of other sensors, if that is known.
+    pub overlap: Overlap,
+}
+
+/// How a channel overlaps those of other sensors. The default is for a sensor of which no more is
+/// known than its [`Domain`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// The kind of chip or driver behind it, if a probe reads several kinds: `amd_energy` and
+    /// `amd_hsmp_hwmon` both see the sockets. Of two families that see the same part of the machine,
+    /// the first counts. `None`: the probe is its own family.
+    pub family: Option<String>,
+    /// For [`Domain::Other`]: it is known to be a part of the machine that no other domain contains,
+    /// so it counts beside them.
+    pub apart: bool,
+    /// For [`Domain::System`]: it is what a power supply gives, which is contained in what the supply
+    /// takes.
+    pub output: bool,
+    /// Domains that it contains besides its own: the memory of a module, the graphics of an APU. No
+    /// model of such a part is added to it.
+    pub contains: Vec<Domain>,
 }
 
 impl Channel {
@@ -70,6 +94,7 @@ impl Channel {
             period: Seconds(0.0),
             averaging: Seconds(0.0),
             model: None,
+            overlap: Overlap::default(),
         }
     }
 
