@@ -108,7 +108,9 @@ impl<'a> Machine<'a> {
     fn repeats(&self, at: usize) -> bool {
         let channel = self.channels[at];
         let repeated = |earlier: &&Channel| {
+            let nameless = earlier.identity.is_none() || channel.identity.is_none();
             (earlier.identity.is_some() && earlier.identity == channel.identity)
+                || (nameless && is_plugin_of(channel, earlier))
                 || (earlier.domain == channel.domain && earlier.device == channel.device)
         };
         self.mirrored[at] || self.channels[..at].iter().any(repeated) || !self.comes_first(channel)
@@ -149,6 +151,14 @@ impl<'a> Machine<'a> {
 /// The sensors that a channel belongs to: its probe, and the kind of chip.
 pub(crate) fn family(channel: &Channel) -> (&str, Option<&str>) {
     (&channel.probe, channel.overlap.family.as_deref())
+}
+
+/// Whether a plugin has the name of the driver that another probe reads, as `amdgpu` has: boards
+/// without an address are then the same.
+fn is_plugin_of(channel: &Channel, earlier: &Channel) -> bool {
+    channel.domain == Domain::Gpu
+        && earlier.probe != channel.probe
+        && earlier.overlap.family.as_deref() == Some(channel.probe.as_str())
 }
 
 /// Whether this is the processor or a part of it, rather than something that contains it.

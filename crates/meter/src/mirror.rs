@@ -1,6 +1,8 @@
 //! Finds channels that show the same counter: some processors show a package's counter once for each
 //! of its dies, and some drivers show one socket's register for both.
 
+use units::Domain;
+
 use crate::source::{Channel, Kind};
 
 /// Two counters of different sockets or boards are one if they were equal, to the unit, this many
@@ -36,6 +38,7 @@ impl Mirror {
             for (first, other) in channels[..second].iter().enumerate() {
                 let alike = matches!(channel.kind, Kind::Counter { .. })
                     && other.kind == channel.kind
+                    && is_socket(channel.domain)
                     && other.domain == channel.domain
                     && other.unit == channel.unit
                     && other.overlap.family == channel.overlap.family
@@ -82,6 +85,19 @@ impl Mirror {
     }
 }
 
+/// Whether this is a socket or a part of one. Boards have names of their own (a UUID, a PCI address).
+fn is_socket(domain: Domain) -> bool {
+    matches!(
+        domain,
+        Domain::CpuPackage
+            | Domain::CpuDie
+            | Domain::CpuCore
+            | Domain::CpuUncore
+            | Domain::Dram
+            | Domain::Psys
+    )
+}
+
 /// A device's name without its die and without the number of a repeated name: `package-0` and `dram`
 /// for `package-0-die-1/dram`, `package-0` for `package-0#2`.
 fn package(device: &str) -> (&str, &str) {
@@ -92,7 +108,7 @@ fn package(device: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use units::{Domain, Method};
+    use units::Method;
 
     use super::*;
 

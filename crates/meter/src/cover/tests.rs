@@ -137,6 +137,16 @@ fn the_same_identity_is_one_device_in_whatever_domain() {
     assert_eq!(counted(&channels), [true, false]);
 }
 
+/// In a container or a virtual machine the link to the board's device may be missing.
+#[test]
+fn a_board_without_an_address_is_that_of_the_plugin_of_its_driver() {
+    let method = Method::IntegratedPower;
+    let plugin = Channel::new("amdgpu", Domain::Gpu, "hwmon2", Kind::Power, method, 1e-6);
+    let other = Channel::new("nvml", Domain::Gpu, "GPU-1", Kind::Power, method, 1e-6);
+    let hwmon = known(Domain::Gpu, "amdgpu/PPT", family_of("amdgpu"));
+    assert_eq!(counted(&[hwmon, plugin, other]), [true, false, true]);
+}
+
 #[test]
 fn an_unknown_sensor_counts_only_if_nothing_else_does() {
     let unknown = known(Domain::Other, "ltc2945/power1", |_| {});

@@ -41,6 +41,8 @@ pub(super) enum Shows {
     Power { average: bool, input: bool },
     /// `inN_input` in millivolts and `currN_input` in milliamperes.
     Product,
+    /// `in_powerN_input`, in milliwatts.
+    Milliwatts,
 }
 
 impl Sensor {
@@ -88,6 +90,21 @@ impl Chip {
         Some(chip)
     }
 
+    /// The monitors of a Jetson with JetPack 4, whose driver `ina3221x` is not part of hwmon.
+    pub(super) fn jetpack4(sysfs: &Path) -> Vec<Self> {
+        let driver = sysfs.join(format!("bus/i2c/drivers/{JETPACK4}"));
+        let mut chips = Vec::new();
+        for device in files(&driver) {
+            let folder = driver.join(&device);
+            for hwmon in files(&folder).into_iter().filter(|name| name.starts_with("iio:device")) {
+                let (name, kind) = (JETPACK4.to_owned(), JETPACK4.to_owned());
+                let folder = folder.join(&hwmon);
+                chips.push(Self { folder, hwmon, name, kind, device: Some(device.clone()) });
+            }
+        }
+        chips
+    }
+
     /// Whether an AMD chip is an APU: only those have a voltage `vddnb`, except for MI300A, which is
     /// known by its PCI device (`hwmon_attributes_visible` in `amdgpu_pm.c`).
     fn amdgpu_kind(&self, path: &Path) -> &'static str {
@@ -114,6 +131,9 @@ impl Chip {
     /// Its sensors of energy or power, in the order of their numbers.
     pub(super) fn sensors(&self) -> Vec<Sensor> {
         let names = files(&self.folder);
+        if self.name == JETPACK4 {
+            return self.milliwatts(&names);
+        }
         let mut stems: Vec<(&str, u32)> = names
             .iter()
             .filter_map(|name| {
@@ -143,6 +163,18 @@ impl Chip {
         stems.into_iter().filter_map(sensor).collect()
     }
 
+    /// The rails of `ina3221x`, and their names.
+    fn milliwatts(&self, names: &BTreeSet<String>) -> Vec<Sensor> {
+        let numbers = (0..3).filter(|number| names.contains(&format!("in_power{number}_input")));
+        numbers
+            .map(|number| Sensor {
+                stem: format!("in_power{number}"),
+                label: self.text(&format!("rail_name_{number}")),
+                shows: Shows::Milliwatts,
+            })
+            .collect()
+    }
+
     /// Whether power is the product of its voltages and currents: it has no register of power.
     fn multiplies(&self) -> bool {
         self.name.starts_with("ina3221")
@@ -163,15 +195,20 @@ impl Chip {
         if monitor {
             files.extend([format!("in{number}_label"), format!("curr{number}_label")]);
         }
-        let text = |file: String| {
-            let text = read_text(&self.folder.join(file)).ok()?;
-            let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
-            let label: String = printable.trim().chars().take(LONGEST_LABEL).collect();
-            (!label.is_empty()).then_some(label)
-        };
-        files.into_iter().find_map(text)
+        files.iter().find_map(|file| self.text(file))
+    }
+
+    /// The printable text of a file; `None` if there is none.
+    fn text(&self, file: &str) -> Option<String> {
+        let text = read_text(&self.folder.join(file)).ok()?;
+        let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        let label: String = printable.trim().chars().take(LONGEST_LABEL).collect();
+        (!label.is_empty()).then_some(label)
     }
 }
+
+/// NVIDIA's driver of the rails of Jetson modules up to JetPack 4.
+const JETPACK4: &str = "ina3221x";
 
 /// A label is cut off here.
 const LONGEST_LABEL: usize = 64;

@@ -190,10 +190,12 @@ pub(super) const CHIPS: &[Entry] = &[
     Entry::new("adm1*", "pout*", Unknown, "other", SHUNT).within(Within::Chip("pin*")),
     Entry::new("adm1*", "*", Unknown, "other", SHUNT),
     Entry::new("*", "pout*", Unknown, "other", VAGUE).within(Within::Chip("pin*")),
+    Entry::new("*", "*total*", Unknown, "other", VAGUE),
 ];
 
 /// A chip that nobody knows.
-pub(super) const UNKNOWN: Entry = Entry::new("*", "*", Unknown, "other", VAGUE);
+pub(super) const UNKNOWN: Entry =
+    Entry::new("*", "*", Unknown, "other", VAGUE).within(Within::Chip("*total*"));
 
 /// What a supply takes, or all of it that the supply shows.
 const fn supply(chip: &'static str) -> Entry {

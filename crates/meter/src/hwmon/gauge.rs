@@ -20,6 +20,7 @@ pub(super) enum Gauge {
     Power(NumberFile, bool),
     /// Millivolts and milliamperes.
     Product(NumberFile, NumberFile),
+    Milliwatts(NumberFile),
 }
 
 /// Why a sensor cannot be read.
@@ -63,6 +64,10 @@ impl Gauge {
                     trouble: Trouble::Missing,
                 }))
             }
+            Shows::Milliwatts => {
+                let gauge = number(file(format!("{stem}_input")))?;
+                checked(Self::Milliwatts(gauge)).map(|gauge| (gauge, false))
+            }
             Shows::Product => {
                 let voltage = number(file(format!("{stem}_input")))?;
                 let current = number(file(format!("{}_input", stem.replace("in", "curr"))))?;
@@ -83,6 +88,7 @@ impl Gauge {
                 }
                 power => power,
             },
+            Self::Milliwatts(file) => file.read_at_least_zero()?.saturating_mul(1000),
             Self::Product(voltage, current) => {
                 let (voltage, current) =
                     (voltage.read_at_least_zero()?, current.read_at_least_zero()?);
@@ -101,7 +107,10 @@ impl Gauge {
     /// The file that a message names.
     fn path(&self) -> &PathBuf {
         match self {
-            Self::Energy(file) | Self::Power(file, _) | Self::Product(file, _) => &file.path,
+            Self::Energy(file)
+            | Self::Power(file, _)
+            | Self::Product(file, _)
+            | Self::Milliwatts(file) => &file.path,
         }
     }
 }

@@ -129,6 +129,7 @@ fn chips(sysfs: &Path, folder: &Path) -> Vec<Chip> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut chips: Vec<Chip> =
         entries.filter_map(|entry| Chip::open(sysfs, &entry.path())).collect();
+    chips.extend(Chip::jetpack4(sysfs));
     chips.sort_by_key(|chip| (chips::rank(&chip.kind), number(&chip.hwmon), chip.hwmon.clone()));
     chips
 }
@@ -156,7 +157,9 @@ fn channel(chip: &Chip, sensor: &Sensor, entry: &Entry, device: String, averages
     // The unit is a microjoule or a microwatt.
     let (shape, method) = match sensor.shows {
         Shows::Energy => (Kind::Counter { range: None }, Method::Counter),
-        Shows::Power { .. } | Shows::Product => (Kind::Power, Method::IntegratedPower),
+        Shows::Power { .. } | Shows::Product | Shows::Milliwatts => {
+            (Kind::Power, Method::IntegratedPower)
+        }
     };
     let domain = match entry.part {
         Part::Of(domain) => domain,

@@ -462,3 +462,33 @@ fn heat_is_no_energy() {
     ];
     assert_eq!(of_chip(&files), [line(Domain::Other, "highflownext/Pump power", None)]);
 }
+
+/// Jetson Nano with JetPack 4: the rails are in the folders of NVIDIA's driver, in milliwatts
+/// (powerjoular issue 89).
+#[test]
+fn the_rails_of_jetpack_4_are_found() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("bus/i2c/drivers/ina3221x/6-0040/iio:device0");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in [
+        ("rail_name_0", "POM_5V_IN"),
+        ("in_power0_input", "4021"),
+        ("rail_name_1", "POM_5V_GPU"),
+        ("in_power1_input", "-3"),
+        ("rail_name_2", "POM_5V_CPU"),
+        ("in_power2_input", "1200"),
+    ] {
+        fs::write(folder.join(name), format!("{text}\n")).unwrap();
+    }
+    let input = "ina3221x/6-0040/POM_5V_IN";
+    assert_eq!(
+        found(root.path()),
+        [
+            line(Domain::System, input, None),
+            line(Domain::Gpu, "ina3221x/6-0040/POM_5V_GPU", Some(input)),
+            line(Domain::CpuCore, "ina3221x/6-0040/POM_5V_CPU", Some(input)),
+        ]
+    );
+    let mut hwmon = Hwmon::open(root.path()).unwrap();
+    assert_eq!((hwmon.read(0), hwmon.read(1)), (Ok(4_021_000), Ok(0)));
+}
