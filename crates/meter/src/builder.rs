@@ -19,6 +19,7 @@ use crate::{
     cover::covers_processor,
     estimator::{self, Estimator, GpuModel, MemoryModel},
     hwmon::{self, Hwmon},
+    identity,
     isolate::{IsolateError, Isolated},
     meter::{Meter, MeterError, Setup},
     plugin::{LoadError, Plugin},
@@ -246,14 +247,21 @@ impl Builder {
     /// described in a usable way. Missing hardware is no error; see [`Meter::probes`].
     pub fn start(self) -> Result<Meter, MeterError> {
         let mut found = Found::default();
-        found.look(powercap::NAME, Powercap::open(&self.sysfs), |source| {
+        let rapl = Powercap::open(&self.sysfs);
+        found.standing.extend(rapl.iter().flat_map(Powercap::doubts));
+        found.look(powercap::NAME, rapl, |source| {
             (source.problems.clone(), source.remedy(&self.sysfs))
         });
         #[cfg(target_os = "linux")]
         found.look(perf::NAME, Perf::open(&self.sysfs), |source| {
             (source.problems.clone(), (!source.problems.is_empty()).then(perf::remedy))
         });
-        found.look(hwmon::NAME, Hwmon::open(&self.sysfs), |source| (source.problems.clone(), None));
+        if !found.channels().any(is_rapl) {
+            found.standing.extend(powercap::denied(&self.sysfs));
+        }
+        found.look(hwmon::NAME, Hwmon::open(&self.sysfs), |source| {
+            (source.problems.clone(), source.remedy())
+        });
         found.look(battery::NAME, Battery::open(&self.sysfs), |_| (Vec::new(), None));
         let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
         for plugin in plugin_files(&self.plugins, &self.plugin_folders)? {
@@ -426,14 +434,19 @@ impl Found {
     }
 
     fn covers(&self, domain: Domain) -> bool {
-        self.channels().any(|channel| channel.domain == domain)
+        let covers = |channel: &Channel| {
+            channel.domain == domain || channel.overlap.contains.contains(&domain)
+        };
+        self.channels().any(covers)
     }
 
     /// Whether every channel of a source is a counter that another source reads already.
     fn has_copies_of(&self, source: &dyn Source) -> bool {
         source.channels().iter().all(|channel| {
-            channel.identity.is_some()
-                && self.channels().any(|known| known.identity == channel.identity)
+            let same = |known: &Channel| {
+                identity::same(known.identity.as_deref(), channel.identity.as_deref())
+            };
+            self.channels().any(same)
         })
     }
 
@@ -450,6 +463,11 @@ impl Found {
         self.statuses.push(status);
         self.sources.push(Box::new(source));
     }
+}
+
+/// Whether a channel is one of RAPL's counters, however it is read.
+fn is_rapl(channel: &Channel) -> bool {
+    channel.identity.as_ref().is_some_and(|identity| identity.starts_with("rapl/"))
 }
 
 /// Why a source is not read whose every counter another source reads.

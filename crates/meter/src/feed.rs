@@ -7,6 +7,7 @@ use units::{Method, Seconds};
 use crate::{
     clock::Clock,
     host::{Answer, Health, Hosted},
+    identity::canonical,
     mirror::Mirror,
     source::{Channel, Source},
     track::{Increment, Track},
@@ -26,6 +27,9 @@ pub(crate) struct ChannelReading {
 /// A source and the tracks of its channels.
 pub(crate) struct Feed {
     pub(crate) tracks: Vec<Track>,
+    mirrors: Vec<Mirror>,
+    /// The latest reading of every channel in this round, kept so that a reading does not allocate.
+    raw: Vec<Option<u64>>,
     interval: Option<Seconds>,
     mode: Mode,
 }
@@ -40,13 +44,10 @@ enum Mode {
 
 struct Inline {
     source: Box<dyn Source>,
-    mirrors: Vec<Mirror>,
     /// A model has no wraps and no updates. Between the ends of spans it is read at most this
     /// often, because looking through many processes is expensive.
     rest: Option<Seconds>,
     last: Option<Seconds>,
-    /// Kept between readings, so that a reading does not allocate.
-    raw: Vec<Option<u64>>,
 }
 
 impl Feed {
@@ -56,14 +57,16 @@ impl Feed {
         let mirrors = Mirror::candidates(source.channels());
         let model = source.channels().iter().all(|channel| channel.method == Method::Model);
         let rest = model.then_some(MODEL_REST);
-        let inline = Inline { source, mirrors, rest, last: None, raw: Vec::new() };
-        Self { tracks, interval, mode: Mode::Inline(inline) }
+        let mode = Mode::Inline(Inline { source, rest, last: None });
+        Self { tracks, mirrors, raw: Vec::new(), interval, mode }
     }
 
     /// A source that may be slow, or hang.
     pub(crate) fn threaded(hosted: Hosted, interval: Option<Seconds>) -> Self {
         let tracks = tracks(hosted.channels(), interval);
-        Self { tracks, interval, mode: Mode::Threaded(Arc::new(hosted)) }
+        let mirrors = Mirror::candidates(hosted.channels());
+        let mode = Mode::Threaded(Arc::new(hosted));
+        Self { tracks, mirrors, raw: Vec::new(), interval, mode }
     }
 
     /// The source, if it has a thread of its own.
@@ -85,7 +88,12 @@ impl Feed {
         readings: &mut Vec<ChannelReading>,
     ) {
         match &mut self.mode {
-            Mode::Inline(inline) => inline.read(&mut self.tracks, clock, slept, edge, readings),
+            Mode::Inline(inline) => {
+                let raw = &mut self.raw;
+                if inline.read(&mut self.tracks, raw, clock, slept, edge, readings) {
+                    self.mirrors.iter_mut().for_each(|mirror| mirror.check(raw));
+                }
+            }
             Mode::Threaded(hosted) => {
                 let mut answers = Vec::new();
                 hosted.take(&mut answers);
@@ -105,7 +113,15 @@ impl Feed {
         readings: &mut Vec<ChannelReading>,
     ) {
         for Answer { channel, at, reading, .. } in answers {
+            let channels = self.tracks.len();
             let Some(track) = self.tracks.get_mut(channel) else { continue };
+            self.raw.resize(channels, None);
+            self.raw[channel] = reading.as_ref().ok().copied();
+            // The channels are read in their order; the last one ends a round.
+            if channel + 1 == channels {
+                self.mirrors.iter_mut().for_each(|mirror| mirror.check(&self.raw));
+                self.raw.fill(None);
+            }
             // Two threads that wait at the same time may deliver their answers in the wrong order.
             if track.is_before(at) {
                 let increment = track.advance(at, reading.map_err(|error| error.reason), slept);
@@ -124,18 +140,14 @@ impl Feed {
         self.tracks.extend(tracks(&inline.source.channels()[known..], self.interval));
         let candidates = Mirror::candidates(inline.source.channels());
         let new = candidates.into_iter().filter(|mirror| mirror.later() >= known);
-        inline.mirrors.extend(new);
+        self.mirrors.extend(new);
         true
     }
 
     /// For each channel, whether it shows the same counter as an earlier one.
     pub(crate) fn mirrored(&self) -> impl Iterator<Item = bool> {
-        let mirrors: &[Mirror] = match &self.mode {
-            Mode::Inline(inline) => &inline.mirrors,
-            Mode::Threaded(_) => &[],
-        };
         (0..self.tracks.len())
-            .map(move |channel| mirrors.iter().any(|mirror| mirror.copy() == Some(channel)))
+            .map(|channel| self.mirrors.iter().any(|mirror| mirror.copy() == Some(channel)))
     }
 
     /// For each channel, why there are no readings, if the source does not answer.
@@ -153,33 +165,39 @@ impl Feed {
 }
 
 impl Inline {
+    /// Reads every channel, and returns whether it did.
     fn read(
         &mut self,
         tracks: &mut [Track],
+        raw: &mut Vec<Option<u64>>,
         clock: &dyn Clock,
         slept: bool,
         edge: bool,
         readings: &mut Vec<ChannelReading>,
-    ) {
+    ) -> bool {
         let now = clock.now();
         if !edge && self.rest.zip(self.last).is_some_and(|(rest, last)| now - last < rest) {
-            return;
+            return false;
         }
         self.last = Some(now);
-        self.raw.clear();
+        raw.clear();
         for (channel, track) in tracks.iter_mut().enumerate() {
             let at = clock.now();
             let reading = self.source.read(channel).map_err(|error| error.reason);
-            self.raw.push(reading.as_ref().ok().copied());
+            raw.push(reading.as_ref().ok().copied());
             let increment = track.advance(at, reading, slept);
             readings.push(ChannelReading { channel, at, increment });
         }
-        for mirror in &mut self.mirrors {
-            mirror.check(&self.raw);
-        }
+        true
     }
 }
 
 fn tracks(channels: &[Channel], interval: Option<Seconds>) -> Vec<Track> {
-    channels.iter().map(|channel| Track::new(channel.clone(), interval)).collect()
+    let track = |channel: &Channel| {
+        let mut channel = channel.clone();
+        // Spelled alike, so that the same device is found whoever reads it.
+        channel.identity = channel.identity.map(|name| canonical(&name).into_owned());
+        Track::new(channel, interval)
+    };
+    channels.iter().map(track).collect()
 }

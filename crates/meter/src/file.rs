@@ -21,20 +21,36 @@ pub(crate) struct NumberFile {
     replaceable: bool,
     /// Whether its values end with a line break; a value of the kernel's without one is cut short.
     ends: bool,
-    /// Whether a minus sign is ignored.
-    signed: bool,
+    sign: Sign,
+}
+
+/// What a number below 0 means.
+#[derive(Clone, Copy)]
+enum Sign {
+    /// It is no number of this file.
+    Refused,
+    /// Its magnitude: some drivers show a battery's discharge as negative.
+    Ignored,
+    /// 0: an idle sensor of a current may show a little less.
+    Zero,
 }
 
 impl NumberFile {
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
         let replaceable = !is_in_sysfs(&file);
-        Ok(Self { path, file, replaceable, ends: false, signed: false })
+        Ok(Self { path, file, replaceable, ends: false, sign: Sign::Refused })
     }
 
     /// Reads the number without its sign: some drivers show a battery's discharge as negative.
     pub(crate) fn read_magnitude(&mut self) -> Result<u64, String> {
-        self.signed = true;
+        self.sign = Sign::Ignored;
+        self.read()
+    }
+
+    /// Reads the number, or 0 if it is below 0.
+    pub(crate) fn read_at_least_zero(&mut self) -> Result<u64, String> {
+        self.sign = Sign::Zero;
         self.read()
     }
 
@@ -71,8 +87,14 @@ impl NumberFile {
         let text = str::from_utf8(&buffer[..length]).unwrap_or_default();
         let ends = text.ends_with('\n');
         let number = text.trim();
-        let number = if self.signed { number.trim_start_matches('-') } else { number };
-        match number.parse() {
+        let (negative, digits) =
+            number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
+        let value = match self.sign {
+            Sign::Refused => number.parse(),
+            Sign::Ignored => digits.parse(),
+            Sign::Zero => digits.parse().map(|value: u64| if negative { 0 } else { value }),
+        };
+        match value {
             Ok(value) if ends || !self.ends || self.replaceable => {
                 self.ends = ends;
                 Ok(value)
@@ -97,6 +119,28 @@ fn is_in_sysfs(file: &File) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_in_sysfs(_file: &File) -> bool {
     false
+}
+
+/// Why a file cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// This user may not read it.
+    Denied,
+    /// It, or what a link to it leads to, does not exist.
+    Missing,
+    /// It is there, and reading it fails.
+    Failing,
+}
+
+impl Trouble {
+    /// What is wrong with a file whose reading has failed.
+    pub(crate) fn of(path: &Path) -> Self {
+        match fs::read(path).map_err(|error| error.kind()) {
+            Err(io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory) => Self::Denied,
+            Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Self::Missing,
+            _ => Self::Failing,
+        }
+    }
 }
 
 /// A file's text without the white space around it; on failure the file's name and the reason.

@@ -10,10 +10,12 @@ mod span_report;
 mod clock;
 mod counter;
 mod cover;
+mod disagreement;
 mod feed;
 mod follow;
 mod frozen;
 mod host;
+mod identity;
 mod mirror;
 mod plausible;
 mod power;
@@ -64,7 +66,7 @@ pub use crate::{
     power::{Integral, Trapezoid},
     probe_status::ProbeStatus,
     shared::Reading,
-    source::{Channel, Kind, ReadError, Source},
+    source::{Channel, Kind, Overlap, ReadError, Source},
     span_report::{Absence, SpanReport},
 };
 

@@ -4,7 +4,8 @@ use units::{Domain, DomainEnergy, Energy, Joules, Method, Seconds, Warning, Warn
 
 use crate::{
     attribute::Shares,
-    cover::{disagreements, in_total},
+    cover::in_total,
+    disagreement::disagreements,
     frozen::Frozen,
     source::{Channel, Kind},
     span_accumulator::SpanAccumulator,
@@ -78,7 +79,7 @@ impl ClosedSpan<'_> {
                         says why";
             warnings.push(Warning::new(WarningKind::NoEnergy, text));
         }
-        warnings.extend(disagreements(&domains));
+        warnings.extend(disagreements(&all, &domains));
         let attribution = self.shares.and_then(|shares| shares.of(&domains, duration));
         SpanReport {
             name: self.name.to_owned(),

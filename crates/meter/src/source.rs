@@ -27,8 +27,10 @@ pub struct Channel {
     /// The device that contains this one, for a sub-domain: `package-0` for its cores. `None` if it
     /// is in no other.
     pub inside: Option<String>,
-    /// A name shared by every way of reading the same counter (`rapl/package-0`, a GPU's UUID).
-    /// Channels with equal identities are copies, and one of them is counted. `None` if unknown.
+    /// A name shared by every way of reading the same counter (`rapl/package-0`, a GPU's UUID or PCI
+    /// address). Channels with equal identities are copies, and one of them is counted. The usual
+    /// spellings of a PCI address are equal: `pci/0000:05:00.0` is `00000000:05:00.0`. `None` if
+    /// unknown.
     pub identity: Option<String>,
     /// Counter or power.
     pub kind: Kind,
@@ -48,6 +50,28 @@ pub struct Channel {
     /// The most that it can draw. A reading above that is refused, and a model's energy is cut
     /// there. `None` if it is not known; then the meter assumes a limit for its domain.
     pub highest: Option<Watts>,
+    /// How it overlaps the channels of other sensors, if that is known.
+    pub overlap: Overlap,
+}
+
+/// How a channel overlaps those of other sensors. The default is for a sensor of which no more is
+/// known than its [`Domain`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// The kind of chip or driver behind it, if a probe reads several kinds: `amd_energy` and
+    /// `amd_hsmp_hwmon` both see the sockets. Of two families that see the same part of the machine,
+    /// the first counts. `None`: the probe is its own family.
+    pub family: Option<String>,
+    /// For [`Domain::Other`]: it is known to be a part of the machine that no other domain contains,
+    /// so it counts beside them.
+    pub apart: bool,
+    /// For [`Domain::System`]: it is what a power supply gives, which is contained in what the supply
+    /// takes.
+    pub output: bool,
+    /// Domains that it contains besides its own: the memory of a module, the graphics of an APU. No
+    /// model of such a part is added to it.
+    pub contains: Vec<Domain>,
 }
 
 impl Channel {
@@ -75,6 +99,7 @@ impl Channel {
             averaging: Seconds(0.0),
             model: None,
             highest: None,
+            overlap: Overlap::default(),
         }
     }
 

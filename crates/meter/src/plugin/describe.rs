@@ -3,7 +3,7 @@
 use probe_abi::RawChannel;
 use units::{Domain, Method, Seconds};
 
-use crate::source::{Channel, Kind, UNITS};
+use crate::source::{Channel, Kind, Overlap, UNITS};
 
 /// A probe with more channels than this is refused.
 pub(super) const MOST_CHANNELS: usize = 1024;
@@ -75,6 +75,7 @@ pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String
         averaging: Seconds(raw.averaging_ns as f64 * 1e-9),
         model: None,
         highest: None,
+        overlap: Overlap::default(),
     })
 }
 

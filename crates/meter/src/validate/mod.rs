@@ -7,6 +7,7 @@ mod calibration;
 mod cases;
 mod counters;
 mod hosts;
+mod machines;
 mod powers;
 mod sensor;
 mod tree;
@@ -25,6 +26,7 @@ pub fn run(mut tell: impl FnMut(&Case)) -> Vec<Case> {
     let mut cases = Cases { all: Vec::new(), tell: &mut tell };
     counters::run(&mut cases);
     zones::run(&mut cases);
+    machines::run(&mut cases);
     powers::run(&mut cases);
     hosts::run(&mut cases);
     calibration::run(&mut cases);

@@ -23,11 +23,6 @@ const MACHINES: &[(&str, &[Zone], f64)] = &[
         92.0,
     ),
     (
-        "two sockets of equal power",
-        &[("intel-rapl:0", "package-0", 80.0), ("intel-rapl:1", "package-1", 80.0)],
-        160.0,
-    ),
-    (
         "a laptop with psys",
         &[
             ("intel-rapl:0", "package-0", 15.0),

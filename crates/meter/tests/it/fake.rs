@@ -35,6 +35,31 @@ impl Tree {
         self
     }
 
+    /// Puts a file into the tree, in one step.
+    pub(crate) fn put(self, path: &str, text: &str) -> Self {
+        self.replace(path, text);
+        self
+    }
+
+    /// Replaces a file of the tree in one step.
+    pub(crate) fn replace(&self, path: &str, text: &str) {
+        let (new, path) = (self.sysfs().join("new"), self.sysfs().join(path));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&new, format!("{text}\n")).unwrap();
+        fs::rename(new, path).unwrap();
+    }
+
+    /// Puts a link to a folder of the tree into it; the folder is made unless `dangling`.
+    pub(crate) fn link(self, path: &str, target: &str, dangling: bool) -> Self {
+        let (path, target) = (self.sysfs().join(path), self.sysfs().join(target));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if !dangling {
+            fs::create_dir_all(&target).unwrap();
+        }
+        std::os::unix::fs::symlink(target, path).unwrap();
+        self
+    }
+
     /// Puts a folder in place of the counter's file: not even root can read it.
     pub(crate) fn unreadable(self, zone: &str) -> Self {
         let path = self.path(zone).join("energy_uj");

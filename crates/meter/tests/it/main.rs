@@ -5,6 +5,7 @@
 mod conformance;
 mod export;
 mod fake;
+mod hwmon;
 mod isolate;
 mod nvml;
 mod plugin;

@@ -192,3 +192,61 @@ fn the_processor_is_estimated_only_if_no_sensor_measures_it() {
     assert!(total.uncertainty.0 >= total.joules.0 * 0.2);
     assert_eq!(kinds(&report), [WarningKind::EstimatedEnergy]);
 }
+
+/// A container that mounts `/sys/class/powercap` without `/sys/devices` (scaphandre issue 373, zeus pull
+/// request 118).
+#[test]
+fn links_that_lead_nowhere_have_another_remedy_than_permissions() {
+    let target = "devices/virtual/powercap/intel-rapl/intel-rapl:0";
+    let tree = Tree::new().link("class/powercap/intel-rapl:0", target, true);
+    let meter = tree.meter();
+    let status = &meter.probes()[0];
+    assert!(status.reason.as_ref().unwrap().contains("does not exist"), "{status:?}");
+    let remedy = status.remedy.as_ref().unwrap();
+    assert!(remedy.contains("/host/sys") && !remedy.contains("chmod"), "{remedy}");
+    assert!(!meter.span("fit").end().warnings.iter().any(|told| told.text.contains("RAPL")));
+}
+
+/// The default since Linux 5.10 (codecarbon issues 244 and 304).
+#[test]
+fn every_report_tells_that_only_the_permission_for_rapl_is_missing() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).unreadable("intel-rapl:0");
+    let report = tree.meter().span("fit").end();
+    let told = report.warnings.iter().find(|warning| warning.kind == WarningKind::ProbeFailed);
+    let text = &told.unwrap().text;
+    assert!(text.contains("may not read") && text.contains("sudo chmod"), "{text}");
+}
+
+/// Between two readings the range does not matter (codecarbon issue 1309, powercap issue 3).
+#[test]
+fn a_counter_without_a_range_is_read() {
+    for text in [None, Some("0"), Some("unknown"), Some("5")] {
+        let tree = Tree::new().zone("intel-rapl:0", "package-0", 1_000_000);
+        let range = "class/powercap/intel-rapl:0/max_energy_range_uj";
+        match text {
+            Some(text) => tree.replace(range, text),
+            None => std::fs::remove_file(tree.sysfs().join(range)).unwrap(),
+        }
+        let span = tree.meter().span("fit");
+        tree.set("intel-rapl:0", 11_000_000);
+        close(span.end().total.unwrap().joules, 10.0);
+    }
+}
+
+/// `raplcap` issue 9: zones of one name that count differently.
+#[test]
+fn two_zones_of_one_name_are_two_and_that_is_told() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 0).zone(
+        "intel-rapl:1",
+        "package-0",
+        7_000_000,
+    );
+    let span = tree.meter().span("fit");
+    tree.set("intel-rapl:0", 10_000_000);
+    tree.set("intel-rapl:1", 27_000_000);
+    let report = span.end();
+    close(report.total.unwrap().joules, 30.0);
+    close(device(&report, "package-0#2").joules, 20.0);
+    assert_eq!(kinds(&report), [WarningKind::Overlap]);
+    assert!(report.warnings[0].text.contains("intel-rapl:1"), "{:?}", report.warnings);
+}

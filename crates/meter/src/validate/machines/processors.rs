@@ -1,0 +1,135 @@
+//! Processors with other sensors than RAPL, or several at once.
+
+use super::machine::{
+    Machine,
+    Piece::{Chip, Device, Energy, Mean, Power, Zone},
+};
+
+pub(super) const MACHINES: &[Machine] = &[
+    Machine {
+        name: "EPYC with amd_energy: the cores are in the sockets",
+        pieces: &[
+            Chip(3, "amd_energy"),
+            Energy(3, 1, "Ecore000", 1, 2.0),
+            Energy(3, 2, "Ecore001", 2, 2.0),
+            Energy(3, 3, "Esocket0", 3, 10.0),
+            Energy(3, 4, "Esocket1", 4, 20.0),
+        ],
+        boards: &[],
+        watts: 30.0,
+        warning: None,
+    },
+    Machine {
+        name: "EPYC with several NUMA nodes a socket: both sockets show one register (amd_energy issue 5)",
+        pieces: &[
+            Chip(3, "amd_energy"),
+            Energy(3, 1, "Esocket0", 1, 68.0),
+            Energy(3, 2, "Esocket1", 1, 68.0),
+        ],
+        boards: &[],
+        watts: 68.0,
+        warning: Some("shows the same counter"),
+    },
+    Machine {
+        name: "EPYC by RAPL, by amd_energy and by its firmware (HSMP): three views of one socket",
+        pieces: &[
+            Zone("intel-rapl:0", "package-0", 1, 100.0),
+            Chip(1, "amd_hsmp_hwmon"),
+            Power(1, 1, "", 94.0),
+            Chip(2, "amd_energy"),
+            Energy(2, 1, "Esocket0", 1, 99.0),
+        ],
+        boards: &[],
+        watts: 100.0,
+        warning: Some("disagree"),
+    },
+    Machine {
+        name: "two sockets of EPYC by their firmware alone",
+        pieces: &[
+            Chip(1, "amd_hsmp_hwmon"),
+            Device(1, "amd_hsmp.0"),
+            Power(1, 1, "", 94.0),
+            Chip(2, "amd_hsmp_hwmon"),
+            Device(2, "amd_hsmp.1"),
+            Power(2, 1, "", 90.0),
+        ],
+        boards: &[],
+        watts: 184.0,
+        warning: None,
+    },
+    Machine {
+        name: "Ryzen by zenpower, where RAPL is for root only",
+        pieces: &[
+            Chip(2, "zenpower"),
+            Power(2, 1, "SVI2_P_Core", 30.0),
+            Power(2, 2, "SVI2_P_SoC", 8.0),
+        ],
+        boards: &[],
+        watts: 38.0,
+        warning: None,
+    },
+    Machine {
+        name: "Ryzen by zenpower and RAPL",
+        pieces: &[
+            Zone("intel-rapl:0", "package-0", 1, 40.0),
+            Chip(2, "zenpower"),
+            Power(2, 1, "SVI2_P_Core", 30.0),
+            Power(2, 2, "SVI2_P_SoC", 8.0),
+        ],
+        boards: &[],
+        watts: 40.0,
+        warning: None,
+    },
+    Machine {
+        name: "an FX by fam15h_power",
+        pieces: &[Chip(0, "fam15h_power"), Power(0, 1, "", 71.0)],
+        boards: &[],
+        watts: 71.0,
+        warning: None,
+    },
+    Machine {
+        name: "POWER9 (AC922): chips, memory and GPUs add up, the machine contains them",
+        pieces: &[
+            Chip(0, "ibmpowernv"),
+            Power(0, 1, "System", 700.0),
+            Power(0, 2, "Chip 0", 150.0),
+            Power(0, 3, "Chip 0 Vdd", 90.0),
+            Power(0, 4, "Chip 0 Vdn", 20.0),
+            Power(0, 5, "Chip 0 Memory", 25.0),
+            Power(0, 6, "Chip 0 GPU", 200.0),
+            Power(0, 7, "Chip 8", 140.0),
+            Power(0, 8, "Chip 8 Vdd", 80.0),
+            Power(0, 9, "Chip 8 Memory", 24.0),
+            Power(0, 10, "Chip 8 GPU", 190.0),
+        ],
+        boards: &[],
+        watts: 729.0,
+        warning: None,
+    },
+    Machine {
+        name: "POWER9 by its controller: the present power, not the mean since it started (occ/common.c)",
+        pieces: &[
+            Chip(0, "occ"),
+            Power(0, 1, "0_system", 700.0),
+            Mean(0, 1, "", 1.0),
+            Power(0, 2, "0_proc", 150.0),
+            Mean(0, 2, "", 1.0),
+            Power(0, 3, "0_vdd", 90.0),
+            Mean(0, 3, "", 1.0),
+        ],
+        boards: &[],
+        watts: 150.0,
+        warning: None,
+    },
+    Machine {
+        name: "X-Gene: cores and the rest of the chip",
+        pieces: &[
+            Chip(0, "apm_xgene"),
+            Power(0, 1, "CPU power", 30.0),
+            Power(0, 2, "IO power", 12.0),
+        ],
+        boards: &[],
+        watts: 42.0,
+        warning: None,
+    },
+];
