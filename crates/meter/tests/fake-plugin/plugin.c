@@ -17,7 +17,7 @@ __attribute__((unused)) static void hang(void) {
 static void print(void) {
 #ifdef PRINTS
     char word[64];
-    printf("{\"value\":666}\n%4000s{\"half", "");
+    printf("{\"value\":666}\n%200s{\"half", "");
     fflush(stdout);
     if (write(1, "\n{\"plugin\":[]}\n", 15) < 0 || read(0, word, sizeof word) < 0) {
         abort();

@@ -256,7 +256,7 @@ fn a_named_plugin_that_cannot_open_is_an_error_or_a_warning() {
     assert!(warnings(tree.builder().offer_plugin(&library)).is_empty());
     // A file that is no plugin remains an error, and one that was offered is told of.
     let text = folder.path().join("libwattlab_probe_text.so");
-    fs::write(&text, "no library").unwrap();
+    fs::write(&text, "no library ".repeat(100)).unwrap();
     let error = tree.builder().plugin(&text).fall_back().start().unwrap_err();
     assert!(matches!(error, MeterError::Plugin(LoadError::Library { .. })), "{error:?}");
     let meter = tree.builder().offer_plugin(&text).start().unwrap();
