@@ -1,7 +1,5 @@
 //! `cargo xtask reproduce`: builds `wattlab` and the NVML probe, then runs `wattlab reproduce`.
 
-use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-
 use crate::process::{become_wattlab, cargo, release_folder};
 
 /// Builds what a reproduction needs, then becomes `wattlab reproduce` with these arguments.
@@ -24,11 +22,8 @@ fn build() -> anyhow::Result<u8> {
     cargo(&["build", "--release", "-p", "wattlab", "-p", "wattlab-probe-nvml"], &[])
 }
 
-/// The arguments of `wattlab reproduce`. Without an NVIDIA GPU the NVML probe reports that it found none,
-/// and other sensors are used as before.
+/// The arguments of `wattlab reproduce`, which finds the NVML probe in its own folder. Without an NVIDIA
+/// GPU the probe is not used.
 fn arguments(args: &[&str]) -> Vec<String> {
-    let name = format!("{DLL_PREFIX}wattlab_probe_nvml{DLL_SUFFIX}");
-    let plugin = release_folder().join(name).to_string_lossy().into_owned();
-    let fixed = ["reproduce".to_owned(), "--plugin".to_owned(), plugin];
-    fixed.into_iter().chain(args.iter().map(|&argument| argument.to_owned())).collect()
+    ["reproduce"].iter().chain(args).map(|&argument| argument.to_owned()).collect()
 }

@@ -3,9 +3,11 @@
 //! [`Failure`].
 
 use std::{
+    fs::File,
     io::{self, Write, stderr},
     path::Path,
-    sync::{Mutex, PoisonError},
+    process::Stdio,
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -32,14 +34,56 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Standard output, once it is kept from plugins.
+static KEPT: OnceLock<File> = OnceLock::new();
+
+/// Keeps standard output for this program: what plugins print goes to standard error from now on.
+///
+/// # Errors
+///
+/// If the process has no descriptor left.
+pub(crate) fn keep_from_plugins() -> Result<(), Failure> {
+    static KEEPING: Mutex<()> = Mutex::new(());
+    let _keeping = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
+    if KEPT.get().is_none() {
+        let output = meter::standard_streams::take_output().map_err(Failure::run_time)?;
+        drop(KEPT.set(output));
+    }
+    Ok(())
+}
+
+/// The program's standard output, for a command that it starts.
+///
+/// # Errors
+///
+/// If the process has no descriptor left.
+pub(crate) fn for_command() -> io::Result<Stdio> {
+    KEPT.get().map_or_else(|| Ok(Stdio::inherit()), |output| Ok(output.try_clone()?.into()))
+}
+
+/// Writes a line to standard output.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub(crate) fn write_line(text: &str) -> io::Result<()> {
+    let line = format!("{text}\n");
+    match KEPT.get() {
+        Some(mut output) => output.write_all(line.as_bytes()),
+        None => {
+            let mut output = io::stdout().lock();
+            output.write_all(line.as_bytes()).and_then(|()| output.flush())
+        }
+    }
+}
+
 /// The first error of writing standard output.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Prints a line of the program's output. If that fails, the program continues, and [`lost`] returns
 /// the error at its end.
 pub(crate) fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    if let Err(error) = write_line(text) {
         LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 }

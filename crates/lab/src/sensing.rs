@@ -12,7 +12,7 @@ use meter::{Builder, Meter};
 use serde::{Deserialize, Serialize};
 use units::limits::{self, OutOfRange};
 
-use crate::Failure;
+use crate::{Failure, output};
 
 /// Which sensors to read, and what to estimate where there are none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -33,6 +33,12 @@ pub(crate) struct Sensing {
     /// Run each plugin in a process of its own, so that one that crashes does not end this program.
     #[arg(long)]
     pub(crate) isolate: bool,
+    /// Time that a plugin may take to open its hardware; by default 10 seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) plugin_timeout: Option<Duration>,
+    /// Go on, with a warning, without a plugin that cannot open its hardware. By default that is an error.
+    #[arg(long)]
+    pub(crate) fall_back: bool,
     /// Also estimate these parts of the machine if no sensor measures them.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     pub(crate) estimate: Vec<Part>,
@@ -91,7 +97,8 @@ impl Sensing {
     ///
     /// # Errors
     ///
-    /// If `--sysfs` is not a folder, or `--nvml-library` is given and the NVML probe is missing.
+    /// If `--sysfs` is not a folder, `--nvml-library` does not exist, or it is given and the NVML probe is
+    /// missing.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = Meter::builder();
         if let Some(sysfs) = &self.sysfs {
@@ -102,11 +109,21 @@ impl Sensing {
             builder = builder.sysfs(sysfs);
         }
         let nvml = self.nvml_probe.clone().or_else(bundled_nvml_probe);
+        if let Some(library) = &self.nvml_library
+            && is_path(library)
+            && !library.exists()
+        {
+            let text = format!(
+                "--nvml-library `{}` does not exist; NVIDIA's driver installs `libnvidia-ml.so.1`",
+                library.display()
+            );
+            return Err(Failure::bad_input(anyhow!(text)));
+        }
         // A library is loaded once: the first mention of it, with its options, counts.
         match (&self.nvml_library, nvml.as_ref()) {
             (Some(library), Some(nvml)) => {
                 let library = library.to_string_lossy().into_owned();
-                builder = builder.plugin_with(nvml, vec![("library".to_owned(), library)]);
+                builder = builder.want_plugin_with(nvml, vec![("library".to_owned(), library)]);
             }
             (Some(_), None) => {
                 let text = "--nvml-library needs the probe `libwattlab_probe_nvml` in this \
@@ -122,8 +139,19 @@ impl Sensing {
         if let Some(folder) = &self.plugin_dir {
             builder = builder.plugin_dir(folder);
         }
+        let in_this_process = !self.isolate
+            && (nvml.is_some() || !self.plugin.is_empty() || self.plugin_dir.is_some());
+        if in_this_process {
+            output::keep_from_plugins()?;
+        }
         if let (None, Some(nvml)) = (&self.nvml_library, nvml) {
             builder = builder.offer_plugin(nvml);
+        }
+        if let Some(timeout) = self.plugin_timeout {
+            builder = builder.plugin_timeout(timeout);
+        }
+        if self.fall_back {
+            builder = builder.fall_back();
         }
         if self.isolate {
             let program = std::env::current_exe().map_err(Failure::run_time)?;
@@ -171,10 +199,13 @@ impl Sensing {
             plugin,
             plugin_dir: self.plugin_dir.as_ref().map(whole),
             // A plain name is looked for by the system's linker.
-            nvml_library: self.nvml_library.as_ref().map(|library| {
-                if library.components().count() > 1 { whole(library) } else { library.clone() }
-            }),
+            nvml_library: self
+                .nvml_library
+                .as_ref()
+                .map(|library| if is_path(library) { whole(library) } else { library.clone() }),
             isolate: self.isolate,
+            plugin_timeout: self.plugin_timeout,
+            fall_back: self.fall_back,
             estimate: self.estimate.clone(),
             nvml_probe: self.nvml_probe.clone().or_else(bundled_nvml_probe),
         }
@@ -205,6 +236,11 @@ impl Sensing {
         }
         Ok(())
     }
+}
+
+/// Whether a library is given by its path. The system's linker looks for a plain name.
+fn is_path(library: &Path) -> bool {
+    library.components().count() > 1
 }
 
 /// The probe of NVIDIA's GPUs in this program's folder, if the file exists.
@@ -246,6 +282,8 @@ mod tests {
             plugin_dir: Some("probes".into()),
             nvml_library: Some("libnvidia-ml.so.1".into()),
             isolate: true,
+            plugin_timeout: Some(Duration::from_secs(20)),
+            fall_back: true,
             estimate: vec![Part::Memory],
             nvml_probe: None,
         };
@@ -258,7 +296,8 @@ mod tests {
         assert_eq!(read.plugin[0].path, folder.join("plug.so"));
         assert_eq!(read.plugin[0].options, sensing.plugin[0].options);
         assert_eq!(read.nvml_library, sensing.nvml_library);
-        assert!(read.isolate && read.estimate == sensing.estimate);
+        assert!(read.isolate && read.fall_back && read.estimate == sensing.estimate);
+        assert_eq!(read.plugin_timeout, sensing.plugin_timeout);
     }
 
     #[test]

@@ -12,5 +12,5 @@ fn main() -> io::Result<()> {
             Some((key.to_owned(), value.to_owned()))
         })
         .collect();
-    wattlab_meter::isolate::serve(&path, &options, io::stdin().lock(), io::stdout().lock())
+    wattlab_meter::isolate::serve(&path, &options)
 }

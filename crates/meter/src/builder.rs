@@ -20,9 +20,8 @@ use crate::{
     estimator::{self, Estimator, GpuModel, MemoryModel},
     hwmon::{self, Hwmon},
     identity,
-    isolate::{IsolateError, Isolated},
+    loading::{Loader, Missing, Need, PluginFile},
     meter::{Meter, MeterError, Setup},
-    plugin::{LoadError, Plugin},
     powercap::{self, Powercap},
     probe_status::ProbeStatus,
     shared::Observer,
@@ -41,7 +40,7 @@ pub struct Builder {
     deadline: Duration,
     sources: Vec<Box<dyn Source>>,
     plugins: Vec<PluginFile>,
-    isolate: Option<Isolate>,
+    loader: Loader,
     plugin_folders: Vec<PathBuf>,
     estimator: Option<Estimator>,
     estimate_memory: bool,
@@ -69,18 +68,6 @@ struct Found {
     standing: Vec<Warning>,
 }
 
-/// A plugin to load.
-#[derive(Clone, Debug)]
-struct PluginFile {
-    path: PathBuf,
-    options: Vec<(String, String)>,
-    /// Whether the user named it, so that a failure to load it is an error.
-    named: bool,
-}
-
-/// Makes the command that starts a plugin's process.
-type Isolate = Arc<dyn Fn(&Path, &[(String, String)]) -> Command + Send + Sync>;
-
 impl Default for Builder {
     fn default() -> Self {
         Self {
@@ -90,7 +77,7 @@ impl Default for Builder {
             deadline: Duration::from_millis(100),
             sources: Vec::new(),
             plugins: Vec::new(),
-            isolate: None,
+            loader: Loader::default(),
             plugin_folders: Vec::new(),
             estimator: Some(Estimator::for_this_processor()),
             estimate_memory: false,
@@ -159,26 +146,51 @@ impl Builder {
         self
     }
 
-    /// Loads a probe from a shared library.
+    /// Loads a probe from a shared library. If it cannot open its hardware, the meter does not start,
+    /// unless [`Builder::fall_back`] allows that.
     #[must_use]
     pub fn plugin(self, path: impl AsRef<Path>) -> Self {
         self.plugin_with(path, Vec::new())
     }
 
-    /// Loads a probe from a shared library, with options as keys and values that the probe defines.
+    /// As [`Builder::plugin`], with options as keys and values that the probe defines.
     #[must_use]
-    pub fn plugin_with(mut self, path: impl AsRef<Path>, options: Vec<(String, String)>) -> Self {
-        let path = path.as_ref().to_owned();
-        self.plugins.push(PluginFile { path, options, named: true });
-        self
+    pub fn plugin_with(self, path: impl AsRef<Path>, options: Vec<(String, String)>) -> Self {
+        self.load(path.as_ref(), options, Need::Required)
+    }
+
+    /// As [`Builder::plugin_with`], but if the probe cannot open its hardware, every span has a warning,
+    /// and that is no error.
+    #[must_use]
+    pub fn want_plugin_with(self, path: impl AsRef<Path>, options: Vec<(String, String)>) -> Self {
+        self.load(path.as_ref(), options, Need::Wanted)
     }
 
     /// Loads a probe from a shared library, unless the library was named already. If loading fails,
-    /// the probe is listed as not available, and that is no error.
+    /// the probe is listed as not available, and that is no error. Every span has a warning about it
+    /// unless its hardware is just missing.
     #[must_use]
-    pub fn offer_plugin(mut self, path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref().to_owned();
-        self.plugins.push(PluginFile { path, options: Vec::new(), named: false });
+    pub fn offer_plugin(self, path: impl AsRef<Path>) -> Self {
+        self.load(path.as_ref(), Vec::new(), Need::Offered)
+    }
+
+    fn load(mut self, path: &Path, options: Vec<(String, String)>, need: Need) -> Self {
+        self.plugins.push(PluginFile { path: path.to_owned(), options, need });
+        self
+    }
+
+    /// Goes on without a plugin that was named and cannot open its hardware: every span has a warning
+    /// about it. A file that is no plugin remains an error.
+    #[must_use]
+    pub fn fall_back(mut self) -> Self {
+        self.loader.fall_back = true;
+        self
+    }
+
+    /// Sets how long a plugin may take to open its hardware. The default is 10 s.
+    #[must_use]
+    pub fn plugin_timeout(mut self, timeout: Duration) -> Self {
+        self.loader.patience = timeout;
         self
     }
 
@@ -190,11 +202,12 @@ impl Builder {
         mut self,
         command: impl Fn(&Path, &[(String, String)]) -> Command + Send + Sync + 'static,
     ) -> Self {
-        self.isolate = Some(Arc::new(command));
+        self.loader.isolate = Some(Arc::new(command));
         self
     }
 
-    /// Loads every probe of a folder: see [`probe_libraries`].
+    /// Loads every probe of a folder: see [`probe_libraries`]. If one of them cannot open its hardware,
+    /// every span has a warning, and that is no error.
     #[must_use]
     pub fn plugin_dir(mut self, path: impl AsRef<Path>) -> Self {
         self.plugin_folders.push(path.as_ref().to_owned());
@@ -243,8 +256,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If a plugin that was named cannot be loaded, or a channel of a source of your own is not
-    /// described in a usable way. Missing hardware is no error; see [`Meter::probes`].
+    /// If a plugin that was named cannot be opened, or a channel of a source of your own is not
+    /// described in a usable way. Other missing hardware is no error; see [`Meter::probes`].
     pub fn start(self) -> Result<Meter, MeterError> {
         let mut found = Found::default();
         let rapl = Powercap::open(&self.sysfs);
@@ -265,7 +278,7 @@ impl Builder {
         found.look(battery::NAME, Battery::open(&self.sysfs), |_| (Vec::new(), None));
         let clock: Arc<dyn Clock> = Arc::new(MonotonicClock::default());
         for plugin in plugin_files(&self.plugins, &self.plugin_folders)? {
-            found.load(plugin, self.isolate.as_ref(), &clock)?;
+            found.load(&plugin, &self.loader, &clock)?;
         }
         for source in self.sources {
             found.take(source)?;
@@ -301,11 +314,11 @@ fn plugin_files(
     folders: &[PathBuf],
 ) -> Result<Vec<PluginFile>, MeterError> {
     let (mut files, offered): (Vec<_>, Vec<_>) =
-        plugins.iter().cloned().partition(|plugin| plugin.named);
+        plugins.iter().cloned().partition(|plugin| plugin.need != Need::Offered);
     for folder in folders {
         let fail = |source| MeterError::Folder { path: folder.clone(), source };
         let found = probe_libraries(folder).map_err(fail)?;
-        let file = |path| PluginFile { path, options: Vec::new(), named: true };
+        let file = |path| PluginFile { path, options: Vec::new(), need: Need::Wanted };
         files.extend(found.into_iter().map(file));
     }
     files.extend(offered);
@@ -389,42 +402,28 @@ impl Found {
 
     fn load(
         &mut self,
-        plugin: PluginFile,
-        isolate: Option<&Isolate>,
+        plugin: &PluginFile,
+        loader: &Loader,
         clock: &Arc<dyn Clock>,
     ) -> Result<(), MeterError> {
-        let PluginFile { path, options, named } = plugin;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let loaded: Result<Box<dyn Source>, MeterError> = match isolate {
-            None => match Plugin::load_with(&path, &options) {
-                Ok(plugin) => Ok(Box::new(plugin)),
-                // The probe works, but its hardware is missing.
-                Err(LoadError::Open { name, reason, remedy, .. }) => {
-                    self.statuses.push(unavailable(&name, reason, remedy));
-                    return Ok(());
-                }
-                Err(error) => Err(error.into()),
-            },
-            Some(command) => {
-                let (command, path) = (Arc::clone(command), path.clone());
-                match Isolated::start(move || command(&path, &options), Arc::clone(clock)) {
-                    Ok(plugin) => Ok(Box::new(plugin)),
-                    Err(IsolateError::Refused { reason, remedy }) => {
-                        self.statuses.push(unavailable(&stem, reason, remedy));
-                        return Ok(());
-                    }
-                    Err(source) => Err(MeterError::Isolate { path: PathBuf::from(&stem), source }),
-                }
+        match loader.open(plugin, clock)? {
+            Ok(source) => {
+                let name =
+                    source.channels().first().map_or("plugin", |channel| channel.probe.as_str());
+                self.statuses.push(available(name, &*source));
+                self.sources.push(source);
             }
-        };
-        match loaded {
-            Ok(plugin) => {
-                let name = plugin.channels().first().map_or(stem, |channel| channel.probe.clone());
-                self.statuses.push(available(&name, &*plugin));
-                self.sources.push(plugin);
+            Err(Missing { name, reason, remedy, warns }) => {
+                if warns {
+                    let remedy = remedy.as_ref().map(|text| format!("; {text}"));
+                    let text = format!(
+                        "plugin `{name}` is not read: {reason}{}",
+                        remedy.unwrap_or_default()
+                    );
+                    self.standing.push(Warning::new(WarningKind::ProbeFailed, text));
+                }
+                self.statuses.push(unavailable(&name, reason, remedy));
             }
-            Err(error) if named => return Err(error),
-            Err(error) => self.statuses.push(unavailable(&stem, error.to_string(), None)),
         }
         Ok(())
     }

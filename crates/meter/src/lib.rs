@@ -47,9 +47,12 @@ mod perf;
 mod plugin;
 mod powercap;
 
-// Plugins: whether they keep the contract, and how to run one in a process of its own.
+// Plugins: whether they keep the contract, how to run one in a process of its own, and how to keep what
+// they print apart.
 pub mod conformance;
 pub mod isolate;
+mod loading;
+pub mod standard_streams;
 
 // The meter over simulated sensors whose energy is known.
 pub mod validate;
@@ -62,7 +65,7 @@ pub use crate::{
     estimator::{EnergyObservation, Estimator, FittedEstimator},
     idle::Idle,
     meter::{Meter, MeterError, Span},
-    plugin::{LoadError, Plugin},
+    plugin::{LoadError, Plugin, TrustFault},
     power::{Integral, Trapezoid},
     probe_status::ProbeStatus,
     shared::Reading,

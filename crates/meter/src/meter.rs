@@ -188,6 +188,7 @@ impl Meter {
             rest: Mutex::new(None),
             own_ns: AtomicU64::new(0),
             sampler: Mutex::new(None),
+            counted: Mutex::default(),
             hosted,
         }))
     }
@@ -303,6 +304,12 @@ impl Meter {
     #[must_use]
     pub fn probes(&self) -> &[ProbeStatus] {
         &self.0.statuses
+    }
+
+    /// The warnings that every span repeats: parts of this machine that cannot be read.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0.standing
     }
 
     /// The state of each channel after its last reading.

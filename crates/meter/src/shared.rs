@@ -13,6 +13,8 @@ use units::{Joules, Seconds, Warning, Watts};
 use crate::{
     attribute::Attributor,
     clock::Clock,
+    cover::in_total,
+    feed::Feed,
     host::{Answer, Hosted},
     probe_status::ProbeStatus,
     source::Channel,
@@ -34,8 +36,10 @@ pub struct Reading {
     pub at: Seconds,
     /// Energy since the meter started.
     pub joules: Joules,
-    /// Recent power; `None` until there are enough readings.
+    /// Recent power; `None` until there are enough readings, and of a device that is not read any more.
     pub watts: Option<Watts>,
+    /// Whether the channel's energy is part of a total. The others overlap with one that is.
+    pub in_total: bool,
     /// Time between updates of its value, if readings have shown it.
     pub learnt_period: Option<Seconds>,
 }
@@ -53,6 +57,9 @@ pub(crate) struct Shared {
     /// CPU time that the meter itself has used.
     pub(crate) own_ns: AtomicU64,
     pub(crate) sampler: Mutex<Option<Thread>>,
+    /// For each channel, whether it shows the same counter as an earlier one, and whether it is part of
+    /// the total: kept, because that changes rarely and takes long with many channels.
+    pub(crate) counted: Mutex<(Vec<bool>, Vec<bool>)>,
     /// The sources with threads of their own, each with the index of its feed.
     pub(crate) hosted: Vec<(usize, Arc<Hosted>)>,
 }
@@ -80,14 +87,22 @@ impl Shared {
     pub(crate) fn readings(&self) -> Vec<Reading> {
         let state = lock(&self.state);
         let at = self.clock.now();
-        let reading = |track: &Track| Reading {
+        let mirrored: Vec<bool> = state.feeds.iter().flat_map(Feed::mirrored).collect();
+        let mut counted = lock(&self.counted);
+        if counted.0 != mirrored {
+            let channels: Vec<&Channel> = state.tracks().map(|track| &track.channel).collect();
+            let in_total = in_total(&channels, &mirrored);
+            *counted = (mirrored, in_total);
+        }
+        let reading = |(track, in_total): (&Track, &bool)| Reading {
             channel: track.channel.clone(),
             at,
             joules: track.total,
-            watts: track.power,
+            watts: track.recent_power(at),
+            in_total: *in_total,
             learnt_period: track.updates.learnt(),
         };
-        state.tracks().map(reading).collect()
+        state.tracks().zip(&counted.1).map(reading).collect()
     }
 
     /// The shortest time in which a counter can wrap.

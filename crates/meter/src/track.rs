@@ -16,6 +16,10 @@ const LATE: f64 = 3.0;
 /// A channel that was followed for this long has shown which powers are likely.
 const OBSERVED: Seconds = Seconds(1.0);
 
+/// A power is shown for at least this long, times [`LATE`], after the reading that gave it, so that a
+/// few failed readings do not hide it.
+const SHORTEST_LIFE: Seconds = Seconds(0.5);
+
 /// Where there are no readings, a channel may draw this many times the highest power that it has
 /// shown: a load that begins while the sensor is silent is not seen.
 const MORE: f64 = 2.0;
@@ -222,6 +226,19 @@ impl Track {
     /// The last good reading, if it is not older than `oldest`.
     pub(crate) fn last_edge(&self, oldest: Seconds) -> Option<Edge> {
         self.last.filter(|last| *last >= oldest).map(|last| self.edge(last))
+    }
+
+    /// The last known power, unless it is so old that the device may be lost: the readings since then
+    /// failed, or there were none.
+    pub(crate) fn recent_power(&self, now: Seconds) -> Option<Watts> {
+        let age = now - self.last?;
+        let longest = |a: Seconds, b: Seconds| if a < b { b } else { a };
+        let expected = self.interval.map(|interval| {
+            longest(longest(interval, self.updates.period()), SHORTEST_LIFE) * LATE
+        });
+        // Without a sampling thread, nobody knows when the next reading is due.
+        let lost = expected.map_or(self.failed, |expected| age > expected);
+        self.power.filter(|_| !lost)
     }
 
     /// Whether the update period of a sensor's counter is not known from readings yet.

@@ -19,9 +19,9 @@ pub(crate) struct Args {
 ///
 /// # Errors
 ///
-/// If a plugin that was named cannot be loaded.
+/// If a plugin that was named cannot be loaded. One whose hardware is missing is listed with the reason.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
+    let meter = args.sensing.builder()?.fall_back().start().map_err(Failure::bad_input)?;
     let probes = meter.probes();
     if args.json {
         let probes: Vec<_> = probes

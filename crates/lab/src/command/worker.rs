@@ -1,7 +1,7 @@
 //! `wattlab worker`: does the runs of a work folder. Executors start it; people need not.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use crate::{
     Failure, Interrupt,
     data::DataFolder,
     executor::{TakenRun, WorkFolder, WorkerSettings, pin},
+    output,
     progress::line,
     surroundings,
     work::{RunError, Worker},
@@ -85,9 +86,8 @@ impl WorkLoop<'_> {
                     Some(taken) => taken.run.spec.id().to_string(),
                     None => "nothing".to_owned(),
                 };
-                let mut stdout = io::stdout().lock();
                 // If nobody reads this, the driver has ended; its next call finds the record.
-                if writeln!(stdout, "{word}").and_then(|()| stdout.flush()).is_err() {
+                if output::write_line(&word).is_err() {
                     break;
                 }
             }

@@ -308,19 +308,20 @@ fn serve_answers_prometheus_and_refuses_other_requests() {
 }
 
 #[test]
-fn a_broken_plugin_fails_its_check_and_is_unavailable_when_isolated() {
+fn a_broken_plugin_fails_its_check_and_is_bad_input() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("text.so"), "no library").unwrap();
+    fs::write(folder.path().join("text.so"), "no library ".repeat(100)).unwrap();
     let output = run(folder.path(), &["plugin", "check", "text.so", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let told = json(&output.stdout);
     assert_eq!((&told["passed"], &told["checks"][0]["verdict"]), (&false.into(), &"failed".into()));
     let output = run(folder.path(), &["plugin", "check", "nothing.so"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    // In a process of its own it fails there, and is only unavailable here.
-    let args = ["measure", "--isolate", "--plugin", "text.so", "--json", "--", "true"];
-    let output = run(folder.path(), &args);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = run(folder.path(), &["measure", "--plugin", "text.so", "--", "true"]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    for more in [&[][..], &["--isolate"], &["--fall-back"], &["--isolate", "--fall-back"]] {
+        let args = [&["measure", "--plugin", "text.so"], more, &["--", "touch", "ran"]].concat();
+        let output = run(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("invalid ELF header"), "{}", stderr(&output));
+    }
+    assert!(!folder.path().join("ran").exists());
 }

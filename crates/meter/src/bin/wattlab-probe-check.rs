@@ -4,11 +4,15 @@
 
 use std::{
     env,
+    io::Write,
     path::Path,
     process::{Command, ExitCode},
 };
 
-use wattlab_meter::conformance::{check, check_in_process};
+use wattlab_meter::{
+    conformance::{check, check_in_process},
+    standard_streams::take_output,
+};
 
 const USAGE: &str = "\
 usage: wattlab-probe-check [--json] FILE[,KEY=VALUE]...
@@ -41,8 +45,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     if flags.contains(&INLINE) {
-        println!("{}", check(path, &options).to_json());
-        return ExitCode::SUCCESS;
+        let told = take_output().and_then(|mut output| {
+            output.write_all(check(path, &options).to_json().to_string().as_bytes())
+        });
+        return if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let report = env::current_exe().and_then(|program| {
         let mut command = Command::new(program);

@@ -83,9 +83,8 @@ impl Report {
         })
     }
 
-    /// The report of such a document; `None` if the text is no such document.
-    pub(super) fn from_json(text: &[u8]) -> Option<Self> {
-        let document: Value = serde_json::from_slice(text).ok()?;
+    /// The report of such a document; `None` if it is another document.
+    pub(super) fn from_json(document: Value) -> Option<Self> {
         (document["schema"] == SCHEMA).then(|| serde_json::from_value(document).ok())?
     }
 
@@ -122,9 +121,9 @@ mod tests {
         report.judge("load", None, "valid");
         report.judge("read", Some("it failed".to_owned()), "unused");
         let text = report.to_json().to_string();
-        assert_eq!(Report::from_json(text.as_bytes()), Some(report.clone()));
-        assert_eq!(Report::from_json(b"{}"), None);
-        assert_eq!(Report::from_json(b"segmentation"), None);
+        assert_eq!(Report::from_json(text.parse().unwrap()), Some(report.clone()));
+        assert_eq!(Report::from_json(json!({})), None);
+        assert_eq!(Report::from_json(json!({ "schema": SCHEMA, "path": 7 })), None);
         assert!(!report.passed() && report.table().contains("failed   read       it failed\n"));
     }
 }

@@ -6,6 +6,8 @@ use crate::shared::Reading;
 
 /// The body of `POST /v1/metrics` (opentelemetry-proto 1.x, JSON encoding), with cumulative joules as a
 /// monotonic sum and power as a gauge. Times are nanoseconds since 1970.
+/// The attribute `in_total` says which series add up to a total, as the label of
+/// [`openmetrics`](super::openmetrics::text) does.
 #[must_use]
 pub fn metrics(readings: &[Reading], start_ns: u64, now_ns: u64) -> Value {
     let point = |reading: &Reading, value: f64| {
@@ -19,6 +21,7 @@ pub fn metrics(readings: &[Reading], start_ns: u64, now_ns: u64) -> Value {
                 attribute("device", &channel.device),
                 attribute("origin", channel.method.origin().word()),
                 attribute("method", channel.method.word()),
+                { "key": "in_total", "value": { "boolValue": reading.in_total } },
             ],
             "startTimeUnixNano": start_ns.to_string(),
             "timeUnixNano": now_ns.to_string(),

@@ -8,6 +8,9 @@ use crate::source::{Channel, Kind, Overlap, UNITS};
 /// A probe with more channels than this is refused.
 pub(super) const MOST_CHANNELS: usize = 1024;
 
+/// Number of characters of a probe's text that are shown.
+const LONGEST_TEXT: usize = 500;
+
 /// The number of channels that a probe returned, or what is wrong with it.
 pub(super) fn checked_count(count: i32) -> Result<usize, String> {
     match usize::try_from(count) {
@@ -19,10 +22,16 @@ pub(super) fn checked_count(count: i32) -> Result<usize, String> {
     }
 }
 
-/// A probe's text in a form that is safe to print: control characters become spaces.
+/// A probe's text in a form that is safe to print: control characters become spaces, and a text of
+/// more than [`LONGEST_TEXT`] characters is cut.
 pub(super) fn printable(text: &str) -> String {
     let safe = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.trim().chars().map(safe).collect()
+    let mut letters = text.trim().chars().map(safe);
+    let mut short: String = letters.by_ref().take(LONGEST_TEXT).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 /// The channel that a probe describes, or what is wrong with the description.
@@ -128,6 +137,14 @@ mod tests {
                     prop_assert!(!good && problem.contains("expected"));
                 }
             }
+        }
+
+        /// Whatever a probe writes, a text fits into a line.
+        #[test]
+        fn any_text_is_one_short_line(text in ".{0,900}") {
+            let shown = printable(&text);
+            prop_assert!(shown.chars().count() <= LONGEST_TEXT + 1);
+            prop_assert!(!shown.chars().any(char::is_control));
         }
 
         /// No count makes the meter read outside its buffer.

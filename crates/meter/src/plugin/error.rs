@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use probe_abi::{ABI, Refusal};
 
+use super::trust::TrustFault;
+
 /// Why a probe could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,17 +18,21 @@ pub enum LoadError {
         /// The reason.
         source: io::Error,
     },
-    /// Everybody may change or replace the file, whose code would run with the rights of this process.
-    #[error(
-        "everybody can replace plugin `{}`; run `chmod o-w {}`",
-        path.display(),
-        culprit.display()
-    )]
-    WorldWritable {
+    /// The path leads to something else than a file.
+    #[error("plugin `{}` is not a file; name a shared library", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Others may change or replace the file, whose code would run with the rights of this process.
+    #[error("others can replace plugin `{}`: {}", path.display(), fault.of(culprit))]
+    Untrusted {
         /// The plugin.
         path: PathBuf,
-        /// What everybody can write to: the file or its folder.
+        /// What others can change: the file or one of the folders above it.
         culprit: PathBuf,
+        /// Who can change it.
+        fault: TrustFault,
     },
     /// The file is not a shared library, or lacks the symbol `wattlab_probe`.
     #[error("failed to load plugin `{}`", path.display())]
@@ -60,7 +66,10 @@ pub enum LoadError {
         refusal: Refusal,
     },
     /// The probe works, but its hardware is missing.
-    #[error("plugin `{name}` cannot open its hardware: {reason} (code {code})")]
+    #[error(
+        "plugin `{name}` cannot open its hardware: {reason} (code {code}){}",
+        remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default()
+    )]
     Open {
         /// The name that the probe gives itself.
         name: String,
@@ -93,4 +102,18 @@ pub enum LoadError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl LoadError {
+    /// The error and its causes, in one text.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
 }

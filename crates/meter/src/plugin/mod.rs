@@ -3,14 +3,13 @@
 
 mod describe;
 mod error;
+mod trust;
 
 use std::{
     ffi::{CStr, CString, c_char, c_void},
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     ptr,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -18,16 +17,19 @@ use std::{
 use libloading::Library;
 use probe_abi::{Entry, Functions, PANICKED, ProbeTable, RawChannel, Refusal, UNKNOWN_OPTION};
 
-use self::describe::{MOST_CHANNELS, checked_count, described, printable};
-pub use self::error::LoadError;
+use self::{
+    describe::{MOST_CHANNELS, checked_count, described, printable},
+    trust::Trusted,
+};
+pub use self::{error::LoadError, trust::TrustFault};
 use crate::source::{Channel, ReadError, Source};
 
 /// The code of a probe that does not return from opening.
-const HUNG: i32 = -125;
+pub(crate) const HUNG: i32 = -125;
 
-/// Time limit for opening, which may take long (NVML wakes every GPU). A probe that takes longer
-/// counts as hanging.
-const OPENS_WITHIN: Duration = Duration::from_secs(30);
+/// Time limit for loading and opening, which may take long (NVML wakes every GPU). A probe that takes
+/// longer counts as hanging.
+pub(crate) const OPENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A library keeps options between setting them and opening, so each probe is opened by one thread
 /// at a time. Probes are told apart by the address of their `open` function.
@@ -63,8 +65,8 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// If the file is not a probe of this version, everybody may write to it, or its hardware is
-    /// missing ([`LoadError::Open`]).
+    /// If the file is not a probe of this version, others may replace it, or its hardware is missing or
+    /// does not open within 10 s ([`LoadError::Open`]).
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Self::load_with(path, &[])
     }
@@ -75,11 +77,45 @@ impl Plugin {
     ///
     /// As for [`load`](Self::load), and if the probe refuses an option ([`LoadError::Option`]).
     pub fn load_with(path: &Path, options: &[(String, String)]) -> Result<Self, LoadError> {
+        Self::load_within(path, options, OPENS_WITHIN)
+    }
+
+    /// As [`load_with`](Self::load_with), with another time limit than 10 s. A probe that takes longer
+    /// is abandoned with its thread ([`LoadError::Open`]).
+    ///
+    /// # Errors
+    ///
+    /// As for [`load_with`](Self::load_with).
+    pub fn load_within(
+        path: &Path,
+        options: &[(String, String)],
+        patience: Duration,
+    ) -> Result<Self, LoadError> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (path, options) = (path.to_owned(), options.to_vec());
+        within(&stem, patience, move |name| Self::load_here_as(&path, &options, name))
+    }
+
+    /// As [`load_with`](Self::load_with), on this thread and without a time limit.
+    pub(crate) fn load_here(path: &Path, options: &[(String, String)]) -> Result<Self, LoadError> {
+        Self::load_here_as(path, options, &Mutex::default())
+    }
+
+    /// Loads and opens a probe. `name` becomes its name as soon as that is known.
+    fn load_here_as(
+        path: &Path,
+        options: &[(String, String)],
+        name: &Mutex<String>,
+    ) -> Result<Self, LoadError> {
         let missing = |source| LoadError::File { path: path.to_owned(), source };
         // Without a folder the name would be looked for in the system's folders.
         let path = path.canonicalize().map_err(missing)?;
-        if let Some(culprit) = world_writable(&path).map_err(missing)? {
-            return Err(LoadError::WorldWritable { path, culprit });
+        // Opening a named pipe would wait for a writer.
+        if !path.is_file() {
+            return Err(LoadError::NotAFile { path });
+        }
+        if let Some((culprit, fault)) = Trusted::here().fault_of(&path).map_err(missing)? {
+            return Err(LoadError::Untrusted { path, culprit, fault });
         }
         let fail = |source| LoadError::Library { path: path.clone(), source };
         // SAFETY: loading runs the library's constructors; the user named this file.
@@ -91,7 +127,10 @@ impl Plugin {
         // SAFETY: by the contract the answer starts with version and size and is static; the
         // library is never unloaded.
         match unsafe { ProbeTable::check(answer) } {
-            Ok(functions) => Self::start(functions, options),
+            Ok(functions) => {
+                *name.lock().unwrap_or_else(PoisonError::into_inner) = named(&functions);
+                Self::start_here(functions, options)
+            }
             Err(Refusal::Abi(found)) => Err(LoadError::Abi { path, found }),
             Err(refusal) => Err(LoadError::Table { path, refusal }),
         }
@@ -123,35 +162,17 @@ impl Plugin {
         Self::start_within(functions, options, OPENS_WITHIN)
     }
 
-    /// Opens the probe on a thread of its own, which is abandoned if it hangs.
     fn start_within(
         functions: Functions,
         options: &[(String, String)],
         patience: Duration,
     ) -> Result<Self, LoadError> {
-        let fail = |reason: String| LoadError::Open {
-            name: printable(functions.name),
-            code: HUNG,
-            reason,
-            remedy: Some("run it with `--isolate`, or do not load it".to_owned()),
-        };
-        let (done, opened) = mpsc::channel();
         let options = options.to_vec();
-        thread::Builder::new()
-            .name("wattlab-open".to_owned())
-            // A probe that opens after the time limit is dropped, which closes it.
-            .spawn(move || drop(done.send(Self::start_here(functions, &options))))
-            .map_err(|error| fail(format!("failed to start a thread to open it: {error}")))?;
-        opened.recv_timeout(patience).unwrap_or_else(|_| {
-            Err(fail(format!("it did not open within {} s", patience.as_secs_f64())))
-        })
+        within(&named(&functions), patience, move |_| Self::start_here(functions, &options))
     }
 
     fn start_here(functions: Functions, options: &[(String, String)]) -> Result<Self, LoadError> {
-        let name = match printable(functions.name) {
-            name if name.is_empty() => "nameless".to_owned(),
-            name => name,
-        };
+        let name = named(&functions);
         let opening = opening(&functions).lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in options {
             set(&functions, key, value).map_err(|reason| LoadError::Option {
@@ -220,6 +241,41 @@ impl Plugin {
     }
 }
 
+/// The name that a probe gives itself.
+fn named(functions: &Functions) -> String {
+    match printable(functions.name) {
+        name if name.is_empty() => "nameless".to_owned(),
+        name => name,
+    }
+}
+
+/// Opens a probe on a thread of its own, which is abandoned if it takes longer than `patience`. `open`
+/// may give the probe another name than `name`.
+fn within(
+    name: &str,
+    patience: Duration,
+    open: impl FnOnce(&Mutex<String>) -> Result<Plugin, LoadError> + Send + 'static,
+) -> Result<Plugin, LoadError> {
+    let name = Arc::new(Mutex::new(printable(name)));
+    let fail = |reason: String, remedy: Option<String>| LoadError::Open {
+        name: name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        code: HUNG,
+        reason,
+        remedy,
+    };
+    let (done, opened) = mpsc::channel();
+    let theirs = Arc::clone(&name);
+    thread::Builder::new()
+        .name("wattlab-open".to_owned())
+        // A probe that opens after the time limit is dropped, which closes it.
+        .spawn(move || drop(done.send(open(&theirs))))
+        .map_err(|error| fail(format!("failed to start a thread to open it: {error}"), None))?;
+    opened.recv_timeout(patience).unwrap_or_else(|_| {
+        let reason = format!("it did not open within {} s", patience.as_secs_f64());
+        Err(fail(reason, Some("check whether its device answers".to_owned())))
+    })
+}
+
 /// Passes one option to a probe; on failure returns why the probe refuses it.
 fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
     let Some(set) = functions.set else { return Err("it takes no options".to_owned()) };
@@ -231,17 +287,6 @@ fn set(functions: &Functions, key: &str, value: &str) -> Result<(), String> {
         UNKNOWN_OPTION => Err("it has no such option".to_owned()),
         code => Err(format!("code {code}")),
     }
-}
-
-/// The file or its folder, if everybody may write to it. A sticky folder such as `/tmp` is safe,
-/// because nobody can replace the files of others in it.
-fn world_writable(path: &Path) -> io::Result<Option<PathBuf>> {
-    if fs::metadata(path)?.permissions().mode() & 0o002 != 0 {
-        return Ok(Some(path.to_owned()));
-    }
-    let Some(folder) = path.parent() else { return Ok(None) };
-    let mode = fs::metadata(folder)?.permissions().mode();
-    Ok((mode & 0o002 != 0 && mode & 0o1000 == 0).then(|| folder.to_owned()))
 }
 
 impl Source for Plugin {
@@ -310,7 +355,8 @@ mod tests {
         let error = Plugin::start_within(functions, &[], moment).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "plugin `hangs` cannot open its hardware: it did not open within 0.001 s (code -125)"
+            "plugin `hangs` cannot open its hardware: it did not open within 0.001 s (code -125); \
+             check whether its device answers"
         );
         *FREE.0.lock().unwrap() = true;
         FREE.1.notify_all();

@@ -1,10 +1,10 @@
 //! The conformance check passes good plugins and says what is wrong with others.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
-use wattlab_meter::conformance::{CheckStatus, Report, check};
+use wattlab_meter::conformance::{CheckStatus, Report, check, check_within};
 
-use crate::plugin::{build, cargo_build, compile};
+use crate::plugin::{build, cargo_build, compile, fake_plugin};
 
 fn status(report: &Report, id: &str) -> Option<CheckStatus> {
     report.checks.iter().find(|check| check.id == id).map(|check| check.status)
@@ -125,6 +125,15 @@ fn each_broken_rule_fails_its_check() {
     }
 }
 
+#[test]
+fn a_plugin_that_hangs_fails_a_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = fake_plugin(folder.path(), "#define HANGS_IN_OPEN") else { return };
+    let report = check_within(&library, &[], Duration::from_millis(100));
+    assert_eq!(status(&report, "open"), Some(CheckStatus::Failed), "{report:#?}");
+    assert!(report.checks[0].words.contains("took longer than 0.1 s"), "{report:#?}");
+}
+
 /// The program that checks a plugin without the rest of wattlab.
 #[test]
 fn the_program_checks_a_plugin_in_a_process_of_its_own() {
@@ -139,9 +148,20 @@ fn the_program_checks_a_plugin_in_a_process_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let good = include_str!("../../../../plugins/example-c/probe.c");
     let crashing = good.replace("state *it = opaque;", "abort(); state *it = opaque;");
-    for (name, source, code, check) in
-        [("good", good, 0, "passed   reopen"), ("bad", &crashing, 1, "failed   crash")]
-    {
+    // What it prints is not in the report's way.
+    let printing = good.replace(
+        "state *it = opaque;",
+        "extern int printf(const char *, ...); printf(\"{}\\n{\"); state *it = opaque;",
+    );
+    // It crashes when its process ends.
+    let ending =
+        format!("{good}\n__attribute__((destructor)) static void end(void) {{ abort(); }}");
+    for (name, source, code, check) in [
+        ("good", good, 0, "passed   reopen"),
+        ("printing", &printing, 0, "passed   reopen"),
+        ("bad", &crashing, 1, "failed   crash"),
+        ("ending", &ending, 1, "failed   crash"),
+    ] {
         let file = folder.path().join(format!("{name}.c"));
         fs::write(&file, source).unwrap();
         let library = folder.path().join(format!("lib{name}.so"));

@@ -7,11 +7,14 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use probe_abi::{Channel, Domain, Failure, Kind, Options, Probe, ProbeTable, Refusal};
 use units::{Method, WarningKind};
-use wattlab_meter::{LoadError, Meter, MeterError, Plugin, Source, VirtualClock};
+use wattlab_meter::{
+    Builder, LoadError, Meter, MeterError, Plugin, Source, TrustFault, VirtualClock,
+};
 
 use crate::fake::Tree;
 
@@ -58,6 +61,16 @@ pub(crate) fn compile(source: &Path, library: &Path) -> bool {
     }
 }
 
+/// The fake plugin with these macros defined; `None` without a C compiler.
+pub(crate) fn fake_plugin(folder: &Path, macros: &str) -> Option<PathBuf> {
+    let source = folder.join("plugin.c");
+    fs::write(&source, format!("{macros}\n{}", include_str!("../fake-plugin/plugin.c"))).unwrap();
+    // A new name each time, because a loaded library stays loaded.
+    let library = tempfile::Builder::new().suffix(".so").tempfile_in(folder).unwrap();
+    let library = library.into_temp_path().keep().unwrap();
+    compile(&source, &library).then_some(library)
+}
+
 #[test]
 fn the_example_plugin_is_read() {
     let meter = Tree::new().builder().plugin(build("wattlab-probe-constant")).start().unwrap();
@@ -75,7 +88,7 @@ fn the_example_plugin_is_read() {
 /// On a machine with a GPU the probe is read; on any other it is unavailable, with a reason.
 #[test]
 fn the_nvml_plugin_is_read_or_gives_a_reason() {
-    let meter = Tree::new().builder().plugin(build("wattlab-probe-nvml")).start().unwrap();
+    let meter = Tree::new().builder().offer_plugin(build("wattlab-probe-nvml")).start().unwrap();
     let status = meter.probes().iter().find(|status| status.probe == "nvml").unwrap();
     if status.available {
         assert!(
@@ -137,27 +150,134 @@ fn a_library_without_a_compatible_function_table_is_refused() {
     check("int nothing;", &|error| matches!(error, LoadError::Library { .. }));
 }
 
+/// Who could replace a plugin, and what of it.
+fn distrusted(file: &Path) -> Option<(PathBuf, TrustFault)> {
+    match Plugin::load(file).unwrap_err() {
+        LoadError::Untrusted { culprit, fault, .. } => {
+            Some((culprit.canonicalize().unwrap(), fault))
+        }
+        LoadError::Library { .. } => None,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn a_file_that_everybody_can_replace_is_refused() {
+fn a_file_that_others_can_replace_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let inner = folder.path().join("open");
-    fs::create_dir(&inner).unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let (outer, inner) = (folder.join("outer"), folder.join("outer/inner"));
+    fs::create_dir_all(&inner).unwrap();
     let file = inner.join("libwattlab_probe_x.so");
     fs::write(&file, "").unwrap();
     let chmod = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let culprit = || match Plugin::load(&file).unwrap_err() {
-        LoadError::WorldWritable { culprit, .. } => Some(culprit.canonicalize().unwrap()),
-        _ => None,
+    [&outer, &inner, &file].iter().for_each(|path| chmod(path, 0o755));
+    assert_eq!(distrusted(&file), None);
+    // A group that is neither private nor the test's.
+    let group = rustix::process::getegid().as_raw() + 1;
+    let grouped = std::os::unix::fs::chown(&file, None, Some(group)).is_ok();
+    for place in [&file, &inner, &outer] {
+        chmod(place, 0o777);
+        assert_eq!(distrusted(&file), Some((place.clone(), TrustFault::WorldWritable)));
+        if grouped {
+            std::os::unix::fs::chown(place, None, Some(group)).unwrap();
+            chmod(place, 0o775);
+            let fault = TrustFault::GroupWritable(group);
+            assert_eq!(distrusted(&file), Some((place.clone(), fault)));
+        }
+        chmod(place, 0o755);
+    }
+    // Nobody can replace the files of others in a sticky folder.
+    chmod(&outer, 0o1777);
+    assert_eq!(distrusted(&file), None);
+    // What counts is where a link leads.
+    let link = folder.join("link.so");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(distrusted(&link), None);
+    chmod(&inner, 0o757);
+    assert_eq!(distrusted(&link), Some((inner.clone(), TrustFault::WorldWritable)));
+    chmod(&inner, 0o755);
+    let text = Plugin::load(&inner).unwrap_err().to_string();
+    assert!(text.ends_with("is not a file; name a shared library"), "{text}");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "says visibly that it skips")]
+fn a_file_of_another_user_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let file = folder.join("libwattlab_probe_x.so");
+    fs::write(&file, "").unwrap();
+    let chown = |path: &Path, user| std::os::unix::fs::chown(path, Some(user), None);
+    if chown(&file, 4_000_000).is_err() {
+        eprintln!("skipped: only root can give a file to another user");
+        return;
+    }
+    assert_eq!(distrusted(&file), Some((file.clone(), TrustFault::Owner(4_000_000))));
+    let text = Plugin::load(&file).unwrap_err().to_string();
+    assert!(text.contains("belongs to user 4000000, expected root or the user"), "{text}");
+    chown(&file, 0).unwrap();
+    assert_eq!(distrusted(&file), None);
+    chown(&folder, 4_000_000).unwrap();
+    assert_eq!(distrusted(&file), Some((folder.clone(), TrustFault::Owner(4_000_000))));
+}
+
+/// A smart plug that is not plugged in: the joules must not become an estimate without a word.
+#[test]
+fn a_named_plugin_that_cannot_open_is_an_error_or_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = fake_plugin(folder.path(), "#define FAILS_TO_OPEN") else { return };
+    let tree = Tree::new();
+    let error = tree.builder().plugin(&library).start().unwrap_err();
+    assert!(matches!(error, MeterError::Plugin(LoadError::Open { code: -1, .. })));
+    assert_eq!(
+        error.to_string(),
+        "plugin `wall` cannot open its hardware: no meter on /dev/ttyUSB0 (code -1); plug it in"
+    );
+    let warnings = |builder: Builder| {
+        let meter = builder.start().unwrap();
+        let status = meter.probes().iter().find(|status| status.probe == "wall").unwrap();
+        assert!(!status.available);
+        assert_eq!(status.remedy.as_deref(), Some("plug it in"));
+        let texts: Vec<String> = meter
+            .span("fit")
+            .end()
+            .warnings
+            .into_iter()
+            .filter(|warning| warning.kind == WarningKind::ProbeFailed)
+            .map(|warning| warning.text)
+            .collect();
+        texts
     };
-    chmod(&file, 0o666);
-    assert_eq!(culprit(), Some(file.canonicalize().unwrap()));
-    chmod(&file, 0o644);
-    chmod(&inner, 0o777);
-    assert_eq!(culprit(), Some(inner.canonicalize().unwrap()));
-    chmod(&inner, 0o1777);
-    assert_eq!(culprit(), None);
+    let told = ["plugin `wall` is not read: no meter on /dev/ttyUSB0; plug it in"];
+    assert_eq!(warnings(tree.builder().plugin(&library).fall_back()), told);
+    assert_eq!(warnings(tree.builder().want_plugin_with(&library, Vec::new())), told);
+    assert!(warnings(tree.builder().offer_plugin(&library)).is_empty());
+    // A file that is no plugin remains an error, and one that was offered is told of.
+    let text = folder.path().join("libwattlab_probe_text.so");
+    fs::write(&text, "no library ".repeat(100)).unwrap();
+    let error = tree.builder().plugin(&text).fall_back().start().unwrap_err();
+    assert!(matches!(error, MeterError::Plugin(LoadError::Library { .. })), "{error:?}");
+    let meter = tree.builder().offer_plugin(&text).start().unwrap();
+    assert!(meter.warnings()[0].text.contains("invalid ELF header"), "{:?}", meter.warnings());
+}
+
+#[test]
+fn a_named_plugin_without_channels_or_with_a_hanging_open_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = fake_plugin(folder.path(), "#define EMPTY") else { return };
+    let error = Tree::new().builder().plugin(&library).start().unwrap_err();
+    assert!(error.to_string().ends_with(": it lists no channels"), "{error}");
+    let Some(library) = fake_plugin(folder.path(), "#define HANGS_IN_OPEN") else { return };
+    let builder = || Tree::new().builder().plugin_timeout(Duration::from_millis(50));
+    let error = builder().plugin(&library).start().unwrap_err();
+    let text = "plugin `wall` cannot open its hardware: it did not open within 0.05 s (code -125); \
+                check whether its device answers";
+    assert_eq!(error.to_string(), text);
+    // One that was only offered and hangs is no missing hardware.
+    let meter = builder().offer_plugin(&library).start().unwrap();
+    assert!(meter.warnings()[0].text.contains("did not open within"), "{:?}", meter.warnings());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use signal_hook::{
     low_level::siginfo::{Cause, Origin, Sent},
 };
 
-use crate::Failure;
+use crate::{Failure, output};
 
 /// A command that has ended.
 pub(super) struct MeasuredCommand {
@@ -45,9 +45,11 @@ pub(super) fn run(
     let (program, arguments) = command.split_first().expect("clap requires a command");
     let mut command = Command::new(program);
     command.args(arguments);
-    if quiet {
-        command.stdout(Stdio::from(io::stderr()));
-    }
+    command.stdout(if quiet {
+        Stdio::from(io::stderr())
+    } else {
+        output::for_command().map_err(Failure::run_time)?
+    });
     let forward = Forward::start().map_err(Failure::run_time)?;
     let span = meter.span("command");
     let mut child = command

@@ -70,6 +70,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut options = vec![("power".to_owned(), "beside".to_owned())];
     let library = args.nvml_library.iter();
     options.extend(library.map(|path| ("library".to_owned(), path.display().to_string())));
+    output::keep_from_plugins()?;
     let mut plugin = Plugin::load_with(&args.plugin, &options).map_err(Failure::bad_input)?;
     let pair = pairs(plugin.channels())
         .into_iter()
