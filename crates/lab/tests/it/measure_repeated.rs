@@ -218,7 +218,7 @@ fn flags_that_exclude_each_other_or_have_no_meaning_are_bad_input() {
         (vec!["--compare", "true", "true", "--precision", "1"], "expected a percentage"),
         (vec!["--compare", "true", "true", "--emissions", "e.csv"], "--emissions"),
         (vec!["--runs", "0", "--", "true"], "from 1 to"),
-        (vec!["--rest", "-1", "--runs", "2", "--", "true"], "--rest"),
+        (vec!["--rest=-1", "--runs", "2", "--", "true"], "--rest"),
         (vec![], "CMD"),
     ] {
         let output = measure(folder.path(), &args);

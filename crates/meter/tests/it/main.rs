@@ -9,4 +9,5 @@ mod isolate;
 mod nvml;
 mod plugin;
 mod rapl;
+mod repeated;
 mod span;

@@ -98,6 +98,7 @@ impl<'a> Session<'a> {
             None => Input::Nothing,
             Some(path) => Input::File(open(path).map_err(Stop::Failure)?),
         };
+        self.meter.forget_update_periods();
         let measured = child::run(self.meter, program, (input, self.output), &self.signals)
             .map_err(Stop::Failure)?;
         match measured.code() {
