@@ -67,7 +67,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Measure(args) => return exit(measure::run(&args)),
+        Command::Measure(args) => return pass_on(measure::run(&args)),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
@@ -84,6 +84,19 @@ pub fn main() -> ExitCode {
         Command::Worker(args) => worker::run(&args),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+/// The exit code of a command that was measured, which a result that could not be printed does not hide.
+fn pass_on(outcome: Result<u8, Failure>) -> ExitCode {
+    match outcome {
+        Ok(code) if code != 0 => {
+            if let Err(failure) = output::lost() {
+                output::line(&format!("error: {failure}"));
+            }
+            ExitCode::from(code)
+        }
+        other => exit(other.map(ExitCode::from)),
+    }
 }
 
 fn exit(outcome: Result<ExitCode, Failure>) -> ExitCode {

@@ -30,7 +30,7 @@ use crate::{
     span_accumulator::SpanAccumulator,
     span_report::SpanReport,
     state::{OpenSpan, State},
-    track::Increment,
+    track::{Increment, Track},
 };
 
 /// Measures the energy of spans of work. Clones share one meter; the sampling thread stops when the
@@ -293,6 +293,19 @@ impl Meter {
         let shared = &*self.0;
         let answers = shared.wait_for_hosted(shared.clock.now());
         lock(&shared.state).read(&*shared.clock, true, answers);
+    }
+
+    /// Forgets how often sensors seemed to renew their values; until readings show it again, the periods
+    /// are those that makers and drivers state.
+    ///
+    /// For work that is repeated: where a counter stands still between two runs (a small part of a
+    /// machine, or a sensor that a test simulates), the time from run to run looks like the period of the
+    /// sensor, and the energy of a run would be spread over the time around it. Call this before each
+    /// run, and each is measured as if it were the only one.
+    pub fn forget_update_periods(&self) {
+        let mut state = lock(&self.0.state);
+        let tracks = state.feeds.iter_mut().flat_map(|feed| &mut feed.tracks);
+        tracks.for_each(Track::forget_update_period);
     }
 
     /// Looks for new channels, as the sampling thread does once a second.

@@ -329,6 +329,12 @@ impl Track {
         self.window = Some((now, Joules(0.0)));
     }
 
+    /// Forgets the learnt update period: see [`crate::Meter::forget_update_periods`].
+    pub(crate) fn forget_update_period(&mut self) {
+        self.updates.forget();
+        self.channel.period = self.updates.period();
+    }
+
     fn edge(&self, at: Seconds) -> Edge {
         let (width, lag) = match self.channel.kind {
             Kind::Counter { .. } if self.interpolates() => {

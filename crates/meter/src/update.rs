@@ -69,6 +69,11 @@ impl Updates {
         }
     }
 
+    /// Forgets what the readings have shown; the period is the stated one again.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { value: self.value, seen: self.seen, ..Self::new(self.declared) };
+    }
+
     /// The update period: learnt, or else as stated.
     pub(crate) fn period(&self) -> Seconds {
         self.learnt.unwrap_or(self.declared)

@@ -74,6 +74,8 @@ pub struct EmissionsRow<'a> {
     pub carbon_g: Option<f64>,
     /// The country, as an ISO 3166-1 code of three letters.
     pub country: String,
+    /// The country's name, in English.
+    pub country_name: String,
     /// Power usage effectiveness of the data center.
     pub pue: Option<f64>,
     /// Operating system.
@@ -92,11 +94,25 @@ pub fn emissions_header() -> String {
     format!("{}\n", COLUMNS.join(","))
 }
 
+/// The names of the columns, in the order of [`emissions_header`].
+#[must_use]
+pub fn emissions_columns() -> &'static [&'static str] {
+    &COLUMNS
+}
+
 impl EmissionsRow<'_> {
-    /// The line of this row, in CodeCarbon's units: seconds, watts, kilowatt-hours, kilograms and
-    /// gibibytes.
+    /// The line of this row, in the order of [`emissions_header`] and in CodeCarbon's units: seconds,
+    /// watts, kilowatt-hours, kilograms and gibibytes.
     #[must_use]
     pub fn line(&self) -> String {
+        let fields: Vec<String> = self.fields(&COLUMNS).iter().map(|field| quoted(field)).collect();
+        format!("{}\n", fields.join(","))
+    }
+
+    /// The values of the given columns, in their order and in the units of [`EmissionsRow::line`];
+    /// they are not quoted. A column with an unknown name is empty.
+    #[must_use]
+    pub fn fields<S: AsRef<str>>(&self, columns: &[S]) -> Vec<String> {
         let cpu = self.part(&[
             Domain::CpuPackage,
             Domain::CpuCore,
@@ -122,6 +138,7 @@ impl EmissionsRow<'_> {
             "gpu_energy" => number(kilowatt_hours(gpu)),
             "ram_energy" => number(kilowatt_hours(ram)),
             "energy_consumed" => number(kilowatt_hours(self.total)),
+            "country_name" => self.country_name.clone(),
             "country_iso_code" => self.country.clone(),
             "os" => self.os.clone(),
             "cpu_count" => self.cpus.map(|count| count.to_string()).unwrap_or_default(),
@@ -141,8 +158,7 @@ impl EmissionsRow<'_> {
             "energy_consumed_origin" => origin(self.total),
             _ => String::new(),
         };
-        let fields: Vec<String> = COLUMNS.iter().map(|column| quoted(&field(column))).collect();
-        format!("{}\n", fields.join(","))
+        columns.iter().map(|column| field(column.as_ref())).collect()
     }
 
     /// The domains of these kinds that are part of the total.
@@ -249,6 +265,19 @@ mod tests {
         for empty in ["ram_energy", "ram_energy_origin", "emissions", "ram_total_size", "pue"] {
             assert_eq!(field(&line, empty), "", "{empty}");
         }
+    }
+
+    #[test]
+    fn the_fields_follow_the_columns_that_are_asked_for() {
+        let row = EmissionsRow {
+            duration: Seconds(2.0),
+            country: "DEU".to_owned(),
+            country_name: "Germany".to_owned(),
+            ..EmissionsRow::default()
+        };
+        let columns = ["country_name", "nothing_known", "duration", "country_iso_code"];
+        assert_eq!(row.fields(&columns), ["Germany", "", "2", "DEU"]);
+        assert_eq!(row.fields(emissions_columns()).len(), COLUMNS.len());
     }
 
     #[test]

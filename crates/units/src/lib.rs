@@ -12,7 +12,7 @@ mod serving;
 mod warning;
 
 pub use crate::{
-    emissions::{EmissionsRow, emissions_header},
+    emissions::{EmissionsRow, emissions_columns, emissions_header},
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
     insight::{Dependence, Importance, Share},
     probe::ProbeUse,

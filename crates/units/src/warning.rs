@@ -56,4 +56,14 @@ pub enum WarningKind {
     Overloaded,
     /// The run differs from the study's protocol in a way that affects its figures.
     Protocol,
+    /// The carbon intensity of the grid is not known for the whole time, or not at all.
+    Carbon,
+    /// Energies of repeated runs rise or fall with time.
+    Drift,
+    /// Energies of a few runs are far from those of the others.
+    Outlier,
+    /// A run of a command failed.
+    FailedRun,
+    /// An interval is wider than asked for, or unknown.
+    Imprecise,
 }

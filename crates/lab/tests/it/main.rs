@@ -8,6 +8,8 @@ mod crash;
 mod help;
 mod journal;
 mod measure;
+mod measure_files;
+mod measure_repeated;
 mod model;
 mod pipe;
 mod plugins;

@@ -19,7 +19,8 @@ use crate::{run, stderr, wattlab};
 
 const RANGE: u64 = 262_143_328_850;
 
-fn zone(sysfs: &Path, zone: &str, name: &str, energy_uj: u64) {
+/// A zone of a powercap tree.
+pub(crate) fn zone(sysfs: &Path, zone: &str, name: &str, energy_uj: u64) {
     let path = sysfs.join("class/powercap").join(zone);
     fs::create_dir_all(&path).unwrap();
     fs::write(path.join("name"), format!("{name}\n")).unwrap();

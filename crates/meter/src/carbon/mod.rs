@@ -1,13 +1,14 @@
 //! Carbon: grams of CO₂ equivalent of the electricity that was used.
 
+mod country;
 mod series;
 
-use units::{Energy, Origin, Seconds};
+use units::{Energy, Origin, Seconds, limits};
 
-pub use self::series::Series;
-
-/// Yearly means of countries; the source is named at the top of the file.
-const TABLE: &str = include_str!("intensity.csv");
+pub use self::{
+    country::Country,
+    series::{CARRIED_S, Series},
+};
 
 /// Joules in a kilowatt-hour.
 const KILOWATT_HOUR: f64 = 3.6e6;
@@ -58,7 +59,8 @@ pub enum CarbonError {
     },
     /// The time is not within the time series.
     #[error(
-        "time {asked} is not within the time series, which covers {from} to {to} (seconds since 1970)"
+        "time {asked:.0} is not within the time series, whose values are from {from:.0} to {to:.0} \
+         (seconds since 1970); the last one is used for up to {hours} hours", hours = CARRIED_S / 3600.0
     )]
     Outside {
         /// Its first time.
@@ -68,9 +70,9 @@ pub enum CarbonError {
         /// The time that was needed.
         asked: f64,
     },
-    /// A power usage effectiveness below 1.
+    /// A power usage effectiveness below 1, or above any that exists.
     #[error(
-        "pue is {0}, expected 1 or more: the power of a data center divided by that of its machines"
+        "pue is {0}, expected 1 to 100: the power of a data center divided by that of its machines"
     )]
     Pue(f64),
 }
@@ -98,21 +100,11 @@ impl Intensity {
     ///
     /// If the table does not have that country.
     pub fn of_region(code: &str) -> Result<Self, CarbonError> {
-        let wanted = code.to_ascii_uppercase();
-        let found = rows().find(|row| row.alpha3 == wanted || row.alpha2 == wanted);
-        let Some(row) = found else {
-            let start = wanted.get(..1).unwrap_or_default();
-            let near = rows().filter(|row| !start.is_empty() && row.alpha3.starts_with(start));
-            let mut near: Vec<String> = near.map(|row| row.alpha3.to_owned()).take(8).collect();
-            if near.is_empty() {
-                near = vec!["FRA".to_owned(), "DEU".to_owned(), "USA".to_owned()];
-            }
-            return Err(CarbonError::Region { code: code.to_owned(), near });
-        };
+        let row = country::find(code)?;
         Ok(Self {
             grams_per_kwh: row.grams,
             uncertainty: None,
-            scope: format!("{}, mean of {}", row.country, row.year),
+            scope: format!("{}, mean of {}", row.country.name, row.year),
             source: "Our World in Data (Ember; Energy Institute)".to_owned(),
         })
     }
@@ -124,11 +116,9 @@ impl Intensity {
     ///
     /// # Errors
     ///
-    /// If `pue` is below 1.
+    /// If `pue` is not from 1 to 100.
     pub fn weigh(&self, energy: &Energy, pue: f64) -> Result<Carbon, CarbonError> {
-        if !pue.is_finite() || pue < 1.0 {
-            return Err(CarbonError::Pue(pue));
-        }
+        limits::PUE.check(pue).map_err(|_| CarbonError::Pue(pue))?;
         let factor = pue / KILOWATT_HOUR;
         let grams = energy.joules.0 * self.grams_per_kwh * factor;
         let of_energy = energy.uncertainty.0 * self.grams_per_kwh * factor;
@@ -150,42 +140,12 @@ pub fn began(duration: Seconds, now: std::time::SystemTime) -> f64 {
     since.as_secs_f64() - duration.0
 }
 
-struct Row {
-    alpha3: &'static str,
-    alpha2: &'static str,
-    country: &'static str,
-    grams: f64,
-    year: &'static str,
-}
-
-fn rows() -> impl Iterator<Item = Row> {
-    let lines = TABLE.lines().filter(|line| !line.starts_with('#')).skip(1);
-    lines.filter_map(|line| {
-        let mut fields = line.split(',');
-        Some(Row {
-            alpha3: fields.next()?,
-            alpha2: fields.next()?,
-            country: fields.next()?,
-            grams: fields.next()?.parse().ok()?,
-            year: fields.next()?,
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use units::Joules;
 
     use super::*;
-
-    #[test]
-    fn every_line_of_the_table_is_read() {
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count() - 1;
-        assert_eq!(rows().count(), lines);
-        assert!(lines > 200);
-        assert!(rows().all(|row| (1.0..2000.0).contains(&row.grams) && row.alpha3.len() == 3));
-    }
 
     #[test]
     fn a_kilowatt_hour_of_france() {
@@ -196,13 +156,9 @@ mod tests {
         let carbon = france.weigh(&energy, 1.5).unwrap();
         assert!((carbon.grams - 1.5 * france.grams_per_kwh).abs() < 1e-9);
         assert!((carbon.uncertainty - carbon.grams / 10.0).abs() < 1e-9);
-        assert!(matches!(france.weigh(&energy, 0.9), Err(CarbonError::Pue(_))));
-    }
-
-    #[test]
-    fn an_unknown_region_is_an_error_that_names_similar_codes() {
-        let error = Intensity::of_region("FRX").unwrap_err().to_string();
-        assert!(error.contains("`FRX`") && error.contains("FRA"), "{error}");
+        for pue in [0.9, 1e300, f64::NAN, f64::INFINITY] {
+            assert!(matches!(france.weigh(&energy, pue), Err(CarbonError::Pue(_))));
+        }
     }
 
     proptest! {

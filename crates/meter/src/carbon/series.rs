@@ -2,13 +2,19 @@
 
 use std::{fs, path::Path};
 
+use units::limits;
+
 use super::{CarbonError, Intensity};
 
 /// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;
 
+/// How long the last value of a series is used after its time, in seconds: six hours. Live series are
+/// published some minutes to a few hours late.
+pub const CARRIED_S: f64 = 6.0 * 3600.0;
+
 /// A time series of carbon intensities: times in seconds since 1970 with grams per kilowatt-hour.
-/// Each value holds until the next time.
+/// Each value holds until the next time, and the last one for [`CARRIED_S`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     points: Vec<(f64, f64)>,
@@ -17,11 +23,12 @@ pub struct Series {
 
 impl Series {
     /// Reads a file of `SECONDS_SINCE_1970,GRAMS_PER_KWH` lines. A first line that is not two numbers
-    /// is a header.
+    /// is a header; a byte order mark and empty lines are ignored.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, a line is not two numbers, or times do not increase.
+    /// If the file cannot be read, has no value, a line is not two numbers within their limits
+    /// ([`limits::UNIX_TIME_S`], [`limits::CARBON_G_PER_KWH`]), or times do not increase.
     pub fn read(path: &Path) -> Result<Self, CarbonError> {
         let name = path.display().to_string();
         let fail = |source| CarbonError::Read { path: name.clone(), source };
@@ -29,7 +36,9 @@ impl Series {
     }
 
     fn parse(text: &str, name: &str) -> Result<Self, CarbonError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut header = true;
         for (number, line) in text.lines().enumerate() {
             let fail = |problem: String| CarbonError::Line {
                 path: name.to_owned(),
@@ -43,63 +52,105 @@ impl Series {
                 Some((time.trim().parse::<f64>().ok()?, grams.trim().parse::<f64>().ok()?))
             });
             match pair {
-                None if number == 0 => {}
+                None if header => {}
                 None => return Err(fail(format!("`{line}` is not two numbers"))),
                 Some((time, grams)) => {
-                    if !time.is_finite() || !grams.is_finite() || grams < 0.0 {
-                        return Err(fail(format!(
-                            "`{line}` is not a finite time and an intensity from 0 on"
-                        )));
-                    }
+                    let checked = limits::UNIX_TIME_S.check(time);
+                    let checked = checked.and(limits::CARBON_G_PER_KWH.check(grams));
+                    checked.map_err(|error| fail(error.to_string()))?;
                     if points.last().is_some_and(|last| last.0 >= time) {
                         return Err(fail(format!("time {time} is not after the one before")));
                     }
                     points.push((time, grams));
                 }
             }
+            header = false;
         }
-        if points.len() < 2 {
-            let problem = "the file has fewer than two points".to_owned();
+        if points.is_empty() {
+            let problem = "the file has no value".to_owned();
             return Err(CarbonError::Line { path: name.to_owned(), line: 1, problem });
         }
         Ok(Self { points, name: name.to_owned() })
     }
 
+    /// The times of the first and the last value, in seconds since 1970.
+    #[must_use]
+    pub fn ends(&self) -> (f64, f64) {
+        (self.points[0].0, self.points[self.points.len() - 1].0)
+    }
+
     /// The mean intensity between two times. Half of its interval is twice the standard deviation of
     /// the values in between, because power may have been high when intensity was.
     ///
+    /// After its time the last value is used for [`CARRIED_S`]. The interval then includes how much the
+    /// series changes within such a time elsewhere (the root of the mean square of those changes) or,
+    /// if the series is shorter than that, by how much all of its values differ. A series with one
+    /// value says nothing about its changes: its uncertainty is `None`.
+    ///
     /// # Errors
     ///
-    /// If a time is not within the series.
+    /// If a time is before the series, or more than [`CARRIED_S`] after it.
     pub fn over(&self, from: f64, to: f64) -> Result<Intensity, CarbonError> {
-        let (first, last) = (self.points[0].0, self.points[self.points.len() - 1].0);
+        let (first, last) = self.ends();
         let asked = if from < first { from } else { to };
-        if from < first || to > last || from.is_nan() || to.is_nan() {
+        if !(from >= first && to <= last + CARRIED_S && from <= last + CARRIED_S) {
             return Err(CarbonError::Outside { from: first, to: last, asked });
         }
         // For two equal times it is the value at that time.
         let to = to.max(from + 1e-6);
         let (mut sum, mut squares, mut time) = (0.0, 0.0, 0.0);
-        for pair in self.points.windows(2) {
-            let length = to.min(pair[1].0) - from.max(pair[0].0);
+        let ends = self.points[1..].iter().map(|point| point.0).chain([f64::INFINITY]);
+        for ((start, grams), end) in self.points.iter().zip(ends) {
+            let length = to.min(end) - from.max(*start);
             if length > 0.0 {
-                sum += pair[0].1 * length;
-                squares += pair[0].1.powi(2) * length;
+                sum += grams * length;
+                squares += grams.powi(2) * length;
                 time += length;
             }
         }
-        // Both times are the last one of the series.
-        if time == 0.0 {
-            (sum, squares, time) = (self.points[self.points.len() - 1].1, 0.0, 1.0);
-            squares += sum * sum;
-        }
         let mean = sum / time;
+        let within = (squares / time - mean * mean).max(0.0);
+        let carried = (to - from.max(last)).max(0.0) / (to - from);
+        let change = if to > last { self.change_within(to - last) } else { Some(0.0) };
+        let mut scope = format!("{from:.0} to {to:.0} (seconds since 1970)");
+        if to > last {
+            scope.push_str(&format!("; the last value is of {last:.0}"));
+        }
         Ok(Intensity {
             grams_per_kwh: mean,
-            uncertainty: Some(TWO * (squares / time - mean * mean).max(0.0).sqrt()),
-            scope: format!("{from:.0} to {to:.0} (seconds since 1970)"),
+            uncertainty: change.map(|change| TWO * within.sqrt().hypot(carried * change)),
+            scope,
             source: self.name.clone(),
         })
+    }
+
+    /// By how much the intensity differs from what it was `lag` seconds before: the root of the mean
+    /// square. `None` with one value.
+    fn change_within(&self, lag: f64) -> Option<f64> {
+        let (_, last) = self.ends();
+        let mut later = 0;
+        let (mut squares, mut count) = (0.0, 0.0);
+        for (time, grams) in &self.points {
+            if time + lag > last {
+                break;
+            }
+            while self.points.get(later + 1).is_some_and(|point| point.0 <= time + lag) {
+                later += 1;
+            }
+            squares += (self.points[later].1 - grams).powi(2);
+            count += 1.0;
+        }
+        let values = self.points.iter().map(|point| point.1);
+        let (low, high) = (values.clone().fold(f64::MAX, f64::min), values.fold(0.0, f64::max));
+        // A lag that is shorter than a step shows most values as unchanged, so the series' own steps
+        // are the least that can be expected; fewer than three changes say too little.
+        let steps = self.points.windows(2).map(|pair| (pair[1].1 - pair[0].1).powi(2));
+        let step = steps.sum::<f64>() / (self.points.len() as f64 - 1.0);
+        match self.points.len() {
+            1 => None,
+            _ if count < 3.0 => Some(high - low),
+            _ => Some((squares / count).max(step).sqrt()),
+        }
     }
 }
 
@@ -120,12 +171,46 @@ mod tests {
         assert!(matches!(series.over(-1.0, 5.0), Err(CarbonError::Outside { .. })));
     }
 
+    /// Live series (Electricity Maps, ENTSO-E) end in the past: the newest value is minutes to hours
+    /// old.
+    #[test]
+    fn the_last_value_is_carried_on_for_six_hours_with_a_wider_interval() {
+        let series =
+            Series::parse("0,100\n3600,120\n7200,140\n10800,120\n14400,140\n", "x").unwrap();
+        let now = series.over(14_700.0, 14_701.0).unwrap();
+        assert!((now.grams_per_kwh - 140.0).abs() < 1e-9);
+        // Every step of the series is 20 g, so one standard deviation is 20 g.
+        assert!((now.uncertainty.unwrap() - 40.0).abs() < 1e-6, "{now:?}");
+        assert!(now.scope.contains("the last value is of 14400"), "{now:?}");
+        // Half of the time is within the series: half of that.
+        let half = series.over(14_300.0, 14_500.0).unwrap();
+        let expected = 2.0 * 10.0_f64.hypot(10.0);
+        assert!((half.uncertainty.unwrap() - expected).abs() < 1e-6, "{half:?}");
+        let end = 14_400.0 + CARRIED_S;
+        assert!(series.over(end - 10.0, end).is_ok());
+        assert!(matches!(series.over(end - 10.0, end + 1.0), Err(CarbonError::Outside { .. })));
+        assert!(matches!(series.over(f64::NAN, 1.0), Err(CarbonError::Outside { .. })));
+    }
+
+    #[test]
+    fn one_value_is_a_series_that_does_not_tell_its_changes() {
+        let series = Series::parse("\u{feff}time,g\r\n100,200\r\n", "x").unwrap();
+        let now = series.over(150.0, 160.0).unwrap();
+        assert_eq!((now.grams_per_kwh, now.uncertainty), (200.0, None));
+        assert!(Series::parse("", "x").is_err() && Series::parse("time,g\n", "x").is_err());
+    }
+
     #[test]
     fn an_error_names_the_file_and_the_line() {
         let error = Series::parse("0,1\n5,x\n", "f.csv").unwrap_err().to_string();
         assert!(error.starts_with("`f.csv`, line 2: `5,x` is not two numbers"), "{error}");
         let error = Series::parse("5,1\n5,2\n", "f.csv").unwrap_err().to_string();
         assert!(error.contains("is not after"), "{error}");
+        // Milliseconds instead of seconds, an infinite and a negative intensity.
+        for line in ["1764133200000,300", "0,inf", "0,-5", "0,1e300"] {
+            let error = Series::parse(line, "f.csv").unwrap_err().to_string();
+            assert!(error.starts_with("`f.csv`, line 1: "), "{error}");
+        }
     }
 
     proptest! {
@@ -136,18 +221,18 @@ mod tests {
 
         #[test]
         fn the_mean_is_among_the_values(
-            values in prop::collection::vec(0.0_f64..1000.0, 2..20),
+            values in prop::collection::vec(0.0_f64..1000.0, 1..20),
             from in 0.0_f64..1.0,
-            length in 0.0_f64..1.0,
+            length in 0.0_f64..3.0,
         ) {
             let points = values.iter().enumerate().map(|(at, value)| (at as f64, *value)).collect();
             let series = Series { points, name: String::new() };
-            let end = (values.len() - 1) as f64;
-            let from = from * end;
-            let mean = series.over(from, from + (end - from) * length).unwrap().grams_per_kwh;
+            let from = from * (values.len() - 1) as f64;
+            let found = series.over(from, from + length * values.len() as f64).unwrap();
             let low = values.iter().copied().fold(f64::MAX, f64::min);
             let high = values.iter().copied().fold(0.0, f64::max);
-            prop_assert!(mean >= low - 1e-6 && mean <= high + 1e-6);
+            prop_assert!(found.grams_per_kwh >= low - 1e-6 && found.grams_per_kwh <= high + 1e-6);
+            prop_assert_eq!(found.uncertainty.is_none(), values.len() == 1);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{carbon::Carbon, span_report::SpanReport};
 
-pub use units::{EmissionsRow, emissions_header};
+pub use units::{EmissionsRow, emissions_columns, emissions_header};
 
 /// The row of a report. The fields that neither a report nor an amount of carbon knows are empty.
 #[must_use]

@@ -10,5 +10,6 @@ mod isolate;
 mod nvml;
 mod plugin;
 mod rapl;
+mod repeated;
 mod span;
 mod strange;

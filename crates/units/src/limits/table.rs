@@ -138,6 +138,8 @@ pub const BUDGET_J: Limit<f64> = Limit::real("budget", "joules", 1e-3, 1e18);
 /// Carbon intensity of electricity.
 pub const CARBON_G_PER_KWH: Limit<f64> =
     Limit::real("carbon intensity", "grams of CO2 per kWh", 0.0, 1e4);
+/// Power usage effectiveness: the power of a data center divided by that of its machines.
+pub const PUE: Limit<f64> = Limit::real("power usage effectiveness", "", 1.0, 100.0);
 /// Price of electricity, in any currency.
 pub const PRICE_PER_KWH: Limit<f64> = Limit::real("price", "per kWh", 0.0, 1e6);
 

@@ -1,18 +1,30 @@
 //! `wattlab measure -- CMD`: measures the energy of a command.
 
 mod child;
+mod compare;
+mod destination;
+mod emissions;
+mod gathered;
 mod grid;
+mod program;
+mod repeat;
 mod result;
+mod runs;
+mod series;
+mod signals;
+mod summary;
+mod table;
+mod task;
 
-use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use meter::{Estimator, Meter};
 use record::Origin;
 
-use self::{grid::Grid, result::Measurement};
+use self::{program::Program, repeat::Repeat, task::Task};
 use crate::{
-    Failure, output, progress,
+    Failure, progress,
     sensing::{Sensing, milliseconds, seconds},
 };
 
@@ -31,13 +43,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
     /// Also report grams of CO2 equivalent, from a time series of the grid: a file with lines of
-    /// `SECONDS_SINCE_1970,GRAMS_PER_KWH`.
+    /// `SECONDS_SINCE_1970,GRAMS_PER_KWH`. Each value holds until the next, and the last one for six
+    /// hours.
     #[arg(long, value_name = "FILE", conflicts_with = "region")]
     intensity: Option<PathBuf>,
     /// Power usage effectiveness: the power of the data center divided by that of its machines.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pue: f64,
-    /// Append a line to an `emissions.csv` with CodeCarbon's columns and the origin of each energy.
+    /// Append a line to an `emissions.csv` with CodeCarbon's columns and the origin of each energy. A
+    /// file with the columns of another version gets those that it lacks.
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
     /// Write a time series as CSV: a line for each sample and channel.
@@ -54,8 +68,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     output: Option<PathBuf>,
     /// The command and its arguments.
-    #[arg(last = true, required = true, value_name = "CMD")]
-    command: Vec<String>,
+    #[arg(last = true, required_unless_present = "compare", value_name = "CMD")]
+    command: Vec<OsString>,
+    #[command(flatten)]
+    repeat: Repeat,
 }
 
 /// An origin that `--require` names.
@@ -70,29 +86,21 @@ enum Required {
 /// # Errors
 ///
 /// If the command cannot be started, a file cannot be written, or a sensor is required and there is
-/// none. In the last case the command is not run.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let series = args.csv.as_ref().map(|path| {
-        File::create(path)
-            .with_context(|| format!("--csv: failed to create `{}`", path.display()))
-            .map_err(Failure::bad_input)
-    });
-    let series = series.transpose()?;
-    let document = args.output.as_ref().map(|path| {
-        File::create(path)
-            .with_context(|| format!("--output: failed to create `{}`", path.display()))
-            .map_err(Failure::bad_input)
-    });
-    let document = document.transpose()?;
-    let grid = Grid::new(args.region.as_deref(), args.intensity.as_deref(), args.pue)?;
+/// none. All of this is checked before the command runs; files are written after the result was printed,
+/// and one that then fails is told and does not change a command's own exit code.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    let programs = args.programs();
+    programs.iter().try_for_each(Program::check)?;
+    let mut task = Task::check(args)?;
     let mut builder = args.sensing.builder()?.interval(args.interval).attribute();
     // The CPU time of a command includes that of all processes that it starts.
     builder = builder.estimator(Estimator::for_this_processor().with_children());
-    if let Some(series) = series {
-        builder = builder.observer(result::series(series)?);
+    if let Some(path) = &args.csv {
+        builder = builder.observer(task.open_series(path)?);
     }
     let meter = builder.start().map_err(Failure::bad_input)?;
     require(args.require, &meter)?;
+    task.tell_notes();
     let idle = match args.idle {
         Some(duration) => {
             progress::line(&format!("measuring idle power for {} s", duration.as_secs_f64()));
@@ -100,24 +108,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let measured = child::run(&meter, &args.command, args.json)?;
-    let carbon = grid.weigh(&measured.report)?;
-    let result =
-        Measurement { command: &args.command, measured: &measured, idle, carbon: carbon.as_ref() };
-    if args.json {
-        output::print_json(&result.json())?;
-    } else {
-        progress::line(&result.table());
+    match programs.as_slice() {
+        [a, b] => task.compare(&meter, &[a.clone(), b.clone()], idle),
+        [program] if args.repeat.is_repeated() => task.repeat(&meter, program, idle),
+        [program] => task.once(&meter, program, idle),
+        _ => Err(Failure::bad_input(anyhow!("give a command after `--`"))),
     }
-    if let Some(mut document) = document {
-        let text = serde_json::to_string_pretty(&result.json()).map_err(Failure::run_time)?;
-        writeln!(document, "{text}").map_err(Failure::run_time)?;
+}
+
+impl Args {
+    /// One command, or the two that are compared.
+    fn programs(&self) -> Vec<Program> {
+        match self.repeat.compare.as_slice() {
+            [] => vec![Program::Arguments(self.command.clone())],
+            lines => lines.iter().cloned().map(Program::Shell).collect(),
+        }
     }
-    if let Some(path) = &args.emissions {
-        let region = args.region.as_deref().unwrap_or_default();
-        grid::append(path, &measured.report, carbon.as_ref(), region)?;
-    }
-    Ok(measured.exit_code())
 }
 
 fn require(required: Option<Required>, meter: &Meter) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `wattlab meter gpu`: compares a GPU's energy counter with its power reading.
 
 use std::{
+    ffi::OsString,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     markdown: bool,
     /// The command that loads the GPU.
     #[arg(last = true, value_name = "CMD")]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 /// Lengths of the spans over which the two are compared, in seconds.
@@ -100,7 +101,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if let Some((program, arguments)) = args.command.split_first() {
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::from(std::io::stderr()));
-        let started = command.spawn().with_context(|| format!("failed to run `{program}`"));
+        let started = command
+            .spawn()
+            .with_context(|| format!("failed to run `{}`", program.to_string_lossy()));
         let mut child = Load(started.map_err(Failure::bad_input)?);
         let end =
             args.limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.max(0.0)));

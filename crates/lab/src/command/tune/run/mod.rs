@@ -4,7 +4,7 @@
 mod metric;
 mod trial;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::anyhow;
 use hpo::{HpoError, Segment};
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The command and its arguments. `{NAME}` is replaced by the value of a parameter, which is also in
     /// the environment variable `WATTLAB_NAME`.
     #[arg(last = true, required = true, value_name = "CMD")]
-    command: Vec<String>,
+    command: Vec<OsString>,
 }
 
 /// Runs the subcommand.

@@ -1,6 +1,7 @@
 //! One segment of a trial: the command with its parameters, under the meter.
 
 use std::{
+    ffi::OsString,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
@@ -42,12 +43,12 @@ fn braces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Checks that every name in braces is the name of a parameter.
-pub(super) fn check(command: &[String], description: &CommandStudy) -> anyhow::Result<()> {
+pub(super) fn check(command: &[OsString], description: &CommandStudy) -> anyhow::Result<()> {
     let names = || {
         let own = ["trial", "from", "until"].into_iter();
         description.study.space.iter().map(|parameter| parameter.name.as_str()).chain(own)
     };
-    for name in command.iter().flat_map(|word| braces(word)) {
+    for name in command.iter().filter_map(|word| word.to_str()).flat_map(braces) {
         if names().any(|known| known == name) {
             continue;
         }
@@ -60,7 +61,7 @@ pub(super) fn check(command: &[String], description: &CommandStudy) -> anyhow::R
 
 /// Runs the command for a segment. Its standard output goes to our standard error.
 pub(super) fn run(
-    command: &[String],
+    command: &[OsString],
     description: &CommandStudy,
     study: &OpenStudy,
     segment: &Segment,
@@ -74,10 +75,10 @@ pub(super) fn run(
     words.push(("trial".to_owned(), segment.number.to_string()));
     words.push(("from".to_owned(), segment.from.to_string()));
     words.push(("until".to_owned(), until.to_string()));
-    let filled = |text: &String| {
+    let filled = |text: &str| {
         // In one pass, so that braces in a value are not replaced in turn.
         let mut result = String::new();
-        let mut rest = text.as_str();
+        let mut rest = text;
         while let Some(start) = rest.find('{') {
             result.push_str(&rest[..start]);
             rest = &rest[start..];
@@ -95,7 +96,10 @@ pub(super) fn run(
         }
         result + rest
     };
-    let filled: Vec<String> = command.iter().map(filled).collect();
+    // What is no text, such as the name of a file in Latin-1, has no names in braces.
+    let filled =
+        |word: &OsString| word.to_str().map_or_else(|| word.clone(), |text| filled(text).into());
+    let filled: Vec<OsString> = command.iter().map(filled).collect();
     let Some((program, arguments)) = filled.split_first() else {
         return Err(Failure::bad_input(anyhow::anyhow!("give a command after `--`")));
     };
@@ -113,7 +117,7 @@ pub(super) fn run(
     let span = meter.span("trial");
     let mut child = child
         .spawn()
-        .with_context(|| format!("failed to run `{program}`"))
+        .with_context(|| format!("failed to run `{}`", program.to_string_lossy()))
         .map_err(Failure::bad_input)?;
     let mut found: Vec<Vec<f64>> = vec![Vec::new(); description.metrics.len()];
     if let Some(output) = child.stdout.take() {

@@ -1,0 +1,105 @@
+//! The flags of commands that run more than once.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use units::limits::{self, OutOfRange};
+
+use crate::sensing::seconds;
+
+/// How commands run more than once.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Repeated runs")]
+pub(crate) struct Repeat {
+    /// Measure this many runs of the command, and report their mean with its interval.
+    #[arg(long, value_name = "N", value_parser = limits::ROUNDS.parser::<u32>(), conflicts_with = "compare")]
+    pub(in super::super) runs: Option<u32>,
+    /// Run each command this many times before the measured runs.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = limits::WARMUP.parser::<u32>())]
+    pub(in super::super) warmup: u32,
+    /// Run this line of a shell before each run, outside of the measurement.
+    #[arg(long, value_name = "CMD")]
+    pub(in super::super) prepare: Option<OsString>,
+    /// Before each run, wait until the power is back at idle, for at most this long; 0 does not wait
+    /// [default: 10 with `--compare`, otherwise 0].
+    #[arg(long, value_name = "SECONDS", value_parser = rest)]
+    pub(in super::super) rest: Option<Duration>,
+    /// Go on when a command fails, and count its run; otherwise a failed run ends the measurement with
+    /// the command's exit code.
+    #[arg(long)]
+    pub(in super::super) ignore_failure: bool,
+    /// Pass the standard output of repeated commands on, to standard error. By default it is discarded.
+    #[arg(long)]
+    pub(in super::super) show_output: bool,
+    /// The standard input of each run of a repeated command. By default there is none.
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) input: Option<PathBuf>,
+    /// Compare the energies of two commands, which are lines of a shell. They run in pairs, in random
+    /// order, until the interval of the ratio (A divided by B) is narrow enough.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["command", "region", "intensity", "emissions"])]
+    pub(in super::super) compare: Vec<OsString>,
+    /// Stop comparing when the 95 % interval of the ratio is at most this wide, from its lower to its
+    /// upper end; commands that differ by this much are then told apart.
+    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = precision)]
+    pub(in super::super) precision: f64,
+    /// Stop comparing after this many runs of each command.
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = limits::ROUNDS.parser::<u32>())]
+    pub(in super::super) max_runs: u32,
+    /// Stop comparing after this many seconds; the pair of runs that is in progress ends first.
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+    pub(in super::super) max_time: Duration,
+    /// Seed of the random order in which two commands run.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(in super::super) seed: u64,
+    /// Write a table as CSV: a line for each command.
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) export_csv: Option<PathBuf>,
+    /// Write a table as Markdown: a line for each command.
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) export_markdown: Option<PathBuf>,
+}
+
+impl Repeat {
+    /// Whether a flag asks for more than one plain run.
+    pub(in super::super) fn is_repeated(&self) -> bool {
+        self.runs.is_some() || self.warmup > 0 || self.prepare.is_some() || self.rest.is_some()
+    }
+}
+
+/// Parses the longest time to rest, 0 to a day.
+fn rest(text: &str) -> Result<Duration, OutOfRange> {
+    limits::WAIT_S.duration(limits::WAIT_S.parse(text)?)
+}
+
+/// Parses a share such as `1%` or `0.01`, from 0.01 % to 100 %.
+fn precision(text: &str) -> Result<f64, String> {
+    const SMALLEST: f64 = 1e-4;
+    let trimmed = text.trim();
+    let share = match trimmed.strip_suffix('%') {
+        Some(percent) => percent.trim_end().parse::<f64>().map(|percent| percent / 100.0),
+        None => trimmed.parse(),
+    };
+    match share {
+        // Without its sign, 1 could be 1 % or 100 %.
+        Ok(share) if share == 1.0 && !trimmed.ends_with('%') => {}
+        Ok(share) if (SMALLEST..=1.0).contains(&share) => return Ok(share),
+        _ => {}
+    }
+    Err(format!(
+        "expected a percentage from `0.01%` to `100%`, such as `1%` or `0.01`; found `{text}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_is_a_percentage_or_a_share() {
+        for (text, share) in [("1%", 0.01), ("0.5 %", 0.005), ("0.02", 0.02), ("100%", 1.0)] {
+            assert_eq!(precision(text), Ok(share));
+        }
+        for text in ["1", "0", "0%", "-1%", "5", "NaN", "inf%", "%", "", "101%", "1e-9", "one"] {
+            assert!(precision(text).unwrap_err().contains(&format!("`{text}`")), "{text}");
+        }
+    }
+}
