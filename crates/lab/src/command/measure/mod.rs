@@ -9,6 +9,7 @@ use std::{fs::File, io::Write, path::PathBuf, process::ExitCode, time::Duration}
 use anyhow::{Context, anyhow};
 use meter::{Estimator, Meter};
 use record::Origin;
+use units::limits;
 
 use self::{grid::Grid, result::Measurement};
 use crate::{
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "region")]
     intensity: Option<PathBuf>,
     /// Power usage effectiveness: the power of the data center divided by that of its machines.
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = limits::PUE.parser())]
     pue: f64,
     /// Append a line to an `emissions.csv` with CodeCarbon's columns and the origin of each energy.
     #[arg(long, value_name = "FILE")]
