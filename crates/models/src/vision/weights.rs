@@ -33,7 +33,7 @@ enum Values {
     Given(HashMap<String, Tensor>),
     /// A seed.
     Random(u64),
-    /// All are zero, which takes no time.
+    /// All are zero, and most layers are left out: only names and shapes are asked for.
     Zero,
 }
 
@@ -150,14 +150,14 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
-        convolution(&kernel, &bias, shape, activation)
+        self.convolution(&kernel, &bias, shape, activation)
     }
 
     /// A convolution without bias.
     pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
-        convolution(&kernel, &bias, shape, Activation::None)
+        self.convolution(&kernel, &bias, shape, Activation::None)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -180,8 +180,29 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(conv, shape)?;
         let (scale, shift) = self.norm(norm, shape.output)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         let kernel = kernel.broadcast_mul(&scale.reshape((shape.output, 1, 1, 1))?)?;
         convolution(&kernel, &shift, shape, activation)
+    }
+
+    /// A convolution, depthwise if each channel is a group.
+    fn convolution(
+        &self,
+        kernel: &Tensor,
+        bias: &Tensor,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
+        convolution(kernel, bias, shape, activation)
+    }
+
+    fn is_zero(&self) -> bool {
+        matches!(self.source, Values::Zero)
     }
 
     /// As [`Weights::conv_norm`], for convolution `name.conv` and batch norm `name.norm`.
@@ -215,6 +236,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, Shape::same(input, output, 1, 1))?;
         let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         Ok(Layer::Linear(linear(&kernel.reshape((output, input))?, &bias, activation)?))
     }
 
@@ -249,6 +273,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let (weight, bias) =
             self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         Ok(Layer::Linear(linear(&weight, &bias, activation)?))
     }
 
