@@ -188,7 +188,7 @@ proptest! {
     }
 
     /// Every policy of the list, also one that no other test knows: no request is lost, no batch is
-    /// larger than the policy says, and none begins before its requests have come or without a server.
+    /// larger than the description says, and none begins before its requests have come or without a server.
     #[test]
     fn every_kind_of_policy_keeps_the_laws(
         config in queues(), size in 1..20_usize, number in 0.01..0.5_f64,
@@ -206,7 +206,7 @@ proptest! {
             prop_assert!(policy.drops() || report.dropped == 0, "{}", kind.name());
             let free = free_times(&path, config.servers.count);
             for ((requests, batch), free) in batches(&path).into_iter().zip(free) {
-                prop_assert!((1..=policy.max_size()).contains(&batch.size), "{}", kind.name());
+                prop_assert!((1..=size).contains(&batch.size), "{}", kind.name());
                 prop_assert!(batch.start_s >= free && batch.end_s >= batch.start_s);
                 // At least as many requests have come as are served by then.
                 let arrived = path.arrivals_s.partition_point(|&time| time <= batch.start_s);

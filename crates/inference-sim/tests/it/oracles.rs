@@ -1,5 +1,5 @@
-//! The shared tables of exact values: every number of every row, over 20 replications of some hundred
-//! thousand requests. The test profile optimizes this crate for it.
+//! The shared tables of exact values: every number of every row, over 20 replications of a
+//! million requests. The test profile optimizes this crate for it.
 
 use std::{env, fs, num::NonZeroUsize, path::PathBuf, thread};
 
@@ -11,8 +11,8 @@ use crate::config;
 /// Enough that four standard errors say something.
 const REPLICATIONS: u64 = 20;
 /// A multiple of every batch size in the tables, so that no partial batch is left.
-const REQUESTS: usize = 409_600;
-const WARMUP: usize = 20_480;
+const REQUESTS: usize = 1_024_000;
+const WARMUP: usize = 51_200;
 
 fn shared(file: &str) -> Option<Value> {
     let folder = env::var_os("WATTLAB_SHARED").map_or_else(
