@@ -1,14 +1,21 @@
 //! Suggestions of every sampler and every pruner, compared with those on record: the same seed gives
 //! the same answers from one version to the next.
 //!
-//! `WATTLAB_BLESS=1 cargo test -p wattlab-hpo --test answers` writes them down anew.
+//! `WATTLAB_BLESS=1 cargo test -p wattlab-hpo --test answers` writes them down anew, which a new sampler needs.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{fmt::Write as _, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    num::NonZero,
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use wattlab_hpo::{
-    Constraint, Gp, Grid, Objectives, PaperPi, Parameter, Pruner, Random, Rungs, Sampler, Scale,
-    Segment, Sobol, Space, Study, Tpe,
+    Constraint, Grid, Objectives, Parameter, Pruner, Rungs, SAMPLERS, Sampler, Scale, Segment,
+    SettingValue, SettingValues, Space, Study,
 };
 
 /// A study, and how much of it is written down.
@@ -19,16 +26,15 @@ struct Case {
     segments: usize,
 }
 
+/// Every built-in sampler, a grid of four values among them, and the published grid.
 fn samplers() -> Vec<(&'static str, Arc<dyn Sampler>)> {
-    vec![
-        ("grid", Arc::new(Grid { values: 4, upper_bound: true })),
-        ("grid-paper", Arc::new(Grid::paper())),
-        ("random", Arc::new(Random)),
-        ("sobol", Arc::new(Sobol)),
-        ("paper-pi", Arc::new(PaperPi)),
-        ("tpe", Arc::new(Tpe)),
-        ("gp", Arc::new(Gp)),
-    ]
+    let four = SettingValues::from([("values".to_owned(), SettingValue::Count(4))]);
+    let built_in = SAMPLERS.iter().map(|entry| {
+        let settings = if entry.name == "grid" { four.clone() } else { SettingValues::new() };
+        (entry.name, entry.build(&settings).unwrap())
+    });
+    let published: Arc<dyn Sampler> = Arc::new(Grid::paper());
+    built_in.chain([("grid-paper", published)]).collect()
 }
 
 fn sampler(name: &str) -> Arc<dyn Sampler> {
@@ -206,28 +212,46 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Everything that the studies ask for, and their best trials.
-fn answers() -> String {
-    let mut text = String::new();
-    for Case { name, mut study, workers, segments } in cases() {
-        writeln!(text, "# {name}").unwrap();
-        let mut running: Vec<Segment> = Vec::new();
-        for asked in 0..segments {
-            if asked % 5 == 4 {
-                writeln!(text, "expected: {}", prospect(&study)).unwrap();
-            }
-            let segment = study.ask().unwrap();
-            let Segment { number, from, until, parameters } = &segment;
-            writeln!(text, "{number} {from}..{until}: {parameters:?}").unwrap();
-            running.push(segment);
-            if running.len() == workers {
-                let segment = running.remove(asked * 5 % workers);
-                tell(&mut study, &segment);
-            }
+/// Everything that a study asks for, and its best trials.
+fn answer(case: Case) -> String {
+    let Case { name, mut study, workers, segments } = case;
+    let mut text = format!("# {name}\n");
+    let mut running: Vec<Segment> = Vec::new();
+    for asked in 0..segments {
+        if asked % 5 == 4 {
+            writeln!(text, "expected: {}", prospect(&study)).unwrap();
         }
-        writeln!(text, "best: {}", best(&study)).unwrap();
+        let segment = study.ask().unwrap();
+        let Segment { number, from, until, parameters } = &segment;
+        writeln!(text, "{number} {from}..{until}: {parameters:?}").unwrap();
+        running.push(segment);
+        if running.len() == workers {
+            let segment = running.remove(asked * 5 % workers);
+            tell(&mut study, &segment);
+        }
     }
+    writeln!(text, "best: {}", best(&study)).unwrap();
     text
+}
+
+/// The answers of all studies, computed on all processors.
+fn answers() -> String {
+    let cases = Mutex::new(cases().into_iter().enumerate());
+    let next = || cases.lock().unwrap().next();
+    let work = || {
+        let mut found = Vec::new();
+        while let Some((index, case)) = next() {
+            found.push((index, answer(case)));
+        }
+        found
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut all: Vec<(usize, String)> = thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, text)| text).collect()
 }
 
 /// Whether two lines are equal but for the last digits of their numbers, which depend on the
@@ -253,12 +277,30 @@ fn the_same_seed_gives_the_answers_on_record() {
         std::fs::write(&path, &found).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(found.lines().count(), expected.lines().count());
-    let mut case = "";
-    for (found, expected) in found.lines().zip(expected.lines()) {
-        if expected.starts_with('#') {
-            case = expected;
+    let (found, expected) = (by_case(&found), by_case(&expected));
+    let names = |cases: &BTreeMap<String, Vec<String>>| cases.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&found), names(&expected), "write the answers of new cases down");
+    for (case, found) in &found {
+        let expected = &expected[case];
+        assert_eq!(found.len(), expected.len(), "{case}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(alike(found, expected), "{case}: found {found}, expected {expected}");
         }
-        assert!(alike(found, expected), "{case}: found {found}, expected {expected}");
     }
+}
+
+/// The lines of each case by its name, which the line before them gives after a `#`.
+fn by_case(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut cases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut lines = None;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("# ") {
+            let case = cases.entry(name.to_owned()).or_default();
+            assert!(case.is_empty(), "two cases are named `{name}`");
+            lines = Some(case);
+        } else {
+            lines.as_mut().unwrap().push(line.to_owned());
+        }
+    }
+    cases
 }

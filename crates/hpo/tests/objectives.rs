@@ -1,13 +1,17 @@
 //! Studies with several objectives.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod common;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use wattlab_hpo::{
-    Gp, HpoError, Objectives, Parameter, Random, Sampler, Scale, Segment, Space, Study, Tpe,
-    dominated, hypervolume, pareto_front,
+    Gp, HpoError, Objectives, Parameter, Random, Sampler, Scale, Segment, Space, Study, dominated,
+    hypervolume, pareto_front,
 };
+
+use common::samplers;
 
 fn space() -> Space {
     Space::new(vec![
@@ -87,8 +91,7 @@ proptest! {
 
     #[test]
     fn a_study_restored_at_any_trial_continues_as_before(seed in any::<u64>(), stop in 0_usize..13) {
-        let samplers: [Arc<dyn Sampler>; 3] = [Arc::new(Gp), Arc::new(Random), Arc::new(Tpe)];
-        for sampler in samplers {
+        for sampler in samplers() {
             let new = || new(sampler.clone(), Objectives::new(2), seed);
             let whole = run(&mut new(), 13);
             let mut again = new();

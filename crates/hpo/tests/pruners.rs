@@ -1,13 +1,17 @@
 //! Studies that stop trials early.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod common;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use wattlab_hpo::{
     Gp, HpoError, Objectives, Parameter, Pruner, Random, Rungs, Sampler, Scale, Segment, Space,
-    Study, Tpe, Trial, TrialState,
+    Study, Trial, TrialState,
 };
+
+use common::samplers_without_repeats;
 
 const PRUNERS: [Pruner; 6] = [
     Pruner::Never,
@@ -75,6 +79,7 @@ proptest! {
         objectives in 1_usize..3,
     ) {
         for pruner in PRUNERS {
+            // One sampler with a model of the trials and one without.
             let samplers: [Arc<dyn Sampler>; 2] = [Arc::new(Gp), Arc::new(Random)];
             for sampler in samplers {
                 let mut study = new(sampler, pruner, objectives, seed);
@@ -165,7 +170,7 @@ fn a_client_can_go_on_with_a_trial_while_its_pruner_allows() {
 fn trials_with_two_objectives_are_stopped_early_too() {
     for pruner in PRUNERS {
         let mut study = new(Gp, pruner, 2, 5);
-        while study.trials().len() < 25 {
+        while study.trials().len() < 18 {
             let segment = study.ask().unwrap();
             train(&mut study, &segment, accuracy);
         }
@@ -215,8 +220,7 @@ fn no_point_of_a_finite_space_is_repeated_after_it_was_stopped() {
         Parameter::integer("layers", 1, 4, Scale::Linear),
         Parameter::integer("width", 1, 5, Scale::Linear),
     ]);
-    let samplers: [Arc<dyn Sampler>; 3] = [Arc::new(Gp), Arc::new(Random), Arc::new(Tpe)];
-    for sampler in samplers {
+    for sampler in samplers_without_repeats() {
         for pruner in PRUNERS {
             let mut study =
                 Study::new(finite.clone().unwrap(), sampler.clone(), 3).with_pruner(pruner, RUNGS);

@@ -1,13 +1,17 @@
 //! Properties of every sampler.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod common;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use wattlab_hpo::{
-    Gp, Grid, HpoError, PaperPi, Parameter, ParameterKind, Random, Sampler, Scale, SearchState,
-    Segment, Sobol, Space, Study, Suggestion, Tpe, Trial, suggest,
+    Gp, Grid, HpoError, Parameter, ParameterKind, Random, Sampler, Scale, SearchState, Segment,
+    Space, Study, Suggestion, Trial, suggest,
 };
+
+use common::{samplers, samplers_without_repeats};
 
 fn space() -> Space {
     Space::new(vec![
@@ -16,17 +20,6 @@ fn space() -> Space {
         Parameter::new("beta2", 0.8, 1.0, Scale::Linear),
     ])
     .unwrap()
-}
-
-fn samplers() -> Vec<Arc<dyn Sampler>> {
-    vec![
-        Arc::new(Grid { values: 5, upper_bound: false }),
-        Arc::new(Random),
-        Arc::new(Sobol),
-        Arc::new(PaperPi),
-        Arc::new(Tpe),
-        Arc::new(Gp),
-    ]
 }
 
 /// Good around 1e-3; fails at large rates.
@@ -155,7 +148,7 @@ proptest! {
         seed in any::<u64>(),
         workers in 1_usize..9,
     ) {
-        for sampler in samplers().into_iter().filter(|sampler| !sampler.may_repeat()) {
+        for sampler in samplers_without_repeats() {
             let mut study = Study::new(finite(), sampler.clone(), seed);
             let (mut seen, mut running) = (Vec::new(), Vec::new());
             while seen.len() < 24 {
@@ -241,8 +234,7 @@ fn every_whole_number_and_choice_has_its_place() {
 
 #[test]
 fn a_study_goes_on_after_equal_huge_and_failed_results() {
-    let samplers: [Arc<dyn Sampler>; 3] = [Arc::new(Gp), Arc::new(Tpe), Arc::new(PaperPi)];
-    for sampler in samplers {
+    for sampler in samplers() {
         for value in [None, Some(1.0), Some(f64::INFINITY), Some(1e300)] {
             let mut study = Study::new(space(), sampler.clone(), 1);
             for _ in 0..14 {

@@ -1,13 +1,12 @@
 //! The same seed gives the same trials: with any number of workers, and after a kill at any point.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::sync::Arc;
+mod common;
 
 use proptest::prelude::*;
-use wattlab_hpo::{
-    Gp, Objectives, PaperPi, Parameter, Pruner, Random, Rungs, Sampler, Scale, Segment, Sobol,
-    Space, Study, Tpe,
-};
+use wattlab_hpo::{Gp, Objectives, Parameter, Pruner, Rungs, Scale, Segment, Space, Study};
+
+use common::samplers_without_repeats;
 
 /// What happened to a study, in the order of arrival, as a journal holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +43,10 @@ fn value(x: &[f64]) -> Option<f64> {
 fn studies(space: &Space, seed: u64) -> Vec<Study> {
     let rungs = Rungs { least: 1, most: 4, factor: 2 };
     let gp = Study::new(space.clone(), Gp, seed);
-    let samplers: [Arc<dyn Sampler>; 5] =
-        [Arc::new(Random), Arc::new(Sobol), Arc::new(PaperPi), Arc::new(Tpe), Arc::new(Gp)];
-    let mut all: Vec<Study> =
-        samplers.map(|sampler| Study::new(space.clone(), sampler, seed).with_budget(99.0)).into();
+    let mut all: Vec<Study> = samplers_without_repeats()
+        .into_iter()
+        .map(|sampler| Study::new(space.clone(), sampler, seed).with_budget(99.0))
+        .collect();
     all.push(gp.clone().with_objectives(Objectives::new(2)));
     for pruner in [Pruner::Posterior, Pruner::Asha, Pruner::Hyperband] {
         all.push(gp.clone().with_pruner(pruner, rungs));

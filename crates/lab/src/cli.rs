@@ -1,5 +1,8 @@
 //! The command line: subcommands, exit codes.
 
+#[cfg(test)]
+mod numbers;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -53,7 +56,7 @@ enum Command {
     Stats(stats::Command),
     /// Simulate a queue of inference requests: waiting times, response times, energy.
     Simulate(simulate::Args),
-    /// Show how far a study is, from another terminal.
+    /// Show the progress of a study from another terminal.
     Status(status::Args),
     /// Tune the parameters of any program, by quality and energy.
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 
 /// A choice: what it costs, and what it gains.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TradeOff {
     /// Cost, such as joules; less is better.
     pub cost: f64,
@@ -11,6 +12,7 @@ pub struct TradeOff {
 
 /// The choices that no other choice beats in both cost and gain.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ParetoFront {
     /// Indices of its members, by rising cost and gain.
     pub members: Vec<usize>,

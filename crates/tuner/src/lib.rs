@@ -5,6 +5,7 @@ mod budget;
 mod command;
 mod error;
 mod journal;
+mod progress;
 mod request;
 mod session;
 mod spec;

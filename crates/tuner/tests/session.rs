@@ -55,6 +55,13 @@ fn a_study_continues_from_its_journal() {
     let read = OpenStudy::read(&journal).unwrap();
     assert_eq!((read.trials().count(), read.told(), read.cost_j()), (6, 6, Some(12.0)));
     assert_eq!(read.values_of(read.best().unwrap()), Some(vec![0.0]));
+    // In the sign of the client, who minimizes.
+    let progress = read.progress();
+    let losses: Vec<f64> =
+        expected.iter().map(|asked| asked["params"]["rate"].as_f64().unwrap()).collect();
+    assert_eq!(progress.iter().filter_map(|point| point.value).collect::<Vec<_>>(), losses);
+    assert!(progress.is_sorted_by(|a, b| a.best >= b.best && a.cost < b.cost), "{progress:?}");
+    assert_eq!((progress[5].best, progress[5].cost), (Some(0.0), 12.0));
 }
 
 #[test]

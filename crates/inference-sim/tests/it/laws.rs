@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use wattlab_inference_sim::{
     BatchTimes, BatchingConfig, Deadline, ModelConfig, ModeledServer, Policy, PolicyContext,
-    QueueConfig, Seconds, ServersConfig, Serving, SimulationConfig, VirtualClock, sample_path,
-    serve, serve_limited, simulate,
+    PolicyKind, QueueConfig, Seconds, ServersConfig, Serving, SimulationConfig, VirtualClock,
+    sample_path, serve, serve_limited, simulate,
 };
 
 fn arrivals() -> impl Strategy<Value = Value> {
@@ -70,6 +70,20 @@ prop_compose! {
             "servers": { "count": servers }, "power": { "idle_w": 50.0, "busy_w": 250.0 },
         })).unwrap()
     }
+}
+
+/// A description of a policy of this kind, whose whole numbers are `size` and whose other numbers are
+/// `number`; `None` if it needs a file.
+fn of_kind(kind: PolicyKind, size: usize, number: f64) -> Option<BatchingConfig> {
+    let mut description = json!({ "policy": kind.name() });
+    for key in kind.keys().iter().filter(|key| !key.is_optional()) {
+        let value = [json!(number), json!(size), json!([size])].into_iter().find(|value| {
+            let alone = json!({ "policy": kind.name(), key.name(): value });
+            serde_json::from_value::<BatchingConfig>(alone).is_ok()
+        });
+        description[key.name()] = value?;
+    }
+    Some(serde_json::from_value(description).unwrap())
 }
 
 /// The requests of each batch by number, with the batch.
@@ -164,10 +178,39 @@ proptest! {
                     let full = if batch.size == size || number == last { youngest } else { f64::INFINITY };
                     prop_assert_eq!(batch.start_s, ready.max(oldest).max(full.min(oldest + delay)));
                 }
-                _ => {
+                "adaptive" => {
                     prop_assert_eq!(batch.start_s, ready.max(oldest));
                     prop_assert!(batch.size <= waiting);
                 }
+                other => prop_assert!(false, "no rule for the start of a batch of `{}`", other),
+            }
+        }
+    }
+
+    /// Every policy of the list, also one that no other test knows: no request is lost, no batch is
+    /// larger than the description says, and none begins before its requests have come or without a server.
+    #[test]
+    fn every_kind_of_policy_keeps_the_laws(
+        config in queues(), size in 1..20_usize, number in 0.01..0.5_f64,
+    ) {
+        for kind in PolicyKind::all() {
+            let Some(batching) = of_kind(kind, size, number) else { continue };
+            let config = config.clone().with_batching(batching);
+            let law = config.service.law().unwrap();
+            let policy = config.batching.policy(&PolicyContext::new(1.0, &law)).unwrap();
+            let path = sample_path(&config).unwrap();
+            let served: usize = path.batches.iter().map(|batch| batch.size).sum();
+            let report = simulate(&config.clone().with_requests(config.requests, 0)).unwrap();
+            prop_assert_eq!(report.requests, served, "{}", kind.name());
+            prop_assert_eq!(served + report.dropped, config.requests, "{}", kind.name());
+            prop_assert!(policy.drops() || report.dropped == 0, "{}", kind.name());
+            let free = free_times(&path, config.servers.count);
+            for ((requests, batch), free) in batches(&path).into_iter().zip(free) {
+                prop_assert!((1..=size).contains(&batch.size), "{}", kind.name());
+                prop_assert!(batch.start_s >= free && batch.end_s >= batch.start_s);
+                // At least as many requests have come as are served by then.
+                let arrived = path.arrivals_s.partition_point(|&time| time <= batch.start_s);
+                prop_assert!(requests.end <= arrived, "{}", kind.name());
             }
         }
     }
@@ -326,4 +369,14 @@ proptest! {
         prop_assert_eq!(served.rejected.len(), simulate(&config).unwrap().rejected);
         prop_assert_eq!(served.serving, sample_path(&config).unwrap());
     }
+}
+
+/// Only a policy that reads a file is left out of the laws above.
+#[test]
+fn every_kind_of_policy_without_a_file_is_described() {
+    let left_out: Vec<&str> = PolicyKind::all()
+        .filter(|kind| of_kind(*kind, 4, 0.1).is_none())
+        .map(PolicyKind::name)
+        .collect();
+    assert_eq!(left_out, ["triton"]);
 }

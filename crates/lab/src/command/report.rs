@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{Failure, output, progress, reporting};
 use ::report::{Formats, Rows, Target};
 use anyhow::anyhow;
+use units::limits;
 
 /// Arguments of `wattlab report`.
 #[derive(Debug, clap::Args)]
@@ -15,16 +16,30 @@ pub(crate) struct Args {
     /// Folder of the reproduction, with its `journal.jsonl`.
     #[arg(required = true)]
     folder: Option<PathBuf>,
-    /// Test accuracy whose price in joules RQ1 shows. Default: 95 % of the best accuracy found.
+    /// Test accuracy for which RQ1 shows the energy that each strategy needs; by default 0.95 of the best
+    /// accuracy found.
     #[arg(long, value_name = "SHARE", value_parser = output::target)]
     target: Option<Target>,
-    /// Write only files of these formats: html, md, svg, csv, tex, or, if this program was built with
-    /// the feature of that name, pdf. Without this flag, all of them and the tables of all records.
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', help = formats())]
     format: Vec<String>,
     /// Print the content of `results.json`.
     #[arg(long)]
     json: bool,
+}
+
+/// The help of `--format`: the formats of the list of exporters.
+fn formats() -> String {
+    let always = Formats::known().filter(|(_, feature)| feature.is_none());
+    let always: Vec<&str> = always.map(|(format, _)| format).collect();
+    let optional: Vec<String> = Formats::known()
+        .filter_map(|(format, feature)| Some(format!("; {format} with the feature `{}`", feature?)))
+        .collect();
+    format!(
+        "Write only files of these formats, separated by commas: {}{}. Without this flag, write all of them and \
+         the tables of all records",
+        always.join(", "),
+        optional.concat()
+    )
 }
 
 /// Subcommands of `wattlab report`.
@@ -42,7 +57,7 @@ struct Compare {
     /// Folder of the second reproduction.
     b: PathBuf,
     /// Exit with code 1 if an effect differs significantly by more than this share, such as 0.1.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = limits::CHANGE.parser())]
     threshold: Option<f64>,
     /// Print one JSON document.
     #[arg(long)]
@@ -80,11 +95,6 @@ fn rows(folder: &Path) -> Result<Rows, Failure> {
 }
 
 fn compare(args: &Compare) -> Result<(), Failure> {
-    if let Some(threshold) = args.threshold.filter(|threshold| !(0.0..).contains(threshold)) {
-        return Err(Failure::BadInput(anyhow!(
-            "flag `--threshold` is {threshold}, expected a share of at least 0, such as 0.1 for 10 %"
-        )));
-    }
     let (a, b) = (rows(&args.a)?, rows(&args.b)?);
     let found = report::compare_folders(&a, &b);
     if found.differences.is_empty() {

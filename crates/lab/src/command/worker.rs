@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::anyhow;
 use models::Device;
+use units::limits;
 
 use crate::{
     Failure, Interrupt,
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     name: String,
     /// Processors to run on, such as `0,1`.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = limits::PROCESSOR.parser::<usize>())]
     cpus: Vec<usize>,
     /// Do one run for each line on standard input and end when it is closed; without this flag, do
     /// runs until there are none left.

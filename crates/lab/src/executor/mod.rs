@@ -94,7 +94,7 @@ pub enum ExecuteError {
         log: Option<PathBuf>,
     },
     /// Workers end without beginning a run.
-    #[error("workers end without beginning a run; the last one was `{worker}`: {reason}{}", log_words(log.as_ref()))]
+    #[error("the workers ended before they began a run; the last one was `{worker}`: {reason}{}", log_words(log.as_ref()))]
     NoWorker {
         /// The last worker.
         worker: String,

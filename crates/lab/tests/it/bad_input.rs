@@ -82,6 +82,37 @@ fn invalid_profiles_and_flags() {
     }
 }
 
+/// A few of the numeric flags; a test beside the command line goes through all of them.
+#[test]
+fn numbers_outside_their_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = ["model", "train", "--net", "dense_poly", "--fixture", "none.safetensors"];
+    let profile = ["model", "profile", "--net", "dense_poly"];
+    let tune = ["simulate", "tune", "queue.toml", "--p99", "1"];
+    let compare = ["tune", "compare", "--out", "target"];
+    for (command, flag, found, range) in [
+        (&train[..], "--lr", "learning rate is NaN", "a number from 0 to 1e6"),
+        (&train, "--lr", "learning rate is -0.001", "a number from 0 to 1e6"),
+        (&train, "--beta1", "decay rate is 1,", "a number from 0 to 0.999999999999"),
+        (&train, "--beta2", "decay rate is -0.5", "a number from 0 to 0.999999999999"),
+        (&train, "--epsilon", "coefficient is inf", "a number from 0 to 1e6"),
+        (&train, "--weight-decay", "coefficient is -1", "a number from 0 to 1e6"),
+        (&train, "--steps", "number of steps is 0", "a whole number from 1 to 1000000000"),
+        (&profile, "--seconds", "time of a measurement is 0", "from 1e-9 to 3600 seconds"),
+        (&profile, "--seconds", "time of a measurement is `fast`", "from 1e-9 to 3600 seconds"),
+        (&tune, "--largest", "largest batch is 65537", "a whole number from 1 to 65536"),
+        (&tune, "--live", "time is 0", "a number from 1e-9 to 86400 seconds"),
+        (&compare, "--trials", "number of trials is 0", "a whole number from 1 to 1000000"),
+        (&compare, "--minibatch", "batch size is 0", "a whole number from 1 to 1000000"),
+        (&["reproduce"], "--workers", "number of workers is 0", "a whole number from 1 to 4096"),
+        (&["report", "compare", "a", "b"], "--threshold", "relative change is -1", "from 0 to 1e6"),
+    ] {
+        let value = found.split_once(" is ").unwrap().1.trim_matches(['`', ',']);
+        let given = format!("{flag}={value}");
+        check(folder.path(), &[command, &[&given]].concat(), &[flag, found, range]);
+    }
+}
+
 #[test]
 fn missing_or_damaged_data_sets() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,7 +88,7 @@ fn folders_that_cannot_be_compared_give_exit_code_2() {
         (["a", "damaged", "--threshold", "0.1"], ["line 1", "damaged/journal.jsonl"]),
         (["a", "other", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),
         (["a", "empty", "--threshold", "0.1"], ["no experiment in common", "the same profile"]),
-        (["a", "b", "--threshold", "NaN"], ["`--threshold` is NaN", "a share of at least 0"]),
+        (["a", "b", "--threshold", "NaN"], ["--threshold", "relative change is NaN"]),
         (["a", "b", "--threshold", "=-1"], ["--threshold", "-1"]),
     ] {
         let output = run(folder.path(), &[&["report", "compare"], args.as_slice()].concat());

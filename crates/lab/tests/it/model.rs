@@ -179,3 +179,17 @@ fn a_profile_has_a_row_for_each_pass_of_each_layer() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--rounds"), "{}", stderr(&output));
 }
+
+/// A report leaves out networks that its table does not name.
+#[test]
+fn the_report_knows_the_year_and_the_accuracy_of_every_network() {
+    for architecture in models::vision::architectures() {
+        let name = architecture.name;
+        let Some(published) = report::PublishedNetwork::named(name) else {
+            panic!("`crates/report/data/networks.toml` has no row `{name}`");
+        };
+        assert!((2012..2100).contains(&published.year), "{published:?}");
+        assert!((50.0..100.0).contains(&published.top1), "{published:?}");
+        assert!(published.giga_multiply_adds > 0.0, "{published:?}");
+    }
+}

@@ -258,7 +258,11 @@ fn sensors_that_measure_all_runs_allow_one_run_at_a_time_unless_the_profile_says
 fn a_run_is_repeated_while_other_processes_use_the_machine() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let text = TINY.replace("train = 96, validation = 0", "train = 1024, validation = 0")
+    // Runs that are long enough for the system's counters of processor time, which count in steps of 10 ms.
+    let text = TINY
+        .replace("train = 96, validation = 0", "train = 512, validation = 0")
+        .replace("linear      = [3, 7]", "linear      = [3, 4]")
+        .replace("repetitions = 2", "repetitions = 1")
         + "\n[isolation]\nmax_outside_load = 0.01\nrepeats = 1\n";
     fs::write(folder.join("busy.toml"), text).unwrap();
     let mut other = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();

@@ -209,7 +209,7 @@ impl VisionNetwork {
 ///
 /// If the name is unknown.
 pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)>, VisionError> {
-    let mut weights = Weights::random(0);
+    let mut weights = Weights::zero();
     (Architecture::named(name)?.build)(&mut weights, classes)?;
     Ok(weights.into_requested())
 }

@@ -1,4 +1,4 @@
-//! Weights by name: random ones, or those of a state dict.
+//! Weights by name: random ones, those of a state dict, or zeros where only their shapes matter.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,22 @@ const EPSILON: f64 = 1e-5;
 
 /// Hands out weights under torchvision's names, and counts the parameters.
 pub(super) struct Weights {
-    /// A state dict; `None` for random weights.
-    given: Option<HashMap<String, Tensor>>,
-    seed: u64,
+    source: Values,
     /// Trained parameters handed out so far.
     parameters: usize,
     epsilon: f64,
     /// Names and shapes of the tensors handed out so far.
     requested: Vec<(String, Vec<usize>)>,
+}
+
+/// Where the values of weights come from.
+enum Values {
+    /// A state dict.
+    Given(HashMap<String, Tensor>),
+    /// A seed.
+    Random(u64),
+    /// All are zero, and most layers are left out: only names and shapes are asked for.
+    Zero,
 }
 
 impl Shape {
@@ -47,16 +55,21 @@ impl Shape {
 }
 
 impl Weights {
-    fn new(given: Option<HashMap<String, Tensor>>, seed: u64) -> Self {
-        Self { given, seed, parameters: 0, epsilon: EPSILON, requested: Vec::new() }
+    fn new(source: Values) -> Self {
+        Self { source, parameters: 0, epsilon: EPSILON, requested: Vec::new() }
     }
 
     pub(super) fn random(seed: u64) -> Self {
-        Self::new(None, seed)
+        Self::new(Values::Random(seed))
     }
 
     pub(super) fn given(tensors: HashMap<String, Tensor>) -> Self {
-        Self::new(Some(tensors), 0)
+        Self::new(Values::Given(tensors))
+    }
+
+    /// For the names and shapes of the tensors alone.
+    pub(super) fn zero() -> Self {
+        Self::new(Values::Zero)
     }
 
     pub(super) fn parameters(&self) -> usize {
@@ -82,15 +95,20 @@ impl Weights {
         bound: f32,
     ) -> Result<Tensor, VisionError> {
         self.requested.push((name.to_owned(), shape.to_vec()));
-        let Some(given) = &self.given else {
-            let count = shape.iter().product();
-            let mut values = if bound == 0.0 {
-                vec![0.0; count]
-            } else {
-                Stream::new(self.seed, name).uniform(count, bound)
-            };
-            values.iter_mut().for_each(|value| *value += center);
-            return Ok(Tensor::from_vec(values, shape, &Device::Cpu)?);
+        let count = shape.iter().product();
+        let given = match &self.source {
+            Values::Given(given) => given,
+            Values::Random(seed) if bound > 0.0 => {
+                let mut values = Stream::new(*seed, name).uniform(count, bound);
+                values.iter_mut().for_each(|value| *value += center);
+                return Ok(Tensor::from_vec(values, shape, &Device::Cpu)?);
+            }
+            Values::Random(_) => {
+                return Ok(Tensor::from_vec(vec![center; count], shape, &Device::Cpu)?);
+            }
+            Values::Zero => {
+                return Ok(Tensor::from_vec(vec![0.0_f32; count], shape, &Device::Cpu)?);
+            }
         };
         let fail =
             |found| VisionError::State { name: name.to_owned(), found, expected: shape.to_vec() };
@@ -132,14 +150,14 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
-        convolution(&kernel, &bias, shape, activation)
+        self.convolution(&kernel, &bias, shape, activation)
     }
 
     /// A convolution without bias.
     pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
-        convolution(&kernel, &bias, shape, Activation::None)
+        self.convolution(&kernel, &bias, shape, Activation::None)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -162,8 +180,29 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(conv, shape)?;
         let (scale, shift) = self.norm(norm, shape.output)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         let kernel = kernel.broadcast_mul(&scale.reshape((shape.output, 1, 1, 1))?)?;
         convolution(&kernel, &shift, shape, activation)
+    }
+
+    /// A convolution, depthwise if each channel is a group.
+    fn convolution(
+        &self,
+        kernel: &Tensor,
+        bias: &Tensor,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
+        convolution(kernel, bias, shape, activation)
+    }
+
+    fn is_zero(&self) -> bool {
+        matches!(self.source, Values::Zero)
     }
 
     /// As [`Weights::conv_norm`], for convolution `name.conv` and batch norm `name.norm`.
@@ -197,6 +236,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, Shape::same(input, output, 1, 1))?;
         let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         Ok(Layer::Linear(linear(&kernel.reshape((output, input))?, &bias, activation)?))
     }
 
@@ -231,6 +273,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let (weight, bias) =
             self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
+        if self.is_zero() {
+            return Ok(Layer::Sequence(Vec::new()));
+        }
         Ok(Layer::Linear(linear(&weight, &bias, activation)?))
     }
 

@@ -41,7 +41,7 @@ const SMALL: [&str; 3] = ["pos_embedding", "class_token", "relative_position_bia
 
 /// A tensor's values by its name and shape.
 pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
-    let values = uniform(name, shape.iter().product());
+    let mut values = uniform(name, shape.iter().product());
     let each = |of: fn(f32) -> f32| values.iter().map(|value| of(*value)).collect();
     if name.ends_with("running_mean") {
         each(|value| 0.1 * value)
@@ -61,6 +61,7 @@ pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
         let fan_in: usize = shape[1..].iter().product();
         let gain = if shape.len() == 4 { 6.0 } else { 3.0 };
         let factor = (gain / fan_in as f64).sqrt() as f32;
-        values.iter().map(|value| factor * value).collect()
+        values.iter_mut().for_each(|value| *value *= factor);
+        values
     }
 }

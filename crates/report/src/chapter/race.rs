@@ -12,6 +12,7 @@ use crate::{
 
 /// The test accuracy whose price in joules is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Target {
     /// A share, in (0, 1], of the best test accuracy that any search on the same data and network found.
     OfBest(f64),

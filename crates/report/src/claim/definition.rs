@@ -29,6 +29,7 @@ pub struct Claim {
 
 /// A research question of the studies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Question {
     /// RQ1: search strategies for hyper-parameters.
     Tuning,
@@ -44,6 +45,7 @@ pub enum Question {
 
 /// What an effect is, and its unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Effect {
     /// In words, without the unit.
     pub name: &'static str,
@@ -53,6 +55,7 @@ pub struct Effect {
 
 /// A figure of a claim: its name in `results.json`, and how a document shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ClaimFigure {
     /// Field name in `results.json`; never changes.
     pub key: &'static str,

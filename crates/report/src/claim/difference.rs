@@ -10,6 +10,7 @@ use crate::stats::{self, welch_t};
 
 /// A quantity that both folders have, compared.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Difference {
     /// Name and cell: `energy of a training, shapes-28, 4 conv, 3 linear, ReLU`.
     pub name: String,
@@ -42,6 +43,7 @@ impl Difference {
 
 /// A claim with different verdicts in the two folders.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct VerdictChange {
     /// Id of the claim.
     pub claim: ClaimId,
@@ -53,6 +55,7 @@ pub struct VerdictChange {
 
 /// The comparison of two folders.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct FolderComparison {
     /// Quantities that both have, in the order of the report.
     pub differences: Vec<Difference>,

@@ -101,6 +101,25 @@ mod tests {
         }
     }
 
+    /// Scripts rely on these; new claims may be added.
+    #[test]
+    fn published_ids_never_change() {
+        let ids: Vec<&str> = CLAIMS.iter().map(|claim| claim.id.as_str()).collect();
+        for id in [
+            "rq1-bayesian-dominates",
+            "rq2-conv-dominates",
+            "rq3-halved-by-smaller-network",
+            "rq3-diminishing-returns",
+            "rq4-batching-matters",
+            "rq4-model-dependent",
+            "rq5-energy-rises",
+            "rq5-accuracy-slows",
+            "rq5-shufflenet-exception",
+        ] {
+            assert!(ids.contains(&id), "{id}");
+        }
+    }
+
     #[test]
     fn a_finding_belongs_to_its_claim_whatever_the_data() {
         for (finding, claim) in findings(&Rows::default()).iter().zip(CLAIMS) {

@@ -7,6 +7,7 @@ use record::{
 
 /// A trial of a search (RQ1).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TrialRow {
     /// Data set.
     pub data: String,
@@ -34,8 +35,38 @@ pub struct TrialRow {
     pub diverged: bool,
 }
 
+impl TrialRow {
+    /// A trial without energy that did not diverge, with equal validation and test accuracy; set its other
+    /// fields as needed.
+    #[must_use]
+    pub fn new(
+        data: impl Into<String>,
+        network: NetworkKind,
+        space: TuningSpace,
+        sampler: SamplerKind,
+        [repetition, number]: [u32; 2],
+        accuracy: f64,
+    ) -> Self {
+        Self {
+            data: data.into(),
+            network,
+            space,
+            sampler,
+            repetition,
+            number,
+            optimizer: None,
+            energy: None,
+            plan: None,
+            validation: accuracy,
+            test: accuracy,
+            diverged: false,
+        }
+    }
+}
+
 /// A training of the layer factorial (RQ2, RQ3).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LayerRow {
     /// Data set.
     pub data: String,
@@ -55,6 +86,7 @@ pub struct LayerRow {
 
 /// A served queue (RQ4).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct QueueRow {
     /// Network.
     pub network: String,
@@ -86,6 +118,7 @@ pub struct QueueRow {
 
 /// A network run forward (RQ5).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InferRow {
     /// Network.
     pub network: String,
@@ -105,6 +138,7 @@ pub struct InferRow {
 
 /// The rows of every question.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Rows {
     /// RQ1.
     pub trials: Vec<TrialRow>,

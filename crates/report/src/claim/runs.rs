@@ -35,6 +35,7 @@ pub struct Runs {
 
 /// What a report needs to know about one run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RunDigest {
     row: Row,
     seconds: f64,

@@ -15,6 +15,7 @@ pub struct Number {
 
 /// A value of a table.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Cell {
     /// Words.
     Text(String),

@@ -4,6 +4,7 @@ use super::Cell;
 
 /// What a column holds; decides its alignment and how it sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ColumnKind {
     /// Words, to the left.
     Text,

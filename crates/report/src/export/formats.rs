@@ -55,6 +55,19 @@ impl Formats {
         Ok(Self(Some(names.to_vec())))
     }
 
+    /// Every format of a report's pages, figures and tables, in the order of [`EXPORTERS`], each with the cargo
+    /// feature that it needs. The tables of all records have formats of their own.
+    pub fn known() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+        let parts = EXPORTERS.iter().enumerate().filter(|(_, exporter)| {
+            !exporter.path.starts_with("records.") && exporter.path != "emissions.csv"
+        });
+        let is_first =
+            |at: usize, format: &str| EXPORTERS[..at].iter().all(|other| other.format != format);
+        parts
+            .filter(move |(at, exporter)| is_first(*at, exporter.format))
+            .map(|(_, exporter)| (exporter.format, exporter.feature))
+    }
+
     /// Whether files of a format are written.
     pub(super) fn includes(&self, format: &str) -> bool {
         self.0.as_ref().is_none_or(|names| names.iter().any(|name| name == format))

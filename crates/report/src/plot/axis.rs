@@ -4,6 +4,7 @@ use record::Origin;
 
 /// Unit of an axis; an energy cannot be shown without its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AxisUnit {
     /// Any quantity that is not an energy.
     Plain {
@@ -21,6 +22,7 @@ pub enum AxisUnit {
 
 /// Scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AxisScale {
     /// Equal differences have equal lengths.
     Linear,

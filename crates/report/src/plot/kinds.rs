@@ -4,6 +4,7 @@ use super::{CategoryPlot, CoordinatePlot, LinePlot, PointPlot, StripPlot};
 
 /// What a figure draws.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Plot {
     /// Lines with bands over a numeric axis; steps for best-so-far.
     Lines(LinePlot),

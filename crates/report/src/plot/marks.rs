@@ -4,6 +4,7 @@ use super::Axis;
 
 /// How the points of a line are connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Shape {
     /// By straight lines.
     #[default]

@@ -12,6 +12,7 @@ use super::{
 
 /// Types of sums of squares (Langsrud 2003, Statistics and Computing 13:163).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SumsOfSquares {
     /// Each term is adjusted for all terms that do not contain it.
     TypeII,
@@ -21,6 +22,7 @@ pub enum SumsOfSquares {
 
 /// Which effects a model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effects {
     /// Every factor and every interaction; every cell needs an observation.
     Factorial,
@@ -30,6 +32,7 @@ pub enum Effects {
 
 /// A row of the analysis-of-variance table.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AnovaTerm {
     /// Factor names joined by `:`.
     pub term: String,
@@ -53,6 +56,7 @@ pub struct AnovaTerm {
 
 /// The part of the response that the model does not explain.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Residual {
     /// Sum of squares.
     pub ss: f64,
@@ -64,6 +68,7 @@ pub struct Residual {
 
 /// An analysis-of-variance table.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Anova {
     /// Main effects, then interactions by order.
     pub terms: Vec<AnovaTerm>,
@@ -73,6 +78,7 @@ pub struct Anova {
 
 /// Confidence intervals of a term's effect sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct EffectIntervals {
     /// Of η².
     pub eta_sq: Interval,

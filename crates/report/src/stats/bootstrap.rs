@@ -13,6 +13,7 @@ use super::{
 
 /// How the limits are computed from the resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BootstrapMethod {
     /// Quantiles of the resampled statistics.
     Percentile,
@@ -36,6 +37,7 @@ pub struct Bootstrap {
 
 /// A statistic with its bootstrap interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BootstrapInterval {
     /// The statistic of the data.
     pub estimate: f64,

@@ -4,6 +4,7 @@ use super::SampleComparison;
 
 /// The test that fits the data, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Choice {
     /// The test.
     pub test: ChosenTest,

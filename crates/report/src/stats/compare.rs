@@ -11,6 +11,7 @@ use super::{
 /// A comparison of two samples. A part that is not defined on the data, such as a t test of samples
 /// that do not vary, is `None`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SampleComparison {
     /// Mean of a minus mean of b.
     pub difference: f64,
@@ -77,6 +78,7 @@ pub fn compare_paired(
 
 /// Two levels of a factor compared.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LevelComparison {
     /// The first level.
     pub a: String,

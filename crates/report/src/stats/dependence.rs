@@ -14,6 +14,7 @@ use super::{
 
 /// The correlation of rows in the same cluster.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Intraclass {
     /// ICC(1): share of the variance between clusters; negative if rows of a cluster differ more than
     /// rows of different clusters.
@@ -142,6 +143,7 @@ pub fn cluster_means(
 
 /// Drift within one cell.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Drift {
     /// The level of each factor.
     pub levels: Vec<String>,

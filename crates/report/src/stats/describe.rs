@@ -8,6 +8,7 @@ use super::{
 
 /// Location and spread of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Description {
     /// Number of observations.
     pub n: usize,

@@ -11,6 +11,7 @@ use super::{
 
 /// An effect size with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct EffectSize {
     /// The estimate.
     pub value: f64,

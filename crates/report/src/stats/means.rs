@@ -9,6 +9,7 @@ use super::{
 
 /// The mean of one combination of levels.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CellMean {
     /// The level of each factor.
     pub levels: Vec<String>,
@@ -22,6 +23,7 @@ pub struct CellMean {
 
 /// The mean of one level over all levels of the other factors.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct MarginalMean {
     /// The factor.
     pub factor: String,

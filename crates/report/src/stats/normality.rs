@@ -9,6 +9,7 @@ use super::{
 
 /// The result of [`shapiro_wilk`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ShapiroWilk {
     /// The statistic, in (0, 1]; 1 if the sample has the spacing of normal quantiles.
     pub w: f64,

@@ -15,6 +15,7 @@ use super::{
 
 /// An estimated coefficient, tested against 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Coefficient {
     /// Estimate, in units of y per unit of the predictor.
     pub estimate: f64,
@@ -49,6 +50,7 @@ impl Coefficient {
 
 /// A prediction of a new observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Prediction {
     /// Predicted value.
     pub value: f64,
@@ -60,6 +62,7 @@ pub struct Prediction {
 
 /// A fitted linear model with intercept.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LinearFit {
     /// The intercept, then one coefficient per predictor.
     pub coefficients: Vec<Coefficient>,

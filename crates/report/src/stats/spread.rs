@@ -10,6 +10,7 @@ use super::{
 
 /// The center that deviations are measured from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Center {
     /// The group's mean: Levene's test (1960).
     Mean,
@@ -19,6 +20,7 @@ pub enum Center {
 
 /// The result of an F test.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FTest {
     /// Ratio of mean squares.
     pub f: f64,

@@ -8,6 +8,7 @@ use super::{
 
 /// A step of the survival curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SurvivalStep {
     /// Time of the event, or any other cost that only grows.
     pub time: f64,

@@ -9,6 +9,7 @@ use super::{
 
 /// The result of a t test.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TTest {
     /// The difference divided by its standard error.
     pub t: f64,

@@ -1,4 +1,4 @@
-//! What belongs to a report beside its page: records, emissions, LaTeX, studies, RO-Crate.
+//! The other files of a report: records, emissions, LaTeX tables, references, RO-Crate metadata.
 
 use std::{collections::BTreeMap, fs};
 
@@ -66,7 +66,7 @@ fn emissions_have_the_columns_of_codecarbon_and_origins() {
     let joules = run().energy.total.unwrap().joules.0;
     let kwh: f64 = row["energy_consumed"].parse().unwrap();
     assert!((kwh * 3.6e6 - joules).abs() < 1e-9);
-    // The only domain is the process's estimated share of the processor; no energy lacks its origin.
+    // The only domain is the process's share of the processor, which is estimated. Every energy has its origin.
     assert_eq!(row["cpu_energy"], row["energy_consumed"]);
     for origin in ["cpu_energy_origin", "energy_consumed_origin"] {
         assert_eq!(row[origin], "estimated", "{origin}");

@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use wattlab_report::{Runs, assessed, html, results};
+use wattlab_report::{CLAIMS, Runs, assessed, html, results};
 
 use crate::{fixture, paper};
 
@@ -21,7 +21,7 @@ struct Browser {
     messages: Receiver<Value>,
     session: String,
     next: u64,
-    /// Everything the page complained about or asked for.
+    /// Errors of the page, and its network requests.
     complaints: Vec<String>,
     requests: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl Browser {
             println!("skipped: no chromium here; apt-get install chromium");
             return None;
         };
-        // The pipe is file descriptors 3 and 4; the shell puts them there.
+        // Chromium reads commands from file descriptor 3 and answers on 4; the shell connects them.
         let script = format!(
             "exec {program} --headless --no-sandbox --disable-gpu --no-first-run \
              --user-data-dir=\"$0\" --remote-debugging-pipe 3<&0 4>&1 2>/dev/null >/dev/null"
@@ -149,7 +149,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": scheme}));
     }
 
-    /// Prints, and writes what comes out into the folder `WATTLAB_SCREENSHOTS`, if there is one.
+    /// Prints the page as PDF, and keeps the file in the folder `WATTLAB_SCREENSHOTS` if that is set.
     fn paper(&mut self, name: &str) {
         let printed = self.call("Page.printToPDF", &json!({"preferCSSPageSize": true}));
         let bytes = BASE64_STANDARD.decode(printed["data"].as_str().unwrap()).unwrap();
@@ -159,7 +159,7 @@ impl Browser {
         }
     }
 
-    /// Writes a picture into the folder `WATTLAB_SCREENSHOTS`, if there is one.
+    /// Writes a picture into the folder `WATTLAB_SCREENSHOTS` if that is set.
     fn picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("WATTLAB_SCREENSHOTS") else { return };
         let picture = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
@@ -175,7 +175,7 @@ impl Drop for Browser {
     }
 }
 
-/// Texts whose contrast with what is behind them is below WCAG's AA: 4.5, or 3 for large ones.
+/// Texts whose contrast with their background is below WCAG's level AA: 4.5, or 3 for large text.
 const LOW_CONTRAST: &str = r#"(() => {
   const parse = (text) => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
@@ -223,10 +223,16 @@ fn the_page_works_in_a_real_browser() {
 
     browser.screen(1100, "light", "");
     browser.show(&page);
-    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts tbody tr').length"), 9);
-    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts .verdict').length"), 9);
+    assert_eq!(
+        browser.ask("document.querySelectorAll('table.verdicts tbody tr').length"),
+        CLAIMS.len()
+    );
+    assert_eq!(
+        browser.ask("document.querySelectorAll('table.verdicts .verdict').length"),
+        CLAIMS.len()
+    );
 
-    // Sorting: up, down, and back; missing values last.
+    // Sort in rising order, in falling order, and back. Missing values come last.
     let column = "[...document.querySelectorAll('table.data tbody tr')]\
                   .map(it => it.cells[2].dataset.key ?? '')";
     let order = |browser: &mut Browser| {
@@ -242,7 +248,7 @@ fn the_page_works_in_a_real_browser() {
         browser.ask(&format!("{button}.click()"));
         assert_eq!(order(&mut browser), expected);
     }
-    // The same without a mouse: Tab reaches the head of the column, Enter and Space press it.
+    // The same by keyboard: Tab reaches the heading of the column, Enter and Space press it.
     let reached = (0..200).any(|_| {
         browser.press("Tab", 9, "");
         browser.ask(&format!("document.activeElement === {button}")) == true
@@ -270,12 +276,15 @@ fn the_page_works_in_a_real_browser() {
         assert!(wide.as_f64().unwrap() <= 0.0, "{width} pixels: {wide} too wide");
         browser.picture(&format!("{scheme}-{width}.png"));
     }
-    // The report of the paper profile, as people will see it.
+    // The report of the profile `paper`.
     let whole = folder.path().join("paper.html");
     std::fs::write(&whole, html(&paper::DOCUMENT)).unwrap();
     browser.screen(1100, "light", "");
     browser.show(&whole);
-    assert_eq!(browser.ask("document.querySelectorAll('table.verdicts .verdict').length"), 9);
+    assert_eq!(
+        browser.ask("document.querySelectorAll('table.verdicts .verdict').length"),
+        CLAIMS.len()
+    );
     for (width, scheme) in [(1100, "light"), (1100, "dark"), (390, "light"), (390, "dark")] {
         browser.screen(width, scheme, "");
         assert_eq!(browser.ask(LOW_CONTRAST), json!([]), "{width} {scheme}");
@@ -285,7 +294,7 @@ fn the_page_works_in_a_real_browser() {
     }
     browser.paper("paper.pdf");
 
-    // On paper there is no color scheme, and nothing is behind a scroll bar.
+    // A printed page has no dark color scheme, and nothing is hidden behind a scroll bar.
     browser.screen(800, "dark", "print");
     browser.show(&page);
     let background = browser.ask("getComputedStyle(document.body).backgroundColor");

@@ -1,4 +1,4 @@
-//! Caveats of findings follow from the runs that they are about.
+//! The caveats of a finding follow from its runs.
 
 use record::{Origin, RunRecord, Seconds};
 use wattlab_report::{Rows, findings};

@@ -1,10 +1,10 @@
-//! Contrast after WCAG 2.2: 4.5:1 for text (AA), 3:1 for marks of a plot.
+//! Contrasts as WCAG 2.2 requires: 4.5:1 for text (level AA), 3:1 for the marks of a plot.
 
 use wattlab_report::html;
 
 use crate::fixture;
 
-/// The value of a custom property: in light, and in the last rule that sets it, which is dark.
+/// The values of a custom property: in the first rule (light) and in the last one (dark).
 fn colors(page: &str, name: &str) -> [String; 2] {
     let key = format!("--{name}:");
     let values: Vec<String> = page

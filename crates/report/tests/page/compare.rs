@@ -1,9 +1,9 @@
-//! Two folders of records: what differs, by how much.
+//! The comparison of two folders: which effects differ, and by how much.
 
 use record::{Outcome, RunRecord, Task};
 use wattlab_report::{Rows, compare_folders};
 
-/// Six runs of two networks, the second's energy multiplied.
+/// Six runs of each of two networks; the energy of the second network is multiplied.
 fn runs(factor: f64) -> Vec<RunRecord> {
     let one: RunRecord = serde_json::from_str(include_str!("record.json")).unwrap();
     let make = |network: &str, repetition: u32| {

@@ -1,4 +1,4 @@
-//! A document with every kind of thing in it, and names that try to break out of the markup.
+//! A document that contains every kind of part, with names that would break unescaped markup.
 
 use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
@@ -7,7 +7,7 @@ use wattlab_report::{
     PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table, Trace, Unit,
 };
 
-/// A name that would run a script, close an attribute or a cell, if it were not escaped.
+/// A name that would run a script or close an attribute or a cell if it were not escaped.
 pub(crate) const EVIL: &str = "</script><script>alert(1)</script>\"'&|*`x`";
 
 pub(crate) fn document() -> Document {

@@ -1,15 +1,15 @@
-//! Whatever the records hold, no output holds a NaN, and nothing panics.
+//! No values in records can put a NaN into an output or cause a panic.
 
 use proptest::prelude::*;
 use record::{Energy, Joules, Origin, Outcome, Results, RunRecord, Seconds};
 use wattlab_report::{
-    Document, Runs, Target, compare_folders, csv, document, emissions_csv, html, latex, markdown,
-    records_csv, results, svg,
+    CLAIMS, Document, Runs, Target, compare_folders, csv, document, emissions_csv, html, latex,
+    markdown, records_csv, results, svg,
 };
 
 use crate::synthetic::{SMALL, records};
 
-/// Neither `NaN` nor `inf` as a number.
+/// Fails if a text contains `NaN`, or `inf` as a number.
 pub(crate) fn check(what: &str, text: &str) {
     let infinite = text.match_indices("inf").find(|(at, _)| {
         let letter = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphabetic());
@@ -23,14 +23,14 @@ pub(crate) fn check(what: &str, text: &str) {
     }
 }
 
-/// Every output of some records.
+/// Makes and checks every output of some records.
 fn check_all(records: &[RunRecord]) {
     let runs = Runs::of(records);
     let results = results(&runs);
-    assert_eq!(results.claims.len(), 9);
+    assert_eq!(results.claims.len(), CLAIMS.len());
     let json = serde_json::to_string(&results).unwrap();
     let read: Results = serde_json::from_str(&json).unwrap();
-    assert_eq!(read.claims.len(), 9, "what is written can be read");
+    assert_eq!(read.claims.len(), CLAIMS.len(), "what is written can be read");
     check("results.json", &json);
     let document = document(&runs, &results, Target::Accuracy(0.8), &[]);
     check_document(&document);
@@ -86,42 +86,41 @@ fn apply(flaw: Flaw, at: usize, records: &mut Vec<RunRecord>) {
     let energy = record.energy.total.as_mut();
     match flaw {
         Flaw::Joules(joules) => {
-            if let Some(it) = energy {
-                it.joules = Joules(joules);
+            if let Some(energy) = energy {
+                energy.joules = Joules(joules);
             }
         }
         Flaw::Uncertainty(joules) => {
-            if let Some(it) = energy {
-                it.uncertainty = Joules(joules);
+            if let Some(energy) = energy {
+                energy.uncertainty = Joules(joules);
             }
         }
         Flaw::NoEnergy => record.energy.total = None,
         Flaw::Origin(origin) => {
-            if let Some(it) = energy {
-                *it = Energy { origin, ..*it };
+            if let Some(energy) = energy {
+                *energy = Energy { origin, ..*energy };
             }
         }
         Flaw::Seconds(seconds) => {
             record.timing.main = Seconds(seconds);
             record.timing.duration = Seconds(seconds);
-            if let Some(it) =
-                record.timing.serving.as_mut().and_then(|serving| serving.batches.last_mut())
-            {
-                it.end_s = seconds;
+            let serving = record.timing.serving.as_mut();
+            if let Some(batch) = serving.and_then(|serving| serving.batches.last_mut()) {
+                batch.end_s = seconds;
             }
         }
         Flaw::Accuracy(accuracy) => {
-            if let Outcome::Trained(it) = &mut record.outcome {
-                (it.test_accuracy, it.validation_accuracy) = (accuracy, Some(accuracy));
+            if let Outcome::Trained(trained) = &mut record.outcome {
+                (trained.test_accuracy, trained.validation_accuracy) = (accuracy, Some(accuracy));
             }
         }
         Flaw::Nothing => match &mut record.outcome {
-            Outcome::Inferred(it) => it.images = 0,
-            Outcome::Served(it) => {
-                it.requests = 0;
+            Outcome::Inferred(inferred) => inferred.images = 0,
+            Outcome::Served(served) => {
+                served.requests = 0;
                 record.timing.serving.iter_mut().for_each(|serving| serving.batches.clear());
             }
-            Outcome::Trained(it) => it.epochs.clear(),
+            Outcome::Trained(trained) => trained.epochs.clear(),
         },
         Flaw::Twice => {
             let again = record.clone();
@@ -202,7 +201,7 @@ fn a_flaw_in_every_record_still_gives_a_report() {
     }
 }
 
-/// One observation a cell, cells without one, one record, none.
+/// One observation per cell, empty cells, a single record, and no record.
 #[test]
 fn too_few_records_give_an_inconclusive_report() {
     let all = records(SMALL, Origin::Measured);
@@ -216,7 +215,7 @@ fn too_few_records_give_an_inconclusive_report() {
     }
 }
 
-/// Joules of several origins in one cell are `mixed` wherever they are shown together.
+/// Joules of several origins are shown as `mixed` wherever they are combined.
 #[test]
 fn mixed_origins_are_shown_as_mixed() {
     let mut records = records(SMALL, Origin::Measured);

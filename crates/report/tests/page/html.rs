@@ -1,4 +1,4 @@
-//! The page: well formed, closed to the network, and safe from the names in its data.
+//! The page is well formed, loads nothing from the network, and escapes the names in its data.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! What a search says about its parameters: figures, words, a table, or why it says nothing.
+//! The insight of a search: figures, sentences and a table, or the reason why there is none.
 
 use record::Origin;
 use wattlab_report::{

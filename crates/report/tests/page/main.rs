@@ -1,4 +1,4 @@
-//! The presentation half: document, plots, page, exporters.
+//! Tests of documents, plots, the page and the exporters.
 
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]

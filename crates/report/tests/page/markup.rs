@@ -1,11 +1,11 @@
-//! A strict little reader of markup: enough to tell whether it is well formed.
+//! A small, strict parser that checks whether markup is well formed.
 
 use std::collections::BTreeSet;
 
-/// Elements that HTML never closes.
+/// Elements of HTML that have no end tag.
 const VOID: [&str; 3] = ["meta", "br", "hr"];
 
-/// What an element looks like: its name and its attributes with their raw values.
+/// An element: its name, and its attributes with their values as written.
 pub(crate) struct Element {
     pub(crate) name: String,
     pub(crate) attributes: Vec<(String, String)>,
@@ -20,7 +20,7 @@ impl Element {
     }
 }
 
-/// The elements of a page or a drawing, or what is wrong with it.
+/// The elements of a page or a drawing, or the reason why it is not well formed.
 pub(crate) fn elements(markup: &str) -> Result<Vec<Element>, String> {
     let mut open: Vec<String> = Vec::new();
     let mut found = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn elements(markup: &str) -> Result<Vec<Element>, String> {
     if open.is_empty() { Ok(found) } else { Err(format!("never closed: {open:?}")) }
 }
 
-/// The `>` that ends a tag, which none in an attribute does.
+/// The position of the `>` that ends a tag; one inside an attribute does not.
 fn tag_end(text: &str) -> Option<usize> {
     let mut quoted = false;
     text.char_indices().find_map(|(place, letter)| {

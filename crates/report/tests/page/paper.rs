@@ -1,4 +1,4 @@
-//! The page of a reproduction as large as the studies'.
+//! The page of a reproduction that is as large as the studies.
 
 use std::sync::LazyLock;
 
@@ -21,7 +21,7 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     document(&runs, &results(&runs), Target::default(), &insights())
 });
 
-/// What the searches of two data sets say about three networks.
+/// The insight of searches on two data sets, each with three networks.
 fn insights() -> Vec<TuningInsight> {
     let of = |data: &str| {
         let networks = ["SimpleCNN", "DensePolyNN", "DenseLinearNN"];
@@ -49,7 +49,7 @@ fn a_page_of_the_paper_profile_is_below_two_megabytes() {
     assert!(decided.count() >= 6, "so much data decides");
 }
 
-/// Every figure says in words what it shows, and its alternative text is not its title again.
+/// Every figure has an alternative text that describes it, and does not just repeat its title.
 #[test]
 fn every_figure_has_an_alternative_text_and_its_values() {
     let figures: Vec<_> = DOCUMENT.sections.iter().flat_map(|section| &section.figures).collect();

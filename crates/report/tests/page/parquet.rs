@@ -1,4 +1,4 @@
-//! Records as Parquet, with the feature of that name.
+//! Records as Parquet (feature `parquet`).
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -12,7 +12,7 @@ use wattlab_report::{records_csv, records_parquet};
 
 use crate::archive::run;
 
-/// The columns of the CSV table with their types, and the lists.
+/// A file has the columns of the CSV table, with their types, and the lists that CSV leaves out.
 #[test]
 fn a_parquet_file_has_the_columns_of_the_csv_file_and_the_lists() {
     let mut other = run();

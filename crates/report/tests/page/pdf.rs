@@ -1,4 +1,4 @@
-//! Figures as PDF, with the feature of that name.
+//! Figures as PDF (feature `pdf`).
 
 use wattlab_report::pdf;
 

@@ -1,4 +1,4 @@
-//! Drawings: finite coordinates, well-formed markup, origins on axes, whatever the data.
+//! Drawings of any data have finite coordinates, well-formed markup, and axes with origins.
 
 use proptest::prelude::*;
 use record::Origin;
@@ -19,7 +19,7 @@ fn figure(plot: Plot) -> Figure {
     }
 }
 
-/// Draws and reads back; no coordinate may be anything but a number.
+/// Draws a figure and reads the drawing: every coordinate must be a number.
 fn check(plot: Plot) -> String {
     let svg = svg(&figure(plot));
     let elements = markup::elements(&svg).expect("a drawing is well formed");

@@ -1,5 +1,5 @@
-//! Records of a whole reproduction that nobody ran: as many and as large as a profile's, with effects
-//! as the studies saw them.
+//! Made-up records of a whole reproduction: as many and as large as those of a profile, with effects
+//! like those that the studies found.
 
 use record::{
     Adam, Arrivals, BatchPolicy, BatchTimes, DataSpec, DataUse, Energy, EpochOutcome, Experiment,
@@ -8,7 +8,7 @@ use record::{
     TuningSpace,
 };
 
-/// How much of everything.
+/// The number of runs of each kind.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     pub(crate) data: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Scale {
     pub(crate) epochs: u32,
 }
 
-/// As `configs/paper.toml`: 15,515 runs.
+/// The numbers of `configs/paper.toml`: 15,515 runs.
 pub(crate) const PAPER: Scale = Scale {
     data: 2,
     trials: 64,
@@ -35,7 +35,7 @@ pub(crate) const PAPER: Scale = Scale {
     epochs: 25,
 };
 
-/// A few of each.
+/// A few runs of each kind.
 #[allow(dead_code, reason = "not every user of this file is small")]
 pub(crate) const SMALL: Scale = Scale {
     data: 1,
@@ -49,11 +49,11 @@ pub(crate) const SMALL: Scale = Scale {
     epochs: 2,
 };
 
-/// Numbers that look like noise, the same in every run (Weyl's sequence).
+/// Numbers that look like noise and are the same in every run of a test (Weyl's sequence).
 struct Noise(f64);
 
 impl Noise {
-    /// In [-1, 1).
+    /// The next number, in [-1, 1).
     fn next(&mut self) -> f64 {
         self.0 = (self.0 + 0.618_033_988_749_895).fract();
         let bent = (self.0 * 997.0).fract();

@@ -1,4 +1,4 @@
-//! Tables: an energy keeps its origin in every exporter, and numbers read well.
+//! Tables: every exporter shows the origin of an energy and formats numbers for readers.
 
 use record::{Energy, Joules, Origin};
 use wattlab_report::{Cell, Column, Table, csv, html, markdown};

@@ -1,4 +1,4 @@
-//! Every function against its counterpart elsewhere. Run with `--nocapture` for the table of errors.
+//! Every function compared with its counterpart in other programs. `--nocapture` shows the errors.
 
 use serde_json::{Value, json};
 use wattlab_report::stats::{self, Factor, PValue};
@@ -35,7 +35,7 @@ pub(crate) fn table(anova: &stats::Anova) -> Value {
 
 #[test]
 fn anova_of_unbalanced_data() {
-    // The response shifted by 1e6 has lost six digits before any of us sees it.
+    // A response that was shifted by 1e6 has lost six digits already in the input.
     agree("anova", 1e-8, |input| {
         let factors: Vec<Factor> = input["factors"]
             .as_object()
@@ -291,8 +291,8 @@ fn power() {
     });
 }
 
-/// Of random resamples only so many digits can agree: at 20,000 the limits scatter by about 2 % of
-/// the standard error.
+/// Random resamples agree in few digits only: with 20,000 of them, the limits vary by about 2 % of the
+/// standard error.
 #[test]
 fn bootstrap() {
     let mut worst: f64 = 0.0;

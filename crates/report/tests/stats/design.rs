@@ -45,7 +45,7 @@ fn marginal_means_of_unbalanced_cells() {
     assert_eq!(residuals, [-1.0, 1.0, 0.0, 0.0, -2.0, 0.0, 2.0]);
 }
 
-/// Repeats that are copies: the rows claim an effect that their means do not have.
+/// Repeats that are copies: an analysis of rows finds an effect that the means do not have.
 #[test]
 fn copied_rows_do_not_count_as_independent() {
     let settings = [3.0, 4.2, 5.0, 6.2, 4.0, 5.2, 4.5, 6.5];
@@ -67,7 +67,7 @@ fn copied_rows_do_not_count_as_independent() {
     assert!(icc.icc > 0.99 && icc.clusters == 8 && icc.cluster_size == 3.0, "{icc:?}");
     assert_snapshot!(Caution::of_dependence(&icc).unwrap(), @"Repeats of one setting are correlated (intra-class correlation 1.00): 24 rows carry as much information as about 8 independent rows. Analyze the means of the settings, or resample settings instead of rows.");
 
-    // Ordinary and cluster-robust errors of the same slope.
+    // The ordinary and the cluster-robust standard error of one slope.
     let x: Vec<f64> = factors[0].codes.iter().map(|code| *code as f64).collect();
     let fit = stats::linear_regression(&[&x], &y).unwrap();
     let robust = fit.cluster_robust(&clusters).unwrap();

@@ -1,4 +1,4 @@
-//! What unfit data get: an error that names the thing and says what to do, never a NaN.
+//! Unsuitable data give an error that names the problem and the remedy, never a NaN.
 
 use insta::assert_snapshot;
 use wattlab_report::stats::{
@@ -27,7 +27,7 @@ fn an_empty_cell_is_named() {
     assert_snapshot!(text(anova(&y, &factors)), @"cell `conv=4, relu=n` has no observations; fill it, leave out a level, or fit main effects only");
     let main = stats::anova_of(&y, &factors, SumsOfSquares::TypeII, Effects::Main).unwrap();
     assert_eq!(main.terms.len(), 2);
-    // Factors that say the same cannot be told apart.
+    // Two factors that always change together cannot be told apart.
     let twice = [factor("a", "112233"), factor("b", "xxyyzz")];
     let main = stats::anova_of(&y, &twice, SumsOfSquares::TypeII, Effects::Main);
     assert_snapshot!(text(main), @"the columns of the model determine one another; leave out a factor or a predictor");
@@ -56,7 +56,7 @@ fn unfit_columns_are_refused() {
     assert_snapshot!(text(anova(&y, &[wild])), @"observation 2 of factor `a` has code 2, but there are 2 levels");
 }
 
-/// A simulation without noise: the effect is beyond doubt, and nothing is NaN.
+/// Data without noise, as a simulation gives them: the effect is certain, and nothing is NaN.
 #[test]
 fn a_response_explained_by_the_cells_has_a_residual_of_zero() {
     let y = [0.1, 0.1, 0.3, 0.3];

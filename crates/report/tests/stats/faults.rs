@@ -1,5 +1,5 @@
-//! Each warning fires on data with its fault and is silent without it: one design, one fault at a
-//! time, the same noise.
+//! Each warning appears on data with its fault and not without it: one design with the same noise, and
+//! one fault at a time.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wattlab_report::stats::{Caution, Factor, screen};
 
-/// Rows: 2 × 2 cells, 12 settings a cell, 3 repeats of each.
+/// Number of rows: 2 × 2 cells, 12 settings per cell, 3 repeats of each.
 const ROWS: usize = 144;
 
-/// A design that can be spoilt.
+/// A sound design, to which a test adds a fault.
 struct Study {
     noise: Vec<f64>,
     response: Vec<f64>,
@@ -21,11 +21,12 @@ struct Study {
 }
 
 impl Study {
-    /// Settings crossed with both factors, runs in random order, normal noise, effects of both.
+    /// Settings crossed with both factors, runs in random order, normal noise, and effects of both
+    /// factors.
     fn sound(seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut share = || random.random_range(f64::EPSILON..1.0);
-        // Box and Muller 1958.
+        // The method of Box and Muller (1958).
         let mut normal = || (-2.0 * share().ln()).sqrt() * (std::f64::consts::TAU * share()).cos();
         let noise: Vec<f64> = (0..ROWS).map(|_| normal()).collect();
         let order = (0..ROWS).map(|_| normal()).collect();
@@ -43,7 +44,7 @@ impl Study {
         study
     }
 
-    /// The response anew: the effects, and what is left of the row's noise.
+    /// Computes the response again from the effects and the noise of each row.
     fn respond(&mut self, noise: impl Fn(usize, f64) -> f64) {
         let row = |row: usize| 8.0 * self.conv[row] as f64 + 2.0 * self.relu[row] as f64;
         self.response =
@@ -74,7 +75,7 @@ impl Study {
 }
 
 const BOTH: [&str; 2] = ["conv", "relu"];
-/// Noise with which the sound design has nothing to say.
+/// A seed whose noise gives no warning on the sound design.
 const QUIET: u64 = 2;
 
 #[test]
@@ -85,7 +86,7 @@ fn sound_data_have_no_caution() {
 #[test]
 fn repeats_that_are_not_independent() {
     let mut study = Study::sound(QUIET);
-    // Most of a row's noise is its setting's, as if each learning rate had its own energy.
+    // Most of the noise belongs to the setting, as if each learning rate had an energy of its own.
     let (setting, noise) = (study.setting.clone(), study.noise.clone());
     study.respond(|row, noise_of_row| 0.7 * noise_of_row + 1.4 * noise[setting[row] * 4 + row % 4]);
     let cautions = study.cautions(&BOTH);
@@ -100,7 +101,7 @@ fn repeats_that_are_not_independent() {
 #[test]
 fn a_factor_confounded_with_settings() {
     let mut study = Study::sound(QUIET);
-    // Other settings with ReLU than without, as in the study.
+    // The settings with ReLU are not those without, as in the study.
     study.setting.iter_mut().zip(&study.relu).for_each(|(setting, relu)| *setting += 12 * relu);
     let cautions = study.cautions(&BOTH);
     let expected = Caution::Confounded { factor: "relu".to_owned(), with: "setting".to_owned() };
@@ -148,7 +149,7 @@ fn failed_assumptions_are_reported() {
     assert!(study.kinds(&BOTH).contains(&"unequal-spread"), "{:?}", study.kinds(&BOTH));
 }
 
-/// Every test is wrong once in twenty: so is each warning on sound data, and not more often.
+/// A test at the 5 % level is wrong once in twenty times; each warning may be, too, but not more often.
 #[test]
 fn false_alarms_are_once_in_twenty() {
     let studies = 400;
@@ -160,7 +161,7 @@ fn false_alarms_are_once_in_twenty() {
     }
     println!("false alarms of {studies} sound studies: {alarms:?}");
     for (kind, count) in alarms {
-        // Three standard errors above 5 %.
+        // The limit is three standard errors above 5 %.
         assert!(count <= 33, "{kind}: {count} of {studies}");
     }
 }

@@ -1,7 +1,12 @@
-//! From numbers come numbers: whatever finite values every public function gets, its result holds no
-//! NaN. What cannot be computed is an error with its reason.
+//! For any finite values, no public function returns a NaN: what cannot be computed is an error that
+//! gives the reason.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt::Debug};
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use proptest::prelude::*;
 use wattlab_report::stats::{
@@ -9,23 +14,25 @@ use wattlab_report::stats::{
     Units, Zeros,
 };
 
-/// The functions that were called, and which of them has ever answered.
-#[derive(Default)]
+/// The functions that were called, and those of them that have ever returned a result.
 struct Called {
     all: BTreeSet<&'static str>,
     answered: BTreeSet<&'static str>,
 }
 
-thread_local! {
-    static CALLED: RefCell<Called> = RefCell::default();
+static CALLED: Mutex<Called> =
+    Mutex::new(Called { all: BTreeSet::new(), answered: BTreeSet::new() });
+
+fn called() -> MutexGuard<'static, Called> {
+    CALLED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Neither a result nor the words of an error hold a NaN.
+/// Fails if a result or the text of an error contains a NaN.
 fn check<T: Debug>(function: &'static str, found: Result<T, StatsError>) -> Option<T> {
-    CALLED.with_borrow_mut(|called| called.all.insert(function));
+    called().all.insert(function);
     match found {
         Ok(found) => {
-            CALLED.with_borrow_mut(|called| called.answered.insert(function));
+            called().answered.insert(function);
             let shown = format!("{found:?}");
             assert!(!shown.contains("NaN"), "{function}: {shown}");
             Some(found)
@@ -38,7 +45,7 @@ fn check<T: Debug>(function: &'static str, found: Result<T, StatsError>) -> Opti
     }
 }
 
-/// What is tried: numbers of every size, constants, ties, ends of the range.
+/// Numbers of every size: also ties, and the ends of the range.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => (-8..8_i32).prop_map(|half| f64::from(half) / 2.0),
@@ -51,14 +58,15 @@ fn value() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Columns of one unit: all of a kind, or anything.
+/// A column of values of one unit: equal, of one size, or mixed.
 fn column() -> impl Strategy<Value = Vec<f64>> {
     let size = 0..14_usize;
     prop_oneof![
         2 => prop::collection::vec(value(), size.clone()),
         3 => prop::collection::vec((-6..6_i32).prop_map(f64::from), size.clone()),
         1 => (value(), size.clone()).prop_map(|(value, n)| vec![value; n]),
-        // One scale, from the smallest to the largest, and differences in the last digits.
+        // Values of one size, from the smallest to the largest allowed; below, values that differ in their
+        // last digits only.
         2 => (-60..60_i32, prop::collection::vec(-9..9_i32, size.clone())).prop_map(|(power, values)| {
             values.into_iter().map(|value| f64::from(value) * 10_f64.powi(power)).collect()
         }),
@@ -191,21 +199,21 @@ fn of_numbers(x: f64, count: usize, share: f64) {
     check("t_test_sample_size", stats::t_test_sample_size(x, share, 0.05));
 }
 
-/// The functions that `stats` makes public.
+/// The public functions of `stats`.
 fn public() -> BTreeSet<&'static str> {
     let module = include_str!("../../src/stats/mod.rs");
     let names = module.split_once("pub use self::{").expect("the list").1;
     let names = names.split(['{', '}', ',', ';']).map(|name| {
-        // A module with one thing in it, or the module before a list.
+        // An item with its module (`module::item`), or the module before a list.
         name.trim().rsplit_once("::").map_or(name.trim(), |parts| parts.1)
     });
     let function = |name: &&str| !name.is_empty() && !name.contains(char::is_uppercase);
     names.filter(function).collect()
 }
 
-#[test]
-fn no_function_returns_nan() {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) };
+/// Calls every function with random values, so many times.
+fn call_all(cases: u32) {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     let codes = prop::collection::vec(0..3_usize, 1..14);
     let confidence = prop::sample::select(vec![0.01, 0.5, 0.95, 0.999_999]);
     let all = (column(), column(), codes, value(), confidence);
@@ -213,7 +221,7 @@ fn no_function_returns_nan() {
     let ran = runner.run(&all, |(x, y, codes, number, confidence)| {
         of_one_sample(&x, confidence);
         of_two_samples(&x, &y, confidence);
-        // Of one length, so that pairs are tried as well.
+        // Of equal length, so that paired tests are tried, too.
         let both = x.len().min(y.len());
         of_two_samples(&x[..both], &y[..both], confidence);
         of_pairs(&x[..both], &y[..both], confidence);
@@ -224,8 +232,18 @@ fn no_function_returns_nan() {
     if let Err(error) = ran {
         panic!("{error}");
     }
-    let (all, answered) =
-        CALLED.with_borrow(|called| (called.all.clone(), called.answered.clone()));
+}
+
+#[test]
+fn no_function_returns_nan() {
+    // On two processors, because the rest of this program's tests take no time.
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| call_all(80));
+        }
+    });
+    let called = called();
+    let (all, answered) = (called.all.clone(), called.answered.clone());
     let untried: Vec<_> = public().difference(&all).copied().collect();
     assert!(public().len() > 45 && untried.is_empty(), "not tried: {untried:?}");
     let silent: Vec<_> = all.difference(&answered).collect();

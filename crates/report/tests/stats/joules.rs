@@ -1,6 +1,6 @@
-//! One data set through everything: joules of 115 inferences over three crossed factors with 2 to 7
-//! repeats a cell, against what statsmodels, SciPy, pingouin and scikit-posthocs say of it, to six
-//! digits. `joules.json` says its calls.
+//! All analyses of one data set: the joules of 115 inferences over three crossed factors with 2 to 7
+//! repeats per cell. The results agree with statsmodels, SciPy, pingouin and scikit-posthocs to six
+//! digits; `joules.json` contains the calls.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,8 @@ fn factors() -> [Factor; 3] {
     ["network", "precision", "batch"].map(factor)
 }
 
-/// A part to six digits. Theirs are 1 − P where p is tiny: below 1e-9 it is enough to be below.
+/// Compares numbers to six digits. The other programs compute 1 − P, which is inexact where p is tiny:
+/// below 1e-9, both need only be that small.
 fn agrees(part: &str, found: &Value) {
     let mut expected = DATA[part].clone();
     let call = expected.as_object_mut().unwrap().remove("call").unwrap();
@@ -92,7 +93,7 @@ fn assumptions() {
     agrees("levene_cells", &json!({ "f": found.f, "p": found.p }));
     let cautions = stats::screen(&y, &factors, &[], None).unwrap();
     let kinds: Vec<&str> = cautions.iter().map(stats::Caution::kind).collect();
-    // Both tests above fail, and the counts of the cells differ: it is said.
+    // Both tests above fail and the cells have different sizes, so there is a warning.
     assert_eq!(kinds, ["correlated", "not-normal", "unequal-spread"]);
 }
 

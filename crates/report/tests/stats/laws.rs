@@ -1,4 +1,4 @@
-//! What must hold whatever the data.
+//! Properties that hold for any data.
 
 use proptest::prelude::*;
 use wattlab_report::stats::{self, Bootstrap, BootstrapMethod, Factor, SumsOfSquares, Units};
@@ -19,8 +19,8 @@ fn near(a: f64, b: f64) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// In a balanced design the sums of squares add up to the response's own, whatever their type,
-    /// and neither order nor names of levels matter.
+    /// In a balanced design the sums of squares of either type add up to that of the response, and neither
+    /// the order nor the names of levels matter.
     #[test]
     fn balanced_sums_of_squares_add_up(y in sample(24..25)) {
         prop_assume!(y.iter().any(|value| *value != y[0]));
@@ -38,7 +38,7 @@ proptest! {
         }
     }
 
-    /// With two groups the tests of many groups are the tests of two.
+    /// Tests of many groups agree with the tests of two groups if there are two.
     #[test]
     fn comparisons_of_two_groups_agree_with_one_another(a in sample(3..20), b in sample(3..20)) {
         prop_assume!(a.iter().any(|value| *value != a[0]) && b.iter().any(|value| *value != b[0]));
@@ -56,7 +56,7 @@ proptest! {
         prop_assert!((kruskal.p - dunn[0].p).abs() < 1e-9);
     }
 
-    /// Exchanging the samples turns the sign and nothing else.
+    /// Exchanging the samples changes the sign and nothing else.
     #[test]
     fn comparisons_are_antisymmetric(a in sample(2..15), b in sample(2..15)) {
         let (ab, ba) = (stats::cliffs_delta(&a, &b, 0.9).unwrap(), stats::cliffs_delta(&b, &a, 0.9).unwrap());
@@ -74,7 +74,7 @@ proptest! {
         }
     }
 
-    /// Ranks see order alone.
+    /// Rank tests depend on the order of the values only.
     #[test]
     fn rank_tests_ignore_the_scale(a in sample(4..12), b in sample(4..12)) {
         let bend = |values: &[f64]| values.iter().map(|value| (value / 5.0).exp()).collect::<Vec<f64>>();
@@ -83,7 +83,7 @@ proptest! {
         prop_assert_eq!(found, bent);
     }
 
-    /// Adjusted p-values keep their order and never get smaller.
+    /// Adjusted p-values keep their order and are never smaller than before.
     #[test]
     fn adjusted_p_values_keep_their_order(p in prop::collection::vec(0.0..=1.0_f64, 0..12)) {
         let holm = stats::holm(&p).unwrap();
@@ -95,7 +95,7 @@ proptest! {
         }
     }
 
-    /// Of a mean all intervals are near one another, and the same seed gives the same one.
+    /// All kinds of intervals of a mean are close to one another, and equal seeds give equal intervals.
     #[test]
     fn the_bootstrap_is_deterministic(values in sample(12..30), seed in any::<u64>()) {
         prop_assume!(stats::variance(&values).unwrap() > 0.1);
@@ -113,8 +113,8 @@ proptest! {
         }
     }
 
-    /// Least squares leaves residuals that know nothing of the predictors, and leaving a row out is
-    /// what it says.
+    /// Residuals of least squares are orthogonal to the predictors, and the leave-one-out residual of a row
+    /// is that of a fit without the row.
     #[test]
     fn residuals_are_orthogonal(x in sample(6..20), noise in sample(20..21)) {
         let y: Vec<f64> = x.iter().zip(&noise).map(|(x, e)| 2.0 * x + e).collect();
@@ -174,7 +174,7 @@ fn levels_that_are_numbers_are_sorted_by_value() {
 
 #[test]
 fn clusters_widen_the_interval_of_a_mean() {
-    // Ten clusters of five equal values: fifty rows tell no more than ten.
+    // Ten clusters of five equal values: fifty rows contain no more information than ten.
     let values: Vec<f64> = (0..50).map(|index| f64::from(index / 5 % 4)).collect();
     let clusters: Vec<usize> = (0..50).map(|index| index / 5).collect();
     let bootstrap =
@@ -192,7 +192,7 @@ fn clusters_widen_the_interval_of_a_mean() {
 #[test]
 fn pairs_by_key_give_the_paired_comparison() {
     let (a, b) = ([3.0, 4.5, 5.0, 6.5, 9.0], [2.0, 4.0, 4.75, 5.0, 8.0]);
-    // Level by level, the keys of the second in another order, one key without a partner.
+    // Rows sorted by level, the keys of the second level in another order, and one key without a partner.
     let y = [a.as_slice(), &[b[4], b[0], b[1], b[3], b[2], 99.0]].concat();
     let level = factor("level", [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
     let key = factor("seed", [10, 11, 12, 13, 14, 14, 10, 11, 13, 12, 15]);
@@ -208,13 +208,13 @@ fn pairs_by_key_give_the_paired_comparison() {
     );
     let apart = stats::compare_levels(&y, &level, &bootstrap).unwrap();
     assert_eq!(apart[0].comparison, stats::compare(&a, &y[5..], &bootstrap).unwrap());
-    // Constant samples have a difference and no t test.
+    // Constant samples have a difference, but no t test.
     let flat = stats::compare(&[1.0; 4], &[2.0; 4], &bootstrap).unwrap();
     assert_eq!((flat.difference, flat.t_test, flat.hedges_g), (-1.0, None, None));
 }
 
-/// An estimated energy has hardly any noise: effects of a million standard deviations are finite and
-/// quick.
+/// An estimated energy has almost no noise: effects of a million standard deviations are finite, and
+/// computed quickly.
 #[test]
 fn effects_without_noise_have_an_infinite_f() {
     let (a, b) = ([2e3, 2e3 + 1e-6, 2e3], [1e3, 1e3 + 1e-6, 1e3 - 1e-6]);

@@ -1,4 +1,4 @@
-//! The statistics, against other people's implementations and the study's published tables.
+//! The statistics, compared with other implementations and with the study's published tables.
 
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 #![expect(clippy::print_stdout, reason = "shows the errors, and that something was skipped")]

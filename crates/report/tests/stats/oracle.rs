@@ -1,5 +1,5 @@
-//! Values that SciPy, statsmodels, pingouin and scikit-posthocs computed: each case of `oracle.json`
-//! says its function of ours, its call of theirs, its input and what that gave.
+//! Results of SciPy, statsmodels, pingouin and scikit-posthocs: each case of `oracle.json` has the name
+//! of our function, the call of theirs, the input and the result.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ pub(crate) fn cases(function: &str) -> Vec<&'static Value> {
     cases
 }
 
-/// Checks that a function of ours gives what the other one gave, to a relative error.
+/// Checks that our function gives the same result, up to a relative error.
 pub(crate) fn agree(function: &str, tolerance: f64, ours: impl Fn(&Value) -> Value) {
     let cases = cases(function);
     let mut worst: f64 = 0.0;
@@ -35,7 +35,7 @@ pub(crate) fn agree(function: &str, tolerance: f64, ours: impl Fn(&Value) -> Val
 }
 
 /// The largest relative error of the numbers in two values of the same shape; infinite if the shape
-/// differs. What is 0 in the oracle is compared absolutely.
+/// differs. Numbers that should be 0 are compared by their absolute error.
 pub(crate) fn distance(found: &Value, expected: &Value) -> f64 {
     match (found, expected) {
         (Value::Number(found), Value::Number(expected)) => {
@@ -77,7 +77,7 @@ pub(crate) fn strings(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// Borrows columns.
+/// Columns as slices.
 pub(crate) fn slices(columns: &[Vec<f64>]) -> Vec<&[f64]> {
     columns.iter().map(Vec::as_slice).collect()
 }

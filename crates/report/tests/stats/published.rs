@@ -1,5 +1,5 @@
-//! The study's published analysis of 3,072 trainings, from its raw rows. Needs the shared reference
-//! folder, and says so where it is not there.
+//! The study's published analysis of 3,072 trainings, computed from its raw rows. These tests need the
+//! shared reference folder, and say so if it is missing.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{agreement::table, oracle::distance};
 
 struct Study {
     factors: Vec<Factor>,
-    /// The optimizer's setting of each row.
+    /// The setting of the optimizer in each row.
     settings: Factor,
     published: Value,
     expected: Value,
@@ -70,7 +70,7 @@ fn analysis_of_variance() {
             let found = table(&stats::anova(&response, &study.factors, kind).unwrap());
             let published = &study.published[format!("fashion-mnist:{column}")]["terms"];
             let (terms, residual) = published.as_array().unwrap().split_at(7);
-            // Of the smallest effects a few of the data's own digits are left.
+            // The smallest effects are differences of large sums, so they keep only some digits.
             let error = distance(&found["terms"], &json!(terms));
             assert!(error < 1e-7, "{column} {kind:?}: {error:e}");
             close(found["residual"]["ss"].as_f64().unwrap(), &residual[0]["ss"], 1e-10, column);
@@ -117,7 +117,7 @@ fn tukeys_28_pairs() {
             close(found.difference, &expected["diff"], 1e-9, "difference");
             close(found.se, &expected["se"], 1e-9, "se");
             close(found.statistic, &expected["t"], 1e-9, "t");
-            // Theirs are 0 below 1e-13 or so.
+            // The published p-values are 0 below about 1e-13.
             let error = (found.p - expected["p_tukey"].as_f64().unwrap()).abs();
             worst = worst.max(error);
         }
@@ -155,7 +155,7 @@ fn rank_tests_and_effect_sizes() {
                 "delta",
             );
             close(size(stats::cohens_d(high, low, 0.95)), &sizes["cohen_d"], 1e-10, "d");
-            // Theirs has the approximate correction 1 − 3 / (4 ν − 1).
+            // The published value uses the approximate correction 1 − 3 / (4 ν − 1).
             close(size(stats::hedges_g(high, low, 0.95)), &sizes["hedges_g"], 1e-7, "g");
             let welch = stats::welch_t(high, low).unwrap();
             close(welch.t, &sizes["welch_t"], 1e-10, "t");
@@ -228,8 +228,8 @@ fn energy_drifts_with_the_order_of_the_rows() {
     assert!(Caution::of_drift(&found).is_some());
 }
 
-/// A bootstrap that draws settings is wider than one that draws rows, by about the root of the design
-/// effect.
+/// A bootstrap over settings gives a wider interval than one over rows, by about the square root of the
+/// design effect.
 #[test]
 fn resampling_settings_widens_the_interval() {
     let Some(study) = Study::open() else { return };
@@ -264,7 +264,7 @@ fn resampling_settings_widens_the_interval() {
     assert!((rows.estimate - 816.845_606).abs() < 1e-6, "{}", rows.estimate);
     assert!(settings.interval.contains(rows.estimate));
     let ratio = settings.standard_error / rows.standard_error;
-    // √16.1 for settings that vary as much as the intra-class correlation says, less what 16 settings
-    // a cell underestimate.
+    // √16.1 for settings that vary as much as the intra-class correlation says; 16 settings per cell
+    // underestimate this a little.
     assert!(ratio > 3.0 && ratio < 4.5, "{ratio}");
 }

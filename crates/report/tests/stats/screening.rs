@@ -1,4 +1,4 @@
-//! What data hide, on designs made to hide it.
+//! Hidden flaws of data are found, on designs that were made to have them.
 
 use wattlab_report::stats::{Caution, Factor, screen};
 
@@ -25,7 +25,7 @@ fn a_sound_design_has_no_cautions() {
 
 #[test]
 fn correlated_settings_of_a_single_level_are_reported() {
-    // Eight settings, four with each level of a, six repeats each.
+    // Eight settings, four for each level of a, with six repeats each.
     let a = factor("a", |row| row / 6 % 2);
     let lr = factor("lr", |row| row / 6);
     let beta = factor("beta", |row| 100 - row / 6);

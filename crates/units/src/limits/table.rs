@@ -32,6 +32,8 @@ pub const ROUNDS: Limit<u64> = count("number of rounds", 1, 1_000_000);
 pub const BATCHES: Limit<u64> = count("number of batches", 1, 1_000_000_000);
 /// Batches or steps before a measurement begins.
 pub const WARMUP: Limit<u64> = count("number of warm-up batches", 0, 1_000_000);
+/// The number of a research question of the two studies.
+pub const QUESTION: Limit<u64> = count("research question", 1, 5);
 /// Runs of a whole study.
 pub const RUNS: Limit<u64> = count("number of runs", 1, 10_000_000);
 /// Retries of a run that was disturbed or lost.
@@ -61,11 +63,15 @@ pub const VALUES_IN_MEMORY: Limit<u64> = count("number of values in memory", 0, 
 pub const LEARNING_RATE: Limit<f64> = Limit::real("learning rate", "", 0.0, 1e6);
 /// A coefficient of an optimizer, such as a weight decay or an epsilon.
 pub const COEFFICIENT: Limit<f64> = Limit::real("coefficient", "", 0.0, 1e6);
+/// By how much an optimizer's moving average decays in a step, such as Adam's β₁; 1 would never forget.
+pub const DECAY: Limit<f64> = Limit::real("decay rate", "", 0.0, 1.0 - 1e-12);
 
 // The machine.
 
 /// Threads.
 pub const THREADS: Limit<u64> = count("number of threads", 1, 4_096);
+/// The number of a logical processor, as the operating system counts them.
+pub const PROCESSOR: Limit<u64> = count("number of a processor", 0, 65_535);
 /// Worker processes.
 pub const WORKERS: Limit<u64> = count("number of workers", 1, 4_096);
 /// Jobs on a cluster, queued or running at once.
@@ -77,6 +83,12 @@ pub const JOBS: Limit<u64> = count("number of jobs", 1, 100_000);
 pub const REQUESTS: Limit<u64> = count("number of requests", 1, 1_000_000_000_000);
 /// Requests of a queue that is served live, whose times are all kept.
 pub const LIVE_REQUESTS: Limit<u64> = count("number of requests", 1, 10_000_000);
+/// Queries of a load test, whose times are all kept.
+pub const QUERIES: Limit<u64> = count("number of queries", 1, 1_000_000_000);
+/// Requests that one query of a load test consists of.
+pub const SAMPLES: Limit<u64> = count("number of requests in a query", 1, 1_000_000);
+/// The largest batch that a search for the best policy tries.
+pub const TUNED_BATCH: Limit<u64> = count("largest batch", 1, 65_536);
 /// Requests that may wait.
 pub const QUEUE_LENGTH: Limit<u64> = count("length of a queue", 0, 1_000_000_000_000);
 /// Servers.
@@ -89,6 +101,8 @@ pub const RATE_PER_S: Limit<f64> = Limit::real("rate", "requests per second", 1e
 pub const RATE_OR_ZERO_PER_S: Limit<f64> = Limit::real("rate", "requests per second", 0.0, 1e9);
 /// Offered load: the share of the time that the servers would need, above 1 where a queue grows.
 pub const LOAD: Limit<f64> = Limit::real("load", "", 1e-9, 1e3);
+/// Offered load under which a queue stays short enough to be measured.
+pub const STABLE_LOAD: Limit<f64> = Limit::real("load", "", 1e-9, 0.95);
 /// A coefficient of variation (standard deviation over mean).
 pub const VARIATION: Limit<f64> = Limit::real("coefficient of variation", "", 0.0, 1e3);
 
@@ -120,6 +134,12 @@ pub const SAMPLING_INTERVAL_MS: Limit<f64> =
     Limit::real("sampling interval", "milliseconds", 1.0, 3_600_000.0);
 /// Time between two looks at something that others change.
 pub const POLL_S: Limit<f64> = seconds("time between two looks", 0.1, 3_600.0);
+/// The shortest time that one of many short measurements takes.
+pub const MEASUREMENT_S: Limit<f64> = seconds("time of a measurement", 0.0, 3_600.0);
+/// The same, where a measurement of no length says nothing.
+pub const POSITIVE_MEASUREMENT_S: Limit<f64> = seconds("time of a measurement", 1e-9, 3_600.0);
+/// A pause between two short measurements.
+pub const PAUSE_S: Limit<f64> = seconds("pause", 0.0, 60.0);
 /// Time that a worker without work stays.
 pub const LINGER_S: Limit<f64> = seconds("time to wait for work", 0.0, 3_600.0);
 /// Seconds since 1970, up to the year 5138.
@@ -149,9 +169,13 @@ pub const PRICE_PER_KWH: Limit<f64> = Limit::real("price", "per kWh", 0.0, 1e6);
 pub const SHARE: Limit<f64> = Limit::real("share", "", 0.0, 1.0);
 /// A share above 0.
 pub const POSITIVE_SHARE: Limit<f64> = Limit::real("share", "", 1e-12, 1.0);
+/// A relative change: 0.1 is a change by a tenth, 2 a tripling.
+pub const CHANGE: Limit<f64> = Limit::real("relative change", "", 0.0, 1e6);
 
 // Tables, texts and files.
 
+/// The type of the sums of squares of an analysis of variance.
+pub const SUMS_OF_SQUARES: Limit<u64> = count("type of sums of squares", 2, 3);
 /// Rows of a table.
 pub const ROWS: Limit<u64> = count("number of rows", 1, 100_000_000);
 /// Columns of a table.

@@ -21,6 +21,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use anyhow::anyhow;
 use meter::{Estimator, Meter};
 use record::Origin;
+use units::limits;
 
 use self::{program::Program, repeat::Repeat, task::Task};
 use crate::{
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "region")]
     intensity: Option<PathBuf>,
     /// Power usage effectiveness: the power of the data center divided by that of its machines.
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = limits::PUE.parser())]
     pue: f64,
     /// Append a line to an `emissions.csv` with CodeCarbon's columns and the origin of each energy. A
     /// file with the columns of another version gets those that it lacks.

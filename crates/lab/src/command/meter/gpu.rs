@@ -14,6 +14,7 @@ use meter::{
 };
 use record::Seconds;
 use serde_json::{Value, json};
+use units::limits;
 
 use crate::{Failure, Interrupt, output};
 
@@ -30,10 +31,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "UUID")]
     gpu: Option<String>,
     /// Measure the idle GPU for this long, before and after the command.
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value_t = 10.0,
+        value_name = "SECONDS",
+        value_parser = limits::WAIT_S.parser()
+    )]
     idle: f64,
     /// End the command after this long.
-    #[arg(long = "for", value_name = "SECONDS")]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = limits::WAIT_S.parser())]
     limit: Option<f64>,
     /// Print one JSON document.
     #[arg(long, conflicts_with = "markdown")]
@@ -63,10 +69,6 @@ struct Phase {
 ///
 /// If the probe has no GPU with both channels, or one of them cannot be read.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    if !(args.idle.is_finite() && args.idle >= 0.0) {
-        let text = format!("--idle is {}, expected a number of seconds from 0 on", args.idle);
-        return Err(Failure::bad_input(anyhow!(text)));
-    }
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut options = vec![("power".to_owned(), "beside".to_owned())];
     let library = args.nvml_library.iter();
@@ -105,8 +107,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             .spawn()
             .with_context(|| format!("failed to run `{}`", program.to_string_lossy()));
         let mut child = Load(started.map_err(Failure::bad_input)?);
-        let end =
-            args.limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.max(0.0)));
+        let end = args.limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
         let mut go_on = || {
             let ended = child.0.try_wait().ok().flatten();
             code = ended.map(|status| status.code());

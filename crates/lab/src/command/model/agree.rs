@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::run_time(anyhow!(
-        "device `{}` differs from the CPU by {worst:.1e}, allowed are {:.1e} (--tolerance)",
+        "device `{}` differs from the CPU by {worst:.1e}, more than the {:.1e} that `--tolerance` allows",
         device.name(),
         args.tolerance
     )))

@@ -31,19 +31,19 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 20, value_parser = limits::STEPS.parser::<u32>())]
     steps: u32,
     /// Learning rate.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, value_parser = limits::LEARNING_RATE.parser())]
     lr: f64,
     /// Adam's β₁.
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, value_parser = limits::DECAY.parser())]
     beta1: f64,
     /// Adam's β₂.
-    #[arg(long, default_value_t = 0.999)]
+    #[arg(long, default_value_t = 0.999, value_parser = limits::DECAY.parser())]
     beta2: f64,
     /// Adam's ε.
-    #[arg(long, default_value_t = 1e-8)]
+    #[arg(long, default_value = "1e-8", value_parser = limits::COEFFICIENT.parser())]
     epsilon: f64,
     /// Weight decay (L2 penalty).
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = limits::COEFFICIENT.parser())]
     weight_decay: f64,
     /// Device to compute on: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "quick", value_name = "NAME|FILE")]
     pub(super) profile: String,
     /// Run only the experiments for these research questions, such as `1,4`.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, value_delimiter = ',', value_parser = limits::QUESTION.parser::<u8>())]
     pub(super) rq: Vec<u8>,
     /// Train on this data set instead of the profile's data sets.
     #[arg(long, value_name = "NAME")]
@@ -61,7 +61,8 @@ pub(crate) struct Args {
     /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`).
     #[arg(long, value_name = "DIR", requires = "published")]
     pub(super) reference: Option<PathBuf>,
-    /// Test accuracy whose energy cost RQ1 shows; default: 0.95 of the best accuracy found.
+    /// Test accuracy for which RQ1 shows the energy that each strategy needs; by default 0.95 of the best
+    /// accuracy found.
     #[arg(long, value_name = "SHARE", value_parser = output::target)]
     pub(super) target: Option<Target>,
     /// Print the content of `results.json`.

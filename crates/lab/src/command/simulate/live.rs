@@ -32,10 +32,10 @@ pub(super) struct Args {
     /// A description that `wattlab simulate calibrate` wrote.
     file: PathBuf,
     /// Number of requests; overrides the file's `requests`.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limits::LIVE_REQUESTS.parser::<usize>())]
     requests: Option<usize>,
     /// Requests per second; overrides the file's `arrivals.rate`.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = limits::RATE_PER_S.parser())]
     rate: Option<f64>,
     #[command(flatten)]
     images: Photographs,

@@ -6,8 +6,7 @@ use anyhow::{Context, anyhow};
 use inference_sim::{
     BuiltInPolicy, ModeledServer, Policy, PolicyContext, RealClock, Scenario, ScenarioRules,
     ScenarioSummary, ServiceLaw, SimulationConfig, VirtualClock, chrome_trace, highest_rate,
-    limits::{self, Limit},
-    run_scenario,
+    limits, run_scenario,
 };
 
 use super::{description, network::Network};
@@ -22,19 +21,29 @@ pub(super) struct Args {
     #[arg(long)]
     scenario: Kind,
     /// For `server`: seconds that 99 % of the responses must not exceed.
-    #[arg(long, value_name = "SECONDS", required_if_eq("scenario", "server"))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        required_if_eq("scenario", "server"),
+        value_parser = limits::POSITIVE_DURATION_S.parser()
+    )]
     bound: Option<f64>,
     /// For `server`: requests per second; by default the highest valid rate is searched.
-    #[arg(long)]
+    #[arg(long, value_parser = limits::RATE_PER_S.parser())]
     rate: Option<f64>,
     /// For `multi-stream`: requests per query.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = limits::SAMPLES.parser::<usize>())]
     samples: usize,
     /// Minimum number of queries.
-    #[arg(long, default_value_t = 24_576)]
+    #[arg(long, default_value_t = 24_576, value_parser = limits::QUERIES.parser::<usize>())]
     queries: usize,
     /// Minimum duration, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600.0,
+        value_parser = limits::WAIT_S.parser()
+    )]
     duration: f64,
     /// Serve with the real network of a calibrated description, in real time.
     #[arg(long)]
@@ -83,7 +92,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
                 .map_err(|error| Failure::bad_input(error.of_key("capacity of `service`")))?;
             let test = |rate| server.run(Scenario::Server { rate, bound_s });
             let (_, summary) = highest_rate(capacity / 1000.0, capacity, test)?
-                .with_context(|| format!("no rate keeps to {bound_s} s; raise `--bound`"))
+                .with_context(|| {
+                    format!(
+                        "at no rate are 99 % of the responses within {bound_s} s; raise `--bound`"
+                    )
+                })
                 .map_err(Failure::BadInput)?;
             summary
         }
@@ -103,16 +116,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn check(args: &Args) -> anyhow::Result<()> {
-    let limited = |flag: &str, value: Option<f64>, limit: Limit<f64>| {
-        value.map(|value| limit.check(value).map_err(|error| error.of_key(flag))).transpose()
-    };
-    limited("--bound", args.bound, limits::POSITIVE_DURATION_S)?;
-    limited("--rate", args.rate, limits::RATE_PER_S)?;
-    limited("--duration", Some(args.duration), limits::WAIT_S)?;
-    let count =
-        |flag: &str, value: usize| limits::STEPS.check(value).map_err(|error| error.of_key(flag));
-    count("--queries", args.queries)?;
-    count("--samples", args.samples)?;
     if args.live && matches!(args.scenario, Kind::Server) && args.rate.is_none() {
         return Err(anyhow!(
             "`--rate` is missing: `--live` needs it under `server`, because a search takes too long"

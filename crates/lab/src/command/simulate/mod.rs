@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Write the times of every request to this CSV file.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Simulate under N seeds, from the file's seed on, and compute the intervals from them.
+    /// Simulate with N seeds, beginning with the file's, and compute the intervals from them.
     #[arg(
         long,
         value_name = "N",

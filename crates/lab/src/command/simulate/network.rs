@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
 use anyhow::{Context, anyhow};
-use inference_sim::{BatchServer, Calibration};
+use inference_sim::{BatchServer, Calibration, limits};
 use meter::Meter;
 use models::{
     Device, Precision,
@@ -40,7 +40,7 @@ pub(super) struct Network {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeviceFlags {
     /// Threads that run the network; by default one per processor.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limits::THREADS.parser::<NonZeroUsize>())]
     pub(super) threads: Option<NonZeroUsize>,
     /// The device that runs the network: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, value_name = "NAME", default_value = CPU)]
@@ -144,13 +144,13 @@ fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
     let most = crate::environment::environment(Vec::new()).threads;
     if threads > most {
         return Err(anyhow!(
-            "threads are {threads}: expected at most {most}, the number of processors"
+            "number of threads is {threads}, expected at most {most}: the number of processors here"
         ));
     }
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        Err(_) if rayon::current_num_threads() != threads => {
-            Err(anyhow!("threads are {threads}, but the process already uses another number"))
-        }
+        Err(_) if rayon::current_num_threads() != threads => Err(anyhow!(
+            "cannot use {threads} threads, because this process already uses another number"
+        )),
         _ => Ok(()),
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 /// Photographs in place of random images.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Photographs {
-    /// Folder of photographs (JPEG, PNG), which the requests use in turn. Reading, decoding,
-    /// resizing, cropping and normalizing one is a part of its service. By default, requests use
-    /// random images in memory.
+    /// Folder of photographs (JPEG, PNG), which the requests use in turn. The time to read, decode, resize,
+    /// crop and normalize a photograph counts as service. By default, requests use random images in
+    /// memory.
     #[arg(long = "images", value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
     /// Prepare all photographs before the first request and keep them in memory.

@@ -23,23 +23,28 @@ pub(super) struct Args {
     /// Description of the queue, a TOML file with `power`; its `batching` is ignored.
     file: PathBuf,
     /// Seconds that 99 % of the responses must not exceed.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_DURATION_S.parser())]
     p99: f64,
     /// Requests per second; overrides the file's `arrivals.rate`.
-    #[arg(long)]
+    #[arg(long, value_parser = limits::RATE_PER_S.parser())]
     rate: Option<f64>,
     /// Set the rate to this share of the highest rate at which single requests can be served.
-    #[arg(long, value_name = "SHARE", conflicts_with = "rate")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        conflicts_with = "rate",
+        value_parser = limits::LOAD.parser()
+    )]
     load: Option<f64>,
     /// The largest batch to try; by default the file's `batching.size`.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limits::TUNED_BATCH.parser::<usize>())]
     largest: Option<usize>,
     /// Number of threads to simulate on; the result does not depend on it.
     #[arg(long, value_name = "N", value_parser = limits::THREADS.parser::<NonZeroUsize>())]
     threads: Option<NonZeroUsize>,
     /// Also serve the best policy and single requests with the real network, by turns, for this many
     /// seconds each.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_WAIT_S.parser())]
     live: Option<f64>,
     #[command(flatten)]
     sensing: Sensing,
@@ -65,18 +70,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let bad = |error: inference_sim::ConfigError| {
             Failure::bad_input(description::in_file(&args.file, error))
         };
-        if !(load > 0.0 && load <= 100.0) {
-            return Err(Failure::BadInput(anyhow!(
-                "`--load` is {load}: expected above 0, at most 100"
-            )));
-        }
         let single = config.service.law().map_err(bad)?.capacity(1, 1);
         config.arrivals.rate = Some(load * config.servers.count as f64 * single);
     }
     let largest = args.largest.or(config.batching.size()).unwrap_or(32);
-    if !(1..=65_536).contains(&largest) {
-        return Err(Failure::BadInput(anyhow!("`--largest` is {largest}: expected 1 to 65536")));
-    }
+    let largest = limits::TUNED_BATCH.check(largest).map_err(|error| {
+        let error = anyhow!(error.of_key("batching.size")).context("give `--largest`");
+        Failure::BadInput(error)
+    })?;
     let threads = args.threads.or(std::thread::available_parallelism().ok());
     let threads = threads.unwrap_or(NonZeroUsize::MIN);
     let tuning = inference_sim::tune_batching(&config, args.p99, largest, threads)
@@ -204,7 +205,7 @@ fn verify(
     let requests = (seconds * mean_rate / TURNS as f64).ceil();
     if !(requests.is_finite() && (1.0..1e9).contains(&requests)) {
         return Err(Failure::BadInput(anyhow!(
-            "`--live` is {seconds} s, which is {requests} requests a turn: expected 1 to 1e9"
+            "`--live` is {seconds} s, in which {requests} requests arrive, expected 1 to 1e9 requests"
         )));
     }
     let best = tuning.best.as_ref().ok_or_else(|| {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use report::stats::{self, Anova, EffectIntervals, Effects, Interval, SumsOfSquares};
 use serde_json::json;
+use units::limits;
 
 use super::{
     columns::Columns,
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     factors: Columns,
     /// Type of the sums of squares: 2 adjusts a term for the terms that do not contain it, 3 for all
     /// other terms.
-    #[arg(long = "type", value_name = "2|3", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
+    #[arg(long = "type", value_name = "2|3", default_value_t = 3, value_parser = limits::SUMS_OF_SQUARES.parser::<u8>())]
     kind: u8,
     /// Fit the factors without interactions, for data with one row per cell or with empty cells.
     #[arg(long)]
@@ -125,7 +126,7 @@ impl Found {
     }
 
     fn show(&self, cluster: &[String]) {
-        let Anova { terms, residual } = &self.found;
+        let Anova { terms, residual, .. } = &self.found;
         let mut rows: Vec<Vec<String>> = terms
             .iter()
             .map(|term| {
@@ -166,7 +167,7 @@ impl Found {
             .collect();
         show::table(&["term", "η²", "partial η²", "ω²"], 1, &rows);
 
-        if let Some(Anova { terms, residual }) = &self.of_means {
+        if let Some(Anova { terms, residual, .. }) = &self.of_means {
             let cluster = quoted(cluster);
             output::print(&format!("on the means of {cluster} in each cell, one row per cluster"));
             let rows: Vec<Vec<String>> = terms

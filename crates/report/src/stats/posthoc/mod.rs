@@ -16,6 +16,7 @@ use super::Interval;
 
 /// Two groups of a factor compared.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PairComparison {
     /// The first level.
     pub a: String,

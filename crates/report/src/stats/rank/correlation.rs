@@ -9,6 +9,7 @@ use crate::stats::{
 
 /// Spearman's rank correlation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Spearman {
     /// The correlation, in [-1, 1].
     pub rho: f64,

@@ -9,6 +9,7 @@ use crate::stats::{
 
 /// The result of [`friedman`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Friedman {
     /// χ², corrected for ties.
     pub statistic: f64,

@@ -9,6 +9,7 @@ use crate::stats::{
 
 /// The result of [`kruskal_wallis`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct KruskalWallis {
     /// The statistic, corrected for ties.
     pub h: f64,

@@ -20,6 +20,7 @@ pub use self::{
 
 /// A statistic with its two-sided p-value.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RankTest {
     /// The statistic that the test defines.
     pub statistic: f64,
@@ -31,6 +32,7 @@ pub struct RankTest {
 
 /// How a p-value is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PValue {
     /// Exact for few data without ties, else asymptotic; each test documents its limit.
     Auto,

@@ -9,6 +9,7 @@ use crate::stats::{
 
 /// Mean ranks of treatments over blocks.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct MeanRanks {
     /// Mean rank of each treatment; 1 if it is the largest in every block.
     pub ranks: Vec<f64>,

@@ -10,6 +10,7 @@ use crate::stats::{
 
 /// A line through data.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Slope {
     /// Change of y per unit of x.
     pub slope: f64,

@@ -13,6 +13,7 @@ const EXACT: usize = 50;
 
 /// Treatment of differences of 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Zeros {
     /// Leave them out before ranking (Wilcoxon 1945).
     Wilcoxon,

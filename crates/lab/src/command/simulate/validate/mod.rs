@@ -7,6 +7,7 @@ mod table;
 use std::{fs, io::Write, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
+use inference_sim::limits;
 use meter::Meter;
 
 use self::{
@@ -23,24 +24,45 @@ pub(super) struct Args {
     /// torchvision's names of the networks.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     arch: Vec<String>,
-    /// Loads: shares of the highest rate that the network can serve in batches.
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "0.3,0.6")]
+    /// Loads of the queues, as shares of the highest rate that the network can serve in batches.
+    #[arg(
+        long,
+        value_name = "SHARES",
+        value_delimiter = ',',
+        default_value = "0.3,0.6",
+        value_parser = limits::STABLE_LOAD.parser()
+    )]
     loads: Vec<f64>,
     /// Seconds over which the requests of a queue arrive, in each round.
-    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 15.0,
+        value_parser = limits::POSITIVE_MEASUREMENT_S.parser()
+    )]
     duration: f64,
-    /// Minimum number of rounds. Each calibrates, serves and simulates all queues; the table has
-    /// means over the rounds, so that the speed of a shared machine is sampled at several times.
-    /// Batches are measured between the queues even if `--repetitions` is smaller.
-    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    /// Minimum number of rounds. Each round calibrates, serves and simulates every queue, and the table
+    /// shows the means, so that more rounds average over the changing speed of a shared machine. Batches
+    /// are measured between the queues even if `--repetitions` is smaller.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = NonZeroU32::MIN,
+        value_parser = limits::ROUNDS.parser::<NonZeroU32>()
+    )]
     rounds: NonZeroU32,
     /// Serve a queue in further rounds until the relative standard errors of its ratios (live over
     /// simulated) are at most this share, such as 0.03.
-    #[arg(long, value_name = "SHARE", requires = "most_rounds")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        requires = "most_rounds",
+        value_parser = limits::POSITIVE_SHARE.parser()
+    )]
     precision: Option<f64>,
     /// Maximum number of rounds; by default `--rounds`. Further rounds repeat queues that were left
     /// out or are not precise enough.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limits::ROUNDS.parser::<NonZeroU32>())]
     most_rounds: Option<NonZeroU32>,
     #[command(flatten)]
     plan: calibrate::Plan,
@@ -67,25 +89,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for arch in &args.arch {
         args.plan.check(arch).map_err(Failure::BadInput)?;
-    }
-    for &(name, value, most) in args
-        .loads
-        .iter()
-        .map(|&load| ("--loads", load, 0.95))
-        .chain([("--duration", args.duration, 3600.0)])
-        .collect::<Vec<_>>()
-        .iter()
-    {
-        if !(value > 0.0 && value <= most) {
-            return Err(Failure::BadInput(anyhow::anyhow!(
-                "`{name}` is {value}: expected above 0, at most {most}"
-            )));
-        }
-    }
-    if let Some(found) = args.precision.filter(|share| !(*share > 0.0 && *share < 1.0)) {
-        return Err(Failure::BadInput(anyhow::anyhow!(
-            "`--precision` is {found}: expected a share, above 0 and below 1"
-        )));
     }
     let most = args.most_rounds.unwrap_or(args.rounds);
     if most < args.rounds {

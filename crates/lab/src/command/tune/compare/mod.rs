@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use record::{DataSpec, NetworkKind, Origin};
 use serde_json::json;
+use units::limits;
 
 use self::{
     comparison::{Comparison, Setting},
@@ -37,25 +38,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Number of training images.
-    #[arg(long, value_name = "N", default_value_t = 2048)]
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = limits::IMAGES.parser::<usize>())]
     images: usize,
     /// Number of validation images, on which trials are compared.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = limits::IMAGES.parser::<usize>())]
     validation: usize,
     /// Number of test images, on which the chosen networks are evaluated at the end.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = limits::IMAGES.parser::<usize>())]
     test: usize,
     /// Images per training step.
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = limits::BATCH.parser::<usize>())]
     minibatch: usize,
     /// Epochs of a full training.
-    #[arg(long, value_name = "N", default_value_t = 25)]
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = limits::EPOCHS.parser::<u32>())]
     epochs: u32,
     /// Full trainings of the published search.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = limits::TRIALS.parser::<u32>())]
     trials: u32,
     /// Comparisons per network, each with its own seed.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = limits::REPETITIONS.parser::<u64>())]
     seeds: u64,
     /// Seed of the first comparison.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
@@ -89,7 +90,7 @@ fn parse_network(name: &str) -> Result<NetworkKind, String> {
 ///
 /// On bad input, or if Ctrl-C was pressed. Finished comparisons are in the file.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    ensure_sizes(args).map_err(Failure::bad_input)?;
+    check(args).map_err(Failure::bad_input)?;
     let mut done = load(&args.out).map_err(Failure::bad_input)?;
     let others = args.beside.as_deref().map_or(Ok(Vec::new()), load);
     let others: Vec<Comparison> = others.map_err(Failure::bad_input)?;
@@ -195,11 +196,7 @@ fn line(comparison: &Comparison) -> String {
     )
 }
 
-fn ensure_sizes(args: &Args) -> anyhow::Result<()> {
-    ensure!(
-        args.trials > 0 && args.epochs > 0 && args.test > 0,
-        "`--trials`, `--epochs` and `--test` must be at least 1"
-    );
+fn check(args: &Args) -> anyhow::Result<()> {
     if let Some(file) = args.beside.as_deref().filter(|file| !file.exists()) {
         bail!("`--beside {}` does not exist", file.display());
     }

@@ -6,8 +6,10 @@ use anyhow::Context;
 use report::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape};
 use tuner::OpenStudy;
 
-use super::learned::{Learned, cost};
-use crate::output::write_whole;
+use crate::{
+    insight::{Learned, cost},
+    output::write_whole,
+};
 
 /// Writes all figures into a folder.
 pub(super) fn write(study: &OpenStudy, learned: &Learned<'_>, folder: &Path) -> anyhow::Result<()> {

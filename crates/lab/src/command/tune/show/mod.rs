@@ -1,7 +1,6 @@
 //! `wattlab tune show JOURNAL`: what a study has learned, as text, JSON and figures.
 
 mod figures;
-mod learned;
 
 use std::path::PathBuf;
 
@@ -9,8 +8,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tuner::OpenStudy;
 
-use self::learned::Learned;
-use crate::{Failure, output};
+use crate::{Failure, insight::Learned, output};
 
 /// Arguments of `wattlab tune show`.
 #[derive(Debug, clap::Args)]

@@ -1,19 +1,20 @@
-//! What a study has learned.
+//! What one study says: the data of `wattlab tune show`.
 
-use hpo::{ParameterKind, ProgressPoint, Trial, progress};
+use hpo::{ParameterKind, ProgressPoint, Trial};
 use report::{Axis, Function, Importance, SearchInsight, TrialPoint};
 use serde_json::Value;
 use tuner::OpenStudy;
 
-use crate::insight::{self, Trials};
+use super::{Trials, function, parameter};
 
 /// What is known about the first objective.
-pub(super) struct Learned<'a> {
+pub(crate) struct Learned<'a> {
     /// Completed trials.
-    pub(super) trials: Vec<&'a Trial>,
-    pub(super) insight: SearchInsight,
-    /// In the client's sign.
-    pub(super) progress: Vec<ProgressPoint>,
+    pub(crate) trials: Vec<&'a Trial>,
+    /// Importance of the parameters and the dependence on them, for figures and tables.
+    pub(crate) insight: SearchInsight,
+    /// The best value and the cost after each trial.
+    pub(crate) progress: Vec<ProgressPoint>,
 }
 
 /// Number of values at which the dependence on a parameter is computed.
@@ -22,25 +23,19 @@ const PLACES: usize = 33;
 const NAMED: u64 = 100;
 
 impl<'a> Learned<'a> {
-    pub(super) fn of(study: &'a OpenStudy) -> Self {
-        let all: Vec<Trial> = study.trials().cloned().collect();
-        let mut progress = progress(&all);
-        if study.minimizes() {
-            // The study maximizes the negative value.
-            for point in &mut progress {
-                point.value = point.value.map(|value| -value);
-                point.best = point.best.map(|best| -best);
-            }
-        }
+    /// Computes it; importance takes some seconds with thousands of trials.
+    pub(crate) fn of(study: &'a OpenStudy) -> Self {
         let trials: Vec<&Trial> = study.trials().filter(|trial| trial.is_completed()).collect();
-        Self { insight: search_insight(study, &trials), progress, trials }
+        Self { insight: search_insight(study, &trials), progress: study.progress(), trials }
     }
 
-    pub(super) fn function(&self) -> Option<&Function> {
+    /// The value as a function of the parameters.
+    pub(crate) fn function(&self) -> Option<&Function> {
         self.insight.functions.first()
     }
 
-    pub(super) fn importance(&self) -> Option<&Importance> {
+    /// `None` if there are too few trials.
+    pub(crate) fn importance(&self) -> Option<&Importance> {
         self.function()?.importance.as_ref()
     }
 }
@@ -60,18 +55,16 @@ fn search_insight(study: &OpenStudy, trials: &[&Trial]) -> SearchInsight {
     let (points, shown): (Vec<Vec<f64>>, Vec<TrialPoint>) = points.unzip();
     let seen = Trials { count: trials.len(), points, shown };
     let (space, spec) = (study.space(), study.spec());
-    let parameters = spec.space.iter().zip(space.parameters()).map(|(spec, parameter)| {
-        let choices = match parameter.kind {
-            ParameterKind::Categorical => {
-                parameter.cells().filter(|cells| *cells <= NAMED).unwrap_or(0)
-            }
+    let parameters = spec.space.iter().zip(space.parameters()).map(|(spec, of)| {
+        let choices = match of.kind {
+            ParameterKind::Categorical => of.cells().filter(|cells| *cells <= NAMED).unwrap_or(0),
             _ => 0,
         };
         let choice = |index: u64| match spec.value(index as f64) {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        insight::parameter(parameter, spec.name.clone(), (0..choices).map(choice).collect())
+        parameter(of, spec.name.clone(), (0..choices).map(choice).collect())
     });
     SearchInsight {
         id: String::new(),
@@ -81,12 +74,12 @@ fn search_insight(study: &OpenStudy, trials: &[&Trial]) -> SearchInsight {
         bounds: None,
         is_minimized: study.minimizes(),
         cost: Some(cost(study, "a trial")),
-        functions: vec![insight::function("", seen, space, spec.seed, PLACES)],
+        functions: vec![function("", seen, space, spec.seed, PLACES)],
     }
 }
 
 /// An axis of the cost of something, such as `a trial`.
-pub(super) fn cost(study: &OpenStudy, of: &str) -> Axis {
+pub(crate) fn cost(study: &OpenStudy, of: &str) -> Axis {
     match study.cost_origin() {
         Some(origin) if !study.counts_seconds() => {
             Axis::energy(format!("energy of {of}"), "J", origin)

@@ -1,15 +1,12 @@
-//! What searches say about their parameters: computed by `hpo` from their trials, and handed to
-//! `report` as plain data.
+//! What the searches of RQ1 say about their parameters.
 
 use std::collections::HashMap;
 
-use hpo::{Parameter, Scale, Space, importance, partial_dependence};
 use rayon::prelude::*;
 use record::{NetworkKind, TuningSpace};
-use report::{
-    Axis, Function, SearchInsight, SearchParameter, TrialPoint, TrialRow, TuningInsight, origin_of,
-};
+use report::{Axis, Function, SearchInsight, TrialPoint, TrialRow, TuningInsight, origin_of};
 
+use super::{Trials, function, parameter};
 use crate::{
     experiment::{point, space},
     seed::{derive, shuffle},
@@ -19,10 +16,6 @@ use crate::{
 const SEEN: usize = 128;
 /// Number of values at which the dependence on a parameter is computed.
 const PLACES: usize = 17;
-/// Importance needs at least this many trials per parameter, and in all. (A leaf of the forest holds
-/// three trials.)
-const PER_PARAMETER: usize = 4;
-const LEAST: usize = 10;
 
 /// What the searches say: an insight for each data set and space, with a function for each network.
 ///
@@ -116,56 +109,6 @@ fn of_function(
     function(network.paper_name(), trials, &space, 0, PLACES)
 }
 
-/// Trials of one function that gave a value.
-pub(crate) struct Trials {
-    /// Number of trials that gave a value.
-    pub(crate) count: usize,
-    /// Parameters of the trials that are used, including inactive ones.
-    pub(crate) points: Vec<Vec<f64>>,
-    /// The same trials as figures show them.
-    pub(crate) shown: Vec<TrialPoint>,
-}
-
-/// What trials say about one function or, with too few of them, why they say nothing.
-pub(crate) fn function(
-    name: &str,
-    Trials { count, points, shown }: Trials,
-    space: &Space,
-    seed: u64,
-    places: usize,
-) -> Function {
-    let mut function =
-        Function { name: name.to_owned(), count, trials: shown, ..Function::default() };
-    let least = LEAST.max(PER_PARAMETER * space.dimensions());
-    let seen = function.trials.len();
-    if seen < least {
-        function.silence = Some(format!(
-            "{seen} trials have a value and all parameters, and {} parameters need at least {least}",
-            space.dimensions()
-        ));
-        return function;
-    }
-    let values: Vec<f64> = function.trials.iter().map(|trial| trial.value).collect();
-    let Some(found) = importance(space, &points, &values, seed) else {
-        function.silence = Some(format!("all {seen} trials gave the same value"));
-        return function;
-    };
-    function.importance = Some(found);
-    function.dependence = partial_dependence(space, &points, &values, places).unwrap_or_default();
-    function
-}
-
-/// A parameter as figures show it.
-pub(crate) fn parameter(of: &Parameter, name: String, choices: Vec<String>) -> SearchParameter {
-    SearchParameter {
-        name,
-        low: of.low,
-        high: of.high,
-        is_log: matches!(of.scale, Scale::Log),
-        choices,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use record::{Adam, Energy, Joules, Origin, SamplerKind};
@@ -185,24 +128,13 @@ mod tests {
                     uncertainty: Joules(5.0),
                     origin: Origin::Estimated,
                 };
-                TrialRow {
-                    data: "shapes-28".to_owned(),
-                    network,
-                    space: TuningSpace::ThreeAsRun,
-                    sampler: SamplerKind::Random,
-                    repetition: number % 2,
-                    number: number / 2,
-                    optimizer: Some(Adam {
-                        learning_rate: rate,
-                        beta1: 0.1 + 0.89 * share(3),
-                        ..Adam::default()
-                    }),
-                    energy: Some(energy),
-                    plan: None,
-                    validation: accuracy,
-                    test: accuracy,
-                    diverged: false,
-                }
+                let (space, sampler) = (TuningSpace::ThreeAsRun, SamplerKind::Random);
+                let place = [number % 2, number / 2];
+                let mut row = TrialRow::new("shapes-28", network, space, sampler, place, accuracy);
+                let beta1 = 0.1 + 0.89 * share(3);
+                row.optimizer = Some(Adam { learning_rate: rate, beta1, ..Adam::default() });
+                row.energy = Some(energy);
+                row
             })
             .collect()
     }
