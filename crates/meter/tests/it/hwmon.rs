@@ -78,7 +78,7 @@ fn two_sockets_that_show_one_register_are_counted_once() {
         tree.replace(&file(1), &value);
         tree.replace(&file(2), &value);
         // Both ends of a span wait for a reading.
-        meter.span("step").end();
+        let _ = meter.span("step").end();
     }
     let report = span.end();
     assert_eq!(counted(&report), [(Domain::CpuPackage, "amd_energy/Esocket0")]);
