@@ -181,10 +181,10 @@ impl Follower {
         let last = self.good.last().unwrap_or_default();
         let (length, filled) = (now - self.at, now - self.changed);
         let fell = raw < last;
-        if fell && powers.highest.0.is_infinite() {
-            // The output of a model, such as CPU time of which a part is no longer known.
+        if powers.highest.0.is_infinite() {
+            // The output of a model. CPU time falls if a part of it is no longer known.
             self.accept(raw, now, self.seen);
-            return Counted::default();
+            return Counted { energy: self.joules(raw.saturating_sub(last)), ..Counted::default() };
         }
         let whole = self.good.range().map(|range| self.joules(range));
         if let (Advance::By(passed), Some(whole)) = (self.good.since(raw), whole)

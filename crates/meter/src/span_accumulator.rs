@@ -20,6 +20,8 @@ pub(crate) struct SpanAccumulator {
     start: Seconds,
     /// End of the span, once it is known: readings may come later.
     until: Option<Seconds>,
+    /// A reading has failed since then, so that the one for the end of the span comes late.
+    late: bool,
     pub(crate) energy: Joules,
     /// Half-width of the energy's uncertainty from gaps, resets and wraps, besides the sensor's own
     /// error.
@@ -58,6 +60,7 @@ impl SpanAccumulator {
         Self {
             start,
             until: None,
+            late: false,
             energy: Joules(0.0),
             doubt: Joules(0.0),
             sway: Sway::default(),
@@ -102,7 +105,7 @@ impl SpanAccumulator {
         }
     }
 
-    /// The span ends at `at`; a reading that comes later counts in part.
+    /// The span ends at `at`. If the first reading after that fails, a later one counts in part.
     pub(crate) fn until(&mut self, at: Seconds) {
         self.until = Some(at);
     }
@@ -170,6 +173,7 @@ impl SpanAccumulator {
 
     fn fail(&mut self, reason: &str) {
         self.failures += 1;
+        self.late = self.until.is_some();
         self.last_failure = Some(reason.to_owned());
     }
 
@@ -183,7 +187,7 @@ impl SpanAccumulator {
     }
 
     fn step(&mut self, channel: &Channel, step: &Step) {
-        let end = match self.until {
+        let end = match self.until.filter(|_| self.late) {
             Some(until) if until < step.from => return,
             Some(until) if until < step.to => until,
             _ => step.to,

@@ -83,6 +83,10 @@ pub(crate) fn gain(channel: &Channel) -> f64 {
     UNSTATED
 }
 
+/// A sensor is delayed by half of its window, and its value is half an update period old on average
+/// and a whole one at most.
+const DELAYED: f64 = 0.6;
+
 /// A sensor whose window is long compared with the span may be off by this many times the energy.
 const MOST_UNSEEN: f64 = 3.0;
 
@@ -91,17 +95,18 @@ const MOST_UNSEEN: f64 = 3.0;
 ///
 /// A reading is a mean over a time that began before the span, so the span's own power at its ends
 /// is not known, however steady the readings are. At one end of the span the power before may have
-/// been as far from the span's as that is from nothing, which shifts half of `behind` by the mean
-/// power. For a span shorter than that, the readings may have nothing to do with it: power may be
+/// been as far from the span's as that is from nothing, which shifts a good half of `behind` by the
+/// mean power. For a span shorter than that, the readings may have nothing to do with it: power may be
 /// nothing or several times as high (an idle GPU that begins to work).
 ///
 /// Boards whose `nvidia-smi` averages over 1 s are off by -53 % to +105 % in windows of 0.5 s (five
-/// boards with a meter in their supply lines: Yang, Adamek, Armour, SC24); this rule gives ±110 %.
+/// boards with a meter in their supply lines: Yang, Adamek, Armour, SC24), so that the truth may be
+/// 113 % above the reading; this rule gives ±132 %.
 pub(crate) fn unseen_variance(energy: Joules, duration: Seconds, behind: Seconds) -> f64 {
     if duration.0 <= 0.0 || behind.0 <= 0.0 {
         return 0.0;
     }
-    let share = (behind / duration / 2.0).min(MOST_UNSEEN);
+    let share = (behind / duration * DELAYED).min(MOST_UNSEEN);
     (energy.0 * share / HALF_WIDTH).powi(2)
 }
 

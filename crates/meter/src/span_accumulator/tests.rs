@@ -58,10 +58,11 @@ fn a_sensor_that_fails_at_the_end_leaves_a_gap() {
 }
 
 #[test]
-fn a_reading_after_the_end_counts_in_part() {
+fn a_reading_that_comes_late_because_one_failed_counts_in_part() {
     let mut accumulator = SpanAccumulator::begin(Seconds(0.0), &Increment::First(edge(0.0)));
     accumulator.add(&channel(0.0), &step(0.0, 8.0, 80.0));
     accumulator.until(Seconds(10.0));
+    accumulator.add(&channel(0.0), &Increment::Failed("busy".to_owned()));
     accumulator.add(&channel(0.0), &step(8.0, 12.0, 40.0));
     accumulator.add(&channel(0.0), &step(12.0, 13.0, 10.0));
     accumulator.end(Seconds(10.0));
