@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn two_chips_that_see_the_sockets_are_compared() {
-        let package = |probe: &str, family| channel(probe, Domain::CpuPackage, probe, family);
+        let package = |probe: &str, family: Option<&str>| {
+            let device = format!("socket by {}", family.unwrap_or(probe));
+            channel(probe, Domain::CpuPackage, &device, family)
+        };
         let texts =
             found(&[(package("rapl", None), 100.0), (package("hwmon", Some("hsmp")), 94.0)]);
         assert!(texts[0].starts_with("probe `rapl` and probe `hwmon` disagree"), "{texts:?}");
