@@ -43,8 +43,11 @@ pub(super) const CHIPS: &[Entry] = &[
     Entry::new("amd_energy", "*", CORE, "amd_energy", BOARD).within(Within::Chip("Esocket*")),
     Entry::new("zenergy", "Esocket*", PACKAGE, "zenergy", BOARD),
     Entry::new("zenergy", "*", CORE, "zenergy", BOARD).within(Within::Chip("Esocket*")),
-    // The management firmware of AMD's servers: one chip for each socket.
+    // The management firmware of AMD's servers: one chip for each socket. `sbrmi` is the same, seen
+    // by a service processor.
     Entry::new("amd_hsmp*", "*", PACKAGE, "amd_hsmp", BOARD),
+    Entry::new("hsmp*", "*", PACKAGE, "amd_hsmp", BOARD),
+    Entry::new("sbrmi*", "*", PACKAGE, "sbrmi", BOARD),
     // POWER: `ibmpowernv` on the host (labels of the firmware skiboot), `occ` on its service
     // processor. `occ` divides by all samples since its start, which is no mean power.
     Entry::new("ibmpowernv", "System", SYSTEM, "ibmpowernv", BOARD),
@@ -58,8 +61,8 @@ pub(super) const CHIPS: &[Entry] = &[
     Entry::new("occ", "*_vdd", CORE, "occ", BOARD).within(Within::Chip("*_proc")).present(),
     Entry::new("occ", "*_vdn", UNCORE, "occ", BOARD).within(Within::Chip("*_proc")).present(),
     Entry::new("occ", "*", Unknown, "occ", BOARD).present(),
-    // AMD before Zen: the power of the processor, and its limit.
-    Entry::new("fam15h_power", "*", PACKAGE, "fam15h_power", BOARD),
+    // AMD before Zen: the power of the processor. Drivers outside of the kernel copy the name.
+    Entry::new("fam*h_power", "*", PACKAGE, "fam15h_power", BOARD),
     // Ampere Altra and APM X-Gene.
     Entry::new("smpro_hwmon", "*CORE VRD", CORE, "smpro", BOARD),
     Entry::new("smpro_hwmon", "*DIMM VRD*", DRAM, "smpro", BOARD),
@@ -178,8 +181,9 @@ pub(super) const CHIPS: &[Entry] = &[
     supply("hac300s"),
     supply_gives("hac300s"),
     // Corsair: what the supply gives, as the sum of its rails.
-    Entry::new("corsairpsu", "power total", Output, "corsair-psu", BOARD),
-    Entry::new("corsairpsu", "*", Output, "corsair-psu", BOARD).within(Within::Chip("power total")),
+    Entry::new("corsair*psu", "power total", Output, "corsair-psu", BOARD),
+    Entry::new("corsair*psu", "*", Output, "corsair-psu", BOARD)
+        .within(Within::Chip("power total")),
     // Heat that a cooler carries away is no energy that it takes.
     Entry::new("*", "Dissipated power", Nothing, "other", VAGUE),
     // Monitors that a board's maker places: INA, LTC, ADM and other chips with a shunt (their data
