@@ -16,7 +16,10 @@ use std::{
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::run::{MlflowRun, Status};
-use self::yaml::{name_of, text};
+use self::{
+    run::milliseconds,
+    yaml::{name_of, text},
+};
 
 /// A file store, with the experiment that runs are added to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +130,6 @@ impl FileStore {
         );
         fs::write(folder.join("meta.yaml"), meta)
     }
-}
-
-/// Milliseconds since 1970.
-fn milliseconds(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
 fn now_ns() -> u128 {

@@ -1,13 +1,20 @@
 //! A run of MLflow as files.
 
-use std::{fs, io, path::Path, time::SystemTime};
+use std::{
+    fs, io,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::{milliseconds, yaml::text};
+use super::yaml::text;
 
 /// The longest value of a parameter that MLflow takes, in characters.
 const PARAMETER: usize = 6_000;
 /// The longest value of a tag.
 const TAG: usize = 5_000;
+
+/// Characters of a name of a metric, a parameter or a tag; a file's name has at most 255 bytes.
+const LONGEST: usize = 200;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +105,19 @@ impl MlflowRun {
     }
 }
 
+/// Milliseconds since 1970.
+pub(super) fn milliseconds(time: SystemTime) -> u128 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
+
 /// A name in the characters that MLflow allows: letters, digits, `_`, `-`, `.` and space.
 fn file(name: &str) -> String {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-. ".contains(letter);
-    let name: String =
-        name.chars().map(|letter| if allowed(letter) { letter } else { '_' }).collect();
+    let name: String = name
+        .chars()
+        .take(LONGEST)
+        .map(|letter| if allowed(letter) { letter } else { '_' })
+        .collect();
     // No path such as `.` or `..`.
     if name.trim_matches('.').is_empty() { "_".to_owned() } else { name }
 }

@@ -81,6 +81,15 @@ pub(super) fn add(booked: Option<&Booked>, document: &mut Value, text: &mut Stri
     text.push_str(booked.text().trim_end());
 }
 
+/// Closes a workload at the end of the measurement, also of one that fails.
+pub(super) struct Closing(pub(super) Workload);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl JobArgs {
     /// The processes whose CPU time counts: the job's, or those of the command.
     ///
