@@ -26,7 +26,8 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn machine() -> Machine {
+/// Describes the machine of this process.
+pub(crate) fn machine() -> Machine {
     let system = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     Machine {

@@ -15,6 +15,7 @@ pub mod work;
 mod cli;
 mod command;
 mod device;
+mod disclosure;
 mod download;
 mod environment;
 mod estimate;

@@ -26,6 +26,7 @@ use crate::{
     probe_status::ProbeStatus,
     shared::Observer,
     source::{Absent, Channel, Source},
+    workload::Workload,
 };
 
 #[cfg(target_os = "linux")]
@@ -46,6 +47,7 @@ pub struct Builder {
     estimate_memory: bool,
     estimate_gpus: bool,
     attribute: bool,
+    workload: Option<Workload>,
     observer: Option<Observer>,
 }
 
@@ -83,6 +85,7 @@ impl Default for Builder {
             estimate_memory: false,
             estimate_gpus: false,
             attribute: false,
+            workload: None,
             observer: None,
         }
     }
@@ -245,6 +248,15 @@ impl Builder {
         self
     }
 
+    /// Sets the processes that the estimate and the attribution count. Without it, the attribution
+    /// counts this process and all that it starts, and the estimate what its
+    /// [`Estimator`] says.
+    #[must_use]
+    pub fn workload(mut self, workload: Workload) -> Self {
+        self.workload = Some(workload);
+        self
+    }
+
     /// Calls a function with every sample, on the sampling thread: for a time series.
     #[must_use]
     pub fn observer(mut self, observer: impl FnMut(&[crate::Reading]) + Send + 'static) -> Self {
@@ -284,7 +296,7 @@ impl Builder {
             found.take(source)?;
         }
         if let Some(model) = self.estimator {
-            found.estimate(&model, &self.sysfs);
+            found.estimate(&model, &self.sysfs, self.workload.as_ref());
         }
         if self.estimate_memory && !found.covers(Domain::Dram) {
             let memory = MemoryModel::open(&self.procfs);
@@ -294,6 +306,12 @@ impl Builder {
             let gpus = GpuModel::open(&self.sysfs);
             found.look(estimator::GPU, gpus, |_| (Vec::new(), None));
         }
+        // Plugins that run in processes of their own have been started by now.
+        self.workload.iter().for_each(Workload::exclude_running);
+        let workload = self.workload;
+        let attributor = self.attribute.then(|| {
+            Attributor::new(&self.procfs, workload.unwrap_or_else(Workload::process_tree))
+        });
         Meter::start(Setup {
             sources: found.sources,
             threads: true,
@@ -302,7 +320,7 @@ impl Builder {
             clock,
             interval: self.interval,
             deadline: self.deadline,
-            attributor: self.attribute.then(|| Attributor::new(&self.procfs)),
+            attributor,
             observer: self.observer,
         })
     }
@@ -450,15 +468,16 @@ impl Found {
     }
 
     /// Adds a model of the processor, if no sensor measures it.
-    fn estimate(&mut self, model: &Estimator, sysfs: &Path) {
+    fn estimate(&mut self, model: &Estimator, sysfs: &Path, workload: Option<&Workload>) {
         if self.channels().any(|channel| covers_processor(channel.domain)) {
             let reason = "not needed: a sensor measures the processor".to_owned();
             self.statuses.push(unavailable(estimator::NAME, reason, None));
             return;
         }
-        let source = model.source(sysfs);
+        let source = model.source(sysfs, workload);
         let mut status = available(estimator::NAME, &source);
-        status.reason = Some(format!("an estimate: {}", model.description()));
+        let described = source.channels().first().and_then(|channel| channel.model.clone());
+        status.reason = Some(format!("an estimate: {}", described.unwrap_or_default()));
         self.statuses.push(status);
         self.sources.push(Box::new(source));
     }

@@ -32,6 +32,7 @@ mod update;
 // What else a report can say.
 mod attribute;
 pub mod carbon;
+mod cpu_share;
 pub mod export;
 mod idle;
 pub mod sensor_comparison;
@@ -46,6 +47,7 @@ mod hwmon;
 mod perf;
 mod plugin;
 mod powercap;
+mod workload;
 
 // Plugins: whether they keep the contract, how to run one in a process of its own, and how to keep what
 // they print apart.
@@ -62,6 +64,7 @@ pub use crate::{
     builder::{Builder, probe_libraries},
     clock::{Clock, MonotonicClock, VirtualClock},
     counter::{Advance, Counter},
+    cpu_share::CpuShare,
     estimator::{EnergyObservation, Estimator, FittedEstimator},
     idle::Idle,
     meter::{Meter, MeterError, Span},
@@ -71,6 +74,10 @@ pub use crate::{
     shared::Reading,
     source::{Channel, Kind, Overlap, ReadError, Source},
     span_report::{Absence, SpanReport},
+    workload::{
+        Cgroup, CgroupError, CgroupMounts, CgroupVersion, CpuAccounting, JobError, LeftProcess,
+        SlurmJob, Workload,
+    },
 };
 
 /// The vocabulary of energy, so that this crate is the only dependency a program needs.

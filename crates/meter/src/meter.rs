@@ -251,7 +251,7 @@ impl Meter {
         });
         shared.spent(end, shared.clock.now());
         let seconds = |now: u64, before: u64| Seconds(now.saturating_sub(before) as f64 * 1e-9);
-        ClosedSpan {
+        let mut report = ClosedSpan {
             name: &span.name,
             start: open.start,
             end,
@@ -263,7 +263,10 @@ impl Meter {
             shares,
             standing: &shared.standing,
         }
-        .report()
+        .report();
+        drop(state);
+        report.warnings.extend(shared.attributor.as_ref().and_then(Attributor::ran_on));
+        report
     }
 
     pub(crate) fn forget(&self, id: u64) {

@@ -80,7 +80,7 @@ impl ClosedSpan<'_> {
             warnings.push(Warning::new(WarningKind::NoEnergy, text));
         }
         warnings.extend(disagreements(&all, &domains));
-        let attribution = self.shares.and_then(|shares| shares.of(&domains, duration));
+        let attribution = self.shares.as_ref().and_then(|shares| shares.of(&domains, duration));
         SpanReport {
             name: self.name.to_owned(),
             start: self.start,
@@ -89,6 +89,7 @@ impl ClosedSpan<'_> {
             total,
             absent,
             attribution,
+            cpu_share: self.shares.map(|shares| shares.cpu),
             cpu: self.cpu,
             own_cpu: self.own_cpu,
             warnings,

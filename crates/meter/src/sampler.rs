@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    attribute::Attributor,
     cpu_time,
     shared::{Observer, Shared},
 };
@@ -17,6 +18,9 @@ const PER_WRAP: f64 = 2.5;
 
 /// Time between two looks for new channels.
 const RESCAN: Duration = Duration::from_secs(1);
+
+/// Time between two looks for processes that have started or ended.
+const FOLLOW: Duration = Duration::from_millis(100);
 
 /// At the start, for this long, readings are dense enough to learn how often sensors renew their
 /// values. Each pause is a fixed share (one part in `DENSITY`) of the time since the start, so that
@@ -41,6 +45,7 @@ pub(crate) fn start(
 fn run(shared: &Weak<Shared>, interval: Duration, mut observer: Option<Observer>) {
     let mut used = cpu_time::thread_ns();
     let (mut since_start, mut since_rescan) = (Duration::ZERO, Duration::ZERO);
+    let mut since_follow = Duration::ZERO;
     let (mut next_observed, mut learning) = (Duration::ZERO, true);
     let mut pause = DENSEST;
     loop {
@@ -48,10 +53,15 @@ fn run(shared: &Weak<Shared>, interval: Duration, mut observer: Option<Observer>
         let Some(shared) = shared.upgrade() else { return };
         since_start += pause;
         since_rescan += pause;
+        since_follow += pause;
         shared.sample();
         if since_rescan >= RESCAN {
             since_rescan = Duration::ZERO;
             shared.rescan();
+        }
+        if since_follow >= FOLLOW {
+            since_follow = Duration::ZERO;
+            shared.attributor.iter().for_each(Attributor::follow);
         }
         if let Some(observer) = &mut observer
             && since_start >= next_observed

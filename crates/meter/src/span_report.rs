@@ -4,7 +4,7 @@ use std::fmt;
 
 use units::{DomainEnergy, Energy, Seconds, SpanEnergy, Warning};
 
-use crate::attribute::Attribution;
+use crate::{attribute::Attribution, cpu_share::CpuShare};
 
 /// The energy of a span, and everything that qualifies it.
 ///
@@ -27,6 +27,9 @@ pub struct SpanReport {
     /// How the processor's energy divides between this process tree and all others. `None` unless
     /// [`crate::Builder::attribute`] was called and a sensor measures the processor.
     pub attribution: Option<Attribution>,
+    /// The workload's share of the machine's CPU time. `None` unless [`crate::Builder::attribute`]
+    /// was called and both can be read.
+    pub cpu_share: Option<CpuShare>,
     /// CPU time of this process, all threads together, without child processes.
     pub cpu: Seconds,
     /// The part of it that the meter itself used: its threads, and the two ends of every span.

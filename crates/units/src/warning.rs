@@ -48,6 +48,8 @@ pub enum WarningKind {
     BelowResolution,
     /// Other processes used the machine at the same time.
     OutsideLoad,
+    /// Processes of the work ran on after the work had ended.
+    RanOn,
     /// Another run was measured at the same time, and the sensor measured both.
     SharedDomain,
     /// The loss of the training became infinite or NaN.

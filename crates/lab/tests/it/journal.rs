@@ -81,6 +81,51 @@ fn journals_are_exported() {
 }
 
 #[test]
+fn a_study_is_disclosed_in_the_forms_that_others_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    folders(folder);
+    let args = [
+        "journal",
+        "disclose",
+        "a",
+        "--json",
+        "--region",
+        "FRA",
+        "--sci",
+        "inference=1200",
+        "--mlflow",
+        "mlruns",
+    ];
+    let told = json(folder, &args);
+    assert_eq!((&told["runs"], &told["mlflow"]["runs"]), (&12.into(), &12.into()));
+    let records = read_journal(&folder.join("a/journal.jsonl")).unwrap();
+    let joules: f64 =
+        records.iter().filter_map(|record| record.energy.total).map(|sum| sum.joules.0).sum();
+    assert!((told["energy"]["joules"].as_f64().unwrap() - joules).abs() < 1e-9 * joules.abs());
+    let sci = &told["sci"];
+    // Nobody gave embodied emissions, so there is no score.
+    assert!(
+        sci["score_g_per_unit"].is_null() && sci["operational_g_per_unit"].as_f64().unwrap() >= 0.0
+    );
+    let experiments = fs::read_dir(folder.join("mlruns")).unwrap().flatten();
+    let runs: usize = experiments
+        .map(|entry| {
+            fs::read_dir(entry.path()).unwrap().flatten().filter(|run| run.path().is_dir()).count()
+        })
+        .sum();
+    assert_eq!(runs, 12);
+    refused(
+        folder,
+        &["journal", "disclose", "a", "--ai-act", "a.md"],
+        &["--ai-act", "no trainings"],
+    );
+    refused(folder, &["journal", "disclose", "a", "--sci", "inference=1"], &["--region"]);
+    refused(folder, &["journal", "disclose", "a", "--experiment", "layers"], &["no such runs"]);
+    refused(folder, &["journal", "disclose", "none"], &["none"]);
+}
+
+#[test]
 fn journals_are_merged() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

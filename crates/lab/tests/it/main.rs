@@ -6,6 +6,7 @@ mod bad_input;
 mod compare;
 mod crash;
 mod help;
+mod jobs;
 mod journal;
 mod measure;
 mod measure_files;

@@ -1,7 +1,7 @@
-//! CPU time of this process and of the processes that it started.
+//! CPU time of this process and of others.
 
-#[cfg(target_os = "linux")]
-mod descendants;
+pub(crate) mod family;
+pub(crate) mod processes;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -15,19 +15,10 @@ pub(crate) fn thread_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time that the descendants of this process have used, in nanoseconds; `None` on a system
-/// other than Linux.
-pub(crate) fn descendants_ns() -> Option<u64> {
-    #[cfg(target_os = "linux")]
-    return Some(descendants::descendants_ns());
-    #[cfg(not(target_os = "linux"))]
-    return None;
-}
-
-/// Time between two updates of [`descendants_ns`] and of `/proc/stat`, in seconds.
+/// Time between two updates of the times in `/proc`, in seconds.
 pub(crate) fn tick_s() -> f64 {
     #[cfg(target_os = "linux")]
-    return descendants::tick_s();
+    return 1.0 / rustix::param::clock_ticks_per_second() as f64;
     // POSIX's historical clock tick.
     #[cfg(not(target_os = "linux"))]
     return 0.01;

@@ -19,6 +19,7 @@ use units::{Domain, Method, Seconds, Watts};
 use crate::{
     cpu_time,
     source::{Channel, Kind, ReadError, Source},
+    workload::Workload,
 };
 
 /// The probe's name.
@@ -78,7 +79,7 @@ impl Estimator {
 
     /// Also counts the processes that this one started, for a command that is run and measured.
     /// Their CPU time is known to a tick of the kernel, usually 10 ms, and each reading looks
-    /// through `/proc`.
+    /// through `/proc`. [`Builder::workload`](crate::Builder::workload) counts daemons, too.
     #[must_use]
     pub fn with_children(mut self) -> Self {
         self.children = true;
@@ -88,46 +89,60 @@ impl Estimator {
     /// The model in words, with its coefficients.
     #[must_use]
     pub fn description(&self) -> String {
+        let counted = if self.children {
+            "CPU time of this process and its children"
+        } else {
+            "CPU time of this process"
+        };
+        self.described_as(counted)
+    }
+
+    fn described_as(&self, counted: &str) -> String {
         format!(
-            "CPU time of this process{} × {:.1} per busy core (±{:.0} %), {}; idle power, memory \
-             and all other parts of the machine are not included",
-            if self.children { " and its children" } else { "" },
+            "{counted} × {:.1} per busy core (±{:.0} %), {}; idle power, memory and all other parts \
+             of the machine are not included",
             self.watts_per_core,
             self.relative_uncertainty * 100.0,
             self.described,
         )
     }
 
-    /// The source, on a machine whose cores `sysfs` shows.
+    /// The source, on a machine whose cores `sysfs` shows. `workload`: the processes that count, if
+    /// they are given.
     ///
     /// Two threads of one core use two seconds of CPU time in a second, but not twice the power of
     /// the core. The kernel gives each core one busy thread before it gives one of them a second, so
     /// the energy is cut at all cores' power.
-    pub(crate) fn source(&self, sysfs: &Path) -> CpuTime {
+    pub(crate) fn source(&self, sysfs: &Path, workload: Option<&Workload>) -> CpuTime {
+        let workload = workload.cloned();
+        let workload = workload.or_else(|| self.children.then(Workload::process_tree));
+        let device = workload.as_ref().map_or("process", Workload::label).to_owned();
         let kind = Kind::Counter { range: None };
         // Nanoseconds of CPU time.
         let unit = self.watts_per_core.0 * 1e-9;
         let (domain, method) = (Domain::CpuProcess, Method::Model);
-        let mut channel = Channel::new(NAME, domain, "process", kind, method, unit);
+        let mut channel = Channel::new(NAME, domain, &device, kind, method, unit);
         channel.relative_error = self.relative_uncertainty;
-        channel.period = Seconds(if self.children { cpu_time::tick_s() } else { 0.0 });
-        channel.model = Some(self.description());
+        channel.period = Seconds(if workload.is_some() { cpu_time::tick_s() } else { 0.0 });
+        let mut described = match &workload {
+            Some(workload) => self.described_as(&workload.description()),
+            None => self.description(),
+        };
         if let Some(cores) = cores::physical(sysfs).filter(|_| self.watts_per_core > Watts(0.0)) {
             let highest = self.watts_per_core * cores as f64;
-            let limit = format!("; at most {highest:.1}, the power of {cores} cores");
-            channel.model = Some(self.description() + &limit);
+            described.push_str(&format!("; at most {highest:.1}, the power of {cores} cores"));
             channel.highest = Some(highest);
         }
-        CpuTime { channels: vec![channel], descendants_ns: self.children.then_some(0) }
+        channel.model = Some(described);
+        CpuTime { channels: vec![channel], workload }
     }
 }
 
 /// CPU time as a counter of energy.
 pub(crate) struct CpuTime {
     channels: Vec<Channel>,
-    /// The highest value so far, because the time of a process that nobody waits for disappears
-    /// when it ends.
-    descendants_ns: Option<u64>,
+    /// `None`: this process alone.
+    workload: Option<Workload>,
 }
 
 impl Source for CpuTime {
@@ -140,10 +155,12 @@ impl Source for CpuTime {
     }
 
     fn read(&mut self, _channel: usize) -> Result<u64, ReadError> {
-        if let Some(highest) = &mut self.descendants_ns {
-            *highest = cpu_time::descendants_ns().unwrap_or(0).max(*highest);
-        }
-        Ok(cpu_time::process_ns() + self.descendants_ns.unwrap_or(0))
+        let Some(workload) = &self.workload else { return Ok(cpu_time::process_ns()) };
+        workload.cpu_ns().ok_or_else(|| ReadError {
+            probe: NAME.to_owned(),
+            device: self.channels[0].device.clone(),
+            reason: "its CPU time cannot be read".to_owned(),
+        })
     }
 }
 
@@ -169,7 +186,7 @@ mod tests {
 
     #[test]
     fn cpu_time_increases_with_work() {
-        let mut source = Estimator::for_processor("x").source(Path::new("/sys"));
+        let mut source = Estimator::for_processor("x").source(Path::new("/sys"), None);
         let before = source.read(0).unwrap();
         let mut sum = 0_u64;
         let increased = (0..100_000_000).any(|_| {
@@ -184,7 +201,8 @@ mod tests {
         // It uses 0.2 s of CPU time, then waits for the end of its input.
         let script = "while :; do read -r _ _ _ _ _ _ _ _ _ _ _ _ _ used _ </proc/$$/stat; \
                       [ $used -ge 20 ] && break; done; echo; read -r _";
-        let mut source = Estimator::for_processor("x").with_children().source(Path::new("/sys"));
+        let model = Estimator::for_processor("x").with_children();
+        let mut source = model.source(Path::new("/sys"), None);
         let before = source.read(0).unwrap();
         let own = cpu_time::process_ns();
         let mut child = Command::new("sh")

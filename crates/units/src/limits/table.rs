@@ -160,6 +160,13 @@ pub const CARBON_G_PER_KWH: Limit<f64> =
     Limit::real("carbon intensity", "grams of CO2 per kWh", 0.0, 1e4);
 /// Power usage effectiveness: the power of a data center divided by that of its machines.
 pub const PUE: Limit<f64> = Limit::real("power usage effectiveness", "", 1.0, 100.0);
+/// Emissions that were caused by making hardware.
+pub const EMBODIED_G: Limit<f64> =
+    Limit::real("embodied emissions", "grams of CO2 equivalent", 0.0, 1e15);
+/// Things that a carbon score is given for: inferences, tokens, floating point operations.
+pub const FUNCTIONAL_UNITS: Limit<f64> = Limit::real("number of functional units", "", 1e-9, 1e36);
+/// Floating point operations.
+pub const FLOP: Limit<f64> = Limit::real("number of floating point operations", "", 1.0, 1e36);
 /// Price of electricity, in any currency.
 pub const PRICE_PER_KWH: Limit<f64> = Limit::real("price", "per kWh", 0.0, 1e6);
 

@@ -1,6 +1,7 @@
 //! `wattlab journal`: verifies, shows, exports, merges and repairs journals.
 
 mod args;
+mod disclose;
 mod export;
 mod merge;
 mod repair;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Write the records of a journal as CSV, Parquet or JSON Lines
     Export(export::Args),
+    /// Show or write the energy of a study as SCI for AI, the EU's AI Act or MLflow ask for it
+    Disclose(disclose::Args),
     /// Combine several journals into a new one
     Merge(merge::Args),
     /// Move the damaged lines of a journal into another file
@@ -36,6 +39,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Show(args) => show::run(args),
         Command::Export(args) => export::run(args),
+        Command::Disclose(args) => disclose::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Repair(args) => repair::run(args),
     }

@@ -33,6 +33,12 @@ impl MeasuredCommand {
         code(self.status)
     }
 
+    /// No command: what was measured, and the code that this program ends with.
+    pub(super) fn none(report: SpanReport, code: u8) -> Self {
+        let status = ExitStatus::from_raw(i32::from(code) << 8);
+        Self { report, ended: SystemTime::now(), status }
+    }
+
     /// Whether Ctrl-C ended it, which the terminal sends to it and to this program.
     pub(super) fn is_interrupted(&self) -> bool {
         self.status.signal() == Some(signal_hook::consts::SIGINT)

@@ -3,9 +3,11 @@
 mod child;
 mod compare;
 mod destination;
+mod disclose;
 mod emissions;
 mod gathered;
 mod grid;
+mod job;
 mod program;
 mod repeat;
 mod result;
@@ -23,7 +25,13 @@ use meter::{Estimator, Meter};
 use record::Origin;
 use units::limits;
 
-use self::{program::Program, repeat::Repeat, task::Task};
+use self::{
+    disclose::DiscloseArgs,
+    job::{Closing, JobArgs},
+    program::Program,
+    repeat::Repeat,
+    task::Task,
+};
 use crate::{
     Failure, progress,
     sensing::{Sensing, milliseconds, seconds},
@@ -68,11 +76,19 @@ pub(crate) struct Args {
     /// Write the JSON document to a file. The command keeps its standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     output: Option<PathBuf>,
-    /// The command and its arguments.
-    #[arg(last = true, required_unless_present = "compare", value_name = "CMD")]
+    /// The command and its arguments. A job can be measured without one.
+    #[arg(
+        last = true,
+        required_unless_present_any = ["compare", "cgroup", "slurm_job"],
+        value_name = "CMD"
+    )]
     command: Vec<OsString>,
     #[command(flatten)]
     repeat: Repeat,
+    #[command(flatten)]
+    job: JobArgs,
+    #[command(flatten)]
+    disclose: DiscloseArgs,
 }
 
 /// An origin that `--require` names.
@@ -92,15 +108,19 @@ enum Required {
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let programs = args.programs();
     programs.iter().try_for_each(Program::check)?;
+    args.one_run_only()?;
+    let job = args.job.find(args.sensing.sysfs.as_deref())?;
     let mut task = Task::check(args)?;
     let mut builder = args.sensing.builder()?.interval(args.interval).attribute();
     // The CPU time of a command includes that of all processes that it starts.
-    builder = builder.estimator(Estimator::for_this_processor().with_children());
+    let workload = Closing(args.job.workload(job.as_ref())?);
+    builder = builder.estimator(Estimator::for_this_processor()).workload(workload.0.clone());
     if let Some(path) = &args.csv {
         builder = builder.observer(task.open_series(path)?);
     }
     let meter = builder.start().map_err(Failure::bad_input)?;
     require(args.require, &meter)?;
+    job.as_ref().map_or(Ok(()), |job| job.check(&meter))?;
     task.tell_notes();
     let idle = match args.idle {
         Some(duration) => {
@@ -109,18 +129,31 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         }
         None => None,
     };
-    match programs.as_slice() {
-        [a, b] => task.compare(&meter, &[a.clone(), b.clone()], idle),
-        [program] if args.repeat.is_repeated() => task.repeat(&meter, program, idle),
-        [program] => task.once(&meter, program, idle),
+    match (programs.as_slice(), &job) {
+        ([a, b], _) => task.compare(&meter, &[a.clone(), b.clone()], idle),
+        ([program], _) if args.repeat.is_repeated() => task.repeat(&meter, program, idle),
+        ([program], job) => task.once(&meter, program, idle, job.as_ref()),
+        ([], Some(job)) => task.without_command(&meter, idle, job),
         _ => Err(Failure::bad_input(anyhow!("give a command after `--`"))),
     }
 }
 
 impl Args {
-    /// One command, or the two that are compared.
+    /// Fails if a flag that is about one run is given with several.
+    fn one_run_only(&self) -> Result<(), Failure> {
+        let several = self.repeat.is_repeated() || !self.repeat.compare.is_empty();
+        match self.job.given().or(self.disclose.given()) {
+            Some(flag) if several => Err(Failure::bad_input(anyhow!(
+                "{flag} measures one run; leave out `--compare` and the flags of repeated runs"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// One command, or the two that are compared; none if a job is measured without one.
     fn programs(&self) -> Vec<Program> {
         match self.repeat.compare.as_slice() {
+            [] if self.command.is_empty() => Vec::new(),
             [] => vec![Program::Arguments(self.command.clone())],
             lines => lines.iter().cloned().map(Program::Shell).collect(),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use meter::{Idle, carbon::Carbon};
+use meter::{CpuShare, Idle, carbon::Carbon};
 use record::{DomainEnergy, Energy, Seconds, Warning};
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ pub(super) struct Measurement<'a> {
     pub(super) carbon: Option<&'a Carbon>,
     /// The warnings of the span, and others.
     pub(super) warnings: &'a [Warning],
+    /// Whether the total is that of a job, from which the machine's idle power cannot be subtracted.
+    pub(super) of_job: bool,
 }
 
 impl Measurement<'_> {
@@ -24,7 +26,7 @@ impl Measurement<'_> {
         let report = &self.measured.report;
         let mut document = json!({ "schema": "wattlab.measure/1", "command": self.command });
         merge(&mut document, figures(self.measured));
-        let above = self.idle.and_then(|idle| idle.above(report));
+        let above = self.idle.filter(|_| !self.of_job).and_then(|idle| idle.above(report));
         merge(
             &mut document,
             json!({
@@ -47,10 +49,16 @@ impl Measurement<'_> {
             None => writeln!(text, "  total        absent"),
         };
         if let Some(parts) = &report.attribution {
-            let _ = writeln!(text, "  share of the processor's energy: {}", parts.process);
+            let _ = writeln!(
+                text,
+                "  share of the processor's energy: {} (CPU time counted by {})",
+                parts.process,
+                parts.share.accounting.word()
+            );
         }
         if let Some(idle) = &self.idle {
-            text.push_str(&idle_text(idle, idle.above(report)));
+            let above = (!self.of_job).then(|| idle.above(report)).flatten();
+            text.push_str(&idle_text(idle, above));
         }
         text.push_str(&carbon_text(self.carbon));
         text.push_str(&warnings_text(self.warnings));
@@ -88,6 +96,9 @@ pub(super) fn figures(measured: &MeasuredCommand) -> Value {
             "others": parts.others,
             "process_cpu_s": parts.process_cpu,
             "machine_cpu_s": parts.machine_cpu,
+            "method": parts.share.accounting.word(),
+            "share": parts.share.value(),
+            "share_interval95": parts.share.interval(CpuShare::PROCESSOR),
         })),
         "meter": { "cpu_s": report.own_cpu, "share": share(report.own_cpu, duration) },
     })

@@ -13,8 +13,10 @@ use super::{
     child::{self, Input, MeasuredCommand, Output},
     compare::{Comparison, Limits},
     destination::{Destination, distinct},
+    disclose::{self, Disclosures, Facts},
     emissions::EmissionsFile,
     grid::Grid,
+    job::{self, End, Job},
     program::Program,
     repeat::{self, Session, Stop},
     result::Measurement,
@@ -37,10 +39,12 @@ pub(super) struct Task<'a> {
     markdown: Option<Destination>,
     emissions: Option<EmissionsFile>,
     series: Option<SeriesFile>,
+    disclosures: Disclosures,
 }
 
 impl<'a> Task<'a> {
-    /// Checks every flag and every file that will be written; changes nothing.
+    /// Checks every flag and every file that will be written; changes nothing, but makes the folder of
+    /// `--mlflow`.
     ///
     /// # Errors
     ///
@@ -53,6 +57,7 @@ impl<'a> Task<'a> {
             ("--emissions", args.emissions.as_ref()),
             ("--export-csv", repeat.export_csv.as_ref()),
             ("--export-markdown", repeat.export_markdown.as_ref()),
+            ("--ai-act", args.disclose.ai_act()),
         ])?;
         if let Some(input) = &repeat.input {
             repeat::open(input)?;
@@ -65,6 +70,7 @@ impl<'a> Task<'a> {
             markdown: Destination::optional("--export-markdown", repeat.export_markdown.as_ref())?,
             emissions: args.emissions.as_deref().map(EmissionsFile::check).transpose()?,
             series: None,
+            disclosures: args.disclose.check(args.region.is_some() || args.intensity.is_some())?,
         })
     }
 
@@ -97,6 +103,7 @@ impl<'a> Task<'a> {
         meter: &Meter,
         program: &Program,
         idle: Option<Idle>,
+        job: Option<&Job>,
     ) -> Result<u8, Failure> {
         let output = if self.args.json { Output::StandardError } else { Output::Ours };
         let input = match &self.args.repeat.input {
@@ -106,28 +113,75 @@ impl<'a> Task<'a> {
         let signals = Signals::start(false).map_err(Failure::run_time)?;
         let measured = child::run(meter, program, (input, output), &signals)?;
         drop(signals);
+        self.finish(measured, Some(program), idle, job)
+    }
+
+    /// Measures a job until it ends.
+    ///
+    /// # Errors
+    ///
+    /// If the job has no processes, or, if nobody interrupted, a file cannot be written.
+    pub(super) fn without_command(
+        self,
+        meter: &Meter,
+        idle: Option<Idle>,
+        job: &Job,
+    ) -> Result<u8, Failure> {
+        let (report, end) = job.measure(meter)?;
+        let code = if end == End::Interrupted { 130 } else { 0 };
+        self.finish(MeasuredCommand::none(report, code), None, idle, Some(job))
+    }
+
+    /// Prints the result of one run and writes the files.
+    fn finish(
+        mut self,
+        mut measured: MeasuredCommand,
+        program: Option<&Program>,
+        idle: Option<Idle>,
+        job: Option<&Job>,
+    ) -> Result<u8, Failure> {
+        let booked = job.map(|job| job.book(&mut measured.report));
         let weighed = Runs::carbon_of(&self.grid, &measured);
         let mut warnings = measured.report.warnings.clone();
         warnings.extend(weighed.warning);
-        let command = program.shown();
+        let command = program.map_or_else(Vec::new, Program::shown);
         let result = Measurement {
             command: &command,
             measured: &measured,
             idle,
             carbon: weighed.carbon.as_ref(),
             warnings: &warnings,
+            of_job: booked.is_some(),
         };
-        let document = result.json();
+        let (mut document, mut table) = (result.json(), result.table());
+        let sci = self.disclosures.sci(weighed.carbon.as_ref(), &measured.report.domains);
+        job::add(booked.as_ref(), &mut document, &mut table);
+        disclose::add(sci.as_ref(), &mut document, &mut table);
         if self.args.json {
             output::print_json(&document)?;
         } else {
-            progress::line(&result.table());
+            progress::line(&table);
         }
         let runs = [(&measured, weighed.carbon.clone())];
-        let text = program.text();
+        let text = match (program, &booked) {
+            (Some(program), _) => program.text(),
+            (None, Some(booked)) => booked.label().to_owned(),
+            (None, None) => String::new(),
+        };
+        let facts = Facts {
+            command: &text,
+            code: program.map(|_| measured.code()),
+            ended: measured.ended,
+            report: &measured.report,
+            carbon: weighed.carbon.as_ref(),
+            warnings: &warnings,
+            document: &document,
+            pue: self.args.pue,
+        };
+        let disclosed = std::mem::take(&mut self.disclosures).write(&facts);
         let summary = super::summary::Summary::of(std::slice::from_ref(&measured));
         let lines = [Line { command: &text, summary: &summary, relative: None }];
-        self.write(measured.exit_code(), &document, &lines, &runs)
+        self.write(measured.exit_code(), &document, &lines, &runs, disclosed)
     }
 
     /// Runs the command several times.
@@ -153,7 +207,7 @@ impl<'a> Task<'a> {
         let rows: Vec<(&MeasuredCommand, Option<Carbon>)> =
             runs.runs.iter().map(|run| (run, carbon(run))).collect();
         let text = program.text();
-        self.write(code, &document, &runs.lines(&text), &rows)
+        self.write(code, &document, &runs.lines(&text), &rows, Vec::new())
     }
 
     /// Compares two commands.
@@ -177,7 +231,7 @@ impl<'a> Task<'a> {
         let document = comparison.json();
         self.print(&document, &comparison.text())?;
         let code = stop.map_or(0, |stop: Stop| stop.tell("rounds"));
-        self.write(code, &document, &comparison.lines(), &[])
+        self.write(code, &document, &comparison.lines(), &[], Vec::new())
     }
 
     /// Prints the results of repeated runs, whose own output is not on standard output.
@@ -189,7 +243,7 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Writes every file, whatever happens to the others. Returns the exit code: the command's own or,
+    /// Writes every file, whatever happens to the others. `failures`: of files before. Returns the exit code: the command's own or,
     /// if that is 0 and a file was lost, an error.
     fn write(
         self,
@@ -197,8 +251,8 @@ impl<'a> Task<'a> {
         document: &Value,
         lines: &[Line<'_>],
         runs: &[(&MeasuredCommand, Option<Carbon>)],
+        mut failures: Vec<Failure>,
     ) -> Result<u8, Failure> {
-        let mut failures = Vec::new();
         let mut note = |result: Result<(), Failure>| failures.extend(result.err());
         let text = serde_json::to_string_pretty(document).map_err(Failure::run_time)? + "\n";
         let files = [
