@@ -268,7 +268,7 @@ fn carbon_is_energy_times_intensity() {
         assert!(stderr(&output).contains(text), "{}", stderr(&output));
     };
     check(&["measure", "--region", "XX", "--", "true"], "`XX` is not in the table");
-    check(&["measure", "--region", "FRA", "--pue", "0.5", "--", "true"], "pue is 0.5");
+    check(&["measure", "--region", "FRA", "--pue", "0.5", "--", "true"], "effectiveness is 0.5");
     fs::write(folder.path().join("grid.csv"), "0,1\n0,2\n").unwrap();
     check(&["measure", "--intensity", "grid.csv", "--", "true"], "`grid.csv`, line 2");
 }

@@ -99,7 +99,7 @@ fn files_are_checked_before_the_command_runs() {
     is_refused(path, &["--csv", "x", "--output", "x"], "--csv and --output both name `x`");
     is_refused(path, &["--input", "nothing"], "--input: failed to open `nothing`");
     is_refused(path, &["--intensity", "nothing"], "`nothing`");
-    is_refused(path, &["--pue", "1e300"], "pue is 1");
+    is_refused(path, &["--pue", "1e300"], "effectiveness is 1");
     assert_eq!(fs::read_to_string(path.join("notes.txt")).unwrap(), "notes\n");
 }
 

@@ -3,16 +3,16 @@
 mod doubts;
 mod ratio;
 mod show;
+mod warnings;
 
 use std::time::{Duration, Instant};
 
-use record::{Origin, Warning, WarningKind};
+use record::Warning;
 
 pub(super) use self::doubts::doubts;
 use self::ratio::{Ratio, RatioSequence};
 use super::{
     child::MeasuredCommand,
-    gathered::gathered,
     program::Program,
     repeat::{Session, Stop},
     summary::Summary,
@@ -141,55 +141,6 @@ impl Comparison {
     /// The energy of A divided by that of B, and its 95 % interval.
     pub(super) fn relative(&self) -> Option<(f64, Option<[f64; 2]>)> {
         self.energy.map(|ratio| (ratio.ratio, ratio.ci95))
-    }
-
-    fn warnings(&self, session: &Session<'_>, stop: Option<&Stop>) -> Vec<Warning> {
-        let mut warnings = Vec::new();
-        for (name, runs) in ["A", "B"].into_iter().zip(&self.runs) {
-            let found = gathered(runs.iter().map(|run| run.report.warnings.as_slice()));
-            let known = |warning: &Warning| warnings.contains(warning);
-            let found: Vec<Warning> = found.into_iter().filter(|new| !known(new)).collect();
-            warnings.extend(found);
-            let totals = runs.iter().map(|run| run.report.total.map(|total| total.joules.0));
-            warnings
-                .extend(doubts(name, &totals.collect::<Option<Vec<f64>>>().unwrap_or_default()));
-        }
-        let origins = self.summaries.iter().filter_map(|summary| summary.total);
-        if origins.into_iter().any(|total| total.origin != Origin::Measured) {
-            let text = "the ratio is one of estimates, not of measured energies: a model sees CPU time, \
-                        and not what the instructions do";
-            warnings.push(Warning::new(WarningKind::EstimatedEnergy, text));
-        }
-        let pairs = self.first.len();
-        match self.end {
-            End::Runs | End::Time => {
-                let limit = if self.end == End::Runs { "--max-runs" } else { "--max-time" };
-                let text = format!(
-                    "stopped by `{limit}` after {pairs} rounds, before the interval of the ratio was \
-                     at most {:.2} % wide",
-                    self.limits.precision * 100.0
-                );
-                warnings.push(Warning::new(WarningKind::Imprecise, text));
-            }
-            End::NoEnergy => {
-                let text = format!(
-                    "stopped after {HOPELESS} rounds in a row without a ratio: the energy of a command \
-                     is absent or 0 J; it may be too short for the sensor"
-                );
-                warnings.push(Warning::new(WarningKind::NoEnergy, text));
-            }
-            End::Precise
-                if self.energy.and_then(|ratio| ratio.ci95).is_some_and(|[a, b]| a == b) =>
-            {
-                let text = "every round had the same ratio, so the sensor's resolution hides how much \
-                            runs vary";
-                warnings.push(Warning::new(WarningKind::BelowResolution, text));
-            }
-            End::Precise | End::Early => {}
-        }
-        warnings.extend(session.warnings());
-        warnings.extend(stop.and_then(Stop::warning));
-        warnings
     }
 }
 

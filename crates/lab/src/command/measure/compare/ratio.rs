@@ -97,9 +97,10 @@ impl RatioSequence {
 }
 
 impl Ratio {
-    /// Whether the interval is at most this wide, from its lower to its upper end.
+    /// Whether the interval is at most this wide, from its lower to its upper end, as a share of the
+    /// ratio.
     pub(super) fn is_precise(&self, width: f64) -> bool {
-        self.ci95.is_some_and(|[low, high]| high - low <= width)
+        self.ci95.is_some_and(|[low, high]| high - low <= width * self.ratio)
     }
 
     /// Whether the quantities differ: the interval does not contain 1. `None` if it is not known yet.

@@ -38,17 +38,17 @@ pub(crate) struct Repeat {
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["command", "region", "intensity", "emissions"])]
     pub(in super::super) compare: Vec<OsString>,
     /// Stop comparing when the 95 % interval of the ratio is at most this wide, from its lower to its
-    /// upper end; commands that differ by this much are then told apart.
-    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = precision)]
+    /// upper end, as a share of the ratio; commands that differ by this much are then told apart.
+    #[arg(long, requires = "compare", value_name = "PERCENT", default_value = "1%", value_parser = precision)]
     pub(in super::super) precision: f64,
     /// Stop comparing after this many runs of each command.
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = limits::ROUNDS.parser::<u32>())]
+    #[arg(long, requires = "compare", value_name = "N", default_value = "1000", value_parser = limits::ROUNDS.parser::<u32>())]
     pub(in super::super) max_runs: u32,
     /// Stop comparing after this many seconds; the pair of runs that is in progress ends first.
-    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+    #[arg(long, requires = "compare", value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
     pub(in super::super) max_time: Duration,
     /// Seed of the random order in which two commands run.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, requires = "compare", value_name = "N", default_value_t = 1)]
     pub(in super::super) seed: u64,
     /// Write a table as CSV: a line for each command.
     #[arg(long, value_name = "FILE")]
