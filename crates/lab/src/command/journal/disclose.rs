@@ -221,16 +221,18 @@ fn annex(trainings: &Sum, args: &Args) -> Result<(Value, String), Failure> {
     Ok((training.json(), training.markdown()))
 }
 
+/// The numbers and words of a value, each with the names of the fields that lead to it.
+fn scalars(value: &impl serde::Serialize) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    flatten("", &serde_json::to_value(value).unwrap_or_default(), &mut found);
+    found
+}
+
 /// A run of a study as one of MLflow: its spec as parameters, its outcome and its energy as metrics.
 fn mlflow_run(record: &RunRecord) -> MlflowRun {
     let id = record.id.to_string();
-    let scalars = |value: &impl serde::Serialize| {
-        let mut found = Vec::new();
-        flatten("", &serde_json::to_value(value).unwrap_or_default(), &mut found);
-        found
-    };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let parameters = scalars(&record.spec).iter().map(|(name, value)| (name.clone(), text(value)));
+    let parameters = scalars(&record.spec).into_iter().map(|(name, value)| (name, text(&value)));
     let mut metrics: Vec<(String, f64)> = scalars(&record.outcome)
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_f64()?)))

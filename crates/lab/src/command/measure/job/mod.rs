@@ -128,9 +128,9 @@ impl JobArgs {
                 (vec![cgroup], label)
             }
             (None, Some(id)) => {
-                let fail = |error| Failure::bad_input(anyhow!(error).context("--slurm-job"));
-                let job = SlurmJob::parse(id).map_err(fail)?;
-                (job.cgroups(&mounts).map_err(fail)?, format!("Slurm job {job}"))
+                let job = SlurmJob::parse(id).context("--slurm-job").map_err(Failure::bad_input)?;
+                let cgroups = job.cgroups(&mounts).context("--slurm-job");
+                (cgroups.map_err(Failure::bad_input)?, format!("Slurm job {job}"))
             }
             (None, None) => {
                 let needless = [
