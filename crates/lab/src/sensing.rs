@@ -97,7 +97,7 @@ impl Sensing {
     ///
     /// # Errors
     ///
-    /// If `--sysfs` is not a folder, `--nvml-library` does not exist, or it is given and the NVML probe is
+    /// If `--sysfs` is not a folder, `--nvml-library` cannot be used, or it is given and the NVML probe is
     /// missing.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = Meter::builder();
@@ -109,15 +109,10 @@ impl Sensing {
             builder = builder.sysfs(sysfs);
         }
         let nvml = self.nvml_probe.clone().or_else(bundled_nvml_probe);
-        if let Some(library) = &self.nvml_library
-            && is_path(library)
-            && !library.exists()
-        {
-            let text = format!(
-                "--nvml-library `{}` does not exist; NVIDIA's driver installs `libnvidia-ml.so.1`",
-                library.display()
-            );
-            return Err(Failure::bad_input(anyhow!(text)));
+        if let Some(library) = self.nvml_library.as_ref().filter(|library| is_path(library)) {
+            meter::trusted_library(library)
+                .with_context(|| format!("--nvml-library `{}` cannot be used", library.display()))
+                .map_err(Failure::BadInput)?;
         }
         // A library is loaded once: the first mention of it, with its options, counts.
         match (&self.nvml_library, nvml.as_ref()) {

@@ -68,7 +68,7 @@ pub use crate::{
     estimator::{EnergyObservation, Estimator, FittedEstimator},
     idle::Idle,
     meter::{Meter, MeterError, Span},
-    plugin::{LoadError, Plugin, TrustFault},
+    plugin::{LoadError, Plugin, TrustFault, trusted_library},
     power::{Integral, Trapezoid},
     probe_status::ProbeStatus,
     shared::Reading,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -89,9 +90,36 @@ fn a_named_plugin_without_its_hardware_is_bad_input_unless_the_user_allows_it() 
     assert!(output.status.success(), "{}", stderr(&output));
     let told = json(&output.stdout);
     assert!(told["warnings"].to_string().contains("plugin `wall` is not read"), "{told}");
-    let args = ["measure", "--sysfs", "sys", "--nvml-library", "/no/such.so", "--", "true"];
-    let output = run(folder.path(), &args);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// NVIDIA's library is loaded by a plugin, with the same rights.
+#[test]
+fn a_library_that_does_not_exist_or_that_others_can_replace_is_bad_input() {
+    let Some(folder) = folder("") else { return };
+    let folder = folder.path();
+    let refused = |args: &[&str], text: &str| {
+        let output = run(folder, &[args, &["--sysfs", "sys", "--", "touch", "ran"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(text), "{args:?}: {}", stderr(&output));
+        assert!(!folder.join("ran").exists());
+    };
+    refused(&["measure", "--nvml-library", "/no/such.so"], "`/no/such.so`");
+    let permit = |mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(folder.join("plugin.so"), permissions).unwrap();
+    };
+    permit(0o646);
+    for args in [
+        &["measure", "--plugin", "plugin.so"][..],
+        &["measure", "--plugin", "plugin.so", "--isolate"],
+        &["measure", "--nvml-library", "./plugin.so"],
+    ] {
+        refused(args, "everybody may write to");
+    }
+    permit(0o644);
+    let args = ["measure", "--sysfs", "sys", "--plugin", "plugin.so", "--", "true"];
+    let output = run(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 #[test]

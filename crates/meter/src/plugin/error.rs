@@ -25,7 +25,11 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// Others may change or replace the file, whose code would run with the rights of this process.
-    #[error("others can replace plugin `{}`: {}", path.display(), fault.of(culprit))]
+    #[error(
+        "others can replace `{}`, whose code would run with your rights: {}",
+        path.display(),
+        fault.of(culprit)
+    )]
     Untrusted {
         /// The plugin.
         path: PathBuf,

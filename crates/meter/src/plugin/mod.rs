@@ -7,7 +7,7 @@ mod trust;
 
 use std::{
     ffi::{CStr, CString, c_char, c_void},
-    path::Path,
+    path::{Path, PathBuf},
     ptr,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -107,16 +107,7 @@ impl Plugin {
         options: &[(String, String)],
         name: &Mutex<String>,
     ) -> Result<Self, LoadError> {
-        let missing = |source| LoadError::File { path: path.to_owned(), source };
-        // Without a folder the name would be looked for in the system's folders.
-        let path = path.canonicalize().map_err(missing)?;
-        // Opening a named pipe would wait for a writer.
-        if !path.is_file() {
-            return Err(LoadError::NotAFile { path });
-        }
-        if let Some((culprit, fault)) = Trusted::here().fault_of(&path).map_err(missing)? {
-            return Err(LoadError::Untrusted { path, culprit, fault });
-        }
+        let path = trusted_library(path)?;
         let fail = |source| LoadError::Library { path: path.clone(), source };
         // SAFETY: loading runs the library's constructors; the user named this file.
         let library = Box::leak(Box::new(unsafe { Library::new(&path) }.map_err(fail)?));
@@ -238,6 +229,26 @@ impl Plugin {
             PANICKED => "the probe panicked".to_owned(),
             code => format!("code {code}"),
         }
+    }
+}
+
+/// The canonical path of a library that nobody but root, the user and the owner of this program can
+/// replace. [`Plugin::load`] loads no other; check one that a plugin loads on behalf of the user.
+///
+/// # Errors
+///
+/// If it does not exist, is no file, or others can replace it ([`LoadError::Untrusted`]).
+pub fn trusted_library(path: &Path) -> Result<PathBuf, LoadError> {
+    let missing = |source| LoadError::File { path: path.to_owned(), source };
+    // Without a folder the name would be looked for in the system's folders.
+    let path = path.canonicalize().map_err(missing)?;
+    // Opening a named pipe would wait for a writer.
+    if !path.is_file() {
+        return Err(LoadError::NotAFile { path });
+    }
+    match Trusted::here().fault_of(&path).map_err(missing)? {
+        Some((culprit, fault)) => Err(LoadError::Untrusted { path, culprit, fault }),
+        None => Ok(path),
     }
 }
 
