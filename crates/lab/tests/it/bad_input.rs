@@ -105,7 +105,12 @@ fn numbers_outside_their_range() {
         (&compare, "--trials", "number of trials is 0", "a whole number from 1 to 1000000"),
         (&compare, "--minibatch", "batch size is 0", "a whole number from 1 to 1000000"),
         (&["reproduce"], "--workers", "number of workers is 0", "a whole number from 1 to 4096"),
-        (&["report", "compare", "a", "b"], "--threshold", "relative change is -1", "from 0 to 1000000"),
+        (
+            &["report", "compare", "a", "b"],
+            "--threshold",
+            "relative change is -1",
+            "from 0 to 1000000",
+        ),
     ] {
         let value = found.split_once(" is ").unwrap().1.trim_matches(['`', ',']);
         let given = format!("{flag}={value}");
