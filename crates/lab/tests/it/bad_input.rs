@@ -91,12 +91,12 @@ fn numbers_outside_their_range() {
     let tune = ["simulate", "tune", "queue.toml", "--p99", "1"];
     let compare = ["tune", "compare", "--out", "target"];
     for (command, flag, found, range) in [
-        (&train[..], "--lr", "learning rate is NaN", "a number from 0 to 1e6"),
-        (&train, "--lr", "learning rate is -0.001", "a number from 0 to 1e6"),
+        (&train[..], "--lr", "learning rate is NaN", "a number from 0 to 1000000"),
+        (&train, "--lr", "learning rate is -0.001", "a number from 0 to 1000000"),
         (&train, "--beta1", "decay rate is 1,", "a number from 0 to 0.999999999999"),
         (&train, "--beta2", "decay rate is -0.5", "a number from 0 to 0.999999999999"),
-        (&train, "--epsilon", "coefficient is inf", "a number from 0 to 1e6"),
-        (&train, "--weight-decay", "coefficient is -1", "a number from 0 to 1e6"),
+        (&train, "--epsilon", "coefficient is inf", "a number from 0 to 1000000"),
+        (&train, "--weight-decay", "coefficient is -1", "a number from 0 to 1000000"),
         (&train, "--steps", "number of steps is 0", "a whole number from 1 to 1000000000"),
         (&profile, "--seconds", "time of a measurement is 0", "from 1e-9 to 3600 seconds"),
         (&profile, "--seconds", "time of a measurement is `fast`", "from 1e-9 to 3600 seconds"),
@@ -105,7 +105,12 @@ fn numbers_outside_their_range() {
         (&compare, "--trials", "number of trials is 0", "a whole number from 1 to 1000000"),
         (&compare, "--minibatch", "batch size is 0", "a whole number from 1 to 1000000"),
         (&["reproduce"], "--workers", "number of workers is 0", "a whole number from 1 to 4096"),
-        (&["report", "compare", "a", "b"], "--threshold", "relative change is -1", "from 0 to 1e6"),
+        (
+            &["report", "compare", "a", "b"],
+            "--threshold",
+            "relative change is -1",
+            "from 0 to 1000000",
+        ),
     ] {
         let value = found.split_once(" is ").unwrap().1.trim_matches(['`', ',']);
         let given = format!("{flag}={value}");
