@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_board_does_not_decide_its_own_gain() {
-        let of = |without| gain(Response::Share(1.0), 0.1, without);
+        let of = |without| gain(Response::Share { share: 1.0, partial: 0.0 }, 0.1, without);
         let (all, without) = (of(""), of("rtx2080ti"));
         assert!(all != without);
         // Readings of Turing and later are 2.5 % low in the median, and another board within 7 %.

@@ -11,7 +11,7 @@ pub(super) fn exponential(values: &[f64], keeps: f64) -> Vec<f64> {
 
 /// A reading in a transition may contain this share of a neighboring update's increment, because the
 /// sensor's own samples are not in step with its updates.
-const JITTER: f64 = 0.3;
+pub(super) const JITTER: f64 = 0.3;
 
 /// Passes of the reweighted least squares; the powers of recorded boards change by less than 0.1 W
 /// after ten.

@@ -48,6 +48,8 @@ pub(crate) struct Profile {
     pub(crate) response: Response,
     pub(crate) period: f64,
     times: Vec<f64>,
+    /// The readings and the powers at the updates, in watts.
+    shown: Vec<f64>,
     powers: Vec<f64>,
     pieces: Vec<Piece>,
     beats: Vec<Beats>,
@@ -65,7 +67,7 @@ impl Profile {
         let response = Response::of(&series.values)?;
         let mut deviations = None;
         let powers = match response {
-            Response::Share(_) => series.values.clone(),
+            Response::Share { .. } => series.values.clone(),
             Response::Keeps(keeps) => deconvolve::exponential(&series.values, keeps),
             Response::Mean(updates) => {
                 let width = updates.round() as usize;
@@ -80,6 +82,7 @@ impl Profile {
             period: series.period,
             times: series.times.clone(),
             range: range(&powers),
+            shown: series.values.clone(),
             powers,
             pieces: Vec::new(),
             beats,
@@ -105,7 +108,7 @@ impl Profile {
             let (from, to) = (self.times[update - 1], self.times[update]);
             let level = self.level(update);
             let seen = match self.response {
-                Response::Share(share) if self.response.is_partial() => share * self.period,
+                Response::Share { share, .. } if self.response.is_partial() => share * self.period,
                 _ => to - from,
             };
             let beats = self.beats_at(update).is_some() && self.beats_at(update - 1).is_some();
@@ -185,18 +188,27 @@ impl Profile {
         sigma.powi(2)
     }
 
-    /// Variance of a stretch that ends with the latest reading, soon after a change, on a board that sees
-    /// part of the time: the readings may be the start of a beat, which later ones will show.
+    /// Variance of a stretch that ends with the latest reading, which later readings will remove.
     fn unsure(&self, from: f64, to: f64) -> f64 {
-        let Response::Share(share) = self.response else { return 0.0 };
         let last = self.times.len() - 1;
-        let latest = self.times[last];
-        let begin = breaks(&self.powers).last().map_or(self.times[0], |at| self.times[*at]);
-        let known = !self.response.is_partial() || self.beats_at(last).is_some();
-        if known || to < latest - self.period || latest - begin > LONGEST_BEAT {
+        if to < self.times[last] - self.period {
             return 0.0;
         }
-        // Anything from the shown power to the other end of the range, in the time that is not seen.
+        if let Some((width, _)) = &self.deviations {
+            // The latest increments are the power of now, or of the sensor's own samples out of step.
+            let latest = self.shown[last.saturating_sub(3)..].windows(2);
+            let worst = latest.map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+            return (deconvolve::JITTER * worst * self.period * *width as f64).powi(2);
+        }
+        // Soon after a change, the readings of a board that sees part of the time may be the start of
+        // a beat: the power may be anything from what is shown to the other end of the range, in the
+        // time that is not seen.
+        let Response::Share { share, .. } = self.response else { return 0.0 };
+        let begin = breaks(&self.powers).last().map_or(self.times[0], |at| self.times[*at]);
+        let known = !self.response.may_be_partial() || self.beats_at(last).is_some();
+        if known || self.times[last] - begin > LONGEST_BEAT {
+            return 0.0;
+        }
         let deviation = 2.0 * UNIFORM * self.range * (1.0 - share);
         (deviation * (to - from.max(begin)).max(0.0)).powi(2)
     }

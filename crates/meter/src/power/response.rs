@@ -12,7 +12,12 @@ use super::transitions::{Transition, transitions};
 pub(crate) enum Response {
     /// The mean over this share of the time since the update before. Boards of the GA100 and GH100
     /// families see 25 of 100 ms (Yang et al., arXiv 2312.02741).
-    Share(f64),
+    Share {
+        /// The share, as far as the transitions show it.
+        share: f64,
+        /// Probability that the sensor sees only part of the time.
+        partial: f64,
+    },
     /// The mean over this many updates: `power.draw` of Ampere and later is a mean over one second.
     Mean(f64),
     /// Each update keeps this share of the reading before: the "capacitor charging" of Kepler.
@@ -22,10 +27,10 @@ pub(crate) enum Response {
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share(share) if self.is_partial() => {
+            Self::Share { share, .. } if self.is_partial() => {
                 write!(f, "sees about {:.0} % of the time", share * 100.0)
             }
-            Self::Share(_) => f.write_str("mean since the update before"),
+            Self::Share { .. } => f.write_str("mean since the update before"),
             Self::Mean(updates) => write!(f, "mean of {updates:.1} updates"),
             Self::Keeps(keeps) => write!(f, "keeps {:.0} % at each update", keeps * 100.0),
         }
@@ -57,13 +62,38 @@ impl Response {
         let sharp: Vec<&Transition> =
             all.iter().filter(|transition| transition.width() <= ONE_BETWEEN).collect();
         let between = sharp.iter().filter(|transition| transition.largest() < BETWEEN).count();
-        Some(Self::Share((between + 1) as f64 / (sharp.len() + 2) as f64))
+        let share = (between + 1) as f64 / (sharp.len() + 2) as f64;
+        Some(Self::Share { share, partial: below(PART, between, sharp.len()) })
     }
 
     /// Whether the sensor sees only part of the time.
     pub(crate) fn is_partial(self) -> bool {
-        matches!(self, Self::Share(share) if share < PART)
+        matches!(self, Self::Share { share, .. } if share < PART)
     }
+
+    /// Whether that is not excluded: with few transitions it is not.
+    pub(super) fn may_be_partial(self) -> bool {
+        matches!(self, Self::Share { partial, .. } if partial > EXCLUDED)
+    }
+}
+
+/// A probability from which on something is excluded.
+const EXCLUDED: f64 = 0.05;
+
+/// The probability that a share is below `limit`, of which `hits` of `count` independent trials were
+/// hits, with a uniform prior: the distribution function of Beta(hits + 1, count - hits + 1).
+fn below(limit: f64, hits: usize, count: usize) -> f64 {
+    let trials = count + 1;
+    let mut choices = 1.0;
+    let mut sum = 0.0;
+    for number in 0..=trials {
+        if number > hits {
+            let misses = (trials - number) as i32;
+            sum += choices * limit.powi(number as i32) * (1.0 - limit).powi(misses);
+        }
+        choices *= (trials - number) as f64 / (number + 1) as f64;
+    }
+    sum
 }
 
 /// A mean over several updates or an exponential, whichever fits the course of the transition.
@@ -137,5 +167,16 @@ mod tests {
         let whole = Response::of(&answer(|at| ((at + 0.5) / 1.0).min(1.0))).unwrap();
         assert!(!whole.is_partial(), "{whole:?}");
         assert_eq!(Response::of(&[60.0; 50]), None);
+        // Two transitions exclude neither.
+        assert!(part.may_be_partial() && whole.may_be_partial());
+    }
+
+    #[test]
+    fn five_transitions_with_values_between_exclude_a_part() {
+        assert!((below(0.6, 0, 0) - 0.6).abs() < 1e-12);
+        assert!(
+            (below(0.6, 2, 2) - 0.216).abs() < 1e-12 && (below(0.6, 1, 2) - 0.648).abs() < 1e-12
+        );
+        assert!(below(0.6, 5, 5) < EXCLUDED && below(0.6, 4, 4) > EXCLUDED);
     }
 }

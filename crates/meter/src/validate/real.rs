@@ -278,14 +278,14 @@ impl Player {
 const MARGIN: u64 = 500;
 
 fn describe(history: &mut History, board: &str) -> RealSensor {
-    let profile = history.profile();
-    let (response, period) =
-        profile.map_or((Response::Share(1.0), 0.1), |profile| (profile.response, profile.period));
+    let found = history.profile().map(|profile| (profile.response, profile.period));
+    // Without a profile, the readings are those of a recent board.
+    let recent = (Response::Share { share: 1.0, partial: 1.0 }, 0.1);
+    let (response, period) = found.unwrap_or(recent);
     let gain = gain(response, period, board);
-    let known = history.profile().is_some();
     RealSensor {
-        period: known.then_some(Seconds(period)),
-        response: if known { response.to_string() } else { "not known".to_owned() },
+        period: found.map(|_| Seconds(period)),
+        response: found.map_or_else(|| "not known".to_owned(), |_| response.to_string()),
         gain: gain.factor,
         gain_error: gain.relative_error,
     }
