@@ -22,6 +22,7 @@ use crate::{
     idle::Idle,
     isolate::IsolateError,
     plugin::LoadError,
+    power::history::{Estimate, History},
     probe_status::ProbeStatus,
     report::ClosedSpan,
     sampler,
@@ -241,12 +242,16 @@ impl Meter {
         let rest = *lock(&shared.rest);
         let times = shared.attributor.as_ref().zip(open.times);
         let shares = times.and_then(|(attributor, before)| attributor.since(before, rest));
+        let pasts = state.past(open.start, end);
         let mirrored = state.feeds.iter().flat_map(Feed::mirrored).collect();
         let silent = state.feeds.iter().flat_map(Feed::silent).collect();
         let channels = state.tracks().map(|track| &track.channel);
         let channels = channels.zip(open.accumulators.into_iter().flatten());
-        let channels = channels.map(|(channel, mut accumulator)| {
+        let channels = channels.zip(pasts).map(|((channel, mut accumulator), past)| {
             accumulator.end(end);
+            if let Some(past) = past {
+                accumulator.reconstruct(past);
+            }
             (channel, accumulator)
         });
         shared.spent(end, shared.clock.now());
@@ -289,6 +294,19 @@ impl Meter {
         let idle = Idle::of(&parts);
         *lock(&self.0.rest) = idle.and_then(|idle| idle.processor);
         idle
+    }
+
+    /// The energy of a past stretch by channel, where readings of power show how their sensor works. It
+    /// knows the readings after the stretch too, which the end of a span cannot wait for.
+    pub(crate) fn past(&self, from: Seconds, to: Seconds) -> Vec<Option<Estimate>> {
+        lock(&self.0.state).past(from, to)
+    }
+
+    /// Gives what is remembered of the first power that has a history.
+    pub(crate) fn with_history<T>(&self, look: impl FnOnce(&mut History) -> T) -> Option<T> {
+        let mut state = lock(&self.0.state);
+        let mut tracks = state.feeds.iter_mut().flat_map(|feed| &mut feed.tracks);
+        tracks.find_map(Track::history).map(look)
     }
 
     /// Reads every channel now, as the sampling thread does at each interval.

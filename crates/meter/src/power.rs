@@ -1,5 +1,14 @@
 //! Integrates the readings of a sensor that shows power.
 
+mod beats;
+pub(crate) mod boards;
+mod deconvolve;
+pub(crate) mod history;
+mod profile;
+pub(crate) mod response;
+mod series;
+mod transitions;
+
 use units::{Joules, Seconds, Watts};
 
 /// The running integral of power readings by the trapezoid rule.

@@ -30,6 +30,10 @@ const DENSITY: u32 = 15;
 /// The shortest pause while learning.
 const DENSEST: Duration = Duration::from_micros(100);
 
+/// A power over an unknown time is read at least this often, so that the readings show its updates.
+/// GPUs that show no energy renew their power every 100 ms, and reading it takes less than 0.1 ms.
+const DENSE: Duration = Duration::from_millis(20);
+
 /// Starts the thread; it ends when the meter is dropped.
 pub(crate) fn start(
     shared: Weak<Shared>,
@@ -79,6 +83,7 @@ fn run(shared: &Weak<Shared>, interval: Duration, mut observer: Option<Observer>
 fn next_pause(shared: &Arc<Shared>, interval: Duration, learning: Option<Duration>) -> Duration {
     let wrap = shared.shortest_wrap().map(|wrap| Duration::from_secs_f64(wrap.0 / PER_WRAP));
     let pause = wrap.map_or(interval, |wrap| interval.min(wrap)).max(Duration::from_millis(1));
+    let pause = if shared.has_history() { pause.min(DENSE) } else { pause };
     match learning {
         Some(since_start) => pause.min((since_start / DENSITY).max(DENSEST)),
         None => pause,

@@ -116,6 +116,11 @@ impl Shared {
         lock(&self.state).tracks().any(Track::is_learning)
     }
 
+    /// Whether the readings of a power are remembered, to reconstruct it.
+    pub(crate) fn has_history(&self) -> bool {
+        lock(&self.state).tracks().any(Track::has_history)
+    }
+
     /// Asks all sources with threads of their own at the same time, and waits for what they read
     /// after `since`, for each at most until its deadline.
     pub(crate) fn wait_for_hosted(&self, since: Seconds) -> Vec<(usize, Vec<Answer>)> {

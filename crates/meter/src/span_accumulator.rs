@@ -5,6 +5,7 @@ use units::{Joules, Method, Seconds, Watts};
 use crate::{
     follow::Event,
     plausible::highest_power,
+    power::history::Estimate,
     source::{Channel, Kind},
     track::{Doubt, Edge, FIRST_UPDATES, Increment, SHORTEST_WINDOW, Step},
     uncertainty::{Random, Sway, edge_variance, unseen_variance},
@@ -27,6 +28,8 @@ pub(crate) struct SpanAccumulator {
     /// error.
     pub(crate) doubt: Joules,
     sway: Sway,
+    /// Variance of an energy that was reconstructed from the readings; `sway` is then not used.
+    reconstructed: Option<f64>,
     first: Option<Edge>,
     latest: Option<Edge>,
     /// Number of good readings, both ends included.
@@ -64,6 +67,7 @@ impl SpanAccumulator {
             energy: Joules(0.0),
             doubt: Joules(0.0),
             sway: Sway::default(),
+            reconstructed: None,
             first: None,
             latest: None,
             samples: 0,
@@ -148,10 +152,21 @@ impl SpanAccumulator {
         self.moved.is_none()
     }
 
+    /// Replaces the integral of the readings by a better estimate, unless readings are missing.
+    pub(crate) fn reconstruct(&mut self, estimate: Estimate) {
+        if self.steps > 0 && self.gap == Seconds(0.0) && self.doubt == Joules(0.0) {
+            self.energy = Joules(estimate.energy);
+            self.reconstructed = Some(estimate.variance);
+        }
+    }
+
     /// The random part of the energy's error. If the power at an end is not known, the mean over the
     /// span takes its place. If the span is too short for a mean, the most that hardware can draw
     /// does, because a counter that has not moved yet may be about to.
     pub(crate) fn error(&self, channel: &Channel, duration: Seconds) -> Random {
+        if let Some(variance) = self.reconstructed {
+            return Random { variance, bias: Joules(0.0) };
+        }
         let known = duration >= channel.period * FIRST_UPDATES || channel.method == Method::Model;
         let mean = if duration.0 > 0.0 && known {
             self.energy / duration

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     feed::{ChannelReading, Feed},
     host::Answer,
+    power::history::Estimate,
     span_accumulator::SpanAccumulator,
     track::Track,
 };
@@ -53,6 +54,12 @@ impl OpenSpan {
 impl State {
     pub(crate) fn tracks(&self) -> impl Iterator<Item = &Track> {
         self.feeds.iter().flat_map(|feed| &feed.tracks)
+    }
+
+    /// The energy of a past stretch by channel, where readings of power show how their sensor works.
+    pub(crate) fn past(&mut self, from: Seconds, to: Seconds) -> Vec<Option<Estimate>> {
+        let tracks = self.feeds.iter_mut().flat_map(|feed| &mut feed.tracks);
+        tracks.map(|track| track.past(from, to)).collect()
     }
 
     /// Takes the answers of the threaded sources, reads the others, and adds all readings to every

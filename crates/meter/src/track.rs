@@ -1,11 +1,14 @@
 //! One channel followed from reading to reading.
 
-use units::{Joules, Method, Seconds, Watts};
+use units::{Domain, Joules, Method, Seconds, Watts};
 
 use crate::{
     follow::{Counted, Event, Follower, Powers, RawReading},
     plausible::{highest, likely_power, refused},
-    power::{Integral, Trapezoid},
+    power::{
+        Integral, Trapezoid,
+        history::{Estimate, History},
+    },
     source::{Channel, Kind},
     update::Updates,
 };
@@ -42,6 +45,8 @@ pub(crate) struct Track {
     pub(crate) channel: Channel,
     counter: Follower,
     integral: Integral,
+    /// The latest changes of a power whose averaging is not known.
+    history: Option<History>,
     pub(crate) updates: Updates,
     /// Time between samples; `None` if there is no sampling thread.
     interval: Option<Seconds>,
@@ -128,6 +133,7 @@ impl Track {
         Self {
             counter: Follower::new(channel.unit, range),
             integral: Integral::default(),
+            history: is_remembered(&channel).then(History::default),
             updates: Updates::new(channel.period),
             interval,
             first: None,
@@ -187,6 +193,12 @@ impl Track {
                     now - from > if interval < period { period } else { interval } * LATE
                 });
                 let doubt = (failed || late || slept).then_some(Doubt::Gap);
+                if let Some(history) = &mut self.history {
+                    if doubt.is_some() {
+                        history.interrupt();
+                    }
+                    history.see(now.0, power.0);
+                }
                 let (edge, energy) = (self.edge(now), sampled.energy);
                 Step { from, to: now, energy, sampled: Some(sampled), edge, moved, doubt }
             }
@@ -266,8 +278,27 @@ impl Track {
                 self.power = Some(power);
                 self.see_power(power);
                 self.integral.advance(now, power);
+                if let Some(history) = &mut self.history {
+                    history.see(now.0, power.0);
+                }
             }
         }
+    }
+
+    /// The energy of a past stretch, reconstructed from the readings of a power whose averaging is not
+    /// known; `None` for other channels, and if the readings do not show how the sensor works.
+    pub(crate) fn past(&mut self, from: Seconds, to: Seconds) -> Option<Estimate> {
+        self.history.as_mut()?.energy(from.0, to.0)
+    }
+
+    /// Whether the readings are remembered.
+    pub(crate) fn has_history(&self) -> bool {
+        self.history.is_some()
+    }
+
+    /// What is remembered of the power.
+    pub(crate) fn history(&mut self) -> Option<&mut History> {
+        self.history.as_mut()
     }
 
     fn see_power(&mut self, power: Watts) {
@@ -351,6 +382,15 @@ impl Track {
         let doubtful = self.counter.is_doubtful();
         Edge { at, power: self.recent, likely, width, lag, pending, doubtful }
     }
+}
+
+/// Whether a channel is a GPU's power over an unknown time. Drivers state neither the time over which
+/// such sensors average nor when they sample.
+fn is_remembered(channel: &Channel) -> bool {
+    channel.kind == Kind::Power
+        && channel.domain == Domain::Gpu
+        && channel.method != Method::Model
+        && channel.averaging == Seconds(0.0)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod counters;
 mod hosts;
 mod machines;
 mod powers;
+pub mod real;
+mod recording;
 mod sensor;
 mod tree;
 mod wave;
@@ -17,6 +19,7 @@ mod zones;
 use self::cases::Cases;
 pub use self::{
     cases::Case,
+    recording::{Poll, Recording, RecordingError},
     sensor::{Sensor, SensorFault},
     wave::Wave,
 };

@@ -10,6 +10,7 @@ mod isolate;
 mod nvml;
 mod plugin;
 mod rapl;
+mod real;
 mod repeated;
 mod span;
 mod strange;

@@ -1,6 +1,9 @@
-//! `wattlab meter validate`: checks the meter on simulated sensors.
+//! `wattlab meter validate`: checks the meter on simulated sensors, and on recorded ones.
 
-use std::time::Instant;
+mod figure;
+mod real;
+
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::anyhow;
 use meter::validate;
@@ -17,14 +20,32 @@ pub(crate) struct Args {
     /// Also print the cases that pass.
     #[arg(long, short)]
     verbose: bool,
+    /// Instead replay recorded GPU power sensors, and compare the energies with those of a power meter
+    /// that was recorded beside them. DIR has a folder for each recording, named BOARD-LOAD, with
+    /// `nvidia_smi.csv` (columns `time_s`, `power_draw_w` and optionally `power_draw_instant_w`) and
+    /// `meter.csv` or `meter.csv.gz` (`time_s`, `watts`).
+    #[arg(long, value_name = "DIR")]
+    real: Option<PathBuf>,
+    /// Print the table of `--real` as Markdown.
+    #[arg(long, requires = "real", conflicts_with = "json")]
+    markdown: bool,
+    /// Draw the power meter, plain integration, and the estimate with its interval into this SVG file.
+    #[arg(long, value_name = "FILE", requires = "real")]
+    svg: Option<PathBuf>,
+    /// The recording that `--svg` draws [default: the one that gains most from the reconstruction].
+    #[arg(long, value_name = "NAME", requires = "svg")]
+    trace: Option<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
 ///
-/// If a case fails.
+/// If a case fails, or recordings cannot be read.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(folder) = &args.real {
+        return real::run(args, folder);
+    }
     let start = Instant::now();
     let mut group = "";
     let cases = validate::run(|case| {
