@@ -39,7 +39,7 @@ enum Command {
     #[command(subcommand)]
     Journal(journal::Command),
     /// Measure the energy of a command while it runs.
-    Measure(measure::Args),
+    Measure(Box<measure::Args>),
     /// Serve, validate or inspect the energy meter.
     #[command(subcommand)]
     Meter(meter::Command),

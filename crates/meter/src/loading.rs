@@ -88,7 +88,7 @@ impl Loader {
             Ok(source) if !source.channels().is_empty() => return Ok(Ok(source)),
             // Hardware that is missing is an error of `open`; this plugin hides it.
             Ok(_) => Trouble::empty(plugin),
-            Err(trouble) => trouble,
+            Err(trouble) => *trouble,
         };
         let allowed = match plugin.need {
             Need::Required => self.fall_back && trouble.closed,
@@ -98,10 +98,10 @@ impl Loader {
         if allowed { Ok(Err(trouble.missing)) } else { Err(trouble.error) }
     }
 
-    fn here(&self, plugin: &PluginFile) -> Result<Box<dyn Source>, Trouble> {
+    fn here(&self, plugin: &PluginFile) -> Result<Box<dyn Source>, Box<Trouble>> {
         match Plugin::load_within(&plugin.path, &plugin.options, self.patience) {
             Ok(source) => Ok(Box::new(source)),
-            Err(error) => Err(Trouble::of(plugin, error)),
+            Err(error) => Err(Box::new(Trouble::of(plugin, error))),
         }
     }
 
@@ -110,15 +110,16 @@ impl Loader {
         plugin: &PluginFile,
         command: Isolate,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Box<dyn Source>, Trouble> {
+    ) -> Result<Box<dyn Source>, Box<Trouble>> {
         let PluginFile { path, options, .. } = plugin.clone();
         let command = move || command(&path, &options);
         match Isolated::start_within(command, Arc::clone(clock), self.patience) {
             Ok(source) => Ok(Box::new(source)),
             Err(IsolateError::Open { name, code, reason, remedy }) => {
-                Err(Trouble::of(plugin, LoadError::Open { name, code, reason, remedy }))
+                let error = LoadError::Open { name, code, reason, remedy };
+                Err(Box::new(Trouble::of(plugin, error)))
             }
-            Err(error) => Err(Trouble::apart(plugin, error)),
+            Err(error) => Err(Box::new(Trouble::apart(plugin, error))),
         }
     }
 }

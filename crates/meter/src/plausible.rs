@@ -96,8 +96,8 @@ pub(crate) fn refused(channel: &Channel, raw: u64) -> Option<String> {
         return Some(format!("it shows {raw}, by which drivers report that there is no value"));
     }
     let (power, highest) = (channel.watts(raw), highest(channel));
-    // `!(<=)`: a value that is not a number is not below the limit either.
-    (channel.kind == Kind::Power && !(power.0 <= highest.0)).then(|| {
+    let refused = power.0.is_nan() || power.0 > highest.0;
+    (channel.kind == Kind::Power && refused).then(|| {
         format!("it shows {power:.0}, expected at most {highest:.0} for {}", channel.domain.word())
     })
 }

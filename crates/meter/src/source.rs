@@ -124,7 +124,8 @@ impl Channel {
         if self.kind == (Kind::Counter { range: Some(0) }) {
             return Some("range 0, expected 1 or more, or none".to_owned());
         }
-        if let Some(highest) = self.highest.filter(|highest| !(highest.0 > 0.0)) {
+        if let Some(highest) = self.highest.filter(|highest| highest.0.is_nan() || highest.0 <= 0.0)
+        {
             return Some(format!("highest {highest}, expected more than 0 W, or none"));
         }
         let numbers = [

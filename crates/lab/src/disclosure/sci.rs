@@ -99,12 +99,6 @@ impl FunctionalUnits {
     pub(crate) fn persona(&self) -> Option<Persona> {
         UNITS.iter().find(|(unit, ..)| *unit == self.unit).map(|(_, persona, _)| *persona)
     }
-
-    /// The units of *SCI for AI*, for a help text.
-    pub(crate) fn known() -> String {
-        let units: Vec<&str> = UNITS.iter().map(|(unit, ..)| *unit).collect();
-        units.join(", ")
-    }
 }
 
 /// A score, or its operational part.
@@ -299,6 +293,5 @@ mod tests {
         for bad in ["", "token", "=3", "token=0", "token=-1", "token=nan", "token=inf", "a\nb=1"] {
             assert!(FunctionalUnits::parse(bad).is_err(), "{bad}");
         }
-        assert!(FunctionalUnits::known().contains("training-token"));
     }
 }

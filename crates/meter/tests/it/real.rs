@@ -100,6 +100,7 @@ fn sparse_readings_fall_back_to_a_wide_interval() {
 
 /// Five boards beside an ElmorLabs PMD at 4.8 kHz: github.com/JimZeyuYang/GPU_Power_Benchmark (MIT), as
 /// plain files.
+#[expect(clippy::print_stdout, reason = "says visibly that it skips")]
 fn recorded_boards() -> Option<Vec<Recording>> {
     let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
@@ -124,6 +125,7 @@ fn recorded_boards() -> Option<Vec<Recording>> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a failing run shows all figures")]
 fn five_recorded_boards_are_covered_and_better_than_plain_integration() {
     let Some(recordings) = recorded_boards() else { return };
     for recording in &recordings {

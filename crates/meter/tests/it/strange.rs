@@ -289,7 +289,7 @@ proptest! {
                 }
                 let failed = matches!(fault, Fault::Fails);
                 let value = (shift + watts * at - dip).max(0.0) * 1e6;
-                (!failed).then(|| value as u64 % RANGE)
+                (!failed).then_some(value as u64 % RANGE)
             })
             .collect();
         let report = watch(package(), 100, &values[..count], &values[count..]);

@@ -75,6 +75,7 @@ fn what_is_no_file_store_is_refused() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says visibly that it skips")]
 fn mlflow_itself_reads_a_run() {
     let Some(python) = std::env::var_os("WATTLAB_MLFLOW_PYTHON") else {
         eprintln!("skipped: WATTLAB_MLFLOW_PYTHON names no Python with the package mlflow");

@@ -41,7 +41,7 @@ pub(super) enum Stop {
     /// Somebody asked for it.
     Interrupted,
     /// The command failed, and its run does not count.
-    Command(MeasuredCommand),
+    Command(Box<MeasuredCommand>),
     /// Something else failed.
     Failure(Failure),
 }
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
                 self.failed += 1;
                 Ok(measured)
             }
-            _ => Err(Stop::Command(measured)),
+            _ => Err(Stop::Command(Box::new(measured))),
         }
     }
 
