@@ -11,7 +11,7 @@ use meter::carbon::Intensity;
 use record::{DomainEnergy, Energy, Machine, Outcome, RunRecord, Seconds};
 use report::RecordSource;
 use serde_json::{Value, json};
-use units::limits::{EMBODIED_G, FLOP};
+use units::limits::{EMBODIED_G, FLOP, PUE};
 
 use super::args::{Only, file};
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
     /// Power usage effectiveness: the power of the data center divided by that of its machines
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    #[arg(long, default_value = "1", value_name = "FACTOR", value_parser = PUE.parser())]
     pue: f64,
     /// Write the energy of all trainings as Annex XI of the EU's AI Act asks for it, in Markdown
     #[arg(long, value_name = "FILE")]
@@ -113,12 +113,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Intensity::of_region(code).context("flag `--region`").map_err(Failure::bad_input)
     });
     let intensity = intensity.transpose()?;
-    if !(args.pue.is_finite() && args.pue >= 1.0) {
-        return Err(Failure::bad_input(anyhow!(
-            "flag `--pue` is {}, expected 1 or more",
-            args.pue
-        )));
-    }
     let source = JournalFile { path: file(&args.path), only: args.experiment.map(Into::into) };
     let (mut all, mut trainings) = (Sum::default(), Sum::default());
     source
