@@ -130,7 +130,10 @@ impl Training<'_> {
             }
             None => "unknown".to_owned(),
         };
-        let flop = self.flop.map_or_else(|| "not given".to_owned(), |flop| format!("{flop:.2e}"));
+        let (flop, by) = match self.flop {
+            Some(flop) => (format!("{flop:.2e}"), "given by the user"),
+            None => ("not given".to_owned(), "`--flop` gives them"),
+        };
         let what = cell(self.what);
         let mut text = format!(
             "# Energy of a training\n\n\
@@ -140,7 +143,7 @@ impl Training<'_> {
              | 2 (d) | training | `{what}`, ended {} | this measurement |\n\
              | 2 (d) | training time (wall clock) | {} | measured |\n\
              | 2 (d) | hardware | {} | read from the machine |\n\
-             | 2 (d) | floating point operations | {flop} | given by the user |\n\
+             | 2 (d) | floating point operations | {flop} | {by} |\n\
              | 2 (e) | energy consumption, {} | {energy} | {} |\n",
             self.ended,
             time(self.duration),

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
     /// Power usage effectiveness: the power of the data center divided by that of its machines
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = PUE.parser())]
+    #[arg(long, default_value = "1", value_name = "FACTOR", value_parser = PUE.parser())]
     pue: f64,
     /// Write the energy of all trainings as Annex XI of the EU's AI Act asks for it, in Markdown
     #[arg(long, value_name = "FILE")]

@@ -41,8 +41,7 @@ impl Measurement<'_> {
     /// The text for people.
     pub(super) fn table(&self) -> String {
         let report = &self.measured.report;
-        let mut text =
-            format!("\n{:.3} s, exit code {}\n", report.duration.0, self.measured.code());
+        let mut text = format!("\n{:.3} s{}\n", report.duration.0, self.exit());
         text.push_str(&domains_text(&report.domains));
         let _ = match &report.total {
             Some(total) => writeln!(text, "  total        {total}"),
@@ -63,6 +62,16 @@ impl Measurement<'_> {
         text.push_str(&carbon_text(self.carbon));
         text.push_str(&warnings_text(self.warnings));
         text.trim_end().to_owned()
+    }
+}
+
+impl Measurement<'_> {
+    /// The exit code in words; a job that is measured without a command has none.
+    fn exit(&self) -> String {
+        if self.command.is_empty() {
+            return String::new();
+        }
+        format!(", exit code {}", self.measured.code())
     }
 }
 

@@ -32,7 +32,9 @@ impl Booked {
         cgroups: &[PathBuf],
         gpus: &[String],
     ) -> Self {
-        let node = Energy::total(counted(&report.domains).map(DomainEnergy::energy));
+        // A model of the job's CPU time says nothing about the machine.
+        let of_node = counted(&report.domains).filter(|energy| !is_model_of_job(energy));
+        let node = Energy::total(of_node.map(DomainEnergy::energy));
         let mut left_out = vec![
             "what other nodes of the job use, the network, and shared storage".to_owned(),
             "idle power, where it was measured first (`--idle`); without it, the job's part includes \
@@ -46,8 +48,7 @@ impl Booked {
             if energy.in_total && energy.domain == Domain::Gpu && !whole {
                 foreign.push(format!("`{}`", energy.device));
             }
-            energy.in_total &=
-                whole || energy.method == Method::Model && energy.domain == Domain::CpuProcess;
+            energy.in_total &= whole || is_model_of_job(energy);
         }
         if !foreign.is_empty() {
             let text = format!(
@@ -151,6 +152,11 @@ fn divide(report: &SpanReport) -> Option<Energy> {
     Energy::total(parts.into_iter().flatten())
 }
 
+/// Whether this is the estimate from the job's own CPU time.
+fn is_model_of_job(energy: &DomainEnergy) -> bool {
+    energy.method == Method::Model && energy.domain == Domain::CpuProcess
+}
+
 /// The domains that the attribution divides.
 fn is_processor(domain: Domain) -> bool {
     matches!(domain, Domain::CpuPackage | Domain::CpuCore | Domain::CpuUncore | Domain::CpuDie)
@@ -237,6 +243,7 @@ mod tests {
         let mut node = report(vec![energy(Domain::CpuProcess, Method::Model, 12.0)]);
         let booked = Booked::of(&mut node, "job", &[], &[]);
         assert_eq!(booked.energy.unwrap().joules.0, 12.0);
+        assert_eq!(booked.node, None, "the machine is not measured");
         assert_eq!(node.domains.len(), 1);
     }
 }
