@@ -17,7 +17,7 @@ use crate::{
 const LATE: f64 = 3.0;
 
 /// A channel that was followed for this long has shown which powers are likely.
-const OBSERVED: Seconds = Seconds(1.0);
+const OBSERVED: Seconds = Seconds(0.3);
 
 /// A power is shown for at least this long, times [`LATE`], after the reading that gave it, so that a
 /// few failed readings do not hide it.
