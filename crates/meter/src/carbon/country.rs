@@ -1,6 +1,6 @@
 //! Countries: their ISO 3166-1 codes, their names and the yearly means of their grids.
 
-use super::CarbonError;
+use super::error::CarbonError;
 
 /// Yearly means of countries; the source is named at the top of the file.
 const TABLE: &str = include_str!("intensity.csv");

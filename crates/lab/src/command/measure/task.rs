@@ -9,7 +9,7 @@ use meter::{Idle, Meter, Reading, carbon::Carbon, export::emissions};
 use serde_json::Value;
 
 use super::{
-    Args,
+    args::Args,
     child::{self, Input, MeasuredCommand, Output},
     compare::{Comparison, Limits},
     destination::{Destination, distinct},

@@ -1,41 +1,17 @@
 //! `wattlab meter validate`: checks the meter on simulated sensors, and on recorded ones.
 
+mod args;
 mod figure;
 mod real;
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use meter::validate;
 use serde_json::json;
 
+pub(crate) use self::args::Args;
 use crate::{Failure, output};
-
-/// Arguments of `wattlab meter validate`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Print one JSON document.
-    #[arg(long)]
-    json: bool,
-    /// Also print the cases that pass.
-    #[arg(long, short)]
-    verbose: bool,
-    /// Instead replay recorded GPU power sensors, and compare the energies with those of a power meter
-    /// that was recorded beside them. DIR has a folder for each recording, named BOARD-LOAD, with
-    /// `nvidia_smi.csv` (columns `time_s`, `power_draw_w` and optionally `power_draw_instant_w`) and
-    /// `meter.csv` or `meter.csv.gz` (`time_s`, `watts`).
-    #[arg(long, value_name = "DIR")]
-    real: Option<PathBuf>,
-    /// Print the table of `--real` as Markdown.
-    #[arg(long, requires = "real", conflicts_with = "json")]
-    markdown: bool,
-    /// Draw the power meter, plain integration, and the estimate with its interval into this SVG file.
-    #[arg(long, value_name = "FILE", requires = "real")]
-    svg: Option<PathBuf>,
-    /// The recording that `--svg` draws [default: the one that gains most from the reconstruction].
-    #[arg(long, value_name = "NAME", requires = "svg")]
-    trace: Option<String>,
-}
 
 /// Runs it.
 ///

@@ -15,7 +15,7 @@ use meter::validate::{
 };
 use serde_json::{Value, json};
 
-use super::{Args, figure};
+use super::{args::Args, figure};
 use crate::{Failure, output};
 
 /// The file of the driver's readings.
