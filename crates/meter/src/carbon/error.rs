@@ -1,5 +1,9 @@
 //! Why a carbon intensity cannot be had.
 
+/// How long the last value of a series is used after its time, in seconds: six hours. Live series are
+/// published some minutes to a few hours late.
+pub const CARRIED_S: f64 = 6.0 * 3600.0;
+
 /// Why there is no carbon intensity.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -8,8 +8,8 @@ use units::{Energy, Origin, Seconds, limits};
 
 pub use self::{
     country::Country,
-    error::CarbonError,
-    series::{CARRIED_S, Series},
+    error::{CARRIED_S, CarbonError},
+    series::Series,
 };
 
 /// Joules in a kilowatt-hour.

@@ -4,14 +4,13 @@ use std::{fs, path::Path};
 
 use units::limits;
 
-use super::{CarbonError, Intensity};
+use super::{
+    Intensity,
+    error::{CARRIED_S, CarbonError},
+};
 
 /// Number of standard deviations in half of a 95 % interval.
 const TWO: f64 = 2.0;
-
-/// How long the last value of a series is used after its time, in seconds: six hours. Live series are
-/// published some minutes to a few hours late.
-pub const CARRIED_S: f64 = 6.0 * 3600.0;
 
 /// A time series of carbon intensities: times in seconds since 1970 with grams per kilowatt-hour.
 /// Each value holds until the next time, and the last one for [`CARRIED_S`].
