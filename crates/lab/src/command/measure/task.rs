@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Args,
     child::{self, Input, MeasuredCommand, Output},
-    compare::{Comparison, Limits},
+    compare::Comparison,
     destination::{Destination, distinct},
     disclose::{self, Disclosures, Facts},
     emissions::EmissionsFile,
@@ -51,6 +51,7 @@ impl<'a> Task<'a> {
     /// Names the flag and what is wrong.
     pub(super) fn check(args: &'a Args) -> Result<Self, Failure> {
         let repeat = &args.repeat;
+        repeat.check()?;
         distinct(&[
             ("--csv", args.csv.as_ref()),
             ("--output", args.output.as_ref()),
@@ -223,10 +224,13 @@ impl<'a> Task<'a> {
     ) -> Result<u8, Failure> {
         let repeat = &self.args.repeat;
         let mut session = Session::start(meter, repeat, REST, idle.as_ref())?;
-        let limits =
-            Limits { precision: repeat.precision, runs: repeat.max_runs, time: repeat.max_time };
-        let (comparison, stop) =
-            Comparison::measure(&mut session, programs, repeat.warmup, limits, repeat.seed);
+        let (comparison, stop) = Comparison::measure(
+            &mut session,
+            programs,
+            repeat.warmup,
+            repeat.limits(),
+            repeat.seed(),
+        );
         drop(session);
         let document = comparison.json();
         self.print(&document, &comparison.text())?;

@@ -2,9 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use anyhow::anyhow;
 use units::limits::{self, OutOfRange};
 
-use crate::sensing::seconds;
+use super::super::compare::Limits;
+use crate::{Failure, sensing::seconds};
 
 /// How commands run more than once.
 #[derive(Debug, clap::Args)]
@@ -38,18 +40,20 @@ pub(crate) struct Repeat {
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["command", "region", "intensity", "emissions"])]
     pub(in super::super) compare: Vec<OsString>,
     /// Stop comparing when the 95 % interval of the ratio is at most this wide, from its lower to its
-    /// upper end, as a share of the ratio; commands that differ by this much are then told apart.
-    #[arg(long, requires = "compare", value_name = "PERCENT", default_value = "1%", value_parser = precision)]
-    pub(in super::super) precision: f64,
-    /// Stop comparing after this many runs of each command.
-    #[arg(long, requires = "compare", value_name = "N", default_value = "1000", value_parser = limits::ROUNDS.parser::<u32>())]
-    pub(in super::super) max_runs: u32,
-    /// Stop comparing after this many seconds; the pair of runs that is in progress ends first.
-    #[arg(long, requires = "compare", value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
-    pub(in super::super) max_time: Duration,
-    /// Seed of the random order in which two commands run.
-    #[arg(long, requires = "compare", value_name = "N", default_value_t = 1)]
-    pub(in super::super) seed: u64,
+    /// upper end, as a share of the ratio; commands that differ by this much are then told apart
+    /// [default: 1%].
+    #[arg(long, value_name = "PERCENT", value_parser = precision)]
+    precision: Option<f64>,
+    /// Stop comparing after this many runs of each command [default: 1000].
+    #[arg(long, value_name = "N", value_parser = limits::ROUNDS.parser::<u32>())]
+    max_runs: Option<u32>,
+    /// Stop comparing after this many seconds; the pair of runs that is in progress ends first
+    /// [default: 3600].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    max_time: Option<Duration>,
+    /// Seed of the random order in which two commands run [default: 1].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Write a table as CSV: a line for each command.
     #[arg(long, value_name = "FILE")]
     pub(in super::super) export_csv: Option<PathBuf>,
@@ -58,7 +62,48 @@ pub(crate) struct Repeat {
     pub(in super::super) export_markdown: Option<PathBuf>,
 }
 
+/// Where a comparison stops unless flags say otherwise.
+const PRECISION: f64 = 0.01;
+const MAX_RUNS: u32 = 1_000;
+const MAX_TIME: Duration = Duration::from_secs(3_600);
+const SEED: u64 = 1;
+
 impl Repeat {
+    /// Checks that flags of a comparison stand beside `--compare`. (Clap does not ask for a flag that
+    /// excludes another one that is given, here the command.)
+    ///
+    /// # Errors
+    ///
+    /// Names the flag.
+    pub(in super::super) fn check(&self) -> Result<(), Failure> {
+        let given = [
+            ("--precision", self.precision.is_some()),
+            ("--max-runs", self.max_runs.is_some()),
+            ("--max-time", self.max_time.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given && self.compare.is_empty()) {
+            Some((flag, _)) => Err(Failure::bad_input(anyhow!(
+                "{flag} is for comparisons; give two commands with `--compare A B`"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// When a comparison stops.
+    pub(in super::super) fn limits(&self) -> Limits {
+        Limits {
+            precision: self.precision.unwrap_or(PRECISION),
+            runs: self.max_runs.unwrap_or(MAX_RUNS),
+            time: self.max_time.unwrap_or(MAX_TIME),
+        }
+    }
+
+    /// The seed of the order of two commands.
+    pub(in super::super) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(SEED)
+    }
+
     /// Whether a flag asks for more than one plain run.
     pub(in super::super) fn is_repeated(&self) -> bool {
         self.runs.is_some() || self.warmup > 0 || self.prepare.is_some() || self.rest.is_some()
