@@ -21,6 +21,9 @@ const UNSEEN: f64 = 0.1;
 /// A beat takes up to this long, in seconds: an A100 under a load of 104 ms beats every 3.4 s.
 const LONGEST_BEAT: f64 = 4.0;
 
+/// No known board sees a smaller share of the time.
+const SMALLEST_SHARE: f64 = 0.25;
+
 /// A stretch of constant power.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Piece {
@@ -76,7 +79,7 @@ impl Profile {
                 powers
             }
         };
-        let beats = if response.is_partial() { beats(&powers) } else { Vec::new() };
+        let beats = if response.may_be_partial() { beats(&powers) } else { Vec::new() };
         let mut profile = Self {
             response,
             period: series.period,
@@ -99,7 +102,8 @@ impl Profile {
 
     /// The power shown at an update, or the mean power if it is part of a beat.
     fn level(&self, update: usize) -> f64 {
-        self.beats_at(update).map_or(self.powers[update], |beats| beats.mean)
+        let beats = self.beats_at(update).filter(|_| self.response.is_partial());
+        beats.map_or(self.powers[update], |beats| beats.mean)
     }
 
     fn build(&mut self, before: f64) {
@@ -203,13 +207,12 @@ impl Profile {
         // Soon after a change, the readings of a board that sees part of the time may be the start of
         // a beat: the power may be anything from what is shown to the other end of the range, in the
         // time that is not seen.
-        let Response::Share { share, .. } = self.response else { return 0.0 };
         let begin = breaks(&self.powers).last().map_or(self.times[0], |at| self.times[*at]);
         let known = !self.response.may_be_partial() || self.beats_at(last).is_some();
         if known || self.times[last] - begin > LONGEST_BEAT {
             return 0.0;
         }
-        let deviation = 2.0 * UNIFORM * self.range * (1.0 - share);
+        let deviation = 2.0 * UNIFORM * self.range * (1.0 - SMALLEST_SHARE);
         (deviation * (to - from.max(begin)).max(0.0)).powi(2)
     }
 
@@ -224,6 +227,10 @@ impl Profile {
             let length = to.min(end) - from.max(begin);
             if length <= 0.0 {
                 return 0.0;
+            }
+            if !self.response.is_partial() {
+                // It may be a beat, or a power that wanders and is seen all the time.
+                return (beats.swing * UNIFORM * length).powi(2);
             }
             (beats.deviation * length).powi(2) + (beats.swing / 2.0 * rest).powi(2) / 3.0
         };
