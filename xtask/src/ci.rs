@@ -29,10 +29,6 @@ type Step = (&'static str, &'static str, Work);
 /// Optional parts that need no more than Rust. The feature `cuda` needs nvcc; see CONTRIBUTING.md.
 const FEATURES: &str = "wattlab/pdf,wattlab/parquet";
 
-/// Settings that make a build from nothing faster. They change neither the program nor its checks.
-const BUILD_ONCE: [(&str, &str); 2] =
-    [("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "none")];
-
 /// Cheap steps come first, so that a mistake shows early; steps that share build outputs stand together.
 const STEPS: &[Step] = &[
     ("fmt", "every file is formatted", Work::Now(|| cargo(&["fmt", "--all", "--check"], &[]))),
@@ -42,9 +38,9 @@ const STEPS: &[Step] = &[
     (
         "test",
         "every test passes (the README's command)",
-        Work::Now(|| cargo(&["test", "--workspace"], &BUILD_ONCE)),
+        Work::Now(|| cargo(&["test", "--workspace"], &[])),
     ),
-    ("slurm", "a study on a Slurm of two nodes survives their loss", Work::Beside(slurm_command)),
+    ("slurm", "a study on a Slurm of two nodes survives their loss", Work::Beside(slurm::command)),
     ("features", "reports in optional formats are right", Work::Now(optional_formats)),
     ("embed", "packaged crates work in other people's workspaces", Work::Now(embed::run)),
     (
@@ -138,25 +134,18 @@ impl Drop for Beside {
 
 fn clippy() -> anyhow::Result<u8> {
     let all = ["--workspace", "--all-targets", "--features", FEATURES, "--locked"];
-    cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &BUILD_ONCE)
+    cargo(&[&["clippy"][..], &all, &["--", "-D", "warnings"]].concat(), &[])
 }
 
 fn documentation() -> anyhow::Result<u8> {
     let all = ["--workspace", "--no-deps", "--features", FEATURES, "--locked"];
-    let flags = [&BUILD_ONCE[..], &[("RUSTDOCFLAGS", "-D warnings")]].concat();
-    cargo(&[&["doc"][..], &all].concat(), &flags)
-}
-
-fn slurm_command() -> Command {
-    let mut command = slurm::command();
-    command.envs(BUILD_ONCE);
-    command
+    cargo(&[&["doc"][..], &all].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 /// The whole workspace, because that compiles the dependencies of the tests before with the same features.
 fn optional_formats() -> anyhow::Result<u8> {
     let all = ["--workspace", "--features", FEATURES, "--test", "page", "--locked"];
-    cargo(&[&["test"][..], &all].concat(), &BUILD_ONCE)
+    cargo(&[&["test"][..], &all].concat(), &[])
 }
 
 /// Runs the documentation's commands. One of them is the README's quick reproduction, which must have reached
