@@ -223,7 +223,9 @@ impl Profile {
         let rest = part.min(self.period - part);
         let variance = |beats: &Beats| {
             let begin = self.times[beats.first];
-            let end = self.times[beats.end - 1];
+            // Beats that last until the latest update have not ended.
+            let end =
+                self.times.get(beats.end).map_or(f64::INFINITY, |_| self.times[beats.end - 1]);
             let length = to.min(end) - from.max(begin);
             if length <= 0.0 {
                 return 0.0;
