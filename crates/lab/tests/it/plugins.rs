@@ -131,9 +131,12 @@ fn a_plugin_that_prints_does_not_print_into_the_output() {
         let output = run(folder.path(), &args);
         assert!(output.status.success(), "{}", stderr(&output));
         let told = json(&output.stdout);
-        let (domain, watts) = (&told["domains"][0], 100.0);
+        let domain = &told["domains"][0];
         assert_eq!((&domain["probe"], &domain["origin"]), (&"wall".into(), &"measured".into()));
-        assert!((domain["mean_w"].as_f64().unwrap() / watts - 1.0).abs() < 0.01, "{told}");
+        // No number that it prints is taken for a reading. The readings enclose the span, so on a busy
+        // machine the mean is somewhat above 100 W.
+        assert_eq!(domain["peak_w"], 100.0, "{told}");
+        assert!(domain["mean_w"].as_f64().unwrap() > 99.0, "{told}");
         // What it prints is not lost.
         assert!(stderr(&output).contains("{\"value\":666}"), "{}", stderr(&output));
         // The command keeps its standard output.

@@ -16,6 +16,8 @@ const READINGS: usize = 1_000;
 const LONGEST_S: f64 = 20.0;
 /// A reading that takes longer than this makes the meter call the plugin stale.
 const DEADLINE_S: f64 = 0.1;
+/// One reading in this many may be late: on a busy machine the process sometimes waits for a processor.
+const LATE_ONE_IN: usize = 100;
 
 /// What the readings have shown.
 #[derive(Default)]
@@ -25,6 +27,8 @@ pub(super) struct Readings {
     counters: usize,
     falls: Option<String>,
     slowest_s: f64,
+    count: usize,
+    late: usize,
 }
 
 /// Reads all channels in turn.
@@ -43,7 +47,10 @@ pub(super) fn readings(plugin: &mut Plugin, steps: &Steps) -> Readings {
         let before = clock.now();
         steps.begin("read", "a reading");
         let reading = plugin.read(index);
-        found.slowest_s = found.slowest_s.max((clock.now() - before).0);
+        let took = (clock.now() - before).0;
+        found.slowest_s = found.slowest_s.max(took);
+        found.count += 1;
+        found.late += usize::from(took > DEADLINE_S);
         // A plugin that hangs at each reading is not read a thousand times.
         if found.slowest_s > 10.0 * DEADLINE_S || (before - start).0 > LONGEST_S {
             break;
@@ -87,7 +94,9 @@ impl Readings {
             report.judge("counters", self.falls, good);
         }
         let slowest = format!("the slowest reading took {:.3} ms", self.slowest_s * 1e3);
-        let late = self.slowest_s > DEADLINE_S;
-        report.judge("time", late.then(|| format!("{slowest}, expected at most 100 ms")), slowest);
+        let (late, count) = (self.late, self.count);
+        let problem = (late * LATE_ONE_IN > count || self.slowest_s > 10.0 * DEADLINE_S)
+            .then(|| format!("{late} of {count} readings took longer than 100 ms; {slowest}"));
+        report.judge("time", problem, slowest);
     }
 }
