@@ -38,9 +38,9 @@ pub struct Channel {
     pub method: Method,
     /// Joules (counter) or watts (power) per raw unit.
     pub unit: f64,
-    /// Half-width of the 95 % interval of the sensor's gain, as a share: 0.05 for ±5 %. 0 if it is
-    /// not known; then the meter assumes ±10 %, except for the counters of processors.
-    pub relative_error: f64,
+    /// Half-width of the 95 % interval of the sensor's gain, as a share: 0.05 for ±5 %. `None` if it
+    /// is not known; then the meter assumes ±10 %, except for the counters of processors.
+    pub relative_error: Option<f64>,
     /// Time between updates of the value; 0 if every reading is fresh.
     pub period: Seconds,
     /// Time over which the sensor averages a power before it shows it; 0 if it does not.
@@ -94,7 +94,7 @@ impl Channel {
             kind,
             method,
             unit,
-            relative_error: 0.0,
+            relative_error: None,
             period: Seconds(0.0),
             averaging: Seconds(0.0),
             model: None,
@@ -129,7 +129,7 @@ impl Channel {
             return Some(format!("highest {highest}, expected more than 0 W, or none"));
         }
         let numbers = [
-            ("relative_error", self.relative_error),
+            ("relative_error", self.relative_error.unwrap_or(0.0)),
             ("period", self.period.0),
             ("averaging", self.averaging.0),
         ];

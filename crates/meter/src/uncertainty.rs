@@ -77,10 +77,8 @@ pub(crate) fn gain(channel: &Channel) -> f64 {
             | Domain::Dram
             | Domain::Psys
     );
-    if channel.relative_error > 0.0 || (of_processor && channel.kind != Kind::Power) {
-        return channel.relative_error;
-    }
-    UNSTATED
+    let unstated = if of_processor && channel.kind != Kind::Power { 0.0 } else { UNSTATED };
+    channel.relative_error.unwrap_or(unstated)
 }
 
 /// A sensor is delayed by half of its window, and its value is half an update period old on average

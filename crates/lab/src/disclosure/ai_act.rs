@@ -27,8 +27,8 @@ pub(crate) struct Training<'a> {
     pub(crate) machine: &'a Machine,
     /// Floating point operations of the training, if the user knows them.
     pub(crate) flop: Option<f64>,
-    /// Power usage effectiveness of the data center; 1 if there is none. The energy does not include
-    /// it.
+    /// Power usage effectiveness of the data center; 1 for a machine outside of a data center. `total`
+    /// does not include it.
     pub(crate) pue: f64,
 }
 

@@ -13,6 +13,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use record::{Energy, Origin};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::run::{MlflowRun, Status};
@@ -21,6 +22,19 @@ use self::{
     yaml::{name_of, text},
 };
 
+/// The name of an energy's metric. MLflow draws metrics of one name on one axis and shows no tags there,
+/// so the name says whether the joules were measured or estimated.
+pub(crate) fn energy_metric(origin: Origin) -> String {
+    format!("energy_{}_j", origin.word())
+}
+
+/// A total in joules and half of its 95 % interval, as metrics.
+pub(crate) fn energy_metrics(total: &Energy) -> [(String, f64); 2] {
+    let name = energy_metric(total.origin);
+    let uncertainty = format!("{name}.uncertainty");
+    [(name, total.joules.0), (uncertainty, total.uncertainty.0)]
+}
+
 /// A file store, with the experiment that runs are added to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileStore {
@@ -28,7 +42,7 @@ pub(crate) struct FileStore {
     experiment: String,
 }
 
-/// Why a folder is no file store.
+/// Why a folder cannot be used as a file store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileStoreError {
     #[error(
@@ -51,7 +65,7 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// If it is no folder, or cannot be written.
+    /// If it is not a folder, or cannot be written.
     pub(crate) fn open(root: &Path, experiment: &str) -> Result<Self, FileStoreError> {
         let root = folder(root)?;
         if experiment.trim().is_empty() || experiment.contains(['\n', '\r']) {

@@ -1,9 +1,9 @@
 //! The Software Carbon Intensity of the Green Software Foundation (ISO/IEC 21031:2024), with the
-//! functional units and boundaries of its specification *SCI for AI* (version 1.0).
+//! functional units and boundaries of its specification *SCI for AI*.
 //!
 //! The score is `(E × I + M) / R`: energy times the carbon intensity of the grid at that place, plus
-//! embodied emissions of the hardware, for each functional unit. A score without `M` is none, so
-//! where nobody gives it, the operational part is shown by itself.
+//! embodied emissions of the hardware, divided by the number of functional units. The score needs `M`.
+//! Where the user gives none, only the operational part is reported, and it is not called a score.
 
 use std::fmt::Write as _;
 
@@ -210,8 +210,8 @@ impl Sci {
 
     fn standard(&self) -> &'static str {
         match self.units.persona() {
-            Some(_) => "SCI for AI 1.0 (Green Software Foundation), ISO/IEC 21031:2024",
-            None => "SCI, ISO/IEC 21031:2024 (the unit is none of SCI for AI)",
+            Some(_) => "SCI for AI (Green Software Foundation), ISO/IEC 21031:2024",
+            None => "SCI, ISO/IEC 21031:2024 (SCI for AI does not define this unit)",
         }
     }
 }

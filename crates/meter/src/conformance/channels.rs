@@ -39,8 +39,7 @@ pub(super) fn unsound(plugin: &Plugin) -> Option<String> {
                 ));
             }
         }
-        if channel.relative_error > 1.0 {
-            let error = channel.relative_error;
+        if let Some(error) = channel.relative_error.filter(|error| *error > 1.0) {
             return Some(format!(
                 "the relative error of `{device}` is {error}, expected at most 1; 0.05 is 5 %"
             ));

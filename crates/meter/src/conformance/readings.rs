@@ -71,7 +71,7 @@ pub(super) fn readings(plugin: &mut Plugin, steps: &Steps) -> Readings {
         }
         if last[index].replace(value).is_some_and(|before| value < before) {
             fallen[index] += 1;
-            // A wrap may come at any time, but a counter that decreases this often is none.
+            // A wrap may come at any time, but a value that decreases this often is not a counter.
             if range.is_none() || fallen[index] as usize > READINGS / channels.len() / 4 + 1 {
                 found.falls.get_or_insert(format!("the counter of `{device}` decreases"));
             }

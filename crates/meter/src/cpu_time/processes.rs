@@ -57,7 +57,7 @@ pub(crate) trait Processes {
     /// The children of a process, threads' children included.
     fn children(&self, pid: u32) -> Vec<u32>;
 
-    /// One process; `None` if there is none with this id.
+    /// The process with this id; `None` if no such process exists.
     fn process(&self, pid: u32) -> Option<Process>;
 }
 

@@ -45,7 +45,7 @@ impl GpuModel {
             let unit = cap / 100.0;
             let mut channel =
                 Channel::new(NAME, Domain::Gpu, &name, Kind::Power, Method::Model, unit);
-            channel.relative_error = UNCERTAINTY;
+            channel.relative_error = Some(UNCERTAINTY);
             channel.model = Some(format!(
                 "busy share × the power cap of {cap:.0} W (±{:.0} %), without idle power",
                 UNCERTAINTY * 100.0

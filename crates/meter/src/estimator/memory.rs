@@ -30,7 +30,7 @@ impl MemoryModel {
         let method = Method::Model;
         let mut channel =
             Channel::new(NAME, Domain::Dram, "memory", Kind::Power, method, WATTS_PER_BYTE);
-        channel.relative_error = UNCERTAINTY;
+        channel.relative_error = Some(UNCERTAINTY);
         channel.model = Some(format!(
             "used memory of the whole machine × 3 W per 8 GB (±{:.0} %)",
             UNCERTAINTY * 100.0

@@ -122,7 +122,7 @@ impl Estimator {
         let unit = self.watts_per_core.0 * 1e-9;
         let (domain, method) = (Domain::CpuProcess, Method::Model);
         let mut channel = Channel::new(NAME, domain, &device, kind, method, unit);
-        channel.relative_error = self.relative_uncertainty;
+        channel.relative_error = Some(self.relative_uncertainty);
         channel.period = Seconds(if workload.is_some() { cpu_time::tick_s() } else { 0.0 });
         let mut described = match &workload {
             Some(workload) => self.described_as(&workload.description()),

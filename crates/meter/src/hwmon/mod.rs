@@ -189,7 +189,7 @@ fn channel(chip: &Chip, sensor: &Sensor, entry: &Entry, device: String, averages
     // none is worth reading that is off by more than half.
     let stated = number(text("accuracy").trim_end_matches('%').to_owned());
     let stated = stated.filter(|percent| (50.0..100.0).contains(percent));
-    channel.relative_error = stated.map_or(entry.error, |percent| 1.0 - percent / 100.0);
+    channel.relative_error = Some(stated.map_or(entry.error, |percent| 1.0 - percent / 100.0));
     channel
 }
 

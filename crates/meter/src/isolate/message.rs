@@ -44,7 +44,7 @@ pub(super) struct ChannelMessage {
     counter: bool,
     range: Option<u64>,
     unit: f64,
-    relative_error: f64,
+    relative_error: Option<f64>,
     period_s: f64,
     averaging_s: f64,
 }

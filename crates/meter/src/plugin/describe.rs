@@ -79,7 +79,7 @@ pub(super) fn described(probe: &str, raw: &RawChannel) -> Result<Channel, String
         kind,
         method,
         unit: raw.unit,
-        relative_error: if known { raw.relative_error } else { 0.0 },
+        relative_error: known.then_some(raw.relative_error),
         period: Seconds(raw.period_ns as f64 * 1e-9),
         averaging: Seconds(raw.averaging_ns as f64 * 1e-9),
         model: None,
@@ -125,7 +125,7 @@ mod tests {
             match described("p", &raw) {
                 Ok(channel) => {
                     prop_assert!(UNITS.contains(&channel.unit) && (1..=2).contains(&kind));
-                    prop_assert!(channel.relative_error.is_finite() && channel.relative_error >= 0.0);
+                    prop_assert!(channel.relative_error.is_none_or(|error| error.is_finite() && error > 0.0));
                     prop_assert!(channel.period.0.is_finite() && channel.averaging.0.is_finite());
                     prop_assert!(!channel.device.chars().any(char::is_control));
                     prop_assert_ne!(channel.inside.as_deref(), Some(""));

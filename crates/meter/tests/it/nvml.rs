@@ -67,7 +67,7 @@ fn eight_different_gpus_are_read_and_a_lost_one_disturbs_no_other() {
         let channel = &plugin.channels()[channel];
         (channel.relative_error, channel.averaging)
     };
-    assert_eq!((known(0), known(2)), ((0.1, Seconds(0.0)), (0.1, Seconds(1.0))));
+    assert_eq!((known(0), known(2)), ((Some(0.1), Seconds(0.0)), (Some(0.1), Seconds(1.0))));
     let before = plugin.read(0).unwrap();
     assert_eq!((plugin.read(0).unwrap() - before, plugin.read(2)), (1000, Ok(75_000)));
     let reason = plugin.read(3).unwrap_err().reason;

@@ -12,7 +12,7 @@ const MILLISECOND: u64 = 1_000_000;
 fn gpu() -> Channel {
     let kind = Kind::Counter { range: None };
     let mut channel = Channel::new("nvml", Domain::Gpu, "GPU-0", kind, Method::Counter, 1e-3);
-    (channel.period, channel.relative_error) = (Seconds(0.1), 0.1);
+    (channel.period, channel.relative_error) = (Seconds(0.1), Some(0.1));
     channel
 }
 
@@ -176,7 +176,7 @@ fn a_mean_over_five_minutes_says_little_about_one_second() {
 fn half_a_second_of_a_gpu_that_averages_over_one_second_is_known_to_about_itself() {
     // nvidia-smi's integral over 0.5 s is off by -53 % to +105 %.
     let mut channel = power(Domain::Gpu, 1.0);
-    (channel.period, channel.relative_error) = (Seconds(0.1), 0.1);
+    (channel.period, channel.relative_error) = (Seconds(0.1), Some(0.1));
     let report = watch(channel, 50, &[], &[Some(200_000_000); 11]);
     let total = report.total.unwrap();
     // The truth is 1 / 0.47 of the lowest reading.
@@ -196,7 +196,7 @@ fn a_model_of_cores_never_exceeds_them() {
     let (kind, method) = (Kind::Counter { range: None }, Method::Model);
     let mut channel =
         Channel::new("cpu-time", Domain::CpuProcess, "process", kind, method, 10.0 * 1e-9);
-    (channel.relative_error, channel.highest) = (0.5, Some(Watts(80.0)));
+    (channel.relative_error, channel.highest) = (Some(0.5), Some(Watts(80.0)));
     let busy: Vec<_> = (0..11).map(|at| Some(at * 1_600_000_000)).collect();
     let report = watch(channel.clone(), 100, &[], &busy);
     let total = report.total.unwrap();

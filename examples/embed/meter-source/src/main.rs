@@ -56,7 +56,7 @@ impl Heater {
         let mut power =
             Channel::new("heater", Domain::Other, "heater-0", Kind::Power, method, 1e-3);
         // Its maker states ±1 %.
-        power.relative_error = 0.01;
+        power.relative_error = Some(0.01);
         Self { channels: vec![power] }
     }
 }

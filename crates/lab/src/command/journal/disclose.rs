@@ -18,7 +18,7 @@ use crate::{
     Failure,
     disclosure::{
         ai_act::Training,
-        mlflow::{FileStore, MlflowRun, Status},
+        mlflow::{FileStore, MlflowRun, Status, energy_metrics},
         parts_left_out,
         sci::{FunctionalUnits, Sci},
     },
@@ -87,8 +87,10 @@ impl Sum {
             None => self.unknown += 1,
         }
         for energy in &record.energy.domains {
-            let (domain, probe) = (energy.domain.word(), &energy.probe);
-            let key = format!("{domain}/{}/{probe}/{}", energy.device, energy.in_total);
+            // Measured and estimated energies are never added up here.
+            let (domain, probe, origin) =
+                (energy.domain.word(), &energy.probe, energy.origin.word());
+            let key = format!("{domain}/{}/{probe}/{origin}/{}", energy.device, energy.in_total);
             match self.domains.get_mut(&key) {
                 Some(sum) => {
                     sum.joules += energy.joules;
@@ -235,12 +237,11 @@ fn mlflow_run(record: &RunRecord) -> MlflowRun {
     metrics.push((format!("{}_s", record.energy.span), record.timing.main.0));
     let mut tags = vec![("wattlab.run".to_owned(), id.clone())];
     if let Some(total) = &record.energy.total {
-        metrics.push(("energy_j".to_owned(), total.joules.0));
-        metrics.push(("energy_uncertainty_j".to_owned(), total.uncertainty.0));
+        metrics.extend(energy_metrics(total));
         tags.push(("wattlab.energy_origin".to_owned(), total.origin.word().to_owned()));
     }
     let mut note = format!(
-        "energy_j is that of the span `{}`, over domains that do not overlap.",
+        "The energy is that of the span `{}`, over domains that do not overlap.",
         record.energy.span
     );
     if let Some(parts) = parts_left_out(&record.energy.domains) {

@@ -17,7 +17,7 @@ use crate::{
     Failure,
     disclosure::{
         ai_act::Training,
-        mlflow::{FileStore, MlflowRun, Status},
+        mlflow::{FileStore, MlflowRun, Status, energy_metric, energy_metrics},
         parts_left_out,
         sci::{FunctionalUnits, Sci},
     },
@@ -186,12 +186,12 @@ fn run(facts: &Facts<'_>) -> MlflowRun {
     let mut parameters = vec![("command".to_owned(), facts.command.to_owned())];
     let mut tags = Vec::new();
     if let Some(total) = &report.total {
-        metrics.push(("energy_j".to_owned(), total.joules.0));
-        metrics.push(("energy_uncertainty_j".to_owned(), total.uncertainty.0));
+        metrics.extend(energy_metrics(total));
         tags.push(("wattlab.energy_origin".to_owned(), total.origin.word().to_owned()));
     }
     for energy in &report.domains {
-        let name = format!("energy_j.{}.{}", energy.domain.word(), energy.device);
+        let total = energy_metric(energy.origin);
+        let name = format!("{total}.{}.{}", energy.domain.word(), energy.device);
         metrics.push((name, energy.joules.0));
     }
     if let Some(carbon) = facts.carbon {
@@ -203,7 +203,7 @@ fn run(facts: &Facts<'_>) -> MlflowRun {
     }
     let mut note = format!(
         "Energy of a command, by wattlab {}. The total has the domains that do not overlap; each \
-         metric energy_j.* is a domain, whether it is part of the total or not (see measure.json).",
+         metric energy_*_j.* is a domain, whether it is part of the total or not (see measure.json).",
         env!("CARGO_PKG_VERSION")
     );
     if let Some(parts) = parts_left_out(&report.domains) {

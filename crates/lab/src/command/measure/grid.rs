@@ -37,7 +37,8 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// If a flag is wrong. That a series does not cover the present is none: see [`Grid::note`].
+    /// If a flag is wrong. A series that does not cover the present is not an error; [`Grid::note`]
+    /// mentions it.
     pub(super) fn new(
         region: Option<&str>,
         series: Option<&Path>,

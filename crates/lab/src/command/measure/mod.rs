@@ -31,9 +31,9 @@ use crate::{Failure, progress};
 ///
 /// # Errors
 ///
-/// If the command cannot be started, a file cannot be written, or a sensor is required and there is
-/// none. All of this is checked before the command runs; files are written after the result was printed,
-/// and one that then fails is told and does not change a command's own exit code.
+/// If the command cannot be started, a file cannot be written, or a sensor is required and no sensor can
+/// be read. All of this is checked before the command runs. Files are written after the result was
+/// printed; if that fails, an error message says so, and a failed command keeps its own exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let programs = args.programs();
     programs.iter().try_for_each(Program::check)?;

@@ -49,8 +49,8 @@ impl Program {
         command
     }
 
-    /// The command as text: a shell's line as it is, words separated by spaces otherwise. What is not
-    /// UTF-8 is replaced.
+    /// The command as text: the line for the shell unchanged, or else the program and its arguments
+    /// with spaces between them. Bytes that are not UTF-8 are replaced.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Shell(line) => line.to_string_lossy().into_owned(),
@@ -58,7 +58,8 @@ impl Program {
         }
     }
 
-    /// The program and its arguments for a document. What is not UTF-8 is replaced.
+    /// The program and its arguments for a document. Bytes that are not
+    /// UTF-8 are replaced.
     pub(super) fn shown(&self) -> Vec<String> {
         self.words().iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }

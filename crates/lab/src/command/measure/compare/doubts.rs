@@ -3,12 +3,12 @@
 use record::{Warning, WarningKind};
 use report::stats;
 
-/// Runs from which a drift can be told from chance.
+/// The fewest runs that can show a drift.
 const RUNS_FOR_DRIFT: usize = 10;
-/// A drift is told if chance makes one like it this rarely, and if it is at least this strong.
+/// A warning of drift needs a rank correlation with at most this p-value, and of at least this size.
 const DRIFT_P: f64 = 0.005;
 const DRIFT_CORRELATION: f64 = 0.5;
-/// Runs from which an outlier can be told.
+/// The fewest runs that can show an outlier.
 const RUNS_FOR_OUTLIERS: usize = 6;
 /// An outlier is this many robust standard deviations away from the median.
 const OUTLIER: f64 = 5.0;

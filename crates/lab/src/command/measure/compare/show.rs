@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use record::Origin;
 use serde_json::{Value, json};
 
 use super::{Comparison, ratio::Ratio};
@@ -19,6 +20,7 @@ impl Comparison {
             "a": a,
             "b": b,
             "ratio": self.energy.map(|ratio| ratio.ratio),
+            "origin": self.origin(),
             "ci95": self.energy.and_then(|ratio| ratio.ci95),
             "different": self.energy.and_then(|ratio| ratio.is_different()),
             "time_ratio": self.time.map(|ratio| ratio.ratio),
@@ -40,6 +42,7 @@ impl Comparison {
             json!({
                 "joules": total.map(|total| total.joules),
                 "uncertainty_j": total.map(|total| total.uncertainty),
+                "origin": total.map(|total| total.origin),
                 "duration_s": run.report.duration,
                 "exit_code": run.code(),
                 "first": *first == at,
@@ -74,24 +77,33 @@ impl Comparison {
             1 => "1 round".to_owned(),
             rounds => format!("{rounds} rounds"),
         };
-        let _ = writeln!(text, "energy of A / B: {} after {rounds}", number(self.energy));
+        let origin = self.origin().map_or(String::new(), |origin| format!(", {}", origin.word()));
+        let _ = writeln!(text, "energy of A / B: {}{origin}, after {rounds}", number(self.energy));
         let _ = writeln!(text, "time of A / B:   {}", number(self.time));
         let _ = writeln!(text, "{}", self.verdict());
         text.push_str(&warnings_text(&self.warnings));
         text
     }
 
+    /// Where the joules of both commands come from; `None` without energies.
+    fn origin(&self) -> Option<Origin> {
+        let totals = self.summaries.iter().filter_map(|summary| summary.total);
+        totals.map(|total| total.origin).reduce(Origin::and)
+    }
+
     fn verdict(&self) -> String {
         let Some((ratio, [low, high])) = self.energy.and_then(|of| Some((of, of.ci95?))) else {
-            return "there are too few rounds to tell whether A and B differ".to_owned();
+            return "too few rounds have finished to say whether A and B differ".to_owned();
         };
         let percent = |share: f64| (share - 1.0).abs() * 100.0;
         let (near, far) = if percent(low) < percent(high) { (low, high) } else { (high, low) };
         match ratio.is_different() {
             Some(true) => {
                 let word = if ratio.ratio > 1.0 { "more" } else { "less" };
+                let origin = self.origin().map_or("unknown", Origin::word);
                 format!(
-                    "A uses {:.2} % {word} energy than B (95 % interval: {:.2} % to {:.2} %)",
+                    "A uses {:.2} % {word} energy than B (95 % interval: {:.2} % to {:.2} %; {origin} \
+                     energies)",
                     percent(ratio.ratio),
                     percent(near),
                     percent(far)

@@ -117,7 +117,7 @@ impl JobArgs {
     ///
     /// # Errors
     ///
-    /// If there is no such job here, or a flag needs one and there is none.
+    /// If no such job runs on this machine, or a flag that needs a job was given without one.
     pub(super) fn find(&self, sysfs: Option<&Path>) -> Result<Option<Job>, Failure> {
         let mounts = sysfs.map_or_else(CgroupMounts::of_this_machine, CgroupMounts::below);
         let (cgroups, label) = match (&self.cgroup, &self.slurm_job) {

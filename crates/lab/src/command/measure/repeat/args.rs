@@ -32,7 +32,7 @@ pub(crate) struct Repeat {
     /// Pass the standard output of repeated commands on, to standard error. By default it is discarded.
     #[arg(long)]
     pub(in super::super) show_output: bool,
-    /// The standard input of each run of a repeated command. By default there is none.
+    /// Read the standard input of each run of a repeated command from this file. By default it is empty.
     #[arg(long, value_name = "FILE")]
     pub(in super::super) input: Option<PathBuf>,
     /// Compare the energies of two commands, which are lines of a shell. They run in pairs, in random
