@@ -12,7 +12,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
 }
 
 /// Builds `wattlab` and the NVML probe in release mode; cargo shows its progress.
-fn build() -> anyhow::Result<u8> {
+pub(crate) fn build() -> anyhow::Result<u8> {
     if !release_folder().join("wattlab").exists() {
         eprintln!(
             "xtask: building `wattlab` for the first time; this takes several minutes on two cores, \
