@@ -557,14 +557,27 @@ fn an_interrupted_validation_continues_where_it_stopped() {
     let second = document(&[]);
     assert_eq!(of(&first, "cells")[..2], of(&second, "cells")[..2]);
     assert_eq!(of(&second, "cells").len(), 3);
-    // No queue is ever as precise as that, and none less precise than this.
+    // No queue is ever as precise as that.
     let more = ["--precision", "0.000000001", "--most-rounds", "2"];
     let third = document(&more);
     assert_eq!(of(&second, "cells")[..], of(&third, "cells")[..3]);
     assert_eq!(of(&third, "cells").len(), 6);
     assert!(of(&third, "means").iter().all(|mean| mean["rounds"] == 2));
+    let mut largest = 0.0_f64;
     for mean in of(&third, "means") {
-        assert!(mean["response"]["error"].as_f64().unwrap() > 0.0, "{mean}");
+        for ratio in ["response", "energy"] {
+            let of = |key: &str| mean[ratio][key].as_f64();
+            if let (Some(of_mean), Some(error)) = (of("mean"), of("error")) {
+                assert!(error > 0.0, "{mean}");
+                largest = largest.max(error / of_mean);
+            }
+        }
     }
-    assert_eq!(document(&["--precision", "0.999", "--most-rounds", "9"])["cells"], third["cells"]);
+    assert!(largest > 0.0, "{third}");
+    // All are as precise as the least precise of them, unless the machine was so busy that an error is
+    // larger than the flag allows.
+    let precision = (largest * (1.0 + 1e-9)).to_string();
+    let enough = ["--precision", &precision, "--most-rounds", "9"];
+    let enough = if largest < 0.99 { &enough[..] } else { &enough[2..] };
+    assert_eq!(document(enough)["cells"], third["cells"]);
 }

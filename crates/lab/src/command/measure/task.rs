@@ -274,7 +274,7 @@ impl<'a> Task<'a> {
             note(appended.map(|told| told.iter().for_each(|text| progress::line(text))));
         }
         if let Some(series) = &self.series {
-            note(series.check());
+            note(series.finish());
         }
         let mut failures = failures.into_iter();
         let first = if code == 0 { failures.next() } else { None };
