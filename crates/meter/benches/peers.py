@@ -218,10 +218,12 @@ def run(wattlab, cost):
     subprocess.run([wattlab, "measure", "--", "true"], stderr=subprocess.DEVNULL, check=True)
     ready = time.monotonic() - started
     # The child reads its parent's peak: a waited-for child's own would include this interpreter's.
-    peak = subprocess.run([wattlab, "measure", "--", "sh", "-c", "grep VmHWM /proc/$PPID/status"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    memory = subprocess.run([wattlab, "measure", "--", "sh", "-c", "cat /proc/$PPID/status"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    lines = dict(line.split(":", 1) for line in memory.stdout.decode().splitlines())
+    megabytes = {key: int(lines[key].split()[0]) / 1024 for key in ("VmHWM", "RssAnon")}
     print(json.dumps({"tool": "wattlab", "case": "start", "ready_s": ready,
-                      "rss_mb": int(peak.stdout.split()[1]) / 1024}), flush=True)
+                      "rss_mb": megabytes["VmHWM"], "own_mb": megabytes["RssAnon"]}), flush=True)
 
 
 if __name__ == "__main__":

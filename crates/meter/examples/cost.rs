@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use wattlab_meter::{Meter, MeterError};
 
 /// How long sampling is measured, after two seconds in which update periods are learnt.
@@ -40,5 +41,21 @@ fn main() -> Result<(), MeterError> {
             "{{\"tool\": \"wattlab\", \"case\": \"{hertz} Hz\", \"cpu_per_s\": {per_second:.6}}}"
         );
     }
+    let waiting = thread::spawn(bare_wait).join().unwrap_or(f64::NAN);
+    println!("{{\"tool\": \"nothing\", \"case\": \"bare wait\", \"cpu_per_s\": {waiting:.6}}}");
     Ok(())
+}
+
+/// CPU-seconds per second of a thread that wakes up 100 times a second and does nothing: what the
+/// machine itself takes for as many wake-ups as the meter needs at 100 Hz.
+fn bare_wait() -> f64 {
+    let cpu = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+    };
+    let (before, begin) = (cpu(), Instant::now());
+    while begin.elapsed() < WATCHED {
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    (cpu() - before) / begin.elapsed().as_secs_f64()
 }

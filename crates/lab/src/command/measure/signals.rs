@@ -22,10 +22,18 @@ use signal_hook::{
 /// A signal from the terminal (Ctrl-C) reaches every process of the foreground group, including the
 /// command. Only a signal that another process sent to this one is passed on.
 pub(super) struct Signals {
-    target: Arc<Mutex<Option<Pid>>>,
+    target: Arc<Mutex<Target>>,
     stops: Arc<AtomicU32>,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Whom signals go to.
+enum Target {
+    /// A process.
+    Command(Pid),
+    /// Nobody yet: a command that is being started gets these signals as soon as its number is known.
+    Next(Vec<Signal>),
 }
 
 impl Signals {
@@ -38,7 +46,7 @@ impl Signals {
     pub(super) fn start(kill: bool) -> io::Result<Self> {
         let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
         let mut signals = SignalsInfo::<WithOrigin>::new(signals)?;
-        let target = Arc::new(Mutex::new(None));
+        let target = Arc::new(Mutex::new(Target::Next(Vec::new())));
         let stops = Arc::new(AtomicU32::new(0));
         let (handle, to, count) = (signals.handle(), Arc::clone(&target), Arc::clone(&stops));
         let thread = thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -47,29 +55,39 @@ impl Signals {
                 let before = if stop { count.fetch_add(1, Ordering::SeqCst) } else { 0 };
                 // Held while the signal is sent, so that the command has not been waited for yet and
                 // its number belongs to no other process.
-                let target = to.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(pid) = *target else { continue };
-                // It may have ended in the meantime.
-                if kill && before > 0 {
-                    let _ = kill_process(pid, Signal::KILL);
-                } else if let (true, Some(signal)) =
-                    (by_a_process(&origin), Signal::from_named_raw(origin.signal))
-                {
-                    let _ = kill_process(pid, signal);
+                let mut target = to.lock().unwrap_or_else(PoisonError::into_inner);
+                let sent = Signal::from_named_raw(origin.signal).filter(|_| by_a_process(&origin));
+                // The command may have ended in the meantime.
+                match (&mut *target, sent) {
+                    (Target::Command(pid), _) if kill && before > 0 => {
+                        let _ = kill_process(*pid, Signal::KILL);
+                    }
+                    (Target::Command(pid), Some(signal)) => {
+                        let _ = kill_process(*pid, signal);
+                    }
+                    (Target::Next(waiting), Some(signal)) if !waiting.contains(&signal) => {
+                        waiting.push(signal);
+                    }
+                    _ => {}
                 }
             }
         })?;
         Ok(Self { target, stops, handle, thread: Some(thread) })
     }
 
-    /// From now on, signals go to this process.
+    /// From now on, signals go to this process; those that arrived while it was started come first.
     pub(super) fn pass_to(&self, child: &Child) {
-        self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
+        let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
+        if let Target::Next(waiting) = self.set(Target::Command(pid)) {
+            for signal in waiting {
+                let _ = kill_process(pid, signal);
+            }
+        }
     }
 
-    /// From now on, signals go to nobody.
+    /// From now on, signals wait for the next command.
     pub(super) fn pass_to_nobody(&self) {
-        self.set(None);
+        self.set(Target::Next(Vec::new()));
     }
 
     /// Whether somebody asked to stop.
@@ -77,8 +95,10 @@ impl Signals {
         self.stops.load(Ordering::SeqCst) > 0
     }
 
-    fn set(&self, pid: Option<Pid>) {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    /// Changes the target; returns the one before.
+    fn set(&self, target: Target) -> Target {
+        let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, target)
     }
 }
 
@@ -94,4 +114,30 @@ impl Drop for Signals {
 
 fn by_a_process(origin: &Origin) -> bool {
     matches!(origin.cause, Cause::Sent(Sent::User | Sent::TKill | Sent::Queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::ExitStatusExt, process::Command};
+
+    use rustix::process::getpid;
+
+    use super::*;
+
+    /// Other tests of this process do not handle this signal.
+    #[test]
+    fn a_signal_between_the_start_of_a_command_and_its_number_reaches_the_command() {
+        let signals = Signals::start(false).unwrap();
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        kill_process(getpid(), Signal::USR1).unwrap();
+        let waits = || match &*signals.target.lock().unwrap() {
+            Target::Next(waiting) => !waiting.is_empty(),
+            Target::Command(_) => false,
+        };
+        while !waits() {
+            thread::yield_now();
+        }
+        signals.pass_to(&child);
+        assert_eq!(child.wait().unwrap().signal(), Some(SIGUSR1));
+    }
 }
