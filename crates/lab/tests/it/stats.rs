@@ -141,10 +141,10 @@ fn results_are_printed_as_aligned_tables() {
     a:b           0.00781250   1   0.00781250  0.0476190  0.8379
     residual        0.656250   4     0.164062
     effect sizes with 95 % intervals
-    term                         η²                 partial η²                          ω²
-    a     0.7444 [0.0000 to 0.8702]  0.9284 [0.4072 to 0.9621]   0.7197 [0.0000 to 0.8583]
-    b     0.1975 [0.0000 to 0.6012]  0.7748 [0.0210 to 0.8850]   0.1806 [0.0000 to 0.5910]
-    a:b   0.0007 [0.0000 to 0.1306]  0.0118 [0.0000 to 0.3885]  −0.0135 [0.0000 to 0.0000]
+    term                         η²                 partial η²                           ω²
+    a     0.7444 [0.2289 to 0.9166]  0.9284 [0.3400 to 0.9502]    0.7197 [0.2289 to 0.9166]
+    b     0.1975 [0.0039 to 0.5837]  0.7748 [0.0158 to 0.8523]    0.1806 [0.0039 to 0.5837]
+    a:b   0.0007 [0.0000 to 0.0894]  0.0118 [0.0000 to 0.3228]  −0.0135 [−0.0135 to 0.0894]
     caution (not-normal): The residuals are not normal (Shapiro-Wilk W = 0.807, p = 3.4e-2). With few rows, also read a rank test.
     ");
     let args = ["stats", "compare", "d.csv", "--response", "y", "--factor", "a"];
@@ -177,10 +177,16 @@ fn unfit_data_are_refused_with_the_column_and_a_remedy() {
             &["`yy`", "did you mean `y`?"],
         ),
         (
-            "NaN",
-            SMALL.replace("2.5", "NaN"),
+            "infinite",
+            SMALL.replace("2.5", "inf"),
             &anova,
-            &["line 3", "`y` is `NaN`", "finite number", "remove the line"],
+            &["line 3", "`y` is `inf`", "finite number", "remove the line"],
+        ),
+        (
+            "no values",
+            "a,b,y\n0,x,NA\n0,y,NA\n1,x,\n1,y,NaN\n".into(),
+            &anova,
+            &["none of the 4 rows", "`y`, `a`, `b`"],
         ),
         (
             "text",
@@ -189,10 +195,10 @@ fn unfit_data_are_refused_with_the_column_and_a_remedy() {
             &["line 2", "`note` is `u`", "finite number"],
         ),
         (
-            "empty level",
-            SMALL.replace("1,y,2,4.0", "1,,2,4.0"),
+            "nested",
+            "a,b,y\n0,p,1\n0,p,2\n0,q,3\n0,q,5\n1,r,2\n1,r,3\n1,s,1\n1,s,7\n".into(),
             &anova,
-            &["line 5", "`b` is empty", "fill it"],
+            &["`b` is nested in `a`", "one level of `a` only", "analyze `b` alone"],
         ),
         (
             "constant",
@@ -228,7 +234,6 @@ fn unfit_data_are_refused_with_the_column_and_a_remedy() {
             &["`a` and `b` always change together", "leave one out"],
         ),
         ("ragged", SMALL.replace("1.5,y", "1.5"), &anova, &["d.csv", "line: 6", "as many fields"]),
-        ("semicolons", SMALL.replace(',', ";"), &anova, &["separated by commas"]),
         (
             "a group of one",
             "a,y\n0,1\n0,2\n1,3\n".into(),
@@ -261,4 +266,98 @@ fn empty_rows_are_ignored_and_counted_in_a_caution() {
     let found: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(found["n"], 8);
     assert_eq!(found["cautions"][0]["text"], "2 empty rows of the file are ignored.");
+}
+
+/// R: `kruskal.test(Ozone ~ Month, airquality)` leaves out the days without a value.
+#[test]
+fn rows_without_a_value_are_left_out_and_counted() {
+    let args = ["stats", "kruskal", "d.csv", "--response", "y", "--factor", "b", "--json"];
+    let whole: Value =
+        serde_json::from_str(&with(&SMALL.replace("1,y,2,4.0,x\n", ""), &args).1).unwrap();
+    for missing in ["NA", "", "NaN", "null"] {
+        for (from, column) in [("1,y,2,4.0", "`y`"), ("1,y,2,4.0", "`b`")] {
+            let to = if column == "`y`" {
+                format!("1,y,2,{missing}")
+            } else {
+                format!("1,{missing},2,4.0")
+            };
+            let (code, stdout, message) = with(&SMALL.replace(from, &to), &args);
+            assert_eq!(code, Some(0), "{message}");
+            let found: Value = serde_json::from_str(&stdout).unwrap();
+            assert_eq!(
+                (&found["n"], &found["h"]),
+                (&Value::from(7), &whole["h"]),
+                "{missing} {column}"
+            );
+            let text = format!("1 of 8 rows have no value in {column}; they are left out.");
+            assert_eq!(found["cautions"][0]["text"], text);
+        }
+    }
+}
+
+#[test]
+fn other_delimiters_and_decimal_commas_are_recognized() {
+    let args = ["stats", "kruskal", "d.csv", "--response", "y", "--factor", "a", "--json"];
+    let expected: Value = serde_json::from_str(&with(SMALL, &args).1).unwrap();
+    let semicolons = SMALL.replace(',', ";");
+    for text in [semicolons.clone(), semicolons.replace('.', ","), SMALL.replace(',', "\t")] {
+        let (code, stdout, message) = with(&text, &args);
+        assert_eq!(code, Some(0), "{message}");
+        assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), expected, "{text}");
+    }
+}
+
+/// Public report pingouin 361: every seed gains, by 1 to 4.
+#[test]
+fn paired_comparisons_have_effect_sizes_of_the_pairs() {
+    let text = "seed,m,y\n1,new,101\n2,new,202\n3,new,303\n4,new,404\n\
+                1,old,100\n2,old,200\n3,old,300\n4,old,400\n5,old,500\n1,odd,1\n";
+    let args =
+        ["stats", "compare", "d.csv", "--response", "y", "--factor", "m", "--paired", "seed"];
+    let text = &text.replace("1,odd,1\n", "1,odd,1\n6,odd,2\n");
+    let (code, stdout, message) = with(text, &args);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(stdout.contains("d_z") && stdout.contains("rank-biserial"), "{stdout}");
+    let (_, stdout, _) = with(text, &[&args[..], &["--json"]].concat());
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    let pairs = found["comparisons"].as_array().unwrap();
+    assert_eq!(pairs.len(), 1);
+    assert_eq!(pairs[0]["pairs"], 4);
+    assert!((pairs[0]["d_z"]["value"].as_f64().unwrap() - 1.936_491_673).abs() < 1e-8);
+    assert_eq!(pairs[0]["rank_biserial"]["value"], 1.0);
+    let notes = found["cautions"].as_array().unwrap();
+    let note = notes.iter().find(|note| note["kind"] == "not-compared").unwrap();
+    assert!(note["text"].as_str().unwrap().contains("`new` and `odd`, `odd` and `old`"), "{note}");
+}
+
+/// R package rstatix, issue 265.
+#[test]
+fn treatments_in_blocks_are_compared_by_friedmans_test() {
+    let columns = [("A", [4, 6, 3, 5, 4, 5]), ("B", [7, 8, 6, 7, 9, 6]), ("C", [6, 9, 7, 8, 8, 9])];
+    let mut text = "id,t,y\n".to_owned();
+    for (name, values) in columns {
+        for (id, value) in values.into_iter().enumerate() {
+            text += &format!("{id},{name},{value}\n");
+        }
+    }
+    text += "6,A,1\n";
+    let args = ["stats", "friedman", "d.csv", "--response", "y", "--factor", "t", "--block", "id"];
+    let (code, stdout, message) = with(&text, &[&args[..], &["--json"]].concat());
+    assert_eq!(code, Some(0), "{message}");
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    // R: friedman.test, χ² = 9.3333 (no ties within a block), p = 0.009404.
+    assert_eq!((&found["blocks"], &found["df"]), (&Value::from(6), &Value::from(2.0)));
+    assert!((found["chi_sq"].as_f64().unwrap() - 28.0 / 3.0).abs() < 1e-9, "{found}");
+    for (pair, expected) in
+        found["comparisons"].as_array().unwrap().iter().zip([0.0545, 0.0109, 0.832])
+    {
+        assert!((pair["p_nemenyi"].as_f64().unwrap() - expected).abs() < 6e-4, "{pair}");
+    }
+    assert_eq!(found["cautions"][0]["kind"], "incomplete-blocks");
+    let (code, stdout, _) = with(&text, &args);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("p, Nemenyi") && stdout.contains("mean rank"), "{stdout}");
+    let (code, _, message) = with(&(text + "0,A,4\n"), &args);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("block `0`") && message.contains("average its rows"), "{message}");
 }

@@ -74,6 +74,8 @@ pub struct Anova {
     pub terms: Vec<AnovaTerm>,
     /// The residual.
     pub residual: Residual,
+    /// Number of observations.
+    pub observations: usize,
 }
 
 /// Confidence intervals of a term's effect sizes.
@@ -89,10 +91,15 @@ pub struct EffectIntervals {
 }
 
 impl Anova {
-    /// Intervals of the effect sizes of term `at`: the noncentralities λ between which its F leaves
-    /// the confidence, as `λ / (λ + df + residual df + 1)` (Steiger 2004, Psychological Methods
-    /// 9:164); η² and ω² by the F that would give them as a partial η², as R's `effectsize`. `None`
-    /// if the residual is 0.
+    /// Intervals of the effect sizes of term `at`.
+    ///
+    /// The term's F has a noncentral distribution; its noncentrality λ lies between the two values at which
+    /// F leaves the confidence (Steiger 2004, Psychological Methods 9:164). With N observations, λ is N times
+    /// the variance that the term explains in units of the error's, so the share of both is `λ / (λ + N)`
+    /// (partial η²), and the share of everything is `λ / (λ + Σλₒ + N)` (η², and ω², which estimates the
+    /// same share with less bias). The λₒ of the other terms are estimated, `SS/MS_residual · (ν − 2)/ν − df`
+    /// with ν the residual's df, at least 0. η² overestimates its share in small samples, so an interval may
+    /// end below it; it is then extended to the estimate. `None` if the residual is 0.
     ///
     /// The intervals assume independent rows; if [`super::screen`] warns that rows are correlated, they
     /// are too narrow.
@@ -107,18 +114,27 @@ impl Anova {
     ) -> Result<Option<EffectIntervals>, StatsError> {
         check_confidence(confidence)?;
         check_count("terms", self.terms.len(), at + 1)?;
-        let (term, df2) = (&self.terms[at], self.residual.df);
-        let of = |share: f64| {
-            let share = share.clamp(0.0, 1.0);
-            let f = share / term.df / ((1.0 - share) / df2);
-            let limits = noncentrality_limits_of_f(f, term.df, df2, confidence);
-            let [low, high] = limits.map(|limit| limit / (limit + term.df + df2 + 1.0));
-            Interval { low, high, confidence }
+        if self.residual.ss <= 0.0 {
+            return Ok(None);
+        }
+        let (term, df2, n) = (&self.terms[at], self.residual.df, self.observations as f64);
+        let shrink = if df2 > 2.0 { (df2 - 2.0) / df2 } else { 1.0 };
+        let others: f64 = self
+            .terms
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at)
+            .map(|(_, other)| (other.ss / self.residual.ms * shrink - other.df).max(0.0))
+            .sum();
+        let limits = noncentrality_limits_of_f(term.f, term.df, df2, confidence);
+        let interval = |rest: f64, estimate: f64| {
+            let [low, high] = limits.map(|limit| limit / (limit + rest));
+            Interval { low: low.min(estimate), high: high.max(estimate), confidence }
         };
-        Ok((self.residual.ss > 0.0).then(|| EffectIntervals {
-            eta_sq: of(term.eta_sq),
-            partial_eta_sq: of(term.partial_eta_sq),
-            omega_sq: of(term.omega_sq),
+        Ok(Some(EffectIntervals {
+            eta_sq: interval(others + n, term.eta_sq),
+            partial_eta_sq: interval(n, term.partial_eta_sq),
+            omega_sq: interval(others + n, term.omega_sq),
         }))
     }
 }
@@ -222,7 +238,7 @@ pub fn anova_of(
             omega_sq: (ss - df * residual.ms) / (total + residual.ms),
         }
     });
-    Ok(Anova { terms: rows.collect(), residual })
+    Ok(Anova { terms: rows.collect(), residual, observations: response.len() })
 }
 
 /// Largest number of factors, because terms are bits of a 32-bit word.

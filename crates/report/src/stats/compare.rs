@@ -1,11 +1,12 @@
 //! Comparisons of two samples and of all pairs of levels: tests, effect sizes and intervals.
 
 use super::{
-    Bootstrap, BootstrapInterval, EffectSize, Factor, RankTest, ShapiroWilk, StatsError, TTest,
-    cliffs_delta,
+    Bootstrap, BootstrapInterval, EffectSize, Factor, PairedEffects, RankTest, ShapiroWilk,
+    StatsError, TTest, cliffs_delta,
     describe::mean_of,
     error::{check_count, check_length, check_sample},
-    hedges_g, holm, mann_whitney, paired_t, shapiro_wilk, welch_t, wilcoxon_signed_rank,
+    hedges_g, holm, mann_whitney, paired_effects, paired_t, shapiro_wilk, welch_t,
+    wilcoxon_signed_rank,
 };
 
 /// A comparison of two samples. A part that is not defined on the data, such as a t test of samples
@@ -23,10 +24,12 @@ pub struct SampleComparison {
     pub t_test: Option<TTest>,
     /// Mann-Whitney test, or the Wilcoxon signed-rank test if paired.
     pub rank_test: Option<RankTest>,
-    /// Cliff's δ of a over b; pairs are not used.
+    /// Cliff's δ of a over b as independent samples, also if paired.
     pub cliffs_delta: EffectSize,
-    /// Hedges' g of a minus b; pairs are not used.
+    /// Hedges' g of a minus b as independent samples, also if paired.
     pub hedges_g: Option<EffectSize>,
+    /// Effect sizes of the pairs, if paired.
+    pub paired: Option<PairedEffects>,
 }
 
 /// Compares two independent samples.
@@ -49,6 +52,7 @@ pub fn compare(
         rank_test: mann_whitney(a, b).ok(),
         cliffs_delta: cliffs_delta(a, b, bootstrap.confidence)?,
         hedges_g: hedges_g(a, b, bootstrap.confidence).ok(),
+        paired: None,
     })
 }
 
@@ -73,6 +77,7 @@ pub fn compare_paired(
         rank_test: wilcoxon_signed_rank(&differences).ok(),
         cliffs_delta: cliffs_delta(a, b, bootstrap.confidence)?,
         hedges_g: hedges_g(a, b, bootstrap.confidence).ok(),
+        paired: Some(paired_effects(a, b, bootstrap.confidence)?),
     })
 }
 
@@ -103,14 +108,15 @@ pub fn compare_levels(
     bootstrap: &Bootstrap,
 ) -> Result<Vec<LevelComparison>, StatsError> {
     let groups = factor.split(response)?;
-    pairs(&factor.levels, |a, b| compare(&groups[a], &groups[b], bootstrap))
+    pairs(&factor.levels, |a, b| compare(&groups[a], &groups[b], bootstrap).map(Some))
 }
 
-/// Compares all pairs of levels of a factor over the keys (a seed, a block) that both levels have.
+/// Compares all pairs of levels of a factor over the keys (a seed, a block) that both levels have. Pairs of
+/// levels that share fewer than 2 keys are left out.
 ///
 /// # Errors
 ///
-/// As [`compare_levels`], if a level has a key twice, or two levels share fewer than 2 keys.
+/// As [`compare_levels`], if a level has a key twice, or no two levels share 2 keys.
 pub fn compare_levels_paired(
     response: &[f64],
     factor: &Factor,
@@ -128,22 +134,27 @@ pub fn compare_levels_paired(
             return Err(StatsError::RepeatedKey { level: level.clone(), key: key.clone() });
         }
     }
-    pairs(&factor.levels, |a, b| {
+    let mut most = 0;
+    let rows = pairs(&factor.levels, |a, b| {
         let both = by_key[a].iter().zip(&by_key[b]);
         let (a, b): (Vec<f64>, Vec<f64>) = both.filter_map(|(a, b)| (*a).zip(*b)).unzip();
-        check_count("shared keys", a.len(), 2)?;
-        compare_paired(&a, &b, bootstrap)
-    })
+        most = most.max(a.len());
+        if a.len() < 2 { Ok(None) } else { compare_paired(&a, &b, bootstrap).map(Some) }
+    })?;
+    if rows.is_empty() {
+        check_count("shared keys", most, 2)?;
+    }
+    Ok(rows)
 }
 
 fn pairs(
     levels: &[String],
-    compare: impl Fn(usize, usize) -> Result<SampleComparison, StatsError>,
+    mut compare: impl FnMut(usize, usize) -> Result<Option<SampleComparison>, StatsError>,
 ) -> Result<Vec<LevelComparison>, StatsError> {
     let mut rows = Vec::new();
     for a in 0..levels.len() {
         for b in a + 1..levels.len() {
-            let comparison = compare(a, b)?;
+            let Some(comparison) = compare(a, b)? else { continue };
             let (a, b) = (levels[a].clone(), levels[b].clone());
             rows.push(LevelComparison { a, b, comparison, t_test_p: None, rank_test_p: None });
         }

@@ -125,12 +125,6 @@ pub enum StatsError {
         /// Which column.
         column: String,
     },
-    /// Equal values, for which the exact p-value is not defined.
-    #[error("`{column}` has ties, for which there is no exact p-value; use an asymptotic p-value")]
-    Ties {
-        /// Which column.
-        column: String,
-    },
     /// A key that occurs in more than one row of a level.
     #[error(
         "level `{level}` has key `{key}` more than once, expected once; average its rows first"

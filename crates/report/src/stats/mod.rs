@@ -26,6 +26,7 @@ mod noncentral_f;
 mod noncentral_t;
 mod normality;
 mod order;
+mod paired_effect;
 mod posthoc;
 mod power;
 mod rank;
@@ -58,6 +59,7 @@ pub use self::{
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
     multiple::holm,
     normality::{ShapiroWilk, shapiro_wilk},
+    paired_effect::{PairedEffects, paired_effects},
     posthoc::{
         PairComparison, dunn, games_howell, studentized_range_quantile, studentized_range_sf,
         tukey_hsd,
@@ -65,7 +67,7 @@ pub use self::{
     power::{t_test_power, t_test_sample_size},
     rank::{
         Friedman, KruskalWallis, MeanRanks, PValue, RankTest, Slope, Spearman, Zeros, friedman,
-        kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, spearman, theil_sen,
+        kruskal_wallis, mann_whitney, mann_whitney_by, mean_ranks, nemenyi, spearman, theil_sen,
         theil_sen_within, wilcoxon_signed_rank, wilcoxon_signed_rank_by,
     },
     regression::{Coefficient, LinearFit, Prediction, linear_regression},

@@ -116,11 +116,14 @@ fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
     check("cliffs_delta", stats::cliffs_delta(x, y, confidence));
     check("cohens_d", stats::cohens_d(x, y, confidence));
     check("hedges_g", stats::hedges_g(x, y, confidence));
+    check("paired_effects", stats::paired_effects(x, y, confidence));
     check("levene", stats::levene(&[x, y], Center::Mean));
     check("levene", stats::levene(&[x, y, &[1.0, 2.0]], Center::Median));
     check("kruskal_wallis", stats::kruskal_wallis(&[x, y]));
     check("friedman", stats::friedman(&[x, y, x]));
     check("mean_ranks", stats::mean_ranks(&[x, y], confidence));
+    let names = ["x", "y"].map(str::to_owned);
+    check("nemenyi", stats::nemenyi(&[x, y], &names));
     for method in [BootstrapMethod::Percentile, BootstrapMethod::Bca] {
         let bootstrap = Bootstrap { resamples: 100, confidence, seed: 1, method };
         check("compare", stats::compare(x, y, &bootstrap));

@@ -35,6 +35,12 @@ proptest! {
         for (i, j) in [(0, 1), (1, 0), (2, 2)] {
             prop_assert!(near(three.terms[i].ss, two.terms[j].ss));
             prop_assert!((0.0..=1.0).contains(&three.terms[i].p));
+            if let Some(sizes) = three.effect_intervals(i, 0.95).unwrap() {
+                let term = &three.terms[i];
+                prop_assert!(sizes.eta_sq.contains(term.eta_sq), "{sizes:?} {term:?}");
+                prop_assert!(sizes.partial_eta_sq.contains(term.partial_eta_sq), "{sizes:?} {term:?}");
+                prop_assert!(sizes.omega_sq.contains(term.omega_sq), "{sizes:?} {term:?}");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     columns::Columns,
     data::Data,
     show::{self, finite},
-    table::{Table, quoted},
+    table::quoted,
     warn,
 };
 use crate::output;
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let data = &args.data;
-    let table = Table::read(&data.file)?;
+    let table = data.table(&args.factors.names())?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(&args.factors.0, &data.response)?;
     let kind = if args.kind == 2 { SumsOfSquares::TypeII } else { SumsOfSquares::TypeIII };

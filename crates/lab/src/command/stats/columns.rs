@@ -6,6 +6,12 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Columns(pub(super) Vec<String>);
 
+impl Columns {
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+}
+
 impl FromStr for Columns {
     type Err = String;
 

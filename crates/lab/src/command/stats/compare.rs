@@ -1,13 +1,14 @@
 //! `wattlab stats compare`.
 
 use anyhow::bail;
-use report::stats::{self, Bootstrap, BootstrapMethod, EffectSize, LevelComparison, PValue};
+use report::stats::{
+    self, Bootstrap, BootstrapMethod, EffectSize, Factor, LevelComparison, PValue, PairedEffects,
+};
 use serde_json::{Value, json};
 
 use super::{
     data::Data,
     show::{self, finite},
-    table::Table,
     warn,
 };
 use crate::output;
@@ -33,7 +34,9 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let data = &args.data;
-    let table = Table::read(&data.file)?;
+    let mut columns = vec![args.factor.as_str()];
+    columns.extend(args.paired.as_deref());
+    let table = data.table(&columns)?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(std::slice::from_ref(&args.factor), &data.response)?;
     let factor = &factors[0];
@@ -69,7 +72,10 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         None => stats::compare_levels(&response, factor, &bootstrap),
     }
     .map_err(complaint)?;
-    let notes = warn::notes(&table, data, &response, &factors)?;
+    let mut notes = warn::notes(&table, data, &response, &factors)?;
+    if let Some(key) = &args.paired {
+        notes.extend(left_out(&found, factor, key));
+    }
     let count = |level: &str| {
         let at = factor.levels.iter().position(|other| other == level);
         at.map_or(0, |index| groups[index].len())
@@ -110,23 +116,39 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
             let interval = interval.map(|interval| {
                 format!("{} to {}", show::number(interval.low), show::number(interval.high))
             });
-            vec![
+            let mut row = vec![
                 pair.a.clone(),
                 pair.b.clone(),
                 show::number(part.difference),
                 show::or_dash(interval),
                 p_of(pair.t_test_p),
                 p_of(pair.rank_test_p),
-                effect(part.cliffs_delta),
-                show::or_dash(part.hedges_g.map(effect)),
-            ]
+            ];
+            match part.paired {
+                Some(PairedEffects { pairs, d_z, d_av, rank_biserial, .. }) => {
+                    row.push(pairs.to_string());
+                    row.extend(
+                        [rank_biserial, d_z, d_av].map(|size| show::or_dash(size.map(effect))),
+                    );
+                }
+                None => {
+                    row.push(effect(part.cliffs_delta));
+                    row.push(show::or_dash(part.hedges_g.map(effect)));
+                }
+            }
+            row
         })
         .collect();
     let (t, rank) = (format!("p, {t}"), format!("p, {rank}"));
-    let header = ["a", "b", "a − b", "BCa interval", &t, &rank, "Cliff's δ", "Hedges' g"];
+    let mut header = vec!["a", "b", "a − b", "BCa interval", &t, &rank];
+    if args.paired.is_some() {
+        header.extend(["pairs", "rank-biserial", "d_z", "d_av"]);
+    } else {
+        header.extend(["Cliff's δ", "Hedges' g"]);
+    }
     show::table(&header, 2, &rows);
     for pair in &found {
-        let choice = pair.comparison.choose(count(&pair.a).min(count(&pair.b)));
+        let choice = pair.comparison.choose(smaller(pair, count(&pair.a), count(&pair.b)));
         output::print(&format!(
             "test to read for {} and {}: {}, because {}",
             pair.a,
@@ -154,8 +176,8 @@ fn as_json(found: &LevelComparison, paired: bool, of_a: usize, of_b: usize) -> V
         .iter()
         .map(|test| test.map_or(Value::Null, |test| json!({"w": test.w, "p": test.p})))
         .collect();
-    let choice = part.choose(of_a.min(of_b));
-    json!({
+    let choice = part.choose(smaller(found, of_a, of_b));
+    let mut document = json!({
         "a": found.a, "b": found.b, "n_a": of_a, "n_b": of_b,
         "difference": part.difference,
         "ci95": part.bootstrap.map(|found| [found.interval.low, found.interval.high]),
@@ -173,5 +195,36 @@ fn as_json(found: &LevelComparison, paired: bool, of_a: usize, of_b: usize) -> V
         "cliffs_delta": size(part.cliffs_delta),
         "hedges_g": part.hedges_g.map(size),
         "read": choice.test.word(), "because": choice.because,
+    });
+    if let Some(PairedEffects { pairs, d_z, d_av, rank_biserial, .. }) = part.paired {
+        document["pairs"] = pairs.into();
+        document["d_z"] = json!(d_z.map(size));
+        document["d_av"] = json!(d_av.map(size));
+        document["rank_biserial"] = json!(rank_biserial.map(size));
+    }
+    document
+}
+
+/// The number of values that the smaller sample of a comparison has.
+fn smaller(found: &LevelComparison, of_a: usize, of_b: usize) -> usize {
+    found.comparison.paired.map_or(of_a.min(of_b), |paired| paired.pairs)
+}
+
+/// Names the pairs of levels that share too few keys to be compared.
+fn left_out(found: &[LevelComparison], factor: &Factor, key: &str) -> Option<warn::Note> {
+    let is_compared =
+        |a: &String, b: &String| found.iter().any(|pair| pair.a == *a && pair.b == *b);
+    let levels = &factor.levels;
+    let all =
+        levels.iter().enumerate().flat_map(|(at, a)| levels[at + 1..].iter().map(move |b| (a, b)));
+    let missing: Vec<String> =
+        all.filter(|(a, b)| !is_compared(a, b)).map(|(a, b)| format!("`{a}` and `{b}`")).collect();
+    (!missing.is_empty()).then(|| warn::Note {
+        kind: "not-compared",
+        text: format!(
+            "Fewer than 2 values of `{key}` occur with both levels of a pair: {}. These pairs are not \
+             compared.",
+            missing.join(", ")
+        ),
     })
 }

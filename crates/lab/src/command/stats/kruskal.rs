@@ -3,7 +3,7 @@
 use report::stats;
 use serde_json::json;
 
-use super::{data::Data, show, table::Table, warn};
+use super::{data::Data, show, warn};
 use crate::output;
 
 /// Largest number of levels whose pairs are compared.
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let data = &args.data;
-    let table = Table::read(&data.file)?;
+    let table = data.table(&[&args.factor])?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(std::slice::from_ref(&args.factor), &data.response)?;
     let complaint = |error| table.complaint(error, data, &factors);

@@ -4,6 +4,7 @@ mod anova;
 mod columns;
 mod compare;
 mod data;
+mod friedman;
 mod kruskal;
 mod show;
 mod table;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Tukey(tukey::Args),
     /// Kruskal-Wallis rank test of one factor.
     Kruskal(kruskal::Args),
+    /// Friedman's test of treatments within blocks, with all pairs by Nemenyi's and Wilcoxon's tests.
+    Friedman(friedman::Args),
     /// Compare all pairs of levels of one factor: t test, rank test, effect sizes, bootstrap interval.
     Compare(compare::Args),
 }
@@ -35,6 +38,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Anova(args) => anova::run(args),
         Command::Tukey(args) => tukey::run(args),
         Command::Kruskal(args) => kruskal::run(args),
+        Command::Friedman(args) => friedman::run(args),
         Command::Compare(args) => compare::run(args),
     }
     .map_err(Failure::BadInput)

@@ -1,6 +1,11 @@
 //! A CSV file as columns; errors name file, column, line and remedy.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
 
 use anyhow::{Context, anyhow, bail};
 use report::stats::{Factor, StatsError};
@@ -15,7 +20,14 @@ pub(super) struct Table {
     rows: Vec<csv::StringRecord>,
     /// Number of lines with commas only, which are ignored.
     pub(super) empty_rows: usize,
+    /// Number of rows that were left out because a column lacks a value, and those columns.
+    pub(super) incomplete: Option<(usize, Vec<String>)>,
+    /// Whether numbers have a comma in place of the point, as in files whose fields end with `;`.
+    decimal_comma: bool,
 }
+
+/// How files say that a value is missing.
+const MISSING: [&str; 7] = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"];
 
 impl Table {
     pub(super) fn read(path: &Path) -> Result<Self, anyhow::Error> {
@@ -23,8 +35,10 @@ impl Table {
         let unreadable = || format!("failed to read `{file}`; check the path");
         let bytes = std::fs::metadata(path).with_context(unreadable)?.len();
         limits::TABLE_BYTES.check(bytes).with_context(|| format!("`{file}`"))?;
+        let delimiter = delimiter(path).with_context(unreadable)?;
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
+            .delimiter(delimiter)
             .from_path(path)
             .with_context(unreadable)?;
         let broken = |error: csv::Error| {
@@ -49,7 +63,42 @@ impl Table {
         if rows.is_empty() {
             bail!("`{file}` has no rows, expected a header and one row per observation");
         }
-        Ok(Self { file, columns, empty_rows: lines as usize - rows.len(), rows })
+        Ok(Self {
+            file,
+            columns,
+            empty_rows: lines as usize - rows.len(),
+            rows,
+            incomplete: None,
+            decimal_comma: delimiter != b',',
+        })
+    }
+
+    /// Leaves out the rows that lack a value in one of these columns, and remembers how many.
+    pub(super) fn keep_complete(&mut self, names: &[&str]) -> Result<(), anyhow::Error> {
+        let at: Vec<usize> =
+            names.iter().map(|name| self.position(name)).collect::<Result<_, _>>()?;
+        let lacks = |row: &csv::StringRecord, at: usize| MISSING.contains(&&row[at]);
+        let mut columns: Vec<String> = Vec::new();
+        for &at in &at {
+            let name = &self.columns[at];
+            if !columns.contains(name) && self.rows.iter().any(|row| lacks(row, at)) {
+                columns.push(name.clone());
+            }
+        }
+        let before = self.rows.len();
+        self.rows.retain(|row| !at.iter().any(|&at| lacks(row, at)));
+        if self.rows.is_empty() {
+            bail!(
+                "`{}`: none of the {before} rows has a value in each of the columns {}; choose columns \
+                 with values",
+                self.file,
+                quoted(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+            );
+        }
+        if !columns.is_empty() {
+            self.incomplete = Some((before - self.rows.len(), columns));
+        }
+        Ok(())
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -80,11 +129,19 @@ impl Table {
             .map(move |row| (row.position().map_or(0, csv::Position::line), &row[at])))
     }
 
+    fn number(&self, field: &str) -> Option<f64> {
+        let with_comma = self.decimal_comma && field.matches(',').count() == 1;
+        if with_comma && !field.contains('.') {
+            return field.replace(',', ".").parse().ok();
+        }
+        field.parse().ok()
+    }
+
     /// A column of finite numbers.
     pub(super) fn numbers(&self, name: &str) -> Result<Vec<f64>, anyhow::Error> {
         self.fields(name)?
-            .map(|(line, field)| match field.parse::<f64>() {
-                Ok(value) if value.is_finite() => Ok(value),
+            .map(|(line, field)| match self.number(field) {
+                Some(value) if value.is_finite() => Ok(value),
                 _ => Err(anyhow!(
                     "`{}`, line {line}: column `{name}` is `{field}`, expected a finite number; \
                      correct it or remove the line",
@@ -185,6 +242,14 @@ impl Table {
                 "{place}: the response does not vary within any group, so there is no error to test \
                  against; add repeats or analyze another column"
             ),
+            StatsError::EmptyCell { cell } => match nested(factors) {
+                Some((inner, outer)) => anyhow!(
+                    "{place}: `{inner}` is nested in `{outer}`: each of its levels occurs with one level \
+                     of `{outer}` only, so their interaction has empty cells; analyze `{inner}` alone, or \
+                     average its rows and analyze `{outer}`"
+                ),
+                None => anyhow::Error::new(StatsError::EmptyCell { cell }).context(place),
+            },
             StatsError::TooFew { what, found, expected } => anyhow!(
                 "{place}: {found} {what}, expected at least {expected}; add rows or leave out the \
                  level with too few rows"
@@ -194,6 +259,16 @@ impl Table {
     }
 }
 
+/// What ends the fields: a comma, or a semicolon or tab if the header has no comma.
+fn delimiter(path: &Path) -> std::io::Result<u8> {
+    let mut header = Vec::new();
+    // As many bytes as the names of the columns may have.
+    let most = limits::COLUMNS.max().saturating_mul(8);
+    BufReader::new(File::open(path)?).take(most).read_until(b'\n', &mut header)?;
+    let has = |byte: u8| header.contains(&byte);
+    Ok([b',', b';', b'\t'].into_iter().find(|byte| has(*byte)).unwrap_or(b','))
+}
+
 /// Checks the names of the columns.
 fn check_header(columns: &[String]) -> Result<(), anyhow::Error> {
     limits::COLUMNS.check(columns.len())?;
@@ -201,9 +276,6 @@ fn check_header(columns: &[String]) -> Result<(), anyhow::Error> {
         limits::NAME_BYTES.check(name.len()).with_context(|| {
             format!("the name of column `{}…`", name.chars().take(40).collect::<String>())
         })?;
-    }
-    if columns.len() == 1 && columns[0].contains([';', '\t']) {
-        bail!("the header is `{}`, expected fields separated by commas", columns[0]);
     }
     let mut seen = HashSet::new();
     if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
@@ -217,6 +289,19 @@ fn determine_one_another(a: &Factor, b: &Factor) -> bool {
     let pairs: std::collections::BTreeSet<(usize, usize)> =
         a.codes.iter().copied().zip(b.codes.iter().copied()).collect();
     a.levels.len() == b.levels.len() && pairs.len() == a.levels.len()
+}
+
+/// Two factors of which each level of the first occurs with one level of the second only.
+fn nested(factors: &[Factor]) -> Option<(&str, &str)> {
+    let is_nested = |inner: &Factor, outer: &Factor| {
+        let pairs: std::collections::BTreeSet<(usize, usize)> =
+            inner.codes.iter().copied().zip(outer.codes.iter().copied()).collect();
+        pairs.len() == inner.levels.len() && inner.levels.len() > outer.levels.len()
+    };
+    factors.iter().find_map(|inner| {
+        let outer = factors.iter().find(|outer| is_nested(inner, outer))?;
+        Some((inner.name.as_str(), outer.name.as_str()))
+    })
 }
 
 /// Names as text: `` `a`, `b` ``.

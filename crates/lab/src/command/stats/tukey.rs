@@ -4,13 +4,7 @@ use anyhow::bail;
 use report::stats::{self, Factor};
 use serde_json::json;
 
-use super::{
-    columns::Columns,
-    data::Data,
-    show,
-    table::{Table, quoted},
-    warn,
-};
+use super::{columns::Columns, data::Data, show, table::quoted, warn};
 use crate::output;
 
 /// Largest number of groups whose pairs still make a readable table.
@@ -31,7 +25,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let data = &args.data;
-    let table = Table::read(&data.file)?;
+    let table = data.table(&args.factors.names())?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(&args.factors.0, &data.response)?;
     let complaint = |error| table.complaint(error, data, &factors);

@@ -3,7 +3,10 @@
 use report::stats::{self, Caution, Factor};
 use serde::Serialize;
 
-use super::{data::Data, table::Table};
+use super::{
+    data::Data,
+    table::{Table, quoted},
+};
 use crate::output;
 
 /// A caution, as in the JSON document.
@@ -29,6 +32,21 @@ pub(super) fn clusters(table: &Table, data: &Data) -> Result<Option<Factor>, any
     Ok(Some(Factor::new(&data.cluster.0.join(", "), values)))
 }
 
+/// What was left out of the file.
+pub(super) fn of_table(table: &Table) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if table.empty_rows > 0 {
+        let text = format!("{} empty rows of the file are ignored.", table.empty_rows);
+        notes.push(Note { kind: "empty-rows", text });
+    }
+    if let Some((rows, columns)) = &table.incomplete {
+        let (columns, all) = (quoted(columns), rows + table.len());
+        let text = format!("{rows} of {all} rows have no value in {columns}; they are left out.");
+        notes.push(Note { kind: "missing-values", text });
+    }
+    notes
+}
+
 /// Screens the data of an analysis.
 pub(super) fn notes(
     table: &Table,
@@ -50,11 +68,7 @@ pub(super) fn notes(
         }
     };
     let order = data.order.as_deref().map(|column| table.numbers(column)).transpose()?;
-    let mut notes = Vec::new();
-    if table.empty_rows > 0 {
-        let text = format!("{} empty rows of the file are ignored.", table.empty_rows);
-        notes.push(Note { kind: "empty-rows", text });
-    }
+    let mut notes = of_table(table);
     let found = stats::screen(response, factors, &others, order.as_deref())
         .map_err(|error| table.complaint(error, data, factors))?;
     notes.extend(found.iter().map(|caution| {

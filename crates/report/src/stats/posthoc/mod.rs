@@ -37,6 +37,6 @@ pub struct PairComparison {
 }
 
 /// Every pair of positions, the first before the second.
-fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
 }

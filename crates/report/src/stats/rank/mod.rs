@@ -13,7 +13,7 @@ pub use self::{
     friedman::{Friedman, friedman},
     kruskal_wallis::{KruskalWallis, kruskal_wallis},
     mann_whitney::{mann_whitney, mann_whitney_by},
-    nemenyi::{MeanRanks, mean_ranks},
+    nemenyi::{MeanRanks, mean_ranks, nemenyi},
     theil_sen::{Slope, theil_sen, theil_sen_within},
     wilcoxon::{Zeros, wilcoxon_signed_rank, wilcoxon_signed_rank_by},
 };
@@ -34,9 +34,9 @@ pub struct RankTest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PValue {
-    /// Exact for few data without ties, else asymptotic; each test documents its limit.
+    /// Exact for few data, else asymptotic; each test documents its limit.
     Auto,
-    /// From all arrangements of the ranks; only valid without ties.
+    /// From all arrangements of the ranks, tied ones included.
     Exact,
     /// From a limiting distribution, corrected for ties.
     Asymptotic,

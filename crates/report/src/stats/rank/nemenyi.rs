@@ -1,10 +1,10 @@
 //! Nemenyi's critical difference of mean ranks.
 
 use crate::stats::{
-    StatsError,
+    PairComparison, StatsError,
     error::{check_count, check_length, check_values},
     order::ranks,
-    posthoc::studentized_range_quantile,
+    posthoc::{pairs, studentized_range_quantile, studentized_range_sf},
 };
 
 /// Mean ranks of treatments over blocks.
@@ -52,9 +52,59 @@ pub fn mean_ranks(treatments: &[&[f64]], confidence: f64) -> Result<MeanRanks, S
     })
 }
 
+/// Compares the mean ranks of all pairs of treatments after Friedman's test (Nemenyi 1963; Demšar 2006):
+/// the difference in units of `√(k(k+1) / (12 N))` has the studentized range of k groups with infinite
+/// degrees of freedom, which adjusts the p-values for all pairs.
+///
+/// `treatments[j][i]` is block `i` under treatment `j`, named `names[j]`. Rank 1 is the smallest value, so a
+/// positive difference means larger values of `a`.
+///
+/// # Errors
+///
+/// As [`mean_ranks`], or if there are not as many names as treatments.
+pub fn nemenyi(treatments: &[&[f64]], names: &[String]) -> Result<Vec<PairComparison>, StatsError> {
+    check_length("names", names.len(), treatments.len())?;
+    let MeanRanks { ranks, blocks, .. } = mean_ranks(treatments, 0.95)?;
+    let k = ranks.len() as f64;
+    let se = (k * (k + 1.0) / (12.0 * blocks as f64)).sqrt();
+    pairs(ranks.len())
+        .map(|(a, b)| {
+            // `mean_ranks` counts from the largest value.
+            let difference = ranks[b] - ranks[a];
+            let statistic = difference / se;
+            Ok(PairComparison {
+                a: names[a].clone(),
+                b: names[b].clone(),
+                difference,
+                se,
+                statistic,
+                df: None,
+                p: studentized_range_sf(statistic.abs(), ranks.len(), f64::INFINITY)?,
+                interval: None,
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// R package rstatix, issue 265 (PMCMRplus `frdAllPairsNemenyiTest`).
+    #[test]
+    fn pairs_agree_with_r() {
+        let rows: [&[f64]; 3] = [
+            &[4.0, 6.0, 3.0, 5.0, 4.0, 5.0],
+            &[7.0, 8.0, 6.0, 7.0, 9.0, 6.0],
+            &[6.0, 9.0, 7.0, 8.0, 8.0, 9.0],
+        ];
+        let found = nemenyi(&rows, &["A", "B", "C"].map(str::to_owned)).unwrap();
+        for (pair, expected) in found.iter().zip([0.0545, 0.0109, 0.832]) {
+            assert!((pair.p - expected).abs() < 6e-4, "{pair:?}");
+            assert!(pair.difference < 0.0);
+        }
+        assert!(nemenyi(&rows, &["A".to_owned()]).is_err());
+    }
 
     /// Demšar (2006), section 3.2.2: 4 classifiers on 14 data sets, CD = 2.569 √(4·5 / (6·14)).
     #[test]
