@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::random::bound;
+
 /// The shape of one image's values between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -183,7 +185,7 @@ impl PlannedLayer {
             trained: !part.starts_with("running_"),
         };
         let (zeros, ones) = (Start::Constant(0.0), Start::Constant(1.0));
-        let by_inputs = |inputs: usize| Start::Uniform((inputs as f64).powf(-0.5));
+        let by_inputs = |inputs: usize| Start::Uniform(f64::from(bound(inputs)));
         match self.operation {
             PlannedOperation::Conv { window: PlannedWindow { kernel, .. }, groups, bias } => {
                 let inputs = input / groups;

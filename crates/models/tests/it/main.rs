@@ -5,6 +5,7 @@
 mod checkpoint;
 mod formula;
 mod goldens;
+mod network_file;
 mod photographs;
 mod profile;
 mod study;
