@@ -56,6 +56,18 @@ pub enum NetworkFileError {
     },
 }
 
+/// The longest part of an error that repeats what a file says, in characters.
+const LONGEST: usize = 800;
+
+/// The beginning of a text that may repeat something long from a file.
+pub(super) fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// What is wrong with a layer, before it is known which layer it is.
 #[derive(Debug)]
 pub(super) struct Wrong(pub(super) String);

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 use units::limits;
 
 use super::{
-    error::{NetworkFileError, Wrong},
+    error::{NetworkFileError, Wrong, shortened},
     expand::{Expansion, whole_numbers},
     key,
     plan::{LayerShape, PlannedLayer, PlannedTensor},
@@ -16,6 +16,8 @@ use super::{
 
 /// The longest file, in bytes.
 const LONGEST: u64 = 256 * 1024;
+/// The longest error of the TOML parser that is shown with its line, in bytes.
+const LONG_LINE: usize = 400;
 
 /// A network described in TOML: its layers, with torch's names and defaults. The format is explained in
 /// `docs/networks.md`.
@@ -111,12 +113,20 @@ impl NetworkFile {
     ///
     /// If it is not a valid network; the error names the layer and the shapes.
     pub fn parse(text: &str, file: &str) -> Result<Self, NetworkFileError> {
-        let format = |reason: String| NetworkFileError::Format { file: file.to_owned(), reason };
+        let format = |reason: String| NetworkFileError::Format {
+        file: file.to_owned(),
+        reason: shortened(&reason),
+    };
         if text.len() as u64 > LONGEST {
             return Err(format(format!("it is larger than {} KiB", LONGEST / 1024)));
         }
-        let table: Table =
-            toml::from_str(text).map_err(|error| format(error.to_string().trim().to_owned()))?;
+        let table: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
+            let whole = error.to_string();
+            // The whole text shows the line, which may be long.
+            let place = whole.lines().next().unwrap_or_default();
+            let long = whole.len() > LONG_LINE;
+            format(if long { format!("{place}: {}", error.message()) } else { whole.trim().to_owned() })
+        })?;
         Self::new(table, file.to_owned())
     }
 
@@ -231,7 +241,10 @@ impl NetworkPlan {
 
 /// Fills in the values of a file and computes all shapes.
 fn plan(table: &Table, file: &str) -> Result<NetworkPlan, NetworkFileError> {
-    let format = |reason: String| NetworkFileError::Format { file: file.to_owned(), reason };
+    let format = |reason: String| NetworkFileError::Format {
+        file: file.to_owned(),
+        reason: shortened(&reason),
+    };
     let document: Document = Value::Table(table.clone())
         .try_into()
         .map_err(|error: toml::de::Error| format(error.to_string().trim().replace('\n', " ")))?;
@@ -269,8 +282,8 @@ fn plan(table: &Table, file: &str) -> Result<NetworkPlan, NetworkFileError> {
     let layers = Expansion::layers(&document.values, names, &document.layers, input).map_err(
         |misplaced| NetworkFileError::Layer {
             file: file.to_owned(),
-            place: misplaced.place,
-            reason: misplaced.reason,
+            place: shortened(&misplaced.place),
+            reason: shortened(&misplaced.reason),
             input: misplaced.input.to_string(),
         },
     )?;

@@ -8,5 +8,6 @@ mod goldens;
 mod network_file;
 mod photographs;
 mod profile;
+mod random_networks;
 mod study;
 mod vision;

@@ -468,7 +468,8 @@ fn a_file_is_opened_by_its_path() {
 /// The error of a file with these layers, for images of 16 channels and 32×32 pixels.
 fn error_of(layers: &str) -> String {
     let text = format!(
-        "name = \"wrong\"\ninput = [16, 32, 32]\nclasses = 10\n[values]\nwidth = 12\nshare = 0.5\n{layers}"
+        "name = \"wrong\"\ninput = [16, 32, 32]\nclasses = 10\n\
+         values = {{ width = 12, share = 0.5 }}\n{layers}"
     );
     NetworkFile::parse(&text, "wrong.toml").unwrap_err().to_string()
 }
