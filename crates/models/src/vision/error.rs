@@ -50,6 +50,17 @@ pub enum VisionError {
         /// The shape that the network needs.
         expected: Vec<usize>,
     },
+    /// A state dict has tensors that the network does not have.
+    #[error(
+        "state dict: network `{network}` has no {names}; use the weights of this network, or leave out the \
+         tensors that it does not use"
+    )]
+    Unused {
+        /// Name of the network.
+        network: String,
+        /// Names of the tensors.
+        names: String,
+    },
     /// A file of weights cannot be read.
     #[error("failed to read weights from `{}`: {reason}", path.display())]
     Weights {

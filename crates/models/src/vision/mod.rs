@@ -25,6 +25,7 @@ mod profile;
 mod regnet;
 mod residual;
 mod resize;
+mod state_names;
 mod swin;
 mod transformer;
 mod weights;
@@ -34,7 +35,10 @@ pub use self::{
     checkpoint::read_weights,
     error::VisionError,
     info::NetworkInfo,
-    network::{Images, VisionNetwork, is_file, network_info, random_images, state_dict},
+    network::{
+        FittedState, Images, VisionNetwork, fit_state_dict, is_file, network_info, random_images,
+        state_dict,
+    },
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };

@@ -15,8 +15,8 @@ use super::{
     error::VisionError,
     info::{NetworkInfo, random_pixels},
     layers::Layer,
-    names::current_name,
     on_device::{DeviceImages, DeviceNetwork},
+    state_names::{check_unused, fitted, without_unused},
     weights::Weights,
 };
 use crate::{device::Precision, network_file::NetworkFile};
@@ -84,19 +84,25 @@ impl VisionNetwork {
     /// Opens a network: one of the catalog by torchvision's name, or one of a file by a path that ends in
     /// `.toml` (see [`NetworkFile`]).
     ///
-    /// `classes` are the classes of its last layer; `None` stands for those of the file, or ImageNet's
-    /// 1000. `weights` is a state dict; `None` stands for random weights from `seed`, which is enough to
+    /// `classes` are the classes of its last layer; `None` stands for those of the file or of the weights, or
+    /// ImageNet's 1000. `weights` is a state dict as [`fit_state_dict`] takes it; `None` stands for random weights from `seed`, which is enough to
     /// measure time and energy: they do not depend on the weights.
     ///
     /// # Errors
     ///
-    /// If the name is unknown, the file is not valid, or a tensor is missing or has another shape.
+    /// If the name is unknown, the file is not valid, a tensor is missing or has another shape, or the state
+    /// dict has tensors that the network does not have.
     pub fn open(
         arch: &str,
         classes: Option<usize>,
         weights: Option<HashMap<String, Tensor>>,
         seed: u64,
     ) -> Result<Self, VisionError> {
+        let fitted = weights.map(|tensors| fit_state_dict(arch, tensors, false)).transpose()?;
+        let (weights, found) = match fitted {
+            Some(fitted) => (Some(fitted.tensors), fitted.classes),
+            None => (None, None),
+        };
         if Source::of(arch) == Source::Toml {
             let file = NetworkFile::read(Path::new(arch))?;
             let file = match classes {
@@ -105,11 +111,8 @@ impl VisionNetwork {
             };
             return Self::from_file(&file, arch, weights, seed);
         }
-        let weights = match weights {
-            Some(tensors) => given(tensors),
-            None => Weights::random(seed),
-        };
-        Self::build(arch, classes.unwrap_or(IMAGENET), weights)
+        let weights = weights.map_or_else(|| Weights::random(seed), Weights::given);
+        Self::build(arch, classes.or(found).unwrap_or(IMAGENET), weights)
     }
 
     /// Builds a network with random weights from a seed. This is enough to measure time and energy,
@@ -309,6 +312,47 @@ pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)
     Ok(weights.into_requested())
 }
 
+/// A state dict with the names of a network.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FittedState {
+    /// The tensors by the network's names.
+    pub tensors: HashMap<String, Tensor>,
+    /// Number of outputs of the last layer in these tensors; `None` if it has no weight there.
+    pub classes: Option<usize>,
+}
+
+/// Fits the names of a state dict to a network: older names of torchvision become the current ones, and
+/// prefixes such as `module.`, `_orig_mod.` and `model.` are removed.
+///
+/// # Errors
+///
+/// If the network is unknown, or the state dict has tensors that the network does not have, as in PyTorch's
+/// strict loading; with `allow_unused` these are left out.
+pub fn fit_state_dict(
+    arch: &str,
+    tensors: HashMap<String, Tensor>,
+    allow_unused: bool,
+) -> Result<FittedState, VisionError> {
+    let shapes = match Source::of(arch) {
+        Source::Toml => {
+            let mut weights = Weights::zero();
+            described(NetworkFile::read(Path::new(arch))?.plan(), &mut weights)?;
+            weights.into_requested()
+        }
+        _ => state_dict(arch, IMAGENET)?,
+    };
+    let required = shapes.iter().map(|(name, _)| name.as_str()).collect();
+    let mut tensors = fitted(tensors, &required);
+    if allow_unused {
+        without_unused(&mut tensors, &required);
+    }
+    check_unused(arch, &tensors, &required)?;
+    let last = shapes.iter().rfind(|(_, shape)| shape.first() == Some(&IMAGENET));
+    let classes = last.and_then(|(name, _)| tensors.get(name)?.dims().first().copied());
+    Ok(FittedState { tensors, classes })
+}
+
 /// Whether a network is given as a file: its name ends in `.toml` or `.onnx`.
 #[must_use]
 pub fn is_file(arch: &str) -> bool {
@@ -359,9 +403,4 @@ pub fn network_info(arch: &str) -> Result<NetworkInfo, VisionError> {
 /// If there would be too many values.
 pub fn random_images(n: usize, side: usize, seed: u64) -> Result<Tensor, VisionError> {
     random_pixels([n, 3, side, side], seed)
-}
-
-/// The weights of a state dict, under torchvision's current names.
-fn given(tensors: HashMap<String, Tensor>) -> Weights {
-    Weights::given(tensors.into_iter().map(|(name, tensor)| (current_name(name), tensor)).collect())
 }

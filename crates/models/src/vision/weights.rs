@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{
     error::VisionError,
     layers::{Activation, Layer, Linear},
+    state_names::with_prefix,
 };
 pub(super) use crate::kernels::image::ConvShape as Shape;
 use crate::{
@@ -112,7 +113,13 @@ impl Weights {
         };
         let fail =
             |found| VisionError::State { name: name.to_owned(), found, expected: shape.to_vec() };
-        let tensor = given.get(name).ok_or_else(|| fail("missing".to_owned()))?;
+        let missing = || match with_prefix(name, given) {
+            Some((found, prefix)) => format!(
+                "missing, but there is `{found}`: remove the prefix `{prefix}` from the names"
+            ),
+            None => "missing".to_owned(),
+        };
+        let tensor = given.get(name).ok_or_else(|| fail(missing()))?;
         if tensor.dims() != shape {
             return Err(fail(format!("of shape {:?}", tensor.dims())));
         }

@@ -7,9 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
-use models::vision::{
-    Preprocessing, Pretrained, VisionError, VisionNetwork, imagenet_class, is_file,
-};
+use models::vision::{Preprocessing, Pretrained, VisionError, VisionNetwork, imagenet_class};
 use serde_json::{Value, json};
 
 use super::weights::Weights;
@@ -48,18 +46,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Names of the last layer's weights in the different networks.
-const CLASSIFIERS: &[&str] = &[
-    "fc.weight",
-    "classifier.weight",
-    "classifier.6.weight",
-    "classifier.3.weight",
-    "classifier.2.weight",
-    "classifier.1.weight",
-    "heads.head.weight",
-    "head.weight",
-];
-
 /// Number of classes of ImageNet-1k.
 const IMAGENET: usize = 1000;
 
@@ -81,15 +67,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => given(path, args)?,
         None => photographs(args, published)?,
     };
-    let classes = match is_file(&args.arch) {
-        // The file says how many.
-        true => None,
-        false => CLASSIFIERS.iter().find_map(|name| weights.get(*name)?.dim(0).ok()),
-    };
     let fail = |error: VisionError| {
         Failure::bad_input(anyhow!(error).context(format!("--arch {}", args.arch)))
     };
-    let network = VisionNetwork::open(&args.arch, classes, Some(weights), 0).map_err(fail)?;
+    let network = VisionNetwork::open(&args.arch, None, Some(weights), 0).map_err(fail)?;
     let logits = network.forward(&images).map_err(fail)?;
     let rows: Vec<Vec<f32>> = logits.to_vec2().map_err(Failure::run_time)?;
     let predictions: Vec<Vec<Prediction>> = rows.iter().map(|row| Prediction::best(row)).collect();

@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::Tensor;
-use models::vision::{Architecture, PUBLISHED, Pretrained, is_file, read_weights};
+use models::vision::{
+    Architecture, PUBLISHED, Pretrained, VisionError, fit_state_dict, is_file, read_weights,
+};
 
 use crate::{
     Failure,
@@ -23,6 +25,10 @@ pub(super) struct Weights {
     /// torchvision's default weights, `download:IMAGENET1K_V1` those of that name.
     #[arg(long, value_name = "FILE|download[:NAME]")]
     weights: PathBuf,
+    /// Ignore tensors of the state dict that the network does not have. Without this flag they are an error,
+    /// because they are the sign of another network's weights.
+    #[arg(long)]
+    allow_unused: bool,
     /// Folder of downloaded weights [default: `wattlab/weights` in the user's cache folder].
     #[arg(long, value_name = "DIR", env = "WATTLAB_WEIGHTS")]
     weights_dir: Option<PathBuf>,
@@ -59,7 +65,13 @@ impl Weights {
         };
         let tensors = read_weights(&path)
             .map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))?;
-        Ok((tensors, published))
+        let fitted = fit_state_dict(arch, tensors, self.allow_unused).map_err(|error| {
+            let unused = matches!(error, VisionError::Unused { .. });
+            let error = anyhow!(error).context(format!("--weights `{}`", path.display()));
+            let remedy = if unused { " (flag `--allow-unused`)" } else { "" };
+            Failure::BadInput(anyhow!("{error:#}{remedy}"))
+        })?;
+        Ok((fitted.tensors, published))
     }
 
     /// Downloads published weights, unless the folder has them already.

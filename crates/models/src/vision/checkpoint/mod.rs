@@ -1,64 +1,75 @@
 //! Weights from files: safetensors, and the formats of PyTorch's `torch.save`.
 
+mod format;
 mod pickle;
+mod safetensors;
 mod storage;
 mod torch;
+mod wrapper;
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{self, Read},
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom},
     path::Path,
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use self::format::Format;
 use super::VisionError;
 
-/// The first bytes of a zip file.
-const ZIP: &[u8] = b"PK\x03\x04";
-
-/// Reads every tensor of a state dict by its name: from a `.safetensors` file, or from a file of
-/// `torch.save`, which is a zip file (since PyTorch 1.6) or a sequence of pickles (before). The first bytes
-/// of the file tell the format, not its name. Tensors of integers in PyTorch's files, such as counts of
-/// batches, are left out.
+/// Reads every tensor of floating-point numbers of a state dict by its name: from a `.safetensors` file, or from a
+/// file of `torch.save`, which is a zip file (since PyTorch 1.6) or a sequence of pickles (before). The structure
+/// of the file tells the format, not its name. The state dict may be an entry of a training script's checkpoint,
+/// under a key such as `state_dict` or `model`. Tensors of other numbers, such as counts of batches, are left out.
 ///
 /// A pickle can call functions by name. Only those that rebuild tensors are supported, and they are
-/// implemented here; a file with any other function is refused. No code from a file is ever executed.
+/// implemented here. No code from a file is ever executed, and no object is constructed.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, has another format, is damaged, or contains objects other than tensors.
+/// If the file cannot be read or is not a regular one, has another format, is damaged, or contains no state dict.
 pub fn read_weights(path: &Path) -> Result<HashMap<String, Tensor>, VisionError> {
     let fail = |reason: String| VisionError::Weights { path: path.to_owned(), reason };
-    let mut start = [0; torch::LEGACY.len()];
-    let length = File::open(path)
-        .and_then(|mut file| read_up_to(&mut file, &mut start))
+    let (mut file, size) = regular(path).map_err(fail)?;
+    let mut start = Vec::new();
+    (&mut file)
+        .take(format::START)
+        .read_to_end(&mut start)
+        .and_then(|_| file.seek(SeekFrom::Start(0)))
         .map_err(|error| fail(error.to_string()))?;
-    let start = &start[..length];
-    if start.starts_with(ZIP) {
-        return torch::zipped(path).map_err(fail);
+    // One byte more than expected is not read: the file may grow meanwhile.
+    let whole = |mut file: File| {
+        let mut bytes = Vec::new();
+        match file.by_ref().take(size).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    match Format::of(&start, size) {
+        Format::Safetensors => whole(file).and_then(|bytes| safetensors::read(&bytes)),
+        Format::Zip => torch::zipped(file, size),
+        Format::Legacy => whole(file).and_then(|bytes| torch::legacy(&bytes)),
+        Format::Other(what) => Err(what.to_owned()),
     }
-    if start == torch::LEGACY {
-        return torch::legacy(path).map_err(fail);
-    }
-    if start.first() == Some(&0x80) {
-        return Err(fail("it is a pickle, but not one of `torch.save`".to_owned()));
-    }
-    candle_core::safetensors::load(path, &Device::Cpu).map_err(|error| {
-        fail(format!(
-            "it is neither a safetensors file ({error}) nor a file of PyTorch's `torch.save`"
-        ))
-    })
+    .map_err(fail)
 }
 
-fn read_up_to(from: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
-    let mut done = 0;
-    while done < to.len() {
-        match from.read(&mut to[done..])? {
-            0 => break,
-            more => done += more,
-        }
+/// Opens a file and returns its size; pipes, devices and folders are refused without waiting for them.
+fn regular(path: &Path) -> Result<(File, u64), String> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
+    let file = options.open(path).map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file; give the path of a file of weights".to_owned());
     }
-    Ok(done)
+    Ok((file, metadata.len()))
 }
+
+/// `O_NONBLOCK` of Linux: opening a pipe does not wait for a writer.
+#[cfg(unix)]
+const NONBLOCK: i32 = 0o4000;

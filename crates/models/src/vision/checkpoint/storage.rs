@@ -5,14 +5,14 @@ use candle_core::{DType, Device, Tensor};
 use super::pickle::{NumberType, Storage, TensorView};
 
 impl NumberType {
-    /// candle's type for floats; `None` for integers.
+    /// candle's type for floats; `None` for numbers that are not used.
     pub(super) fn dtype(self) -> Option<DType> {
         match self {
             Self::F64 => Some(DType::F64),
             Self::F32 => Some(DType::F32),
             Self::F16 => Some(DType::F16),
             Self::Bf16 => Some(DType::BF16),
-            Self::Integer(_) => None,
+            Self::Unused(_) => None,
         }
     }
 }
@@ -20,12 +20,7 @@ impl NumberType {
 impl Storage {
     /// Size in bytes.
     pub(super) fn bytes(&self) -> Result<usize, String> {
-        let each = match self.kind {
-            NumberType::F64 => 8,
-            NumberType::F32 => 4,
-            NumberType::F16 | NumberType::Bf16 => 2,
-            NumberType::Integer(bytes) => usize::from(bytes),
-        };
+        let each = self.kind.bytes();
         let too_large = || format!("storage `{}` has {} numbers, too many", self.key, self.length);
         self.length.checked_mul(each).ok_or_else(too_large)
     }

@@ -3,41 +3,29 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs::{self, File},
-    io::{BufReader, Read},
-    path::Path,
+    io::{BufReader, Read, Seek},
 };
 
 use candle_core::Tensor;
 use zip::{ZipArchive, result::ZipError};
 
 use super::{
-    pickle::{Pickle, Storage, Value},
+    pickle::{Pickle, Storage, TensorView, Value},
     storage::tensor,
+    wrapper::state_dict,
 };
-
-/// The first bytes of a file of PyTorch before 1.6: the pickle of a magic number.
-pub(super) const LEGACY: [u8; 15] =
-    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
 /// Largest pickle that is read from a zip file, in bytes. It holds the structure of a state dict, without
 /// its numbers.
 const LARGEST_PICKLE: u64 = 64 << 20;
 
 const BIG_ENDIAN: &str = "it was written on a big-endian machine, which is not supported";
-const NO_TENSORS: &str = "it contains no tensors";
-
 type ReadResult<T> = Result<T, String>;
 
-fn io(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
 /// Reads a zip file with the pickle `NAME/data.pkl` and one file `NAME/data/KEY` for each storage.
-pub(super) fn zipped(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
+pub(super) fn zipped(file: impl Read + Seek, size: u64) -> ReadResult<HashMap<String, Tensor>> {
     let damaged = |error: ZipError| format!("the zip file is damaged ({error})");
-    let mut zip =
-        ZipArchive::new(BufReader::new(File::open(path).map_err(io)?)).map_err(damaged)?;
+    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let root =
         zip.file_names().flatten().find_map(|name| Some(name.strip_suffix("data.pkl")?.to_owned()));
     let root = root.ok_or("it is a zip file without `data.pkl`, so not one of `torch.save`")?;
@@ -53,7 +41,9 @@ pub(super) fn zipped(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
         read.map_err(|error| format!("`{name}` is damaged ({error})"))?;
         Ok(Some(bytes))
     };
-    if read("constants.pkl", 1)?.is_some() {
+    if read("constants.pkl", 1)?.is_some()
+        || read("version", 1)?.is_none() && read("code/__torch__.py", 1)?.is_some()
+    {
         return Err("it is a TorchScript program, not a state dict; save \
                     `torch.jit.load(FILE).state_dict()` instead"
             .to_owned());
@@ -63,18 +53,24 @@ pub(super) fn zipped(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
     }
     let bytes = read("data.pkl", LARGEST_PICKLE)?.unwrap_or_default();
     let (pickle, value) = Pickle::read(&mut bytes.as_slice())?;
-    collect(&pickle, value, |storage| {
+    collect(&pickle, value, size, |storage| {
         let (name, bytes) = (format!("data/{}", storage.key), storage.bytes()?);
         let found = read(&name, bytes as u64)?.filter(|found| found.len() == bytes);
         found.map(Cow::Owned).ok_or_else(|| format!("`{name}` is missing or has a wrong length"))
     })
 }
 
+/// Whether these bytes begin with the pickle of PyTorch's magic number, as files before PyTorch 1.6 do, and as
+/// those of `_use_new_zipfile_serialization=False` do.
+pub(super) fn is_legacy(mut start: &[u8]) -> bool {
+    Pickle::read(&mut start).is_ok_and(|(_, value)| value == Value::Magic)
+}
+
 /// Reads a sequence of pickles (a magic number, the protocol, the machine, the state dict, the keys of the
 /// storages), followed by the storages in the order of their keys, each with its length in front.
-pub(super) fn legacy(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
-    let bytes = fs::read(path).map_err(io)?;
-    let mut rest = &bytes[LEGACY.len()..];
+pub(super) fn legacy(bytes: &[u8]) -> ReadResult<HashMap<String, Tensor>> {
+    let mut rest = bytes;
+    Pickle::read(&mut rest)?;
     let (_, protocol) = Pickle::read(&mut rest)?;
     if protocol != Value::Int(1001) {
         return Err(format!("it has PyTorch's protocol {protocol:?}, expected 1001"));
@@ -101,7 +97,7 @@ pub(super) fn legacy(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
         found.insert(key, numbers);
         rest = after;
     }
-    collect(&pickle, value, |storage| {
+    collect(&pickle, value, bytes.len() as u64, |storage| {
         let bytes = storage.bytes()?;
         let numbers = found.get(storage.key.as_str()).filter(|numbers| numbers.len() == bytes);
         let numbers = numbers.ok_or_else(|| format!("storage `{}` is missing", storage.key))?;
@@ -111,38 +107,51 @@ pub(super) fn legacy(path: &Path) -> ReadResult<HashMap<String, Tensor>> {
 
 fn dict(pickle: &Pickle, value: Value) -> ReadResult<Vec<(String, Value)>> {
     let Value::Dict(at) = value else {
-        return Err(format!("it contains {value:?} instead of a state dict"));
+        return Err(format!("it contains {value:?} instead of a dictionary"));
     };
     let pairs = pickle.dicts[at].iter();
     pairs.map(|(key, value)| Ok((pickle.string(*key)?.to_owned(), *value))).collect()
 }
 
-/// The tensors of a state dict; `read` returns the bytes of a storage. As training scripts save it, the state
-/// dict may be the entry `state_dict` or `model` of another dictionary.
+/// How many bytes of float32 the tensors of a file may have for each of its bytes: float16 doubles.
+const MOST_BYTES: u64 = 4;
+
+/// The tensors of the state dict in a file of `size` bytes; `read` returns the bytes of a storage. Entries that
+/// are the same tensor, such as tied weights, share it.
 fn collect<'a>(
     pickle: &Pickle,
     value: Value,
+    size: u64,
     mut read: impl FnMut(&Storage) -> ReadResult<Cow<'a, [u8]>>,
 ) -> ReadResult<HashMap<String, Tensor>> {
-    let mut entries = dict(pickle, value)?;
-    if !entries.iter().any(|(_, value)| matches!(value, Value::Tensor(_))) {
-        let inner = entries.iter().find(|(key, _)| ["state_dict", "model"].contains(&key.as_str()));
-        let (_, inner) = inner.ok_or(NO_TENSORS)?;
-        entries = dict(pickle, *inner)?;
-    }
+    let most = size.saturating_mul(MOST_BYTES).saturating_add(1 << 20);
+    let mut left = most;
+    let mut seen: Vec<(&TensorView, Tensor)> = Vec::new();
+    let mut by_storage: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut tensors = HashMap::new();
-    for (name, value) in entries {
-        let Value::Tensor(at) = value else { continue };
+    for (name, at) in state_dict(pickle, value)? {
         let view = &pickle.tensors[at];
         let storage = &pickle.storages[view.storage];
-        if let Some(dtype) = storage.kind.dtype() {
-            let found = read(storage).and_then(|bytes| tensor(view, dtype, &bytes));
-            let found = found.map_err(|problem| format!("tensor `{name}`: {problem}"))?;
-            tensors.insert(name, found);
+        let Some(dtype) = view.kind.dtype() else { continue };
+        let of_storage = by_storage.entry(view.storage).or_default();
+        if let Some(same) = of_storage.iter().find(|index| seen[**index].0 == view) {
+            tensors.insert(name, seen[*same].1.clone());
+            continue;
         }
+        let numbers =
+            view.shape.iter().try_fold(4_u64, |bytes, size| bytes.checked_mul(*size as u64));
+        let needed = numbers.unwrap_or(u64::MAX).max(storage.bytes()? as u64);
+        left = left.checked_sub(needed).ok_or_else(|| {
+            format!("its tensors have more than {most} bytes, far more than the file itself")
+        })?;
+        let found = read(storage).and_then(|bytes| tensor(view, dtype, &bytes));
+        let found = found.map_err(|problem| format!("tensor `{name}`: {problem}"))?;
+        of_storage.push(seen.len());
+        seen.push((view, found.clone()));
+        tensors.insert(name, found);
     }
     if tensors.is_empty() {
-        return Err(NO_TENSORS.to_owned());
+        return Err("it contains no tensors of floating-point numbers".to_owned());
     }
     Ok(tensors)
 }
