@@ -5,6 +5,10 @@
 mod checkpoint;
 mod formula;
 mod goldens;
+mod nn_misuse;
+mod nn_operations;
+mod nn_reference;
+mod nn_training;
 mod photographs;
 mod profile;
 mod study;
