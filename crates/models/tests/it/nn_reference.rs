@@ -53,18 +53,27 @@ pub(crate) fn windows(
     (kernel, stride, padding): (usize, usize, usize),
     value: f32,
 ) -> Result<Tensor> {
+    dilated_windows(x, (kernel, stride, padding, 1), value)
+}
+
+/// As [`windows`], with a distance of the pixels that a window reads.
+fn dilated_windows(
+    x: &Tensor,
+    (kernel, stride, padding, dilation): (usize, usize, usize, usize),
+    value: f32,
+) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let pad = |dims: &[usize]| Tensor::full(value, dims, x.device());
-    let mut x = x.clone();
+    let mut x = x.contiguous()?;
     if padding > 0 {
         let side = pad(&[n, c, padding, w])?;
         x = Tensor::cat(&[&side, &x, &side], 2)?;
         let side = pad(&[n, c, h + 2 * padding, padding])?;
-        x = Tensor::cat(&[&side, &x, &side], 3)?;
+        x = Tensor::cat(&[&side, &x, &side], 3)?.contiguous()?;
     }
     let places = |size: usize, first: usize| {
-        let out = (size + 2 * padding - kernel) / stride + 1;
-        Tensor::from_iter((0..out).map(|at| (at * stride + first) as u32), &Device::Cpu)
+        let out = (size + 2 * padding - (kernel - 1) * dilation - 1) / stride + 1;
+        Tensor::from_iter((0..out).map(|at| (at * stride + first * dilation) as u32), &Device::Cpu)
     };
     let mut all = Vec::new();
     for y in 0..kernel {
@@ -74,4 +83,29 @@ pub(crate) fn windows(
         }
     }
     Tensor::stack(&all, 0)
+}
+
+/// A convolution by candle's matrix products. candle's own convolution has no gradient for some shapes with a
+/// stride.
+pub(crate) fn convolution(
+    x: &Tensor,
+    weight: &Tensor,
+    [padding, stride, dilation, groups]: [usize; 4],
+) -> Result<Tensor> {
+    let (out, input, kernel, _) = weight.dims4()?;
+    let all = dilated_windows(x, (kernel, stride, padding, dilation), 0.0)?;
+    let (_, n, _, h, w) = all.dims5()?;
+    // [n][in][rows·columns][h·w]
+    let all =
+        all.permute((1, 2, 0, 3, 4))?.contiguous()?.reshape((n, (), kernel * kernel, h * w))?;
+    let mut parts = Vec::new();
+    for group in 0..groups {
+        let x = all.narrow(1, group * input, input)?.contiguous()?;
+        let x = x.reshape((n, input * kernel * kernel, h * w))?;
+        let each = out / groups;
+        let weight = weight.narrow(0, group * each, each)?.contiguous()?;
+        let weight = weight.reshape((each, input * kernel * kernel))?.broadcast_left(n)?;
+        parts.push(weight.contiguous()?.matmul(&x)?.reshape((n, each, h, w))?);
+    }
+    Tensor::cat(&parts, 1)
 }

@@ -22,7 +22,7 @@ fn batch(n: usize) -> (Tensor, Tensor) {
 fn initial() -> VarMap {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    ours(vb).unwrap();
+    drop(ours(vb).unwrap());
     {
         let data = vars.data().lock().unwrap();
         for (name, var) in data.iter() {
@@ -44,12 +44,11 @@ fn ours(vb: VarBuilder<'_>) -> Result<Forward> {
     let block = ConvBlock::new(conv, nn::batch_norm(8, 1e-5, vb.pp("norm1"))?, true, true);
     let strided = nn::Conv2dConfig { stride: 2, groups: 2, padding: 1, ..Default::default() };
     let conv = nn::conv2d(8, 12, 3, strided, vb.pp("conv2"))?;
-    let norm = nn::batch_norm(12, 1e-5, vb.pp("norm2"))?;
     let hidden = nn::linear(12 * 3 * 3, 32, vb.pp("hidden"))?;
     let head = nn::linear_no_bias(32, 10, vb.pp("head"))?;
     Ok(Box::new(move |x, train| {
         let x = conv.forward(&block.forward_t(x, train)?)?;
-        let x = nn::max_pool2d(&norm.forward_t(&x, train)?, 2)?;
+        let x = nn::max_pool2d(&x, 2)?;
         head.forward(&nn::relu(&hidden.forward(&x.flatten_from(1)?)?)?)
     }))
 }
@@ -60,7 +59,6 @@ fn theirs(vb: VarBuilder<'_>) -> Result<Forward> {
     let norm1 = candle_nn::batch_norm(8, 1e-5, vb.pp("norm1"))?;
     let strided = nn::Conv2dConfig { stride: 2, groups: 2, padding: 1, ..Default::default() };
     let conv2 = candle_nn::conv2d(8, 12, 3, strided, vb.pp("conv2"))?;
-    let norm2 = candle_nn::batch_norm(12, 1e-5, vb.pp("norm2"))?;
     let hidden = candle_nn::linear(12 * 3 * 3, 32, vb.pp("hidden"))?;
     let head = candle_nn::linear_no_bias(32, 10, vb.pp("head"))?;
     // candle's own max-pool has another gradient.
@@ -68,7 +66,7 @@ fn theirs(vb: VarBuilder<'_>) -> Result<Forward> {
     Ok(Box::new(move |x, train| {
         // The ReLU after the pool has the same values, and no ties of zeros.
         let x = pool(&norm1.forward_t(&conv1.forward(x)?, train)?)?.relu()?;
-        let x = pool(&norm2.forward_t(&conv2.forward(&x)?, train)?)?;
+        let x = pool(&conv2.forward(&x)?)?;
         head.forward(&hidden.forward(&x.flatten_from(1)?)?.relu()?)
     }))
 }
@@ -111,13 +109,13 @@ fn train<O: Optimizer>(
 #[test]
 fn losses_equal_those_of_candle_nn() {
     let params = || ParamsAdamW { lr: 2e-3, ..Default::default() };
-    let (found, _) = train::<AdamW>(ours, nn::loss::cross_entropy, params(), 12);
+    let (found, _) = train::<AdamW>(ours, nn::loss::cross_entropy, params(), 30);
     let (expected, _) =
-        train::<candle_nn::AdamW>(theirs, candle_nn::loss::cross_entropy, params(), 12);
+        train::<candle_nn::AdamW>(theirs, candle_nn::loss::cross_entropy, params(), 30);
     for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert!((found - expected).abs() <= 1e-4 * expected, "step {step}: {found}, {expected}");
     }
-    assert!(found[11] < 0.8 * found[0], "the network learns: {found:?}");
+    assert!(found[29] < 0.8 * found[0], "the network learns: {found:?}");
 }
 
 #[test]
