@@ -48,7 +48,7 @@ const WARM_UP: usize = 3;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
     let data = load_dataset(
-        &DataSpec { name: "shapes-28".into(), train: 1280, validation: 0, test: 1 },
+        &DataSpec { name: "shapes-28".into(), train: 768, validation: 0, test: 1 },
         None,
         1,
     )?;
