@@ -4,7 +4,8 @@
 //! Training stores images in blocks of 16 with the layout `[N/16][C][H][W][16]`: one AVX-512 register holds
 //! one pixel of 16 images, so that no operation of a convolution block combines lanes of a register. Work is
 //! split into a fixed number of tasks, and their partial sums are added in order, so that results do not
-//! depend on the number of threads. Inference has another layout, see [`image`].
+//! depend on the number of threads. Convolutions of other shapes are matrix products (`columns.rs`). Inference
+//! has another layout, see [`image`].
 #![expect(unsafe_code, reason = "SIMD kernels over raw blocks")]
 #![expect(clippy::too_many_arguments, reason = "a kernel takes its buffers and shapes one by one")]
 #![expect(clippy::needless_range_loop, reason = "loops over registers by constant indices")]

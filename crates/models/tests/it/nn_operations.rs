@@ -1,6 +1,7 @@
 //! `nn`: every operation and its gradients, compared with candle's.
 
 use candle_core::{D, DType, Device, Module, ModuleT, Tensor, Var};
+use proptest::prelude::*;
 use wattlab_models::nn::{
     self, AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, ConvBlock, Linear,
     MaxPool2d, VarBuilder,
@@ -51,6 +52,27 @@ fn convolutions_agree_with_candle() {
         let theirs = theirs.broadcast_add(&channel(&bias)).unwrap();
         let layer = Conv2d::new(weight.as_tensor().clone(), Some(bias.as_tensor().clone()), config);
         agree(&what, &layer.forward(&x).unwrap(), &theirs, &[&x, &weight, &bias]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn convolutions_of_any_shape_agree_with_matrix_products(
+        (n, input, output, groups) in (1..20_usize, 1..5_usize, 1..7_usize, 1..4_usize),
+        (h, w, kernel) in (1..14_usize, 1..40_usize, 1..6_usize),
+        (stride, padding, dilation) in (1..4_usize, 0..5_usize, 1..3_usize),
+    ) {
+        prop_assume!(h.min(w) + 2 * padding > (kernel - 1) * dilation);
+        let x = var("x", &[n, input * groups, h, w]);
+        let weight = var("w", &[output * groups, input, kernel, kernel]);
+        let bias = var("b", &[output * groups]);
+        let ours =
+            nn::convolve(&x, &weight, Some(&bias), padding, stride, dilation, groups).unwrap();
+        let theirs = convolution(&x, &weight, [padding, stride, dilation, groups]).unwrap();
+        let theirs = theirs.broadcast_add(&channel(&bias)).unwrap();
+        agree("convolution", &ours, &theirs, &[&x, &weight, &bias]);
     }
 }
 
