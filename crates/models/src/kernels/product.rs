@@ -74,6 +74,11 @@ struct Sides<'a> {
 }
 
 impl Product {
+    /// Floats of the kept buffers.
+    pub(crate) fn kept(&self) -> usize {
+        self.left.capacity() + self.right.capacity()
+    }
+
     /// Computes `out [m][n] = left [m][k] · right [k][n]`, plus `bias [n]` in each row if given.
     pub(crate) fn compute(
         &mut self,
