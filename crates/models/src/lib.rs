@@ -4,7 +4,9 @@
 
 mod dataset;
 mod device;
+pub mod fit;
 mod kernels;
+mod masks;
 pub mod profile;
 mod random;
 mod study;
@@ -18,5 +20,6 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
+    masks::Masks,
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

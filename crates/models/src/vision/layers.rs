@@ -53,6 +53,22 @@ pub(super) trait CustomLayer: Send + Sync {
     /// Its output on the CPU.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
+    /// Its output as differentiable operations of candle, where images are `[n][c][h][w]`. Dropout and batch
+    /// norm depend on whether the network is being trained.
+    ///
+    /// # Errors
+    ///
+    /// If the layer was built for inference.
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let _ = (x, train);
+        candle_core::bail!("a layer for inference cannot be trained")
+    }
+
+    /// As [`CustomLayer::forward_t`], without the ReLU at the end if there is one.
+    fn forward_to_add(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        self.forward_t(x, train)
+    }
+
     /// Its output on a device.
     fn forward_on_device(
         &self,

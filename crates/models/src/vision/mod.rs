@@ -24,6 +24,7 @@ mod regnet;
 mod residual;
 mod resize;
 mod swin;
+mod trainable;
 mod transformer;
 mod weights;
 
@@ -34,4 +35,5 @@ pub use self::{
     network::{Images, VisionNetwork, random_images, state_dict},
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
+    trainable::{TrainableNetwork, head_variables, trainable},
 };

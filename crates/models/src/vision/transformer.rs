@@ -8,6 +8,7 @@ use super::{
     device_pass::{DeviceTensor, ForwardPass},
     error::VisionError,
     layers::{Activation::None, CustomLayer, Layer},
+    trainable::features_last,
     weights::Weights,
 };
 use crate::profile::LayerKind;
@@ -48,8 +49,9 @@ pub(super) fn transformer(
         let names = (&*of("self_attention.in_proj_weight"), &*of("self_attention.in_proj_bias"));
         let norm = w.layer_norm(&of("ln_1"), width, EPSILON)?;
         let attention = Attention::new(w, names, &of("self_attention.out_proj"), width, heads)?;
-        layers.push(residual(vec![norm, Layer::Custom(Box::new(GlobalAttention(attention)))]));
-        layers.push(perceptron(w, &of("ln_2"), &of("mlp"), width, EPSILON)?);
+        let path = vec![norm, Layer::Custom(Box::new(GlobalAttention(attention)))];
+        layers.push(residual(w, path, 0.0));
+        layers.push(perceptron(w, &of("ln_2"), &of("mlp"), width, EPSILON, 0.0)?);
     }
     layers.extend([
         Layer::Custom(Box::new(FirstToken)),
@@ -71,6 +73,10 @@ impl CustomLayer for Tokens {
         let (n, h, w, c) = x.dims4()?;
         let class = self.class.broadcast_as((n, 1, c))?;
         Tensor::cat(&[class, x.reshape((n, h * w, c))?], 1)?.broadcast_add(&self.positions)
+    }
+
+    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+        features_last(x, |x| self.forward(x))
     }
 
     fn forward_on_device(
@@ -109,6 +115,10 @@ impl CustomLayer for GlobalAttention {
         self.0.forward(x, Option::None)
     }
 
+    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+        self.forward(x)
+    }
+
     fn forward_on_device(
         &self,
         pass: &ForwardPass<'_>,
@@ -129,6 +139,10 @@ struct FirstToken;
 impl CustomLayer for FirstToken {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()
+    }
+
+    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+        self.forward(x)
     }
 
     fn forward_on_device(

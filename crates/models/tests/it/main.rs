@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test panics if it cannot continue")]
 
 mod checkpoint;
+mod fit;
 mod formula;
 mod goldens;
 mod photographs;
 mod profile;
 mod study;
+mod trainable;
 mod vision;
