@@ -6,7 +6,9 @@ mod dataset;
 mod device;
 pub mod fit;
 mod kernels;
+mod layers;
 mod masks;
+pub mod nn;
 pub mod profile;
 mod random;
 mod study;
@@ -20,6 +22,7 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
+    layers::Layers,
     masks::Masks,
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

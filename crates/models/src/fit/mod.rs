@@ -6,7 +6,6 @@
 mod error;
 mod file;
 mod input;
-mod optimizer;
 mod settings;
 mod stack;
 mod trainer;

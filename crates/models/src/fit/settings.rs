@@ -36,15 +36,15 @@ impl FitSettings {
         Self { epochs, batch, adam: Adam::default(), schedule: RateSchedule::default(), seed }
     }
 
-    /// The optimizer's settings at a step, numbered from 0, of `steps` in all.
-    pub(super) fn at(&self, step: u64, steps: u64) -> Adam {
-        let factor = match self.schedule {
-            RateSchedule::Constant => 1.0,
+    /// The learning rate at a step, numbered from 0, of `steps` in all.
+    pub(super) fn rate_at(&self, step: u64, steps: u64) -> f64 {
+        let rate = self.adam.learning_rate;
+        match self.schedule {
+            RateSchedule::Constant => rate,
             RateSchedule::Cosine => {
                 let done = step as f64 / steps.max(1) as f64;
-                (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
+                rate * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
             }
-        };
-        Adam { learning_rate: self.adam.learning_rate * factor, ..self.adam }
+        }
     }
 }

@@ -1,14 +1,9 @@
 //! The training loop.
 
-use std::{
-    collections::HashMap,
-    ops::ControlFlow,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, ops::ControlFlow, path::Path, sync::PoisonError};
 
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::{ModuleT, VarMap, loss::cross_entropy};
+use candle_nn::{ModuleT, Optimizer, VarMap, loss::cross_entropy};
 use record::EpochOutcome;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +11,6 @@ use super::{
     error::FitError,
     file::{read, write},
     input::FitInput,
-    optimizer::AdamStep,
     settings::{FitSettings, RateSchedule},
     stack::with_large_stack,
 };
@@ -24,6 +18,7 @@ use crate::{
     dataset::{Dataset, Split},
     kernels::{Moments, largest},
     masks::Masks,
+    nn::AdamOptimizer,
     random::Stream,
     study::{TrainEvent, TrainingHistory},
 };
@@ -31,18 +26,13 @@ use crate::{
 /// Images evaluated at a time.
 const EVALUATED: usize = 64;
 
-/// A variable that is trained.
-struct Trained {
-    name: String,
-    variable: Var,
-    moments: Moments,
-}
-
 /// The training of a network.
 pub struct Fit<'a> {
     network: &'a mut (dyn ModuleT + Send),
     all: VarMap,
-    trained: Vec<Trained>,
+    /// Names of the variables that are trained, in the optimizer's order.
+    names: Vec<String>,
+    optimizer: AdamOptimizer,
     settings: FitSettings,
     masks: Option<Masks>,
     /// Optimizer steps so far.
@@ -58,32 +48,40 @@ struct Found {
 
 impl<'a> Fit<'a> {
     /// Prepares the training of a network on all of its variables.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// If a setting of the optimizer is out of range, or a variable is not float32 on the CPU.
     pub fn new(
         network: &'a mut (dyn ModuleT + Send),
         variables: &VarMap,
         settings: FitSettings,
-    ) -> Self {
-        let data = variables.data().lock().unwrap_or_else(PoisonError::into_inner);
-        let mut trained: Vec<Trained> = data
-            .iter()
-            .map(|(name, variable)| Trained {
-                name: name.clone(),
-                variable: variable.clone(),
-                moments: Moments::default(),
-            })
-            .collect();
-        trained.sort_by(|a, b| a.name.cmp(&b.name));
-        drop(data);
-        let history = TrainingHistory::new();
-        Self { network, all: variables.clone(), trained, settings, masks: None, steps: 0, history }
+    ) -> Result<Self, FitError> {
+        let (names, optimizer) = optimizer(variables, &settings, |_| true)?;
+        Ok(Self {
+            network,
+            all: variables.clone(),
+            names,
+            optimizer,
+            settings,
+            masks: None,
+            steps: 0,
+            history: TrainingHistory::new(),
+        })
     }
 
     /// Trains the variables of these names only.
-    #[must_use]
-    pub fn only(mut self, names: &[String]) -> Self {
-        self.trained.retain(|trained| names.contains(&trained.name));
-        self
+    ///
+    /// # Errors
+    ///
+    /// If there is no such variable.
+    pub fn only(mut self, names: &[String]) -> Result<Self, FitError> {
+        let chosen = |name: &String| names.contains(name);
+        (self.names, self.optimizer) = optimizer(&self.all, &self.settings, chosen)?;
+        if self.names.is_empty() {
+            return Err(FitError::NothingToTrain);
+        }
+        Ok(self)
     }
 
     /// Moves the masks of the network's dropout on from step to step.
@@ -172,9 +170,6 @@ impl<'a> Fit<'a> {
         if self.settings.batch == 0 {
             return Err(FitError::EmptyBatch);
         }
-        if self.trained.is_empty() {
-            return Err(FitError::NothingToTrain);
-        }
         let (values, images) = (split.images.len(), split.labels.len());
         if images == 0 {
             return Err(FitError::NoImages { name: data.name.clone() });
@@ -205,16 +200,11 @@ impl<'a> Fit<'a> {
         if !found.loss.is_finite() {
             return Ok(found);
         }
-        let mut gradients = loss.backward()?;
+        let gradients = loss.backward()?;
         drop(loss);
-        let settings = self.settings.at(self.steps, total);
+        self.optimizer.set_learning_rate(self.settings.rate_at(self.steps, total));
+        self.optimizer.step(&gradients)?;
         self.steps += 1;
-        for trained in &mut self.trained {
-            let Some(gradient) = gradients.remove(&trained.variable) else { continue };
-            let moments = Mutex::new(&mut trained.moments);
-            let step = AdamStep { settings, step: self.steps as u32, moments };
-            step.apply(&trained.variable, &gradient)?;
-        }
         Ok(found)
     }
 
@@ -268,10 +258,11 @@ impl<'a> Fit<'a> {
         let fingerprint = self.fingerprint(data);
         tensors.insert("settings".to_owned(), Tensor::new(&fingerprint[..], &Device::Cpu)?);
         tensors.insert("steps".to_owned(), Tensor::new(&[self.steps as i64][..], &Device::Cpu)?);
-        for trained in &self.trained {
-            for (kind, values) in ["first", "second"].into_iter().zip(trained.moments.parts()) {
+        for (variable, moments) in self.names.iter().zip(self.optimizer.moments()) {
+            let moments = moments.lock().unwrap_or_else(PoisonError::into_inner);
+            for (kind, values) in ["first", "second"].into_iter().zip(moments.parts()) {
                 let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;
-                tensors.insert(format!("{kind}/{}", trained.name), tensor);
+                tensors.insert(format!("{kind}/{variable}"), tensor);
             }
         }
         let variables = self.all.data().lock().unwrap_or_else(PoisonError::into_inner);
@@ -308,8 +299,9 @@ impl<'a> Fit<'a> {
             }
             variable.set(given)?;
         }
-        for trained in &mut self.trained {
-            let (name, count) = (&trained.name, trained.variable.elem_count());
+        let mut moments = Vec::new();
+        for name in &self.names {
+            let count = variables.get(name).map_or(0, |variable| variable.elem_count());
             let part = |kind: &str| -> Result<Vec<f32>, FitError> {
                 let values: Vec<f32> =
                     get(&format!("{kind}/{name}"))?.to_dtype(DType::F32)?.to_vec1()?;
@@ -318,9 +310,10 @@ impl<'a> Fit<'a> {
                     len => Err(fail(format!("`{kind}/{name}` has {len} values, expected {count}"))),
                 }
             };
-            trained.moments = Moments::of(part("first")?, part("second")?);
+            moments.push(Moments::of(part("first")?, part("second")?));
         }
         self.steps = steps.first().copied().unwrap_or(0).max(0) as u64;
+        self.optimizer.restore(u32::try_from(self.steps).unwrap_or(u32::MAX), moments);
         let epochs = losses.into_iter().zip(accuracies);
         self.history.epochs = epochs
             .map(|(loss, accuracy)| EpochOutcome {
@@ -338,15 +331,28 @@ impl<'a> Fit<'a> {
     fn fingerprint(&self, data: &Dataset) -> Vec<u8> {
         let FitSettings { epochs, batch, adam, schedule, seed } = &self.settings;
         let epochs = if *schedule == RateSchedule::Constant { &0 } else { epochs };
-        let names: Vec<(&str, &[usize])> = self
-            .trained
-            .iter()
-            .map(|trained| (trained.name.as_str(), trained.variable.dims()))
-            .collect();
+        let names = &self.names;
         let text =
             format!("{epochs} {batch} {adam:?} {schedule:?} {seed} {} {names:?}", data.sha256);
         Sha256::digest(text).to_vec()
     }
+}
+
+/// The names of the chosen variables in alphabetical order, and their optimizer.
+fn optimizer(
+    variables: &VarMap,
+    settings: &FitSettings,
+    chosen: impl Fn(&String) -> bool,
+) -> Result<(Vec<String>, AdamOptimizer), FitError> {
+    let data = variables.data().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pairs: Vec<(&String, &Var)> = data
+        .iter()
+        .filter(|(name, variable)| variable.dtype().is_float() && chosen(name))
+        .collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    let (names, variables) =
+        pairs.into_iter().map(|(name, variable)| (name.clone(), variable.clone())).unzip();
+    Ok((names, AdamOptimizer::new(variables, settings.adam)?))
 }
 
 /// Number of images whose label has the largest logit.

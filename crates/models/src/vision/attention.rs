@@ -7,7 +7,7 @@ use super::{
     error::VisionError,
     layers::{
         Activation::{Gelu, None},
-        Layer, Linear,
+        Layer, Linear, Mode,
     },
     trainable::attend,
     weights::{Weights, linear},
@@ -70,13 +70,15 @@ impl Attention {
 
     /// Attention over rows `[rows][tokens][width]`. Biases `[b][heads][tokens][tokens]` are added to the
     /// scores; row i uses the one at i modulo b.
-    pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
         match &self.form {
             Form::Inference { project, combine } => {
                 let parts = project.forward(x)?;
                 combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
             }
-            Form::Training { project, combine } => attend(x, project, combine, self.heads, bias),
+            Form::Training { project, combine } => {
+                attend(x, project, combine, self.heads, bias, mode)
+            }
         }
     }
 }

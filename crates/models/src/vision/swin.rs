@@ -7,7 +7,7 @@ use super::{
     convnext::patches,
     device_pass::{DeviceTensor, ForwardPass},
     error::VisionError,
-    layers::{Activation::None, CustomLayer, Layer},
+    layers::{Activation::None, CustomLayer, Layer, Mode},
     trainable::features_last,
     weights::{Weights, linear, trained_linear},
 };
@@ -105,7 +105,7 @@ impl CustomLayer for MergeNeighbors {
             .reshape((n, rows, columns, 4 * c))
     }
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
         features_last(x, |x| self.forward(x))
     }
 
@@ -224,10 +224,9 @@ impl WindowAttention {
         let bias = self.bias.pairs()?;
         Tensor::from_vec(mask, (windows, 1, tokens, tokens), bias.device())?.broadcast_add(&bias)
     }
-}
 
-impl CustomLayer for WindowAttention {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// Attention within the windows of images `[n][h][w][c]`.
+    fn windows(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let (rows, columns) = (h.next_multiple_of(WINDOW), w.next_multiple_of(WINDOW));
         // No shift along an axis that one window covers.
@@ -243,10 +242,10 @@ impl CustomLayer for WindowAttention {
             .contiguous()?
             .reshape((n * down * across, tokens, c))?;
         let mixed = if shifts == [0, 0] {
-            self.attention.forward(&windows, Some(&self.bias.pairs()?))?
+            self.attention.forward(&windows, Some(&self.bias.pairs()?), mode)?
         } else {
             let mask = self.masked(rows, columns, shifts)?;
-            self.attention.forward(&windows, Some(&mask))?
+            self.attention.forward(&windows, Some(&mask), mode)?
         };
         let mixed = mixed
             .reshape(&[n, down, across, WINDOW, WINDOW, c])?
@@ -258,9 +257,15 @@ impl CustomLayer for WindowAttention {
         let mixed = roll(&mixed, back(shifts[1], columns), 2)?;
         mixed.narrow(1, 0, h)?.narrow(2, 0, w)?.contiguous()
     }
+}
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
-        features_last(x, |x| self.forward(x))
+impl CustomLayer for WindowAttention {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.windows(x, Mode::default())
+    }
+
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        features_last(x, |x| self.windows(x, mode))
     }
 
     fn forward_on_device(

@@ -7,7 +7,7 @@ use super::{
     convnext::patches,
     device_pass::{DeviceTensor, ForwardPass},
     error::VisionError,
-    layers::{Activation::None, CustomLayer, Layer},
+    layers::{Activation::None, CustomLayer, Layer, Mode},
     trainable::features_last,
     weights::Weights,
 };
@@ -75,7 +75,7 @@ impl CustomLayer for Tokens {
         Tensor::cat(&[class, x.reshape((n, h * w, c))?], 1)?.broadcast_add(&self.positions)
     }
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
         features_last(x, |x| self.forward(x))
     }
 
@@ -112,11 +112,11 @@ struct GlobalAttention(Attention);
 
 impl CustomLayer for GlobalAttention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.forward(x, Option::None)
+        self.forward_t(x, Mode::default())
     }
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
-        self.forward(x)
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.0.forward(x, Option::None, mode)
     }
 
     fn forward_on_device(
@@ -141,7 +141,7 @@ impl CustomLayer for FirstToken {
         x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()
     }
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
         self.forward(x)
     }
 

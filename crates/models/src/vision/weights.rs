@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{BatchNorm, VarBuilder};
+use candle_nn::VarBuilder;
 
 use super::{
     error::VisionError,
     layers::{Activation, Layer, Linear},
-    trainable::{Convolution, Drop, Norm, ScaledLinear, initial},
+    trainable::{BatchNorms, Convolution, Drop, Norm, ScaledLinear, initial},
 };
 pub(super) use crate::kernels::image::ConvShape as Shape;
 use crate::{
@@ -221,13 +221,12 @@ impl Weights {
     }
 
     /// Batch norm for training.
-    fn trained_norm(&mut self, name: &str, channels: usize) -> Result<BatchNorm, VisionError> {
+    fn trained_norm(&mut self, name: &str, channels: usize) -> Result<BatchNorms, VisionError> {
         let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?;
         let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?;
         let mean = self.tensor(&format!("{name}.running_mean"), &[channels], 0.0, 0.0)?;
         let variance = self.tensor(&format!("{name}.running_var"), &[channels], 1.0, 0.0)?;
-        let (epsilon, momentum) = (self.epsilon, self.momentum);
-        Ok(BatchNorm::new_with_momentum(channels, mean, variance, gamma, beta, epsilon, momentum)?)
+        Ok(BatchNorms::new([mean, variance, gamma, beta], self.epsilon, self.momentum)?)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -420,7 +419,7 @@ impl Weights {
 fn trained_convolution(
     kernel: Tensor,
     bias: Option<Tensor>,
-    norm: Option<BatchNorm>,
+    norm: Option<BatchNorms>,
     shape: Shape,
     activation: Activation,
 ) -> Layer {

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use candle_core::{Device, Tensor};
 use candle_nn::{ModuleT, VarMap, loss::cross_entropy};
 use wattlab_models::{
-    Masks, fit,
+    Layers, Masks, fit,
     vision::{
-        VisionError, VisionNetwork, architectures, head_variables, random_images, state_dict,
-        trainable,
+        TrainableNetwork, VisionError, VisionNetwork, architectures, head_variables, random_images,
+        state_dict, trainable,
     },
 };
 
@@ -50,32 +50,50 @@ fn formula_state(name: &str, classes: usize) -> HashMap<String, Tensor> {
     state_dict(name, classes).unwrap().into_iter().map(tensor).collect()
 }
 
-/// Logits in evaluation mode, and one training step.
-fn check(name: &str, side: usize, [loss, norm, variances]: [f64; 3]) {
+/// Logits in evaluation mode, and one training step, by candle's layers and by ours.
+fn check(name: &str, side: usize, expected: [f64; 3]) {
     let n = if name == "vit_b_16" { 1 } else { 2 };
-    let images =
-        Tensor::from_vec(uniform("input", n * 3 * side * side), (n, 3, side, side), &Device::Cpu);
-    let (images, variables) = (images.unwrap(), VarMap::new());
+    let images = uniform("input", n * 3 * side * side);
+    let images = Tensor::from_vec(images, (n, 3, side, side), &Device::Cpu).unwrap();
+    let state = formula_state(name, 10);
+    let inference = VisionNetwork::from_tensors(name, 10, state.clone()).unwrap();
+    let logits = inference.forward(&images).unwrap();
+    let logits: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();
+    let parameters = inference.parameters();
+    drop(inference);
+    let variables = VarMap::new();
     let builder = fit::variables(&variables, 0, &Device::Cpu);
-    let network = trainable(name, 10, &builder, &Masks::none()).unwrap();
-    network.load(&variables, formula_state(name, 10), false).unwrap();
-    let fused = VisionNetwork::from_tensors(name, 10, formula_state(name, 10)).unwrap();
-    assert_eq!(network.parameters(), fused.parameters(), "{name}");
-    let expected: Vec<f32> =
-        fused.forward(&images).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    drop(fused);
+    for layers in [Layers::Candle, Layers::Fused] {
+        let network = trainable(name, 10, &builder, &Masks::none(), layers).unwrap();
+        assert_eq!(network.parameters(), parameters, "{name}");
+        network.load(&variables, state.clone(), false).unwrap();
+        check_logits(&network, &images, &logits);
+        check_step(&network, &variables, &images, expected);
+    }
+}
+
+fn check_logits(network: &TrainableNetwork, images: &Tensor, expected: &[f32]) {
+    let name = network.architecture().name;
     let found: Vec<f32> = fit::with_large_stack(|| {
-        let logits = network.forward_t(&images, false).unwrap();
+        let logits = network.forward_t(images, false).unwrap();
         logits.flatten_all().unwrap().to_vec1().unwrap()
     })
     .unwrap();
     let largest = expected.iter().fold(0.0_f32, |top, logit| top.max(logit.abs()));
-    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst <= 1e-4 * largest, "{name}: {:e}", worst / largest);
+}
 
+fn check_step(
+    network: &TrainableNetwork,
+    variables: &VarMap,
+    images: &Tensor,
+    [loss, norm, variances]: [f64; 3],
+) {
+    let (name, n) = (network.architecture().name, images.dim(0).unwrap());
     let (found_loss, gradients) = fit::with_large_stack(|| {
         let labels = Tensor::new(&[3_u32, 7][..n], &Device::Cpu).unwrap();
-        let loss = cross_entropy(&network.forward_t(&images, true).unwrap(), &labels).unwrap();
+        let loss = cross_entropy(&network.forward_t(images, true).unwrap(), &labels).unwrap();
         (f64::from(loss.to_scalar::<f32>().unwrap()), loss.backward().unwrap())
     })
     .unwrap();
@@ -187,7 +205,8 @@ fn heads_are_the_variables_that_depend_on_the_classes() {
 fn weights_that_do_not_fit_are_refused() {
     let variables = VarMap::new();
     let builder = fit::variables(&variables, 0, &Device::Cpu);
-    let network = trainable("shufflenet_v2_x0_5", 10, &builder, &Masks::new(0)).unwrap();
+    let network =
+        trainable("shufflenet_v2_x0_5", 10, &builder, &Masks::new(0), Layers::Candle).unwrap();
     let load =
         |tensors| network.load(&variables, tensors, false).err().map(|error| error.to_string());
     let mut missing = formula_state("shufflenet_v2_x0_5", 10);
@@ -206,13 +225,16 @@ fn weights_that_do_not_fit_are_refused() {
     // A new classifier keeps its own values.
     network.load(&variables, formula_state("shufflenet_v2_x0_5", 1000), true).unwrap();
 
-    let small = trainable("alexnet", 2, &builder, &Masks::new(0));
+    let small = trainable("alexnet", 2, &builder, &Masks::new(0), Layers::Candle);
     let small = small.unwrap().forward_t(&random_images(2, 32, 1).unwrap(), false);
     let error = small.err().unwrap().to_string();
     assert!(error.contains("at least 63×63"), "{error}");
     assert!(matches!(
-        trainable("alexnte", 2, &builder, &Masks::new(0)),
+        trainable("alexnte", 2, &builder, &Masks::new(0), Layers::Candle),
         Err(VisionError::Unknown { .. })
     ));
-    assert!(matches!(trainable("alexnet", 0, &builder, &Masks::new(0)), Err(VisionError::Size(_))));
+    assert!(matches!(
+        trainable("alexnet", 0, &builder, &Masks::new(0), Layers::Candle),
+        Err(VisionError::Size(_))
+    ));
 }

@@ -1,19 +1,19 @@
 //! Convolutions as candle operations with a gradient. Images are `[n][c][h][w]`.
 
-use candle_core::{Result, Tensor};
-use candle_nn::BatchNorm;
+use candle_core::{Module, ModuleT, Result, Tensor};
+use candle_nn::Conv2dConfig;
 
 use super::{
     super::{
         device_pass::{DeviceTensor, ForwardPass},
         error::VisionError,
-        layers::{Activation, CustomLayer},
+        layers::{Activation, CustomLayer, Mode},
         weights::Shape,
     },
     activation::activate,
-    layers::{batch_norm, no_device, per_channel},
+    layers::{BatchNorms, no_device, per_channel},
 };
-use crate::profile::LayerKind;
+use crate::{layers::Layers, nn, profile::LayerKind};
 
 /// A convolution with what follows it: a bias, batch norm, an activation.
 pub(in super::super) struct Convolution {
@@ -21,23 +21,26 @@ pub(in super::super) struct Convolution {
     /// `[output][input / groups][rows][columns]`
     pub(in super::super) kernel: Tensor,
     pub(in super::super) bias: Option<Tensor>,
-    pub(in super::super) norm: Option<BatchNorm>,
+    pub(in super::super) norm: Option<BatchNorms>,
     pub(in super::super) activation: Activation,
 }
 
 impl CustomLayer for Convolution {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_t(x, false)
+        self.forward_t(x, Mode::default())
     }
 
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        activate(&self.linear_part(x, train)?, self.activation)
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        if self.activation == Activation::Relu {
+            return self.rectified(x, mode, true);
+        }
+        activate(&self.rectified(x, mode, false)?, self.activation, mode)
     }
 
-    fn forward_to_add(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward_to_add(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         match self.activation {
-            Activation::Relu => self.linear_part(x, train),
-            _ => self.forward_t(x, train),
+            Activation::Relu => self.rectified(x, mode, false),
+            _ => self.forward_t(x, mode),
         }
     }
 
@@ -55,15 +58,40 @@ impl CustomLayer for Convolution {
 }
 
 impl Convolution {
-    /// The layer's output before the activation.
-    fn linear_part(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    /// Convolution and batch norm, and a ReLU if asked for.
+    fn rectified(&self, x: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
+        if mode.layers == Layers::Fused {
+            return self.fused(x, mode, relu);
+        }
         let mut x = conv2d(x, &self.kernel, &self.shape)?;
         if let Some(bias) = &self.bias {
             x = x.broadcast_add(&per_channel(bias)?)?;
         }
+        if let Some(norm) = &self.norm {
+            x = norm.forward(&x, mode)?;
+        }
+        if relu { x.relu() } else { Ok(x) }
+    }
+
+    /// The same by our kernels.
+    fn fused(&self, x: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
+        let Shape { stride, padding, groups, .. } = self.shape;
+        let (x, padding) = match padding {
+            [rows, columns] if rows == columns => (x.clone(), rows),
+            _ => (pad(x, padding)?, 0),
+        };
+        let config = Conv2dConfig { padding, stride, groups, ..Conv2dConfig::default() };
+        let conv = nn::Conv2d::new(self.kernel.clone(), self.bias.clone(), config);
         match &self.norm {
-            Some(norm) => batch_norm(norm, &x, train),
-            None => Ok(x),
+            Some(norm) => {
+                let (n, _, h, w) = x.dims4()?;
+                let (rows, columns) = Shape { padding: [padding; 2], ..self.shape }.size(h, w)?;
+                BatchNorms::check(n * rows * columns, mode)?;
+                let block = nn::ConvBlock::new(conv, norm.fused.clone(), relu, false);
+                block.forward_t(&x, mode.train)
+            }
+            None if relu => nn::relu(&conv.forward(&x)?),
+            None => conv.forward(&x),
         }
     }
 }

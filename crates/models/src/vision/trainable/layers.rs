@@ -1,18 +1,18 @@
 //! Layers other than convolutions as candle operations with a gradient. Images are `[n][c][h][w]`, tokens
 //! `[n][tokens][c]` and features `[n][c]`.
 
-use candle_core::{D, Result, Tensor};
-use candle_nn::{BatchNorm, ModuleT};
+use candle_core::{D, Module, ModuleT, Result, Tensor};
+use candle_nn::BatchNorm;
 
 use super::{
     super::{
         device_pass::{DeviceTensor, ForwardPass},
         error::VisionError,
-        layers::{Activation, CustomLayer},
+        layers::{Activation, CustomLayer, Mode},
     },
-    activation::activate,
+    activation::{activate, rectify},
 };
-use crate::{masks::Masks, profile::LayerKind};
+use crate::{layers::Layers, masks::Masks, nn, profile::LayerKind};
 
 /// Layers for training have no kernels on a device of ours.
 pub(super) fn no_device() -> VisionError {
@@ -36,20 +36,59 @@ pub(in super::super) fn features_last(
     if out.rank() == 4 { out.permute((0, 3, 1, 2))?.contiguous() } else { Ok(out) }
 }
 
-/// Batch norm.
-pub(super) fn batch_norm(norm: &BatchNorm, x: &Tensor, train: bool) -> Result<Tensor> {
-    let (n, _, h, w) = x.dims4()?;
-    if train && n * h * w < 2 {
-        candle_core::bail!(
-            "batch norm has no variance of one value in a channel: train on at least 2 images at a time, or on \
-             larger ones"
-        );
+/// Batch norm of candle-nn and of ours, on the same variables.
+pub(in super::super) struct BatchNorms {
+    candle: BatchNorm,
+    pub(super) fused: nn::BatchNorm,
+}
+
+impl BatchNorms {
+    /// Batch norm on variables, each `[channels]`: running mean, running variance, factor and summand.
+    pub(in super::super) fn new(
+        [mean, variance, gamma, beta]: [Tensor; 4],
+        epsilon: f64,
+        momentum: f64,
+    ) -> Result<Self> {
+        let channels = mean.elem_count();
+        let [m, v, g, b] = [&mean, &variance, &gamma, &beta].map(Tensor::clone);
+        let fused = nn::BatchNorm::new_with_momentum(channels, m, v, g, b, epsilon, momentum)?;
+        let candle =
+            BatchNorm::new_with_momentum(channels, mean, variance, gamma, beta, epsilon, momentum)?;
+        Ok(Self { candle, fused })
     }
-    norm.forward_t(x, train)?.contiguous()
+
+    /// Refuses a number of values in a channel that has no variance.
+    pub(super) fn check(values: usize, mode: Mode) -> Result<()> {
+        if mode.train && values < 2 {
+            candle_core::bail!(
+                "batch norm has no variance of one value in a channel: train on at least 2 images at a time, or \
+                 on larger ones"
+            );
+        }
+        Ok(())
+    }
+
+    /// The normalized images.
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let (n, _, h, w) = x.dims4()?;
+        Self::check(n * h * w, mode)?;
+        match mode.layers {
+            Layers::Candle => self.candle.forward_t(x, mode.train)?.contiguous(),
+            Layers::Fused => self.fused.forward_t(x, mode.train),
+        }
+    }
 }
 
 /// `x · weightᵀ + bias` over the last axis.
-pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub(super) fn linear(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    layers: Layers,
+) -> Result<Tensor> {
+    if layers == Layers::Fused {
+        return nn::Linear::new(weight.clone(), bias.cloned()).forward(x);
+    }
     let mut dims = x.dims().to_vec();
     let features = dims.pop().unwrap_or(1);
     let rows = dims.iter().product::<usize>();
@@ -74,17 +113,17 @@ pub(in super::super) struct ScaledLinear {
 
 impl CustomLayer for ScaledLinear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_t(x, false)
+        self.forward_t(x, Mode::default())
     }
 
-    fn forward_t(&self, x: &Tensor, _: bool) -> Result<Tensor> {
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         features_last(x, |x| {
-            let out = linear(x, &self.weight.flatten_from(1)?, self.bias.as_ref())?;
+            let out = linear(x, &self.weight.flatten_from(1)?, self.bias.as_ref(), mode.layers)?;
             let out = match &self.scale {
                 Some(scale) => out.broadcast_mul(&scale.flatten_all()?)?,
                 None => out,
             };
-            activate(&out, self.activation)
+            activate(&out, self.activation, mode)
         })
     }
 
@@ -104,7 +143,7 @@ impl CustomLayer for ScaledLinear {
 /// A normalization that follows no convolution.
 pub(in super::super) enum Norm {
     /// Batch norm and ReLU.
-    Batch(BatchNorm),
+    Batch(BatchNorms),
     /// Layer norm over the channels.
     Layer {
         /// Factor of each channel.
@@ -117,12 +156,12 @@ pub(in super::super) enum Norm {
 
 impl CustomLayer for Norm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_t(x, false)
+        self.forward_t(x, Mode::default())
     }
 
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         match self {
-            Self::Batch(norm) => batch_norm(norm, x, train)?.relu(),
+            Self::Batch(norm) => rectify(&norm.forward(x, mode)?, mode),
             // candle-nn's layer norm has no gradient.
             Self::Layer { gamma, beta, epsilon } => features_last(x, |x| {
                 let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
@@ -162,8 +201,8 @@ impl CustomLayer for Drop {
         Ok(x.clone())
     }
 
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        if !train || self.share == 0.0 {
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        if !mode.train || self.share == 0.0 {
             return Ok(x.clone());
         }
         let mut shape = x.dims().to_vec();

@@ -18,5 +18,5 @@ pub(super) use self::{
     attention::attend,
     conv::Convolution,
     initial::initial,
-    layers::{Drop, Norm, ScaledLinear, features_last},
+    layers::{BatchNorms, Drop, Norm, ScaledLinear, features_last},
 };

@@ -9,12 +9,12 @@ use units::limits;
 use super::super::{
     catalog::Architecture,
     error::VisionError,
-    layers::Layer,
+    layers::{Layer, Mode},
     names::current_name,
     network::state_dict,
     weights::{Variables, Weights},
 };
-use crate::masks::Masks;
+use crate::{layers::Layers, masks::Masks};
 
 /// A vision network for training by candle: logits `[n][classes]` of images `[n][3][side][side]`.
 pub struct TrainableNetwork {
@@ -22,6 +22,7 @@ pub struct TrainableNetwork {
     layer: Layer,
     parameters: usize,
     frozen: bool,
+    layers: Layers,
 }
 
 /// Builds a network of the catalog on the variables of a builder, which have torchvision's names. Variables that
@@ -39,11 +40,11 @@ pub struct TrainableNetwork {
 /// ```
 /// use candle_core::Device;
 /// use candle_nn::{ModuleT, VarMap};
-/// use wattlab_models::{Masks, fit, vision};
+/// use wattlab_models::{Layers, Masks, fit, vision};
 ///
 /// let variables = VarMap::new();
 /// let builder = fit::variables(&variables, 1, &Device::Cpu);
-/// let network = vision::trainable("shufflenet_v2_x0_5", 10, &builder, &Masks::new(1))?;
+/// let network = vision::trainable("shufflenet_v2_x0_5", 10, &builder, &Masks::new(1), Layers::Fused)?;
 /// let images = vision::random_images(2, 32, 1)?;
 /// assert_eq!(network.forward_t(&images, false)?.dims(), [2, 10]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,6 +54,7 @@ pub fn trainable(
     classes: usize,
     variables: &VarBuilder<'static>,
     masks: &Masks,
+    layers: Layers,
 ) -> std::result::Result<TrainableNetwork, VisionError> {
     limits::CLASSES.check(classes)?;
     let architecture = Architecture::named(name)?;
@@ -60,7 +62,8 @@ pub fn trainable(
         Variables { network: architecture.name, builder: variables.clone(), masks: masks.clone() };
     let mut weights = Weights::variables(variables);
     let layer = (architecture.build)(&mut weights, classes)?;
-    Ok(TrainableNetwork { architecture, layer, parameters: weights.parameters(), frozen: false })
+    let parameters = weights.parameters();
+    Ok(TrainableNetwork { architecture, layer, parameters, frozen: false, layers })
 }
 
 /// Names of the variables whose shape depends on the number of classes: those of the classifier, the head of the
@@ -146,17 +149,18 @@ impl TrainableNetwork {
 impl ModuleT for TrainableNetwork {
     fn forward_t(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let (_, _, height, width) = images.dims4()?;
-        self.architecture.check_size(height, width).map_err(candle_core::Error::wrap)?;
+        self.architecture.info().check_size(height, width).map_err(candle_core::Error::wrap)?;
+        let mode = |train| Mode { train, layers: self.layers };
         let Layer::Sequence(layers) = &self.layer else {
-            return self.layer.forward_t(images, train);
+            return self.layer.forward_t(images, mode(train));
         };
         // The classifier is the last layer with variables.
         let head = layers.iter().rposition(|layer| matches!(layer, Layer::Custom(_)));
         let (body, head) = layers.split_at(head.unwrap_or(layers.len()));
-        let x = body
-            .iter()
-            .try_fold(images.clone(), |x, layer| layer.forward_t(&x, train && !self.frozen))?;
+        let x = body.iter().try_fold(images.clone(), |x, layer| {
+            layer.forward_t(&x, mode(train && !self.frozen))
+        })?;
         let x = if self.frozen { x.detach() } else { x };
-        head.iter().try_fold(x, |x, layer| layer.forward_t(&x, train))
+        head.iter().try_fold(x, |x, layer| layer.forward_t(&x, mode(train)))
     }
 }

@@ -2,12 +2,20 @@
 //!
 //! candle's own pools have a gradient only if windows do not overlap, and take no padding.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Module, Result, Tensor};
 
-use crate::kernels::image::{AveragePool, MaxPool};
+use super::super::layers::Mode;
+use crate::{
+    kernels::image::{AveragePool, MaxPool},
+    layers::Layers,
+    nn,
+};
 
 /// The largest value of each window: the largest of each column, then the largest of these in each row.
-pub(super) fn max_pool(x: &Tensor, pool: &MaxPool) -> Result<Tensor> {
+pub(super) fn max_pool(x: &Tensor, pool: &MaxPool, mode: Mode) -> Result<Tensor> {
+    if mode.layers == Layers::Fused && !pool.ceil {
+        return nn::MaxPool2d::new(pool.kernel, pool.stride, pool.padding).forward(x);
+    }
     max_along(&max_along(x, pool, 2)?, pool, 3)
 }
 
@@ -32,7 +40,10 @@ fn max_along(x: &Tensor, pool: &MaxPool, axis: usize) -> Result<Tensor> {
 }
 
 /// The mean of each window, as a product with a matrix for each axis. Zeros beyond the edge count as pixels.
-pub(super) fn average_pool(x: &Tensor, pool: AveragePool) -> Result<Tensor> {
+pub(super) fn average_pool(x: &Tensor, pool: AveragePool, mode: Mode) -> Result<Tensor> {
+    if let (Layers::Fused, AveragePool::Windows { kernel, stride, padding }) = (mode.layers, pool) {
+        return nn::AvgPool2d::new(kernel, stride, padding).forward(x);
+    }
     let (n, c, h, w) = x.dims4()?;
     let (across, down) = (means(pool, w, x)?, means(pool, h, x)?);
     let columns = across.dim(1)?;
