@@ -8,6 +8,7 @@ pub mod fit;
 mod kernels;
 mod layers;
 mod masks;
+mod network_file;
 pub mod nn;
 pub mod profile;
 mod random;
@@ -24,5 +25,6 @@ pub use crate::{
     device::{Device, DeviceError, Precision},
     layers::Layers,
     masks::Masks,
+    network_file::{FileLayer, LayerShape, NetworkFile, NetworkFileError},
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

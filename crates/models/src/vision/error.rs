@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use units::limits::OutOfRange;
 
-use crate::device::DeviceError;
+use crate::{device::DeviceError, network_file::NetworkFileError};
 
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +108,9 @@ pub enum VisionError {
         /// Side of the crop, as given.
         crop: u32,
     },
+    /// A network's file cannot be used.
+    #[error(transparent)]
+    File(#[from] NetworkFileError),
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),

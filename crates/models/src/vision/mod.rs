@@ -7,6 +7,7 @@ mod checkpoint;
 mod convnext;
 mod convolutional;
 mod densenet;
+mod described;
 mod device_pass;
 mod efficient;
 mod error;

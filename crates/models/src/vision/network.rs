@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,6 +11,7 @@ use units::limits;
 
 use super::{
     catalog::Architecture,
+    described::described,
     error::VisionError,
     info::{NetworkInfo, random_pixels},
     layers::Layer,
@@ -17,7 +19,7 @@ use super::{
     on_device::{DeviceImages, DeviceNetwork},
     weights::Weights,
 };
-use crate::device::Precision;
+use crate::{device::Precision, network_file::NetworkFile};
 
 /// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
 const LARGE: usize = 10_000_000;
@@ -79,21 +81,30 @@ impl Images {
 }
 
 impl VisionNetwork {
-    /// Opens a network: one of the catalog by torchvision's name.
+    /// Opens a network: one of the catalog by torchvision's name, or one of a file by a path that ends in
+    /// `.toml` (see [`NetworkFile`]).
     ///
-    /// `classes` are the classes of its last layer; `None` stands for ImageNet's 1000. `weights` is a
-    /// state dict; `None` stands for random weights from `seed`, which is enough to measure time and
-    /// energy: they do not depend on the weights.
+    /// `classes` are the classes of its last layer; `None` stands for those of the file, or ImageNet's
+    /// 1000. `weights` is a state dict; `None` stands for random weights from `seed`, which is enough to
+    /// measure time and energy: they do not depend on the weights.
     ///
     /// # Errors
     ///
-    /// If the name is unknown, or a tensor is missing or has another shape.
+    /// If the name is unknown, the file is not valid, or a tensor is missing or has another shape.
     pub fn open(
         arch: &str,
         classes: Option<usize>,
         weights: Option<HashMap<String, Tensor>>,
         seed: u64,
     ) -> Result<Self, VisionError> {
+        if Source::of(arch) == Source::Toml {
+            let file = NetworkFile::read(Path::new(arch))?;
+            let file = match classes {
+                Some(classes) => file.with("classes", classes as i64)?,
+                None => file,
+            };
+            return Self::from_file(&file, arch, weights, seed);
+        }
         let weights = match weights {
             Some(tensors) => given(tensors),
             None => Weights::random(seed),
@@ -122,6 +133,28 @@ impl VisionNetwork {
         tensors: HashMap<String, Tensor>,
     ) -> Result<Self, VisionError> {
         Self::open(name, Some(classes), Some(tensors), 0)
+    }
+
+    /// Builds the network of a file, with the weights of a state dict or random ones from a seed. `name` is
+    /// what [`VisionNetwork::info`] calls it.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing or has another shape.
+    pub fn from_file(
+        file: &NetworkFile,
+        name: &str,
+        weights: Option<HashMap<String, Tensor>>,
+        seed: u64,
+    ) -> Result<Self, VisionError> {
+        let mut weights = weights.map_or_else(|| Weights::random(seed), Weights::given);
+        let layer = described(file.plan(), &mut weights)?;
+        Ok(Self {
+            info: NetworkInfo::fixed(name, file.channels(), file.side()),
+            body: Body::Layers(layer),
+            parameters: weights.parameters(),
+            on_device: None,
+        })
     }
 
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
@@ -279,16 +312,42 @@ pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)
 /// Whether a network is given as a file: its name ends in `.toml` or `.onnx`.
 #[must_use]
 pub fn is_file(arch: &str) -> bool {
-    let ending = std::path::Path::new(arch).extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| ["toml", "onnx"].contains(&ending.to_ascii_lowercase().as_str()))
+    Source::of(arch) != Source::Catalog
+}
+
+/// Where a network comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The catalog, by torchvision's name.
+    Catalog,
+    /// A file of layers.
+    Toml,
+    /// A file of another program.
+    Onnx,
+}
+
+impl Source {
+    /// By the ending of a name.
+    fn of(arch: &str) -> Self {
+        let ending = Path::new(arch).extension().and_then(|ending| ending.to_str());
+        match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("toml") => Self::Toml,
+            Some("onnx") => Self::Onnx,
+            _ => Self::Catalog,
+        }
+    }
 }
 
 /// A network's name and the images that it accepts, without its weights.
 ///
 /// # Errors
 ///
-/// If the name is unknown.
+/// If the name is unknown, or the file is not valid.
 pub fn network_info(arch: &str) -> Result<NetworkInfo, VisionError> {
+    if Source::of(arch) == Source::Toml {
+        let file = NetworkFile::read(Path::new(arch))?;
+        return Ok(NetworkInfo::fixed(arch, file.channels(), file.side()));
+    }
     Ok(Architecture::named(arch)?.info())
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::ControlFlow};
 use candle_core::{Device, Tensor};
 use candle_nn::{ModuleT, VarMap};
 use wattlab_models::{
-    Adam, DataSpec, Dataset, Layers, Masks, TrainEvent, TrainingHistory,
+    DataSpec, Dataset, Layers, Masks, TrainEvent, TrainingHistory,
     fit::{self, Fit, FitError, FitInput, FitSettings, RateSchedule},
     load_dataset,
     vision::{
@@ -193,11 +193,11 @@ fn any_network_is_trained_and_its_accuracy_computed() {
 fn a_training_that_diverges_ends() {
     let data = shapes(20, 10);
     let (mut network, variables) = pixels(10, 3);
-    let mut extreme = settings(5, 10);
-    extreme.adam = Adam { learning_rate: 1e6, ..Adam::default() };
-    let mut fit = Fit::new(&mut network, &variables, extreme).unwrap();
-    let history =
-        fit.run(&data, &FitInput::normalized(8, vec![0.5; 3], vec![1e-33; 3]), &mut go_on).unwrap();
+    // The sum of the products is larger than the largest float.
+    let large = Tensor::full(3e38_f32, (192, 10), &Device::Cpu).unwrap();
+    variables.data().lock().unwrap()["pixels"].set(&large).unwrap();
+    let mut fit = Fit::new(&mut network, &variables, settings(5, 10)).unwrap();
+    let history = fit.run(&data, &FitInput::plain(3, 8), &mut go_on).unwrap();
     assert_eq!(history.diverged_in_epoch, Some(0));
     assert_eq!((history.epochs.len(), history.epochs[0].loss), (1, None));
     assert!(fit.finished());
