@@ -8,6 +8,7 @@ mod file;
 mod input;
 mod settings;
 mod stack;
+mod state;
 mod trainer;
 mod variables;
 

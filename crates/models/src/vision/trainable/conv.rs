@@ -8,12 +8,11 @@ use super::{
         device_pass::{DeviceTensor, ForwardPass},
         error::VisionError,
         layers::{Activation, CustomLayer, Mode},
-        weights::Shape,
     },
     activation::activate,
     layers::{BatchNorms, no_device, per_channel},
 };
-use crate::{layers::Layers, nn, profile::LayerKind};
+use crate::{kernels::image::ConvShape as Shape, layers::Layers, nn, profile::LayerKind};
 
 /// A convolution with what follows it: a bias, batch norm, an activation.
 pub(in super::super) struct Convolution {

@@ -12,7 +12,7 @@ use super::{
         forward::tensors,
         net::{Kind, values},
     },
-    Args,
+    args::Args,
 };
 use crate::{Failure, device::device, output};
 

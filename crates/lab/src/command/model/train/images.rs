@@ -1,7 +1,6 @@
 //! `wattlab model train --arch`: trains a vision network on a data set.
 
 use std::{
-    collections::HashMap,
     ffi::OsString,
     fs,
     ops::ControlFlow,
@@ -9,98 +8,24 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use candle_core::{Device, Tensor};
 use models::{
-    Dataset, Layers, Masks, NetworkFile, TrainEvent,
-    fit::{self, Fit, FitError, FitInput, FitSettings, RateSchedule},
-    nn::{ModuleT, VarBuilder, VarMap},
-    vision::{Architecture, Pretrained, head_variables, read_weights, trainable},
+    Dataset, TrainEvent,
+    fit::{self, Fit, FitError, FitSettings, RateSchedule},
 };
 use record::EpochOutcome;
 use serde_json::json;
-use units::limits;
 
-use super::{Args, data};
+use super::{
+    args::Args,
+    data,
+    subject::{Subject, of_catalog, of_file},
+};
 use crate::{
     Failure,
     device::{cpu_only, device},
     interrupt::Interrupt,
     output,
 };
-
-/// Flags of `wattlab model train --arch`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Settings {
-    /// With --arch: the data set (see `wattlab datasets`).
-    #[arg(long, value_name = "NAME", requires = "arch")]
-    data: Option<String>,
-    /// Folder with the files of the data set.
-    #[arg(long, value_name = "DIR", requires = "data")]
-    data_dir: Option<PathBuf>,
-    /// Number of training images, from the first on [default: all].
-    #[arg(long, value_name = "N", requires = "data", value_parser = limits::IMAGES.parser::<usize>())]
-    train_images: Option<usize>,
-    /// Number of test images, from the first on [default: all].
-    #[arg(long, value_name = "N", requires = "data", value_parser = limits::IMAGES_OR_NONE.parser::<usize>())]
-    test_images: Option<usize>,
-    /// With --arch: passes over the training images.
-    #[arg(long, default_value_t = 10, value_parser = limits::EPOCHS.parser::<u32>())]
-    epochs: u32,
-    /// With --arch: images of one optimizer step.
-    #[arg(long, default_value_t = 32, value_parser = limits::BATCH.parser::<usize>())]
-    batch: usize,
-    /// With --arch: let the learning rate fall to 0 along half a cosine.
-    #[arg(long, requires = "arch")]
-    cosine: bool,
-    /// With --arch: determines the initial weights, the order of the images and what dropout leaves out.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// With --arch: initial weights, a state dict (`.safetensors`, or PyTorch's `.pth`) [default: random].
-    #[arg(long, value_name = "FILE", requires = "arch")]
-    weights: Option<PathBuf>,
-    /// Begin with a new classifier for the classes of the data set, whatever the classifier of --weights.
-    #[arg(long, requires = "weights")]
-    new_head: bool,
-    /// Train the classifier only. All other layers stay as they are, statistics of batch norm included.
-    #[arg(long, requires = "weights")]
-    freeze: bool,
-    /// With --arch: whose layers compute: `fused` (our kernels) or `candle` (candle-nn's).
-    #[arg(long, default_value = "fused")]
-    engine: Engine,
-    /// Write the weights to this safetensors file after each epoch. With FILE.state beside it, the same command
-    /// continues an interrupted training; that file is removed at the end.
-    #[arg(long, value_name = "FILE", requires = "arch")]
-    out: Option<PathBuf>,
-}
-
-/// Whose layers compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Engine {
-    /// candle-nn's layers.
-    Candle,
-    /// Our kernels, and candle's where we have none.
-    Fused,
-}
-
-impl Engine {
-    fn layers(self) -> Layers {
-        match self {
-            Self::Candle => Layers::Candle,
-            Self::Fused => Layers::Fused,
-        }
-    }
-}
-
-/// A network that can be trained.
-struct Subject {
-    network: Box<dyn ModuleT + Send>,
-    variables: VarMap,
-    masks: Masks,
-    input: FitInput,
-    parameters: usize,
-    /// Names of the variables that are trained; `None` for all.
-    only: Option<Vec<String>>,
-}
 
 /// Trains a vision network.
 ///
@@ -203,89 +128,6 @@ fn state_file(out: &Path) -> PathBuf {
     let mut name: OsString = out.as_os_str().to_owned();
     name.push(".state");
     PathBuf::from(name)
-}
-
-/// A network of the catalog.
-fn of_catalog(args: &Args, arch: &str, data: &Dataset) -> Result<Subject, Failure> {
-    let settings = &args.images;
-    let fail = |error| Failure::BadInput(anyhow!("{error}").context(format!("--arch {arch}")));
-    let info = Architecture::named(arch).map_err(|error| fail(error.to_string()))?.info();
-    let side = args.side.unwrap_or_else(|| data.side.max(info.least_side));
-    info.check_size(side, side).map_err(|error| fail(format!("{error}; use --side")))?;
-    let (variables, masks) = (VarMap::new(), Masks::new(settings.seed));
-    let builder = fit::variables(&variables, settings.seed, &Device::Cpu);
-    let network = trainable(arch, data.classes, &builder, &masks, settings.engine.layers())
-        .map_err(|error| fail(error.to_string()))?;
-    if let Some(path) = &settings.weights {
-        network.load(&variables, weights(path)?, settings.new_head).map_err(|error| {
-            let classes = data.classes;
-            Failure::BadInput(anyhow!(error).context(format!(
-                "--weights `{}` for {classes} classes; --new-head begins with a new classifier",
-                path.display()
-            )))
-        })?;
-    }
-    let only = match settings.freeze {
-        true => Some(head_variables(arch).map_err(|error| fail(error.to_string()))?),
-        false => None,
-    };
-    let parameters = network.parameters();
-    let network = if settings.freeze { network.frozen() } else { network };
-    // The normalization that torchvision's weights expect.
-    let usual = Pretrained::default_of(arch).or_else(|| Pretrained::default_of("resnet18"));
-    let input = match usual {
-        Some(weights) => FitInput::normalized(
-            side,
-            weights.preprocessing.mean.to_vec(),
-            weights.preprocessing.deviation.to_vec(),
-        ),
-        None => FitInput::plain(info.channels, side),
-    };
-    let network = Box::new(network);
-    Ok(Subject { network, variables, masks, input, parameters, only })
-}
-
-/// The network of a file.
-fn of_file(args: &Args, arch: &str, data: &Dataset) -> Result<Subject, Failure> {
-    let settings = &args.images;
-    let fail = |error: anyhow::Error| Failure::BadInput(error.context(format!("--arch {arch}")));
-    let file = NetworkFile::read(Path::new(arch)).map_err(|error| fail(anyhow!(error)))?;
-    let (side, classes) = (args.side.unwrap_or_else(|| file.side()), data.classes);
-    if side != file.side() || classes > file.classes() {
-        return Err(fail(anyhow!(
-            "the network takes images of {0}×{0} pixels of {1} classes, got {side}×{side} pixels of {classes} \
-             classes; change the file, or --side",
-            file.side(),
-            file.classes()
-        )));
-    }
-    if settings.new_head || settings.freeze {
-        let text =
-            "--new-head and --freeze need a network of the catalog, whose classifier is known";
-        return Err(fail(anyhow!(text)));
-    }
-    let state: HashMap<String, Tensor> = match &settings.weights {
-        Some(path) => weights(path)?,
-        None => HashMap::new(),
-    };
-    let file = file.with_dropout_seed(settings.seed);
-    let variables = file.variables(&state, settings.seed).map_err(|error| fail(anyhow!(error)))?;
-    let builder = VarBuilder::from_varmap(&variables, candle_core::DType::F32, &Device::Cpu);
-    let network =
-        file.trainable(&builder, settings.engine.layers()).map_err(|error| fail(anyhow!(error)))?;
-    Ok(Subject {
-        network,
-        variables,
-        masks: Masks::new(settings.seed),
-        input: FitInput::plain(file.channels(), side),
-        parameters: file.parameters(),
-        only: None,
-    })
-}
-
-/// The tensors of a file.
-fn weights(path: &Path) -> Result<HashMap<String, Tensor>, Failure> {
-    read_weights(path).map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))
 }
 
 /// Failures that the user can correct are bad input.
