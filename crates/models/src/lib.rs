@@ -4,7 +4,10 @@
 
 mod dataset;
 mod device;
+pub mod fit;
 mod kernels;
+mod layers;
+mod masks;
 mod network_file;
 pub mod nn;
 pub mod profile;
@@ -20,6 +23,8 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
-    network_file::{FileLayer, LayerShape, Layers, NetworkFile, NetworkFileError},
+    layers::Layers,
+    masks::Masks,
+    network_file::{FileLayer, LayerShape, NetworkFile, NetworkFileError},
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

@@ -12,6 +12,7 @@ mod measure;
 mod measure_files;
 mod measure_repeated;
 mod model;
+mod model_train;
 mod pipe;
 mod plugins;
 mod published;

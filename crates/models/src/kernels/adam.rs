@@ -12,6 +12,18 @@ pub(crate) struct Moments {
     second: Vec<f32>,
 }
 
+impl Moments {
+    /// The first and second moments, which are empty before the first step.
+    pub(crate) fn parts(&self) -> [&[f32]; 2] {
+        [&self.first, &self.second]
+    }
+
+    /// Moments of an earlier training.
+    pub(crate) fn of(first: Vec<f32>, second: Vec<f32>) -> Self {
+        Self { first, second }
+    }
+}
+
 /// Values per task.
 const CHUNK: usize = 16 * 1024;
 

@@ -15,7 +15,6 @@ pub use self::{
     error::NetworkFileError,
     file::{FileLayer, NetworkFile},
     plan::LayerShape,
-    trainable::Layers,
 };
 pub(crate) use self::{
     file::NetworkPlan,

@@ -63,6 +63,19 @@ impl AdamOptimizer {
     pub fn settings(&self) -> &Adam {
         &self.0.settings
     }
+
+    /// The moments of each variable, to be restored later.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = &Mutex<Moments>> {
+        self.0.vars.iter().map(|(_, moments)| moments)
+    }
+
+    /// Goes on after that many steps with those moments, one for each variable.
+    pub(crate) fn restore(&mut self, steps: u32, moments: Vec<Moments>) {
+        self.0.count = steps;
+        for ((_, old), new) in self.0.vars.iter_mut().zip(moments) {
+            *old = Mutex::new(new);
+        }
+    }
 }
 
 impl Optimizer for AdamW {

@@ -31,7 +31,7 @@ pub struct TrainingHistory {
 
 impl TrainingHistory {
     /// A history without epochs.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { epochs: Vec::new(), diverged_in_epoch: None }
     }
 }

@@ -7,19 +7,29 @@ use super::{
     error::VisionError,
     layers::{
         Activation::{Gelu, None},
-        Layer, Linear,
+        Layer, Linear, Mode,
     },
+    trainable::attend,
     weights::{Weights, linear},
 };
 use crate::{device::Argument, kernels::image::Attend};
 
 /// Multi-head attention of every token to every token of its row.
 pub(super) struct Attention {
-    /// Projection to queries, keys and values, side by side. The queries' weights include the division
-    /// by the square root of a head's width.
-    project: Linear,
-    combine: Linear,
+    form: Form,
+    width: usize,
     heads: usize,
+}
+
+enum Form {
+    Inference {
+        /// Projection to queries, keys and values, side by side. The queries' weights include the division
+        /// by the square root of a head's width.
+        project: Linear,
+        combine: Linear,
+    },
+    /// Weights and biases of the same layers, without that division.
+    Training { project: (Tensor, Tensor), combine: (Tensor, Tensor) },
 }
 
 impl Attention {
@@ -33,6 +43,12 @@ impl Attention {
         heads: usize,
     ) -> std::result::Result<Self, VisionError> {
         let (weight, bias) = w.matrix((weight, bias), width, 3 * width)?;
+        if w.trains() {
+            let project = (weight, bias);
+            let names = (&*format!("{output}.weight"), &*format!("{output}.bias"));
+            let combine = w.matrix(names, width, width)?;
+            return Ok(Self { form: Form::Training { project, combine }, width, heads });
+        }
         let scale = ((width / heads) as f64).powf(-0.5);
         let scaled = |tensor: &Tensor| -> Result<Tensor> {
             let queries = (tensor.narrow(0, 0, width)? * scale)?;
@@ -41,21 +57,29 @@ impl Attention {
         let project = linear(&scaled(&weight)?, &scaled(&bias)?, None)?;
         let (weight, bias) =
             w.matrix((&format!("{output}.weight"), &format!("{output}.bias")), width, width)?;
-        Ok(Self { project, combine: linear(&weight, &bias, None)?, heads })
+        let combine = linear(&weight, &bias, None)?;
+        Ok(Self { form: Form::Inference { project, combine }, width, heads })
     }
 
     /// Floating-point operations for `rows` rows of `tokens` tokens: four projections, and two products
     /// of every token with every token.
     pub(super) fn flops(&self, rows: usize, tokens: usize) -> f64 {
-        let width = self.combine.0.shape().input;
+        let width = self.width;
         (2 * rows * tokens * (4 * width * width + 2 * tokens * width)) as f64
     }
 
     /// Attention over rows `[rows][tokens][width]`. Biases `[b][heads][tokens][tokens]` are added to the
     /// scores; row i uses the one at i modulo b.
-    pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let parts = self.project.forward(x)?;
-        self.combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
+    pub(super) fn forward(&self, x: &Tensor, bias: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
+        match &self.form {
+            Form::Inference { project, combine } => {
+                let parts = project.forward(x)?;
+                combine.forward(&parts.apply_op1_no_bwd(&Attend { heads: self.heads, bias })?)
+            }
+            Form::Training { project, combine } => {
+                attend(x, project, combine, self.heads, bias, mode)
+            }
+        }
     }
 }
 
@@ -67,10 +91,14 @@ impl Attention {
         x: DeviceTensor,
         bias: Option<(Argument, usize)>,
     ) -> std::result::Result<DeviceTensor, VisionError> {
-        let parts = pass.linear(&self.project.0, x, Option::None)?;
+        let Form::Inference { project, combine } = &self.form else {
+            let text = "a layer for training cannot run on a device for inference".to_owned();
+            return Err(VisionError::shape(text));
+        };
+        let parts = pass.linear(&project.0, x, Option::None)?;
         let mixed = pass.attend(&parts, self.heads, bias)?;
         drop(parts);
-        pass.linear(&self.combine.0, mixed, Option::None)
+        pass.linear(&combine.0, mixed, Option::None)
     }
 }
 
@@ -82,16 +110,18 @@ pub(super) fn perceptron(
     name: &str,
     width: usize,
     epsilon: f32,
+    drop: f64,
 ) -> std::result::Result<Layer, VisionError> {
-    Ok(residual(vec![
+    let path = vec![
         w.layer_norm(norm, width, epsilon)?,
         w.linear(&format!("{name}.0"), width, 4 * width, Gelu)?,
         w.linear(&format!("{name}.3"), 4 * width, width, None)?,
-    ]))
+    ];
+    Ok(residual(w, path, drop))
 }
 
-/// `x + path(x)`.
-pub(super) fn residual(path: Vec<Layer>) -> Layer {
-    let path = Box::new(Layer::Sequence(path));
+/// `x + path(x)`; `drop` is the share of images that skip the path in training.
+pub(super) fn residual(w: &mut Weights, path: Vec<Layer>, drop: f64) -> Layer {
+    let path = Box::new(w.stochastic_depth(Layer::Sequence(path), drop));
     Layer::Residual { path, shortcut: Option::None, relu: false }
 }

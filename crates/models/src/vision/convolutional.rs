@@ -18,7 +18,7 @@ const fn pool(kernel: usize, ceil: bool) -> Layer {
 /// AlexNet as in Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks").
 pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     let stem = Shape { padding: [2, 2], ..Shape::same(3, 64, 11, 4) };
-    Ok(Layer::Sequence(vec![
+    let mut layers = vec![
         w.conv("features.0", stem, Relu)?,
         pool(3, false),
         w.conv("features.3", Shape::same(64, 192, 5, 1), Relu)?,
@@ -29,10 +29,13 @@ pub(super) fn alexnet(w: &mut Weights, classes: usize) -> Result<Layer, VisionEr
         pool(3, false),
         Layer::AveragePool(AveragePool::Adaptive(6)),
         Layer::Flatten,
-        w.linear("classifier.1", 256 * 36, 4096, Relu)?,
-        w.linear("classifier.4", 4096, 4096, Relu)?,
-        w.linear("classifier.6", 4096, classes, None)?,
-    ]))
+    ];
+    layers.extend(w.dropout(0.5));
+    layers.push(w.linear("classifier.1", 256 * 36, 4096, Relu)?);
+    layers.extend(w.dropout(0.5));
+    layers.push(w.linear("classifier.4", 4096, 4096, Relu)?);
+    layers.push(w.linear("classifier.6", 4096, classes, None)?);
+    Ok(Layer::Sequence(layers))
 }
 
 /// VGG (Simonyan and Zisserman 2014); `stages` are the numbers of convolutions before each pool.
@@ -54,16 +57,18 @@ pub(super) fn vgg(w: &mut Weights, classes: usize, stages: &[usize]) -> Result<L
         Layer::AveragePool(AveragePool::Adaptive(7)),
         Layer::Flatten,
         w.linear("classifier.0", 512 * 49, 4096, Relu)?,
-        w.linear("classifier.3", 4096, 4096, Relu)?,
-        w.linear("classifier.6", 4096, classes, None)?,
     ]);
+    layers.extend(w.dropout(0.5));
+    layers.push(w.linear("classifier.3", 4096, 4096, Relu)?);
+    layers.extend(w.dropout(0.5));
+    layers.push(w.linear("classifier.6", 4096, classes, None)?);
     Ok(Layer::Sequence(layers))
 }
 
 /// SqueezeNet 1.1 (Iandola et al. 2016).
 pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     let stem = Shape { padding: [0, 0], ..Shape::same(3, 64, 3, 2) };
-    Ok(Layer::Sequence(vec![
+    let mut layers = vec![
         w.conv("features.0", stem, Relu)?,
         pool(3, true),
         fire(w, 3, 64, 16, 64)?,
@@ -76,9 +81,11 @@ pub(super) fn squeezenet1_1(w: &mut Weights, classes: usize) -> Result<Layer, Vi
         fire(w, 10, 384, 48, 192)?,
         fire(w, 11, 384, 64, 256)?,
         fire(w, 12, 512, 64, 256)?,
-        w.conv("classifier.1", Shape::same(512, classes, 1, 1), Relu)?,
-        Layer::GlobalAvgPool,
-    ]))
+    ];
+    layers.extend(w.dropout(0.5));
+    layers.push(w.conv("classifier.1", Shape::same(512, classes, 1, 1), Relu)?);
+    layers.push(Layer::GlobalAvgPool);
+    Ok(Layer::Sequence(layers))
 }
 
 /// A fire module: a 1×1 convolution to few channels, then a 1×1 and a 3×3 convolution side by side.

@@ -14,6 +14,9 @@ use super::{
 /// Epsilon of batch norm in MobileNetV3, EfficientNetV2, and EfficientNet from B5 on.
 const EPSILON: f64 = 1e-3;
 
+/// Share of images that would skip a block after the last one in training.
+const DEPTH: f64 = 0.2;
+
 /// An inverted residual block with squeeze and excitation.
 struct Block {
     input: usize,
@@ -26,6 +29,8 @@ struct Block {
     /// excitation.
     squeeze: Option<(usize, [Activation; 2])>,
     activation: Activation,
+    /// Share of images that skip the block in training, if it has a shortcut.
+    drop: f64,
 }
 
 impl Block {
@@ -44,8 +49,14 @@ impl Block {
         }
         let shape = Shape::same(self.width, self.output, 1, 1);
         path.push(w.unit(&format!("{name}.{}", path.len()), shape, None)?);
-        Ok(narrow_residual(Layer::Sequence(path), self.stride == 1 && self.input == self.output))
+        let adds = self.stride == 1 && self.input == self.output;
+        Ok(narrow_residual(dropped(w, Layer::Sequence(path), adds, self.drop), adds))
     }
+}
+
+/// A block's path that some images skip in training. Without a shortcut, none does.
+fn dropped(w: &mut Weights, path: Layer, adds: bool, share: f64) -> Layer {
+    if adds && share > 0.0 { w.stochastic_depth(path, share) } else { path }
 }
 
 /// The multiple of 8 nearest to `count`, or the next larger one if that is below 0.9 · `count`.
@@ -58,6 +69,7 @@ fn channels(count: f64) -> usize {
 /// MobileNetV3-Large, table 1 of the paper.
 pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
+    w.batch_norm_momentum(0.01);
     let mut layers = vec![w.unit("features.0", Shape::same(3, 16, 3, 2), HardSwish)?];
     // Kernel, width, output, squeeze and excitation, activation, stride.
     let table = [
@@ -82,7 +94,8 @@ pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Laye
         table.into_iter().enumerate()
     {
         let squeeze = squeezed.then(|| (channels(width as f64 / 4.0), [Relu, HardSigmoid]));
-        let block = Block { input, width, output, kernel, stride, squeeze, activation };
+        let drop = 0.0;
+        let block = Block { input, width, output, kernel, stride, squeeze, activation, drop };
         layers.push(block.build(w, &format!("features.{}.block", index + 1))?);
         input = output;
     }
@@ -90,8 +103,9 @@ pub(super) fn mobilenet_v3_large(w: &mut Weights, classes: usize) -> Result<Laye
         w.unit("features.16", Shape::same(160, 960, 1, 1), HardSwish)?,
         Layer::GlobalAvgPool,
         w.linear("classifier.0", 960, 1280, HardSwish)?,
-        w.linear("classifier.3", 1280, classes, None)?,
     ]);
+    layers.extend(w.dropout(0.2));
+    layers.push(w.linear("classifier.3", 1280, classes, None)?);
     Ok(Layer::Sequence(layers))
 }
 
@@ -144,12 +158,15 @@ pub(super) fn efficientnet(
         ..stage
     });
     let last = 4 * scaled[6].output;
-    stages(w, classes, channels(32.0 * width), &scaled, last)
+    // Of the published sizes, B7 alone is as wide as this.
+    let dropout = if width >= 2.0 { 0.5 } else { 0.2 };
+    stages(w, classes, channels(32.0 * width), &scaled, (last, dropout))
 }
 
 /// EfficientNet-B7: twice as wide, 3.1 times as deep.
 pub(super) fn efficientnet_b7(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
+    w.batch_norm_momentum(0.01);
     efficientnet(w, classes, 2.0, 3.1)
 }
 
@@ -164,7 +181,7 @@ pub(super) fn efficientnet_v2_s(w: &mut Weights, classes: usize) -> Result<Layer
         Stage::new(6, 3, 1, 160, 9),
         Stage::new(6, 3, 2, 256, 15),
     ];
-    stages(w, classes, 24, &table, 1280)
+    stages(w, classes, 24, &table, (1280, 0.2))
 }
 
 fn stages(
@@ -172,8 +189,11 @@ fn stages(
     classes: usize,
     stem: usize,
     table: &[Stage],
-    last: usize,
+    (last, dropout): (usize, f64),
 ) -> Result<Layer, VisionError> {
+    // Stochastic depth increases from block to block.
+    let total = table.iter().map(|stage| stage.blocks).sum::<usize>();
+    let mut before = 0;
     let mut layers = vec![w.unit("features.0", Shape::same(3, stem, 3, 2), Silu)?];
     let mut input = stem;
     for (index, stage) in table.iter().enumerate() {
@@ -181,23 +201,24 @@ fn stages(
             let name = format!("features.{}.{repeat}.block", index + 1);
             let stride = if repeat == 0 { stage.stride } else { 1 };
             let (width, output) = (channels((input * stage.expansion) as f64), stage.output);
+            let drop = DEPTH * before as f64 / total as f64;
+            before += 1;
             layers.push(if stage.fused {
-                fused(w, &name, [input, width, output], stride)?
+                fused(w, &name, [input, width, output], stride, drop)?
             } else {
                 let squeeze = Some(((input / 4).max(1), [Silu, Sigmoid]));
                 let kernel = stage.kernel;
-                Block { input, width, output, kernel, stride, squeeze, activation: Silu }
+                let activation = Silu;
+                Block { input, width, output, kernel, stride, squeeze, activation, drop }
                     .build(w, &name)?
             });
             input = output;
         }
     }
     let name = format!("features.{}", table.len() + 1);
-    layers.extend([
-        w.unit(&name, Shape::same(input, last, 1, 1), Silu)?,
-        Layer::GlobalAvgPool,
-        w.linear("classifier.1", last, classes, None)?,
-    ]);
+    layers.extend([w.unit(&name, Shape::same(input, last, 1, 1), Silu)?, Layer::GlobalAvgPool]);
+    layers.extend(w.dropout(dropout));
+    layers.push(w.linear("classifier.1", last, classes, None)?);
     Ok(Layer::Sequence(layers))
 }
 
@@ -208,6 +229,7 @@ fn fused(
     name: &str,
     [input, width, output]: [usize; 3],
     stride: usize,
+    drop: f64,
 ) -> Result<Layer, VisionError> {
     let first = format!("{name}.0");
     let path = if width == input {
@@ -219,5 +241,6 @@ fn fused(
             w.unit(&format!("{name}.1"), shape, None)?,
         ])
     };
-    Ok(narrow_residual(path, stride == 1 && input == output))
+    let adds = stride == 1 && input == output;
+    Ok(narrow_residual(dropped(w, path, adds, drop), adds))
 }

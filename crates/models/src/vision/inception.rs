@@ -59,7 +59,9 @@ pub(super) fn googlenet(w: &mut Weights, classes: usize) -> Result<Layer, Vision
         layers.push(inception(w, &format!("inception{name}"), channels, widths)?);
         channels = widths[0] + widths[2] + widths[4] + widths[5];
     }
-    layers.extend([Layer::GlobalAvgPool, w.linear("fc", channels, classes, None)?]);
+    layers.push(Layer::GlobalAvgPool);
+    layers.extend(w.dropout(0.2));
+    layers.push(w.linear("fc", channels, classes, None)?);
     Ok(Layer::Sequence(layers))
 }
 
@@ -99,7 +101,7 @@ fn flat(input: usize, output: usize, rows: usize, columns: usize) -> Shape {
 /// Inception v3, table 1 of the paper.
 pub(super) fn inception_v3(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
     w.batch_norm_epsilon(EPSILON);
-    Ok(Layer::Sequence(vec![
+    let mut layers = vec![
         unit(w, "Conv2d_1a_3x3", valid(3, 32, 3, 2))?,
         unit(w, "Conv2d_2a_3x3", valid(32, 32, 3, 1))?,
         unit(w, "Conv2d_2b_3x3", Shape::same(32, 64, 3, 1))?,
@@ -119,8 +121,10 @@ pub(super) fn inception_v3(w: &mut Weights, classes: usize) -> Result<Layer, Vis
         mixed_e(w, "Mixed_7b", 1280)?,
         mixed_e(w, "Mixed_7c", 2048)?,
         Layer::GlobalAvgPool,
-        w.linear("fc", 2048, classes, None)?,
-    ]))
+    ];
+    layers.extend(w.dropout(0.5));
+    layers.push(w.linear("fc", 2048, classes, None)?);
+    Ok(Layer::Sequence(layers))
 }
 
 /// An average-pool of 3×3 pixels, then a 1×1 convolution.

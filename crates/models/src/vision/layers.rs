@@ -11,7 +11,7 @@ pub(super) use crate::kernels::image::Activation;
 use crate::kernels::image::{
     AveragePool, Conv, Depthwise, Gate, GlobalAverage, Interleave, LayerNorm, MaxPool, ScaleShift,
 };
-use crate::profile::LayerKind;
+use crate::{layers::Layers, profile::LayerKind};
 
 /// A layer, or several layers that are connected.
 pub(super) enum Layer {
@@ -48,10 +48,35 @@ pub(super) enum Layer {
     Custom(Box<dyn CustomLayer>),
 }
 
+/// How a layer for training is computed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mode {
+    /// Whether dropout is active, and batch norm uses the statistics of the batch.
+    pub(super) train: bool,
+    /// Whose operations compute it.
+    pub(super) layers: Layers,
+}
+
 /// A layer that only one family of networks has.
 pub(super) trait CustomLayer: Send + Sync {
     /// Its output on the CPU.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// Its output as differentiable operations of candle, where images are `[n][c][h][w]`. Dropout and batch
+    /// norm depend on whether the network is being trained.
+    ///
+    /// # Errors
+    ///
+    /// If the layer was built for inference.
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let _ = (x, mode);
+        candle_core::bail!("a layer for inference cannot be trained")
+    }
+
+    /// As [`CustomLayer::forward_t`], without the ReLU at the end if there is one.
+    fn forward_to_add(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_t(x, mode)
+    }
 
     /// Its output on a device.
     fn forward_on_device(

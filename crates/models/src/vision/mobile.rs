@@ -35,7 +35,9 @@ pub(super) fn mobilenet_v2(w: &mut Weights, classes: usize) -> Result<Layer, Vis
     }
     let last = Shape::same(channels, 1280, 1, 1);
     layers.push(w.unit("features.18", last, Relu6)?);
-    layers.extend([Layer::GlobalAvgPool, w.linear("classifier.1", 1280, classes, None)?]);
+    layers.push(Layer::GlobalAvgPool);
+    layers.extend(w.dropout(0.2));
+    layers.push(w.linear("classifier.1", 1280, classes, None)?);
     Ok(Layer::Sequence(layers))
 }
 
@@ -121,6 +123,7 @@ fn unit(
 
 /// MnasNet-B1.
 pub(super) fn mnasnet1_0(w: &mut Weights, classes: usize) -> Result<Layer, VisionError> {
+    w.batch_norm_momentum(1.0 - 0.9997);
     let mut layers = vec![
         w.conv_norm_in("layers", ("0", "1"), Shape::same(3, 32, 3, 2), Relu)?,
         w.conv_norm_in("layers", ("3", "4"), Shape::depthwise(32, 3, 1), Relu)?,
@@ -156,7 +159,8 @@ pub(super) fn mnasnet1_0(w: &mut Weights, classes: usize) -> Result<Layer, Visio
     layers.extend([
         w.conv_norm_in("layers", ("14", "15"), Shape::same(320, 1280, 1, 1), Relu)?,
         Layer::GlobalAvgPool,
-        w.linear("classifier.1", 1280, classes, None)?,
     ]);
+    layers.extend(w.dropout(0.2));
+    layers.push(w.linear("classifier.1", 1280, classes, None)?);
     Ok(Layer::Sequence(layers))
 }

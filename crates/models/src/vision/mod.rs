@@ -27,6 +27,7 @@ mod residual;
 mod resize;
 mod state_names;
 mod swin;
+mod trainable;
 mod transformer;
 mod weights;
 
@@ -41,4 +42,5 @@ pub use self::{
     },
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
+    trainable::{TrainableNetwork, head_variables, trainable},
 };

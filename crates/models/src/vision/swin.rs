@@ -7,8 +7,9 @@ use super::{
     convnext::patches,
     device_pass::{DeviceTensor, ForwardPass},
     error::VisionError,
-    layers::{Activation::None, CustomLayer, Layer},
-    weights::{Weights, linear},
+    layers::{Activation::None, CustomLayer, Layer, Mode},
+    trainable::features_last,
+    weights::{Weights, linear, trained_linear},
 };
 use crate::profile::LayerKind;
 
@@ -17,6 +18,9 @@ const NEIGHBORS: usize = 2;
 
 /// Epsilon of layer norm.
 const EPSILON: f32 = 1e-5;
+
+/// Share of images that skip the last block in training.
+const DEPTH: f64 = 0.2;
 
 /// Side of a window in tokens.
 const WINDOW: usize = 7;
@@ -40,6 +44,9 @@ pub(super) fn swin(
         w.conv("features.0.0", patches(3, width, 4), None)?,
         w.layer_norm("features.0.2", width, EPSILON)?,
     ];
+    // Stochastic depth increases from block to block.
+    let total = stages.iter().map(|(blocks, _)| blocks).sum::<usize>();
+    let mut before = 0;
     for (stage, (blocks, heads)) in stages.iter().copied().enumerate() {
         if stage > 0 {
             layers.extend(merge(w, &format!("features.{}", 2 * stage), width)?);
@@ -50,9 +57,11 @@ pub(super) fn swin(
             let shift = if block % 2 == 0 { 0 } else { WINDOW / 2 };
             let norm = w.layer_norm(&format!("{name}.norm1"), width, EPSILON)?;
             let windows = WindowAttention::new(w, &format!("{name}.attn"), width, heads, shift)?;
-            layers.push(residual(vec![norm, Layer::Custom(Box::new(windows))]));
+            let drop = DEPTH * before as f64 / (total - 1).max(1) as f64;
+            layers.push(residual(w, vec![norm, Layer::Custom(Box::new(windows))], drop));
             let (norm, mlp) = (format!("{name}.norm2"), format!("{name}.mlp"));
-            layers.push(perceptron(w, &norm, &mlp, width, EPSILON)?);
+            layers.push(perceptron(w, &norm, &mlp, width, EPSILON, drop)?);
+            before += 1;
         }
     }
     layers.extend([
@@ -72,12 +81,14 @@ fn merge(
     let bound = (6.0 / (4 * width) as f32).sqrt();
     let weight =
         w.trained(&format!("{name}.reduction.weight"), &[2 * width, 4 * width], 0.0, bound)?;
-    let bias = Tensor::zeros(2 * width, weight.dtype(), &Device::Cpu)?;
-    Ok([
-        Layer::Custom(Box::new(MergeNeighbors)),
-        w.layer_norm(&format!("{name}.norm"), 4 * width, EPSILON)?,
-        Layer::Linear(linear(&weight, &bias, None)?),
-    ])
+    let norm = w.layer_norm(&format!("{name}.norm"), 4 * width, EPSILON)?;
+    let reduction = if w.trains() {
+        trained_linear(weight, Option::None, Option::None, None)
+    } else {
+        let bias = Tensor::zeros(2 * width, weight.dtype(), &Device::Cpu)?;
+        Layer::Linear(linear(&weight, &bias, None)?)
+    };
+    Ok([Layer::Custom(Box::new(MergeNeighbors)), norm, reduction])
 }
 
 /// The channels of 2×2 neighboring tokens side by side, columns outermost, with zeros beyond an odd edge.
@@ -92,6 +103,10 @@ impl CustomLayer for MergeNeighbors {
             .permute(vec![0, 1, 3, 4, 2, 5])?
             .contiguous()?
             .reshape((n, rows, columns, 4 * c))
+    }
+
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
+        features_last(x, |x| self.forward(x))
     }
 
     fn forward_on_device(
@@ -127,9 +142,29 @@ fn pad(x: &Tensor, rows: usize, columns: usize) -> Result<Tensor> {
 /// Attention within windows of an image.
 struct WindowAttention {
     attention: Attention,
-    /// Bias of each pair of tokens by their relative position: `[1][heads][49][49]`.
-    bias: Tensor,
+    bias: Bias,
     shift: usize,
+}
+
+/// Bias of each pair of tokens by their relative position.
+enum Bias {
+    /// `[1][heads][49][49]`
+    Pairs(Tensor),
+    /// A table `[169][heads]` that is trained, with the row of each pair.
+    Table(Tensor, Tensor),
+}
+
+impl Bias {
+    /// The bias of each pair, `[1][heads][49][49]`.
+    fn pairs(&self) -> Result<Tensor> {
+        let (table, index) = match self {
+            Self::Pairs(pairs) => return Ok(pairs.clone()),
+            Self::Table(table, index) => (table, index),
+        };
+        let (heads, tokens) = (table.dim(1)?, WINDOW * WINDOW);
+        let bias = table.index_select(index, 0)?.t()?.contiguous()?;
+        bias.reshape((1, heads, tokens, tokens))
+    }
 }
 
 impl WindowAttention {
@@ -154,9 +189,9 @@ impl WindowAttention {
                 (row * span + column) as u32
             })
             .collect();
-        let index = Tensor::from_vec(index, tokens * tokens, &Device::Cpu)?;
-        let bias = table.index_select(&index, 0)?.t()?.contiguous()?;
-        let bias = bias.reshape((1, heads, tokens, tokens))?;
+        let index = Tensor::from_vec(index, tokens * tokens, table.device())?;
+        let table = Bias::Table(table, index);
+        let bias = if w.trains() { table } else { Bias::Pairs(table.pairs()?) };
         Ok(Self { attention, bias, shift })
     }
 
@@ -186,13 +221,12 @@ impl WindowAttention {
             }
         }
         let windows = rows * columns / tokens;
-        Tensor::from_vec(mask, (windows, 1, tokens, tokens), &Device::Cpu)?
-            .broadcast_add(&self.bias)
+        let bias = self.bias.pairs()?;
+        Tensor::from_vec(mask, (windows, 1, tokens, tokens), bias.device())?.broadcast_add(&bias)
     }
-}
 
-impl CustomLayer for WindowAttention {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// Attention within the windows of images `[n][h][w][c]`.
+    fn windows(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
         let (rows, columns) = (h.next_multiple_of(WINDOW), w.next_multiple_of(WINDOW));
         // No shift along an axis that one window covers.
@@ -208,10 +242,10 @@ impl CustomLayer for WindowAttention {
             .contiguous()?
             .reshape((n * down * across, tokens, c))?;
         let mixed = if shifts == [0, 0] {
-            self.attention.forward(&windows, Some(&self.bias))?
+            self.attention.forward(&windows, Some(&self.bias.pairs()?), mode)?
         } else {
             let mask = self.masked(rows, columns, shifts)?;
-            self.attention.forward(&windows, Some(&mask))?
+            self.attention.forward(&windows, Some(&mask), mode)?
         };
         let mixed = mixed
             .reshape(&[n, down, across, WINDOW, WINDOW, c])?
@@ -222,6 +256,16 @@ impl CustomLayer for WindowAttention {
         let mixed = roll(&mixed, back(shifts[0], rows), 1)?;
         let mixed = roll(&mixed, back(shifts[1], columns), 2)?;
         mixed.narrow(1, 0, h)?.narrow(2, 0, w)?.contiguous()
+    }
+}
+
+impl CustomLayer for WindowAttention {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.windows(x, Mode::default())
+    }
+
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        features_last(x, |x| self.windows(x, mode))
     }
 
     fn forward_on_device(
@@ -258,7 +302,7 @@ impl CustomLayer for WindowAttention {
         drop(x);
         let values = |tensor: &Tensor| Ok(tensor.flatten_all()?.to_vec1::<f32>()?);
         let bias = if shifts == [0, 0] {
-            (pass.floats(owner, part | 1, || values(&self.bias))?, 1)
+            (pass.floats(owner, part | 1, || values(&self.bias.pairs()?))?, 1)
         } else {
             let masked = || values(&self.masked(rows, columns, shifts)?);
             (pass.floats(owner, part | 1, masked)?, down * across)

@@ -7,7 +7,8 @@ use super::{
     convnext::patches,
     device_pass::{DeviceTensor, ForwardPass},
     error::VisionError,
-    layers::{Activation::None, CustomLayer, Layer},
+    layers::{Activation::None, CustomLayer, Layer, Mode},
+    trainable::features_last,
     weights::Weights,
 };
 use crate::profile::LayerKind;
@@ -48,8 +49,9 @@ pub(super) fn transformer(
         let names = (&*of("self_attention.in_proj_weight"), &*of("self_attention.in_proj_bias"));
         let norm = w.layer_norm(&of("ln_1"), width, EPSILON)?;
         let attention = Attention::new(w, names, &of("self_attention.out_proj"), width, heads)?;
-        layers.push(residual(vec![norm, Layer::Custom(Box::new(GlobalAttention(attention)))]));
-        layers.push(perceptron(w, &of("ln_2"), &of("mlp"), width, EPSILON)?);
+        let path = vec![norm, Layer::Custom(Box::new(GlobalAttention(attention)))];
+        layers.push(residual(w, path, 0.0));
+        layers.push(perceptron(w, &of("ln_2"), &of("mlp"), width, EPSILON, 0.0)?);
     }
     layers.extend([
         Layer::Custom(Box::new(FirstToken)),
@@ -79,6 +81,10 @@ impl CustomLayer for Tokens {
             Some(positions) => tokens.broadcast_add(positions),
             Option::None => Ok(tokens),
         }
+    }
+
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
+        features_last(x, |x| self.forward(x))
     }
 
     fn forward_on_device(
@@ -122,7 +128,11 @@ pub(super) struct GlobalAttention(pub(super) Attention);
 
 impl CustomLayer for GlobalAttention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.forward(x, Option::None)
+        self.forward_t(x, Mode::default())
+    }
+
+    fn forward_t(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.0.forward(x, Option::None, mode)
     }
 
     fn forward_on_device(
@@ -145,6 +155,10 @@ pub(super) struct FirstToken;
 impl CustomLayer for FirstToken {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()
+    }
+
+    fn forward_t(&self, x: &Tensor, _: Mode) -> Result<Tensor> {
+        self.forward(x)
     }
 
     fn forward_on_device(

@@ -3,20 +3,26 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 
 use super::{
     error::VisionError,
     layers::{Activation, Layer, Linear},
     state_names::with_prefix,
+    trainable::{BatchNorms, Convolution, Drop, Norm, ScaledLinear, initial},
 };
 pub(super) use crate::kernels::image::ConvShape as Shape;
 use crate::{
     kernels::image::{Conv, Depthwise, LayerNorm, ScaleShift},
+    masks::Masks,
     random::Stream,
 };
 
 /// PyTorch's default of what is added to the variance in batch norm.
 const EPSILON: f64 = 1e-5;
+
+/// PyTorch's default share of the new statistics in the running ones of batch norm.
+const MOMENTUM: f64 = 0.1;
 
 /// Hands out weights under torchvision's names, and counts the parameters.
 pub(super) struct Weights {
@@ -24,6 +30,10 @@ pub(super) struct Weights {
     /// Trained parameters handed out so far.
     parameters: usize,
     epsilon: f64,
+    /// Share of the new statistics in the running ones of batch norm.
+    momentum: f64,
+    /// Layers with random masks so far.
+    masked: usize,
     /// Names and shapes of the tensors handed out so far.
     requested: Vec<(String, Vec<usize>)>,
 }
@@ -36,6 +46,17 @@ enum Values {
     Random(u64),
     /// All are zero, and most layers are left out: only names and shapes are asked for.
     Zero,
+    /// Variables that are trained. Layers come out in a form that can be differentiated.
+    Variables(Variables),
+}
+
+/// Variables that are trained.
+pub(super) struct Variables {
+    /// Name of the network, which determines the initial values.
+    pub(super) network: &'static str,
+    pub(super) builder: VarBuilder<'static>,
+    /// Decides what dropout leaves out.
+    pub(super) masks: Masks,
 }
 
 impl Shape {
@@ -57,7 +78,18 @@ impl Shape {
 
 impl Weights {
     fn new(source: Values) -> Self {
-        Self { source, parameters: 0, epsilon: EPSILON, requested: Vec::new() }
+        let (epsilon, momentum) = (EPSILON, MOMENTUM);
+        Self { source, parameters: 0, epsilon, momentum, masked: 0, requested: Vec::new() }
+    }
+
+    /// For training.
+    pub(super) fn variables(variables: Variables) -> Self {
+        Self::new(Values::Variables(variables))
+    }
+
+    /// Whether layers must come out in a form that can be differentiated.
+    pub(super) fn trains(&self) -> bool {
+        matches!(self.source, Values::Variables(_))
     }
 
     pub(super) fn random(seed: u64) -> Self {
@@ -87,6 +119,11 @@ impl Weights {
         self.epsilon = epsilon;
     }
 
+    /// Sets the share of the new statistics in the running ones, for every following batch norm.
+    pub(super) fn batch_norm_momentum(&mut self, momentum: f64) {
+        self.momentum = momentum;
+    }
+
     /// A tensor by name. A random one is uniform in ±`bound` around `center`.
     fn tensor(
         &mut self,
@@ -95,10 +132,30 @@ impl Weights {
         center: f32,
         bound: f32,
     ) -> Result<Tensor, VisionError> {
+        if let Values::Variables(variables) = &self.source {
+            // Biases follow their weights.
+            let weight = self.requested.last().filter(|(weight, shape)| {
+                name.ends_with("bias") && weight.ends_with("weight") && shape.len() > 1
+            });
+            let inputs = |shape: &[usize]| shape.iter().skip(1).product();
+            let init = match weight {
+                Some((_, weight)) => initial(variables.network, name, shape, inputs(weight), true),
+                None if bound > 0.0 || shape.len() > 1 => {
+                    initial(variables.network, name, shape, inputs(shape), false)
+                }
+                None => candle_nn::Init::Const(center.into()),
+            };
+            let tensor = variables.builder.get_with_hints(shape, name, init)?;
+            self.requested.push((name.to_owned(), shape.to_vec()));
+            return Ok(tensor);
+        }
         self.requested.push((name.to_owned(), shape.to_vec()));
         let count = shape.iter().product();
         let given = match &self.source {
             Values::Given(given) => given,
+            Values::Variables(_) | Values::Zero => {
+                return Ok(Tensor::from_vec(vec![0.0_f32; count], shape, &Device::Cpu)?);
+            }
             Values::Random(seed) if bound > 0.0 => {
                 let mut values = Stream::new(*seed, name).uniform(count, bound);
                 values.iter_mut().for_each(|value| *value += center);
@@ -106,9 +163,6 @@ impl Weights {
             }
             Values::Random(_) => {
                 return Ok(Tensor::from_vec(vec![center; count], shape, &Device::Cpu)?);
-            }
-            Values::Zero => {
-                return Ok(Tensor::from_vec(vec![0.0_f32; count], shape, &Device::Cpu)?);
             }
         };
         let fail =
@@ -157,14 +211,29 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let bias = self.trained(&format!("{name}.bias"), &[shape.output], 0.0, 0.0)?;
+        if self.trains() {
+            return Ok(trained_convolution(kernel, Some(bias), None, shape, activation));
+        }
         self.convolution(&kernel, &bias, shape, activation)
     }
 
     /// A convolution without bias.
     pub(super) fn bare_conv(&mut self, name: &str, shape: Shape) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
+        if self.trains() {
+            return Ok(trained_convolution(kernel, None, None, shape, Activation::None));
+        }
         let bias = Tensor::zeros(shape.output, DType::F32, &Device::Cpu)?;
         self.convolution(&kernel, &bias, shape, Activation::None)
+    }
+
+    /// Batch norm for training.
+    fn trained_norm(&mut self, name: &str, channels: usize) -> Result<BatchNorms, VisionError> {
+        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?;
+        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?;
+        let mean = self.tensor(&format!("{name}.running_mean"), &[channels], 0.0, 0.0)?;
+        let variance = self.tensor(&format!("{name}.running_var"), &[channels], 1.0, 0.0)?;
+        Ok(BatchNorms::new([mean, variance, gamma, beta], self.epsilon, self.momentum)?)
     }
 
     /// Batch norm as a scale and a shift of each channel.
@@ -186,6 +255,10 @@ impl Weights {
         activation: Activation,
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(conv, shape)?;
+        if self.trains() {
+            let norm = self.trained_norm(norm, shape.output)?;
+            return Ok(trained_convolution(kernel, None, Some(norm), shape, activation));
+        }
         let (scale, shift) = self.norm(norm, shape.output)?;
         if self.is_zero() {
             return Ok(Layer::Sequence(Vec::new()));
@@ -306,6 +379,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, Shape::same(input, output, 1, 1))?;
         let bias = self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?;
+        if self.trains() {
+            return Ok(trained_linear(kernel, Some(bias), None, activation));
+        }
         if self.is_zero() {
             return Ok(Layer::Sequence(Vec::new()));
         }
@@ -329,6 +405,10 @@ impl Weights {
 
     /// Batch norm and ReLU before a convolution.
     pub(super) fn norm_relu(&mut self, name: &str, channels: usize) -> Result<Layer, VisionError> {
+        if self.trains() {
+            let norm = self.trained_norm(name, channels)?;
+            return Ok(Layer::Custom(Box::new(Norm::Batch(norm))));
+        }
         let (scale, shift) = self.norm(name, channels)?;
         Ok(Layer::ScaleShift(ScaleShift { scale: scale.to_vec1()?, shift: shift.to_vec1()? }))
     }
@@ -343,6 +423,9 @@ impl Weights {
     ) -> Result<Layer, VisionError> {
         let (weight, bias) =
             self.matrix((&format!("{name}.weight"), &format!("{name}.bias")), input, output)?;
+        if self.trains() {
+            return Ok(trained_linear(weight, Some(bias), None, activation));
+        }
         if self.is_zero() {
             return Ok(Layer::Sequence(Vec::new()));
         }
@@ -368,10 +451,59 @@ impl Weights {
         channels: usize,
         epsilon: f32,
     ) -> Result<Layer, VisionError> {
-        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?.to_vec1()?;
-        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?.to_vec1()?;
+        let gamma = self.trained(&format!("{name}.weight"), &[channels], 1.0, 0.0)?;
+        let beta = self.trained(&format!("{name}.bias"), &[channels], 0.0, 0.0)?;
+        if self.trains() {
+            let norm = Norm::Layer { gamma, beta, epsilon: f64::from(epsilon) };
+            return Ok(Layer::Custom(Box::new(norm)));
+        }
+        let (gamma, beta) = (gamma.to_vec1()?, beta.to_vec1()?);
         Ok(Layer::LayerNorm(LayerNorm { gamma, beta, epsilon }))
     }
+}
+
+impl Weights {
+    /// Dropout before a layer, while the network is trained (Srivastava et al. 2014). `None` for inference.
+    pub(super) fn dropout(&mut self, share: f64) -> Option<Layer> {
+        self.masked_layer(share, false)
+    }
+
+    /// A path whose output is set to 0 for some images while the network is trained (stochastic depth, Huang et
+    /// al. 2016). For inference, the path itself.
+    pub(super) fn stochastic_depth(&mut self, path: Layer, share: f64) -> Layer {
+        match self.masked_layer(share, true) {
+            Some(drop) => Layer::Sequence(vec![path, drop]),
+            None => path,
+        }
+    }
+
+    fn masked_layer(&mut self, share: f64, images: bool) -> Option<Layer> {
+        let Values::Variables(variables) = &self.source else { return None };
+        self.masked += 1;
+        let (name, masks) = (self.masked.to_string(), variables.masks.clone());
+        Some(Layer::Custom(Box::new(Drop { name, share, images, masks })))
+    }
+}
+
+/// A convolution for training.
+fn trained_convolution(
+    kernel: Tensor,
+    bias: Option<Tensor>,
+    norm: Option<BatchNorms>,
+    shape: Shape,
+    activation: Activation,
+) -> Layer {
+    Layer::Custom(Box::new(Convolution { shape, kernel, bias, norm, activation }))
+}
+
+/// A linear layer for training, `(x · weightᵀ + bias) · scale`.
+pub(super) fn trained_linear(
+    weight: Tensor,
+    bias: Option<Tensor>,
+    scale: Option<Tensor>,
+    activation: Activation,
+) -> Layer {
+    Layer::Custom(Box::new(ScaledLinear { weight, bias, scale, activation }))
 }
 
 /// A convolution, depthwise if each channel is a group.

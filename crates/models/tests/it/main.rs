@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics if it cannot continue")]
 
 mod checkpoint;
+mod fit;
 mod formula;
 mod goldens;
 mod network_file;
@@ -14,4 +15,5 @@ mod photographs;
 mod profile;
 mod random_networks;
 mod study;
+mod trainable;
 mod vision;

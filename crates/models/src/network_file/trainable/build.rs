@@ -4,13 +4,15 @@ use candle_core::{Result, Tensor};
 use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Init, Linear, VarBuilder};
 
 use super::{
-    Chain, Layers, Part,
+    Chain, Part,
     attention::{Attention, FirstToken, MeanTokens, Tokens},
     layers::{Activation, Concatenation, Dropout, Flatten, LayerNorm, OptionA, Padded, Residual},
     pool::{Adaptive, AveragePool, GlobalAverage, MaxPool},
 };
 use crate::{
+    layers::Layers,
     network_file::plan::{LayerShape, PlannedLayer, PlannedOperation, Start},
+    nn,
     random::Stream,
 };
 
@@ -50,11 +52,17 @@ impl Builder<'_> {
             let missing = || candle_core::Error::Msg(format!("`{}` has no tensors", layer.name));
             tensors.next().ok_or_else(missing)
         };
-        // Here our own layers take the place of candle's once `layers` offers them.
-        let Layers::Candle = self.layers;
+        let fused = self.layers == Layers::Fused;
         Ok(match &layer.operation {
             PlannedOperation::Conv { window, groups, bias } => {
                 let (weight, bias) = (next()?, if *bias { Some(next()?) } else { None });
+                if fused {
+                    let (padding, stride) = (window.padding, window.stride);
+                    let groups = *groups;
+                    let config =
+                        Conv2dConfig { padding, stride, groups, ..Conv2dConfig::default() };
+                    return Ok(Box::new(nn::Conv2d::new(weight, bias, config)));
+                }
                 // candle's backward pass fails where the padding is wider than half of the kernel.
                 let wide = 2 * window.padding > window.kernel;
                 let (before, padding) =
@@ -70,6 +78,11 @@ impl Builder<'_> {
             PlannedOperation::BatchNorm { epsilon, momentum } => {
                 let (weight, bias, mean, variance) = (next()?, next()?, next()?, next()?);
                 let features = layer.input.channels();
+                if fused {
+                    return Ok(Box::new(nn::BatchNorm::new_with_momentum(
+                        features, mean, variance, weight, bias, *epsilon, *momentum,
+                    )?));
+                }
                 Box::new(BatchNorm::new_with_momentum(
                     features, mean, variance, weight, bias, *epsilon, *momentum,
                 )?)
@@ -85,6 +98,9 @@ impl Builder<'_> {
             PlannedOperation::GlobalAverage => Box::new(GlobalAverage),
             PlannedOperation::Linear { bias } => {
                 let (weight, bias) = (next()?, if *bias { Some(next()?) } else { None });
+                if fused {
+                    return Ok(Box::new(nn::Linear::new(weight, bias)));
+                }
                 Box::new(super::layers::Dense(Linear::new(weight, bias)))
             }
             PlannedOperation::Dropout(share) => {

@@ -9,15 +9,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder};
 
 use super::{error::NetworkFileError, file::NetworkFile};
-
-/// Whose layers a trained network consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Layers {
-    /// Plain candle-nn, which runs on every device of candle.
-    #[default]
-    Candle,
-}
+use crate::layers::Layers;
 
 /// A module of a network.
 pub(super) type Part = Box<dyn ModuleT + Send + Sync>;
