@@ -17,6 +17,8 @@ pub enum Layers {
     /// Plain candle-nn, which runs on every device of candle.
     #[default]
     Candle,
+    /// Those of [`crate::nn`], with our kernels: faster, on CPUs only.
+    Fused,
 }
 
 /// A module of a network.
