@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Module, ModuleT, ops::softmax};
 
-use super::{Layers, Part};
+use super::part::{Layers, Part};
 use crate::nn;
 
 /// Multi-head attention of every token to every token, as torch's `MultiheadAttention`.

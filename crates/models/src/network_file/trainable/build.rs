@@ -4,12 +4,12 @@ use candle_core::{Result, Tensor};
 use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Init, Linear, VarBuilder};
 
 use super::{
-    Chain, Layers, Part,
     attention::{Attention, FirstToken, MeanTokens, Tokens},
     layers::{
         Activation, Concatenation, Dense, Dropout, Flatten, FusedRelu, LayerNorm, OptionA, Padded,
         Residual,
     },
+    part::{Chain, Layers, Part},
     pool::{Adaptive, AveragePool, GlobalAverage, MaxPool},
 };
 use crate::{

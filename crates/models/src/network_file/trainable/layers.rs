@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, Linear, Module, ModuleT};
 
-use super::Chain;
+use super::part::Chain;
 use crate::{network_file::plan::PlannedActivation, nn, random::Stream};
 
 /// A convolution of images that are padded before.
