@@ -121,7 +121,7 @@ pub enum VisionError {
     },
     /// A network's file cannot be used.
     #[error(transparent)]
-    File(#[from] NetworkFileError),
+    File(Box<NetworkFileError>),
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),
@@ -131,6 +131,12 @@ pub enum VisionError {
     /// The tensor library failed.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<NetworkFileError> for VisionError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
 }
 
 impl VisionError {
