@@ -5,6 +5,7 @@
 mod dataset;
 mod device;
 mod kernels;
+pub mod onnx;
 pub mod profile;
 mod random;
 mod study;
