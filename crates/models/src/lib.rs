@@ -5,6 +5,7 @@
 mod dataset;
 mod device;
 mod kernels;
+mod network_file;
 pub mod onnx;
 pub mod profile;
 mod random;
@@ -19,5 +20,6 @@ pub use crate::{
         content_sha256, embedded_names, load_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
+    network_file::{FileLayer, LayerShape, Layers, NetworkFile, NetworkFileError},
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
 };

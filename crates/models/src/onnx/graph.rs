@@ -43,6 +43,33 @@ pub struct GraphInput {
     pub width: Option<usize>,
 }
 
+impl GraphInput {
+    /// Reads only what images the network of an ONNX file takes.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not an ONNX model, or takes something else than images.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, OnnxError> {
+        let path = path.as_ref();
+        let model = file::read(path).map_err(|reason| Blame(path).file(reason))?;
+        Self::of(&nodes::input_sizes(path, &model)?, Blame(path))
+    }
+
+    fn of(sizes: &[Option<usize>], blame: Blame<'_>) -> Result<Self, OnnxError> {
+        if let [batch, Some(channels), height, width] = *sizes {
+            return Ok(Self { batch, channels, height, width });
+        }
+        let text: Vec<String> = sizes
+            .iter()
+            .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
+            .collect();
+        Err(blame.file(format!(
+            "its input has shape [{}], expected images: batch, a fixed number of channels, height and width",
+            text.join(", ")
+        )))
+    }
+}
+
 /// A network from an ONNX file, in evaluation mode, on the CPU.
 ///
 /// The file may have opset 7 to 22, one input without a value (images of floats with the channels first), and
@@ -111,20 +138,7 @@ impl Graph {
     fn compile(path: &Path, nodes: Nodes) -> Result<Self, OnnxError> {
         let blame = Blame(path);
         let Nodes { nodes, mut constants, input, sizes, output, parameters } = nodes;
-        let images = match sizes[..] {
-            [batch, Some(channels), height, width] => GraphInput { batch, channels, height, width },
-            _ => {
-                let text: Vec<String> = sizes
-                    .iter()
-                    .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
-                    .collect();
-                return Err(blame.file(format!(
-                    "its input has shape [{}], expected images: batch, a fixed number of channels, height \
-                     and width",
-                    text.join(", ")
-                )));
-            }
-        };
+        let images = GraphInput::of(&sizes, blame)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let nodes = fuse::fuse(nodes, &Context { constants: &constants, folder }, output)
             .map_err(|error| blame.file(error.to_string()))?;

@@ -127,6 +127,20 @@ pub(super) fn build(path: &Path, model: &ModelProto) -> Result<Nodes, OnnxError>
     Ok(Nodes { nodes, constants, input, sizes, output, parameters })
 }
 
+/// The sizes of a file's input; `None` for an axis of any size.
+pub(super) fn input_sizes(
+    path: &Path,
+    model: &ModelProto,
+) -> Result<Vec<Option<usize>>, OnnxError> {
+    let blame = Blame(path);
+    let Some(graph) = &model.graph else { return Err(blame.file("it has no graph")) };
+    let mut numbers = Numbers { ids: HashMap::new(), constants: Vec::new(), blame };
+    for proto in &graph.initializer {
+        numbers.add(&proto.name, None)?;
+    }
+    Ok(only_input(graph, &mut numbers)?.1)
+}
+
 /// The version of ONNX's own operators.
 fn opset(model: &ModelProto, blame: Blame<'_>) -> Result<i64, OnnxError> {
     let own = model.opset_import.iter().find(|opset| own(&opset.domain));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use units::limits::OutOfRange;
 
-use crate::device::DeviceError;
+use crate::{onnx::OnnxError, device::DeviceError, network_file::NetworkFileError};
 
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum VisionError {
     #[error("network `{name}` needs images of at least {least}×{least} pixels, got {side}×{side}")]
     TooSmall {
         /// Name of the network.
-        name: &'static str,
+        name: String,
         /// The smallest side that it accepts, in pixels.
         least: usize,
         /// The shorter side of the images as given, in pixels.
@@ -32,7 +32,7 @@ pub enum VisionError {
     #[error("network `{name}` needs images of {side}×{side} pixels, got {height}×{width}")]
     Side {
         /// Name of the network.
-        name: &'static str,
+        name: String,
         /// The side that it accepts, in pixels.
         side: usize,
         /// Height of the images as given, in pixels.
@@ -95,6 +95,12 @@ pub enum VisionError {
         /// Side of the crop, as given.
         crop: u32,
     },
+    /// A network's file cannot be used.
+    #[error(transparent)]
+    File(#[from] NetworkFileError),
+    /// An ONNX file cannot be used.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),

@@ -7,10 +7,12 @@ mod checkpoint;
 mod convnext;
 mod convolutional;
 mod densenet;
+mod described;
 mod device_pass;
 mod efficient;
 mod error;
 mod inception;
+mod info;
 mod layers;
 mod mobile;
 mod names;
@@ -31,7 +33,8 @@ pub use self::{
     catalog::{Architecture, architectures},
     checkpoint::read_weights,
     error::VisionError,
-    network::{Images, VisionNetwork, random_images, state_dict},
+    info::NetworkInfo,
+    network::{Images, VisionNetwork, is_file, network_info, random_images, state_dict},
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };

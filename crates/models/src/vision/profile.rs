@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use super::{
     error::VisionError,
     layers::{Layer, Linear, Step, StepObserver},
-    network::VisionNetwork,
+    network::{Body, VisionNetwork},
 };
 use crate::{
     kernels::image::{Activation, ConvShape},
@@ -18,7 +18,7 @@ use crate::{
 const FLOAT: f64 = 4.0;
 
 impl VisionNetwork {
-    /// Calls `observe` for the forward pass of each layer over a batch of images `[n][3][side][side]`,
+    /// Calls `observe` for the forward pass of each layer over a batch of images `[n][channels][side][side]`,
     /// all images at once. Activations and additions count as part of the convolution that performs
     /// them. Returns whether all layers were visited, or the observer stopped earlier.
     ///
@@ -30,9 +30,14 @@ impl VisionNetwork {
         images: &Tensor,
         observe: &mut Observer<'_>,
     ) -> std::result::Result<bool, VisionError> {
+        if let Body::Graph(graph) = &self.body {
+            self.check(images)?;
+            return Ok(graph.profile(images, observe)?);
+        }
         let images = self.channels_last(images)?;
         let mut profiler = Profiler { observe, steps: 0, stopped: false };
-        rayon::scope(|_| self.layer.forward(&images, &mut profiler))?;
+        let layer = self.body.layers("a profile of its layers")?;
+        rayon::scope(|_| layer.forward(&images, &mut profiler))?;
         Ok(!profiler.stopped)
     }
 }

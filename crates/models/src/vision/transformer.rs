@@ -38,8 +38,8 @@ pub(super) fn transformer(
     let mut layers = vec![
         w.conv("conv_proj", patches(3, width, PATCH), None)?,
         Layer::Custom(Box::new(Tokens {
-            class: w.trained("class_token", &[1, 1, width], 0.0, 0.02)?,
-            positions: w.trained("encoder.pos_embedding", &[1, tokens, width], 0.0, 0.02)?,
+            class: Some(w.trained("class_token", &[1, 1, width], 0.0, 0.02)?),
+            positions: Some(w.trained("encoder.pos_embedding", &[1, tokens, width], 0.0, 0.02)?),
         })),
     ];
     for block in 0..blocks {
@@ -59,18 +59,26 @@ pub(super) fn transformer(
     Ok(Layer::Sequence(layers))
 }
 
-/// Converts patches `[n][h][w][c]` to tokens `[n][1 + h·w][c]`: puts the class token first, and adds the
-/// position embeddings.
-struct Tokens {
-    class: Tensor,
-    positions: Tensor,
+/// Converts patches `[n][h][w][c]` to tokens `[n][1 + h·w][c]`: puts the class token first if there is one, and
+/// adds the position embeddings if there are any.
+pub(super) struct Tokens {
+    /// `[1][1][c]`.
+    pub(super) class: Option<Tensor>,
+    /// `[1][tokens][c]`.
+    pub(super) positions: Option<Tensor>,
 }
 
 impl CustomLayer for Tokens {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (n, h, w, c) = x.dims4()?;
-        let class = self.class.broadcast_as((n, 1, c))?;
-        Tensor::cat(&[class, x.reshape((n, h * w, c))?], 1)?.broadcast_add(&self.positions)
+        let mut tokens = x.reshape((n, h * w, c))?;
+        if let Some(class) = &self.class {
+            tokens = Tensor::cat(&[class.broadcast_as((n, 1, c))?, tokens], 1)?;
+        }
+        match &self.positions {
+            Some(positions) => tokens.broadcast_add(positions),
+            Option::None => Ok(tokens),
+        }
     }
 
     fn forward_on_device(
@@ -79,18 +87,26 @@ impl CustomLayer for Tokens {
         x: DeviceTensor,
     ) -> std::result::Result<DeviceTensor, VisionError> {
         let [n, h, w, c] = x.sizes()?;
-        let (owner, tokens) = (std::ptr::from_ref(self) as usize, h * w + 1);
+        let before = usize::from(self.class.is_some());
+        let (owner, tokens) = (std::ptr::from_ref(self) as usize, h * w + before);
         // The class token is not a patch. It starts as zeros and is added with its position.
-        let index = |i: usize| match i % tokens {
-            0 => -1,
-            token => (i / tokens * h * w + token - 1) as i32,
+        let index = |i: usize| match (i % tokens).checked_sub(before) {
+            Option::None => -1,
+            Some(patch) => (i / tokens * h * w + patch) as i32,
         };
         let indices = || (0..n * tokens).map(index).collect();
         let out = pass.gather(&x, &[n, tokens, c], owner, n, indices)?;
+        if self.class.is_none() && self.positions.is_none() {
+            return Ok(out);
+        }
         pass.add_table(&out, owner, tokens * c, || {
-            let class = self.class.flatten_all()?.to_vec1::<f32>()?;
-            let mut table = self.positions.flatten_all()?.to_vec1::<f32>()?;
-            table.iter_mut().zip(class).for_each(|(sum, value)| *sum += value);
+            let values = |tensor: &Option<Tensor>| match tensor {
+                Some(tensor) => tensor.flatten_all()?.to_vec1::<f32>(),
+                Option::None => Ok(Vec::new()),
+            };
+            let mut table = values(&self.positions)?;
+            table.resize(tokens * c, 0.0);
+            table.iter_mut().zip(values(&self.class)?).for_each(|(sum, value)| *sum += value);
             Ok(table)
         })?;
         Ok(out)
@@ -102,7 +118,7 @@ impl CustomLayer for Tokens {
 }
 
 /// Attention over all of an image's tokens.
-struct GlobalAttention(Attention);
+pub(super) struct GlobalAttention(pub(super) Attention);
 
 impl CustomLayer for GlobalAttention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -124,7 +140,7 @@ impl CustomLayer for GlobalAttention {
 }
 
 /// The first token, `[n][c]`.
-struct FirstToken;
+pub(super) struct FirstToken;
 
 impl CustomLayer for FirstToken {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -201,6 +201,69 @@ impl Weights {
         convolution(kernel, bias, shape, activation)
     }
 
+    /// A convolution, with or without bias, and the batch norm after it folded in if there is one, given its
+    /// name and epsilon.
+    pub(super) fn folded_conv(
+        &mut self,
+        (name, bias): (&str, bool),
+        norm: Option<(&str, f64)>,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let kernel = self.kernel(name, shape)?;
+        let (kernel, bias) = self.folded(name, kernel, bias, norm)?;
+        convolution(&kernel, &bias, shape, activation)
+    }
+
+    /// The same for a linear layer.
+    pub(super) fn folded_linear(
+        &mut self,
+        (name, bias): (&str, bool),
+        norm: Option<(&str, f64)>,
+        [input, output]: [usize; 2],
+        activation: Activation,
+    ) -> Result<Layer, VisionError> {
+        let bound = (6.0 / input as f32).sqrt();
+        let weight = self.trained(&format!("{name}.weight"), &[output, input], 0.0, bound)?;
+        let (weight, bias) = self.folded(name, weight, bias, norm)?;
+        Ok(Layer::Linear(linear(&weight, &bias, activation)?))
+    }
+
+    /// A weight `[out]…` and a bias `[out]` that include the batch norm after them.
+    fn folded(
+        &mut self,
+        name: &str,
+        weight: Tensor,
+        bias: bool,
+        norm: Option<(&str, f64)>,
+    ) -> Result<(Tensor, Tensor), VisionError> {
+        let output = weight.dim(0)?;
+        let bias = match bias {
+            true => self.trained(&format!("{name}.bias"), &[output], 0.0, 0.0)?,
+            false => Tensor::zeros(output, DType::F32, &Device::Cpu)?,
+        };
+        let Some((norm, epsilon)) = norm else { return Ok((weight, bias)) };
+        let (scale, shift) = self.channel_norm(norm, output, epsilon)?;
+        let mut wide = vec![1; weight.rank()];
+        wide[0] = output;
+        let weight = weight.broadcast_mul(&scale.reshape(wide)?)?;
+        let bias = ((bias * scale)? + shift)?;
+        Ok((weight, bias))
+    }
+
+    /// Batch norm with its own epsilon as a scale and a shift of each channel.
+    pub(super) fn channel_norm(
+        &mut self,
+        name: &str,
+        channels: usize,
+        epsilon: f64,
+    ) -> Result<(Tensor, Tensor), VisionError> {
+        let usual = std::mem::replace(&mut self.epsilon, epsilon);
+        let norm = self.norm(name, channels);
+        self.epsilon = usual;
+        norm
+    }
+
     fn is_zero(&self) -> bool {
         matches!(self.source, Values::Zero)
     }

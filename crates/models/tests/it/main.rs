@@ -5,7 +5,9 @@
 mod checkpoint;
 mod formula;
 mod goldens;
+mod network_file;
 mod photographs;
 mod profile;
+mod random_networks;
 mod study;
 mod vision;

@@ -7,7 +7,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::{DType, Device, Tensor};
-use models::vision::{Preprocessing, Pretrained, VisionError, VisionNetwork, imagenet_class};
+use models::vision::{
+    Preprocessing, Pretrained, VisionError, VisionNetwork, imagenet_class, is_file,
+};
 use serde_json::{Value, json};
 
 use super::weights::Weights;
@@ -20,12 +22,14 @@ use crate::{
 /// Arguments of `wattlab model forward`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network by torchvision's name (see `wattlab model list`).
-    #[arg(long, value_name = "NAME")]
+    /// The network by torchvision's name (see `wattlab model list`), or the path of a network's file
+    /// (`FILE.toml`, `FILE.onnx`).
+    #[arg(long, value_name = "NAME|FILE")]
     arch: String,
     #[command(flatten)]
     weights: Weights,
-    /// A safetensors file with a tensor `images`: float32 `[n][3][height][width]`, already normalized.
+    /// A safetensors file with a tensor `images`: float32
+    /// `[n][channels][height][width]`, already normalized.
     #[arg(long, value_name = "FILE", required_unless_present = "image")]
     input: Option<PathBuf>,
     /// A photograph (JPEG or PNG); may be given several times. It is resized, cropped and normalized as
@@ -77,12 +81,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => given(path, args)?,
         None => photographs(args, published)?,
     };
-    let classes =
-        CLASSIFIERS.iter().find_map(|name| weights.get(*name)?.dim(0).ok()).unwrap_or(IMAGENET);
+    let classes = match is_file(&args.arch) {
+        // The file says how many.
+        true => None,
+        false => CLASSIFIERS.iter().find_map(|name| weights.get(*name)?.dim(0).ok()),
+    };
     let fail = |error: VisionError| {
         Failure::bad_input(anyhow!(error).context(format!("--arch {}", args.arch)))
     };
-    let network = VisionNetwork::from_tensors(&args.arch, classes, weights).map_err(fail)?;
+    let network = VisionNetwork::open(&args.arch, classes, Some(weights), 0).map_err(fail)?;
     let logits = network.forward(&images).map_err(fail)?;
     let rows: Vec<Vec<f32>> = logits.to_vec2().map_err(Failure::run_time)?;
     let predictions: Vec<Vec<Prediction>> = rows.iter().map(|row| Prediction::best(row)).collect();

@@ -70,8 +70,9 @@ pub(super) struct Subject {
     net: Option<Kind>,
     #[command(flatten)]
     pub(super) shape: Shape,
-    /// A vision network by torchvision's name, for inference (see `wattlab model list`).
-    #[arg(long, value_name = "NAME")]
+    /// A vision network for inference: by torchvision's name (see `wattlab model list`), or by the path of a
+    /// network's file (`FILE.toml`, `FILE.onnx`).
+    #[arg(long, value_name = "NAME|FILE")]
     arch: Option<String>,
     /// Batch size [default: 512 for --net, 8 for --arch].
     #[arg(long, value_parser = limits::BATCH.parser::<usize>())]

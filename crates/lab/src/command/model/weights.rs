@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::Tensor;
-use models::vision::{Architecture, PUBLISHED, Pretrained, read_weights};
+use models::vision::{Architecture, PUBLISHED, Pretrained, is_file, read_weights};
 
 use crate::{
     Failure,
@@ -38,9 +38,14 @@ impl Weights {
         &self,
         arch: &str,
     ) -> Result<(HashMap<String, Tensor>, Option<&'static Pretrained>), Failure> {
-        let arch = Architecture::named(arch)
-            .map_err(|error| Failure::BadInput(anyhow!(error).context("--arch")))?
-            .name;
+        let arch = match is_file(arch) {
+            true => arch,
+            false => {
+                Architecture::named(arch)
+                    .map_err(|error| Failure::BadInput(anyhow!(error).context("--arch")))?
+                    .name
+            }
+        };
         let text = self.weights.to_str().unwrap_or_default();
         let (path, published) = match text.split_once(':') {
             Some(("download", name)) => self.download(Pretrained::named(arch, name), arch, name)?,

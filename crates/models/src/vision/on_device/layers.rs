@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, VisionError>;
 
 impl Layer {
     /// The layer's output for `x`, in the device's memory.
-    pub(super) fn forward_on_device(
+    pub(in crate::vision) fn forward_on_device(
         &self,
         pass: &ForwardPass<'_>,
         x: DeviceTensor,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use candle_core::Tensor;
 
 use crate::{
-    Precision,
+    NetworkFile, Precision,
     device::{KERNELS, emulated, emulated_with_backend},
     kernels::image::{Activation, AveragePool, Conv, MaxPool},
     random::Stream,
@@ -13,7 +13,7 @@ use crate::{
         catalog::Architecture,
         densenet::densenet,
         layers::Layer,
-        network::{VisionNetwork, random_images},
+        network::{Body, VisionNetwork, random_images},
         swin::swin,
         transformer::transformer,
         weights::{Shape, Weights},
@@ -145,8 +145,8 @@ fn small_networks() -> Vec<(&'static str, usize, Layer)> {
 
 /// A network of a layer under the name of one that accepts any image.
 fn unnamed(layer: Layer) -> VisionNetwork {
-    let architecture = Architecture::named("resnet18").unwrap();
-    VisionNetwork { architecture, layer, parameters: 0, on_device: None }
+    let info = Architecture::named("resnet18").unwrap().info();
+    VisionNetwork { info, body: Body::Layers(layer), parameters: 0, on_device: None }
 }
 
 #[test]
@@ -169,4 +169,42 @@ fn every_kernel_computes_as_on_the_cpu() {
     let vision = |name: &&str| name.ends_with("_f32") || name.ends_with("_bf16");
     let all: BTreeSet<&str> = KERNELS.iter().copied().filter(vision).collect();
     assert_eq!(launched, all);
+}
+
+/// A network of a file with the layers that no network of the catalog has.
+#[test]
+fn networks_of_files_compute_as_on_the_cpu() {
+    const TEXT: &str = r#"
+        name = "file"
+        input = [2, 9, 9]
+        classes = 5
+        layers = [
+            { kind = "conv2d", out = 8, kernel = 3, padding = 1 },
+            { kind = "batch_norm" },
+            { kind = "gelu" },
+            { kind = "batch_norm" },
+            { kind = "residual", body = [
+                { kind = "conv2d", out = 12, kernel = 3, stride = 2, padding = 1 },
+                { kind = "relu" },
+            ], shortcut = [{ kind = "option_a", out = 12, stride = 2 }] },
+            { kind = "relu" },
+            { kind = "tokens", positions = true },
+            { kind = "silu" },
+            { kind = "residual", body = [{ kind = "attention", heads = 3 }] },
+            { kind = "concatenation", branches = [[{ kind = "mean_tokens" }], [{ kind = "first_token" }]] },
+            { kind = "batch_norm" },
+            { kind = "linear", out = "classes" },
+        ]
+    "#;
+    let Some(device) = emulated() else { return };
+    let file = NetworkFile::parse(TEXT, "file.toml").unwrap();
+    let network = || VisionNetwork::from_file(&file, "file", None, 3).unwrap();
+    let (on_device, on_cpu) = (network().on(&device, Precision::Single), network());
+    let images = on_cpu.info().random_images(3, 9, 5).unwrap();
+    let (ours, theirs) = (on_device.upload(&images).unwrap(), on_cpu.upload(&images).unwrap());
+    for indices in [[2, 0], [1, 2]] {
+        let found = on_device.run(&ours, Some(&indices)).unwrap();
+        let expected = on_cpu.run(&theirs, Some(&indices)).unwrap();
+        assert!(difference(&found, &expected) < 1e-4);
+    }
 }

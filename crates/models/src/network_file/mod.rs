@@ -1,0 +1,23 @@
+//! Networks that users describe in TOML files.
+
+mod error;
+mod expand;
+mod expression;
+mod file;
+mod key;
+mod plan;
+mod schema;
+mod shapes;
+mod start;
+mod trainable;
+
+pub use self::{
+    error::NetworkFileError,
+    file::{FileLayer, NetworkFile},
+    plan::LayerShape,
+    trainable::Layers,
+};
+pub(crate) use self::{
+    file::NetworkPlan,
+    plan::{PlannedActivation, PlannedLayer, PlannedOperation, PlannedWindow},
+};
