@@ -114,9 +114,9 @@ impl NetworkFile {
     /// If it is not a valid network; the error names the layer and the shapes.
     pub fn parse(text: &str, file: &str) -> Result<Self, NetworkFileError> {
         let format = |reason: String| NetworkFileError::Format {
-        file: file.to_owned(),
-        reason: shortened(&reason),
-    };
+            file: file.to_owned(),
+            reason: shortened(&reason),
+        };
         if text.len() as u64 > LONGEST {
             return Err(format(format!("it is larger than {} KiB", LONGEST / 1024)));
         }
@@ -125,7 +125,11 @@ impl NetworkFile {
             // The whole text shows the line, which may be long.
             let place = whole.lines().next().unwrap_or_default();
             let long = whole.len() > LONG_LINE;
-            format(if long { format!("{place}: {}", error.message()) } else { whole.trim().to_owned() })
+            format(if long {
+                format!("{place}: {}", error.message())
+            } else {
+                whole.trim().to_owned()
+            })
         })?;
         Self::new(table, file.to_owned())
     }

@@ -192,9 +192,7 @@ impl Fusing<'_> {
                 let output = if turned("transB")? { *first } else { *second };
                 let biased = match (node.input(2), self.context.constant(node, 2)) {
                     (None, _) => true,
-                    (Some(_), Some(bias)) => {
-                        bias.elem_count() == 1 || bias.elem_count() == output
-                    }
+                    (Some(_), Some(bias)) => bias.elem_count() == 1 || bias.elem_count() == output,
                     _ => false,
                 };
                 (!turned("transA")? && biased).then_some((output, false))
@@ -208,7 +206,8 @@ impl Fusing<'_> {
         let Some(node) = &self.nodes[place] else { return Ok(false) };
         let (inner, constant) = match node.operator.as_str() {
             "BatchNormalization" => (0, None),
-            "Mul" | "Add" => match (self.context.constant(node, 0), self.context.constant(node, 1)) {
+            "Mul" | "Add" => match (self.context.constant(node, 0), self.context.constant(node, 1))
+            {
                 (Some(constant), None) => (1, Some(constant)),
                 (None, Some(constant)) => (0, Some(constant)),
                 _ => return Ok(false),

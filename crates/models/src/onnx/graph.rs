@@ -59,10 +59,8 @@ impl GraphInput {
         if let [batch, Some(channels), height, width] = *sizes {
             return Ok(Self { batch, channels, height, width });
         }
-        let text: Vec<String> = sizes
-            .iter()
-            .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
-            .collect();
+        let text: Vec<String> =
+            sizes.iter().map(|size| size.map_or("?".to_owned(), |size| size.to_string())).collect();
         Err(blame.file(format!(
             "its input has shape [{}], expected images: batch, a fixed number of channels, height and width",
             text.join(", ")
@@ -175,7 +173,10 @@ impl Graph {
         find_fixed(&mut steps, &constants, input);
         let read: Vec<bool> = {
             let mut read = vec![false; values];
-            steps.iter().flat_map(|step| step.inputs.iter().flatten()).for_each(|id| read[*id] = true);
+            steps
+                .iter()
+                .flat_map(|step| step.inputs.iter().flatten())
+                .for_each(|id| read[*id] = true);
             read[output] = true;
             read
         };
@@ -229,8 +230,10 @@ impl Graph {
         // Run on a thread of the pool. From outside the pool, each parallel loop would first have to wake up a
         // thread.
         rayon::scope(|_| {
-            let outputs: Vec<Tensor> =
-                parts.iter().map(|part| self.pass(part, &mut |_, _, _| {})).collect::<Result<_, _>>()?;
+            let outputs: Vec<Tensor> = parts
+                .iter()
+                .map(|part| self.pass(part, &mut |_, _, _| {}))
+                .collect::<Result<_, _>>()?;
             match &outputs[..] {
                 [output] => Ok(output.clone()),
                 _ => {
@@ -248,11 +251,7 @@ impl Graph {
     /// # Errors
     ///
     /// As for [`Graph::forward`].
-    pub fn profile(
-        &self,
-        images: &Tensor,
-        observe: &mut Observer<'_>,
-    ) -> Result<bool, OnnxError> {
+    pub fn profile(&self, images: &Tensor, observe: &mut Observer<'_>) -> Result<bool, OnnxError> {
         let parts = self.parts(images)?;
         let Some(part) = parts.first() else { return Ok(true) };
         let (mut number, mut stopped) = (0, false);
@@ -283,9 +282,9 @@ impl Graph {
                 path: self.path.clone(),
                 expected: format!(
                     "[{}, {channels}, {}, {}]",
-                    batch.filter(|batch| *batch > 1).map_or("n".to_owned(), |batch| {
-                        format!("a multiple of {batch}")
-                    }),
+                    batch
+                        .filter(|batch| *batch > 1)
+                        .map_or("n".to_owned(), |batch| { format!("a multiple of {batch}") }),
                     size(height),
                     size(width)
                 ),
@@ -304,9 +303,7 @@ impl Graph {
         {
             return Err(fail());
         }
-        (0..n / each)
-            .map(|part| images.narrow(0, part * each, each).map_err(|_| fail()))
-            .collect()
+        (0..n / each).map(|part| images.narrow(0, part * each, each).map_err(|_| fail())).collect()
     }
 
     /// One pass; `observe` gets each step with its inputs and outputs.
@@ -378,8 +375,7 @@ impl Graph {
             step.inputs.iter().flatten().for_each(|id| used[*id] = true);
         }
         used[self.ends[1]] = true;
-        let values: Vec<(usize, Tensor)> =
-            values.into_iter().filter(|(id, _)| used[*id]).collect();
+        let values: Vec<(usize, Tensor)> = values.into_iter().filter(|(id, _)| used[*id]).collect();
         let size: usize = values.iter().map(|(_, value)| value.elem_count()).sum();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if size <= MOST_KEPT_VALUES && kept.iter().all(|kept| kept.dims != dims) {
@@ -398,9 +394,8 @@ fn find_fixed(steps: &mut [Step], constants: &[Option<Tensor>], input: usize) {
     let mut shape = value.clone();
     shape[input] = true;
     for step in steps {
-        let all = |of: &[bool], from: usize| {
-            step.inputs.iter().skip(from).flatten().all(|id| of[*id])
-        };
+        let all =
+            |of: &[bool], from: usize| step.inputs.iter().skip(from).flatten().all(|id| of[*id]);
         let (known, stable) = match step.operator.as_str() {
             "Shape" | "Size" => (all(&shape, 0), true),
             "Range" | "ConstantOfShape" => (all(&value, 0), all(&value, 0)),

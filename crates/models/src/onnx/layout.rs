@@ -117,8 +117,9 @@ fn copy<T: WithDType>(from: &Tensor) -> Result<Tensor> {
     let mut out = vec![T::zero(); from.elem_count()];
     read::<T, ()>(from, |values, layout| {
         let values = &values[layout.start_offset().min(values.len())..];
-        Loops::new(layout.dims(), [layout.stride()]).run(&mut out, |to, [first], [step]| {
-            match step {
+        Loops::new(layout.dims(), [layout.stride()]).run(
+            &mut out,
+            |to, [first], [step]| match step {
                 0 => to.fill(values[first]),
                 1 => to.copy_from_slice(&values[first..][..to.len()]),
                 _ => {
@@ -126,8 +127,8 @@ fn copy<T: WithDType>(from: &Tensor) -> Result<Tensor> {
                         *to = *from;
                     }
                 }
-            }
-        });
+            },
+        );
     })?;
     tensor(out, from.dims())
 }
@@ -295,10 +296,7 @@ pub(super) fn reshape(x: &Tensor, dims: &[usize]) -> Result<Tensor> {
 /// The shortest ranges of adjacent axes whose sizes have the same product in both shapes, which have no axis of
 /// size 0.
 #[expect(clippy::type_complexity, reason = "pairs of ranges of axes")]
-fn groups(
-    old: &[usize],
-    new: &[usize],
-) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+fn groups(old: &[usize], new: &[usize]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let mut groups = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < old.len() || j < new.len() {

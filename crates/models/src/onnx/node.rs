@@ -35,12 +35,7 @@ pub(super) struct Fused {
 
 impl Default for Fused {
     fn default() -> Self {
-        Self {
-            affine: None,
-            residual: false,
-            activation: Activation::None,
-            operators: Vec::new(),
-        }
+        Self { affine: None, residual: false, activation: Activation::None, operators: Vec::new() }
     }
 }
 
@@ -102,7 +97,9 @@ impl Node {
         let Some(values) = self.ints(name)? else { return Ok(None) };
         let size = |value: i64| match usize::try_from(value) {
             Ok(size) if value >= least && value <= MOST_SIZE => Ok(size),
-            _ => bail!("attribute `{name}` is {values:?}, expected numbers from {least} to {MOST_SIZE}"),
+            _ => bail!(
+                "attribute `{name}` is {values:?}, expected numbers from {least} to {MOST_SIZE}"
+            ),
         };
         values.iter().map(|value| size(*value)).collect::<Result<_>>().map(Some)
     }

@@ -167,11 +167,8 @@ fn only_input<'a>(
     numbers: &mut Numbers<'a>,
 ) -> Result<(usize, Vec<Option<usize>>), OnnxError> {
     let blame = numbers.blame;
-    let open: Vec<&ValueInfoProto> = graph
-        .input
-        .iter()
-        .filter(|input| !numbers.ids.contains_key(input.name.as_str()))
-        .collect();
+    let open: Vec<&ValueInfoProto> =
+        graph.input.iter().filter(|input| !numbers.ids.contains_key(input.name.as_str())).collect();
     let [input] = open[..] else {
         let names: Vec<&str> = open.iter().take(10).map(|input| input.name.as_str()).collect();
         return Err(blame.file(format!(
@@ -286,8 +283,11 @@ fn fold(
     for node in nodes {
         let values: Vec<Option<Tensor>> =
             node.inputs.iter().map(|input| input.and_then(|id| constants[id].clone())).collect();
-        let known =
-            node.inputs.iter().zip(&values).all(|(input, value)| input.is_some() == value.is_some());
+        let known = node
+            .inputs
+            .iter()
+            .zip(&values)
+            .all(|(input, value)| input.is_some() == value.is_some());
         if !known {
             kept.push(node);
             continue;

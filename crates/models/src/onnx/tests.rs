@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::{
     error::OnnxError,
@@ -73,7 +73,12 @@ impl NodeProto {
 }
 
 /// A model with an input `x` and an output `y`.
-fn model(opset: i64, input: &[i64], nodes: Vec<NodeProto>, tensors: Vec<TensorProto>) -> ModelProto {
+fn model(
+    opset: i64,
+    input: &[i64],
+    nodes: Vec<NodeProto>,
+    tensors: Vec<TensorProto>,
+) -> ModelProto {
     ModelProto {
         ir_version: 8,
         graph: Some(GraphProto {
@@ -129,7 +134,9 @@ fn small() -> ModelProto {
         node("Conv", &["x", "k"], &["s"]).named("/shortcut"),
         node("Add", &["n", "s"], &["a"]),
         node("Relu", &["a"], &["r"]),
-        node("MaxPool", &["r"], &["m"]).with_ints("kernel_shape", &[2, 2]).with_ints("strides", &[2, 2]),
+        node("MaxPool", &["r"], &["m"])
+            .with_ints("kernel_shape", &[2, 2])
+            .with_ints("strides", &[2, 2]),
         node("Shape", &["m"], &["shape"]),
         node("Gather", &["shape", "zero"], &["count"]),
         node("Concat", &["count", "rest"], &["flat"]).with_int("axis", 0),
@@ -168,8 +175,7 @@ fn a_small_network_agrees_with_candle() -> Result<(), Box<dyn std::error::Error>
         .broadcast_add(&own)?;
     let shortcut = x.conv2d(&tensor(12, &[4, 3, 1, 1])?, 0, 1, 1, 1)?;
     let pooled = (normal + shortcut)?.relu()?.max_pool2d(2)?.flatten_from(1)?;
-    let expected =
-        pooled.matmul(&tensor(320, &[5, 64])?.t()?)?.broadcast_add(&tensor(5, &[5])?)?;
+    let expected = pooled.matmul(&tensor(320, &[5, 64])?.t()?)?.broadcast_add(&tensor(5, &[5])?)?;
     for _ in 0..2 {
         // The second time, the numbers that depend on shapes only are known.
         assert_close(&graph.forward(&x)?, &expected);
@@ -193,11 +199,11 @@ fn a_profile_has_a_row_for_each_operation() -> Result<(), Box<dyn std::error::Er
     assert_eq!(
         names,
         [
-            "1 Conv + BatchNormalization, /Conv, 4×8×8",
-            "2 Conv + Add + Relu, /shortcut, 4×8×8",
-            "3 MaxPool, /MaxPool, 4×4×4",
-            "4 Reshape, /Reshape, 64",
-            "5 Gemm, /Gemm, 5",
+            "1 Conv + BatchNormalization /Conv, 4×8×8",
+            "2 Conv + Add + Relu /shortcut, 4×8×8",
+            "3 MaxPool /MaxPool, 4×4×4",
+            "4 Reshape /Reshape, 64",
+            "5 Gemm /Gemm, 5",
         ]
     );
     // 27 terms for each of 4·8·8 values.
@@ -231,12 +237,8 @@ fn convolutions_of_all_kinds_agree_with_candle() -> Result<(), Box<dyn std::erro
             .with_ints("strides", &[stride as i64; 2])
             .with_ints("dilations", &[dilation as i64; 2])
             .with_int("group", groups as i64);
-        let graph = read(&model(
-            11,
-            &[0, 4, 9, 10],
-            vec![conv],
-            vec![floats("w", &dims, kernel.clone())],
-        ))?;
+        let graph =
+            read(&model(11, &[0, 4, 9, 10], vec![conv], vec![floats("w", &dims, kernel.clone())]))?;
         let kernel = Tensor::from_vec(kernel, &dims.map(|size| size as usize)[..], &Device::Cpu)?;
         let expected = x.conv2d(&kernel, pad, stride, dilation, groups)?;
         assert_close(&graph.forward(&x)?, &expected);
@@ -258,8 +260,8 @@ fn convolutions_of_all_kinds_agree_with_candle() -> Result<(), Box<dyn std::erro
 }
 
 #[test]
-fn an_addition_that_broadcasts_is_not_left_to_the_convolution() -> Result<(), Box<dyn std::error::Error>>
-{
+fn an_addition_that_broadcasts_is_not_left_to_the_convolution()
+-> Result<(), Box<dyn std::error::Error>> {
     let nodes = vec![
         node("Conv", &["x", "w"], &["c"]),
         node("GlobalAveragePool", &["x"], &["g"]),
@@ -278,7 +280,8 @@ fn an_addition_that_broadcasts_is_not_left_to_the_convolution() -> Result<(), Bo
 #[test]
 fn softmax_flattens_up_to_opset_12() -> Result<(), Box<dyn std::error::Error>> {
     let x = images(&[1, 2, 3, 4]);
-    let run = |opset| read(&model(opset, &[0, 2, 3, 4], vec![node("Softmax", &["x"], &["y"])], vec![]));
+    let run =
+        |opset| read(&model(opset, &[0, 2, 3, 4], vec![node("Softmax", &["x"], &["y"])], vec![]));
     let sum = |x: &Tensor| flat(x).iter().sum::<f32>();
     assert!((sum(&run(12)?.forward(&x)?) - 1.0).abs() < 1e-5);
     assert!((sum(&run(13)?.forward(&x)?) - 6.0).abs() < 1e-5);
@@ -289,7 +292,9 @@ fn softmax_flattens_up_to_opset_12() -> Result<(), Box<dyn std::error::Error>> {
 fn reshaping_keeps_the_values_in_their_order() -> Result<(), Box<dyn std::error::Error>> {
     let x = images(&[2, 6, 3, 5]);
     let last = layout::channels_first(&x.permute((0, 2, 3, 1))?.contiguous()?)?;
-    for dims in [&[2, 2, 3, 3, 5][..], &[2, 6, 15], &[2, 90], &[12, 15], &[180], &[2, 6, 1, 3, 5, 1]] {
+    for dims in
+        [&[2, 2, 3, 3, 5][..], &[2, 6, 15], &[2, 90], &[12, 15], &[180], &[2, 6, 1, 3, 5, 1]]
+    {
         let found = layout::reshape(&last, dims)?;
         assert_eq!(found.dims(), dims);
         assert_eq!(flat(&found), flat(&x), "{dims:?}");
@@ -337,10 +342,8 @@ fn sizes_are_checked_before_memory_is_used() {
     assert_refused(&model(13, &[0, 3, 8, 8], relu(), vec![short]), "needs 1000000 values, found 1");
     let negative = floats("w", &[-1], vec![1.0]);
     assert_refused(&model(13, &[0, 3, 8, 8], relu(), vec![negative]), "an axis has size -1");
-    let nodes = vec![
-        node("ConstantOfShape", &["dims"], &["big"]),
-        node("Add", &["x", "big"], &["y"]),
-    ];
+    let nodes =
+        vec![node("ConstantOfShape", &["dims"], &["big"]), node("Add", &["x", "big"], &["y"])];
     let dims = ints("dims", &[1 << 20, 1 << 20, 1 << 20]);
     assert_refused(&model(13, &[0, 3, 8, 8], nodes, vec![dims]), "which is more than");
     // The shape is known only when the network runs.
@@ -356,7 +359,8 @@ fn sizes_are_checked_before_memory_is_used() {
 
 #[test]
 fn external_data_stay_in_the_folder() -> Result<(), Box<dyn std::error::Error>> {
-    let entry = |key: &str, value: &str| EntryProto { key: key.to_owned(), value: value.to_owned() };
+    let entry =
+        |key: &str, value: &str| EntryProto { key: key.to_owned(), value: value.to_owned() };
     let with = |location: &str, offset: &str| {
         let mut weight = floats("w", &[2, 3, 1, 1], Vec::new());
         weight.data_location = 1;
@@ -366,7 +370,8 @@ fn external_data_stay_in_the_folder() -> Result<(), Box<dyn std::error::Error>> 
     let bytes: Vec<u8> = values(7).iter().flat_map(|value| value.to_le_bytes()).collect();
     let open = |model: &ModelProto| {
         let (folder, path) = saved(model);
-        std::fs::write(folder.path().join("weights.bin"), &bytes).map_err(|error| error.to_string())?;
+        std::fs::write(folder.path().join("weights.bin"), &bytes)
+            .map_err(|error| error.to_string())?;
         Graph::read(&path).map_err(|error| error.to_string())
     };
     let x = images(&[1, 3, 2, 2]);
@@ -390,7 +395,9 @@ fn external_data_stay_in_the_folder() -> Result<(), Box<dyn std::error::Error>> 
 fn files_that_are_not_onnx_are_refused() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.onnx");
-    for bytes in [&b""[..], b"PK\x03\x04 a zip file", b"\x80\x02}q\x00.", &[0xff; 100], b"<html></html>"] {
+    for bytes in
+        [&b""[..], b"PK\x03\x04 a zip file", b"\x80\x02}q\x00.", &[0xff; 100], b"<html></html>"]
+    {
         std::fs::write(&path, bytes)?;
         let error = Graph::read(&path).unwrap_err().to_string();
         assert!(error.contains("model.onnx"), "{error}");
@@ -415,7 +422,9 @@ fn shapes() -> ModelProto {
     let nodes = vec![
         node("Pad", &["x", "pads"], &["p"]),
         node("Slice", &["p", "starts", "ends", "axes"], &["s"]),
-        node("AveragePool", &["s"], &["a"]).with_ints("kernel_shape", &[2, 2]).with_ints("pads", &[0, 1, 1, 0]),
+        node("AveragePool", &["s"], &["a"])
+            .with_ints("kernel_shape", &[2, 2])
+            .with_ints("pads", &[0, 1, 1, 0]),
         node("Transpose", &["a"], &["t"]).with_ints("perm", &[0, 2, 3, 1]),
         node("Reshape", &["t", "rows"], &["r"]),
         node("MatMul", &["r", "m"], &["q"]),

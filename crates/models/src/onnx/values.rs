@@ -93,8 +93,8 @@ pub(super) fn tensor(proto: &TensorProto, folder: &Path) -> Result<Tensor, Strin
         .iter()
         .map(|size| usize::try_from(*size).map_err(|_| format!("an axis has size {size}")))
         .collect::<Result<_, _>>()?;
-    let values = count(&dims)
-        .ok_or_else(|| format!("shape {dims:?} has more than {MOST_VALUES} values"))?;
+    let values =
+        count(&dims).ok_or_else(|| format!("shape {dims:?} has more than {MOST_VALUES} values"))?;
     let kept;
     let raw: &[u8] = if proto.data_location == 1 {
         kept = external(proto, folder, values * element.size())?;
@@ -233,7 +233,8 @@ fn external(proto: &TensorProto, folder: &Path, bytes: usize) -> Result<Vec<u8>,
         return Err(refused());
     }
     let path = folder.join(location);
-    let fail = |error: std::io::Error| format!("failed to read its values from `{location}`: {error}");
+    let fail =
+        |error: std::io::Error| format!("failed to read its values from `{location}`: {error}");
     let (real, home) = (path.canonicalize().map_err(fail)?, folder.canonicalize().map_err(fail)?);
     if !real.starts_with(home) {
         return Err(refused());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use units::limits::OutOfRange;
 
-use crate::{onnx::OnnxError, device::DeviceError, network_file::NetworkFileError};
+use crate::{device::DeviceError, network_file::NetworkFileError, onnx::OnnxError};
 
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]

@@ -34,7 +34,9 @@ pub use self::{
     checkpoint::read_weights,
     error::VisionError,
     info::NetworkInfo,
-    network::{Images, VisionNetwork, is_file, network_info, random_images, state_dict},
+    network::{
+        Images, VisionNetwork, has_own_weights, is_file, network_info, random_images, state_dict,
+    },
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };

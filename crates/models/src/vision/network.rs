@@ -61,7 +61,8 @@ impl Body {
         match self {
             Self::Layers(layer) => Ok(layer),
             Self::Graph(graph) => {
-                let text = format!("`{}`: {what} is not supported for ONNX files", graph.path().display());
+                let text =
+                    format!("`{}`: {what} is not supported for ONNX files", graph.path().display());
                 Err(VisionError::shape(text))
             }
         }
@@ -111,7 +112,7 @@ impl VisionNetwork {
         seed: u64,
     ) -> Result<Self, VisionError> {
         if Source::of(arch) == Source::Onnx {
-            if classes.is_some() || weights.is_some() {
+            if classes.is_some() || weights.is_some_and(|weights| !weights.is_empty()) {
                 let text = format!("`{arch}` has its own classes and weights, expected no others");
                 return Err(VisionError::shape(text));
             }
@@ -369,6 +370,12 @@ pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)
 #[must_use]
 pub fn is_file(arch: &str) -> bool {
     Source::of(arch) != Source::Catalog
+}
+
+/// Whether a network is given as a file that contains its weights: its name ends in `.onnx`.
+#[must_use]
+pub fn has_own_weights(arch: &str) -> bool {
+    Source::of(arch) == Source::Onnx
 }
 
 /// Where a network comes from.

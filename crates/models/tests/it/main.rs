@@ -6,6 +6,7 @@ mod checkpoint;
 mod formula;
 mod goldens;
 mod network_file;
+mod onnx;
 mod photographs;
 mod profile;
 mod random_networks;

@@ -147,7 +147,8 @@ pub(super) fn unary(node: &Node, context: &Context<'_>) -> Result<Option<Operati
         },
         "Not" => Operation::moving(|inputs| {
             let x = inputs.get(0)?;
-            let values: Vec<u8> = truths(x)?.into_iter().map(|value| u8::from(value == 0)).collect();
+            let values: Vec<u8> =
+                truths(x)?.into_iter().map(|value| u8::from(value == 0)).collect();
             tensor(values, x.dims())
         }),
         "Cast" => {
@@ -186,7 +187,9 @@ fn clip_by_inputs(inputs: &Inputs<'_>) -> Result<Tensor> {
             x = match x.dtype() {
                 DType::I64 if larger => zip(&x, &bound, i64::min)?,
                 DType::I64 => zip(&x, &bound, i64::max)?,
-                _ if larger => zip(floats(&x)?, floats(&bound)?, |x: f32, y| limited(x, x.min(y), y))?,
+                _ if larger => {
+                    zip(floats(&x)?, floats(&bound)?, |x: f32, y| limited(x, x.min(y), y))?
+                }
                 _ => zip(floats(&x)?, floats(&bound)?, |x: f32, y| limited(x, y, x.max(y)))?,
             };
         }
@@ -243,8 +246,10 @@ fn cast(x: &Tensor, to: DType, narrow: bool) -> Result<Tensor> {
         _ => tensor(layout::ints(x)?, x.dims())?,
     };
     if narrow && turned.dtype() == DType::I64 {
-        let values: Vec<i64> =
-            layout::values::<i64>(&turned)?.into_iter().map(|value| (value as i32).into()).collect();
+        let values: Vec<i64> = layout::values::<i64>(&turned)?
+            .into_iter()
+            .map(|value| (value as i32).into())
+            .collect();
         return tensor(values, x.dims());
     }
     Ok(turned)
@@ -350,9 +355,15 @@ pub(super) fn binary(node: &Node) -> Result<Option<Operation>> {
             })
         }),
         "PRelu" => Operation::new(LayerKind::Activation, 1.0, |inputs| {
-            pair(inputs, inputs.get(0)?, inputs.get(1)?, |x, y| if x < 0.0 { x * y } else { x }, |x, y| {
-                if x < 0 { x.wrapping_mul(y) } else { x }
-            })
+            pair(
+                inputs,
+                inputs.get(0)?,
+                inputs.get(1)?,
+                |x, y| if x < 0.0 { x * y } else { x },
+                |x, y| {
+                    if x < 0 { x.wrapping_mul(y) } else { x }
+                },
+            )
         }),
         "Sum" => many(|x, y| x + y, i64::wrapping_add, false),
         "Mean" => many(|x, y| x + y, i64::wrapping_add, true),

@@ -11,6 +11,7 @@ mod reduce;
 mod resize;
 mod select;
 mod shape;
+mod transposed;
 mod window;
 
 use candle_core::{Result, bail};
@@ -59,6 +60,10 @@ pub(super) fn lower(node: &Node, context: &Context<'_>) -> Result<Option<Operati
     };
     let found = match found {
         None => resize::resize(node)?,
+        found => found,
+    };
+    let found = match found {
+        None => transposed::transposed(node, context)?,
         found => found,
     };
     let further = node.outputs.iter().skip(1).any(Option::is_some);

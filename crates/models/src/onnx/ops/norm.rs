@@ -5,9 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{
-        layout::{
-            self, channels_first, channels_last, compact, permute, read, restore, tensor,
-        },
+        layout::{self, channels_first, channels_last, compact, permute, read, restore, tensor},
         node::{Node, axis_of},
     },
     context::Context,
@@ -59,7 +57,9 @@ pub(in crate::onnx) fn scale_and_shift(
         .collect();
     let shift = beta.iter().zip(mean.iter().zip(&scale));
     let shift = shift
-        .map(|(beta, (mean, scale))| (f64::from(*beta) - f64::from(*mean) * f64::from(*scale)) as f32)
+        .map(|(beta, (mean, scale))| {
+            (f64::from(*beta) - f64::from(*mean) * f64::from(*scale)) as f32
+        })
         .collect();
     Ok(Some((scale, shift)))
 }
@@ -92,7 +92,8 @@ fn batch_norm(node: &Node, context: &Context<'_>) -> Result<Operation> {
             } else {
                 rows(&compact(&x)?, |to, from| {
                     let channels = relu.scale.iter().zip(&relu.shift);
-                    for (to, (from, (scale, shift))) in to.iter_mut().zip(from.iter().zip(channels)) {
+                    for (to, (from, (scale, shift))) in to.iter_mut().zip(from.iter().zip(channels))
+                    {
                         *to = from * scale + shift;
                     }
                     activation.apply(to);
@@ -237,7 +238,8 @@ fn softmax(node: &Node) -> Result<Operation> {
         if x.dtype() != DType::F32 {
             bail!("expected floats, got whole numbers or truth values");
         }
-        let axis = if x.rank() as i64 == axis && flat { x.rank() } else { axis_of(axis, x.rank())? };
+        let axis =
+            if x.rank() as i64 == axis && flat { x.rank() } else { axis_of(axis, x.rank())? };
         if x.elem_count() == 0 {
             return Ok(x.clone());
         }

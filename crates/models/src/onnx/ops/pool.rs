@@ -78,12 +78,7 @@ pub(super) fn means(x: &Tensor) -> Result<Tensor> {
 }
 
 /// The maxima of windows, or their means if `mean` is given: whether padding counts as pixels.
-fn pooled(
-    x: &Tensor,
-    windows: &Windows,
-    sizes: [usize; 2],
-    mean: Option<bool>,
-) -> Result<Tensor> {
+fn pooled(x: &Tensor, windows: &Windows, sizes: [usize; 2], mean: Option<bool>) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     let Windows { kernel, stride, dilation, ceil, .. } = *windows;
     let [top, left, bottom, right] = windows.padding(h, w);
@@ -124,10 +119,8 @@ fn general(
     let covered = |axis: usize, output: usize, size: usize, before: usize, after: usize| {
         let first = output * windows.stride[axis];
         let all = (0..windows.kernel[axis]).map(|tap| first + tap * windows.dilation[axis]);
-        let inside: Vec<usize> = all
-            .clone()
-            .filter_map(|at| at.checked_sub(before).filter(|at| *at < size))
-            .collect();
+        let inside: Vec<usize> =
+            all.clone().filter_map(|at| at.checked_sub(before).filter(|at| *at < size)).collect();
         (inside, all.filter(|at| *at < before + size + after).count())
     };
     let mut out = vec![0.0_f32; n * rows * columns * c];

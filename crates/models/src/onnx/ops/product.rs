@@ -38,14 +38,8 @@ impl Rows {
                 *bias = *bias * scale + shift;
             }
         }
-        let shape = ConvShape {
-            input,
-            output,
-            kernel: [1, 1],
-            stride: 1,
-            padding: [0, 0],
-            groups: 1,
-        };
+        let shape =
+            ConvShape { input, output, kernel: [1, 1], stride: 1, padding: [0, 0], groups: 1 };
         let conv = Conv::new(shape, &weights, &bias, node.fused.activation);
         Ok(Self { conv, residual: node.fused.residual })
     }
@@ -176,7 +170,11 @@ fn scale(values: &mut [f32], by: f32) {
 /// The product of two tensors as numpy's `matmul` computes it.
 fn general(inputs: &Inputs<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dtype() != DType::F32 || b.dtype() != DType::F32 || a.rank() == 0 || b.rank() == 0 {
-        bail!("its inputs have shapes {:?} and {:?}, expected matrices of floats", a.dims(), b.dims());
+        bail!(
+            "its inputs have shapes {:?} and {:?}, expected matrices of floats",
+            a.dims(),
+            b.dims()
+        );
     }
     let (row, column) = (a.rank() == 1, b.rank() == 1);
     let a = if row { a.unsqueeze(0)? } else { a.clone() };

@@ -120,7 +120,11 @@ fn gather(node: &Node) -> Result<Operation> {
             .collect::<Result<_>>()?;
         if let [index] = indices[..] {
             let part = x.narrow(axis, index, 1)?;
-            return if wanted.rank() == 0 { part.squeeze(axis) } else { layout::reshape(&part, &dims) };
+            return if wanted.rank() == 0 {
+                part.squeeze(axis)
+            } else {
+                layout::reshape(&part, &dims)
+            };
         }
         layout::reshape(&take(x, axis, &indices)?, &dims)
     }))
@@ -170,11 +174,8 @@ fn gather_elements<T: WithDType>(inputs: &Inputs<'_>, axis: usize) -> Result<Ten
     for (number, index) in layout::ints(indices)?.into_iter().enumerate() {
         let (mut left, mut at, mut stride) = (number, 0, 1);
         for k in (0..x.rank()).rev() {
-            let place = if k == axis {
-                index_of(index, x.dims()[k])?
-            } else {
-                left % indices.dims()[k]
-            };
+            let place =
+                if k == axis { index_of(index, x.dims()[k])? } else { left % indices.dims()[k] };
             left /= indices.dims()[k];
             at += place * stride;
             stride *= x.dims()[k];
@@ -270,8 +271,7 @@ fn padded_axis(
             filled(value, &part)
         };
         let parts = [side(add[0])?, x.clone(), side(add[1])?];
-        let parts: Vec<Tensor> =
-            parts.into_iter().filter(|part| part.dims()[axis] > 0).collect();
+        let parts: Vec<Tensor> = parts.into_iter().filter(|part| part.dims()[axis] > 0).collect();
         if parts.is_empty() {
             return Ok(x);
         }

@@ -22,9 +22,7 @@ pub(super) fn shape(node: &Node, context: &Context<'_>) -> Result<Option<Operati
         }
         "ConstantOfShape" => {
             let value = match node.tensor("value")? {
-                Some(value) => {
-                    constant(value, context.folder).map_err(candle_core::Error::Msg)?
-                }
+                Some(value) => constant(value, context.folder).map_err(candle_core::Error::Msg)?,
                 None => tensor(vec![0.0_f32], &[1])?,
             };
             if value.elem_count() != 1 {
@@ -53,9 +51,7 @@ pub(super) fn shape(node: &Node, context: &Context<'_>) -> Result<Option<Operati
                 tensor(part, &[len])
             })
         }
-        "Size" => Operation::moving(|inputs| {
-            tensor(vec![inputs.get(0)?.elem_count() as i64], &[])
-        }),
+        "Size" => Operation::moving(|inputs| tensor(vec![inputs.get(0)?.elem_count() as i64], &[])),
         "Range" => Operation::moving(range),
         "Expand" => Operation::moving(|inputs| {
             let x = inputs.get(0)?;
@@ -69,15 +65,18 @@ pub(super) fn shape(node: &Node, context: &Context<'_>) -> Result<Option<Operati
             if times.len() != x.rank() {
                 bail!("input 1 has {} numbers, expected {}", times.len(), x.rank());
             }
-            let dims: Vec<usize> =
-                x.dims().iter().zip(&times).map(|(size, times)| size.saturating_mul(*times)).collect();
+            let dims: Vec<usize> = x
+                .dims()
+                .iter()
+                .zip(&times)
+                .map(|(size, times)| size.saturating_mul(*times))
+                .collect();
             inputs.check(&dims)?;
             let mut out = x.clone();
             for (axis, times) in times.into_iter().enumerate() {
                 let size = out.dims()[axis];
                 if times != 1 {
-                    let indices: Vec<usize> =
-                        (0..times).flat_map(|_| 0..size).collect();
+                    let indices: Vec<usize> = (0..times).flat_map(|_| 0..size).collect();
                     out = layout::take(&out, axis, &indices)?;
                 }
             }
@@ -114,7 +113,10 @@ pub(super) fn shape(node: &Node, context: &Context<'_>) -> Result<Option<Operati
                 let mut sorted = axes.clone();
                 sorted.sort_unstable();
                 if sorted != (0..x.rank()).collect::<Vec<_>>() {
-                    bail!("attribute `perm` is {axes:?}, expected each axis of {:?} once", x.dims());
+                    bail!(
+                        "attribute `perm` is {axes:?}, expected each axis of {:?} once",
+                        x.dims()
+                    );
                 }
                 permute(x, &axes)
             })
@@ -187,7 +189,8 @@ fn range(inputs: &Inputs<'_>) -> Result<Tensor> {
             bail!("a range from {start} to {end} in steps of {step} does not end");
         }
         inputs.check(&[count as usize])?;
-        let values: Vec<f32> = (0..count as usize).map(|k| (start + k as f64 * step) as f32).collect();
+        let values: Vec<f32> =
+            (0..count as usize).map(|k| (start + k as f64 * step) as f32).collect();
         let len = values.len();
         return tensor(values, &[len]);
     }
@@ -336,7 +339,10 @@ fn blocks(node: &Node) -> Result<Operation> {
             bail!("an image of {h}×{w} cannot be divided into blocks of {side}×{side}");
         }
         let x = layout::reshape(x, &[n, c, h / side, side, w / side, side])?;
-        layout::reshape(&permute(&x, &[0, 3, 5, 1, 2, 4])?, &[n, c * side * side, h / side, w / side])
+        layout::reshape(
+            &permute(&x, &[0, 3, 5, 1, 2, 4])?,
+            &[n, c * side * side, h / side, w / side],
+        )
     }))
 }
 
