@@ -63,14 +63,14 @@ def export(name, dynamo, path):
     part.rename(path)
 
 
-def compare(program, path, folder):
+def compare(program, path, folder, usual=(2, 3, 224, 224)):
     """The largest relative difference of a file's outputs, and the times of ONNX Runtime and of the whole command."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     takes = session.get_inputs()[0]
-    sizes = [size if isinstance(size, int) and size > 0 else usual for size, usual in zip(takes.shape, (2, 3, 224, 224))]
+    sizes = [size if isinstance(size, int) and size > 0 else other for size, other in zip(takes.shape, usual)]
     images = numpy.random.default_rng(0).standard_normal(sizes).astype(numpy.float32)
     expected = session.run(None, {takes.name: images})[0]
     file = folder / "images.safetensors"
@@ -85,11 +85,127 @@ def compare(program, path, folder):
     return float(numpy.abs(found - expected).max() / numpy.abs(expected).max()), "", took
 
 
+def operators():
+    """Small models with one operator each, with the attributes in which exporters differ."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    random = numpy.random.default_rng(1)
+
+    def weight(*shape):
+        return random.standard_normal(shape).astype(numpy.float32)
+
+    def model(operator, constants=(), opset=17, before=(), **attributes):
+        """The operator for `x` `[n][4][7][7]` and some constants."""
+        tensors, names = [], []
+        for index, constant in enumerate(constants):
+            names.append("" if constant is None else f"k{index}")
+            if constant is not None:
+                tensors.append(numpy_helper.from_array(numpy.asarray(constant), names[-1]))
+        nodes = [*before, helper.make_node(operator, ["v" if before else "x", *names], ["y"], **attributes)]
+        floats = onnx.TensorProto.FLOAT
+        takes = helper.make_tensor_value_info("x", floats, ["n", 4, 7, 7])
+        gives = helper.make_tensor_value_info("y", floats, None)
+        graph = helper.make_graph(nodes, "one", [takes], [gives], tensors)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+    def turned(**perm):
+        return [helper.make_node("Transpose", ["x"], ["v"], **perm)]
+
+    last = turned(perm=[0, 2, 3, 1])
+    integers = numpy.int64
+    for name in ("Relu", "Sigmoid", "Tanh", "Erf", "Exp", "HardSwish", "HardSigmoid", "Elu", "Selu", "LeakyRelu",
+                 "Softplus", "Softsign", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Sin", "Cos", "Softmax",
+                 "LogSoftmax", "GlobalAveragePool", "GlobalMaxPool", "Identity"):
+        yield name, model(name)
+    yield "Gelu", model("Gelu", opset=20)
+    yield "Gelu, tanh", model("Gelu", opset=20, approximate="tanh")
+    yield "Mish", model("Mish", opset=18)
+    yield "Clip", model("Clip", [numpy.float32(-0.5), numpy.float32(0.5)])
+    yield "Clip, opset 7", model("Clip", opset=7, min=-0.5, max=6.0)
+    yield "Softmax, opset 11", model("Softmax", opset=11, axis=2)
+    yield "Softmax, channels", model("Softmax", axis=1)
+    for name in ("Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu"):
+        for shape in ((4, 1, 1), (7,), (1,), (1, 4, 7, 1), (2, 4, 7, 7)):
+            if name != "PRelu" or len(shape) == 3:
+                yield f"{name} {shape}", model(name, [weight(*shape) + 3.0])
+    yield "Pow", model("Pow", [numpy.float32(3.0)])
+    for extra in ({}, {"pads": [1, 1, 1, 1]}, {"pads": [0, 1, 2, 1]}, {"strides": [2, 2]}, {"strides": [1, 2]},
+                  {"dilations": [2, 1]}, {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+                  {"auto_pad": "SAME_LOWER", "strides": [2, 2]}):
+        yield f"Conv {extra}", model("Conv", [weight(8, 4, 3, 3), weight(8)], **extra)
+        yield f"Conv, groups {extra}", model("Conv", [weight(8, 2, 3, 3)], group=2, **extra)
+        yield f"Conv, depthwise {extra}", model("Conv", [weight(4, 1, 3, 3), weight(4)], group=4, **extra)
+        yield f"MaxPool {extra}", model("MaxPool", kernel_shape=[3, 3], **extra)
+        if "dilations" not in extra:
+            yield f"AveragePool {extra}", model("AveragePool", kernel_shape=[3, 3], **extra)
+            yield f"AveragePool, padding counts {extra}", model(
+                "AveragePool", kernel_shape=[3, 3], count_include_pad=1, **extra
+            )
+    for name in ("MaxPool", "AveragePool"):
+        yield f"{name}, ceil", model(name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+        yield f"{name}, ceil and pads", model(
+            name, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, pads=[1, 1, 1, 1]
+        )
+    yield "Conv, large", model("Conv", [weight(300, 4, 3, 3)], pads=[1, 1, 1, 1])
+    for extra in ({}, {"strides": [2, 2]}, {"strides": [2, 3], "pads": [1, 0, 0, 1], "output_padding": [1, 1]}):
+        yield f"ConvTranspose {extra}", model("ConvTranspose", [weight(4, 5, 3, 3), weight(5)], **extra)
+    yield "BatchNormalization", model(
+        "BatchNormalization", [weight(4), weight(4), weight(4), numpy.abs(weight(4)) + 0.5]
+    )
+    yield "InstanceNormalization", model("InstanceNormalization", [weight(4), weight(4)])
+    yield "LayerNormalization", model("LayerNormalization", [weight(7), weight(7)])
+    yield "LayerNormalization, 3 axes", model("LayerNormalization", [weight(4, 7, 7)], axis=1)
+    yield "LayerNormalization, channels last", model("LayerNormalization", [weight(4), weight(4)], before=last)
+    for size in (1, 3, 5):
+        yield f"LRN {size}", model("LRN", size=size, alpha=0.1, beta=0.75, bias=2.0)
+    yield "MatMul", model("MatMul", [weight(7, 5)])
+    yield "MatMul, stack", model("MatMul", [weight(4, 7, 5)])
+    yield "MatMul, channels last", model("MatMul", [weight(4, 40)], before=last)
+    flat = [helper.make_node("Flatten", ["x"], ["v"])]
+    yield "Gemm", model("Gemm", [weight(196, 10), weight(10)], before=flat, alpha=0.5, beta=2.0)
+    yield "Gemm, transposed", model("Gemm", [weight(10, 196), weight(1, 10)], before=flat, transB=1)
+    for name in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+                 "ReduceSumSquare"):
+        yield f"{name}, opset 11", model(name, opset=11, axes=[2, -1], keepdims=0)
+        yield f"{name}, opset 18", model(name, [numpy.array([1, 3], integers)], opset=18)
+    yield "Flatten", model("Flatten", axis=2)
+    yield "Reshape", model("Reshape", [numpy.array([0, 2, -1, 7], integers)])
+    yield "Reshape, channels last", model("Reshape", [numpy.array([0, -1, 4], integers)], before=last)
+    yield "Transpose", model("Transpose", perm=[3, 1, 0, 2])
+    yield "Unsqueeze, opset 11", model("Unsqueeze", opset=11, axes=[1, -1])
+    yield "Unsqueeze", model("Unsqueeze", [numpy.array([0, 3], integers)])
+    yield "Expand", model("Expand", [numpy.array([3, 1, 1, 1, 1], integers)])
+    yield "Tile", model("Tile", [numpy.array([1, 2, 1, 3], integers)])
+    yield "Concat", model("Concat", [weight(2, 3, 7, 7)], axis=1)
+    yield "Slice", model("Slice", [numpy.array(v, integers) for v in ([1, 6], [4, -9], [1, 3], [2, -2])])
+    yield "Slice, opset 9", model("Slice", opset=9, starts=[1, -3], ends=[100, 100], axes=[2, 3])
+    yield "Gather", model("Gather", [numpy.array([[0, -1], [2, 1]], integers)], axis=1)
+    yield "Gather, one", model("Gather", [numpy.array(-2, integers)], axis=2)
+    yield "GatherElements", model("GatherElements", [random.integers(-7, 7, (2, 4, 3, 7))], axis=2)
+    yield "GatherND", model("GatherND", [random.integers(0, 2, (3, 5, 2))])
+    yield "ScatterND", model("ScatterND", [numpy.array([[0, 1], [1, 2]], integers), weight(2, 7, 7)])
+    for mode in ("constant", "reflect", "edge"):
+        pads = numpy.array([0, 1, 2, 3, 0, 0, 1, 2], integers)
+        yield f"Pad, {mode}", model("Pad", [pads], mode=mode)
+    yield "Pad, negative", model("Pad", [numpy.array([0, 0, -1, 1, 0, 0, -2, 0], integers), numpy.float32(2.0)])
+    yield "Pad, opset 9", model("Pad", opset=9, pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.5)
+    yield "DepthToSpace", model("DepthToSpace", blocksize=2)
+    yield "DepthToSpace, CRD", model("DepthToSpace", blocksize=2, mode="CRD")
+    for places in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
+        for mode in ("nearest", "linear"):
+            for factor in (2.0, 1.5, 0.6):
+                scales = numpy.array([1, 1, factor, factor], numpy.float32)
+                yield f"Resize, {places}, {mode}, {factor}", model(
+                    "Resize", [None, scales], mode=mode, coordinate_transformation_mode=places
+                )
+    yield "Resize to a size", model("Resize", [None, None, numpy.array([2, 4, 10, 5], integers)], mode="linear")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/wattlab", help="the program")
     parser.add_argument("--folder", type=pathlib.Path, help="keep exported files here (6 GB)")
     parser.add_argument("--networks", nargs="*", default=NETWORKS, help="networks of torchvision")
+    parser.add_argument("--operators", action="store_true", help="compare small models of one operator each")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="other ONNX files")
     args = parser.parse_args()
     worst = 0.0
@@ -106,6 +222,17 @@ def main():
             print(f"| {name} | {opset} | {text} |", flush=True)
             worst = max(worst, float("inf") if difference is None else difference)
 
+        if args.operators:
+            models = list(operators())
+            for name, small in models:
+                path = scratch / "small.onnx"
+                onnx.save(small, path)
+                difference, error, _ = compare(args.program, path, scratch)
+                if difference is None or difference > LIMIT:
+                    print(f"{name}: {error or difference}", flush=True)
+                    worst = max(worst, difference or float("inf"))
+            print(f"{len(models)} models of one operator compared")
+            sys.exit(0 if worst <= LIMIT else 1)
         print("| file | opset | largest relative difference |\n|---|---|---|")
         for name in args.networks:
             for form in ("torchscript", "dynamo"):

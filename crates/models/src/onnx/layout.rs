@@ -295,7 +295,6 @@ pub(super) fn reshape(x: &Tensor, dims: &[usize]) -> Result<Tensor> {
 
 /// The shortest ranges of adjacent axes whose sizes have the same product in both shapes, which have no axis of
 /// size 0.
-#[expect(clippy::type_complexity, reason = "pairs of ranges of axes")]
 fn groups(old: &[usize], new: &[usize]) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let mut groups = Vec::new();
     let (mut i, mut j) = (0, 0);

@@ -227,7 +227,9 @@ fn reshaped(dims: &[usize], wanted: &[i64], zeros: bool) -> Result<Vec<usize>> {
     let all: usize = dims.iter().product();
     let known = out.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     match (open, known) {
-        (Some(axis), Some(known)) if known > 0 && all % known == 0 => out[axis] = all / known,
+        (Some(axis), Some(known)) if known > 0 && all.is_multiple_of(known) => {
+            out[axis] = all / known
+        }
         (None, Some(known)) if known == all => {}
         _ => bail!("cannot reshape {dims:?} to {wanted:?}"),
     }
