@@ -204,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/wattlab", help="the program")
     parser.add_argument("--folder", type=pathlib.Path, help="keep exported files here (6 GB)")
-    parser.add_argument("--networks", nargs="*", default=NETWORKS, help="networks of torchvision")
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="networks of torchvision, with commas")
     parser.add_argument("--operators", action="store_true", help="compare small models of one operator each")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="other ONNX files")
     args = parser.parse_args()
@@ -234,7 +234,7 @@ def main():
             print(f"{len(models)} models of one operator compared")
             sys.exit(0 if worst <= LIMIT else 1)
         print("| file | opset | largest relative difference |\n|---|---|---|")
-        for name in args.networks:
+        for name in filter(None, args.networks.split(",")):
             for form in ("torchscript", "dynamo"):
                 path = folder / f"{name}-{form}.onnx"
                 if not path.exists():

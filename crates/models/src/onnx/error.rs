@@ -41,6 +41,14 @@ pub enum OnnxError {
         /// What is wrong.
         reason: String,
     },
+    /// The network is asked for something that it cannot do.
+    #[error("`{}`: {reason}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What it cannot do, and what is expected.
+        reason: String,
+    },
     /// The images do not fit the network's input.
     #[error("`{}` needs images of shape {expected}, got {found:?}", path.display())]
     Input {
@@ -51,4 +59,11 @@ pub enum OnnxError {
         /// The shape of the images.
         found: Vec<usize>,
     },
+}
+
+impl OnnxError {
+    /// An error about something that a network cannot do.
+    pub(crate) fn unfit(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Unfit { path: path.into(), reason: reason.into() }
+    }
 }

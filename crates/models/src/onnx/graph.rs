@@ -186,6 +186,17 @@ impl Graph {
             .filter(|(id, _)| read[*id])
             .filter_map(|(id, constant)| Some((id, constant?)))
             .collect();
+        // Such a constant repeats a value, and would need memory only when the network runs.
+        let spread = constants.iter().find(|(_, constant)| {
+            !constant.is_contiguous() && constant.elem_count() > nodes::MOST_COMPUTED
+        });
+        if let Some((_, constant)) = spread {
+            return Err(blame.file(format!(
+                "an operation reads a constant of {} values that is not in the file, expected at most {}",
+                constant.elem_count(),
+                nodes::MOST_COMPUTED
+            )));
+        }
         find_last(&mut steps, values, output);
         Ok(Self {
             path: path.to_owned(),

@@ -23,7 +23,7 @@ const OPSETS: std::ops::RangeInclusive<i64> = 7..=22;
 const MOST_MADE: usize = 160_000_000;
 
 /// Values that computed constants may have in addition to as many as are in the file.
-const MOST_COMPUTED: usize = 16 << 20;
+pub(super) const MOST_COMPUTED: usize = 16 << 20;
 
 /// A graph before fusing.
 pub(super) struct Nodes {
@@ -38,6 +38,9 @@ pub(super) struct Nodes {
     /// Number of values that training has changed.
     pub(super) parameters: usize,
 }
+
+/// The operators that can do with a constant of any size, because they look only at its shape.
+const VIEWS: [&str; 5] = ["Identity", "Shape", "Transpose", "Unsqueeze", "Squeeze"];
 
 /// Builds errors about a file.
 #[derive(Clone, Copy)]
@@ -297,6 +300,12 @@ fn fold(
         let Some(operation) = operation else {
             return Err(blame.unsupported(&node.name, &node.operator, node.opset));
         };
+        let size = |value: &Tensor| value.elem_count();
+        let largest = values.iter().flatten().map(size).max().unwrap_or(0);
+        if largest > most && !VIEWS.contains(&node.operator.as_str()) {
+            let reason = format!("a constant of {largest} values is larger than {most} values");
+            return Err(blame.node(&node.name, &node.operator, reason));
+        }
         // Constants of one repeated value need no memory.
         let most = if node.operator == "ConstantOfShape" { MOST_MADE } else { left };
         let made = (operation.run)(&Inputs { values: &values, most }).map_err(fail)?;

@@ -346,6 +346,21 @@ fn sizes_are_checked_before_memory_is_used() {
         vec![node("ConstantOfShape", &["dims"], &["big"]), node("Add", &["x", "big"], &["y"])];
     let dims = ints("dims", &[1 << 20, 1 << 20, 1 << 20]);
     assert_refused(&model(13, &[0, 3, 8, 8], nodes, vec![dims]), "which is more than");
+    // A constant that repeats a value needs no memory, until an operation changes it.
+    let nodes = vec![
+        node("ConstantOfShape", &["dims"], &["big"]),
+        node("Relu", &["big"], &["relu"]),
+        node("Add", &["x", "relu"], &["y"]),
+    ];
+    let dims = ints("dims", &[100, 1000, 1000]);
+    assert_refused(&model(13, &[0, 3, 8, 8], nodes, vec![dims]), "a constant of 100000000 values");
+    let nodes = vec![
+        node("ConstantOfShape", &["dims"], &["big"]),
+        node("Shape", &["x"], &["shape"]),
+        node("Gather", &["big", "shape"], &["y"]),
+    ];
+    let dims = ints("dims", &[100, 1000, 1000]);
+    assert_refused(&model(13, &[0, 3, 8, 8], nodes, vec![dims]), "reads a constant of 100000000");
     // The shape is known only when the network runs.
     let nodes = vec![
         node("Shape", &["x"], &["s"]),

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     device::Precision,
     network_file::NetworkFile,
-    onnx::{Graph, GraphInput},
+    onnx::{Graph, GraphInput, OnnxError},
 };
 
 /// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
@@ -61,9 +61,8 @@ impl Body {
         match self {
             Self::Layers(layer) => Ok(layer),
             Self::Graph(graph) => {
-                let text =
-                    format!("`{}`: {what} is not supported for ONNX files", graph.path().display());
-                Err(VisionError::shape(text))
+                let reason = format!("{what} is not supported for ONNX files");
+                Err(OnnxError::unfit(graph.path(), reason).into())
             }
         }
     }
@@ -113,8 +112,8 @@ impl VisionNetwork {
     ) -> Result<Self, VisionError> {
         if Source::of(arch) == Source::Onnx {
             if classes.is_some() || weights.is_some_and(|weights| !weights.is_empty()) {
-                let text = format!("`{arch}` has its own classes and weights, expected no others");
-                return Err(VisionError::shape(text));
+                let reason = "it has its own classes and weights, expected no others";
+                return Err(OnnxError::unfit(arch, reason).into());
             }
             return Self::from_graph(Graph::read(arch)?, arch);
         }
@@ -343,9 +342,12 @@ impl VisionNetwork {
 fn graph_info(input: GraphInput, name: &str) -> Result<NetworkInfo, VisionError> {
     let GraphInput { channels, height, width, .. } = input;
     match (height, width) {
-        (Some(height), Some(width)) if height != width => Err(VisionError::shape(format!(
-            "`{name}` needs images of {height}×{width} pixels, expected a network for square images"
-        ))),
+        (Some(height), Some(width)) if height != width => {
+            let reason = format!(
+                "it needs images of {height}×{width} pixels, expected a network for square images"
+            );
+            Err(OnnxError::unfit(name, reason).into())
+        }
         (Some(side), _) | (_, Some(side)) => Ok(NetworkInfo::fixed(name, channels, side)),
         (None, None) => Ok(NetworkInfo {
             fixed_side: false,

@@ -53,7 +53,7 @@ pub(super) fn convolution(node: &Node, context: &Context<'_>) -> Result<Operatio
     let [output, inputs, rows, columns] = sizes;
     let groups = node.int("group", 1)?;
     let groups = match usize::try_from(groups) {
-        Ok(groups) if groups > 0 && output % groups == 0 && groups <= output => groups,
+        Ok(groups) if groups > 0 && output.is_multiple_of(groups) && groups <= output => groups,
         _ => bail!("attribute `group` is {groups}, expected a divisor of {output} channels"),
     };
     if sizes.contains(&0) {

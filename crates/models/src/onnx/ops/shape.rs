@@ -324,7 +324,7 @@ fn blocks(node: &Node) -> Result<Operation> {
         let (n, c, h, w) = inputs.get(0)?.dims4()?;
         let x = inputs.get(0)?;
         if to_space {
-            if c % (side * side) != 0 {
+            if !c.is_multiple_of(side * side) {
                 bail!("{c} channels cannot be divided into blocks of {side}×{side}");
             }
             let depth = c / (side * side);
@@ -337,7 +337,7 @@ fn blocks(node: &Node) -> Result<Operation> {
                 layout::reshape(&permute(&x, &[0, 1, 4, 2, 5, 3])?, &out)
             };
         }
-        if h % side != 0 || w % side != 0 {
+        if !h.is_multiple_of(side) || !w.is_multiple_of(side) {
             bail!("an image of {h}×{w} cannot be divided into blocks of {side}×{side}");
         }
         let x = layout::reshape(x, &[n, c, h / side, side, w / side, side])?;
