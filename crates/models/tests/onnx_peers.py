@@ -29,7 +29,7 @@ regnet_y_8gf vit_b_16 swin_t efficientnet_v2_s convnext_base""".split()
 LIMIT = 1e-4
 
 
-def export(name, dynamo, path):
+def export(name, dynamo, path, opset=None):
     """Exports a network of torchvision with random weights, and statistics that are not 0 and 1."""
     import torch
     import torchvision
@@ -53,12 +53,13 @@ def export(name, dynamo, path):
     if dynamo:
         shapes = ({0: torch.export.Dim("n")},)
         torch.onnx.export(
-            network, (images,), part, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False
+            network, (images,), part, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False,
+            opset_version=opset,
         )
     else:
         torch.onnx.export(
             network, images, part, dynamo=False, input_names=["x"], output_names=["y"],
-            dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
+            dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, opset_version=opset,
         )
     part.rename(path)
 
@@ -205,6 +206,8 @@ def main():
     parser.add_argument("--program", default="target/release/wattlab", help="the program")
     parser.add_argument("--folder", type=pathlib.Path, help="keep exported files here (6 GB)")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="networks of torchvision, with commas")
+    parser.add_argument("--opset", type=int, help="export for this opset; PyTorch's two forms support 7 to 20 and 18 up")
+    parser.add_argument("--forms", default="torchscript,dynamo", help="forms of the export, with commas")
     parser.add_argument("--operators", action="store_true", help="compare small models of one operator each")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="other ONNX files")
     args = parser.parse_args()
@@ -235,10 +238,10 @@ def main():
             sys.exit(0 if worst <= LIMIT else 1)
         print("| file | opset | largest relative difference |\n|---|---|---|")
         for name in filter(None, args.networks.split(",")):
-            for form in ("torchscript", "dynamo"):
-                path = folder / f"{name}-{form}.onnx"
+            for form in args.forms.split(","):
+                path = folder / f"{name}-{form}-{args.opset or 'usual'}.onnx"
                 if not path.exists():
-                    export(name, form == "dynamo", path)
+                    export(name, form == "dynamo", path, args.opset)
                 report(f"{name}, {form}", path)
                 if not args.folder:
                     path.unlink()
