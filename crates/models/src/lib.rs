@@ -6,6 +6,7 @@ mod dataset;
 mod device;
 mod kernels;
 mod network_file;
+pub mod nn;
 pub mod onnx;
 pub mod profile;
 mod random;

@@ -24,6 +24,8 @@ pub(super) struct Factors {
     take: [f32; 2],
     epsilon: f32,
     decay: f32,
+    /// Factor of the values before the step: 1 except in AdamW.
+    shrink: f32,
 }
 
 /// The value, or 0 if it is subnormal. Where pixels are 0 in most images, moments decay to subnormal
@@ -42,6 +44,29 @@ pub(crate) fn adam_step<'a>(
     tensors: impl IntoIterator<Item = (&'a mut [f32], &'a [f32])>,
     moments: &'a mut [Moments],
 ) {
+    step_with(settings, 1.0, step, tensors, moments);
+}
+
+/// Makes one step of AdamW (Loshchilov and Hutter 2019, algorithm 2): the values are multiplied by
+/// 1 − learning rate · weight decay, and the gradient has no decay.
+pub(crate) fn adam_w_step<'a>(
+    settings: &Adam,
+    step: u32,
+    tensors: impl IntoIterator<Item = (&'a mut [f32], &'a [f32])>,
+    moments: &'a mut [Moments],
+) {
+    let shrink = 1.0 - settings.learning_rate * settings.weight_decay;
+    step_with(&Adam { weight_decay: 0.0, ..*settings }, shrink, step, tensors, moments);
+}
+
+/// Makes a step of Adam after multiplying the values by `shrink`.
+fn step_with<'a>(
+    settings: &Adam,
+    shrink: f64,
+    step: u32,
+    tensors: impl IntoIterator<Item = (&'a mut [f32], &'a [f32])>,
+    moments: &'a mut [Moments],
+) {
     let Adam { learning_rate, beta1, beta2, epsilon, weight_decay } = *settings;
     let corrected = |beta: f64| 1.0 - beta.powf(f64::from(step));
     // Computed in double precision as in PyTorch. β = 1 makes them infinite, and the loss becomes NaN.
@@ -52,6 +77,7 @@ pub(crate) fn adam_step<'a>(
         take: [(1.0 - beta1) as f32, (1.0 - beta2) as f32],
         epsilon: epsilon as f32,
         decay: weight_decay as f32,
+        shrink: shrink as f32,
     };
     let mut chunks = Vec::new();
     for ((values, gradient), moments) in tensors.into_iter().zip(moments) {
@@ -89,12 +115,13 @@ dispatch! {
             let first = std::slice::from_raw_parts_mut(first, len);
             let second = std::slice::from_raw_parts_mut(second, len);
             let gradient = std::slice::from_raw_parts(gradient, len);
-            let Factors { size, root, keep, take, epsilon, decay } = factors;
+            let Factors { size, root, keep, take, epsilon, decay, shrink } = factors;
             for i in 0..len {
                 let gradient = gradient[i] + decay * values[i];
                 first[i] = flushed(keep[0] * first[i] + take[0] * gradient);
                 second[i] = flushed(keep[1] * second[i] + take[1] * gradient * gradient);
-                values[i] -= size * first[i] / (second[i].sqrt() * root + epsilon);
+                let change = size * first[i] / (second[i].sqrt() * root + epsilon);
+                values[i] = values[i] * shrink - change;
             }
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct ConvBlock {
     relu: bool,
     /// Whether the gradient of x is computed. The first block does not need it.
     needs_input_gradient: bool,
+    /// Whether the last forward pass used the batch's statistics.
+    training: bool,
     pub(crate) norm: BatchNorm,
     saved: Saved,
     /// Number of images in the batch. It need not be a multiple of 16.
@@ -85,6 +87,7 @@ impl ConvBlock {
             dims,
             relu,
             needs_input_gradient,
+            training: true,
             norm: BatchNorm::new(dims.cout),
             saved: Saved::default(),
             images: 0,
@@ -240,6 +243,7 @@ impl ConvBlock {
         training: bool,
     ) {
         self.images = images;
+        self.training = training;
         let (_, raw, pooled) = self.dims.lens();
         let blocks = images.div_ceil(LANES);
         self.saved.raw.resize(blocks * raw, 0.0);
@@ -361,6 +365,11 @@ impl ConvBlock {
             self.affine_gradient[cout + c] = d_beta as f32;
             let scale = f64::from(saved.scale[c]);
             direct[c] = scale as f32;
+            if !self.training {
+                // Running statistics do not depend on z.
+                (linear[c], constant[c]) = (0.0, 0.0);
+                continue;
+            }
             linear[c] = (-scale * d_gamma / n * inverse) as f32;
             constant[c] = (-scale * d_beta / n + scale * d_gamma / n * inverse * mean) as f32;
         }

@@ -10,7 +10,9 @@
 #![expect(clippy::needless_range_loop, reason = "loops over registers by constant indices")]
 
 mod adam;
+mod axis;
 mod block16;
+mod columns;
 mod conv_block;
 pub(crate) mod image;
 mod lanes;
@@ -25,13 +27,15 @@ mod tests;
 mod tile;
 
 pub(crate) use self::{
-    adam::{Moments, adam_step},
+    adam::{Moments, adam_step, adam_w_step},
+    axis::Axis,
     block16::{to_blocks, to_rows},
+    columns::Columns,
     conv_block::{BatchNorm, ConvBlock, Dims, Passes},
     linear::Linear,
     loss::{Entropy, cross_entropy, largest},
     matrix::Matrix,
-    product::Product,
+    product::{Out, Product, Right},
 };
 
 /// Images in a block.
@@ -43,7 +47,7 @@ const TASKS: usize = 8;
 use candle_core::{CpuStorage, Layout, Result, Storage, bail};
 
 /// The values of a contiguous float32 tensor on the CPU.
-fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let values = storage.as_slice::<f32>()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
@@ -52,7 +56,7 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// A tensor's storage, if it is on the CPU.
-fn cpu_storage(storage: &Storage) -> Result<&CpuStorage> {
+pub(crate) fn cpu_storage(storage: &Storage) -> Result<&CpuStorage> {
     match storage {
         Storage::Cpu(cpu) => Ok(cpu),
         _ => bail!("a CPU kernel was given a tensor of another device"),

@@ -112,6 +112,8 @@ dispatch! {
         unsafe {
             if cout.is_multiple_of(9) {
                 conv_by::<V, 3, 9>(from, (cin, h, w), weights, cout, to);
+            } else if cout.is_multiple_of(8) {
+                conv_by::<V, 3, 8>(from, (cin, h, w), weights, cout, to);
             } else if cout.is_multiple_of(3) {
                 conv_by::<V, 8, 3>(from, (cin, h, w), weights, cout, to);
             } else {

@@ -97,7 +97,7 @@ pub enum VisionError {
     },
     /// A network's file cannot be used.
     #[error(transparent)]
-    File(#[from] NetworkFileError),
+    File(Box<NetworkFileError>),
     /// An ONNX file cannot be used.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
@@ -110,6 +110,12 @@ pub enum VisionError {
     /// The tensor library failed.
     #[error("tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<NetworkFileError> for VisionError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
 }
 
 impl VisionError {

@@ -198,6 +198,13 @@ dispatch! {
     }
 }
 
+/// Softmax of one row. Both have the same length.
+pub(crate) fn softmax_row(from: &[f32], to: &mut [f32]) {
+    assert_eq!(from.len(), to.len(), "softmax of rows of different lengths");
+    // SAFETY: just checked; two slices, one of them mutable, do not overlap.
+    unsafe { softmax(to.as_mut_ptr(), from.as_ptr(), from.len()) };
+}
+
 /// Interleaves the channels of two tensors: ShuffleNet's channel shuffle of two groups.
 pub(crate) struct Interleave;
 

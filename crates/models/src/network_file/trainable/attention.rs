@@ -1,28 +1,26 @@
-//! Tokens and attention (Vaswani et al. 2017), with plain tensor operations.
+//! Tokens and attention (Vaswani et al. 2017).
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Linear, Module, ops::softmax};
+use candle_nn::{Module, ModuleT, ops::softmax};
+
+use super::part::{Layers, Part};
+use crate::nn;
 
 /// Multi-head attention of every token to every token, as torch's `MultiheadAttention`.
 pub(super) struct Attention {
-    project: Linear,
-    combine: Linear,
-    heads: usize,
+    /// The projection to queries, keys and values.
+    pub(super) project: Part,
+    /// The last linear layer.
+    pub(super) combine: Part,
+    pub(super) heads: usize,
+    pub(super) layers: Layers,
 }
 
-impl Attention {
-    /// Weights and biases of the projection to queries, keys and values, and of the last linear layer.
-    pub(super) fn new(project: [Tensor; 2], combine: [Tensor; 2], heads: usize) -> Self {
-        let linear = |[weight, bias]: [Tensor; 2]| Linear::new(weight, Some(bias));
-        Self { project: linear(project), combine: linear(combine), heads }
-    }
-}
-
-impl Module for Attention {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+impl ModuleT for Attention {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let (n, tokens, width) = x.dims3()?;
         let head = width / self.heads;
-        let parts = self.project.forward(&x.contiguous()?)?;
+        let parts = self.project.forward_t(x, train)?;
         let part = |index: usize| {
             parts
                 .narrow(D::Minus1, index * width, width)?
@@ -30,10 +28,19 @@ impl Module for Attention {
                 .transpose(1, 2)?
                 .contiguous()
         };
-        let queries = (part(0)? * (head as f64).powf(-0.5))?;
-        let scores = queries.matmul(&part(1)?.transpose(2, 3)?.contiguous()?)?;
-        let mixed = softmax(&scores, D::Minus1)?.matmul(&part(2)?)?;
-        self.combine.forward(&mixed.transpose(1, 2)?.contiguous()?.reshape((n, tokens, width))?)
+        let scale = (head as f64).powf(-0.5);
+        let (queries, keys, values) = (part(0)?, part(1)?, part(2)?);
+        let mixed = match self.layers {
+            Layers::Candle => {
+                let scores = (queries * scale)?.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
+                softmax(&scores, D::Minus1)?.matmul(&values)?
+            }
+            Layers::Fused => {
+                nn::scaled_dot_product_attention(&queries, &keys, &values, None, scale)?
+            }
+        };
+        let mixed = mixed.transpose(1, 2)?.contiguous()?.reshape((n, tokens, width))?;
+        self.combine.forward_t(&mixed, train)
     }
 }
 

@@ -4,13 +4,19 @@ use candle_core::{Result, Tensor};
 use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Init, Linear, VarBuilder};
 
 use super::{
-    Chain, Layers, Part,
     attention::{Attention, FirstToken, MeanTokens, Tokens},
-    layers::{Activation, Concatenation, Dropout, Flatten, LayerNorm, OptionA, Padded, Residual},
+    layers::{
+        Activation, Concatenation, Dense, Dropout, Flatten, FusedRelu, LayerNorm, OptionA, Padded,
+        Residual,
+    },
+    part::{Chain, Layers, Part},
     pool::{Adaptive, AveragePool, GlobalAverage, MaxPool},
 };
 use crate::{
-    network_file::plan::{LayerShape, PlannedLayer, PlannedOperation, Start},
+    network_file::plan::{
+        LayerShape, PlannedActivation, PlannedLayer, PlannedOperation, PlannedWindow, Start,
+    },
+    nn,
     random::Stream,
 };
 
@@ -23,7 +29,70 @@ pub(super) struct Builder<'a> {
 
 impl Builder<'_> {
     pub(super) fn sequence(&self, layers: &[PlannedLayer]) -> Result<Vec<Part>> {
-        layers.iter().map(|layer| self.part(layer)).collect()
+        let mut parts = Vec::new();
+        let mut rest = layers;
+        while let Some((layer, after)) = rest.split_first() {
+            if let Some((part, used)) = self.block(rest)? {
+                parts.push(part);
+                rest = &rest[used..];
+            } else {
+                parts.push(self.part(layer)?);
+                rest = after;
+            }
+        }
+        Ok(parts)
+    }
+
+    /// A convolution without bias, a batch norm, maybe a ReLU, and a 2×2 max-pool at the beginning of some layers
+    /// as one block of our kernels, and how many layers it is.
+    fn block(&self, layers: &[PlannedLayer]) -> Result<Option<(Part, usize)>> {
+        let [conv, norm, after @ ..] = layers else { return Ok(None) };
+        let relu = matches!(
+            after.first().map(|layer| &layer.operation),
+            Some(PlannedOperation::Activation(PlannedActivation::Relu))
+        );
+        let pool = after.get(usize::from(relu)).map(|layer| &layer.operation);
+        let pooled = matches!(
+            pool,
+            Some(PlannedOperation::MaxPool(PlannedWindow { kernel: 2, stride: 2, padding: 0 }))
+        );
+        let (
+            PlannedOperation::Conv { window, groups, bias: false },
+            PlannedOperation::BatchNorm { epsilon, momentum },
+            Layers::Fused,
+            true,
+        ) = (&conv.operation, &norm.operation, self.layers, pooled)
+        else {
+            return Ok(None);
+        };
+        let weight = self.tensors(conv)?.remove(0);
+        let convolution = nn::Conv2d::new(weight, None, config(*window, window.padding, *groups));
+        let norm = self.norm(norm, *epsilon, *momentum)?;
+        let block = nn::ConvBlock::new(convolution, norm, relu, true);
+        Ok(Some((Box::new(block), 3 + usize::from(relu))))
+    }
+
+    /// A batch norm of our kernels.
+    fn norm(&self, layer: &PlannedLayer, epsilon: f64, momentum: f64) -> Result<nn::BatchNorm> {
+        let [weight, bias, mean, variance] = &self.tensors(layer)?[..] else {
+            return Err(missing(layer));
+        };
+        nn::BatchNorm::new_with_momentum(
+            layer.input.channels(),
+            mean.clone(),
+            variance.clone(),
+            weight.clone(),
+            bias.clone(),
+            epsilon,
+            momentum,
+        )
+    }
+
+    fn linear(&self, weight: Tensor, bias: Option<Tensor>) -> Part {
+        match self.layers {
+            Layers::Candle => Box::new(Dense(Linear::new(weight, bias))),
+            Layers::Fused => Box::new(nn::Linear::new(weight, bias)),
+        }
     }
 
     fn chain(&self, layers: &[PlannedLayer]) -> Result<Chain> {
@@ -46,26 +115,24 @@ impl Builder<'_> {
 
     fn part(&self, layer: &PlannedLayer) -> Result<Part> {
         let mut tensors = self.tensors(layer)?.into_iter();
-        let mut next = || {
-            let missing = || candle_core::Error::Msg(format!("`{}` has no tensors", layer.name));
-            tensors.next().ok_or_else(missing)
-        };
-        // Here our own layers take the place of candle's once `layers` offers them.
-        let Layers::Candle = self.layers;
+        let mut next = || tensors.next().ok_or_else(|| missing(layer));
+        let fused = self.layers == Layers::Fused;
         Ok(match &layer.operation {
             PlannedOperation::Conv { window, groups, bias } => {
                 let (weight, bias) = (next()?, if *bias { Some(next()?) } else { None });
+                if fused {
+                    let config = config(*window, window.padding, *groups);
+                    return Ok(Box::new(nn::Conv2d::new(weight, bias, config)));
+                }
                 // candle's backward pass fails where the padding is wider than half of the kernel.
                 let wide = 2 * window.padding > window.kernel;
                 let (before, padding) =
                     if wide { (window.padding, 0) } else { (0, window.padding) };
-                let config = Conv2dConfig {
-                    padding,
-                    stride: window.stride,
-                    groups: *groups,
-                    ..Conv2dConfig::default()
-                };
-                Box::new(Padded { padding: before, conv: Conv2d::new(weight, bias, config) })
+                let conv = Conv2d::new(weight, bias, config(*window, padding, *groups));
+                Box::new(Padded { padding: before, conv })
+            }
+            PlannedOperation::BatchNorm { epsilon, momentum } if fused => {
+                Box::new(self.norm(layer, *epsilon, *momentum)?)
             }
             PlannedOperation::BatchNorm { epsilon, momentum } => {
                 let (weight, bias, mean, variance) = (next()?, next()?, next()?, next()?);
@@ -78,20 +145,29 @@ impl Builder<'_> {
                 let image = matches!(layer.input, LayerShape::Image { .. });
                 Box::new(LayerNorm { weight: next()?, bias: next()?, epsilon: *epsilon, image })
             }
+            PlannedOperation::Activation(PlannedActivation::Relu) if fused => Box::new(FusedRelu),
             PlannedOperation::Activation(activation) => Box::new(Activation(*activation)),
+            PlannedOperation::MaxPool(PlannedWindow { kernel, stride, padding }) if fused => {
+                Box::new(nn::MaxPool2d::new(*kernel, *stride, *padding))
+            }
             PlannedOperation::MaxPool(window) => Box::new(MaxPool(*window)),
+            PlannedOperation::AveragePool(PlannedWindow { kernel, stride, padding }) if fused => {
+                Box::new(nn::AvgPool2d::new(*kernel, *stride, *padding))
+            }
             PlannedOperation::AveragePool(window) => Box::new(AveragePool(*window)),
             PlannedOperation::Adaptive(side) => Box::new(Adaptive(*side)),
             PlannedOperation::GlobalAverage => Box::new(GlobalAverage),
             PlannedOperation::Linear { bias } => {
                 let (weight, bias) = (next()?, if *bias { Some(next()?) } else { None });
-                Box::new(super::layers::Dense(Linear::new(weight, bias)))
+                self.linear(weight, bias)
             }
             PlannedOperation::Dropout(share) => {
                 Box::new(Dropout::new(*share, Stream::new(self.dropout_seed, &layer.name)))
             }
             PlannedOperation::Attention { heads } => {
-                Box::new(Attention::new([next()?, next()?], [next()?, next()?], *heads))
+                let project = self.linear(next()?, Some(next()?));
+                let combine = self.linear(next()?, Some(next()?));
+                Box::new(Attention { project, combine, heads: *heads, layers: self.layers })
             }
             PlannedOperation::Tokens { class_token, positions } => Box::new(Tokens {
                 class: if *class_token { Some(next()?) } else { None },
@@ -117,4 +193,12 @@ impl Builder<'_> {
             }
         })
     }
+}
+
+fn config(window: PlannedWindow, padding: usize, groups: usize) -> Conv2dConfig {
+    Conv2dConfig { padding, stride: window.stride, groups, ..Conv2dConfig::default() }
+}
+
+fn missing(layer: &PlannedLayer) -> candle_core::Error {
+    candle_core::Error::Msg(format!("`{}` has no tensors", layer.name))
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, Linear, Module, ModuleT};
 
-use super::Chain;
-use crate::{network_file::plan::PlannedActivation, random::Stream};
+use super::part::Chain;
+use crate::{network_file::plan::PlannedActivation, nn, random::Stream};
 
 /// A convolution of images that are padded before.
 pub(super) struct Padded {
@@ -24,12 +24,21 @@ impl Module for Padded {
     }
 }
 
-/// A linear layer of rows or tokens.
+/// A linear layer of candle-nn for rows or tokens.
 pub(super) struct Dense(pub(super) Linear);
 
 impl Module for Dense {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.0.forward(&x.contiguous()?)
+    }
+}
+
+/// The ReLU of our kernels.
+pub(super) struct FusedRelu;
+
+impl Module for FusedRelu {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        nn::relu(x)
     }
 }
 
