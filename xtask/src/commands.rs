@@ -28,6 +28,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("session.sh", "needs an NVIDIA GPU"),
     ("--executor slurm", "needs Slurm"),
     ("srun ", "needs Slurm"),
+    ("network.onnx", "needs a network in an ONNX file"),
     ("--data-dir ", "needs the studies' data sets"),
     ("configs/fashion-small.toml", "needs Fashion-MNIST"),
     ("results/fashion-mnist/profile.toml", "needs Fashion-MNIST"),

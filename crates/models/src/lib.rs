@@ -10,6 +10,7 @@ mod layers;
 mod masks;
 mod network_file;
 pub mod nn;
+pub mod onnx;
 pub mod profile;
 mod random;
 mod study;

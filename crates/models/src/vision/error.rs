@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use units::limits::OutOfRange;
 
-use crate::{device::DeviceError, network_file::NetworkFileError};
+use crate::{device::DeviceError, network_file::NetworkFileError, onnx::OnnxError};
 
 /// Why a vision network cannot be built or run.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,9 @@ pub enum VisionError {
     /// A network's file cannot be used.
     #[error(transparent)]
     File(Box<NetworkFileError>),
+    /// An ONNX file cannot be used.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),

@@ -37,8 +37,8 @@ pub use self::{
     error::VisionError,
     info::NetworkInfo,
     network::{
-        FittedState, Images, VisionNetwork, fit_state_dict, is_file, network_info, random_images,
-        state_dict,
+        FittedState, Images, VisionNetwork, fit_state_dict, has_own_weights, is_file, network_info,
+        random_images, state_dict,
     },
     preprocess::Preprocessing,
     pretrained::{PUBLISHED, Pretrained, imagenet_class},

@@ -19,12 +19,18 @@ use super::{
     state_names::{check_unused, fitted, without_unused},
     weights::Weights,
 };
-use crate::{device::Precision, network_file::NetworkFile};
+use crate::{
+    device::Precision,
+    network_file::NetworkFile,
+    onnx::{Graph, GraphInput, OnnxError},
+};
 
 /// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
 const LARGE: usize = 10_000_000;
 /// Number of classes of ImageNet-1k.
 const IMAGENET: usize = 1000;
+/// Side of the images that networks for ImageNet usually take, in pixels.
+const USUAL_SIDE: usize = 224;
 /// What only layers of this crate can do.
 const DEVICE: &str = "running on a device";
 
@@ -41,6 +47,8 @@ pub struct VisionNetwork {
 pub(super) enum Body {
     /// Layers of this crate.
     Layers(Layer),
+    /// The nodes of an ONNX file.
+    Graph(Box<Graph>),
 }
 
 impl Body {
@@ -49,10 +57,13 @@ impl Body {
     /// # Errors
     ///
     /// If the network does not consist of layers of this crate.
-    #[expect(clippy::unnecessary_wraps, reason = "other bodies have no layers")]
-    pub(super) fn layers(&self, _what: &str) -> Result<&Layer, VisionError> {
+    pub(super) fn layers(&self, what: &str) -> Result<&Layer, VisionError> {
         match self {
             Self::Layers(layer) => Ok(layer),
+            Self::Graph(graph) => {
+                let reason = format!("{what} is not supported for ONNX files");
+                Err(OnnxError::unfit(graph.path(), reason).into())
+            }
         }
     }
 }
@@ -82,22 +93,30 @@ impl Images {
 
 impl VisionNetwork {
     /// Opens a network: one of the catalog by torchvision's name, or one of a file by a path that ends in
-    /// `.toml` (see [`NetworkFile`]).
+    /// `.toml` (see [`NetworkFile`]) or `.onnx` (see [`Graph`]).
     ///
     /// `classes` are the classes of its last layer; `None` stands for those of the file or of the weights, or
-    /// ImageNet's 1000. `weights` is a state dict as [`fit_state_dict`] takes it; `None` stands for random weights from `seed`, which is enough to
-    /// measure time and energy: they do not depend on the weights.
+    /// ImageNet's 1000. `weights` is a state dict as [`fit_state_dict`] takes it; `None` stands for random
+    /// weights from `seed`, which is enough to measure time and energy: they do not depend on the weights. An
+    /// ONNX file has its own classes and weights.
     ///
     /// # Errors
     ///
     /// If the name is unknown, the file is not valid, a tensor is missing or has another shape, or the state
-    /// dict has tensors that the network does not have.
+    /// dict has tensors that the network does not have; if classes or weights are given for an ONNX file.
     pub fn open(
         arch: &str,
         classes: Option<usize>,
         weights: Option<HashMap<String, Tensor>>,
         seed: u64,
     ) -> Result<Self, VisionError> {
+        if Source::of(arch) == Source::Onnx {
+            if classes.is_some() || weights.is_some_and(|weights| !weights.is_empty()) {
+                let reason = "it has its own classes and weights, expected no others";
+                return Err(OnnxError::unfit(arch, reason).into());
+            }
+            return Self::from_graph(Graph::read(arch)?, arch);
+        }
         let fitted = weights.map(|tensors| fit_state_dict(arch, tensors, false)).transpose()?;
         let (weights, found) = match fitted {
             Some(fitted) => (Some(fitted.tensors), fitted.classes),
@@ -160,6 +179,16 @@ impl VisionNetwork {
         })
     }
 
+    /// A network from an ONNX file; `name` is what [`VisionNetwork::info`] calls it.
+    fn from_graph(graph: Graph, name: &str) -> Result<Self, VisionError> {
+        Ok(Self {
+            info: graph_info(graph.input(), name)?,
+            parameters: graph.parameters(),
+            body: Body::Graph(Box::new(graph)),
+            on_device: None,
+        })
+    }
+
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
         limits::CLASSES.check(classes)?;
         let architecture = Architecture::named(name)?;
@@ -202,7 +231,7 @@ impl VisionNetwork {
     /// If the network does not accept images of that size, or the device fails.
     pub fn upload(&self, images: &Tensor) -> Result<Images, VisionError> {
         let Some(on_device) = &self.on_device else {
-            self.channels_last(images)?;
+            self.check(images)?;
             return Ok(Images(ImageStorage::Host(images.clone())));
         };
         let images = self.channels_last(images)?;
@@ -273,6 +302,14 @@ impl VisionNetwork {
                 on_device.forward_once(self.body.layers(DEVICE)?, &values, n, [h, w, c])?;
             return Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?);
         }
+        let layer = match &self.body {
+            Body::Layers(layer) => layer,
+            Body::Graph(graph) => {
+                self.check(images)?;
+                let logits = graph.forward(images)?;
+                return Ok(if logits.rank() > 2 { logits.flatten_from(1)? } else { logits });
+            }
+        };
         let images = self.channels_last(images)?;
         // With few images at a time, activations stay in the cache but weights are read again for every
         // group of images. Large networks therefore take more images at a time.
@@ -280,15 +317,17 @@ impl VisionNetwork {
         let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
         // Run on a thread of the pool. From outside the pool, each parallel loop would first have to
         // wake up a thread.
-        match &self.body {
-            Body::Layers(layer) => {
-                Ok(rayon::scope(|_| layer.forward_by_parts(&images, most.min(each.max(1))))?)
-            }
-        }
+        Ok(rayon::scope(|_| layer.forward_by_parts(&images, most.min(each.max(1))))?)
     }
 
     /// The images as the layers read them, `[n][h][w][c]`, if the network accepts their size.
     pub(super) fn channels_last(&self, images: &Tensor) -> Result<Tensor, VisionError> {
+        self.check(images)?;
+        Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
+    }
+
+    /// An error if the network does not accept images of that size.
+    pub(super) fn check(&self, images: &Tensor) -> Result<(), VisionError> {
         let (_, channels, height, width) = images.dims4()?;
         if channels != self.info.channels {
             let (name, expected) = (&self.info.name, self.info.channels);
@@ -296,8 +335,27 @@ impl VisionNetwork {
                 format!("network `{name}` needs images of {expected} channels, got {channels}");
             return Err(VisionError::shape(text));
         }
-        self.info.check_size(height, width)?;
-        Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
+        self.info.check_size(height, width)
+    }
+}
+
+/// The images that the network of an ONNX file accepts: those of the size in the file, or those of any size, and
+/// usually of 224 pixels.
+fn graph_info(input: GraphInput, name: &str) -> Result<NetworkInfo, VisionError> {
+    let GraphInput { channels, height, width, .. } = input;
+    match (height, width) {
+        (Some(height), Some(width)) if height != width => {
+            let reason = format!(
+                "it needs images of {height}×{width} pixels, expected a network for square images"
+            );
+            Err(OnnxError::unfit(name, reason).into())
+        }
+        (Some(side), _) | (_, Some(side)) => Ok(NetworkInfo::fixed(name, channels, side)),
+        (None, None) => Ok(NetworkInfo {
+            fixed_side: false,
+            least_side: 1,
+            ..NetworkInfo::fixed(name, channels, USUAL_SIDE)
+        }),
     }
 }
 
@@ -359,6 +417,12 @@ pub fn is_file(arch: &str) -> bool {
     Source::of(arch) != Source::Catalog
 }
 
+/// Whether a network is given as a file that contains its weights: its name ends in `.onnx`.
+#[must_use]
+pub fn has_own_weights(arch: &str) -> bool {
+    Source::of(arch) == Source::Onnx
+}
+
 /// Where a network comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
@@ -391,6 +455,9 @@ pub fn network_info(arch: &str) -> Result<NetworkInfo, VisionError> {
     if Source::of(arch) == Source::Toml {
         let file = NetworkFile::read(Path::new(arch))?;
         return Ok(NetworkInfo::fixed(arch, file.channels(), file.side()));
+    }
+    if Source::of(arch) == Source::Onnx {
+        return graph_info(GraphInput::read(arch)?, arch);
     }
     Ok(Architecture::named(arch)?.info())
 }

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use super::{
     error::VisionError,
     layers::{Layer, Linear, Step, StepObserver},
-    network::VisionNetwork,
+    network::{Body, VisionNetwork},
 };
 use crate::{
     kernels::image::{Activation, ConvShape},
@@ -30,6 +30,10 @@ impl VisionNetwork {
         images: &Tensor,
         observe: &mut Observer<'_>,
     ) -> std::result::Result<bool, VisionError> {
+        if let Body::Graph(graph) = &self.body {
+            self.check(images)?;
+            return Ok(graph.profile(images, observe)?);
+        }
         let images = self.channels_last(images)?;
         let mut profiler = Profiler { observe, steps: 0, stopped: false };
         let layer = self.body.layers("a profile of its layers")?;

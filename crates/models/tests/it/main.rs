@@ -11,6 +11,7 @@ mod nn_misuse;
 mod nn_operations;
 mod nn_reference;
 mod nn_training;
+mod onnx;
 mod photographs;
 mod profile;
 mod random_networks;

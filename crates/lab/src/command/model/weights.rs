@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use candle_core::Tensor;
 use models::vision::{
-    Architecture, PUBLISHED, Pretrained, VisionError, fit_state_dict, is_file, read_weights,
+    Architecture, PUBLISHED, Pretrained, VisionError, fit_state_dict, has_own_weights, is_file,
+    read_weights,
 };
 
 use crate::{
@@ -22,9 +23,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Weights {
     /// A state dict with torchvision's names (`.safetensors`, or PyTorch's `.pth`). `download` uses
-    /// torchvision's default weights, `download:IMAGENET1K_V1` those of that name.
+    /// torchvision's default weights, `download:IMAGENET1K_V1` those of that name. An ONNX file has its own
+    /// weights.
     #[arg(long, value_name = "FILE|download[:NAME]")]
-    weights: PathBuf,
+    weights: Option<PathBuf>,
     /// Ignore tensors of the state dict that the network does not have. Without this flag they are an error,
     /// because they are the sign of another network's weights.
     #[arg(long)]
@@ -39,7 +41,8 @@ pub(super) struct Weights {
 
 impl Weights {
     /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
-    /// with the file's name, or else, as an assumption, torchvision's default ones.
+    /// with the file's name, or else, as an assumption, torchvision's default ones. There are no tensors for an
+    /// ONNX file, which has its own.
     pub(super) fn read(
         &self,
         arch: &str,
@@ -52,15 +55,30 @@ impl Weights {
                     .name
             }
         };
-        let text = self.weights.to_str().unwrap_or_default();
+        let given = match (&self.weights, has_own_weights(arch)) {
+            (None, true) => return Ok((HashMap::new(), None)),
+            (Some(given), false) => given,
+            (Some(given), true) => {
+                let given = given.display();
+                let text =
+                    format!("--weights is `{given}`, but `{arch}` has its own weights; omit it");
+                return Err(Failure::bad_input(anyhow!(text)));
+            }
+            (None, false) => {
+                let text =
+                    "--weights is missing; give a file, or `download` for torchvision's weights";
+                return Err(Failure::bad_input(anyhow!(text)));
+            }
+        };
+        let text = given.to_str().unwrap_or_default();
         let (path, published) = match text.split_once(':') {
             Some(("download", name)) => self.download(Pretrained::named(arch, name), arch, name)?,
             _ if text == "download" => self.download(Pretrained::default_of(arch), arch, "any")?,
             _ => {
-                let file = self.weights.file_name().and_then(|name| name.to_str());
+                let file = given.file_name().and_then(|name| name.to_str());
                 let file = file.unwrap_or_default();
                 let found = Pretrained::of_file(arch, file);
-                (self.weights.clone(), found.or_else(|| Pretrained::default_of(arch)))
+                (given.clone(), found.or_else(|| Pretrained::default_of(arch)))
             }
         };
         let tensors = read_weights(&path)

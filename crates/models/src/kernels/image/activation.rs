@@ -33,7 +33,7 @@ impl Activation {
     }
 
     /// Applies it to each value in place.
-    pub(super) fn apply(self, values: &mut [f32]) {
+    pub(crate) fn apply(self, values: &mut [f32]) {
         let (at, len) = (values.as_mut_ptr(), values.len());
         // SAFETY: there are `len` floats at `at`.
         unsafe {

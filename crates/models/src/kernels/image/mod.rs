@@ -24,7 +24,7 @@ pub(crate) use self::{
     conv::Conv,
     depthwise::Depthwise,
     pool::{AveragePool, GlobalAverage, MaxPool},
-    rows::{Gate, Interleave, LayerNorm, ScaleShift, softmax_row},
+    rows::{Gate, Interleave, LayerNorm, ScaleShift, Softmax, softmax_row},
 };
 
 /// The shape of a convolution.

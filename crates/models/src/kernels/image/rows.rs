@@ -112,6 +112,22 @@ impl CustomOp1 for LayerNorm {
     }
 }
 
+/// Softmax over the last axis.
+pub(crate) struct Softmax;
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        each_pixel(storage, layout, |to, from| {
+            // SAFETY: both have one float per channel, and the output is new.
+            unsafe { softmax(to.as_mut_ptr(), from.as_ptr(), to.len()) };
+        })
+    }
+}
+
 /// The sum of `of(value)`, with 16 partial sums so that the compiler can vectorize it.
 #[inline(always)]
 fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
