@@ -3,7 +3,8 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Module, ModuleT, ops::softmax};
 
-use super::part::{Layers, Part};
+use super::part::Part;
+use crate::layers::Layers;
 use crate::nn;
 
 /// Multi-head attention of every token to every token, as torch's `MultiheadAttention`.
