@@ -4,6 +4,7 @@
 
 mod dataset;
 mod device;
+mod files;
 mod kernels;
 pub mod profile;
 mod random;
@@ -14,8 +15,9 @@ pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
-        Archive, DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split,
-        content_sha256, embedded_names, load_dataset, read_content, verify,
+        Archive, ChannelStatistics, Collection, DataError, DataOptions, Dataset, Download, FileRole, Format,
+        LabeledImages, Manifest, ManifestFile, PreparedBatch, Split, collection, embedded_names,
+        load_dataset, open_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},

@@ -32,6 +32,6 @@ pub use self::{
     checkpoint::read_weights,
     error::VisionError,
     network::{Images, VisionNetwork, random_images, state_dict},
-    preprocess::Preprocessing,
+    preprocess::{PreparedImage, Preprocessing, image_size},
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };
