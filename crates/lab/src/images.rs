@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::Tensor;
-use models::vision::{Preprocessing, Pretrained, VisionError, random_images};
+use models::vision::{NetworkInfo, Preprocessing, Pretrained, VisionError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -62,7 +62,7 @@ fn in_folder(folder: &Path) -> String {
 
 /// The images of requests.
 pub(crate) enum Images {
-    /// `[POOL][3][side][side]`
+    /// `[POOL][channels][side][side]`
     Random(Tensor),
     Photographs(Photographs),
 }
@@ -77,9 +77,13 @@ pub(crate) struct Photographs {
 }
 
 impl Images {
-    /// Random square images of `side` pixels.
-    pub(crate) fn random(side: usize, seed: u64) -> Result<Self, VisionError> {
-        Ok(Self::Random(random_images(POOL, side, seed)?))
+    /// Random square images of `side` pixels, with the channels that a network reads.
+    pub(crate) fn random(
+        network: &NetworkInfo,
+        side: usize,
+        seed: u64,
+    ) -> Result<Self, VisionError> {
+        Ok(Self::Random(network.random_images(POOL, side, seed)?))
     }
 
     /// The photographs of a folder, prepared for a network as torchvision does for its published weights, at

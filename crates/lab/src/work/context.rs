@@ -11,8 +11,6 @@ use crate::{Interrupt, data::DataFolder, surroundings::Watch};
 
 /// The largest number of parameters of all networks that are kept: about 1.2 GB.
 pub(super) const KEPT_PARAMETERS: usize = 300_000_000;
-/// The number of classes of the vision networks: ImageNet's.
-const CLASSES: usize = 1000;
 /// The seed of the vision networks' random weights, on which neither time nor energy depends.
 const WEIGHTS_SEED: u64 = 1;
 
@@ -82,10 +80,10 @@ impl RunContext {
 
     /// Takes a vision network from those that are kept, or builds it.
     pub(super) fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
-        match self.networks.iter().position(|network| network.architecture().name == name) {
+        match self.networks.iter().position(|network| network.info().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
             None => {
-                let network = VisionNetwork::random(name, CLASSES, WEIGHTS_SEED)?;
+                let network = VisionNetwork::open(name, None, None, WEIGHTS_SEED)?;
                 Ok(network.on(&self.device, Precision::default()))
             }
         }

@@ -1,6 +1,5 @@
 //! Runs a vision network forward over random images.
 
-use models::vision::random_images;
 use record::{InferTask, Inferred, Outcome, RunSpec};
 
 use super::{
@@ -15,7 +14,8 @@ pub(super) fn run(
 ) -> Result<Done, RunError> {
     let span = context.meter.span("load");
     let network = context.take_network(&task.network)?;
-    let images = network.upload(&random_images(task.batch, task.image_side, spec.seed)?)?;
+    let images = network.info().random_images(task.batch, task.image_side, spec.seed)?;
+    let images = network.upload(&images)?;
     let load = span.end();
     let interrupt = context.interrupt.clone();
     let forward = |batches: u32| -> Result<f64, RunError> {

@@ -86,7 +86,10 @@ impl Worker {
             }
             Task::Serve(task) => {
                 check_side(&task.network, task.image_side)?;
-                serve::images(&self.context.data, spec, task)?;
+                if task.photographs.is_some() {
+                    let info = models::vision::network_info(&task.network)?;
+                    serve::images(&self.context.data, spec, task, &info)?;
+                }
             }
             Task::Infer(task) => check_side(&task.network, task.image_side)?,
         }
@@ -188,8 +191,8 @@ impl Worker {
 
 /// Whether a network takes images of this side.
 fn check_side(network: &str, side: usize) -> Result<(), RunError> {
-    match models::vision::Architecture::named(network) {
-        Ok(architecture) => Ok(architecture.check_size(side, side)?),
+    match models::vision::network_info(network) {
+        Ok(info) => Ok(info.check_size(side, side)?),
         // An unknown name is reported when the network is built.
         Err(_) => Ok(()),
     }

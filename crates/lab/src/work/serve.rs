@@ -6,7 +6,7 @@ use inference_sim::{
     ArrivalProcess, BatchServer, BuiltInPolicy, ConfigError, Fixed, Greedy, LiveError, RealClock,
     serve,
 };
-use models::vision::{self, VisionError, VisionNetwork};
+use models::vision::{self, NetworkInfo, VisionError, VisionNetwork};
 use record::{
     Arrivals, BatchPolicy, Outcome, RunSpec, Seconds, ServeTask, Served, Warning, WarningKind,
 };
@@ -53,13 +53,14 @@ pub(super) fn images(
     data: &DataFolder,
     spec: &RunSpec,
     task: &ServeTask,
+    network: &NetworkInfo,
 ) -> Result<Images, RunError> {
     match &task.photographs {
         Some(name) => {
             let folder = data.photographs(name)?;
             Ok(Images::photographs(&folder, false, &task.network, task.image_side)?)
         }
-        None => Ok(Images::random(task.image_side, spec.seed)?),
+        None => Ok(Images::random(network, task.image_side, spec.seed)?),
     }
 }
 
@@ -86,7 +87,7 @@ pub(super) fn run(
     let span = context.meter.span("load");
     let times = arrivals(&task.arrivals, spec.seed)?;
     let network = context.take_network(&task.network)?;
-    let images = images(&context.data, spec, task)?;
+    let images = images(&context.data, spec, task, network.info())?;
     let pool = images.pool().map(|pool| network.upload(pool)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };
     let load = span.end();

@@ -7,6 +7,7 @@ use super::{
     efficient::{efficientnet, efficientnet_b7, efficientnet_v2_s, mobilenet_v3_large},
     error::VisionError,
     inception::{googlenet, inception_v3},
+    info::NetworkInfo,
     layers::Layer,
     mobile::{mnasnet1_0, mobilenet_v2, shufflenet_v2},
     regnet::regnet_y_8gf,
@@ -42,22 +43,30 @@ impl Architecture {
         })
     }
 
+    /// Its name and the images that it accepts.
+    #[must_use]
+    pub fn info(&self) -> NetworkInfo {
+        NetworkInfo {
+            name: self.name.to_owned(),
+            channels: CHANNELS,
+            least_side: self.least_side,
+            fixed_side: self.fixed_side,
+            usual_side: transformer::SIDE,
+        }
+    }
+
     /// Checks that it accepts images of that size, in pixels.
     ///
     /// # Errors
     ///
     /// If they are too small, or the network accepts one side only and they have another.
     pub fn check_size(&self, height: usize, width: usize) -> Result<(), VisionError> {
-        let (name, least, side) = (self.name, self.least_side, height.min(width));
-        if self.fixed_side && (height, width) != (least, least) {
-            return Err(VisionError::Side { name, side: least, height, width });
-        }
-        if side < least {
-            return Err(VisionError::TooSmall { name, least, side });
-        }
-        Ok(())
+        self.info().check_size(height, width)
     }
 }
+
+/// Channels of the catalog's images: red, green and blue.
+const CHANNELS: usize = 3;
 
 type Build = fn(&mut Weights, usize) -> Result<Layer, VisionError>;
 

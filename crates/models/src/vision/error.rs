@@ -22,7 +22,7 @@ pub enum VisionError {
     #[error("network `{name}` needs images of at least {least}×{least} pixels, got {side}×{side}")]
     TooSmall {
         /// Name of the network.
-        name: &'static str,
+        name: String,
         /// The smallest side that it accepts, in pixels.
         least: usize,
         /// The shorter side of the images as given, in pixels.
@@ -32,7 +32,7 @@ pub enum VisionError {
     #[error("network `{name}` needs images of {side}×{side} pixels, got {height}×{width}")]
     Side {
         /// Name of the network.
-        name: &'static str,
+        name: String,
         /// The side that it accepts, in pixels.
         side: usize,
         /// Height of the images as given, in pixels.

@@ -11,6 +11,7 @@ mod device_pass;
 mod efficient;
 mod error;
 mod inception;
+mod info;
 mod layers;
 mod mobile;
 mod names;
@@ -31,7 +32,8 @@ pub use self::{
     catalog::{Architecture, architectures},
     checkpoint::read_weights,
     error::VisionError,
-    network::{Images, VisionNetwork, random_images, state_dict},
+    info::NetworkInfo,
+    network::{Images, VisionNetwork, is_file, network_info, random_images, state_dict},
     preprocess::{PreparedImage, Preprocessing, image_size},
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
 };

@@ -11,23 +11,48 @@ use units::limits;
 use super::{
     catalog::Architecture,
     error::VisionError,
+    info::{NetworkInfo, random_pixels},
     layers::Layer,
     names::current_name,
     on_device::{DeviceImages, DeviceNetwork},
     weights::Weights,
 };
-use crate::{device::Precision, random::Stream};
+use crate::device::Precision;
 
 /// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
 const LARGE: usize = 10_000_000;
+/// Number of classes of ImageNet-1k.
+const IMAGENET: usize = 1000;
+/// What only layers of this crate can do.
+const DEVICE: &str = "running on a device";
 
 /// A vision network in evaluation mode.
 pub struct VisionNetwork {
-    pub(super) architecture: &'static Architecture,
-    pub(super) layer: Layer,
+    pub(super) info: NetworkInfo,
+    pub(super) body: Body,
     pub(super) parameters: usize,
     /// The network's state on a device; `None` on the CPU.
     pub(super) on_device: Option<Mutex<DeviceNetwork>>,
+}
+
+/// What computes a network's logits.
+pub(super) enum Body {
+    /// Layers of this crate.
+    Layers(Layer),
+}
+
+impl Body {
+    /// The layers, for what only they can do: `what` in the error says what that is.
+    ///
+    /// # Errors
+    ///
+    /// If the network does not consist of layers of this crate.
+    #[expect(clippy::unnecessary_wraps, reason = "other bodies have no layers")]
+    pub(super) fn layers(&self, _what: &str) -> Result<&Layer, VisionError> {
+        match self {
+            Self::Layers(layer) => Ok(layer),
+        }
+    }
 }
 
 /// Images in the memory of the device that a network runs on.
@@ -54,6 +79,28 @@ impl Images {
 }
 
 impl VisionNetwork {
+    /// Opens a network: one of the catalog by torchvision's name.
+    ///
+    /// `classes` are the classes of its last layer; `None` stands for ImageNet's 1000. `weights` is a
+    /// state dict; `None` stands for random weights from `seed`, which is enough to measure time and
+    /// energy: they do not depend on the weights.
+    ///
+    /// # Errors
+    ///
+    /// If the name is unknown, or a tensor is missing or has another shape.
+    pub fn open(
+        arch: &str,
+        classes: Option<usize>,
+        weights: Option<HashMap<String, Tensor>>,
+        seed: u64,
+    ) -> Result<Self, VisionError> {
+        let weights = match weights {
+            Some(tensors) => given(tensors),
+            None => Weights::random(seed),
+        };
+        Self::build(arch, classes.unwrap_or(IMAGENET), weights)
+    }
+
     /// Builds a network with random weights from a seed. This is enough to measure time and energy,
     /// which do not depend on the weights.
     ///
@@ -61,7 +108,7 @@ impl VisionNetwork {
     ///
     /// If the name is unknown.
     pub fn random(name: &str, classes: usize, seed: u64) -> Result<Self, VisionError> {
-        Self::build(name, classes, Weights::random(seed))
+        Self::open(name, Some(classes), None, seed)
     }
 
     /// Builds a network with the weights of a torchvision state dict.
@@ -74,22 +121,25 @@ impl VisionNetwork {
         classes: usize,
         tensors: HashMap<String, Tensor>,
     ) -> Result<Self, VisionError> {
-        let tensors =
-            tensors.into_iter().map(|(name, tensor)| (current_name(name), tensor)).collect();
-        Self::build(name, classes, Weights::given(tensors))
+        Self::open(name, Some(classes), Some(tensors), 0)
     }
 
     fn build(name: &str, classes: usize, mut weights: Weights) -> Result<Self, VisionError> {
         limits::CLASSES.check(classes)?;
         let architecture = Architecture::named(name)?;
         let layer = (architecture.build)(&mut weights, classes)?;
-        Ok(Self { architecture, layer, parameters: weights.parameters(), on_device: None })
+        Ok(Self {
+            info: architecture.info(),
+            body: Body::Layers(layer),
+            parameters: weights.parameters(),
+            on_device: None,
+        })
     }
 
-    /// The network's entry in the catalog.
+    /// Its name and the images that it accepts.
     #[must_use]
-    pub fn architecture(&self) -> &'static Architecture {
-        self.architecture
+    pub fn info(&self) -> &NetworkInfo {
+        &self.info
     }
 
     /// Number of trained parameters.
@@ -108,7 +158,7 @@ impl VisionNetwork {
         Self { on_device, ..self }
     }
 
-    /// Copies images `[n][3][side][side]` to the device that the network runs on, to be used by
+    /// Copies images `[n][channels][side][side]` to the device that the network runs on, to be used by
     /// [`VisionNetwork::run`] any number of times.
     ///
     /// # Errors
@@ -120,10 +170,10 @@ impl VisionNetwork {
             return Ok(Images(ImageStorage::Host(images.clone())));
         };
         let images = self.channels_last(images)?;
-        let (n, h, w, _) = images.dims4()?;
+        let (n, h, w, c) = images.dims4()?;
         let values = images.flatten_all()?.to_vec1::<f32>()?;
         let on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Images(ImageStorage::Device(on_device.upload(&values, n, [h, w])?)))
+        Ok(Images(ImageStorage::Device(on_device.upload(&values, n, [h, w, c])?)))
     }
 
     /// Logits `[n][classes]` of uploaded images, on the CPU: of the images at `indices`, or of all if
@@ -153,7 +203,8 @@ impl VisionNetwork {
                     None => (0..count as u32).collect(),
                 };
                 let mut on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
-                let (logits, classes) = on_device.forward(&self.layer, images, &indices)?;
+                let (logits, classes) =
+                    on_device.forward(self.body.layers(DEVICE)?, images, &indices)?;
                 Ok(Tensor::from_vec(logits, (indices.len(), classes), &Device::Cpu)?)
             }
             _ => {
@@ -171,7 +222,7 @@ impl VisionNetwork {
         on_device.recorded()
     }
 
-    /// Logits `[n][classes]` of images `[n][3][side][side]`.
+    /// Logits `[n][classes]` of images `[n][channels][side][side]`.
     ///
     /// # Errors
     ///
@@ -179,10 +230,11 @@ impl VisionNetwork {
     pub fn forward(&self, images: &Tensor) -> Result<Tensor, VisionError> {
         if let Some(on_device) = &self.on_device {
             let images = self.channels_last(images)?;
-            let (n, h, w, _) = images.dims4()?;
+            let (n, h, w, c) = images.dims4()?;
             let values = images.flatten_all()?.to_vec1::<f32>()?;
             let mut on_device = on_device.lock().unwrap_or_else(PoisonError::into_inner);
-            let (logits, classes) = on_device.forward_once(&self.layer, &values, n, [h, w])?;
+            let (logits, classes) =
+                on_device.forward_once(self.body.layers(DEVICE)?, &values, n, [h, w, c])?;
             return Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?);
         }
         let images = self.channels_last(images)?;
@@ -192,13 +244,23 @@ impl VisionNetwork {
         let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
         // Run on a thread of the pool. From outside the pool, each parallel loop would first have to
         // wake up a thread.
-        Ok(rayon::scope(|_| self.layer.forward_by_parts(&images, most.min(each.max(1))))?)
+        match &self.body {
+            Body::Layers(layer) => {
+                Ok(rayon::scope(|_| layer.forward_by_parts(&images, most.min(each.max(1))))?)
+            }
+        }
     }
 
     /// The images as the layers read them, `[n][h][w][c]`, if the network accepts their size.
     pub(super) fn channels_last(&self, images: &Tensor) -> Result<Tensor, VisionError> {
-        let (_, _, height, width) = images.dims4()?;
-        self.architecture.check_size(height, width)?;
+        let (_, channels, height, width) = images.dims4()?;
+        if channels != self.info.channels {
+            let (name, expected) = (&self.info.name, self.info.channels);
+            let text =
+                format!("network `{name}` needs images of {expected} channels, got {channels}");
+            return Err(VisionError::shape(text));
+        }
+        self.info.check_size(height, width)?;
         Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
     }
 }
@@ -214,14 +276,33 @@ pub fn state_dict(name: &str, classes: usize) -> Result<Vec<(String, Vec<usize>)
     Ok(weights.into_requested())
 }
 
-/// Random images `[n][3][side][side]`, uniform in [−2, 2), about the range of normalized photographs.
+/// Whether a network is given as a file: its name ends in `.toml` or `.onnx`.
+#[must_use]
+pub fn is_file(arch: &str) -> bool {
+    let ending = std::path::Path::new(arch).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ["toml", "onnx"].contains(&ending.to_ascii_lowercase().as_str()))
+}
+
+/// A network's name and the images that it accepts, without its weights.
+///
+/// # Errors
+///
+/// If the name is unknown.
+pub fn network_info(arch: &str) -> Result<NetworkInfo, VisionError> {
+    Ok(Architecture::named(arch)?.info())
+}
+
+/// Random images `[n][3][side][side]`, uniform in [−2, 2), about the range of normalized photographs. See
+/// [`NetworkInfo::random_images`] for a network that reads other channels.
 ///
 /// # Errors
 ///
 /// If there would be too many values.
 pub fn random_images(n: usize, side: usize, seed: u64) -> Result<Tensor, VisionError> {
-    let factors = [n as u64, 3, side as u64, side as u64];
-    let count = limits::VALUES_IN_MEMORY.product(&factors)? as usize;
-    let values = Stream::new(seed, "images").uniform(count, 2.0);
-    Ok(Tensor::from_vec(values, (n, 3, side, side), &Device::Cpu)?)
+    random_pixels([n, 3, side, side], seed)
+}
+
+/// The weights of a state dict, under torchvision's current names.
+fn given(tensors: HashMap<String, Tensor>) -> Weights {
+    Weights::given(tensors.into_iter().map(|(name, tensor)| (current_name(name), tensor)).collect())
 }

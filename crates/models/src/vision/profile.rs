@@ -18,7 +18,7 @@ use crate::{
 const FLOAT: f64 = 4.0;
 
 impl VisionNetwork {
-    /// Calls `observe` for the forward pass of each layer over a batch of images `[n][3][side][side]`,
+    /// Calls `observe` for the forward pass of each layer over a batch of images `[n][channels][side][side]`,
     /// all images at once. Activations and additions count as part of the convolution that performs
     /// them. Returns whether all layers were visited, or the observer stopped earlier.
     ///
@@ -32,7 +32,8 @@ impl VisionNetwork {
     ) -> std::result::Result<bool, VisionError> {
         let images = self.channels_last(images)?;
         let mut profiler = Profiler { observe, steps: 0, stopped: false };
-        rayon::scope(|_| self.layer.forward(&images, &mut profiler))?;
+        let layer = self.body.layers("a profile of its layers")?;
+        rayon::scope(|_| layer.forward(&images, &mut profiler))?;
         Ok(!profiler.stopped)
     }
 }

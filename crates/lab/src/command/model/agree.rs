@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::anyhow;
 use models::{
     Device, Network, Precision, Training,
-    vision::{VisionError, VisionNetwork, random_images},
+    vision::{VisionError, VisionNetwork},
 };
 use record::{NetworkKind, StudyNetwork};
 use serde_json::json;
@@ -121,8 +121,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 /// (efficientnet_v2_s) amplifies such a change of the original images to a quarter of the logits, on any device.
 fn logits(device: &Device, name: &str, tolerance: f64) -> Result<Row, Failure> {
     const BRIGHTER: f64 = 1.0 + 1e-6;
-    let network = || VisionNetwork::random(name, 1000, 1).map_err(Failure::bad_input);
-    let images = random_images(2, 224, 1).map_err(Failure::run_time)?;
+    let network = || VisionNetwork::open(name, None, None, 1).map_err(Failure::bad_input);
+    let on_cpu = network()?;
+    let info = on_cpu.info();
+    let images = info.random_images(2, info.usual_side, 1).map_err(Failure::run_time)?;
     let run = |network: &VisionNetwork, light: f64| {
         let logits = (&images * light)
             .map_err(VisionError::from)
@@ -130,7 +132,6 @@ fn logits(device: &Device, name: &str, tolerance: f64) -> Result<Row, Failure> {
             .and_then(|logits| Ok(logits.flatten_all()?.to_vec1::<f32>()?));
         logits.map_err(Failure::run_time)
     };
-    let on_cpu = network()?;
     let (mut light, mut expected) = (1.0, run(&on_cpu, 1.0)?);
     for darker in [0.1, 0.01, 0.001] {
         if distance(&run(&on_cpu, light * BRIGHTER)?, &expected) <= 0.1 * tolerance {

@@ -3,10 +3,7 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use anyhow::anyhow;
-use models::{
-    Device, Precision, Split, TrainEvent, Training,
-    vision::{VisionNetwork, random_images},
-};
+use models::{Device, Precision, Split, TrainEvent, Training, vision::VisionNetwork};
 use serde_json::json;
 use units::limits;
 
@@ -148,10 +145,11 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
         let text = "--precision: the CPU supports `f32` only; use `--device cuda` for others";
         return Err(Failure::bad_input(anyhow!(text)));
     }
-    let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
+    let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
     let network = network.on(device, args.precision.into());
-    values(batch, 3, 224)?;
-    let images = random_images(batch, 224, 1).map_err(Failure::run_time)?;
+    let info = network.info();
+    values(batch, info.channels, info.usual_side)?;
+    let images = info.random_images(batch, info.usual_side, 1).map_err(Failure::run_time)?;
     let images = network.upload(&images).map_err(Failure::run_time)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
     let Times { times, .. } = timed(args.steps, run)?;

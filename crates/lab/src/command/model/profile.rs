@@ -11,7 +11,7 @@ use meter::{Idle, Meter};
 use models::{
     Training,
     profile::{LayerKind, LayerWork, Pass, Variant},
-    vision::{VisionNetwork, random_images},
+    vision::VisionNetwork,
 };
 use record::{Energy, Joules, Origin};
 use serde::Serialize;
@@ -26,14 +26,10 @@ use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sen
 pub(crate) struct Args {
     #[command(flatten)]
     subject: Subject,
-    /// Side of a vision network's images in pixels.
-    #[arg(
-        long,
-        value_name = "PIXELS",
-        default_value_t = 224,
-        value_parser = limits::IMAGE_SIDE.parser::<usize>()
-    )]
-    image_side: usize,
+    /// Side of a vision network's images in pixels [default: that for which the network was made, 224
+    /// for those of `wattlab model list`].
+    #[arg(long, value_name = "PIXELS", value_parser = limits::IMAGE_SIDE.parser::<usize>())]
+    image_side: Option<usize>,
     /// Number of measurements of each pass, at least 2.
     #[arg(long, default_value_t = 5, value_parser = limits::ROUNDS.parser::<usize>())]
     rounds: usize,
@@ -189,11 +185,12 @@ fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result
 
 /// Profiles a forward pass; returns the time of a whole pass in seconds.
 fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
-    let network = VisionNetwork::random(arch, 1000, 1).map_err(Failure::bad_input)?;
-    let side = args.image_side;
-    network.architecture().check_size(side, side).map_err(Failure::bad_input)?;
-    values(batch, 3, side)?;
-    let images = random_images(batch, side, 1).map_err(Failure::run_time)?;
+    let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
+    let info = network.info();
+    let side = args.image_side.unwrap_or(info.usual_side);
+    info.check_size(side, side).map_err(Failure::bad_input)?;
+    values(batch, info.channels, side)?;
+    let images = info.random_images(batch, side, 1).map_err(Failure::run_time)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
     if !all.map_err(Failure::run_time)? {
         return Err(Failure::Interrupted);

@@ -11,7 +11,7 @@ use inference_sim::{
     limits, size_rows,
 };
 use meter::Meter;
-use models::{Device, vision::architectures};
+use models::vision::{NetworkInfo, architectures, is_file, network_info};
 use record::{Origin, Seconds, Watts};
 
 use super::{
@@ -27,12 +27,12 @@ use crate::{
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// torchvision's name of the network.
-    #[arg(long, value_name = "NAME")]
+    /// torchvision's name of the network, or the path of a network's file (`FILE.toml`, `FILE.onnx`).
+    #[arg(long, value_name = "NAME|FILE")]
     arch: String,
     #[command(flatten)]
     plan: Plan,
-    /// Write the description to this file; by default NAME.toml.
+    /// Write the description to this file; by default NAME.toml, or NAME-queue.toml for a network's file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -54,14 +54,10 @@ pub(super) struct Plan {
         value_parser = limits::BATCH.parser::<usize>()
     )]
     batches: Vec<usize>,
-    /// Side of the square images.
-    #[arg(
-        long,
-        value_name = "PIXELS",
-        default_value_t = 224,
-        value_parser = limits::IMAGE_SIDE.parser::<usize>()
-    )]
-    pub(super) side: usize,
+    /// Side of the square images [default: that for which the network was made, 224 for those of
+    /// `wattlab model list`].
+    #[arg(long, value_name = "PIXELS", value_parser = limits::IMAGE_SIDE.parser::<usize>())]
+    pub(super) side: Option<usize>,
     #[command(flatten)]
     pub(super) images: Photographs,
     #[command(flatten)]
@@ -96,7 +92,7 @@ pub(super) struct Plan {
 /// If the network is unknown or a size is not valid, or if measuring or writing fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     args.plan.check(&args.arch).map_err(Failure::BadInput)?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.arch)));
+    let out = args.out.clone().unwrap_or_else(|| described(&args.arch));
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network =
@@ -111,6 +107,41 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         output::print(&line);
     }
     Ok(())
+}
+
+/// The name of a network without the folder and the ending of its file.
+pub(super) fn short(arch: &str) -> &str {
+    match is_file(arch) {
+        true => Path::new(arch).file_stem().and_then(|name| name.to_str()).unwrap_or(arch),
+        false => arch,
+    }
+}
+
+/// The default path of a description. It differs from the path of the network's own file.
+fn described(arch: &str) -> PathBuf {
+    let queue = if is_file(arch) { "-queue" } else { "" };
+    PathBuf::from(format!("{}{queue}.toml", short(arch)))
+}
+
+/// The absolute path of a network's file, or the network's name.
+fn absolute(arch: &str) -> String {
+    let path = if is_file(arch) { Path::new(arch).canonicalize().ok() } else { None };
+    path.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| arch.to_owned())
+}
+
+/// The images that a network of the catalog or of a file accepts.
+fn known(arch: &str) -> anyhow::Result<NetworkInfo> {
+    if is_file(arch) {
+        return network_info(arch).context("--arch");
+    }
+    let names = || architectures().iter().map(|architecture| architecture.name);
+    if let Some(known) = architectures().iter().find(|architecture| architecture.name == arch) {
+        return Ok(known.info());
+    }
+    let near = unknown_key::nearest(arch, names());
+    let near = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let names = names().collect::<Vec<_>>().join(", ");
+    Err(anyhow!("`--arch` is `{arch}`: expected one of {names}{near}"))
 }
 
 /// Writes a description with a comment at its beginning.
@@ -131,14 +162,7 @@ pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure
 
 impl Plan {
     pub(super) fn check(&self, arch: &str) -> anyhow::Result<()> {
-        let names = || architectures().iter().map(|architecture| architecture.name);
-        let Some(known) = architectures().iter().find(|architecture| architecture.name == arch)
-        else {
-            let near = unknown_key::nearest(arch, names());
-            let near = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-            let names = names().collect::<Vec<_>>().join(", ");
-            return Err(anyhow!("`--arch` is `{arch}`: expected one of {names}{near}"));
-        };
+        let known = known(arch)?;
         let different = {
             let mut sizes = self.batches.clone();
             sizes.sort_unstable();
@@ -149,12 +173,11 @@ impl Plan {
             let found = &self.batches;
             return Err(anyhow!("`--batches` is {found:?}: expected two or more different sizes"));
         }
-        known
-            .check_size(self.side, self.side)
-            .with_context(|| format!("`--side` is {}", self.side))?;
+        let side = self.side.unwrap_or(known.usual_side);
+        known.check_size(side, side).with_context(|| format!("`--side` is {side}"))?;
         let largest = self.batches.iter().copied().max().unwrap_or(1);
-        network::fits(largest, self.side)
-            .with_context(|| format!("`--batches` has {largest} and `--side` is {}", self.side))?;
+        network::fits(largest, known.channels, side)
+            .with_context(|| format!("`--batches` has {largest} and `--side` is {side}"))?;
         Ok(())
     }
 
@@ -175,7 +198,7 @@ impl Plan {
             ));
         }
         measured.warn(arch);
-        self.describe(arch, network.device(), &measured)
+        self.describe(arch, network, &measured)
     }
 
     /// Measures every size once more.
@@ -242,9 +265,10 @@ impl Plan {
     pub(super) fn describe(
         &self,
         arch: &str,
-        device: &Device,
+        network: &Network,
         measured: &Measured,
     ) -> Result<SimulationConfig, Failure> {
+        let device = network.device();
         let observations = &measured.observations;
         let points = |value: &dyn Fn(&BatchMeasurement) -> Option<f64>| -> Vec<(f64, f64)> {
             let at_once = observations.iter().filter(|batch| batch.pause.0 == 0.0);
@@ -256,9 +280,9 @@ impl Plan {
             .map_err(Failure::RunTime)?;
         let cpu = crate::environment::environment(Vec::new()).machine.cpu;
         let calibration = Calibration {
-            network: arch.to_owned(),
-            image_side: self.side,
-            // An absolute path, so that the description is valid in any folder.
+            // Absolute paths, so that the description is valid in any folder.
+            network: absolute(arch),
+            image_side: network.side(),
             images: self
                 .images
                 .folder

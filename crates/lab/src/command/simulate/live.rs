@@ -191,7 +191,7 @@ pub(super) fn serve_beside(
     let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
     let largest = policy.max_size().min(config.requests);
     let side = config.calibration.as_ref().map_or(1, |calibration| calibration.image_side);
-    super::network::fits(largest, side)
+    super::network::fits(largest, network.channels(), side)
         .with_context(|| format!("simulation `{}`: `batching.size`", file.display()))
         .map_err(Failure::BadInput)?;
     network.check_seen(meter)?;

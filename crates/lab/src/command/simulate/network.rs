@@ -18,9 +18,7 @@ use crate::{
     images::{Images, POOL},
 };
 
-/// Classes of the networks, and the seed of their random weights and images. Neither changes time or
-/// energy.
-const CLASSES: usize = 1000;
+/// The seed of random weights and images. It changes neither time nor energy.
 const SEED: u64 = 1;
 /// The default device.
 const CPU: &str = "cpu";
@@ -28,6 +26,8 @@ const CPU: &str = "cpu";
 /// A network that answers requests: it prepares their images and runs.
 pub(super) struct Network {
     network: VisionNetwork,
+    /// Side of its images in pixels.
+    side: usize,
     device: Device,
     images: Images,
     /// The meter that measures every batch, if any.
@@ -60,7 +60,7 @@ impl Network {
     /// A network with random weights, and images from a folder or random ones in memory.
     pub(super) fn new(
         name: &str,
-        side: usize,
+        side: Option<usize>,
         photographs: &Photographs,
         place: &DeviceFlags,
     ) -> Result<Self, Failure> {
@@ -68,17 +68,20 @@ impl Network {
         let build = || {
             use_threads(place.threads)?;
             KEPT.call_once(keep_memory);
-            fits(POOL, side)?;
-            let network = VisionNetwork::random(name, CLASSES, SEED)?;
+            let network = VisionNetwork::open(name, None, None, SEED)?;
+            let info = network.info();
+            let side = side.unwrap_or(info.usual_side);
+            info.check_size(side, side)?;
+            fits(POOL, info.channels, side)?;
             let images = match &photographs.folder {
                 Some(folder) => Images::photographs(folder, photographs.cached, name, side)
                     .context("--images")?,
-                None => Images::random(side, SEED)?,
+                None => Images::random(info, side, SEED)?,
             };
-            anyhow::Ok((network.on(&device, Precision::default()), images))
+            anyhow::Ok((network.on(&device, Precision::default()), side, images))
         };
-        let (network, images) = build().map_err(Failure::BadInput)?;
-        Ok(Self { network, device, images, meter: None, parts: Vec::new() })
+        let (network, side, images) = build().map_err(Failure::BadInput)?;
+        Ok(Self { network, side, device, images, meter: None, parts: Vec::new() })
     }
 
     /// The network of a calibration, with its images.
@@ -87,12 +90,22 @@ impl Network {
             Photographs { folder: calibration.images.clone(), cached: calibration.cache_images };
         let device = calibration.device.clone().unwrap_or_else(|| CPU.to_owned());
         let place = DeviceFlags { threads: calibration.threads, device };
-        Self::new(&calibration.network, calibration.image_side, &photographs, &place).map_err(
+        Self::new(&calibration.network, Some(calibration.image_side), &photographs, &place).map_err(
             |error| match error {
                 Failure::BadInput(error) => Failure::BadInput(error.context("calibration")),
                 error => error,
             },
         )
+    }
+
+    /// Side of its images in pixels.
+    pub(super) fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Channels of its images.
+    pub(super) fn channels(&self) -> usize {
+        self.network.info().channels
     }
 
     /// The device that runs it.
@@ -156,10 +169,10 @@ fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
 }
 
 /// Checks that the images of a batch fit into a tenth of the memory: the network needs the rest.
-pub(super) fn fits(size: usize, side: usize) -> anyhow::Result<()> {
+pub(super) fn fits(size: usize, channels: usize, side: usize) -> anyhow::Result<()> {
     const SHARE: f64 = 0.1;
     let memory = crate::environment::environment(Vec::new()).machine.memory_bytes;
-    let bytes = 3.0 * 4.0 * size as f64 * (side as f64).powi(2);
+    let bytes = 4.0 * channels as f64 * size as f64 * (side as f64).powi(2);
     match memory {
         Some(memory) if bytes > SHARE * memory as f64 => Err(anyhow!(
             "{size} images of {side}×{side} pixels take {:.3} GiB, more than a tenth of the \

@@ -26,8 +26,8 @@ const RECORDINGS: usize = 256;
 pub(in crate::vision) struct DeviceImages {
     buffer: Buffer,
     pub(in crate::vision) count: usize,
-    /// Height and width in pixels.
-    size: [usize; 2],
+    /// Height and width in pixels, and channels.
+    size: [usize; 3],
 }
 
 /// A network's state on a device.
@@ -42,7 +42,7 @@ pub(in crate::vision) struct DeviceNetwork {
     /// Logits of a pass, with the number that there is room for.
     logits: Option<(Buffer, usize)>,
     /// Keys are the number of images, their size and the address of the uploaded images.
-    recordings: HashMap<(usize, [usize; 2], u64), Recording>,
+    recordings: HashMap<(usize, [usize; 3], u64), Recording>,
 }
 
 /// The recording of a forward pass.
@@ -71,7 +71,7 @@ impl DeviceNetwork {
         layer: &Layer,
         values: &[f32],
         n: usize,
-        size: [usize; 2],
+        size: [usize; 3],
     ) -> Result<(Vec<f32>, usize)> {
         let (images, room) = match self.staged.take() {
             Some((images, room)) if room >= n && images.size == size => {
@@ -95,7 +95,7 @@ impl DeviceNetwork {
         &self,
         values: &[f32],
         count: usize,
-        size: [usize; 2],
+        size: [usize; 3],
     ) -> Result<DeviceImages> {
         let buffer = if self.weights.precision == Precision::Bf16 {
             let values: Vec<u16> = values.iter().map(|value| bf16(*value)).collect();
@@ -183,10 +183,10 @@ impl DeviceNetwork {
     ) -> Result<(usize, usize)> {
         let base = self.memory.as_ref().map_or(0, |(buffer, _)| buffer.at(0));
         let pass = ForwardPass::new(&self.weights, base, launches);
-        let [h, w] = images.size;
-        let x = pass.tensor(&[n, h, w, 3]);
+        let [h, w, c] = images.size;
+        let x = pass.tensor(&[n, h, w, c]);
         let indices = self.indices.as_ref().map_or(0, |(buffer, _)| buffer.at(0));
-        let len = h * w * 3;
+        let len = h * w * c;
         pass.launch(
             ("take_images_f32", "take_images_bf16"),
             [n, len.div_ceil(256), 1],

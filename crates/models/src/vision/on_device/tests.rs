@@ -13,7 +13,7 @@ use crate::{
         catalog::Architecture,
         densenet::densenet,
         layers::Layer,
-        network::{VisionNetwork, random_images},
+        network::{Body, VisionNetwork, random_images},
         swin::swin,
         transformer::transformer,
         weights::{Shape, Weights},
@@ -145,8 +145,8 @@ fn small_networks() -> Vec<(&'static str, usize, Layer)> {
 
 /// A network of a layer under the name of one that accepts any image.
 fn unnamed(layer: Layer) -> VisionNetwork {
-    let architecture = Architecture::named("resnet18").unwrap();
-    VisionNetwork { architecture, layer, parameters: 0, on_device: None }
+    let info = Architecture::named("resnet18").unwrap().info();
+    VisionNetwork { info, body: Body::Layers(layer), parameters: 0, on_device: None }
 }
 
 #[test]

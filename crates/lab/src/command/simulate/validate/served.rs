@@ -47,8 +47,8 @@ impl Round<'_> {
     ) -> Result<(), Failure> {
         let &Self { plan, out, duration_s, arch, round, meter, interrupt, .. } = self;
         let path = out.join(match round {
-            0 => format!("{arch}.toml"),
-            _ => format!("{arch}-{}.toml", round + 1),
+            0 => format!("{}.toml", calibrate::short(arch)),
+            _ => format!("{}-{}.toml", calibrate::short(arch), round + 1),
         });
         let mut network = Network::new(arch, plan.side, &plan.images, &plan.place)?;
         let mut measured = Measured::begin(&network, meter, interrupt)?;
@@ -61,7 +61,7 @@ impl Round<'_> {
         };
         let mut before = 0..sweep(&mut network, &mut measured)?;
         // The rates follow from the first tables: all queues with the same load have the same rate.
-        let first = plan.describe(arch, network.device(), &measured)?;
+        let first = plan.describe(arch, &network, &measured)?;
         let by = live::By { meter, interrupt, warmup: live::WARMUP };
         for &(load, policy) in queues {
             let mut queue = first.clone();
@@ -73,9 +73,9 @@ impl Round<'_> {
             let after = before.end..sweep(&mut network, &mut measured)?;
             let all = measured.observations();
             let alike = scaled_to_speed_of(&all[before.start..after.end], all);
-            let mut calibrated = plan.describe(arch, network.device(), &measured.only(alike))?;
+            let mut calibrated = plan.describe(arch, &network, &measured.only(alike))?;
             // So does the time in which the effect of a pause fades.
-            let whole = plan.describe(arch, network.device(), &measured)?;
+            let whole = plan.describe(arch, &network, &measured)?;
             calibrated.service.recovery_s = whole.service.recovery_s;
             let drift = speed_drift(&all[before], &all[after.clone()]);
             before = after;
@@ -103,7 +103,7 @@ impl Round<'_> {
             })?;
         }
         measured.warn(arch);
-        let whole = plan.describe(arch, network.device(), &measured)?;
+        let whole = plan.describe(arch, &network, &measured)?;
         calibrate::write(&whole, &path)
     }
 
