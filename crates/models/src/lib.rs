@@ -15,9 +15,9 @@ pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
-        Archive, ChannelStatistics, Collection, DataError, DataOptions, Dataset, Download, FileRole, Format,
-        LabeledImages, Manifest, ManifestFile, PreparedBatch, Split, collection, embedded_names,
-        load_dataset, open_dataset, read_content, verify,
+        Archive, ChannelStatistics, Collection, DataError, DataOptions, Dataset, Download,
+        FileRole, Format, LabeledImages, Manifest, ManifestFile, PreparedBatch, Split, collection,
+        embedded_names, load_dataset, open_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
     study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},

@@ -150,8 +150,8 @@ fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
         let mut last =
             Failure::RunTime(anyhow!("the manifest of `{}` lists no mirrors", manifest.name));
         let download = file.download.as_ref().map(|file| (file, to.join(&file.name)));
-        let places = manifest.mirrors.iter().zip(download.iter().cycle());
-        let found = places.into_iter().any(|(mirror, (file, path))| {
+        let mut places = manifest.mirrors.iter().zip(download.iter().cycle());
+        let found = places.any(|(mirror, (file, path))| {
             get(&format!("{mirror}{}", file.name), path, &file.sha256, OFFLINE)
                 .map_err(|error| last = error)
                 .is_ok()

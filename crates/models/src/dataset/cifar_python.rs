@@ -105,8 +105,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, count: u64) -> Result<&'a [u8], String> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let (taken, rest) =
-            self.rest.split_at_checked(count).ok_or("the pickle ends too early")?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or("the pickle ends too early")?;
         self.rest = rest;
         Ok(taken)
     }
@@ -279,13 +278,17 @@ mod tests {
     fn batch(images: usize) -> (Vec<u8>, Vec<u8>) {
         let pixels: Vec<u8> = (0..images * IMAGE).map(|i| (i * 7 % 251) as u8).collect();
         let labels: Vec<u8> = (0..images).map(|i| (i * 3 % 10) as u8).collect();
-        let mut pickle = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03".to_vec();
+        let mut pickle =
+            b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03".to_vec();
         pickle.extend(b"U\x06labelsq\x04]q\x05(");
         labels.iter().for_each(|label| pickle.extend([b'K', *label]));
-        pickle.extend(b"eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08");
+        pickle.extend(
+            b"eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08",
+        );
         pickle.extend(b"K\x00\x85q\x09U\x01bq\x0a\x87q\x0bRq\x0c(K\x01M");
         pickle.extend((images as u16).to_le_bytes());
-        pickle.extend(b"M\x00\x0c\x86q\x0dcnumpy\ndtype\nq\x0eU\x02u1q\x0fK\x00K\x01\x87q\x10Rq\x11");
+        pickle
+            .extend(b"M\x00\x0c\x86q\x0dcnumpy\ndtype\nq\x0eU\x02u1q\x0fK\x00K\x01\x87q\x10Rq\x11");
         pickle.extend(b"(K\x03U\x01|q\x12NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T");
         pickle.extend((pixels.len() as u32).to_le_bytes());
         pickle.extend(&pixels);

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    cifar, compressed::decompressed,
+    cifar,
+    compressed::decompressed,
     error::DataError,
     idx,
     images::LabeledImages,
@@ -95,7 +96,9 @@ pub(super) fn collection_of(
     } else if path.exists() {
         own_file(path)?
     } else {
-        return Err(Manifest::named(name).err().unwrap_or(DataError::NoPath { path: path.to_owned() }));
+        return Err(Manifest::named(name)
+            .err()
+            .unwrap_or(DataError::NoPath { path: path.to_owned() }));
     };
     Ok(Collection { name: name.to_owned(), ..found })
 }

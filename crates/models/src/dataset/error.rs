@@ -101,7 +101,9 @@ pub enum DataError {
         name: String,
     },
     /// The images do not fit into memory.
-    #[error("data set `{name}`: {values} values do not fit into memory; use fewer or smaller images")]
+    #[error(
+        "data set `{name}`: {values} values do not fit into memory; use fewer or smaller images"
+    )]
     Memory {
         /// Name of the data set.
         name: String,

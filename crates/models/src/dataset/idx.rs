@@ -46,13 +46,12 @@ fn role(
     folder: &Path,
     item: &[usize],
 ) -> Result<(std::path::PathBuf, Idx), DataError> {
-    let file = manifest.files.iter().find(|file| file.role == role).ok_or_else(|| {
-        DataError::Missing {
+    let file =
+        manifest.files.iter().find(|file| file.role == role).ok_or_else(|| DataError::Missing {
             name: manifest.name.clone(),
             file: format!("{role:?}"),
             folder: folder.to_owned(),
-        }
-    })?;
+        })?;
     let (path, bytes) = content::read(manifest, file, folder)?;
     let read = read(&bytes[..], item.len() + 1);
     let idx = read.map_err(|source| DataError::Read { path: path.clone(), source })?;
@@ -108,7 +107,9 @@ pub(super) fn read(mut source: impl Read, axes: usize) -> io::Result<Idx> {
         .collect();
     let promised = sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     let promised = promised.filter(|bytes| *bytes <= MOST_BYTES).ok_or_else(|| {
-        io::Error::other(format!("its header claims the sizes {sizes:?}, more than {MOST_BYTES} bytes"))
+        io::Error::other(format!(
+            "its header claims the sizes {sizes:?}, more than {MOST_BYTES} bytes"
+        ))
     })?;
     let values = read_at_most(source, promised as u64)?;
     if values.len() != promised {

@@ -42,10 +42,7 @@ pub struct PreparedBatch {
 }
 
 impl LabeledImages {
-    pub(super) fn of_pixels(
-        pixels: Pixels,
-        [channels, height, width]: [usize; 3],
-    ) -> Self {
+    pub(super) fn of_pixels(pixels: Pixels, [channels, height, width]: [usize; 3]) -> Self {
         let labels = pixels.labels.into_iter().map(u32::from).collect();
         let values = pixels.pixels;
         Self { labels, source: ImageSource::Pixels { channels, height, width, values } }
@@ -110,6 +107,15 @@ impl LabeledImages {
             ),
         };
         Self { labels, source }
+    }
+
+    /// At most that many images, spread evenly, so that all classes of sorted images are among them.
+    #[must_use]
+    pub fn evenly(&self, most: usize) -> Self {
+        let count = most.min(self.len());
+        // As large numbers do not fit into `usize` on every machine.
+        let position = |index: usize| (index as u128 * self.len() as u128 / count as u128) as usize;
+        self.at(&(0..count).map(position).collect::<Vec<_>>())
     }
 
     /// Prepares the images of a range for a network with that number of channels, 1 or 3, on all threads.

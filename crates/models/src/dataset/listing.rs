@@ -12,8 +12,7 @@ use crate::files::{open_regular, read_at_most};
 
 /// Ends of names that torchvision's `ImageFolder` takes for images. Those that are neither JPEG nor PNG are
 /// listed as well, so that reading them says why they are not usable instead of leaving them out.
-const EXTENSIONS: [&str; 9] =
-    ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
 /// Folders within the folder of a class.
 const DEPTH: u32 = 16;
 /// Bytes of a CSV file, about two million lines.
@@ -41,7 +40,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// The folders in a folder, sorted by name; those whose names begin with a dot are not classes.
 pub(super) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+    let hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
     let mut all = entries(folder)?;
     all.retain(|path| path.is_dir() && !hidden(path));
     Ok(all)
@@ -50,13 +50,18 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 /// A folder with one folder for each class. As in torchvision's `ImageFolder`, labels are the positions of
 /// the sorted names, links are followed, and images may lie in further folders. `classes` are those of
 /// another split, which this one must have as well.
-pub(super) fn image_folder(folder: &Path, classes: Option<&[String]>) -> Result<Listing, DataError> {
+pub(super) fn image_folder(
+    folder: &Path,
+    classes: Option<&[String]>,
+) -> Result<Listing, DataError> {
     let wrong = |problem| DataError::Own { path: folder.to_owned(), problem };
     let folders = subfolders(folder)?;
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let names: Vec<String> = folders.iter().map(name).collect();
     if names.is_empty() {
-        return Err(wrong("it has no folders; put the images of each class into a folder".to_owned()));
+        return Err(wrong(
+            "it has no folders; put the images of each class into a folder".to_owned(),
+        ));
     }
     limits::CLASSES.check(names.len()).map_err(|error| wrong(error.to_string()))?;
     if let Some(classes) = classes.filter(|classes| **classes != *names) {
@@ -127,7 +132,8 @@ pub(super) fn csv_file(path: &Path) -> Result<Listing, DataError> {
             let text = format!("line {line} is not a path, a comma and a label");
             return Err(own(text));
         }
-        let header = |names: &[&str; 2]| names.iter().zip(&row).all(|(a, b)| a.eq_ignore_ascii_case(b));
+        let header =
+            |names: &[&str; 2]| names.iter().zip(&row).all(|(a, b)| a.eq_ignore_ascii_case(b));
         if line == 1 && HEADERS.iter().any(header) {
             continue;
         }
@@ -172,7 +178,10 @@ mod tests {
         let (classes, images) = listed(b"path,label\na.png,2\n\"b,c.png\",0\n").unwrap();
         assert_eq!((classes.len(), images.labels()), (3, &[2, 0][..]));
         let (classes, images) = listed(b"a.png, dog\nb.png,cat\nc.png,dog").unwrap();
-        assert_eq!((classes, images.labels()), (vec!["cat".to_owned(), "dog".to_owned()], &[1, 0, 1][..]));
+        assert_eq!(
+            (classes, images.labels()),
+            (vec!["cat".to_owned(), "dog".to_owned()], &[1, 0, 1][..])
+        );
         for (text, expected) in [
             (&b"a.png,1\nb.png"[..], "line 2 is not a path, a comma and a label"),
             (b"", "number of images is 0"),
@@ -195,7 +204,8 @@ mod tests {
         let (classes, images) = image_folder(folder.path(), None).unwrap();
         assert_eq!(classes, ["a", "b"]);
         assert_eq!(images.labels(), [0, 0, 1, 1]);
-        let files = ["a/0.png", "a/x/3.jpeg", "b/1.PNG", "b/2.jpg"].map(|name| folder.path().join(name));
+        let files =
+            ["a/0.png", "a/x/3.jpeg", "b/1.PNG", "b/2.jpg"].map(|name| folder.path().join(name));
         assert_eq!(images.source(), &super::super::images::ImageSource::Files(files.to_vec()));
         let other = ["a".to_owned(), "c".to_owned()];
         let error = image_folder(folder.path(), Some(&other)).unwrap_err().to_string();

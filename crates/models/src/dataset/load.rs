@@ -38,11 +38,13 @@ pub fn load_dataset(
         .and_then(|wanted| limit.check(spec.test).map(|_| wanted as usize))
         .map_err(|source| DataError::Size { name: spec.name.clone(), source })?;
     let name = spec.name.as_str();
-    let (channels, side, classes, train, test) = if let Some((channels, side)) = shapes::size(name) {
+    let (channels, side, classes, train, test) = if let Some((channels, side)) = shapes::size(name)
+    {
         let draw = |split, n| shapes::generate(channels, side, seed, split, n);
         (channels, side, shapes::CLASSES, draw("train", wanted), draw("test", spec.test))
     } else if Manifest::named(name).is_err() && Path::new(name).exists() {
-        let mut options = DataOptions { folder: folder.map(Path::to_owned), ..DataOptions::default() };
+        let mut options =
+            DataOptions { folder: folder.map(Path::to_owned), ..DataOptions::default() };
         options.train = Some(spec.train);
         options.validation = Some(spec.validation);
         options.test = Some(spec.test);
@@ -67,7 +69,8 @@ pub fn load_dataset(
     let size = channels * side * side;
     let mut splits = Splits::new(classes);
     let mut cut = |from: &Pixels, start: usize, n: usize| {
-        let labels: Vec<u32> = from.labels[start..start + n].iter().copied().map(u32::from).collect();
+        let labels: Vec<u32> =
+            from.labels[start..start + n].iter().copied().map(u32::from).collect();
         splits.split(&from.pixels[start * size..(start + n) * size], &labels)
     };
     let (train, validation, test) = (

@@ -77,7 +77,8 @@ impl Default for DataOptions {
 pub fn open_dataset(name: &str, options: &DataOptions, seed: u64) -> Result<Dataset, DataError> {
     let size = |source| DataError::Size { name: name.to_owned(), source };
     let limit = limits::IMAGES_OR_NONE;
-    let given = [options.train, options.validation, options.test].map(|count| count.unwrap_or(0) as u64);
+    let given =
+        [options.train, options.validation, options.test].map(|count| count.unwrap_or(0) as u64);
     limit.sum(&given).map_err(size)?;
     for share in [options.validation_share, options.test_share] {
         limits::SHARE.check(share).map_err(size)?;
@@ -117,7 +118,8 @@ fn divide(
     let rest = pool.len().saturating_sub(tests);
     let validations = from_pool(validation, options.validation, options.validation_share, rest);
     let trains = options.train.unwrap_or(rest.saturating_sub(validations));
-    let few = |split, found, asked| DataError::TooFew { name: name.to_owned(), split, found, asked };
+    let few =
+        |split, found, asked| DataError::TooFew { name: name.to_owned(), split, found, asked };
     let asked = trains + validations + tests;
     if asked > pool.len() {
         return Err(few("training", pool.len(), asked));
@@ -126,7 +128,10 @@ fn divide(
     let own = |split: &LabeledImages, count: Option<usize>, word, purpose| {
         let order = order(split, purpose);
         let count = count.unwrap_or(order.len());
-        order.get(..count).map(|chosen| split.at(chosen)).ok_or_else(|| few(word, order.len(), count))
+        order
+            .get(..count)
+            .map(|chosen| split.at(chosen))
+            .ok_or_else(|| few(word, order.len(), count))
     };
     let validation = if validation.is_empty() {
         cut(trains, validations)
@@ -177,9 +182,8 @@ fn prepare(name: &str, found: &Collection, options: &DataOptions) -> Result<Data
     let mut load = |images: &LabeledImages| {
         let factors = [images.len(), channels, side, side].map(|factor| factor as u64);
         let values = limits::VALUES_IN_MEMORY.product(&factors).map_err(size)?;
-        let pixels = pixels(images, channels, side, values as usize).ok_or_else(|| {
-            DataError::Memory { name: name.to_owned(), values }
-        })??;
+        let pixels = pixels(images, channels, side, values as usize)
+            .ok_or_else(|| DataError::Memory { name: name.to_owned(), values })??;
         Ok::<_, DataError>(builder.split(&pixels, images.labels()))
     };
     let (train, validation, test) =
@@ -201,18 +205,20 @@ fn common_side(name: &str, splits: &[&LabeledImages]) -> Result<usize, DataError
     let mut sizes = Vec::new();
     for split in splits.iter().filter(|split| !split.is_empty()) {
         match split.source() {
-            ImageSource::Pixels { height, width, .. } => sizes.push([*width as u32, *height as u32]),
+            ImageSource::Pixels { height, width, .. } => {
+                sizes.push([*width as u32, *height as u32])
+            }
             ImageSource::Files(files) => {
-                let found: Vec<_> = files
-                    .par_iter()
-                    .map(|path| image_size(path))
-                    .collect::<Result<_, _>>()?;
+                let found: Vec<_> =
+                    files.par_iter().map(|path| image_size(path)).collect::<Result<_, _>>()?;
                 sizes.extend(found);
             }
         }
     }
     match sizes.first() {
-        Some([width, height]) if width == height && sizes.iter().all(|size| *size == [*width; 2]) => {
+        Some([width, height])
+            if width == height && sizes.iter().all(|size| *size == [*width; 2]) =>
+        {
             Ok(*width as usize)
         }
         _ => Err(DataError::Side { name: name.to_owned() }),
@@ -248,11 +254,14 @@ fn pixels(
             for start in (0..images.len()).step_by(PART) {
                 let range = start..images.len().min(start + PART);
                 let values = images.prepare(range, &plain, channels).and_then(|part| {
-                    let values = part.images.flatten_all().and_then(|values| values.to_vec1::<f32>());
+                    let values =
+                        part.images.flatten_all().and_then(|values| values.to_vec1::<f32>());
                     values.map_err(|error| crate::vision::VisionError::from(error).into())
                 });
                 match values {
-                    Ok(values) => pixels.extend(values.iter().map(|value| (value * 255.0).round() as u8)),
+                    Ok(values) => {
+                        pixels.extend(values.iter().map(|value| (value * 255.0).round() as u8))
+                    }
                     Err(error) => return Some(Err(error)),
                 }
             }

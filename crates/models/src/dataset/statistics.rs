@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn channels_are_normalized_by_their_own_moments() {
-        let images = vec![0.0, 1.0, 0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5];
+        let images =
+            vec![0.0, 1.0, 0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5];
         let train = Split { images: images.clone(), labels: vec![0, 0] };
         let none = Split::default();
         let data = Dataset {
@@ -72,7 +73,10 @@ mod tests {
             sha256: String::new(),
         };
         let statistics = ChannelStatistics::of(&data);
-        assert_eq!((&statistics.mean[..], &statistics.deviation[..]), (&[0.5, 0.5][..], &[0.5, 1.0][..]));
+        assert_eq!(
+            (&statistics.mean[..], &statistics.deviation[..]),
+            (&[0.5, 0.5][..], &[0.5, 1.0][..])
+        );
         let mut normalized = images;
         statistics.normalize(&mut normalized, 2);
         assert_eq!(normalized[..6], [-1.0, 1.0, -1.0, 1.0, 0.0, 0.0]);

@@ -95,7 +95,9 @@ pub enum VisionError {
         crop: u32,
     },
     /// Images have 1 channel (gray) or 3 (color) only.
-    #[error("an image cannot have {channels} channels, expected 1 (gray) or 3 (red, green and blue)")]
+    #[error(
+        "an image cannot have {channels} channels, expected 1 (gray) or 3 (red, green and blue)"
+    )]
     Channels {
         /// Number of channels as given.
         channels: usize,

@@ -121,7 +121,8 @@ impl Preprocessing {
             let (resize, crop) = (self.resize, self.crop);
             return Err(VisionError::Preprocessing { height, width, resize, crop });
         }
-        let start = size.map(|side| ((side - u64::from(self.crop)) as f64 / 2.0).round_ties_even() as u64);
+        let start =
+            size.map(|side| ((side - u64::from(self.crop)) as f64 / 2.0).round_ties_even() as u64);
         let colors = resize(&image, &Crop { size, start, side: self.crop }, filter);
         let side = self.crop as usize;
         let mut values = Vec::with_capacity(channels * side * side);

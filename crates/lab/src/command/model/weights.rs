@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use candle_core::Tensor;
-use models::vision::{Architecture, PUBLISHED, Pretrained, read_weights};
+use models::vision::{Architecture, PUBLISHED, Pretrained, is_file, read_weights};
 
+use super::forward::classes;
 use crate::{
     Failure,
     data::default_folder,
@@ -30,6 +31,9 @@ pub(super) struct Weights {
     #[arg(long, value_name = "ADDRESS", default_value = PUBLISHED)]
     mirror: String,
 }
+
+/// The number of classes, the tensors, and published weights.
+type ForNetwork = (Option<usize>, Option<HashMap<String, Tensor>>, Option<&'static Pretrained>);
 
 impl Weights {
     /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
@@ -55,6 +59,19 @@ impl Weights {
         let tensors = read_weights(&path)
             .map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))?;
         Ok((tensors, published))
+    }
+
+    /// The classes and the tensors for a network of the catalog or of a file, and, for one of the catalog, the
+    /// published weights whose preprocessing it needs. The file of a network says itself how many classes it
+    /// has.
+    pub(super) fn for_network(&self, arch: &str) -> Result<ForNetwork, Failure> {
+        if !is_file(arch) {
+            let (tensors, published) = self.read(arch)?;
+            return Ok((classes(&tensors), Some(tensors), published));
+        }
+        let tensors = read_weights(&self.weights)
+            .map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))?;
+        Ok((None, Some(tensors), None))
     }
 
     /// Downloads published weights, unless the folder has them already.

@@ -30,7 +30,8 @@ impl Structure {
         // Behind the marker of the start of the image.
         let mut at = 2;
         loop {
-            let skipped = bytes[at..].iter().position(|byte| *byte == 0xff).ok_or_else(truncated)?;
+            let skipped =
+                bytes[at..].iter().position(|byte| *byte == 0xff).ok_or_else(truncated)?;
             tidy &= skipped == 0;
             at += skipped;
             // Any number of 0xff may come before a marker.
@@ -63,7 +64,8 @@ impl Structure {
                 }
             }
         }
-        let (Some((marker, &[_, h1, h0, w1, w0, components, ..])), Some(scanned)) = (frame, scans) else {
+        let (Some((marker, &[_, h1, h0, w1, w0, components, ..])), Some(scanned)) = (frame, scans)
+        else {
             return Err("it has no image data".to_owned());
         };
         let size = [[w1, w0], [h1, h0]].map(|bytes| u32::from(u16::from_be_bytes(bytes)));

@@ -52,7 +52,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Photograph, Option<u16>), String> 
         let deep = pixels.as_chunks::<2>().0.iter();
         pixels = if frame.color_type == ColorType::Grayscale {
             // Scaled to the nearest of 255 levels. Pillow clips such an image to white.
-            deep.map(|sample| ((u32::from(u16::from_be_bytes(*sample)) + 128) / 257) as u8).collect()
+            deep.map(|sample| ((u32::from(u16::from_be_bytes(*sample)) + 128) / 257) as u8)
+                .collect()
         } else {
             // The upper byte, as in Pillow.
             deep.map(|[high, _]| *high).collect()
