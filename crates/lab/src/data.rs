@@ -35,6 +35,12 @@ pub(crate) fn default_folder() -> Option<PathBuf> {
     Some(cache?.join("wattlab"))
 }
 
+/// The folder as given, or the default one if it exists.
+#[must_use]
+pub(crate) fn data_folder(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| default_folder().filter(|path| path.is_dir()))
+}
+
 /// A folder of data sets, with the data sets that were loaded from it.
 pub struct DataFolder {
     folder: Option<PathBuf>,
@@ -43,14 +49,13 @@ pub struct DataFolder {
 
 /// The seed of the embedded data sets. It is a part of their definition: runs with different seeds train on the
 /// same images.
-const EMBEDDED_SEED: u64 = 1;
+pub(crate) const EMBEDDED_SEED: u64 = 1;
 
 impl DataFolder {
     /// Uses a folder, or the default one if it exists.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
-        let folder = folder.or_else(|| default_folder().filter(|path| path.is_dir()));
-        Self { folder, loaded: Vec::new() }
+        Self { folder: data_folder(folder), loaded: Vec::new() }
     }
 
     /// The path of a folder of photographs inside it.

@@ -4,6 +4,7 @@
 
 mod dataset;
 mod device;
+mod files;
 pub mod fit;
 mod kernels;
 mod layers;
@@ -20,8 +21,9 @@ pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
-        Archive, DataError, Dataset, FileRole, Format, Manifest, ManifestFile, Split,
-        content_sha256, embedded_names, load_dataset, read_content, verify,
+        Archive, ChannelStatistics, Collection, DataError, DataOptions, Dataset, Download,
+        FileRole, Format, LabeledImages, Manifest, ManifestFile, PreparedBatch, Split, collection,
+        embedded_names, load_dataset, open_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
     layers::Layers,

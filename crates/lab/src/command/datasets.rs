@@ -7,9 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use models::{
-    Archive, Manifest, ManifestFile, content_sha256, embedded_names, read_content, verify,
-};
+use models::{Archive, Manifest, ManifestFile, embedded_names, read_content, verify};
 
 use crate::{
     Failure,
@@ -33,7 +31,8 @@ pub(crate) enum Command {
 pub(crate) struct Fetch {
     /// Name of the data set (see `wattlab datasets list`).
     name: String,
-    /// Copy the files from this folder instead of downloading them.
+    /// Copy the files from this folder instead of downloading them. They may be compressed or not, in
+    /// torchvision's folders (`MNIST/raw`, `cifar-10-batches-py`), or in CIFAR-10's archive.
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// Target folder [default: `wattlab` in the user's cache folder, where `wattlab reproduce` looks].
@@ -144,16 +143,16 @@ fn download(manifest: &Manifest, to: &Path) -> Result<(), Failure> {
             .map_err(Failure::RunTime);
     }
     for file in &manifest.files {
-        let path = to.join(&file.name);
-        let sum = file.sha256.as_deref().unwrap_or_default();
-        if content_sha256(file, &path).is_ok_and(|found| found == sum) {
+        if verify(manifest, file, to).is_ok() {
             line(&format!("{}: already downloaded", file.name));
             continue;
         }
         let mut last =
             Failure::RunTime(anyhow!("the manifest of `{}` lists no mirrors", manifest.name));
-        let found = manifest.mirrors.iter().any(|mirror| {
-            get(&format!("{mirror}{}", file.name), &path, sum, OFFLINE)
+        let download = file.download.as_ref().map(|file| (file, to.join(&file.name)));
+        let mut places = manifest.mirrors.iter().zip(download.iter().cycle());
+        let found = places.any(|(mirror, (file, path))| {
+            get(&format!("{mirror}{}", file.name), path, &file.sha256, OFFLINE)
                 .map_err(|error| last = error)
                 .is_ok()
         });
@@ -176,6 +175,7 @@ fn unpack(manifest: &Manifest, archive: &Archive, path: &Path, to: &Path) -> any
             manifest.files.iter().find(|file| name == Path::new(&archive.folder).join(&file.name));
         if let Some(file) = wanted {
             let mut content = Vec::new();
+            // The archive's checksum was verified, so that its entries are as long as they say.
             entry.read_to_end(&mut content)?;
             write_whole(&to.join(&file.name), &content)?;
         }

@@ -3,29 +3,37 @@
 use std::path::Path;
 
 use super::{
-    content::read_content,
+    content::read,
     error::DataError,
     manifest::{FileRole, Manifest},
     pixels::Pixels,
 };
 
-/// Loads the training and the test split. Training files are read in order until there are `wanted` images,
-/// so that the first files suffice for fewer images.
+/// Loads the training and the test split. Training files are read in order until there are `wanted` images
+/// or a file is missing, so that the first files suffice for fewer images.
 pub(super) fn load(
     manifest: &Manifest,
     folder: &Path,
     wanted: usize,
 ) -> Result<(Pixels, Pixels), DataError> {
     let mut splits = [Pixels::default(), Pixels::default()];
+    let mut complete = true;
     for file in &manifest.files {
         let split = usize::from(file.role == FileRole::Test);
-        if split == 0 && splits[0].labels.len() >= wanted {
+        let have = splits[0].labels.len();
+        if split == 0 && (have >= wanted || !complete) {
             continue;
         }
-        let bytes = read_content(manifest, file, folder)?;
+        let (path, bytes) = match read(manifest, file, folder) {
+            Err(DataError::Missing { .. }) if split == 0 && have > 0 => {
+                complete = false;
+                continue;
+            }
+            read => read?,
+        };
         let size = manifest.channels * manifest.side * manifest.side;
         append(&bytes, size, manifest.classes.len(), file.images, &mut splits[split])
-            .map_err(|problem| DataError::Format { path: folder.join(&file.name), problem })?;
+            .map_err(|problem| DataError::Format { path, problem })?;
     }
     let [train, test] = splits;
     Ok((train, test))

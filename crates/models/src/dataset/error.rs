@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use units::limits::OutOfRange;
 
+use crate::vision::VisionError;
+
 /// Why a data set cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,7 +44,7 @@ pub enum DataError {
     },
     /// A file cannot be read or decompressed.
     #[error(
-        "failed to read `{}`: it is truncated or damaged; download it again",
+        "failed to read `{}`; if it is truncated or damaged, get it again",
         path.display()
     )]
     Read {
@@ -52,11 +54,14 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A file differs from the published one.
-    #[error("`{}` has SHA-256 {found}, expected {expected}; download it again", path.display())]
+    #[error(
+        "the content of `{}` has SHA-256 {found}, expected {expected}; download it again",
+        path.display()
+    )]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// Its SHA-256 in hex.
+        /// SHA-256 of its content in hex.
         found: String,
         /// The published SHA-256 in hex.
         expected: String,
@@ -69,6 +74,42 @@ pub enum DataError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// Your own images are not in a form that can be read.
+    #[error("`{}`: {problem}", path.display())]
+    Own {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+    /// There is no data set of that name, and no such file or folder.
+    #[error("there is no file or folder `{}`", path.display())]
+    NoPath {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// An image cannot be decoded or prepared.
+    #[error(transparent)]
+    Image(#[from] VisionError),
+    /// Images differ in size, and no side was given to resize them to.
+    #[error(
+        "data set `{name}`: its images are not all squares of one size; give the side to resize and \
+         crop them to"
+    )]
+    Side {
+        /// Name of the data set.
+        name: String,
+    },
+    /// The images do not fit into memory.
+    #[error(
+        "data set `{name}`: {values} values do not fit into memory; use fewer or smaller images"
+    )]
+    Memory {
+        /// Name of the data set.
+        name: String,
+        /// Number of values.
+        values: u64,
+    },
     /// A number of images is beyond its limit.
     #[error("data set `{name}`")]
     Size {
@@ -79,7 +120,8 @@ pub enum DataError {
     },
     /// A split has fewer images than requested.
     #[error(
-        "data set `{name}` has {found} {split} images, the profile requests {asked}; request fewer"
+        "data set `{name}` has {found} {split} images here, and {asked} are requested; request fewer, or \
+         add the rest of its files"
     )]
     TooFew {
         /// Name of the data set.

@@ -1,53 +1,24 @@
-//! Loading a data set by name.
+//! Loading the images of a spec.
 
 use std::path::Path;
 
 use record::DataSpec;
-use sha2::{Digest, Sha256};
 use units::limits;
 
 use super::{
     cifar,
-    content::hex,
     error::DataError,
     idx,
+    loaded::{Dataset, Splits},
     manifest::{Format, Manifest},
+    open::{DataOptions, open_dataset},
     pixels::Pixels,
     shapes,
 };
 
-/// Images with their labels.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Split {
-    /// `[n][channels][side][side]`, scaled to [0, 1] without further normalization, as in the study.
-    pub images: Vec<f32>,
-    /// `[n]`, each below the number of classes.
-    pub labels: Vec<u32>,
-}
-
-/// A data set, ready for training.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    /// Name of the data set.
-    pub name: String,
-    /// Colors of a pixel: 1 for gray; 3 for red, green and blue.
-    pub channels: usize,
-    /// Side of the square images in pixels.
-    pub side: usize,
-    /// Number of classes.
-    pub classes: usize,
-    /// Images to train on.
-    pub train: Split,
-    /// Images to choose hyper-parameters by.
-    pub validation: Split,
-    /// Images to compute the final accuracy on.
-    pub test: Split,
-    /// SHA-256 of the pixels and labels above, in hex.
-    pub sha256: String,
-}
-
 /// Loads the images of a spec: `train` images from the start of the training split, `validation` images
-/// after those, and `test` images from the start of the test split.
+/// after those, and `test` images from the start of the test split. A spec may also name a path, as
+/// [`open_dataset`] does, which divides your own images by the seed.
 ///
 /// `folder` contains the files of real data sets. `seed` determines the images of the generated data sets;
 /// real ones do not depend on it.
@@ -66,22 +37,26 @@ pub fn load_dataset(
         .sum(&[spec.train as u64, spec.validation as u64])
         .and_then(|wanted| limit.check(spec.test).map(|_| wanted as usize))
         .map_err(|source| DataError::Size { name: spec.name.clone(), source })?;
-    let (channels, side, classes, train, test) = match spec.name.as_str() {
-        "shapes-28" | "shapes-32" => {
-            let (channels, side) = if spec.name == "shapes-28" { (1, 28) } else { (3, 32) };
-            let draw = |split, n| shapes::generate(channels, side, seed, split, n);
-            (channels, side, shapes::CLASSES, draw("train", wanted), draw("test", spec.test))
-        }
-        name => {
-            let manifest = Manifest::named(name)?;
-            let folder = folder.ok_or_else(|| DataError::NoFolder { name: name.to_owned() })?;
-            let (train, test) = match manifest.format {
-                Format::Idx => idx::load(&manifest, folder)?,
-                Format::Cifar10 => cifar::load(&manifest, folder, wanted)?,
-            };
-            let classes = manifest.classes.len();
-            (manifest.channels, manifest.side, classes, train, test)
-        }
+    let name = spec.name.as_str();
+    let (channels, side, classes, train, test) = if let Some((channels, side)) = shapes::size(name)
+    {
+        let draw = |split, n| shapes::generate(channels, side, seed, split, n);
+        (channels, side, shapes::CLASSES, draw("train", wanted), draw("test", spec.test))
+    } else if Manifest::named(name).is_err() && Path::new(name).exists() {
+        let mut options =
+            DataOptions { folder: folder.map(Path::to_owned), ..DataOptions::default() };
+        options.train = Some(spec.train);
+        options.validation = Some(spec.validation);
+        options.test = Some(spec.test);
+        return open_dataset(name, &options, seed);
+    } else {
+        let manifest = Manifest::named(name)?;
+        let folder = folder.ok_or_else(|| DataError::NoFolder { name: name.to_owned() })?;
+        let (train, test) = match manifest.format {
+            Format::Idx => idx::load(&manifest, folder)?,
+            Format::Cifar10 => cifar::load(&manifest, folder, wanted)?,
+        };
+        (manifest.channels, manifest.side, manifest.classes.len(), train, test)
     };
     let enough = |split, found: &Pixels, asked| match found.labels.len() {
         found if found < asked => {
@@ -92,26 +67,18 @@ pub fn load_dataset(
     enough("training", &train, wanted)?;
     enough("test", &test, spec.test)?;
     let size = channels * side * side;
-    let mut hash = Sha256::new();
+    let mut splits = Splits::new(classes);
     let mut cut = |from: &Pixels, start: usize, n: usize| {
-        let pixels = &from.pixels[start * size..(start + n) * size];
-        let labels = &from.labels[start..start + n];
-        hash.update((n as u64).to_le_bytes());
-        hash.update(pixels);
-        hash.update(labels);
-        Split {
-            images: pixels.iter().map(|pixel| f32::from(*pixel) / 255.0).collect(),
-            labels: labels.iter().map(|label| u32::from(*label)).collect(),
-        }
+        let labels: Vec<u32> =
+            from.labels[start..start + n].iter().copied().map(u32::from).collect();
+        splits.split(&from.pixels[start * size..(start + n) * size], &labels)
     };
-    Ok(Dataset {
-        name: spec.name.clone(),
-        channels,
-        side,
-        classes,
-        train: cut(&train, 0, spec.train),
-        validation: cut(&train, spec.train, spec.validation),
-        test: cut(&test, 0, spec.test),
-        sha256: hex(&hash.finalize()),
-    })
+    let (train, validation, test) = (
+        cut(&train, 0, spec.train),
+        cut(&train, spec.train, spec.validation),
+        cut(&test, 0, spec.test),
+    );
+    let name = spec.name.clone();
+    let sha256 = splits.sha256();
+    Ok(Dataset { name, channels, side, classes, train, validation, test, sha256 })
 }

@@ -34,7 +34,13 @@ pub struct Manifest {
     pub side: usize,
     /// Names of the classes, in the order of their labels.
     pub classes: Vec<String>,
-    /// Addresses; with a file's name appended, each is the address of the file.
+    /// Folders inside a folder of data sets where other programs put the files.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// Names of archives that contain the files.
+    #[serde(default)]
+    pub archives: Vec<String>,
+    /// Addresses; with a download's name appended, each is the address of a file.
     pub mirrors: Vec<String>,
     /// An archive of all files; `None` if the publisher offers none.
     pub archive: Option<Archive>,
@@ -74,15 +80,27 @@ pub struct Archive {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ManifestFile {
-    /// Name of the file.
+    /// Name of the file, not compressed.
     pub name: String,
-    /// Its content.
+    /// What it contains.
     pub role: FileRole,
     /// Number of images or labels.
     pub images: usize,
-    /// SHA-256 of the file of this name in hex, before NAME.xz or NAME.gz was made of it. `None` if only the
-    /// archive's checksum is published.
+    /// SHA-256 of its content in hex, not compressed. `None` if only the archive's checksum is published.
     pub sha256: Option<String>,
+    /// The file at the mirrors; `None` if there is an archive only.
+    pub download: Option<Download>,
+}
+
+/// A file as its publisher offers it, compressed or not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Download {
+    /// Its name, which follows the mirror's address.
+    pub name: String,
+    /// SHA-256 of the download itself in hex.
+    pub sha256: String,
 }
 
 /// Content of a file.
@@ -131,6 +149,18 @@ impl Manifest {
         })?;
         Ok(toml::from_str(text).expect("a test reads every manifest"))
     }
+
+    /// Number of bytes of a file's content.
+    pub(super) fn content_bytes(&self, file: &ManifestFile) -> u64 {
+        let image = self.channels * self.side * self.side;
+        let (header, item) = match file.role {
+            // A magic number, then a number for each axis.
+            FileRole::TrainImages | FileRole::TestImages => (16, image),
+            FileRole::TrainLabels | FileRole::TestLabels => (8, 1),
+            FileRole::Train | FileRole::Test => (0, image + 1),
+        };
+        (header + file.images * item) as u64
+    }
 }
 
 #[cfg(test)]
@@ -145,8 +175,10 @@ mod tests {
             assert_eq!(manifest.classes.len(), 10);
             assert!(manifest.archive.is_some() || !manifest.mirrors.is_empty());
             for file in &manifest.files {
-                let covered = file.sha256.is_some() || manifest.archive.is_some();
-                assert!(covered, "{name}: {} has no checksum", file.name);
+                let sums = [&file.sha256, &file.download.as_ref().map(|file| file.sha256.clone())];
+                assert!(file.sha256.is_some(), "{name}: {} has no checksum", file.name);
+                assert!(sums.iter().flat_map(|sum| sum.as_ref()).all(|sum| sum.len() == 64));
+                assert!(file.download.is_some() || manifest.archive.is_some());
             }
         }
     }

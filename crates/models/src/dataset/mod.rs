@@ -1,18 +1,31 @@
 //! Images for training: real data sets from verified files, and generated ones from a seed.
 
 mod cifar;
+mod cifar_python;
+mod collection;
+mod compressed;
 mod content;
 mod error;
 mod idx;
+mod images;
+mod listing;
 mod load;
+mod loaded;
 mod manifest;
+mod open;
 mod pixels;
 mod shapes;
+mod statistics;
 
 pub use self::{
-    content::{content_sha256, read_content, verify},
+    collection::{Collection, collection},
+    content::{read_content, verify},
     error::DataError,
-    load::{Dataset, Split, load_dataset},
-    manifest::{Archive, FileRole, Format, Manifest, ManifestFile},
+    images::{LabeledImages, PreparedBatch},
+    load::load_dataset,
+    loaded::{Dataset, Split},
+    manifest::{Archive, Download, FileRole, Format, Manifest, ManifestFile},
+    open::{DataOptions, open_dataset},
     shapes::embedded_names,
+    statistics::ChannelStatistics,
 };

@@ -14,6 +14,15 @@ pub fn embedded_names() -> [&'static str; 2] {
     ["shapes-28", "shapes-32"]
 }
 
+/// Channels and side of a generated data set; `None` for other names.
+pub(super) fn size(name: &str) -> Option<(usize, usize)> {
+    match name {
+        "shapes-28" => Some((1, 28)),
+        "shapes-32" => Some((3, 32)),
+        _ => None,
+    }
+}
+
 /// Number of classes: disk, ring, square, frame, triangle, plus, horizontal stripes, vertical stripes,
 /// checkerboard, two bars that form a corner.
 pub(super) const CLASSES: usize = 10;

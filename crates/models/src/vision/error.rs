@@ -106,8 +106,7 @@ pub enum VisionError {
     /// The preprocessing does not fit the image.
     #[error(
         "an image of {height}×{width} pixels cannot be resized to a shorter side of {resize} and \
-         cropped to {crop}: the crop must be at least 1 and at most the resized side, and the resized \
-         image at most 100 million pixels"
+         cropped to {crop}: the crop must be at least 1 and at most the resized side"
     )]
     Preprocessing {
         /// Height of the image in pixels.
@@ -125,6 +124,14 @@ pub enum VisionError {
     /// An ONNX file cannot be used.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    /// Images have 1 channel (gray) or 3 (color) only.
+    #[error(
+        "an image cannot have {channels} channels, expected 1 (gray) or 3 (red, green and blue)"
+    )]
+    Channels {
+        /// Number of channels as given.
+        channels: usize,
+    },
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),

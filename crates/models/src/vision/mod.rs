@@ -40,7 +40,7 @@ pub use self::{
         FittedState, Images, VisionNetwork, fit_state_dict, has_own_weights, is_file, network_info,
         random_images, state_dict,
     },
-    preprocess::Preprocessing,
+    preprocess::{PreparedImage, Preprocessing, image_size},
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
     trainable::{TrainableNetwork, head_variables, trainable},
 };

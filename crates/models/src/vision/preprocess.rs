@@ -4,16 +4,13 @@ use std::path::Path;
 
 use super::{
     error::VisionError,
-    photograph::Photograph,
-    resize::{Filter, resize},
+    photograph::{Encoded, Photograph},
+    resize::{Crop, Filter, resize},
 };
 use candle_core::{Device, Tensor};
 
 /// Mean and standard deviation of red, green and blue in ImageNet, in [0, 1].
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-
-/// Pixels of a resized image at most; long, narrow images become large when their shorter side is resized.
-const MOST_PIXELS: u64 = 100_000_000;
 
 /// The preparation of a photograph for a network (torchvision's `ImageClassification`): resize the shorter
 /// side, crop the center, and normalize each color from [0, 1] to `(value − mean) / deviation`.
@@ -50,17 +47,52 @@ impl Preprocessing {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read or is not a JPEG or PNG image.
+    /// If a file cannot be read, is truncated, or is not a JPEG or PNG image.
     pub fn read<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Tensor, VisionError> {
-        let images: Vec<Tensor> = paths
-            .iter()
-            .map(|path| {
-                let path = path.as_ref();
-                let fail = |reason| VisionError::Image { path: path.to_owned(), reason };
-                self.tensor(&Photograph::read(path).map_err(fail)?)
-            })
-            .collect::<Result<_, VisionError>>()?;
-        Ok(Tensor::stack(&images, 0)?)
+        let images = paths.iter().map(|path| Ok(self.prepare(path.as_ref(), 3)?.image));
+        Ok(Tensor::stack(&images.collect::<Result<Vec<_>, VisionError>>()?, 0)?)
+    }
+
+    /// Reads a JPEG or PNG file as an image of 3 channels, or of 1 for gray. For gray, `mean` and `deviation`
+    /// of red are used.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is truncated, or is not a JPEG or PNG image; or if the number of channels
+    /// is neither 1 nor 3.
+    pub fn prepare(&self, path: &Path, channels: usize) -> Result<PreparedImage, VisionError> {
+        let fail = |reason| VisionError::Image { path: path.to_owned(), reason };
+        let encoded = Encoded::read(path).map_err(fail)?;
+        // Until the end of this function, so that two large images are not in memory at once.
+        let _turn = encoded.turn();
+        let (photograph, orientation) = encoded.decode().map_err(fail)?;
+        Ok(PreparedImage { image: self.tensor(photograph, channels)?, orientation })
+    }
+
+    /// Converts planes of bytes `[planes][height][width]`, of which there are 1 or 3, to an image of 3
+    /// channels, or of 1 for gray.
+    ///
+    /// # Errors
+    ///
+    /// If the number of bytes does not match the size, or is 0; or if the number of channels is neither 1
+    /// nor 3.
+    pub fn prepare_planes(
+        &self,
+        [height, width]: [usize; 2],
+        planes: &[u8],
+        channels: usize,
+    ) -> Result<PreparedImage, VisionError> {
+        let area = height.saturating_mul(width);
+        let count = planes.len() / area.max(1);
+        let values = (0..area * count).map(|index| planes[index % count * area + index / count]);
+        let size = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        let image = Photograph::new(size, count, values.collect());
+        let image = image.filter(|_| count * area == planes.len()).ok_or(VisionError::Pixels {
+            height: size[1],
+            width: size[0],
+            bytes: planes.len(),
+        })?;
+        Ok(PreparedImage { image: self.tensor(image, channels)?, orientation: None })
     }
 
     /// Converts bytes `[height][width][3]` to an image `[3][crop][crop]`.
@@ -70,34 +102,56 @@ impl Preprocessing {
     /// If the number of bytes does not match the size, or is 0.
     pub fn apply(&self, height: u32, width: u32, rgb: Vec<u8>) -> Result<Tensor, VisionError> {
         let bytes = rgb.len();
-        let image = Photograph::new([width, height], rgb);
-        self.tensor(&image.ok_or(VisionError::Pixels { height, width, bytes })?)
+        let image = Photograph::new([width, height], 3, rgb);
+        self.tensor(image.ok_or(VisionError::Pixels { height, width, bytes })?, 3)
     }
 
-    fn tensor(&self, image: &Photograph) -> Result<Tensor, VisionError> {
+    fn tensor(&self, image: Photograph, channels: usize) -> Result<Tensor, VisionError> {
+        let image = match channels {
+            1 => image.gray(),
+            3 => image,
+            _ => return Err(VisionError::Channels { channels }),
+        };
         let [width, height] = image.size;
         let filter = if self.bicubic { Filter::Bicubic } else { Filter::Bilinear };
         // The longer side is rounded down, as in torchvision.
         let short = u64::from(width.min(height)).max(1);
-        let scaled = |side: u32| {
-            u32::try_from(u64::from(self.resize) * u64::from(side) / short).unwrap_or(u32::MAX)
-        };
-        let size = (scaled(width), scaled(height));
-        let pixels = u64::from(size.0) * u64::from(size.1);
-        if self.crop == 0 || self.crop > size.0.min(size.1) || pixels > MOST_PIXELS {
+        let size = image.size.map(|side| u64::from(self.resize) * u64::from(side) / short);
+        if self.crop == 0 || u64::from(self.crop) > size[0].min(size[1]) {
             let (resize, crop) = (self.resize, self.crop);
             return Err(VisionError::Preprocessing { height, width, resize, crop });
         }
-        let resized = resize(image, size.0, size.1, filter);
-        let start = |side: u32| (f64::from(side - self.crop) / 2.0).round_ties_even() as u32;
+        let start =
+            size.map(|side| ((side - u64::from(self.crop)) as f64 / 2.0).round_ties_even() as u64);
+        let colors = resize(&image, &Crop { size, start, side: self.crop }, filter);
         let side = self.crop as usize;
-        let mut values = vec![0.0_f32; 3 * side * side];
-        for (index, value) in values.iter_mut().enumerate() {
-            let (channel, y, x) = (index / (side * side), index / side % side, index % side);
-            let pixel = resized.pixel(start(size.0) + x as u32, start(size.1) + y as u32);
-            let color = f32::from(pixel[channel]) / 255.0;
-            *value = (color - self.mean[channel]) / self.deviation[channel];
+        let mut values = Vec::with_capacity(channels * side * side);
+        for channel in 0..channels {
+            let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
+            let value = |color: &[u8; 3]| (f32::from(color[channel]) / 255.0 - mean) / deviation;
+            values.extend(colors.iter().map(value));
         }
-        Ok(Tensor::from_vec(values, (3, side, side), &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, (channels, side, side), &Device::Cpu)?)
     }
+}
+
+/// A photograph as a network reads it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PreparedImage {
+    /// `[channels][crop][crop]`
+    pub image: Tensor,
+    /// The orientation that the file's EXIF data ask for, 2 to 8. It is ignored, as in torchvision; `None` if
+    /// the image is upright as it is.
+    pub orientation: Option<u16>,
+}
+
+/// Width and height of a JPEG or PNG file in pixels, without decoding it.
+///
+/// # Errors
+///
+/// If the file cannot be read, is truncated, or is not a JPEG or PNG image.
+pub fn image_size(path: &Path) -> Result<[u32; 2], VisionError> {
+    let fail = |reason| VisionError::Image { path: path.to_owned(), reason };
+    Encoded::read(path).map(|encoded| encoded.size()).map_err(fail)
 }

@@ -2,6 +2,8 @@
 //! vertically, rounded and clipped in between. Other resizing crates round differently, and for bicubic
 //! interpolation of sharp edges the results then differ by several levels.
 
+use std::ops::Range;
+
 use super::photograph::Photograph;
 
 /// The weight of a pixel as a function of its distance.
@@ -42,14 +44,18 @@ struct Taps {
     weights: Vec<i32>,
 }
 
-/// The taps of every output pixel along an axis. When an image is reduced, the filter widens
+/// The taps of some of the output pixels along an axis. When an image is reduced, the filter widens
 /// (antialiasing).
-fn taps(from: u32, to: u32, filter: Filter) -> Vec<Taps> {
-    let scale = f64::from(from) / f64::from(to);
+fn taps(from: u32, to: u64, outputs: Range<u64>, filter: Filter) -> Vec<Taps> {
+    let scale = f64::from(from) / to as f64;
     let wide = scale.max(1.0);
     let support = filter.support() * wide;
-    let of = |output: u32| {
-        let center = (f64::from(output) + 0.5) * scale;
+    let of = |output: u64| {
+        // An axis that keeps its size is not filtered.
+        if u64::from(from) == to {
+            return Taps { first: output as u32, weights: vec![1 << FRACTION] };
+        }
+        let center = (output as f64 + 0.5) * scale;
         // Casts round toward zero, and negative numbers become 0, as in Pillow.
         let first = (center - support + 0.5) as u32;
         let end = ((center + support + 0.5) as u32).min(from);
@@ -63,7 +69,7 @@ fn taps(from: u32, to: u32, filter: Filter) -> Vec<Taps> {
         };
         Taps { first, weights: weights.into_iter().map(rounded).collect() }
     };
-    (0..to).map(of).collect()
+    outputs.map(of).collect()
 }
 
 /// The output pixel for some input pixels.
@@ -77,35 +83,38 @@ fn pixel(taps: &Taps, pixels: impl Fn(u32) -> [u8; 3]) -> [u8; 3] {
     sums.map(|sum| (sum >> FRACTION).clamp(0, 255) as u8)
 }
 
-/// An image of that size whose pixels are computed from their column and row.
-fn image(size: [u32; 2], pixel: impl Fn(u32, u32) -> [u8; 3]) -> Photograph {
-    let [width, height] = size;
-    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
-    for y in 0..height {
-        for x in 0..width {
-            rgb.extend(pixel(x, y));
-        }
-    }
-    Photograph { size, rgb }
+/// The square of a resized image that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crop {
+    /// Width and height of the whole resized image, in pixels.
+    pub(super) size: [u64; 2],
+    /// Column and row of the square's first pixel.
+    pub(super) start: [u64; 2],
+    /// Side of the square, in pixels.
+    pub(super) side: u32,
 }
 
-/// The photograph resized to `width` × `height` pixels.
-pub(super) fn resize(from: &Photograph, width: u32, height: u32, filter: Filter) -> Photograph {
-    let horizontally = |from: &Photograph| {
-        let taps = taps(from.size[0], width, filter);
-        image([width, from.size[1]], |x, y| {
-            pixel(&taps[x as usize], |column| from.pixel(column, y))
-        })
+/// Resizes a photograph and crops it to `[side][side]` colors. Only pixels of the crop are computed, so that
+/// a long, narrow image needs no more memory than another one.
+pub(super) fn resize(from: &Photograph, crop: &Crop, filter: Filter) -> Vec<[u8; 3]> {
+    let along = |axis: usize| {
+        let start = crop.start[axis];
+        taps(from.size[axis], crop.size[axis], start..start + u64::from(crop.side), filter)
     };
-    let vertically = |from: &Photograph| {
-        let taps = taps(from.size[1], height, filter);
-        image([from.size[0], height], |x, y| pixel(&taps[y as usize], |row| from.pixel(x, row)))
-    };
-    // An axis that keeps its size is not filtered.
-    match (from.size[0] == width, from.size[1] == height) {
-        (true, true) => from.clone(),
-        (true, false) => vertically(from),
-        (false, true) => horizontally(from),
-        (false, false) => vertically(&horizontally(from)),
+    let (columns, rows) = (along(0), along(1));
+    // The rows of the photograph that the crop needs, resized horizontally.
+    let first = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
+    let end = rows.iter().map(|taps| taps.first + taps.weights.len() as u32).max().unwrap_or(0);
+    let side = columns.len();
+    let mut between = Vec::with_capacity((end - first) as usize * side);
+    for row in first..end {
+        between.extend(columns.iter().map(|taps| pixel(taps, |column| from.pixel(column, row))));
     }
+    let mut colors = Vec::with_capacity(side * side);
+    for taps in &rows {
+        for column in 0..side {
+            colors.push(pixel(taps, |row| between[(row - first) as usize * side + column]));
+        }
+    }
+    colors
 }

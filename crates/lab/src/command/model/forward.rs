@@ -145,10 +145,25 @@ fn photographs(args: &Args, published: Option<&Pretrained>) -> Result<Tensor, Fa
             args.arch
         ))
     })?;
-    published
-        .preprocessing
-        .read(&args.image)
-        .map_err(|error| Failure::BadInput(anyhow!(error).context("--image")))
+    let fail = |error| Failure::BadInput(anyhow!(error).context("--image"));
+    let mut images = Vec::new();
+    for path in &args.image {
+        let prepared = published.preprocessing.prepare(path, 3).map_err(fail)?;
+        if let Some(orientation) = prepared.orientation {
+            output::line(&orientation_notice(path, orientation));
+        }
+        images.push(prepared.image);
+    }
+    Tensor::stack(&images, 0).map_err(Failure::run_time)
+}
+
+/// That the orientation of an image is ignored.
+pub(super) fn orientation_notice(path: &Path, orientation: u16) -> String {
+    format!(
+        "`{}`: its EXIF orientation {orientation} is ignored, as in torchvision; turn the image itself if \
+         the network should see it upright",
+        path.display()
+    )
 }
 
 /// A class with its probability.

@@ -2,6 +2,7 @@
 
 mod agree;
 mod bench;
+mod eval;
 mod forward;
 mod net;
 mod profile;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     },
     /// Compute the logits of a vision network for given images and weights.
     Forward(forward::Args),
+    /// Measure the accuracy, calibration and energy of a vision network on labeled images.
+    Eval(eval::Args),
     /// Train one of the study's networks on a single batch, and print the loss of each step.
     Train(train::Args),
     /// Measure the speed of training or inference on random data.
@@ -43,6 +46,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => list(*json),
         Command::Forward(args) => forward::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Agree(args) => agree::run(args),

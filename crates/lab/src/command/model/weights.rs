@@ -13,6 +13,7 @@ use models::vision::{
     read_weights,
 };
 
+use super::forward::classes;
 use crate::{
     Failure,
     data::default_folder,
@@ -38,6 +39,9 @@ pub(super) struct Weights {
     #[arg(long, value_name = "ADDRESS", default_value = PUBLISHED)]
     mirror: String,
 }
+
+/// The number of classes, the tensors, and published weights.
+type ForNetwork = (Option<usize>, Option<HashMap<String, Tensor>>, Option<&'static Pretrained>);
 
 impl Weights {
     /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
@@ -90,6 +94,19 @@ impl Weights {
             Failure::BadInput(anyhow!("{error:#}{remedy}"))
         })?;
         Ok((fitted.tensors, published))
+    }
+
+    /// The classes and the tensors for a network of the catalog or of a file, and, for one of the catalog, the
+    /// published weights whose preprocessing it needs. The file of a network says itself how many classes it
+    /// has.
+    pub(super) fn for_network(&self, arch: &str) -> Result<ForNetwork, Failure> {
+        if !is_file(arch) {
+            let (tensors, published) = self.read(arch)?;
+            return Ok((classes(&tensors), Some(tensors), published));
+        }
+        let tensors = read_weights(&self.weights)
+            .map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))?;
+        Ok((None, Some(tensors), None))
     }
 
     /// Downloads published weights, unless the folder has them already.
