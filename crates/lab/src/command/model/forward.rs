@@ -145,7 +145,7 @@ fn photographs(args: &Args, published: Option<&Pretrained>) -> Result<Tensor, Fa
             args.arch
         ))
     })?;
-    let fail = |error| Failure::BadInput(anyhow!(error).context("--image"));
+    let fail = |error: VisionError| Failure::BadInput(anyhow!(error).context("--image"));
     let mut images = Vec::new();
     for path in &args.image {
         let prepared = published.preprocessing.prepare(path, 3).map_err(fail)?;

@@ -13,7 +13,6 @@ use models::vision::{
     read_weights,
 };
 
-use super::forward::classes;
 use crate::{
     Failure,
     data::default_folder,
@@ -40,8 +39,8 @@ pub(super) struct Weights {
     mirror: String,
 }
 
-/// The number of classes, the tensors, and published weights.
-type ForNetwork = (Option<usize>, Option<HashMap<String, Tensor>>, Option<&'static Pretrained>);
+/// The tensors, and published weights.
+type ForNetwork = (Option<HashMap<String, Tensor>>, Option<&'static Pretrained>);
 
 impl Weights {
     /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
@@ -96,17 +95,12 @@ impl Weights {
         Ok((fitted.tensors, published))
     }
 
-    /// The classes and the tensors for a network of the catalog or of a file, and, for one of the catalog, the
-    /// published weights whose preprocessing it needs. The file of a network says itself how many classes it
-    /// has.
+    /// The tensors for a network of the catalog or of a file, and, for one of the catalog, the published weights
+    /// whose preprocessing it needs.
     pub(super) fn for_network(&self, arch: &str) -> Result<ForNetwork, Failure> {
-        if !is_file(arch) {
-            let (tensors, published) = self.read(arch)?;
-            return Ok((classes(&tensors), Some(tensors), published));
-        }
-        let tensors = read_weights(&self.weights)
-            .map_err(|error| Failure::BadInput(anyhow!(error).context("--weights")))?;
-        Ok((None, Some(tensors), None))
+        let (tensors, published) = self.read(arch)?;
+        let tensors = (!has_own_weights(arch)).then_some(tensors);
+        Ok((tensors, published.filter(|_| !is_file(arch))))
     }
 
     /// Downloads published weights, unless the folder has them already.

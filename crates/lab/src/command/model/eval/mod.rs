@@ -182,8 +182,8 @@ fn chosen(found: &Collection, args: &Args) -> Result<(&'static str, LabeledImage
 
 /// Opens the network with its weights. Also returns the published weights whose preprocessing it needs.
 fn network(args: &Args) -> Result<(VisionNetwork, Option<&'static Pretrained>), Failure> {
-    let (classes, weights, published) = args.weights.for_network(&args.arch)?;
-    let network = VisionNetwork::open(&args.arch, classes, weights, 0);
+    let (weights, published) = args.weights.for_network(&args.arch)?;
+    let network = VisionNetwork::open(&args.arch, None, weights, 0);
     let network = network.map_err(|error| {
         Failure::BadInput(anyhow!(error).context(format!("--arch {}", args.arch)))
     })?;
