@@ -25,8 +25,8 @@ enum Form {
     Inference {
         /// Projection to queries, keys and values, side by side. The queries' weights include the division
         /// by the square root of a head's width.
-        project: Linear,
-        combine: Linear,
+        project: Box<Linear>,
+        combine: Box<Linear>,
     },
     /// Weights and biases of the same layers, without that division.
     Training { project: (Tensor, Tensor), combine: (Tensor, Tensor) },
@@ -58,6 +58,7 @@ impl Attention {
         let (weight, bias) =
             w.matrix((&format!("{output}.weight"), &format!("{output}.bias")), width, width)?;
         let combine = linear(&weight, &bias, None)?;
+        let (project, combine) = (Box::new(project), Box::new(combine));
         Ok(Self { form: Form::Inference { project, combine }, width, heads })
     }
 

@@ -123,7 +123,7 @@ pub enum VisionError {
     File(Box<NetworkFileError>),
     /// An ONNX file cannot be used.
     #[error(transparent)]
-    Onnx(#[from] OnnxError),
+    Onnx(Box<OnnxError>),
     /// Images have 1 channel (gray) or 3 (color) only.
     #[error(
         "an image cannot have {channels} channels, expected 1 (gray) or 3 (red, green and blue)"
@@ -146,6 +146,12 @@ pub enum VisionError {
 impl From<NetworkFileError> for VisionError {
     fn from(error: NetworkFileError) -> Self {
         Self::File(Box::new(error))
+    }
+}
+
+impl From<OnnxError> for VisionError {
+    fn from(error: OnnxError) -> Self {
+        Self::Onnx(Box::new(error))
     }
 }
 

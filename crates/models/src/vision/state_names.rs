@@ -52,7 +52,7 @@ fn best_prefix(names: impl Iterator<Item = String>, required: &HashSet<&str>) ->
             }
         }
     }
-    let best = matches.into_iter().max_by_key(|(prefix, count)| (*count, prefix.len() == 0));
+    let best = matches.into_iter().max_by_key(|(prefix, count)| (*count, prefix.is_empty()));
     best.map_or_else(String::new, |(prefix, _)| prefix)
 }
 
