@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{columns::Columns, table::Table};
+use super::columns::Columns;
 
 /// Arguments of every subcommand.
 #[derive(Debug, clap::Args)]
@@ -22,18 +22,4 @@ pub(super) struct Data {
     /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
-}
-
-impl Data {
-    /// Reads the file, without the rows that lack a value in a column of the analysis: the response, those
-    /// of the flags above, and `others`.
-    pub(super) fn table(&self, others: &[&str]) -> Result<Table, anyhow::Error> {
-        let mut table = Table::read(&self.file)?;
-        let mut columns = vec![self.response.as_str()];
-        columns.extend(others);
-        columns.extend(self.cluster.0.iter().map(String::as_str));
-        columns.extend(self.order.as_deref());
-        table.keep_complete(&columns)?;
-        Ok(table)
-    }
 }

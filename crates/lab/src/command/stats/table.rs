@@ -259,6 +259,20 @@ impl Table {
     }
 }
 
+impl Data {
+    /// Reads the file, without the rows that lack a value in a column of the analysis: the response, those
+    /// of the flags above, and `others`.
+    pub(super) fn table(&self, others: &[&str]) -> Result<Table, anyhow::Error> {
+        let mut table = Table::read(&self.file)?;
+        let mut columns = vec![self.response.as_str()];
+        columns.extend(others);
+        columns.extend(self.cluster.0.iter().map(String::as_str));
+        columns.extend(self.order.as_deref());
+        table.keep_complete(&columns)?;
+        Ok(table)
+    }
+}
+
 /// What ends the fields: a comma, or a semicolon or tab if the header has no comma.
 fn delimiter(path: &Path) -> std::io::Result<u8> {
     let mut header = Vec::new();

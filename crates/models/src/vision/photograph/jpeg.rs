@@ -5,7 +5,7 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{Photograph, exif};
+use super::{exif, pixels::Photograph};
 
 /// What the markers of a whole file say.
 #[derive(Debug, PartialEq)]

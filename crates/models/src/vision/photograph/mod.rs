@@ -4,6 +4,7 @@
 
 mod exif;
 mod jpeg;
+mod pixels;
 mod portable;
 
 use std::{
@@ -11,60 +12,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use self::pixels::MEMORY;
+pub(super) use self::pixels::Photograph;
 use crate::files::{open_regular, read_at_most};
 
 /// Bytes of a file at most.
 const FILE: u64 = 64 << 20;
-/// Memory that decoding one image may use, in bytes: about 100 million pixels.
-const MEMORY: u64 = 384 << 20;
 /// Memory from which on only one image is decoded at a time, in bytes.
 const LARGE: u64 = 64 << 20;
 
 /// The turn of the only large image that is decoded at the moment.
 static TURN: Mutex<()> = Mutex::new(());
-
-/// An image of 8 bits per color.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Photograph {
-    /// Width and height in pixels.
-    pub(super) size: [u32; 2],
-    /// 1 (gray), 2 (gray and opacity), 3 (red, green, blue) or 4 (and opacity).
-    channels: usize,
-    /// `[height][width][channels]`
-    values: Vec<u8>,
-}
-
-impl Photograph {
-    /// An image of bytes `[height][width][channels]`; `None` if their number is another, or 0.
-    pub(super) fn new(size: [u32; 2], channels: usize, values: Vec<u8>) -> Option<Self> {
-        let [width, height] = size.map(u64::from);
-        let bytes = width.checked_mul(height)?.checked_mul(channels as u64)?;
-        let whole = bytes > 0 && bytes == values.len() as u64 && (1..=4).contains(&channels);
-        whole.then_some(Self { size, channels, values })
-    }
-
-    /// The color of the pixel at column x and row y. Opacity is ignored, as in Pillow.
-    pub(super) fn pixel(&self, x: u32, y: u32) -> [u8; 3] {
-        let index = (y as usize * self.size[0] as usize + x as usize) * self.channels;
-        if self.channels < 3 {
-            return [self.values[index]; 3];
-        }
-        [self.values[index], self.values[index + 1], self.values[index + 2]]
-    }
-
-    /// The image in gray: ITU-R BT.601 luma with Pillow's rounding (`convert("L")`).
-    pub(super) fn gray(self) -> Self {
-        if self.channels < 3 {
-            return self;
-        }
-        let luma = |color: &[u8]| {
-            let [red, green, blue] = [color[0], color[1], color[2]].map(u32::from);
-            ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
-        };
-        let values = self.values.chunks_exact(self.channels).map(luma).collect();
-        Self { channels: 1, values, ..self }
-    }
-}
 
 /// A file of an image, before it is decoded.
 pub(super) struct Encoded {

@@ -4,7 +4,10 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Transformations};
 
-use super::{MEMORY, Photograph, exif};
+use super::{
+    exif,
+    pixels::{MEMORY, Photograph},
+};
 
 /// The first bytes of every PNG file.
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";

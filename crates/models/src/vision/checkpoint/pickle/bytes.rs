@@ -1,6 +1,6 @@
 //! The arguments of a pickle's instructions.
 
-use super::{machine::ReadResult, value::Value};
+use super::value::{ReadResult, Value};
 
 const SHORT: &str = "the pickle ends too early";
 

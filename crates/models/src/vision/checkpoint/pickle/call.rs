@@ -1,8 +1,8 @@
 //! What calls in a pickle mean. None of them runs code.
 
 use super::{
-    machine::{Pickle, ReadResult},
-    value::{Global, NumberType, Storage, TensorView, Value},
+    machine::Pickle,
+    value::{Global, NumberType, ReadResult, Storage, TensorView, Value},
 };
 
 impl Pickle {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     bytes::{counted, decimal, index, line, long, signed, take, text, unsigned},
-    value::{Global, Storage, TensorView, Value},
+    value::{Global, ReadResult, Storage, TensorView, Value},
 };
 
 /// The most values of a pickle. The state dict of a network with 1,000 tensors has about 50,000.
@@ -23,8 +23,6 @@ pub(in super::super) struct Pickle {
     /// Values made so far.
     made: usize,
 }
-
-pub(in super::super) type ReadResult<T> = Result<T, String>;
 
 impl Pickle {
     /// Reads a pickle at the front of `from` and removes it. Returns the value that is left on top of the

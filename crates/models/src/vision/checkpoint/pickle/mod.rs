@@ -12,6 +12,6 @@ mod machine;
 mod value;
 
 pub(super) use self::{
-    machine::{Pickle, ReadResult},
-    value::{NumberType, Storage, TensorView, Value},
+    machine::Pickle,
+    value::{NumberType, ReadResult, Storage, TensorView, Value},
 };

@@ -1,5 +1,8 @@
 //! The values of a pickle.
 
+/// A result, or the problem with the pickle in words.
+pub(in super::super) type ReadResult<T> = Result<T, String>;
+
 /// A value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) enum Value {
