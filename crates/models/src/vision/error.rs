@@ -61,19 +61,6 @@ pub enum VisionError {
         /// Names of the tensors.
         names: String,
     },
-    /// A state dict has a tensor that the network has no place for.
-    #[error(
-        "state dict: {count} tensors do not belong to network `{network}`, the first is `{name}`; are these \
-         the weights of another network?"
-    )]
-    Unexpected {
-        /// Name of the first tensor, in alphabetical order.
-        name: String,
-        /// Number of such tensors.
-        count: usize,
-        /// Name of the network.
-        network: &'static str,
-    },
     /// A file of weights cannot be read.
     #[error("failed to read weights from `{}`: {reason}", path.display())]
     Weights {

@@ -1,6 +1,6 @@
 //! A network of the catalog that can be trained.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use candle_core::{Result, Tensor};
 use candle_nn::{ModuleT, VarBuilder, VarMap};
@@ -12,6 +12,7 @@ use super::super::{
     layers::{Layer, Mode},
     names::current_name,
     network::state_dict,
+    state_names::check_unused,
     weights::{Variables, Weights},
 };
 use crate::{layers::Layers, masks::Masks};
@@ -129,20 +130,7 @@ impl TrainableNetwork {
             }
             variable.set(&given.to_dtype(variable.dtype())?.to_device(variable.device())?)?;
         }
-        let auxiliary = |name: &str| {
-            name.ends_with(".num_batches_tracked")
-                || ["aux1.", "aux2.", "AuxLogits."].iter().any(|start| name.starts_with(start))
-        };
-        let mut unused: Vec<String> = tensors.into_keys().filter(|name| !auxiliary(name)).collect();
-        unused.sort();
-        match unused.first() {
-            Some(name) => Err(VisionError::Unexpected {
-                name: name.clone(),
-                count: unused.len(),
-                network: self.architecture.name,
-            }),
-            None => Ok(()),
-        }
+        check_unused(self.architecture.name, &tensors, &HashSet::new())
     }
 }
 
