@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let vision = VisionNetwork::random("shufflenet_v2_x0_5", 10, 1)?;
     let logits = vision.forward(&random_images(1, 64, 1)?)?;
-    println!("logits of {}: {:?}", vision.architecture().name, logits.dims());
+    println!("logits of {}: {:?}", vision.info().name, logits.dims());
 
     // Ten classes: guessing would give 10 %.
     if steps != 6 * 8 || losses.len() != 6 || accuracy < 0.3 || logits.dims() != [1, 10] {
