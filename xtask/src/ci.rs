@@ -148,13 +148,8 @@ fn optional_formats() -> anyhow::Result<u8> {
     cargo(&[&["test"][..], &all].concat(), &[])
 }
 
-/// Runs the documentation's commands, which find the program by its name. One of them is the README's quick
-/// reproduction, which must have reached a verdict on every claim.
+/// Runs the documentation's commands. One of them is the README's quick reproduction, which must have reached a verdict on every claim.
 fn documented_commands() -> anyhow::Result<u8> {
-    let built = reproduce::build()?;
-    if built != 0 {
-        return Ok(built);
-    }
     let code = commands::run(&[])?;
     if code != 0 {
         return Ok(code);

@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::process::{release_folder, root, target_folder, without_cargo_variables};
+use crate::{
+    process::{release_folder, root, target_folder, without_cargo_variables},
+    reproduce,
+};
 
 /// What in a command shows that CI does not run it, and why not.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -57,6 +60,13 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             shown.iter().any(|shown| shown.command.contains(part)),
             "no page shows `{part}` any more; remove it from `xtask/src/commands.rs`"
         );
+    }
+    if !list {
+        // The commands find the program by its name.
+        let built = reproduce::build()?;
+        if built != 0 {
+            return Ok(built);
+        }
     }
     let scratch = scratch()?;
     let mut done: Vec<&str> = Vec::new();
