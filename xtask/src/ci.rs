@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use crate::{
     commands, embed, platforms,
     process::{cargo, target_folder, wattlab},
-    reproduce, slurm,
+    slurm,
 };
 
 /// How a step runs.
@@ -148,7 +148,8 @@ fn optional_formats() -> anyhow::Result<u8> {
     cargo(&[&["test"][..], &all].concat(), &[])
 }
 
-/// Runs the documentation's commands. One of them is the README's quick reproduction, which must have reached a verdict on every claim.
+/// Runs the documentation's commands. One of them is the README's quick reproduction, which must have reached a
+/// verdict on every claim.
 fn documented_commands() -> anyhow::Result<u8> {
     let code = commands::run(&[])?;
     if code != 0 {
