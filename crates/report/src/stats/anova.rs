@@ -14,6 +14,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SumsOfSquares {
+    /// Each term is adjusted for those before it.
+    TypeI,
     /// Each term is adjusted for all terms that do not contain it.
     TypeII,
     /// Each term is adjusted for all others, with sum-to-zero contrasts.
@@ -160,8 +162,8 @@ pub fn anova(
 ///
 /// The model is fitted with sum-to-zero contrasts to the means of the cells, weighted by their
 /// counts; a term's sum of squares is what its columns explain after those of all other terms (type
-/// III) or of all terms that do not contain it (type II; each tested against the residual of the
-/// whole model). The total behind η² is the sum of the listed sums of squares, which in unbalanced
+/// III), of all terms that do not contain it (type II), or of the terms before it (type I); each is tested
+/// against the residual of the whole model. The total behind η² is the sum of the listed sums of squares, which in unbalanced
 /// data is not the response's own.
 ///
 /// # Errors
@@ -195,17 +197,17 @@ pub fn anova_of(
     }
     let terms = terms(factors.len(), effects);
     let full = cells.fit(factors, &terms)?;
-    // Rounding errors alone can be this large.
-    let largest = response.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    let noise = response.len() as f64 * (4.0 * f64::EPSILON * largest).powi(2);
-    let clean = |ss: f64| if ss <= noise { 0.0 } else { ss };
+    let clean = cleaned(response);
     let ss = clean(cells.within + full.residual_squares());
     let df = (response.len() - parameters) as f64;
     let residual = Residual { ss, df, ms: ss / df };
-    let sums: Vec<(f64, f64)> = terms
+    let sums = terms
         .iter()
         .map(|term| {
             let mut order: Vec<u32> = match kind {
+                SumsOfSquares::TypeI => {
+                    terms.iter().copied().take_while(|other| other != term).collect()
+                }
                 SumsOfSquares::TypeIII => {
                     terms.iter().copied().filter(|other| other != term).collect()
                 }
@@ -216,18 +218,34 @@ pub fn anova_of(
             order.push(*term);
             let width = columns(factors, *term);
             let ss = cells.fit(factors, &order)?.last_columns_squares(width);
-            Ok((clean(ss), width as f64))
+            Ok((name(factors, *term), clean(ss), width as f64))
         })
-        .collect::<Result<_, StatsError>>()?;
-    let total = sums.iter().map(|sum| sum.0).sum::<f64>() + residual.ss;
+        .collect::<Result<Vec<_>, StatsError>>()?;
+    table(sums, residual, response.len())
+}
+
+/// A function that takes a sum of squares for 0 if rounding errors alone can be as large.
+pub(super) fn cleaned(response: &[f64]) -> impl Fn(f64) -> f64 {
+    let largest = response.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    let noise = response.len() as f64 * (4.0 * f64::EPSILON * largest).powi(2);
+    move |ss| if ss <= noise { 0.0 } else { ss }
+}
+
+/// The table of terms with their sums of squares and degrees of freedom.
+pub(super) fn table(
+    sums: Vec<(String, f64, f64)>,
+    residual: Residual,
+    observations: usize,
+) -> Result<Anova, StatsError> {
+    let total = sums.iter().map(|sum| sum.1).sum::<f64>() + residual.ss;
     if total == 0.0 {
         return Err(constant("response")); // but for rounding
     }
-    let rows = terms.iter().zip(sums).map(|(term, (ss, df))| {
+    let rows = sums.into_iter().map(|(term, ss, df)| {
         let ms = ss / df;
         let f = if ss == 0.0 { 0.0 } else { ms / residual.ms };
         AnovaTerm {
-            term: name(factors, *term),
+            term,
             ss,
             df,
             ms,
@@ -238,7 +256,7 @@ pub fn anova_of(
             omega_sq: (ss - df * residual.ms) / (total + residual.ms),
         }
     });
-    Ok(Anova { terms: rows.collect(), residual, observations: response.len() })
+    Ok(Anova { terms: rows.collect(), residual, observations })
 }
 
 /// Largest number of factors, because terms are bits of a 32-bit word.

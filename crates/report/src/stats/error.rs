@@ -108,6 +108,28 @@ pub enum StatsError {
     /// Columns of the model that determine one another.
     #[error("the columns of the model determine one another; leave out a factor or a predictor")]
     Singular,
+    /// A term whose columns are combinations of those of other terms.
+    #[error("the term `{term}` is determined by the other terms; leave it out")]
+    Aliased {
+        /// Its name.
+        term: String,
+    },
+    /// A formula that cannot be read, or does not fit the method or the data.
+    #[error("formula `{formula}`: {reason}")]
+    Formula {
+        /// The formula.
+        formula: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// A fit that found no best value.
+    #[error(
+        "the variances of the random effects were not found in {steps} steps; leave out an effect"
+    )]
+    NotConverged {
+        /// Evaluations of the likelihood.
+        steps: usize,
+    },
     /// No degrees of freedom are left for the residual.
     #[error(
         "{observations} observations for {parameters} parameters leave no degrees of freedom for the residual; \

@@ -21,6 +21,7 @@ mod factor;
 mod interval;
 mod least_squares;
 mod means;
+mod model;
 mod multiple;
 mod noncentral_f;
 mod noncentral_t;
@@ -57,6 +58,11 @@ pub use self::{
     factor::Factor,
     interval::Interval,
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
+    model::{
+        FixedEffect, Formula, MixedModel, MixedTerm, NamedColumn, RandomEffects, RandomVariance,
+        Repeated, RepeatedMeasures, RepeatedTerm, Role, Sphericity, Term, Variable,
+        anova_by_formula, mixed_model, repeated_measures, tukey_by_formula,
+    },
     multiple::holm,
     normality::{ShapiroWilk, shapiro_wilk},
     paired_effect::{PairedEffects, paired_effects},

@@ -11,6 +11,7 @@ mod faults;
 mod finite;
 mod joules;
 mod laws;
+mod models;
 mod oracle;
 mod published;
 mod screening;
