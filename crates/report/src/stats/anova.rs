@@ -78,6 +78,8 @@ pub struct Anova {
     pub residual: Residual,
     /// Number of observations.
     pub observations: usize,
+    /// Terms of a formula that the terms before them determine; they are not part of the model.
+    pub aliased: Vec<String>,
 }
 
 /// Confidence intervals of a term's effect sizes.
@@ -256,7 +258,7 @@ pub(super) fn table(
             omega_sq: (ss - df * residual.ms) / (total + residual.ms),
         }
     });
-    Ok(Anova { terms: rows.collect(), residual, observations })
+    Ok(Anova { terms: rows.collect(), residual, observations, aliased: Vec::new() })
 }
 
 /// Largest number of factors, because terms are bits of a 32-bit word.

@@ -10,8 +10,8 @@ use std::{
 
 use proptest::prelude::*;
 use wattlab_report::stats::{
-    self, Bootstrap, BootstrapMethod, Center, Effects, Factor, PValue, StatsError, SumsOfSquares,
-    Units, Zeros,
+    self, Bootstrap, BootstrapMethod, Center, Effects, Factor, Formula, PValue, StatsError,
+    SumsOfSquares, Units, Variable, Zeros,
 };
 
 /// The functions that were called, and those of them that have ever returned a result.
@@ -157,7 +157,7 @@ fn of_factors(y: &[f64], codes: &[usize], confidence: f64) {
     let order: Vec<f64> = (0..rows).map(|row| (row * 7 % 5) as f64).collect();
     let clusters: Vec<usize> = (0..rows).map(|row| row / 2).collect();
     for factors in [vec![a.clone()], vec![a.clone(), b.clone()]] {
-        for kind in [SumsOfSquares::TypeII, SumsOfSquares::TypeIII] {
+        for kind in [SumsOfSquares::TypeI, SumsOfSquares::TypeII, SumsOfSquares::TypeIII] {
             let found = check("anova", stats::anova(y, &factors, kind));
             for at in 0..found.map_or(0, |anova| anova.terms.len()) {
                 let again = stats::anova(y, &factors, kind);
@@ -178,6 +178,12 @@ fn of_factors(y: &[f64], codes: &[usize], confidence: f64) {
             check("intraclass_correlation_within", within);
         }
     }
+    of_formulas(
+        y,
+        &[a.clone(), b, factor("s", &[0, 0, 0, 1, 1, 1, 2, 2, 2], rows)],
+        &order,
+        confidence,
+    );
     check("intraclass_correlation", stats::intraclass_correlation(y, &clusters));
     check("tukey_hsd", stats::tukey_hsd(y, &a, confidence));
     check("games_howell", stats::games_howell(y, &a, confidence));
@@ -189,6 +195,27 @@ fn of_factors(y: &[f64], codes: &[usize], confidence: f64) {
     let alternating = factor("a", &[0, 1], rows);
     let found = stats::compare_levels_paired(y, &alternating, &key, &bootstrap);
     check("compare_levels_paired", found);
+}
+
+fn of_formulas(y: &[f64], factors: &[Factor], numbers: &[f64], confidence: f64) {
+    let factors = factors.iter().cloned().map(Variable::Factor);
+    let number = Variable::Covariate { name: "x".to_owned(), values: numbers.to_vec() };
+    let variables: Vec<Variable> = factors.chain([number]).collect();
+    let formula = |text: &str| text.parse::<Formula>().unwrap();
+    for text in ["y ~ a", "y ~ a*x", "y ~ b/s", "y ~ a + b + a:b + x"] {
+        let formula = formula(text);
+        for kind in [SumsOfSquares::TypeI, SumsOfSquares::TypeII, SumsOfSquares::TypeIII] {
+            let found = stats::anova_by_formula(&formula, y, &variables, kind);
+            check("anova_by_formula", found);
+        }
+        let found = stats::tukey_by_formula(&formula, y, &variables, &["a"], confidence);
+        check("tukey_by_formula", found);
+    }
+    for text in ["y ~ b + (1|s)", "y ~ x + (x|b)", "y ~ 1 + (1|a) + (0 + x||b)"] {
+        check("mixed_model", stats::mixed_model(&formula(text), y, &variables));
+    }
+    let repeated = formula("y ~ b + Error(s/b)");
+    check("repeated_measures", stats::repeated_measures(&repeated, y, &variables));
 }
 
 fn of_numbers(x: f64, count: usize, share: f64) {

@@ -9,6 +9,7 @@ mod design;
 mod errors;
 mod faults;
 mod finite;
+mod formulas;
 mod joules;
 mod laws;
 mod models;

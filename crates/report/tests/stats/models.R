@@ -11,6 +11,7 @@ fixed <- function(name, data, formula, factors) {
   one <- anova(model)
   rows <- function(table, terms) lapply(terms, function(t) list(term = t, ss = table[t, "Sum Sq"], df = table[t, "Df"], f = table[t, "F value"], p = table[t, "Pr(>F)"]))
   terms <- setdiff(rownames(one), "Residuals")
+  if (any(is.na(coef(model)))) model <- update(model, paste("~", paste(terms, collapse = "+")))
   types <- list(`1` = rows(one, terms))
   if (!any(is.na(coef(model)))) {
     types[["2"]] <- rows(Anova(model, type = 2), terms)
@@ -70,7 +71,7 @@ few <- subset(as.data.frame(Machines), !(Worker == "6" & Machine == "B"))
 few <- few[-c(2, 9, 17), ]
 out <- list(
   fixed = list(
-    fixed("npk", npk, "yield ~ block + N*P*K - N:P:K", c("block", "N", "P", "K")),
+    fixed("npk", npk, "yield ~ block + N*P*K", c("block", "N", "P", "K")),
     fixed("warpbreaks", warpbreaks, "breaks ~ wool*tension", c("wool", "tension")),
     fixed("covariate", unbalanced, "y ~ a*b + x", c("a", "b")),
     fixed("slopes", unbalanced, "y ~ a*x + b", c("a", "b")),

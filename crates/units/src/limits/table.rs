@@ -182,7 +182,7 @@ pub const CHANGE: Limit<f64> = Limit::real("relative change", "", 0.0, 1e6);
 // Tables, texts and files.
 
 /// The type of the sums of squares of an analysis of variance.
-pub const SUMS_OF_SQUARES: Limit<u64> = count("type of sums of squares", 2, 3);
+pub const SUMS_OF_SQUARES: Limit<u64> = count("type of sums of squares", 1, 3);
 /// Rows of a table.
 pub const ROWS: Limit<u64> = count("number of rows", 1, 100_000_000);
 /// Columns of a table.

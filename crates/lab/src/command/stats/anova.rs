@@ -1,13 +1,15 @@
 //! `wattlab stats anova`.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use report::stats::{self, Anova, EffectIntervals, Effects, Interval, SumsOfSquares};
 use serde_json::json;
 use units::limits;
 
 use super::{
     columns::Columns,
-    data::Data,
+    data::{Data, Rows},
+    formula::Model,
+    mixed, repeated,
     show::{self, finite},
     table::quoted,
     warn,
@@ -18,13 +20,21 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    data: Data,
+    rows: Rows,
+    /// Column with the numbers to analyze.
+    #[arg(long, value_name = "COL", required_unless_present = "formula")]
+    response: Option<String>,
     /// Columns whose values are the levels of a factor. Quote a name that contains a comma.
-    #[arg(long, value_name = "A,B,C")]
-    factors: Columns,
-    /// Type of the sums of squares: 2 adjusts a term for the terms that do not contain it, 3 for all
-    /// other terms.
-    #[arg(long = "type", value_name = "2|3", default_value_t = 3, value_parser = limits::SUMS_OF_SQUARES.parser::<u8>())]
+    #[arg(long, value_name = "A,B,C", required_unless_present = "formula")]
+    factors: Option<Columns>,
+    /// Model in R's notation, in place of response and factors: `y ~ block + a*b`, `y ~ a/b` for `b` nested in
+    /// `a`, `y ~ a + (1|run)` for a mixed model with random runs, `y ~ a*time + Error(id/time)` for repeated
+    /// measures. Few different whole numbers are levels; `factor(x)` and `covariate(x)` decide it.
+    #[arg(long, conflicts_with_all = ["response", "factors", "main_effects"])]
+    formula: Option<String>,
+    /// Type of the sums of squares: 1 adjusts a term for those before it, 2 for those that do not contain it,
+    /// 3 for all others.
+    #[arg(long = "type", value_name = "1|2|3", default_value_t = 3, value_parser = limits::SUMS_OF_SQUARES.parser::<u8>())]
     kind: u8,
     /// Fit the factors without interactions, for data with one row per cell or with empty cells.
     #[arg(long)]
@@ -32,11 +42,30 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
-    let data = &args.data;
-    let table = data.table(&args.factors.names())?;
+    let kind = match args.kind {
+        1 => SumsOfSquares::TypeI,
+        2 => SumsOfSquares::TypeII,
+        _ => SumsOfSquares::TypeIII,
+    };
+    if let Some(text) = &args.formula {
+        let model = Model::read(&args.rows, text)?;
+        return if model.formula.repeated.is_some() {
+            only_type_three(args)?;
+            repeated::run(&model)
+        } else if model.formula.random.is_empty() {
+            by_formula(&model, kind)
+        } else {
+            only_type_three(args)?;
+            mixed::run(&model)
+        };
+    }
+    let (Some(response), Some(factors)) = (&args.response, &args.factors) else {
+        bail!("expected `--formula`, or `--response` and `--factors`");
+    };
+    let data = &args.rows.of(response);
+    let table = data.table(&factors.names())?;
     let response = table.numbers(&data.response)?;
-    let factors = table.factors(&args.factors.0, &data.response)?;
-    let kind = if args.kind == 2 { SumsOfSquares::TypeII } else { SumsOfSquares::TypeIII };
+    let factors = table.factors(&factors.0, &data.response)?;
     let effects = if args.main_effects { Effects::Main } else { Effects::Factorial };
     let found = stats::anova_of(&response, &factors, kind, effects).map_err(|error| {
         let lacks_rows = matches!(
@@ -51,9 +80,6 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         }
     })?;
     let notes = warn::notes(&table, data, &response, &factors)?;
-    let intervals: Vec<Option<EffectIntervals>> = (0..found.terms.len())
-        .map(|index| found.effect_intervals(index, 0.95))
-        .collect::<Result<_, _>>()?;
     let of_means = match warn::clusters(&table, data)? {
         Some(clusters) => {
             let (means, levels) = stats::cluster_means(&response, &clusters.codes, &factors)
@@ -63,33 +89,73 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         }
         None => None,
     };
-    let found = Found { found, intervals, of_means };
-    if data.json {
-        return output::print_json(&found.json(args, response.len(), &notes))
-            .map_err(|failure| anyhow::anyhow!("{failure}"));
+    let names: Vec<String> = factors.iter().map(|factor| factor.name.clone()).collect();
+    Found::new(kind, found, of_means, notes)?.print(data, &format!("by {}", quoted(&names)), None)
+}
+
+fn only_type_three(args: &Args) -> Result<(), anyhow::Error> {
+    if args.kind == 3 {
+        return Ok(());
     }
-    output::print(&format!(
-        "Type {} ANOVA of `{}` by {} ({} rows)",
-        if args.kind == 2 { "II" } else { "III" },
-        data.response,
-        quoted(&args.factors.0),
-        response.len()
-    ));
-    found.show(&data.cluster.0);
-    warn::print(&notes);
-    Ok(())
+    bail!(
+        "flag `--type` is {}, but tests of this model are of type 3; leave the flag out",
+        args.kind
+    )
+}
+
+/// A model with fixed effects.
+fn by_formula(model: &Model, kind: SumsOfSquares) -> Result<(), anyhow::Error> {
+    let found = stats::anova_by_formula(&model.formula, &model.response, &model.variables, kind)
+        .map_err(|error| model.complaint(error))?;
+    let notes = model.screened(&found.aliased)?;
+    let text = model.formula.to_string();
+    Found::new(kind, found, None, notes)?.print(&model.data, &format!("by `{text}`"), Some(&text))
 }
 
 /// The table, the intervals of its effect sizes and, if clusters are given, the analysis of their
 /// means.
 struct Found {
+    kind: u8,
     found: Anova,
     intervals: Vec<Option<EffectIntervals>>,
     of_means: Option<Anova>,
+    notes: Vec<warn::Note>,
 }
 
 impl Found {
-    fn json(&self, args: &Args, n: usize, notes: &[warn::Note]) -> serde_json::Value {
+    fn new(
+        kind: SumsOfSquares,
+        found: Anova,
+        of_means: Option<Anova>,
+        notes: Vec<warn::Note>,
+    ) -> Result<Self, stats::StatsError> {
+        let intervals = (0..found.terms.len())
+            .map(|index| found.effect_intervals(index, 0.95))
+            .collect::<Result<_, _>>()?;
+        let kind = match kind {
+            SumsOfSquares::TypeI => 1,
+            SumsOfSquares::TypeII => 2,
+            _ => 3,
+        };
+        Ok(Self { kind, found, intervals, of_means, notes })
+    }
+
+    fn print(&self, data: &Data, by: &str, formula: Option<&str>) -> Result<(), anyhow::Error> {
+        if data.json {
+            return output::print_json(&self.json(data, formula))
+                .map_err(|failure| anyhow::anyhow!("{failure}"));
+        }
+        let roman = ["I", "II", "III"][usize::from(self.kind) - 1];
+        output::print(&format!(
+            "Type {roman} ANOVA of `{}` {by} ({} rows)",
+            data.response, self.found.observations
+        ));
+        self.show(&data.cluster.0);
+        warn::print(&self.notes);
+        Ok(())
+    }
+
+    fn json(&self, data: &Data, formula: Option<&str>) -> serde_json::Value {
         let ends = |interval: Interval| [interval.low, interval.high];
         let terms: Vec<_> = self
             .found
@@ -113,16 +179,20 @@ impl Found {
                 .iter()
                 .map(|found| json!({"term": found.term, "df": found.df, "f": finite(found.f), "p": found.p}));
             json!({
-                "cluster": args.data.cluster.0, "terms": terms.collect::<Vec<_>>(),
+                "cluster": data.cluster.0, "terms": terms.collect::<Vec<_>>(),
                 "residual": {"ss": means.residual.ss, "df": means.residual.df, "ms": means.residual.ms},
             })
         });
         let residual = self.found.residual;
-        json!({
-            "response": args.data.response, "n": n, "type": args.kind, "terms": terms,
+        let mut document = json!({
+            "response": data.response, "n": self.found.observations, "type": self.kind, "terms": terms,
             "residual": {"ss": residual.ss, "df": residual.df, "ms": residual.ms},
-            "of_cluster_means": of_means, "cautions": notes,
-        })
+            "of_cluster_means": of_means, "cautions": self.notes,
+        });
+        if let Some(formula) = formula {
+            document["formula"] = json!(formula);
+        }
+        document
     }
 
     fn show(&self, cluster: &[String]) {

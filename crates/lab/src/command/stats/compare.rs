@@ -7,7 +7,7 @@ use report::stats::{
 use serde_json::{Value, json};
 
 use super::{
-    data::Data,
+    data::Rows,
     show::{self, finite},
     warn,
 };
@@ -20,7 +20,10 @@ const MAX_LEVELS: usize = 30;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    data: Data,
+    rows: Rows,
+    /// Column with the numbers to analyze.
+    #[arg(long, value_name = "COL")]
+    response: String,
     /// Column whose values are the levels of the factor.
     #[arg(long, value_name = "COL")]
     factor: String,
@@ -33,7 +36,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
-    let data = &args.data;
+    let data = &args.rows.of(&args.response);
     let mut columns = vec![args.factor.as_str()];
     columns.extend(args.paired.as_deref());
     let table = data.table(&columns)?;

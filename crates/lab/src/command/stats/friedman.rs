@@ -5,7 +5,7 @@ use report::stats::{self, Factor};
 use serde_json::json;
 
 use super::{
-    data::Data,
+    data::Rows,
     show,
     table::quoted,
     warn::{self, Note},
@@ -19,7 +19,10 @@ const MAX_LEVELS: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    data: Data,
+    rows: Rows,
+    /// Column with the numbers to analyze.
+    #[arg(long, value_name = "COL")]
+    response: String,
     /// Column whose values are the treatments, such as the methods that are compared.
     #[arg(long, value_name = "COL")]
     factor: String,
@@ -29,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
-    let data = &args.data;
+    let data = &args.rows.of(&args.response);
     let table = data.table(&[&args.factor, &args.block])?;
     let response = table.numbers(&data.response)?;
     let names = [args.factor.clone(), args.block.clone()];

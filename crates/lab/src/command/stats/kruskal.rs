@@ -3,7 +3,7 @@
 use report::stats;
 use serde_json::json;
 
-use super::{data::Data, show, warn};
+use super::{data::Rows, show, warn};
 use crate::output;
 
 /// Largest number of levels whose pairs are compared.
@@ -13,14 +13,17 @@ const MAX_LEVELS: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    data: Data,
+    rows: Rows,
+    /// Column with the numbers to analyze.
+    #[arg(long, value_name = "COL")]
+    response: String,
     /// Column whose values are the levels of the factor.
     #[arg(long, value_name = "COL")]
     factor: String,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
-    let data = &args.data;
+    let data = &args.rows.of(&args.response);
     let table = data.table(&[&args.factor])?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(std::slice::from_ref(&args.factor), &data.response)?;

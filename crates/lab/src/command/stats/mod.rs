@@ -4,8 +4,11 @@ mod anova;
 mod columns;
 mod compare;
 mod data;
+mod formula;
 mod friedman;
 mod kruskal;
+mod mixed;
+mod repeated;
 mod show;
 mod table;
 mod tukey;
@@ -16,9 +19,9 @@ use crate::Failure;
 /// Subcommands of `wattlab stats`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Analysis of variance of crossed factors with all interactions.
+    /// Analysis of variance of crossed factors with all interactions, or of any model by a formula.
     Anova(anova::Args),
-    /// Compare all pairs of cells by Tukey's HSD test.
+    /// Compare all pairs of cells, or of means in a model, by Tukey's HSD test.
     Tukey(tukey::Args),
     /// Kruskal-Wallis rank test of one factor.
     Kruskal(kruskal::Args),

@@ -1,10 +1,17 @@
 //! `wattlab stats tukey`.
 
 use anyhow::bail;
-use report::stats::{self, Factor};
+use report::stats::{self, Factor, PairComparison};
 use serde_json::json;
 
-use super::{columns::Columns, data::Data, show, table::quoted, warn};
+use super::{
+    columns::Columns,
+    data::{Data, Rows},
+    formula::Model,
+    show,
+    table::quoted,
+    warn,
+};
 use crate::output;
 
 /// Largest number of groups whose pairs still make a readable table.
@@ -14,17 +21,28 @@ const MAX_GROUPS: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    data: Data,
+    rows: Rows,
+    /// Column with the numbers to analyze.
+    #[arg(long, value_name = "COL", required_unless_present = "formula")]
+    response: Option<String>,
     /// Columns whose values are the levels of a factor; the combinations of levels are compared.
     #[arg(long, value_name = "A,B")]
     factors: Columns,
+    /// Model with blocks, covariates or random effects, in R's notation: `y ~ block + a`. The means of the factors
+    /// in `--factors` are compared in it.
+    #[arg(long, conflicts_with_all = ["response", "games_howell"])]
+    formula: Option<String>,
     /// Use the Games-Howell test, which gives each pair its own variance, for unequal variances.
     #[arg(long)]
     games_howell: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
-    let data = &args.data;
+    if let Some(text) = &args.formula {
+        return in_model(args, text);
+    }
+    let Some(response) = &args.response else { bail!("expected `--response` or `--formula`") };
+    let data = &args.rows.of(response);
     let table = data.table(&args.factors.names())?;
     let response = table.numbers(&data.response)?;
     let factors = table.factors(&args.factors.0, &data.response)?;
@@ -44,6 +62,35 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     };
     let found = found.map_err(complaint)?;
     let notes = warn::notes(&table, data, &response, &factors)?;
+    let name = if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" };
+    let title =
+        format!("{name} of `{}` over the cells of {}", data.response, quoted(&args.factors.0));
+    print(data, method, &title, response.len(), &found, &notes)
+}
+
+/// The means of a model.
+fn in_model(args: &Args, text: &str) -> Result<(), anyhow::Error> {
+    let model = Model::read(&args.rows, text)?;
+    let Model { formula, response, variables, data, .. } = &model;
+    let found = stats::tukey_by_formula(formula, response, variables, &args.factors.names(), 0.95)
+        .map_err(|error| model.complaint(error))?;
+    let notes = if formula.random.is_empty() { model.screened(&[])? } else { model.notes(&[]) };
+    let title = format!(
+        "Tukey's comparison of the means of `{}` by {} in `{formula}`",
+        data.response,
+        quoted(&args.factors.0)
+    );
+    print(data, "Tukey", &title, response.len(), &found, &notes)
+}
+
+fn print(
+    data: &Data,
+    method: &str,
+    title: &str,
+    n: usize,
+    found: &[PairComparison],
+    notes: &[warn::Note],
+) -> Result<(), anyhow::Error> {
     if data.json {
         let comparisons: Vec<_> = found
             .iter()
@@ -56,18 +103,14 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
             })
             .collect();
         let document = json!({
-            "response": data.response, "n": response.len(), "method": method,
+            "response": data.response, "n": n, "method": method,
             "comparisons": comparisons,
             "cautions": notes,
         });
         return output::print_json(&document).map_err(|failure| anyhow::anyhow!("{failure}"));
     }
     output::print(&format!(
-        "{} of `{}` over the cells of {} ({} rows; p-values and intervals are simultaneous over all pairs)",
-        if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" },
-        data.response,
-        quoted(&args.factors.0),
-        response.len()
+        "{title} ({n} rows; p-values and intervals are simultaneous over all pairs)"
     ));
     let rows: Vec<Vec<String>> = found
         .iter()
@@ -81,12 +124,13 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
                 show::number(pair.difference),
                 show::number(pair.se),
                 show::number(pair.statistic),
+                show::or_dash(pair.df.map(show::df)),
                 show::p(pair.p),
                 show::or_dash(interval),
             ]
         })
         .collect();
-    show::table(&["a", "b", "a − b", "se", "t", "p", "95 % interval"], 2, &rows);
-    warn::print(&notes);
+    show::table(&["a", "b", "a − b", "se", "t", "df", "p", "95 % interval"], 2, &rows);
+    warn::print(notes);
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::output;
 
 /// A caution, as in the JSON document.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Note {
     /// Its kind in a word.
     pub(super) kind: &'static str,
@@ -58,6 +58,7 @@ pub(super) fn notes(
         name == data.response
             || factors.iter().any(|factor| factor.name == name)
             || data.order.as_deref() == Some(name)
+            || data.beside.iter().any(|beside| beside == name)
     };
     let others: Vec<Factor> = match clusters(table, data)? {
         Some(clusters) => vec![clusters],

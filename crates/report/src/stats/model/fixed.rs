@@ -3,7 +3,7 @@
 use super::{
     coding::Value,
     frame::Frame,
-    linear::{Design, empty_cell},
+    linear::{Design, check_cells},
     orthogonal::Orthogonal,
 };
 use crate::stats::StatsError;
@@ -12,10 +12,12 @@ use crate::stats::StatsError;
 pub(super) struct Fixed {
     pub(super) design: Design,
     pub(super) basis: Orthogonal,
-    /// Which kept columns belong to each term.
+    /// Which kept columns belong to each term; none if the terms before determine it.
     pub(super) terms: Vec<std::ops::Range<usize>>,
     /// Names of the kept columns.
     pub(super) names: Vec<String>,
+    /// The terms that those before them determine.
+    pub(super) aliased: Vec<String>,
 }
 
 impl Fixed {
@@ -25,7 +27,7 @@ impl Fixed {
         let mut basis = Orthogonal::default();
         basis.push(vec![1.0; frame.rows()]);
         let mut names = vec!["(Intercept)".to_owned()];
-        let mut terms = Vec::with_capacity(design.codings.len());
+        let (mut terms, mut aliased) = (Vec::with_capacity(design.codings.len()), Vec::new());
         for (coding, term) in design.codings.iter().zip(&frame.formula.fixed) {
             let values: Vec<Vec<f64>> = points.iter().map(|point| coding.values(point)).collect();
             let start = basis.rank();
@@ -35,14 +37,12 @@ impl Fixed {
                 }
             }
             let columns = start..basis.rank();
+            check_cells(frame, coding, columns.len())?;
             if columns.is_empty() {
-                return Err(StatsError::Aliased { term: frame.formula.name(term) });
-            }
-            if columns.len() < coding.width && !coding.is_nested() {
-                return Err(empty_cell(frame, coding, term));
+                aliased.push(frame.formula.name(term));
             }
             terms.push(columns);
         }
-        Ok(Self { design, basis, terms, names })
+        Ok(Self { design, basis, terms, names, aliased })
     }
 }

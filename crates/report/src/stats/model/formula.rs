@@ -104,21 +104,38 @@ impl Term {
 
 impl fmt::Display for Formula {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |at: &usize| self.columns[*at].name.as_str();
-        let mut parts: Vec<String> = self.fixed.iter().map(|term| self.name(term)).collect();
+        let name = |at: &usize| {
+            let NamedColumn { name, role } = &self.columns[*at];
+            match role {
+                Role::Unstated => quoted(name),
+                Role::Factor => format!("factor({})", quoted(name)),
+                Role::Covariate => format!("covariate({})", quoted(name)),
+            }
+        };
+        let joined =
+            |columns: &[usize], sign: &str| columns.iter().map(name).collect::<Vec<_>>().join(sign);
+        let mut parts: Vec<String> = self.fixed.iter().map(|term| joined(&term.0, ":")).collect();
         for effects in &self.random {
-            let mut inner: Vec<&str> = vec![if effects.intercept { "1" } else { "0" }];
+            let mut inner = vec![if effects.intercept { "1" } else { "0" }.to_owned()];
             inner.extend(effects.slopes.iter().map(name));
             let bar = if effects.correlated { "|" } else { "||" };
-            parts.push(format!("({} {bar} {})", inner.join(" + "), self.name(&effects.group)));
+            parts.push(format!("({} {bar} {})", inner.join(" + "), joined(&effects.group.0, ":")));
         }
         if let Some(Repeated { subject, within }) = &self.repeated {
-            let within: Vec<&str> = within.iter().map(name).collect();
-            parts.push(format!("Error({}/({}))", name(subject), within.join("*")));
+            parts.push(format!("Error({}/({}))", name(subject), joined(within, "*")));
         }
         if parts.is_empty() {
             parts.push("1".to_owned());
         }
-        write!(f, "{} ~ {}", self.response, parts.join(" + "))
+        write!(f, "{} ~ {}", quoted(&self.response), parts.join(" + "))
     }
+}
+
+/// A name as a formula has it, between backticks if it has other characters than letters, digits, `_` and `.`.
+fn quoted(name: &str) -> String {
+    let is_plain =
+        name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'))
+            && name.starts_with(|letter: char| !letter.is_ascii_digit())
+            && name != ".";
+    if is_plain { name.to_owned() } else { format!("`{name}`") }
 }

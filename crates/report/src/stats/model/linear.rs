@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     coding::{Coding, MOST_COLUMNS, Value},
-    formula::{Formula, Term},
+    formula::Formula,
     frame::Frame,
     orthogonal::{Orthogonal, dot},
     role::Variable,
@@ -20,12 +20,13 @@ use crate::stats::{
 /// Factors have sum-to-zero contrasts. A nested factor (`b` in `a/b`) has contrasts within each level of the
 /// factor around it. Type III tests each term after all others, type II after those that do not contain it, and
 /// type I after those before it in [`Formula::fixed`]; all against the residual of the whole model. Results
-/// equal those of R's `aov` (type I) and `car::Anova` with sum contrasts.
+/// equal those of R's `aov` (type I) and `car::Anova` with sum contrasts. A term that those before it determine is
+/// left out, as in R: see [`Anova::aliased`].
 ///
 /// # Errors
 ///
 /// If the formula has random effects or repeated measures, a column is missing or has another length, a value is
-/// not a number, a term is determined by the others, the model has more than 1,000 columns, or no degree of
+/// not a number, a type III test has an empty cell, a term is determined by later ones, the model has more than 1,000 columns, or no degree of
 /// freedom is left for the error.
 pub fn anova_by_formula(
     formula: &Formula,
@@ -46,7 +47,8 @@ pub fn anova_by_formula(
     let frame = Frame::new(formula, response, variables)?;
     let design = Design::new(&frame)?;
     let rows = Condensed::of(&frame);
-    let full = design.fit(&rows, &(0..formula.fixed.len()).collect::<Vec<_>>());
+    let (kept, aliased) = design.without_aliased(&rows);
+    let full = design.fit(&rows, &kept);
     let (parameters, observations) = (full.rank(), response.len());
     if observations <= parameters {
         return Err(StatsError::NoResidual { observations, parameters });
@@ -55,10 +57,11 @@ pub fn anova_by_formula(
     let ss = clean(rows.within + full.residual_squares(&rows.means));
     let df = (observations - parameters) as f64;
     let residual = Residual { ss, df, ms: ss / df };
-    let sums = (0..formula.fixed.len())
+    let sums = kept
+        .iter()
         .map(|at| {
-            let term = &formula.fixed[at];
-            let others = (0..formula.fixed.len()).filter(|other| match kind {
+            let (at, term) = (*at, &formula.fixed[*at]);
+            let others = kept.iter().copied().filter(|other| match kind {
                 SumsOfSquares::TypeI => *other < at,
                 SumsOfSquares::TypeII => !formula.fixed[*other].contains(term),
                 SumsOfSquares::TypeIII => *other != at,
@@ -72,27 +75,33 @@ pub fn anova_by_formula(
             if own.is_empty() {
                 return Err(StatsError::Aliased { term: formula.name(term) });
             }
-            let coding = &design.codings[at];
-            if kind == SumsOfSquares::TypeIII && own.len() < coding.width && !coding.is_nested() {
-                return Err(empty_cell(&frame, coding, term));
+            if kind == SumsOfSquares::TypeIII {
+                check_cells(&frame, &design.codings[at], own.len())?;
             }
             Ok((formula.name(term), clean(dot(own, own)), own.len() as f64))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    table(sums, residual, observations)
+    let aliased = aliased.iter().map(|at| formula.name(&formula.fixed[*at])).collect();
+    Ok(Anova { aliased, ..table(sums, residual, observations)? })
 }
 
-/// Why a term has fewer degrees of freedom than columns.
-pub(super) fn empty_cell(frame: &Frame<'_>, coding: &Coding, term: &Term) -> StatsError {
+/// Fails if a term lacks degrees of freedom because cells of its factors are empty: type III tests then depend on
+/// the order of the levels.
+pub(super) fn check_cells(
+    frame: &Frame<'_>,
+    coding: &Coding,
+    rank: usize,
+) -> Result<(), StatsError> {
+    if rank == coding.width || coding.is_nested() {
+        return Ok(());
+    }
     let factors: Vec<Factor> = coding
         .contrasted()
         .iter()
         .filter_map(|column| frame.factor(*column).ok().cloned())
         .collect();
-    match Cells::of(&factors).missing(&factors) {
-        Some(cell) => StatsError::EmptyCell { cell },
-        None => StatsError::Aliased { term: frame.formula.name(term) },
-    }
+    let missing = Cells::of(&factors).missing(&factors);
+    missing.map_or(Ok(()), |cell| Err(StatsError::EmptyCell { cell }))
 }
 
 /// The columns of all fixed terms.
@@ -122,6 +131,18 @@ impl Design {
     /// Number of columns of these terms and of the intercept.
     pub(super) fn columns_of(&self, terms: &[usize]) -> usize {
         1 + terms.iter().map(|term| self.codings[*term].width).sum::<usize>()
+    }
+
+    /// The terms that the terms before them do not determine, and those that they do, such as an interaction that
+    /// is confounded with blocks.
+    fn without_aliased(&self, rows: &Condensed) -> (Vec<usize>, Vec<usize>) {
+        let all: Vec<usize> = (0..self.codings.len()).collect();
+        let fit = self.fit(rows, &all);
+        all.iter().partition(|at| {
+            let start = self.columns_of(&all[..**at]);
+            let columns = start..start + self.codings[**at].width;
+            fit.kept.iter().any(|column| columns.contains(column))
+        })
     }
 
     /// The intercept, then these terms, at each point.

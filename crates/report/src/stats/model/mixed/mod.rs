@@ -86,6 +86,8 @@ pub struct MixedModel {
     pub criterion: f64,
     /// Number of observations.
     pub observations: usize,
+    /// Terms that the terms before them determine; they are not part of the model.
+    pub aliased: Vec<String>,
     /// Whether a variance was estimated as 0, or a correlation as 1.
     pub singular: bool,
 }
@@ -124,6 +126,7 @@ pub fn mixed_model(
         .terms
         .iter()
         .zip(&formula.fixed)
+        .filter(|(columns, _)| !columns.is_empty())
         .map(|(columns, term)| {
             let contrasts: Vec<Vec<f64>> = columns.clone().map(unit).collect();
             let (f, den_df) = freedom.f_test(&fit, &contrasts);
@@ -162,6 +165,7 @@ pub fn mixed_model(
         residual_sd: sigma * scale,
         criterion,
         observations: response.len(),
+        aliased: fixed.aliased.clone(),
         singular,
     })
 }

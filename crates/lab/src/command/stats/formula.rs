@@ -1,0 +1,147 @@
+//! The data of a model by formula.
+
+use anyhow::Context;
+use report::stats::{Formula, Role, StatsError, Variable};
+
+use super::{
+    data::{Data, Rows},
+    table::{Table, quoted},
+    warn::{self, Note},
+};
+
+/// A column of at most this many different whole numbers is taken for a factor.
+const MOST_LEVELS: usize = 9;
+
+/// A formula with the columns of a file.
+pub(super) struct Model {
+    pub(super) formula: Formula,
+    pub(super) data: Data,
+    pub(super) response: Vec<f64>,
+    pub(super) variables: Vec<Variable>,
+    table: Table,
+    /// What was decided about columns of numbers.
+    notes: Vec<Note>,
+}
+
+impl Model {
+    pub(super) fn read(rows: &Rows, text: &str) -> Result<Self, anyhow::Error> {
+        let formula: Formula = text.parse().context("flag `--formula`")?;
+        let mut data = rows.of(&formula.response);
+        let names: Vec<&str> = formula.columns.iter().map(|column| column.name.as_str()).collect();
+        let table = data.table(&names)?;
+        let response = table.numbers(&formula.response)?;
+        let groups = groups(&formula);
+        let (mut variables, mut factors, mut covariates) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, column) in formula.columns.iter().enumerate() {
+            let name = column.name.as_str();
+            let numbers = match column.role {
+                Role::Factor => None,
+                Role::Covariate => Some(table.numbers(name)?),
+                _ if groups.contains(&at) => None,
+                _ => table.numbers(name).ok().filter(|values| {
+                    let levels = is_factor(values);
+                    if levels { &mut factors } else { &mut covariates }.push(name.to_owned());
+                    !levels
+                }),
+            };
+            variables.push(match numbers {
+                Some(values) => Variable::Covariate { name: name.to_owned(), values },
+                None => Variable::Factor(table.factor(name)?),
+            });
+        }
+        let mut notes = Vec::new();
+        for (columns, holds, taken, other) in [
+            (
+                &factors,
+                "few different whole numbers",
+                "factors, with a level for each",
+                "covariate",
+            ),
+            (&covariates, "numbers", "covariates, with one slope", "factor"),
+        ] {
+            if let Some(first) = columns.first() {
+                let text = format!(
+                    "{} holds {holds}; such columns are taken for {taken}. Write `{other}({first})` for the \
+                     other.",
+                    quoted(columns)
+                );
+                notes.push(Note { kind: "numbers", text });
+            }
+        }
+        let fixed = |name: &str| {
+            formula
+                .fixed
+                .iter()
+                .flat_map(|term| term.columns())
+                .any(|at| formula.columns[*at].name == name)
+        };
+        data.beside = variables
+            .iter()
+            .filter(|variable| !matches!(variable, Variable::Factor(factor) if fixed(&factor.name)))
+            .map(|variable| variable.name().to_owned())
+            .collect();
+        Ok(Self { formula, data, response, variables, table, notes })
+    }
+
+    /// The error of a statistic with the file.
+    pub(super) fn complaint(&self, error: StatsError) -> anyhow::Error {
+        let remedy = match error {
+            StatsError::EmptyCell { .. } => " (a formula without the interaction, or `--type 2`)",
+            _ => "",
+        };
+        anyhow::anyhow!("`{}`: {error}{remedy}", self.data.file.display())
+    }
+
+    /// What was left out, and what was decided. `aliased` are terms that others determine.
+    pub(super) fn notes(&self, aliased: &[String]) -> Vec<Note> {
+        let mut notes = warn::of_table(&self.table);
+        notes.extend(self.decided(aliased));
+        notes
+    }
+
+    fn decided(&self, aliased: &[String]) -> Vec<Note> {
+        let mut notes = self.notes.clone();
+        if !aliased.is_empty() {
+            let text =
+                format!("the terms before determine {}, which is left out.", quoted(aliased));
+            notes.push(Note { kind: "aliased", text });
+        }
+        notes
+    }
+
+    /// The same, and what a screening of the fixed factors finds.
+    pub(super) fn screened(&self, aliased: &[String]) -> Result<Vec<Note>, anyhow::Error> {
+        let factors: Vec<_> = self
+            .variables
+            .iter()
+            .filter_map(|variable| match variable {
+                Variable::Factor(factor) => Some(factor.clone()),
+                _ => None,
+            })
+            .collect();
+        let mut notes = self.decided(aliased);
+        if factors.is_empty() {
+            notes.extend(warn::of_table(&self.table));
+        } else {
+            notes.extend(warn::notes(&self.table, &self.data, &self.response, &factors)?);
+        }
+        Ok(notes)
+    }
+}
+
+/// Columns that name groups.
+fn groups(formula: &Formula) -> Vec<usize> {
+    let random = formula.random.iter().flat_map(|effects| effects.group.columns().iter().copied());
+    let repeated = formula.repeated.iter().flat_map(|repeated| {
+        std::iter::once(repeated.subject).chain(repeated.within.iter().copied())
+    });
+    random.chain(repeated).collect()
+}
+
+/// Whether numbers are few different whole numbers.
+fn is_factor(values: &[f64]) -> bool {
+    let mut different = values.to_vec();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    different.len() <= MOST_LEVELS && different.iter().all(|value| value.fract() == 0.0)
+}
