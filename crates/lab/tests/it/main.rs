@@ -22,6 +22,7 @@ mod sensing;
 mod serve;
 mod simulate;
 mod stats;
+mod stats_models;
 mod tune;
 mod vision;
 mod workers;

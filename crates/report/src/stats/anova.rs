@@ -197,6 +197,10 @@ pub fn anova_of(
     if response.len() <= parameters {
         return Err(StatsError::NoResidual { observations: response.len(), parameters });
     }
+    if parameters > MOST_PARAMETERS {
+        let what = "parameters of the model (levels and their combinations)".to_owned();
+        return Err(StatsError::TooMany { what, found: parameters, expected: MOST_PARAMETERS });
+    }
     let terms = terms(factors.len(), effects);
     let full = cells.fit(factors, &terms)?;
     let clean = cleaned(response);
@@ -263,6 +267,9 @@ pub(super) fn table(
 
 /// Largest number of factors, because terms are bits of a 32-bit word.
 const MAX_FACTORS: usize = 31;
+
+/// Most parameters of a model: a fit takes their square times the number of cells.
+const MOST_PARAMETERS: usize = 2000;
 
 pub(super) fn check(response: &[f64], factors: &[Factor]) -> Result<(), StatsError> {
     check_values("response", response)?;

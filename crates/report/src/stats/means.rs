@@ -1,9 +1,11 @@
 //! Means and counts of cells and levels.
 
 use super::{
-    Factor, StatsError,
+    Factor, Interval, StatsError,
     anova::check,
     describe::{mean_of, variance_of},
+    distribution::t_quantile,
+    error::check_confidence,
     factor::{Cells, level_names},
 };
 
@@ -19,6 +21,23 @@ pub struct CellMean {
     pub mean: f64,
     /// Their standard deviation; `None` for one observation.
     pub sd: Option<f64>,
+}
+
+impl CellMean {
+    /// The t interval of the mean; `None` if the cell's observations do not vary.
+    ///
+    /// # Errors
+    ///
+    /// If the confidence is not in (0, 1).
+    pub fn interval(&self, confidence: f64) -> Result<Option<Interval>, StatsError> {
+        check_confidence(confidence)?;
+        let spread = self.sd.filter(|sd| *sd > 0.0);
+        Ok(spread.map(|sd| {
+            let n = self.n as f64;
+            let half = t_quantile(0.5 + confidence / 2.0, n - 1.0) * sd / n.sqrt();
+            Interval::around(self.mean, half, confidence)
+        }))
+    }
 }
 
 /// The mean of one level over all levels of the other factors.

@@ -37,6 +37,19 @@ pub fn shapiro_wilk(values: &[f64]) -> Result<ShapiroWilk, StatsError> {
     Ok(ShapiroWilk { w: 1.0 - lack, p: p_value(lack, values.len() as f64) })
 }
 
+/// The points of a normal probability plot: for each value in ascending order the normal quantile of its plotting
+/// position, `(i − 3/8) / (n + 1/4)` (Blom 1958), and the value.
+///
+/// # Errors
+///
+/// If there are no values, or one is not a number.
+pub fn normal_plot(values: &[f64]) -> Result<Vec<[f64; 2]>, StatsError> {
+    check_sample("values", values, 1)?;
+    let n = values.len() as f64;
+    let quantile = |at: usize| normal_quantile((at as f64 + 0.625) / (n + 0.25));
+    Ok(sorted(values).into_iter().enumerate().map(|(at, value)| [quantile(at), value]).collect())
+}
+
 /// Weights of the upper half of the sample, the largest value's first; the lower half's are their
 /// negatives.
 fn weights(n: usize) -> Vec<f64> {

@@ -89,6 +89,7 @@ fn of_one_sample(x: &[f64], confidence: f64) {
     check("standard_deviation", stats::standard_deviation(x));
     check("variance", stats::variance(x));
     check("shapiro_wilk", stats::shapiro_wilk(x));
+    check("normal_plot", stats::normal_plot(x));
     if let Some(test) = check("one_sample_t", stats::one_sample_t(x, 0.5)) {
         check("one_sample_t", test.interval(confidence));
     }
@@ -117,6 +118,10 @@ fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
     check("cohens_d", stats::cohens_d(x, y, confidence));
     check("hedges_g", stats::hedges_g(x, y, confidence));
     check("paired_effects", stats::paired_effects(x, y, confidence));
+    check(
+        "bayesian_signed_rank",
+        stats::bayesian_signed_rank(&x[..x.len().min(4)], &y[..y.len().min(4)], 0.5, 1),
+    );
     check("levene", stats::levene(&[x, y], Center::Mean));
     check("levene", stats::levene(&[x, y, &[1.0, 2.0]], Center::Median));
     check("kruskal_wallis", stats::kruskal_wallis(&[x, y]));
@@ -208,6 +213,7 @@ fn of_formulas(y: &[f64], factors: &[Factor], numbers: &[f64], confidence: f64) 
             let found = stats::anova_by_formula(&formula, y, &variables, kind);
             check("anova_by_formula", found);
         }
+        check("fitted_rows", stats::fitted_rows(&formula, y, &variables));
         let found = stats::tukey_by_formula(&formula, y, &variables, &["a"], confidence);
         check("tukey_by_formula", found);
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "shows the errors, and that something was skipped")]
 
 mod agreement;
+mod bayesian;
 mod coverage;
 mod design;
 mod errors;

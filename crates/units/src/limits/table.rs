@@ -114,6 +114,8 @@ pub const PARAMETERS: Limit<u64> = count("number of parameters", 1, 10_000);
 pub const CHOICES: Limit<u64> = count("number of choices", 1, 1_000_000);
 /// Objectives of a search.
 pub const OBJECTIVES: Limit<u64> = count("number of objectives", 1, 64);
+/// A difference that counts as none in practice.
+pub const ROPE: Limit<f64> = Limit::real("region of practical equivalence", "", 0.0, 1e60);
 /// Any finite number that can be added and multiplied a little without overflow.
 pub const FINITE: Limit<f64> = Limit::real("number", "", -1e300, 1e300);
 

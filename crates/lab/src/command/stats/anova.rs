@@ -1,13 +1,14 @@
 //! `wattlab stats anova`.
 
 use anyhow::{Context, bail};
-use report::stats::{self, Anova, EffectIntervals, Effects, Interval, SumsOfSquares};
+use report::stats::{self, Anova, EffectIntervals, Effects, Interval, SumsOfSquares, Variable};
 use serde_json::json;
 use units::limits;
 
 use super::{
     columns::Columns,
     data::{Data, Rows},
+    figure::{self, Svg},
     formula::Model,
     mixed, repeated,
     show::{self, finite},
@@ -21,6 +22,8 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     rows: Rows,
+    #[command(flatten)]
+    svg: Svg,
     /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL", required_unless_present = "formula")]
     response: Option<String>,
@@ -49,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     };
     if let Some(text) = &args.formula {
         let model = Model::read(&args.rows, text)?;
+        args.svg.write(|| model.figures())?;
         return if model.formula.repeated.is_some() {
             only_type_three(args)?;
             repeated::run(&model)
@@ -89,6 +93,14 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         }
         None => None,
     };
+    args.svg.write(|| {
+        let sign = if args.main_effects { "+" } else { "*" };
+        let formula = figure::crossed(&data.response, &factors, sign)?;
+        let variables: Vec<Variable> = factors.iter().cloned().map(Variable::Factor).collect();
+        let means = figure::interaction(&data.response, &factors, &response)?;
+        let [residuals, normal] = figure::residuals(&formula, &response, &variables)?;
+        Ok(vec![means, residuals, normal])
+    })?;
     let names: Vec<String> = factors.iter().map(|factor| factor.name.clone()).collect();
     Found::new(kind, found, of_means, notes)?.print(data, &format!("by {}", quoted(&names)), None)
 }

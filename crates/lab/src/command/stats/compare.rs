@@ -5,9 +5,12 @@ use report::stats::{
     self, Bootstrap, BootstrapMethod, EffectSize, Factor, LevelComparison, PValue, PairedEffects,
 };
 use serde_json::{Value, json};
+use units::limits;
 
 use super::{
     data::Rows,
+    figure::{self, Svg},
+    practical,
     show::{self, finite},
     warn,
 };
@@ -21,6 +24,8 @@ const MAX_LEVELS: usize = 30;
 pub(crate) struct Args {
     #[command(flatten)]
     rows: Rows,
+    #[command(flatten)]
+    svg: Svg,
     /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL")]
     response: String,
@@ -30,7 +35,11 @@ pub(crate) struct Args {
     /// Column, such as a seed, whose equal values pair the rows of two levels.
     #[arg(long, value_name = "KEY")]
     paired: Option<String>,
-    /// Random seed of the bootstrap.
+    /// Differences of at most this size are none in practice: also compare by the Bayesian signed-rank test, with
+    /// this region of practical equivalence in units of the response.
+    #[arg(long, value_name = "SIZE", requires = "paired", value_parser = limits::ROPE.parser())]
+    rope: Option<f64>,
+    /// Random seed of the bootstrap and of the Bayesian test.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -67,14 +76,19 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         method: BootstrapMethod::Bca,
     };
     let complaint = |error| table.complaint(error, data, &factors);
-    let found = match &args.paired {
-        Some(key) => {
-            let key = table.factor(key)?;
-            stats::compare_levels_paired(&response, factor, &key, &bootstrap)
-        }
+    let key = args.paired.as_deref().map(|key| table.factor(key)).transpose()?;
+    let found = match &key {
+        Some(key) => stats::compare_levels_paired(&response, factor, key, &bootstrap),
         None => stats::compare_levels(&response, factor, &bootstrap),
     }
     .map_err(complaint)?;
+    let practical = match (args.rope, &key) {
+        (Some(rope), Some(key)) => {
+            practical::tests(&found, &response, [factor, key], rope, args.seed)
+                .map_err(complaint)?
+        }
+        _ => Vec::new(),
+    };
     let mut notes = warn::notes(&table, data, &response, &factors)?;
     if let Some(key) = &args.paired {
         notes.extend(left_out(&found, factor, key));
@@ -83,12 +97,19 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         let at = factor.levels.iter().position(|other| other == level);
         at.map_or(0, |index| groups[index].len())
     };
+    args.svg.write(|| Ok(vec![figure::groups(&data.response, factor, &response)?]))?;
     if data.json {
         let paired = args.paired.is_some();
-        let comparisons: Vec<Value> = found
+        let mut comparisons: Vec<Value> = found
             .iter()
             .map(|pair| as_json(pair, paired, count(&pair.a), count(&pair.b)))
             .collect();
+        for (comparison, test) in comparisons.iter_mut().zip(&practical) {
+            comparison["practical"] = json!({
+                "rope": args.rope, "a_smaller": test.smaller, "equivalent": test.equivalent,
+                "a_larger": test.larger,
+            });
+        }
         let document = json!({
             "response": data.response, "factor": args.factor, "paired": args.paired,
             "n": response.len(), "resamples": bootstrap.resamples, "seed": bootstrap.seed,
@@ -163,6 +184,9 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
             },
             choice.because
         ));
+    }
+    if let Some(rope) = args.rope {
+        practical::show(&found, &practical, rope);
     }
     warn::print(&notes);
     Ok(())

@@ -1,10 +1,14 @@
 //! The data of a model by formula.
 
 use anyhow::Context;
-use report::stats::{Formula, Role, StatsError, Variable};
+use report::{
+    Figure,
+    stats::{Factor, Formula, Role, StatsError, Variable},
+};
 
 use super::{
     data::{Data, Rows},
+    figure,
     table::{Table, quoted},
     warn::{self, Note},
 };
@@ -83,6 +87,27 @@ impl Model {
         Ok(Self { formula, data, response, variables, table, notes })
     }
 
+    /// The means of the fixed factors, and the residuals of the fixed effects.
+    pub(super) fn figures(&self) -> Result<Vec<Figure>, anyhow::Error> {
+        let factors: Vec<Factor> = self.factors();
+        let mut figures = Vec::new();
+        if !factors.is_empty() {
+            figures.push(figure::interaction(&self.data.response, &factors, &self.response)?);
+        }
+        figures.extend(figure::residuals(&self.formula, &self.response, &self.variables)?);
+        Ok(figures)
+    }
+
+    /// The factors with fixed effects.
+    fn factors(&self) -> Vec<Factor> {
+        let is_beside = |name: &String| self.data.beside.contains(name);
+        let factor = |variable: &Variable| match variable {
+            Variable::Factor(factor) if !is_beside(&factor.name) => Some(factor.clone()),
+            _ => None,
+        };
+        self.variables.iter().filter_map(factor).collect()
+    }
+
     /// The error of a statistic with the file.
     pub(super) fn complaint(&self, error: StatsError) -> anyhow::Error {
         let remedy = match error {
@@ -111,14 +136,7 @@ impl Model {
 
     /// The same, and what a screening of the fixed factors finds.
     pub(super) fn screened(&self, aliased: &[String]) -> Result<Vec<Note>, anyhow::Error> {
-        let factors: Vec<_> = self
-            .variables
-            .iter()
-            .filter_map(|variable| match variable {
-                Variable::Factor(factor) => Some(factor.clone()),
-                _ => None,
-            })
-            .collect();
+        let factors = self.factors();
         let mut notes = self.decided(aliased);
         if factors.is_empty() {
             notes.extend(warn::of_table(&self.table));

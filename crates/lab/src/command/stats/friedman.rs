@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     data::Rows,
+    figure::{self, Svg},
     show,
     table::quoted,
     warn::{self, Note},
@@ -20,6 +21,8 @@ const MAX_LEVELS: usize = 100;
 pub(crate) struct Args {
     #[command(flatten)]
     rows: Rows,
+    #[command(flatten)]
+    svg: Svg,
     /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL")]
     response: String,
@@ -66,6 +69,11 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         );
         notes.push(Note { kind: "incomplete-blocks", text });
     }
+    args.svg.write(|| {
+        let figure =
+            figure::critical_differences(&factor.levels, &mean_ranks, ranks.critical_difference)?;
+        Ok(vec![figure])
+    })?;
     if data.json {
         let document = json!({
             "response": data.response, "factor": args.factor, "block": args.block,

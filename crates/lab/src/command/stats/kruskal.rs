@@ -3,7 +3,11 @@
 use report::stats;
 use serde_json::json;
 
-use super::{data::Rows, show, warn};
+use super::{
+    data::Rows,
+    figure::{self, Svg},
+    show, warn,
+};
 use crate::output;
 
 /// Largest number of levels whose pairs are compared.
@@ -14,6 +18,8 @@ const MAX_LEVELS: usize = 100;
 pub(crate) struct Args {
     #[command(flatten)]
     rows: Rows,
+    #[command(flatten)]
+    svg: Svg,
     /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL")]
     response: String,
@@ -42,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         .map(|(level, values)| Ok((level, values.len(), stats::median(values)?)))
         .collect::<Result<_, _>>()
         .map_err(complaint)?;
+    args.svg.write(|| Ok(vec![figure::groups(&data.response, &factors[0], &response)?]))?;
     if data.json {
         let groups: Vec<_> = groups
             .iter()

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     columns::Columns,
     data::{Data, Rows},
+    figure::{self, Svg},
     formula::Model,
     show,
     table::quoted,
@@ -22,6 +23,8 @@ const MAX_GROUPS: usize = 100;
 pub(crate) struct Args {
     #[command(flatten)]
     rows: Rows,
+    #[command(flatten)]
+    svg: Svg,
     /// Column with the numbers to analyze.
     #[arg(long, value_name = "COL", required_unless_present = "formula")]
     response: Option<String>,
@@ -65,6 +68,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let name = if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" };
     let title =
         format!("{name} of `{}` over the cells of {}", data.response, quoted(&args.factors.0));
+    args.svg.write(|| Ok(vec![figure::forest(&data.response, &found)?]))?;
     print(data, method, &title, response.len(), &found, &notes)
 }
 
@@ -80,6 +84,7 @@ fn in_model(args: &Args, text: &str) -> Result<(), anyhow::Error> {
         data.response,
         quoted(&args.factors.0)
     );
+    args.svg.write(|| Ok(vec![figure::forest(&data.response, &found)?]))?;
     print(data, "Tukey", &title, response.len(), &found, &notes)
 }
 

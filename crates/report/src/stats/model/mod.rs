@@ -10,6 +10,7 @@ mod orthogonal;
 mod pairs;
 mod parse;
 mod repeated;
+mod residual;
 mod role;
 mod symmetric;
 
@@ -19,5 +20,6 @@ pub use self::{
     mixed::{FixedEffect, MixedModel, MixedTerm, RandomVariance, mixed_model},
     pairs::tukey_by_formula,
     repeated::{RepeatedMeasures, RepeatedTerm, Sphericity, repeated_measures},
+    residual::{FittedRow, fitted_rows},
     role::{Role, Variable},
 };

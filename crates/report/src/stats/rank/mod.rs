@@ -1,5 +1,6 @@
 //! Tests on ranks.
 
+mod bayesian;
 mod correlation;
 mod friedman;
 mod kruskal_wallis;
@@ -9,6 +10,7 @@ mod theil_sen;
 mod wilcoxon;
 
 pub use self::{
+    bayesian::{PracticalDifference, bayesian_signed_rank},
     correlation::{Spearman, spearman},
     friedman::{Friedman, friedman},
     kruskal_wallis::{KruskalWallis, kruskal_wallis},
