@@ -41,7 +41,7 @@ impl Svg {
             output::write_whole(&path, report::svg(figure).as_bytes()).with_context(|| {
                 format!("failed to write `{}`; choose another file with `--svg`", path.display())
             })?;
-            eprintln!("figure: {}", path.display());
+            output::line(&format!("figure: {}", path.display()));
         }
         Ok(())
     }

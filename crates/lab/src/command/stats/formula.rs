@@ -64,8 +64,9 @@ impl Model {
             (&covariates, "numbers", "covariates, with one slope", "factor"),
         ] {
             if let Some(first) = columns.first() {
+                let verb = if columns.len() == 1 { "holds" } else { "hold" };
                 let text = format!(
-                    "{} holds {holds}; such columns are taken for {taken}. Write `{other}({first})` for the \
+                    "{} {verb} {holds}; such columns are taken for {taken}. Write `{other}({first})` for the \
                      other.",
                     quoted(columns)
                 );

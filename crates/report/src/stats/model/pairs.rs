@@ -83,7 +83,7 @@ pub fn tukey_by_formula(
 
 /// A fit with or without random effects.
 enum Model {
-    Fixed { fixed: Fixed, coefficients: Vec<f64>, variance: f64, df: f64 },
+    Fixed { fixed: Box<Fixed>, coefficients: Vec<f64>, variance: f64, df: f64 },
     Mixed(Box<Fitted>),
 }
 
@@ -103,7 +103,7 @@ impl Model {
             return Err(crate::stats::error::constant("response within groups"));
         }
         let coefficients = fixed.basis.rotate(frame.response);
-        Ok(Self::Fixed { fixed, coefficients, variance, df })
+        Ok(Self::Fixed { fixed: Box::new(fixed), coefficients, variance, df })
     }
 
     fn fixed(&self) -> &Fixed {

@@ -77,10 +77,9 @@ pub(super) fn eigen(matrix: &[f64], size: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
                     a[p * size + k] = cosine * x - sine * y;
                     a[q * size + k] = sine * x + cosine * y;
                 }
-                for k in 0..size {
-                    let (x, y) = (vectors[p][k], vectors[q][k]);
-                    vectors[p][k] = cosine * x - sine * y;
-                    vectors[q][k] = sine * x + cosine * y;
+                let (before, after) = vectors.split_at_mut(q);
+                for (x, y) in before[p].iter_mut().zip(&mut after[0]) {
+                    (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
                 }
             }
         }

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn derivatives_of_known_functions_are_found() {
         let function = |x: &[f64]| Some((x[0] * x[1]).exp() + x[0].powi(3));
-        let point = [0.7, -0.4];
+        let point = [0.7_f64, -0.4];
         let e = (point[0] * point[1]).exp();
         let second = hessian(function, &point).unwrap();
         let expected = [
