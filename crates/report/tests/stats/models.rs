@@ -1,5 +1,7 @@
 //! Models by formula, compared with R: `models.R` names the call behind each value of `models.json`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use wattlab_report::stats::{
     Factor, Formula, MixedModel, SumsOfSquares, Variable, anova_by_formula, mixed_model,
@@ -40,14 +42,39 @@ fn data(case: &Value) -> (Formula, Vec<f64>, Vec<Variable>) {
     (formula, response, variables)
 }
 
-fn close(found: f64, expected: &Value, share: f64, what: &str) {
-    let expected = expected.as_f64().unwrap_or_else(|| panic!("{what}: {expected}"));
-    let error = (found - expected).abs();
-    assert!(error <= share * expected.abs().max(1e-12), "{what}: {found}, expected {expected}");
+/// The largest relative errors of a comparison, printed at its end.
+#[derive(Default)]
+struct Errors(BTreeMap<&'static str, f64>);
+
+impl Errors {
+    /// Checks a value, and remembers its error under the name of the quantity.
+    fn check(
+        &mut self,
+        quantity: &'static str,
+        found: f64,
+        expected: &Value,
+        share: f64,
+        what: &str,
+    ) {
+        let expected = expected.as_f64().unwrap_or_else(|| panic!("{what}: {expected}"));
+        let error = (found - expected).abs() / expected.abs().max(1e-12);
+        assert!(error <= share, "{what}, {quantity}: {found}, expected {expected}");
+        let largest = self.0.entry(quantity).or_default();
+        *largest = largest.max(error);
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        for (quantity, error) in &self.0 {
+            println!("{quantity}: largest relative error {error:.1e}");
+        }
+    }
 }
 
 #[test]
 fn fixed_effects_agree_with_aov_and_car() {
+    let mut errors = Errors::default();
     for case in cases("fixed") {
         let (formula, response, variables) = data(&case);
         for (kind, name) in [
@@ -70,41 +97,42 @@ fn fixed_effects_agree_with_aov_and_car() {
                     sorted(term) == sorted(name)
                 };
                 let term = found.terms.iter().find(|term| same(&term.term)).expect(&what);
-                close(term.ss, &expected["ss"], 1e-8, &what);
-                close(term.df, &expected["df"], 0.0, &what);
-                close(term.f, &expected["f"], 1e-8, &what);
-                close(term.p, &expected["p"], 1e-7, &what);
+                errors.check("sum of squares", term.ss, &expected["ss"], 1e-8, &what);
+                errors.check("df", term.df, &expected["df"], 0.0, &what);
+                errors.check("F", term.f, &expected["f"], 1e-8, &what);
+                errors.check("p", term.p, &expected["p"], 1e-7, &what);
             }
-            close(found.residual.ss, &case["residual"]["ss"], 1e-9, "residual");
-            close(found.residual.df, &case["residual"]["df"], 0.0, "residual");
+            errors.check("residual", found.residual.ss, &case["residual"]["ss"], 1e-9, "residual");
+            errors.check("df", found.residual.df, &case["residual"]["df"], 0.0, "residual");
         }
     }
 }
 
 #[test]
 fn mixed_models_agree_with_lme4_and_lmertest() {
+    let mut errors = Errors::default();
     for case in cases("mixed") {
         let (formula, response, variables) = data(&case);
         let found = mixed_model(&formula, &response, &variables).unwrap();
         let what = case["name"].as_str().unwrap();
-        close(found.criterion, &case["criterion"], 1e-8, what);
-        close(found.residual_sd, &case["residual_sd"], 1e-5, what);
+        errors.check("criterion", found.criterion, &case["criterion"], 1e-8, what);
+        errors.check("residual sd", found.residual_sd, &case["residual_sd"], 1e-5, what);
         for expected in case["terms"].as_array().unwrap() {
             let name = expected["term"].as_str().unwrap();
             let term = found.terms.iter().find(|term| term.term == name).unwrap();
             let what = format!("{what}: {name}");
-            close(term.df, &expected["df"], 0.0, &what);
-            close(term.f, &expected["f"], 1e-4, &what);
-            close(term.den_df, &expected["den_df"], 1e-3, &what);
-            close(term.p, &expected["p"], 1e-3, &what);
+            errors.check("df", term.df, &expected["df"], 0.0, &what);
+            errors.check("F", term.f, &expected["f"], 1e-4, &what);
+            errors.check("df of the error", term.den_df, &expected["den_df"], 1e-3, &what);
+            errors.check("p", term.p, &expected["p"], 1e-3, &what);
         }
         let coefficients = case["coefficients"].as_array().unwrap();
         assert_eq!(found.coefficients.len(), coefficients.len());
         for (coefficient, expected) in found.coefficients.iter().zip(coefficients) {
             let what = format!("{what}: {}", coefficient.name);
-            close(coefficient.estimate, &expected["estimate"], 1e-5, &what);
-            close(coefficient.se, &expected["se"], 1e-4, &what);
-            close(coefficient.df, &expected["df"], 1e-3, &what);
+            errors.check("estimate", coefficient.estimate, &expected["estimate"], 1e-5, &what);
+            errors.check("standard error", coefficient.se, &expected["se"], 1e-4, &what);
+            errors.check("df of the error", coefficient.df, &expected["df"], 1e-3, &what);
         }
         for expected in case["sds"].as_array().unwrap() {
             let (group, effect) = (&expected["group"], &expected["effect"]);
@@ -156,6 +184,7 @@ fn published_analyses_are_reproduced() {
 
 #[test]
 fn repeated_measures_agree_with_car() {
+    let mut errors = Errors::default();
     for case in cases("repeated") {
         let (formula, response, variables) = data(&case);
         let found = repeated_measures(&formula, &response, &variables).unwrap();
@@ -173,17 +202,29 @@ fn repeated_measures_agree_with_car() {
                 (term.f, "f"),
                 (term.p, "p"),
             ] {
-                close(found, &expected[key], 1e-8, &format!("{what}, {key}"));
+                errors.check("table", found, &expected[key], 1e-8, &format!("{what}, {key}"));
             }
             assert_eq!(term.sphericity.is_some(), expected["gg"].is_number(), "{what}");
             if let Some(sphericity) = term.sphericity {
                 let (w, p) = sphericity.mauchly.unwrap();
-                close(sphericity.greenhouse_geisser, &expected["gg"], 1e-8, &what);
-                close(sphericity.greenhouse_geisser_p, &expected["gg_p"], 1e-8, &what);
-                close(sphericity.huynh_feldt, &expected["hf"], 1e-8, &what);
-                close(w, &expected["w"], 1e-8, &what);
+                errors.check(
+                    "Greenhouse-Geisser",
+                    sphericity.greenhouse_geisser,
+                    &expected["gg"],
+                    1e-8,
+                    &what,
+                );
+                errors.check(
+                    "p corrected",
+                    sphericity.greenhouse_geisser_p,
+                    &expected["gg_p"],
+                    1e-8,
+                    &what,
+                );
+                errors.check("Huynh-Feldt", sphericity.huynh_feldt, &expected["hf"], 1e-8, &what);
+                errors.check("W", w, &expected["w"], 1e-8, &what);
                 // R has the number of untransformed columns in a place where the source has that of the contrasts.
-                close(p, &expected["w_p"], 0.03, &what);
+                errors.check("p of W", p, &expected["w_p"], 0.03, &what);
             }
         }
     }
@@ -191,6 +232,7 @@ fn repeated_measures_agree_with_car() {
 
 #[test]
 fn comparisons_of_means_agree_with_emmeans() {
+    let mut errors = Errors::default();
     for case in cases("pairs") {
         let (formula, response, variables) = data(&case);
         let of: Vec<&str> = case["of"].as_str().unwrap().split(':').collect();
@@ -203,9 +245,9 @@ fn comparisons_of_means_agree_with_emmeans() {
                 .find(|pair| (pair.difference.abs() - estimate.abs()).abs() < 1e-5 * estimate.abs())
                 .unwrap_or_else(|| panic!("{}: {expected} not in {found:?}", case["name"]));
             let what = format!("{}: {} and {}", case["name"], pair.a, pair.b);
-            close(pair.se, &expected["SE"], 1e-5, &what);
-            close(pair.df.unwrap(), &expected["df"], 1e-3, &what);
-            close(pair.p, &expected["p.value"], 2e-3, &what);
+            errors.check("standard error", pair.se, &expected["SE"], 1e-5, &what);
+            errors.check("df of the error", pair.df.unwrap(), &expected["df"], 1e-3, &what);
+            errors.check("p", pair.p, &expected["p.value"], 2e-3, &what);
         }
         assert_eq!(found.len(), case["pairs"].as_array().unwrap().len());
     }
