@@ -3,7 +3,7 @@
 
 use std::{error::Error, fs};
 
-use wattlab_record::{Journal, RunRecord, repair_journal, scan_journal};
+use wattlab_record::{AlsoMove, Journal, RunRecord, repair_journal, scan_journal};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [damaged] = &state.damage[..] else { return Err("expected one damaged line".into()) };
     println!("line {}: {}", damaged.line, damaged.fault);
 
-    let repair = repair_journal(&path)?;
+    let repair = repair_journal(&path, &AlsoMove::default())?;
     let aside = repair.aside.ok_or("expected a file with the damaged line")?;
     println!("{} line moved to {}", repair.moved.len(), aside.display());
     let (_, records, _) = Journal::open(&path)?;

@@ -15,8 +15,9 @@ pub use crate::{
     environment::{Code, Environment, Machine},
     finding::{ClaimId, Evidence, Finding, RESULTS_SCHEMA, Results, Verdict},
     journal::{
-        Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair, Torn,
-        create_folder, last_record, read_journal, repair_journal, scan_journal, summarize_journal,
+        AlsoMove, Damage, Fault, Journal, JournalError, JournalState, Lines, NewJournal, Repair,
+        Torn, create_folder, last_record, read_journal, repair_journal, scan_journal,
+        summarize_journal,
     },
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     run::{RECORD_SCHEMA, RunId, RunRecord},

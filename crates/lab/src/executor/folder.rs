@@ -7,6 +7,7 @@
 //!      taken/<worker>/<name>      a run that this worker has begun; it was moved here by a rename
 //!      done/<id>.json             the record of a finished run
 //!      failed/<id>.json           why a run failed
+//!      failed/<name>.bad          a file that was set aside; `<name>.bad.txt` says why
 //!      jobs/<job>.json            a job that was submitted to Slurm
 //!      logs/                      the logs of the workers
 //!      bin-<sha256>               the program that jobs run
@@ -17,7 +18,11 @@
 //! always complete. A worker writes the record into `done` before it removes the run from `taken`, and
 //! the writer removes a record only after it is in the journal. So a run that has used energy is at any
 //! moment in the journal, in `done` or in `taken`.
+//!
+//! Everybody who can write to the folder can put there what they like. What cannot be a file of this program is
+//! set aside with the reason, and its run is queued again.
 
+mod aside;
 mod files;
 
 use std::{
@@ -31,8 +36,11 @@ use serde::{Deserialize, Serialize};
 use units::limits::{self, OutOfRange};
 
 pub use self::files::FolderError;
-use self::files::{fail, read_if_there};
 pub(super) use self::files::{names, read, remove, write};
+use self::{
+    aside::sound_record,
+    files::{fail, read_if_there},
+};
 
 use super::assignment::Assignment;
 use crate::{config::IsolationConfig, sensing::Sensing};
@@ -91,6 +99,9 @@ pub(crate) struct RunFailure {
     pub(crate) host: String,
     /// The error message.
     pub(crate) reason: String,
+    /// Whether nothing is wrong with the run itself: its file was damaged, and it can be done again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
 }
 
 /// A run that a worker has begun.
@@ -195,12 +206,13 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read or a file is damaged.
+    /// If the folder cannot be read or written.
     pub(crate) fn queued(&self) -> Result<Vec<(String, Assignment)>, FolderError> {
         let mut found = Vec::new();
         for name in names(&self.path.join("todo"))? {
             // `None` if a worker has begun it since the files were listed.
-            if let Some(run) = read_if_there(&self.path.join("todo").join(&name))? {
+            let path = self.path.join("todo").join(&name);
+            if let Some(run) = self.sound(&path, read_if_there(&path))?.flatten() {
                 found.push((name, run));
             }
         }
@@ -280,7 +292,7 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read or written, or the run's file is damaged.
+    /// If the folder cannot be read or written.
     pub(crate) fn take(&self, worker: &str) -> Result<Option<TakenRun>, FolderError> {
         for name in names(&self.path.join("todo"))? {
             let (from, to) = (self.path.join("todo").join(&name), self.begun(worker, &name));
@@ -295,7 +307,9 @@ impl WorkFolder {
                 }
                 Err(source) => return Err(fail("take", &from)(source)),
             }
-            return Ok(Some(TakenRun { worker: worker.to_owned(), run: read(&to)?, name }));
+            if let Some(run) = self.sound(&to, read(&to))? {
+                return Ok(Some(TakenRun { worker: worker.to_owned(), run, name }));
+            }
         }
         Ok(None)
     }
@@ -315,7 +329,8 @@ impl WorkFolder {
         for worker in self.workers()? {
             let folder = self.path.join("taken").join(&worker);
             for name in names(&folder)? {
-                if let Some(run) = read_if_there(&folder.join(&name))? {
+                let path = folder.join(&name);
+                if let Some(run) = self.sound(&path, read_if_there(&path))?.flatten() {
                     found.push(TakenRun { worker: worker.clone(), name, run });
                 }
             }
@@ -388,7 +403,7 @@ impl WorkFolder {
         let (id, worker) = (taken.run.spec.id(), taken.worker.clone());
         let path = self.path.join("failed").join(format!("{id}.json"));
         let (host, reason) = (host.to_owned(), reason.to_owned());
-        write(&path, &RunFailure { id, worker, host, reason })?;
+        write(&path, &RunFailure { id, worker, host, reason, again: false })?;
         remove(&self.begun(&taken.worker, &taken.name))
     }
 
@@ -412,20 +427,21 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// If a record cannot be read, is damaged, or has an id that does not belong to its spec.
+    /// If the folder cannot be read or written.
     pub(crate) fn finished(&self) -> Result<Vec<RunRecord>, FolderError> {
         let folder = self.path.join("done");
         let mut found: Vec<(f64, RunRecord)> = Vec::new();
         for name in names(&folder)? {
-            let path = folder.join(name);
-            let record: RunRecord = read(&path)?;
-            if record.id != record.spec.id() {
-                let reason = format!(
-                    "its id is `{}`, but its spec has id `{}`",
-                    record.id,
-                    record.spec.id()
-                );
-                return Err(FolderError::Damaged { path, reason });
+            let path = folder.join(&name);
+            let Some(record) = self.sound(&path, sound_record(&path))? else { continue };
+            if name != format!("{}.json", record.id) {
+                // Under its own name, it is removed once it is in the journal.
+                let own = folder.join(format!("{}.json", record.id));
+                if own.exists() {
+                    self.set_aside(&path, "it is the record of a run that has another file")?;
+                    continue;
+                }
+                fs::rename(&path, &own).map_err(fail("rename", &path))?;
             }
             let ended = record.timing.started_unix_s + record.timing.duration.0;
             found.push((ended, record));
@@ -459,8 +475,11 @@ impl WorkFolder {
         let folder = self.path.join("failed");
         let mut found = Vec::new();
         for name in names(&folder)? {
-            found.push(read(&folder.join(&name))?);
-            remove(&folder.join(&name))?;
+            let path = folder.join(&name);
+            if let Some(failure) = self.sound(&path, read(&path))? {
+                found.push(failure);
+                remove(&path)?;
+            }
         }
         Ok(found)
     }

@@ -11,7 +11,7 @@ mod processors;
 pub(crate) mod slurm;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
 };
 
@@ -126,7 +126,7 @@ fn log_words(log: Option<&PathBuf>) -> String {
 /// Reads the records that workers delivered since the last call; returns how many.
 fn gather(
     folder: &WorkFolder,
-    open: &mut BTreeSet<RunId>,
+    open: &mut OpenRuns,
     ready: &mut VecDeque<RunRecord>,
 ) -> Result<usize, FolderError> {
     let before = ready.len();
@@ -139,12 +139,27 @@ fn gather(
     Ok(ready.len() - before)
 }
 
-/// Turns the failure of a run in a worker into an error that names the worker's log.
-fn check_failures(folder: &WorkFolder, open: &mut BTreeSet<RunId>) -> Result<(), ExecuteError> {
-    let Some(RunFailure { id, worker, host, reason }) = folder.take_failures()?.pop() else {
-        return Ok(());
-    };
-    open.remove(&id);
+/// Runs that were accepted and whose records have not come.
+type OpenRuns = BTreeMap<RunId, Assignment>;
+
+/// Turns the failure of a run in a worker into an error that names the worker's log. A run whose file was damaged is
+/// queued again.
+fn check_failures(
+    folder: &WorkFolder,
+    open: &mut OpenRuns,
+    order: &mut u64,
+) -> Result<(), ExecuteError> {
+    let mut failed = None;
+    for failure in folder.take_failures()? {
+        if !failure.again {
+            open.remove(&failure.id);
+            failed = Some(failure);
+        } else if let Some(run) = open.get(&failure.id) {
+            folder.enqueue(*order, run)?;
+            *order += 1;
+        }
+    }
+    let Some(RunFailure { id, worker, host, reason, .. }) = failed else { return Ok(()) };
     let log = Some(folder.log(&worker));
     Err(ExecuteError::Worker { id, worker, host, reason, log })
 }

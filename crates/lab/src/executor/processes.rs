@@ -1,7 +1,7 @@
 //! Does runs in worker processes on this machine, each on its own processors.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     ffi::OsString,
     fs::OpenOptions,
     io::{self, BufRead, BufReader, Write},
@@ -16,7 +16,8 @@ use record::{RunId, RunRecord, RunSpec};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    Assignment, Event, ExecuteError, Executor, RunCounts, WorkFolder, check_failures, gather,
+    Assignment, Event, ExecuteError, Executor, OpenRuns, RunCounts, WorkFolder, check_failures,
+    gather,
 };
 
 /// How long `wait` blocks before the caller can check for an interruption.
@@ -48,7 +49,7 @@ pub(crate) struct WorkerProcesses {
     sender: Sender<(String, Message)>,
     ready: VecDeque<RunRecord>,
     /// Runs whose records have not arrived.
-    open: BTreeSet<RunId>,
+    open: OpenRuns,
     order: u64,
     lost: usize,
     /// How many workers in a row ended without having begun a run.
@@ -93,7 +94,7 @@ impl WorkerProcesses {
             folder.give_back(&taken, false)?;
             folder.unregister(&taken.worker)?;
         }
-        let open = folder.queued()?.iter().map(|run| run.1.spec.id()).collect();
+        let open = folder.queued()?.into_iter().map(|(_, run)| (run.spec.id(), run)).collect();
         let order = folder.next_order()?;
         let (sender, events) = channel();
         let mut this = Self {
@@ -188,7 +189,7 @@ impl WorkerProcesses {
     /// Reads the records and failures that workers left in the folder.
     fn collect(&mut self) -> Result<(), ExecuteError> {
         gather(&self.folder, &mut self.open, &mut self.ready)?;
-        check_failures(&self.folder, &mut self.open)
+        check_failures(&self.folder, &mut self.open, &mut self.order)
     }
 
     /// Handles the end of a worker: its run goes to another one, and a new worker is started.
@@ -245,7 +246,7 @@ impl Executor for WorkerProcesses {
         for run in runs {
             self.folder.enqueue(self.order, &run)?;
             self.order += 1;
-            self.open.insert(run.spec.id());
+            self.open.insert(run.spec.id(), run);
         }
         self.dispatch()
     }

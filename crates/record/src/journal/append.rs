@@ -49,6 +49,27 @@ pub(super) struct Tail<M> {
     poisoned: bool,
 }
 
+impl<M> Tail<M> {
+    /// What lines are appended to.
+    pub(super) fn medium(&self) -> &M {
+        &self.medium
+    }
+
+    /// Length of the whole lines, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Accepts no more lines.
+    pub(super) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+}
+
 impl<M: Medium> Tail<M> {
     /// The end of a file whose whole lines have that length, in bytes.
     pub(super) fn new(medium: M, length: u64) -> Self {

@@ -33,7 +33,7 @@ pub enum JournalError {
         damage: Vec<Damage>,
     },
     /// A line was written by a newer version of wattlab.
-    #[error("line {line} of journal `{}` has schema `{found}`, expected `{RECORD_SCHEMA}` or older; read it with the version of wattlab that wrote it", path.display())]
+    #[error("line {line} of journal `{}` has schema `{found}`, expected `{RECORD_SCHEMA}` or older; read it with the version of wattlab that wrote it, or move such lines aside with `wattlab journal repair --newer`", path.display())]
     Schema {
         /// The journal.
         path: PathBuf,
@@ -41,6 +41,16 @@ pub enum JournalError {
         line: u64,
         /// Its schema.
         found: String,
+    },
+    /// The file is not as this process left it.
+    #[error("journal `{}` {how} while it was in use; what this process would have lost is in `{}`: put it in place, or add it with `wattlab journal merge`, and run again", path.display(), rescued.display())]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// What happened to it.
+        how: String,
+        /// The file with the lines that are not in the journal now.
+        rescued: PathBuf,
     },
     /// An earlier write failed and could not be rolled back, so that what follows the last whole line
     /// on disk is unknown. Opening the journal again removes it.
@@ -82,6 +92,8 @@ pub enum Fault {
         /// The id of its spec.
         is: RunId,
     },
+    /// Nothing, but it was to be moved.
+    Chosen,
     /// An earlier line has the same id. The earlier line counts.
     Doubled {
         /// The earlier line.
@@ -109,6 +121,7 @@ impl Fault {
             Self::Json(_) => "json",
             Self::Schema(_) | Self::Newer(_) => "schema",
             Self::Id { .. } => "id",
+            Self::Chosen => "chosen",
             Self::Doubled { .. } => "doubled",
         }
     }
@@ -131,6 +144,7 @@ impl fmt::Display for Fault {
                 write!(f, "schema `{found}` belongs to a newer version of wattlab")
             }
             Self::Id { says, is } => write!(f, "its id is `{says}`, but its spec has id `{is}`"),
+            Self::Chosen => f.write_str("moved on request"),
             Self::Doubled { first } => write!(f, "the same run is already in line {first}"),
         }
     }

@@ -12,6 +12,7 @@ use units::limits;
 use super::{
     append::{Refusal, Tail},
     fault::{Fault, JournalError},
+    place::{self, is_at, sync_folder_of},
     scan::{Survey, scan},
     seal::seal,
 };
@@ -96,13 +97,33 @@ impl Lines {
     /// # Errors
     ///
     /// If the write fails. It is then rolled back; if that fails, too, this and every later call returns
-    /// [`JournalError::Poisoned`].
+    /// [`JournalError::Poisoned`]. If the file was removed, replaced, shortened or written by another program
+    /// since the last line, nothing is appended to it: what would be lost is saved beside it, and later calls
+    /// return [`JournalError::Poisoned`].
     pub fn append(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
         let line = sealed_line(value).map_err(failed("append to", &self.path))?;
+        self.check_place(&line)?;
         self.tail.append(&line).map_err(|refusal| match refusal {
             Refusal::Failed(source) => failed("append to", &self.path)(source),
             Refusal::Poisoned => JournalError::Poisoned { path: self.path.clone() },
         })
+    }
+}
+
+impl Lines {
+    /// Fails if the file is not as the last line left it, after saving what would be lost.
+    fn check_place(&mut self, line: &[u8]) -> Result<(), JournalError> {
+        if self.tail.is_poisoned() {
+            return Err(JournalError::Poisoned { path: self.path.clone() });
+        }
+        let (file, length) = (self.tail.medium(), self.tail.length());
+        let change =
+            place::change(file, &self.path, length).map_err(failed("examine", &self.path))?;
+        let Some(how) = change else { return Ok(()) };
+        let rescued = place::rescue(file, &self.path, length, line);
+        self.tail.poison();
+        let rescued = rescued.map_err(failed("rescue", &self.path))?;
+        Err(JournalError::Changed { path: self.path.clone(), how, rescued })
     }
 }
 
@@ -163,31 +184,6 @@ pub(super) fn locked(path: &Path) -> Result<File, JournalError> {
             }
             return Ok(file);
         }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-
-    let opened = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((opened.dev(), opened.ino()) == (there.dev(), there.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    fs::exists(path)
-}
-
-/// Waits until the name of a file that was created or renamed is on disk.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod append;
 mod fault;
 mod lines;
+mod place;
 mod repair;
 mod scan;
 mod seal;
@@ -19,7 +20,7 @@ use std::{
 pub use self::{
     fault::{Damage, Fault, JournalError},
     lines::{Lines, Torn, create_folder},
-    repair::{Repair, repair_journal},
+    repair::{AlsoMove, Repair, repair_journal},
     write::NewJournal,
 };
 use self::{
@@ -80,6 +81,15 @@ impl Journal {
     /// [`JournalError::Poisoned`].
     pub fn append(&mut self, record: &RunRecord) -> Result<(), JournalError> {
         self.0.append(record)
+    }
+}
+
+impl RunRecord {
+    /// Why this record could not be read back from a journal; `None` if it can.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        let json = serde_json::to_vec(self).map_err(|error| Fault::json(&error));
+        json.and_then(|json| upgrade::record(&json)).err()
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 use super::{
     Seen,
     fault::{Damage, Fault, JournalError},
-    lines::{Torn, failed, locked, sync_folder_of, undamaged},
+    lines::{Torn, failed, locked, undamaged},
+    place::sync_folder_of,
     scan::{Chunks, scan},
     upgrade,
     write::synced,
@@ -29,6 +30,24 @@ pub struct Repair {
     pub torn: Option<Torn>,
 }
 
+/// Which undamaged lines a repair moves, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AlsoMove {
+    /// Lines of a newer version of wattlab.
+    pub newer: bool,
+    /// Lines with these numbers, counted from 1.
+    pub lines: Vec<u64>,
+}
+
+impl AlsoMove {
+    /// Lines of newer versions, and the lines with these numbers.
+    #[must_use]
+    pub fn new(newer: bool, lines: Vec<u64>) -> Self {
+        Self { newer, lines }
+    }
+}
+
 /// Moves the damaged lines of a journal into a new file `NAME.damaged-N.jsonl` beside it, and removes an
 /// unfinished last line. Of two lines with the same run, the later one is moved. The runs that are then
 /// missing are done again when the study is continued.
@@ -38,18 +57,37 @@ pub struct Repair {
 ///
 /// # Errors
 ///
-/// If the journal does not exist, is in use or holds a line of a newer version, or its folder cannot be
-/// written.
-pub fn repair_journal(path: &Path) -> Result<Repair, JournalError> {
+/// If the journal does not exist or is in use, holds a line of a newer version that is not to be moved, has no
+/// line of a given number, or its folder cannot be written.
+pub fn repair_journal(path: &Path, also: &AlsoMove) -> Result<Repair, JournalError> {
     // Opening it for writing would create a missing journal.
     File::open(path).map_err(failed("read", path))?;
     let mut file = locked(path)?;
     let mut seen = Seen::default();
-    let survey =
-        scan(&file, |json, _| upgrade::record(json), |line, record| seen.first(line, &record.id));
+    let survey = scan(
+        &file,
+        |json, _| upgrade::record(json),
+        |line, record| {
+            if also.lines.contains(&line) {
+                Err(Fault::Chosen)
+            } else {
+                seen.first(line, &record.id)
+            }
+        },
+    );
     let mut survey = survey.map_err(failed("read", path))?;
-    if survey.damage.iter().any(|damaged| matches!(damaged.fault, Fault::Newer(_))) {
+    let stays = |damaged: &Damage| {
+        matches!(damaged.fault, Fault::Newer(_))
+            && !also.newer
+            && !also.lines.contains(&damaged.line)
+    };
+    if survey.damage.iter().any(stays) {
         undamaged(path, std::mem::take(&mut survey))?;
+    }
+    if let Some(line) = also.lines.iter().find(|line| **line == 0 || **line > survey.lines) {
+        let source =
+            io::Error::other(format!("it has no line {line}, its last is {}", survey.lines));
+        return Err(failed("repair", path)(source));
     }
     let records = survey.lines - survey.damage.len() as u64;
     let torn = Torn::of(&survey);

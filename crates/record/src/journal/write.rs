@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::lines::{failed, sealed_line, sync_folder_of};
+use super::{
+    lines::{failed, sealed_line},
+    place::sync_folder_of,
+};
 use crate::{JournalError, RunRecord};
 
 /// A new journal that gets its name only when it is complete.

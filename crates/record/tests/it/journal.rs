@@ -2,10 +2,10 @@ use std::{fs, io::Write, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use wattlab_record::{
-    Adam, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Environment, EpochOutcome,
-    Experiment, Fault, Joules, Journal, JournalError, Lines, Machine, NetworkKind, NewJournal,
-    Origin, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, RunSummary, Seconds, SpanEnergy,
-    StudyNetwork, Task, Timing, Torn, TrainTask, Trained, last_record, read_journal,
+    Adam, AlsoMove, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Environment,
+    EpochOutcome, Experiment, Fault, Joules, Journal, JournalError, Lines, Machine, NetworkKind,
+    NewJournal, Origin, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, RunSummary, Seconds,
+    SpanEnergy, StudyNetwork, Task, Timing, Torn, TrainTask, Trained, last_record, read_journal,
     repair_journal, scan_journal, summarize_journal,
 };
 
@@ -176,7 +176,7 @@ fn a_newer_schema_is_refused_and_not_repaired() {
     for error in [
         read_journal(&path).unwrap_err(),
         Journal::open(&path).unwrap_err(),
-        repair_journal(&path).unwrap_err(),
+        repair_journal(&path, &AlsoMove::default()).unwrap_err(),
     ] {
         assert!(matches!(error, JournalError::Schema { line: 1, .. }));
         assert!(error.to_string().contains("wattlab.record/9"), "{error}");
@@ -206,7 +206,7 @@ fn a_repair_moves_only_damaged_lines() {
     damaged[3] = damaged[2].clone();
     fs::write(&path, damaged.concat() + "torn").unwrap();
 
-    let done = repair_journal(&path).unwrap();
+    let done = repair_journal(&path, &AlsoMove::default()).unwrap();
     assert_eq!((done.records, done.torn), (3, Some(Torn { bytes: 4 })));
     let aside = folder.path().join("journal.damaged-1.jsonl");
     assert_eq!(done.aside.as_ref(), Some(&aside));
@@ -218,7 +218,7 @@ fn a_repair_moves_only_damaged_lines() {
     journal_with(&path, 1..2);
     journal_with(&path, 3..4);
     assert_eq!(read_journal(&path).unwrap().len(), 5);
-    let nothing = repair_journal(&path).unwrap();
+    let nothing = repair_journal(&path, &AlsoMove::default()).unwrap();
     assert_eq!((nothing.records, nothing.moved, nothing.aside), (5, vec![], None));
 
     // A journal in use is not repaired; the next repair uses the next free name; a missing journal
@@ -226,12 +226,15 @@ fn a_repair_moves_only_damaged_lines() {
     fs::write(&path, lines(&path).concat() + "{}\n").unwrap();
     let open = fs::File::open(&path).unwrap();
     open.lock().unwrap();
-    assert!(matches!(repair_journal(&path), Err(JournalError::Locked { .. })));
+    assert!(matches!(
+        repair_journal(&path, &AlsoMove::default()),
+        Err(JournalError::Locked { .. })
+    ));
     drop(open);
-    let next = repair_journal(&path).unwrap().aside.unwrap();
+    let next = repair_journal(&path, &AlsoMove::default()).unwrap().aside.unwrap();
     assert!(next.ends_with("journal.damaged-2.jsonl"), "{}", next.display());
     let none = folder.path().join("none.jsonl");
-    assert!(matches!(repair_journal(&none), Err(JournalError::Io { .. })));
+    assert!(matches!(repair_journal(&none, &AlsoMove::default()), Err(JournalError::Io { .. })));
     assert!(!none.exists());
 }
 
@@ -352,7 +355,7 @@ proptest! {
         }
         prop_assert!(records.len() < 4 && records.iter().all(|found| *found == record(found.spec.seed)));
         // A repair leaves the undamaged records.
-        repair_journal(&path).unwrap();
+        repair_journal(&path, &AlsoMove::default()).unwrap();
         prop_assert_eq!(read_journal(&path).unwrap(), records);
     }
 
@@ -400,4 +403,77 @@ proptest! {
         let back: Seconds = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(back.0.to_bits(), value.to_bits());
     }
+}
+
+/// What other programs do to a journal while it is open.
+#[test]
+fn a_journal_that_is_changed_while_it_is_open_takes_no_lines_and_nothing_is_lost() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change, usize); 4] = [
+        ("was removed", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap(), 4),
+        (
+            "was replaced",
+            |path| {
+                let copy = path.with_extension("copy");
+                fs::copy(path, &copy).unwrap();
+                fs::rename(copy, path).unwrap();
+            },
+            4,
+        ),
+        ("was shortened", |path| fs::write(path, "").unwrap(), 1),
+        (
+            "was written by another program",
+            |path| {
+                let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+                file.write_all(b"text\n").unwrap();
+            },
+            1,
+        ),
+    ];
+    for (how, change, kept) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out/journal.jsonl");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let (mut journal, _, _) = Journal::open(&path).unwrap();
+        (0..3).for_each(|seed| journal.append(&record(seed)).unwrap());
+        change(&path);
+        let before = fs::read(&path).ok();
+        let error = journal.append(&record(3)).unwrap_err();
+        assert!(error.to_string().contains(how), "{error}");
+        let JournalError::Changed { rescued, .. } = error else { panic!("{error}") };
+        assert_eq!(read_journal(&rescued).unwrap().len(), kept, "{how}");
+        assert_eq!(read_journal(&rescued).unwrap().last(), Some(&record(3)));
+        assert_eq!(fs::read(&path).ok(), before, "{how}: the other file is left alone");
+        assert!(matches!(journal.append(&record(4)), Err(JournalError::Poisoned { .. })));
+    }
+}
+
+#[test]
+fn newer_and_chosen_lines_are_moved_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut lines: Vec<String> =
+        (0..4).map(|seed| serde_json::to_string(&record(seed)).unwrap()).collect();
+    lines[1] = lines[1].replace(RECORD_SCHEMA, "wattlab.record/9");
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let error = repair_journal(&path, &AlsoMove::default()).unwrap_err();
+    assert!(matches!(error, JournalError::Schema { line: 2, .. }), "{error}");
+    assert!(error.to_string().contains("journal repair --newer"), "{error}");
+    let beyond = repair_journal(&path, &AlsoMove::new(true, vec![5])).unwrap_err();
+    assert!(format!("{:?}", beyond).contains("no line 5"), "{beyond:?}");
+    let done = repair_journal(&path, &AlsoMove::new(true, vec![4])).unwrap();
+    assert_eq!((done.records, done.moved.len()), (2, 2));
+    assert_eq!(done.moved[1], Damage { line: 4, fault: Fault::Chosen });
+    assert_eq!(read_journal(&path).unwrap().len(), 2);
+}
+
+#[test]
+fn a_record_knows_whether_it_can_be_read_back() {
+    assert_eq!(record(1).fault(), None);
+    let mut newer = record(1);
+    newer.schema = "wattlab.record/9".into();
+    assert_eq!(newer.fault(), Some(Fault::Newer("wattlab.record/9".into())));
+    let mut foreign = record(1);
+    foreign.id = record(2).id;
+    assert!(matches!(foreign.fault(), Some(Fault::Id { .. })));
 }

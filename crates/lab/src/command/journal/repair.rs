@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use record::{Repair, repair_journal};
+use record::{AlsoMove, Repair, repair_journal};
 use serde_json::json;
 
 use super::{args::file, verify::as_json};
@@ -13,6 +13,12 @@ use crate::{Failure, output, progress};
 pub(crate) struct Args {
     /// Journal, or folder of a reproduction with a `journal.jsonl`
     path: PathBuf,
+    /// Also move lines that a newer version of wattlab wrote
+    #[arg(long)]
+    newer: bool,
+    /// Also move the line with this number, counted from 1; can be given more than once
+    #[arg(long = "line", value_name = "N")]
+    lines: Vec<u64>,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
@@ -20,7 +26,8 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = file(&args.path);
-    let done = repair_journal(&path).map_err(Failure::bad_input)?;
+    let done = repair_journal(&path, &AlsoMove::new(args.newer, args.lines.clone()))
+        .map_err(Failure::bad_input)?;
     if args.json {
         return output::print_json(&json!({
             "schema": "wattlab.repair/1",
@@ -42,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 /// If the journal is in use or holds a line of a newer version, or its folder cannot be written.
 pub(crate) fn repaired(path: &Path) -> Result<(), Failure> {
     if path.exists() {
-        let done = repair_journal(path).map_err(Failure::bad_input)?;
+        let done = repair_journal(path, &AlsoMove::default()).map_err(Failure::bad_input)?;
         in_words(path, &done).iter().for_each(|line| progress::line(line));
     }
     Ok(())

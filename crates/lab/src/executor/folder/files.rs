@@ -2,11 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use units::limits;
 
 use crate::surroundings::host;
 
@@ -78,10 +79,20 @@ pub(in crate::executor) fn names(folder: &Path) -> Result<Vec<String>, FolderErr
     Ok(names)
 }
 
+/// Reads a file of JSON. Anybody who can write to the folder can put there what they like: only a regular file is
+/// opened, because a pipe would block, and only as much is read as a record can be long.
 pub(in crate::executor) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
-    let text = fs::read(path).map_err(fail("read", path))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| FolderError::Damaged { path: path.to_owned(), reason: error.to_string() })
+    let damaged = |reason: String| FolderError::Damaged { path: path.to_owned(), reason };
+    let found = fs::metadata(path).map_err(fail("read", path))?;
+    if !found.is_file() {
+        return Err(damaged("it is not a regular file".to_owned()));
+    }
+    limits::JOURNAL_LINE_BYTES.check(found.len()).map_err(|error| damaged(error.to_string()))?;
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limits::JOURNAL_LINE_BYTES.max()).read_to_end(&mut text))
+        .map_err(fail("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
 }
 
 pub(super) fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {

@@ -91,14 +91,84 @@ fn a_delivered_run_is_not_queued_again() {
 }
 
 #[test]
-fn partial_files_are_ignored_and_damaged_ones_are_named() {
+fn partial_files_are_ignored() {
     let (_scratch, folder) = folder();
     fs::write(folder.path().join("done/0123.part-7"), b"{\"schema\"").unwrap();
     fs::write(folder.path().join("todo/0123.part-7"), b"{").unwrap();
     assert!(folder.finished().unwrap().is_empty() && folder.queued().unwrap().is_empty());
-    fs::write(folder.path().join("done/0123.json"), b"{\"schema\"").unwrap();
-    let error = folder.finished().unwrap_err().to_string();
-    assert!(error.contains("done/0123.json") && error.contains("remove the file"), "{error}");
+}
+
+/// Names of the files in `failed` that were set aside.
+fn aside(folder: &WorkFolder) -> Vec<String> {
+    let entries = fs::read_dir(folder.path().join("failed")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".bad")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_cannot_be_a_run_is_set_aside_and_the_next_one_is_taken() {
+    let (_scratch, folder) = folder();
+    let runs = runs(2);
+    folder.register("a").unwrap();
+    let todo = folder.path().join("todo");
+    fs::write(todo.join("0000000000-foreign.json"), b"{}").unwrap();
+    fs::create_dir(todo.join("0000000001-folder.json")).unwrap();
+    let pipe = todo.join("0000000002-pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", todo.join("0000000003-device.json")).unwrap();
+    let damaged = todo.join(format!("0000000004-{}.json", runs[0].spec.id()));
+    fs::write(damaged, b"{\"spec\": 1").unwrap();
+    folder.enqueue(5, &runs[1]).unwrap();
+    assert_eq!(folder.take("a").unwrap().unwrap().run, runs[1]);
+    let found = aside(&folder);
+    assert_eq!(found.len(), 5, "{found:?}");
+    let reason = fs::read_to_string(folder.path().join("failed/0000000002-pipe.json.bad.txt"));
+    assert!(reason.unwrap().contains("not a regular file"));
+    // The run whose file was damaged is to be done again.
+    let failures = folder.take_failures().unwrap();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].again && failures[0].id == runs[0].spec.id());
+}
+
+#[test]
+fn records_that_cannot_be_true_are_set_aside() {
+    let (_scratch, folder) = folder();
+    let specs: Vec<_> = runs(5).into_iter().map(|run| run.spec).collect();
+    let records: Vec<RunRecord> = specs.iter().map(record_of).collect();
+    let put = |name: &str, record: &RunRecord| {
+        write(&folder.path().join("done").join(name), record).unwrap();
+    };
+    let own = |record: &RunRecord| format!("{}.json", record.id);
+    put(&own(&records[0]), &records[0]);
+    // A sound record under a foreign name counts, and its file is removed with it.
+    put("foreign.json", &records[1]);
+    let energy = |joules| record::Energy {
+        joules: record::Joules(joules),
+        uncertainty: record::Joules(0.0),
+        origin: record::Origin::Measured,
+    };
+    let mut forged = records[2].clone();
+    forged.energy.total = Some(energy(1e300));
+    put(&own(&forged), &forged);
+    let mut newer = records[3].clone();
+    newer.schema = "wattlab.record/9".into();
+    put(&own(&newer), &newer);
+    let mut other = records[4].clone();
+    other.id = records[0].id.clone();
+    put(&own(&records[4]), &other);
+    let found = folder.finished().unwrap();
+    let mut ids: Vec<&RunId> = found.iter().map(|record| &record.id).collect();
+    ids.sort();
+    let mut expected = vec![&records[0].id, &records[1].id];
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert_eq!(aside(&folder).len(), 3);
+    found.iter().for_each(|record| folder.acknowledge(&record.id).unwrap());
+    assert!(names(&folder.path().join("done")).unwrap().is_empty());
+    let again = folder.take_failures().unwrap();
+    assert!(again.len() == 3 && again.iter().all(|failure| failure.again), "{again:?}");
 }
 
 #[test]

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use self::client::SlurmError;
 pub(crate) use self::client::{ArrayTask, ArrayTaskState};
 use super::{
-    Assignment, Event, ExecuteError, Executor, FolderError, RunCounts, WorkFolder, check_failures,
+    Assignment, Event, ExecuteError, Executor, FolderError, OpenRuns, RunCounts, WorkFolder,
+    check_failures,
     folder::{names, read, remove, write},
     gather,
 };
@@ -56,7 +57,7 @@ pub(crate) struct SlurmJobs {
     tasks: BTreeMap<ArrayTask, ArrayTaskState>,
     ready: VecDeque<RunRecord>,
     /// Runs whose records have not arrived.
-    open: BTreeSet<RunId>,
+    open: OpenRuns,
     order: u64,
     lost: usize,
     /// Runs that workers had begun at the last look into the folder.
@@ -94,9 +95,9 @@ impl SlurmJobs {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(fail)?;
         let text = script::script(&folder, &config, &program, &sha256);
         crate::output::write_whole(&script, text.as_bytes()).map_err(fail)?;
-        let mut open: BTreeSet<RunId> = BTreeSet::new();
-        open.extend(folder.queued()?.iter().map(|(_, run)| run.spec.id()));
-        open.extend(folder.taken()?.iter().map(|taken| taken.run.spec.id()));
+        let mut open = OpenRuns::new();
+        open.extend(folder.queued()?.into_iter().map(|(_, run)| (run.spec.id(), run)));
+        open.extend(folder.taken()?.into_iter().map(|taken| (taken.run.spec.id(), taken.run)));
         let order = folder.next_order()?;
         let tasks = submitted(&folder)?;
         // Fails now, rather than later, where Slurm is not installed.
@@ -163,7 +164,7 @@ impl SlurmJobs {
             self.futile = 0;
             self.pause = PAUSES.0;
         }
-        check_failures(&self.folder, &mut self.open)
+        check_failures(&self.folder, &mut self.open, &mut self.order)
     }
 
     /// Looks at Slurm's queue: puts the runs of lost jobs back into the queue of runs and, with `submit`,
@@ -384,7 +385,7 @@ impl Executor for SlurmJobs {
         for run in runs {
             self.folder.enqueue(self.order, &run)?;
             self.order += 1;
-            self.open.insert(run.spec.id());
+            self.open.insert(run.spec.id(), run);
         }
         // `wait` submits the jobs at once.
         self.last_poll = None;

@@ -1,0 +1,101 @@
+//! Sets files aside that cannot be what their place says.
+
+use std::{fs, path::Path};
+
+use record::{EnergyReport, RunId, RunRecord};
+use units::limits;
+
+use super::{
+    FolderError, RunFailure, WorkFolder,
+    files::{fail, read, write},
+};
+use crate::output::line;
+
+impl WorkFolder {
+    /// What was read; `None` if the file is damaged. It is then set aside, and its run reported as one to be done
+    /// again if the file's name has its id.
+    pub(super) fn sound<T>(
+        &self,
+        path: &Path,
+        found: Result<T, FolderError>,
+    ) -> Result<Option<T>, FolderError> {
+        match found {
+            Err(FolderError::Damaged { reason, .. }) => {
+                self.set_aside(path, &reason)?;
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
+    }
+
+    /// Moves a file into `failed` under a name that nobody reads, with the reason beside it.
+    pub(super) fn set_aside(&self, path: &Path, reason: &str) -> Result<(), FolderError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = self.path().join("failed");
+        let free = |number: u32| {
+            let number = if number == 0 { String::new() } else { format!("-{number}") };
+            folder.join(format!("{name}{number}.bad"))
+        };
+        let aside = (0..).map(free).find(|aside| fs::symlink_metadata(aside).is_err());
+        let Some(aside) = aside else { return Ok(()) };
+        match fs::rename(path, &aside) {
+            // Another process has set it aside.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(fail("set aside", path))?,
+        }
+        let text = format!("{}: {reason}\n", path.display());
+        let beside = aside.with_extension("bad.txt");
+        fs::write(&beside, text).map_err(fail("write", &beside))?;
+        line(&format!(
+            "work folder: `{}` was set aside as `{}`: {reason}",
+            path.display(),
+            aside.display()
+        ));
+        let stem = name.trim_end_matches(".json");
+        let id = stem.rsplit('-').next().unwrap_or(stem).to_owned();
+        if let Ok(id) = RunId::try_from(id) {
+            let reason = format!("the file `{name}` was damaged: {reason}");
+            let (worker, host) = (String::new(), String::new());
+            let report = folder.join(format!("{id}.json"));
+            if !report.exists() {
+                write(&report, &RunFailure { id, worker, host, reason, again: true })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A record that could be in a journal and that hardware can have caused.
+pub(super) fn sound_record(path: &Path) -> Result<RunRecord, FolderError> {
+    let record: RunRecord = read(path)?;
+    let damaged = |reason: String| FolderError::Damaged { path: path.to_owned(), reason };
+    if let Some(fault) = record.fault() {
+        return Err(damaged(fault.to_string()));
+    }
+    impossible(&record).map_or(Ok(()), |reason| Err(damaged(reason)))?;
+    Ok(record)
+}
+
+/// Energy that a run may have beside its duration times the highest power of a machine: counters are read a little
+/// before and after.
+const SLACK_J: f64 = 1e6;
+
+/// Why a record cannot be true; `None` if it can.
+fn impossible(record: &RunRecord) -> Option<String> {
+    let duration = record.timing.duration.0;
+    if !(0.0..=limits::DURATION_S.max()).contains(&duration) {
+        return Some(format!("its run took {duration} s"));
+    }
+    if !record.timing.started_unix_s.is_finite() {
+        return Some("the time at which its run started is not a number".to_owned());
+    }
+    let highest = limits::MACHINE_POWER_W.max() * duration + SLACK_J;
+    let EnergyReport { total, domains, spans, .. } = &record.energy;
+    let total = total.iter().map(|energy| energy.joules.0);
+    let domains = domains.iter().map(|domain| domain.joules.0);
+    let spans = spans.iter().filter_map(|span| Some(span.energy?.joules.0));
+    let found = total.chain(domains).chain(spans).find(|joules| !(0.0..=highest).contains(joules));
+    found.map(|joules| {
+        format!("it claims {joules:e} J in {duration:.3} s, expected 0 to {highest:e} J")
+    })
+}
