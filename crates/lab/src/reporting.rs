@@ -28,7 +28,11 @@ pub(crate) fn write_report(
 ) -> Result<Results, Failure> {
     let source = JournalFile::of(folder);
     let runs = source.runs().map_err(Failure::bad_input)?;
-    written(&source, &runs, folder, target, formats).map_err(Failure::run_time)
+    written(&source, &runs, folder, target, formats).map_err(|error| {
+        // The tables of all records read parts of the lines that the summary leaves out.
+        let is_damage = error.chain().any(|cause| cause.is::<JournalError>());
+        if is_damage { Failure::BadInput(error) } else { Failure::RunTime(error) }
+    })
 }
 
 fn written(
@@ -41,15 +45,16 @@ fn written(
     let results = report::results(runs);
     let insights = insight::of_searches(&runs.rows.trials);
     let document: Document = report::document(runs, &results, target, &insights);
-    let path = folder.join("results.json");
-    let mut json = serde_json::to_vec_pretty(&results)?;
-    json.push(b'\n');
-    write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
     let report = folder.join("report");
     let files = report::write(&document, &report, formats)?;
     if *formats == Formats::all() {
         report::write_records(source, runs, &files, &report)?;
     }
+    // Last, so that results never come from a journal that cannot be read whole.
+    let path = folder.join("results.json");
+    let mut json = serde_json::to_vec_pretty(&results)?;
+    json.push(b'\n');
+    write_whole(&path, &json).with_context(|| format!("failed to write `{}`", path.display()))?;
     Ok(results)
 }
 

@@ -1,7 +1,7 @@
 //! `emissions.csv`: energies with CodeCarbon's columns, for tools that read those, and with the
 //! origin of every energy, which CodeCarbon does not tell.
 
-use crate::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds};
+use crate::{Domain, DomainEnergy, Energy, Joules, Origin, Seconds, spreadsheet_text};
 
 /// The columns: those of CodeCarbon 3.3 in its order, then one origin for each energy column.
 const COLUMNS: [&str; 42] = [
@@ -191,6 +191,7 @@ fn number(value: Option<f64>) -> String {
 
 /// Quotes a field that would break the line (RFC 4180).
 fn quoted(text: &str) -> String {
+    let text = &*spreadsheet_text(text);
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -9,6 +9,7 @@ mod probe;
 mod quantity;
 mod rounding;
 mod serving;
+mod spreadsheet;
 mod warning;
 
 pub use crate::{
@@ -18,5 +19,6 @@ pub use crate::{
     probe::ProbeUse,
     quantity::{Joules, Seconds, Watts},
     serving::{BatchTimes, Serving},
+    spreadsheet::spreadsheet_text,
     warning::{Warning, WarningKind},
 };

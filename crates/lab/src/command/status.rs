@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use record::{Energy, Experiment, RunSummary};
+use units::limits;
 
 use crate::{
     Failure,
@@ -42,12 +43,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The content of a status file. Anything else than a small regular file is none.
+fn content(path: &Path) -> std::io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() || limits::CONFIG_BYTES.check(found.len()).is_err() {
+        return Err(std::io::Error::other("it is not a small regular file"));
+    }
+    std::fs::read(path)
+}
+
 /// The last status of the study's process, updated from the journal.
 fn status(args: &Args) -> Result<StudyStatus, Failure> {
     let path = args.folder.join("status.json");
     let journal = args.folder.join("journal.jsonl");
-    let mut status: StudyStatus = match std::fs::read(&path) {
+    let mut status: StudyStatus = match content(&path) {
         Ok(text) => serde_json::from_slice(&text)
+            .map(StudyStatus::from_file)
             .with_context(|| format!("`{}` does not hold a status; remove it", path.display()))
             .map_err(Failure::BadInput)?,
         Err(_) if journal.exists() => without_file(&args.folder, &journal)?,
@@ -123,8 +134,9 @@ fn is_complete(status: &StudyStatus) -> bool {
 fn count(status: &mut StudyStatus, journal: &Path) -> Result<(), Failure> {
     let summary = |record: RunSummary| (record.spec.experiment, record.energy.total);
     let mut found: Vec<(Experiment, Option<Energy>)> = Vec::new();
-    record::summarize_journal(journal, summary, |_, record| found.push(record))
+    let state = record::summarize_journal(journal, summary, |_, record| found.push(record))
         .map_err(Failure::bad_input)?;
+    state.undamaged(journal).map_err(Failure::bad_input)?;
     for row in &mut status.experiments {
         (row.done, row.joules) = (0, None);
     }

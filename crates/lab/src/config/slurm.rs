@@ -100,8 +100,26 @@ impl SlurmConfig {
         check.whole("slurm.runs_per_job", self.runs_per_job.unwrap_or(1), limits::RUNS);
         check.real("slurm.poll_s", self.poll_s, limits::POLL_S);
         check.real("slurm.linger_s", self.linger_s, limits::LINGER_S);
+        for (key, value) in [
+            ("slurm.partition", &self.partition),
+            ("slurm.account", &self.account),
+            ("slurm.qos", &self.qos),
+            ("slurm.time", &self.time),
+            ("slurm.memory", &self.memory),
+            ("slurm.gres", &self.gres),
+            ("slurm.constraint", &self.constraint),
+        ] {
+            // It would end the line of the job script, and what follows would be a command.
+            for value in value.iter().filter(|value| value.contains(char::is_control)) {
+                check.fail(
+                    key,
+                    &format!("`{}`", value.escape_debug()),
+                    "one line without control characters",
+                );
+            }
+        }
         for (key, lines) in [("slurm.options", &self.options), ("slurm.setup", &self.setup)] {
-            for line in lines.iter().filter(|line| line.contains('\n')) {
+            for line in lines.iter().filter(|line| line.contains(['\n', '\r', '\0'])) {
                 check.fail(key, &format!("`{}`", line.escape_debug()), "one line each");
             }
         }

@@ -8,6 +8,7 @@ use std::{
 
 use record::{Energy, Experiment};
 use serde::{Deserialize, Serialize};
+use units::limits;
 
 use crate::{executor::RunCounts, surroundings::host};
 
@@ -160,6 +161,23 @@ impl StudyStatus {
         self.ends_unix_s = self.left_s.map(|left| self.updated_unix_s + left);
     }
 
+    /// A status from a file that somebody else may have written: without times that cannot be, and without
+    /// characters that a terminal would obey.
+    #[must_use]
+    pub fn from_file(mut self) -> Self {
+        let plain = |text: &mut String| {
+            if text.contains(char::is_control) {
+                *text = text.replace(char::is_control, "?");
+            }
+        };
+        plain(&mut self.profile);
+        plain(&mut self.executor);
+        self.host.iter_mut().for_each(plain);
+        self.left_s = self.left_s.filter(|left| limits::DURATION_S.check(*left).is_ok());
+        self.ends_unix_s = self.ends_unix_s.filter(|end| limits::UNIX_TIME_S.check(*end).is_ok());
+        self
+    }
+
     /// Whether the process that wrote this is gone. Only its own machine can tell; elsewhere this is
     /// false.
     #[must_use]
@@ -181,6 +199,10 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
     let part = PathBuf::from(part);
-    fs::write(&part, content)?;
-    fs::rename(&part, path)
+    let replaced = fs::write(&part, content).and_then(|()| fs::rename(&part, path));
+    if replaced.is_err() {
+        // On a full disk, the unfinished file would stay. If this fails, too, nobody reads it.
+        drop(fs::remove_file(&part));
+    }
+    replaced
 }

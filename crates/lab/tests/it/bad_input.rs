@@ -40,6 +40,10 @@ fn invalid_profiles_and_flags() {
             vec!["`isolation.max_outside_load` is 10", "to 1"],
         ),
         (
+            format!("{TINY}\n[slurm]\npartition = \"cpu\\ntouch file\"\n"),
+            vec!["`slurm.partition` is", "one line"],
+        ),
+        (
             format!("{TINY}\n[slurm]\noptions = [\"--array=0-9\"]\n"),
             vec!["slurm.options", "which wattlab sets"],
         ),

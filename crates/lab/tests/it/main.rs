@@ -24,6 +24,7 @@ mod simulate;
 mod stats;
 mod stats_models;
 mod tune;
+mod untrusted;
 mod vision;
 mod workers;
 

@@ -61,7 +61,7 @@ impl Span<'_> {
         let (Number { value, interval, .. }, origin) = number(cell);
         let finite = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
         let mut fields = vec![match cell {
-            Cell::Text(text) => text.clone(),
+            Cell::Text(text) => units::spreadsheet_text(text).into_owned(),
             Cell::Integer(count) => count.to_string(),
             _ => finite(value),
         }];

@@ -43,7 +43,7 @@ impl<W: Write> RecordWriter for Csv<W> {
         for row in rows {
             let fields = self.shown.iter().map(|index| match &row[*index] {
                 None => String::new(),
-                Some(Value::String(text)) => text.clone(),
+                Some(Value::String(text)) => units::spreadsheet_text(text).into_owned(),
                 Some(other) => other.to_string(),
             });
             self.writer.write_record(fields)?;

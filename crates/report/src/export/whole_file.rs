@@ -12,6 +12,7 @@ pub struct WholeFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    finished: bool,
 }
 
 impl WholeFile {
@@ -24,7 +25,8 @@ impl WholeFile {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".part");
         let temporary = PathBuf::from(temporary);
-        Ok(Self { file: File::create(&temporary)?, temporary, path: path.to_owned() })
+        let file = File::create(&temporary)?;
+        Ok(Self { file, temporary, path: path.to_owned(), finished: false })
     }
 
     /// Syncs the file and renames it into place, where it replaces a file of that name.
@@ -32,9 +34,21 @@ impl WholeFile {
     /// # Errors
     ///
     /// If the file cannot be synced or renamed.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)
+        fs::rename(&self.temporary, &self.path)?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for WholeFile {
+    /// Removes the temporary file of content that was not finished, as on a full disk.
+    fn drop(&mut self) {
+        if !self.finished {
+            // If this fails, too, a file remains that nobody reads.
+            drop(fs::remove_file(&self.temporary));
+        }
     }
 }
 

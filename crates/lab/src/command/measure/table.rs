@@ -53,7 +53,9 @@ pub(super) fn csv(lines: &[Line<'_>]) -> String {
     // Writing into memory cannot fail, and all lines have as many fields as the header.
     let _ = writer.write_record(HEAD);
     for line in lines {
-        let _ = writer.write_record(line.fields());
+        let fields = line.fields();
+        let _ = writer
+            .write_record(fields.iter().map(|field| units::spreadsheet_text(field).into_owned()));
     }
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
