@@ -9,6 +9,7 @@ mod commands;
 mod cuda;
 mod datasets;
 mod embed;
+mod fuzz;
 mod new_probe;
 mod platforms;
 mod process;
@@ -34,6 +35,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   public-api [--update]        compare the crates' public items with crates/*/public-api.txt, or rewrite the files
   commands [--list]            run every command that the documentation shows
   embed                        run examples/embed/* against the packaged crates
+  fuzz [--seconds N] [FORMAT]...
+                               feed damaged and extreme inputs to wattlab; write the table of docs/robustness.md
   ci [STEP]...                 run every check that must pass before a change lands";
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Some((&"public-api", rest)) => public_api(rest),
         Some((&"commands", rest)) => commands::run(rest),
         Some((&"embed", [])) => embed::run(),
+        Some((&"fuzz", rest)) => fuzz::run(rest),
         Some((&"ci", rest)) => ci::run(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             eprintln!("{USAGE}");
