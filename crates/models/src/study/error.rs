@@ -2,7 +2,7 @@
 
 use units::limits::OutOfRange;
 
-use crate::device::DeviceError;
+use crate::{device::DeviceError, network_file::NetworkFileError};
 
 /// Why a network cannot be built or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,15 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The network's file does not fit the images.
+    #[error(transparent)]
+    File(#[from] NetworkFileError),
+    /// The tensor library failed.
+    #[error("tensor operation failed")]
+    Tensor(#[from] candle_core::Error),
+    /// A thread cannot be started.
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
     /// The observer asked the training to stop.
     #[error("stopped")]
     Stopped,
