@@ -5,7 +5,7 @@ use record::{
     RunRecord, Seconds, StudyNetwork, Task, TrainedNetwork, Verdict,
 };
 use wattlab_report::{
-    CLAIMS, Finding, Rows, Runs, Target, assessed, document, findings, plain_text, results,
+    CLAIMS, Cell, Finding, Rows, Runs, Target, assessed, document, findings, results,
 };
 
 use crate::synthetic::{SMALL, records};
@@ -38,6 +38,21 @@ fn pairs(count: u32, joules: [f64; 2], candle_loss: f64) -> Vec<RunRecord> {
         }
     }
     pairs
+}
+
+/// A cell as text: numbers with four digits, and their intervals and origins.
+fn plain_text(cell: &Cell) -> String {
+    let number = |number: &wattlab_report::Number| match number.interval {
+        Some([low, high]) => format!("{:.4} [{low:.4} to {high:.4}]", number.value),
+        None => format!("{:.4}", number.value),
+    };
+    match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Integer(count) => count.to_string(),
+        Cell::Number(value) => number(value),
+        Cell::Energy(value, origin) => format!("{} {}", number(value), origin.word()),
+        other => format!("{other:?}"),
+    }
 }
 
 fn finding(records: &[RunRecord]) -> Option<Finding> {
