@@ -184,7 +184,11 @@ fn engine_cost(observations: &Observations<'_>) -> Answer {
     };
     let pairs = comparisons.iter().map(|one| one.pairs.len()).sum();
     let origin = origin_of(rows.iter().map(|row| row.energy.origin));
-    let mut caveats = Vec::new();
+    let mut caveats = vec![
+        "Both engines use all processors. Where other processes use them, too, candle's products lose more time \
+         than our kernels, because their threads wait for one another."
+            .to_owned(),
+    ];
     if origin != Some(Origin::Measured) {
         let text = "The joules are estimated from CPU time: engines that load the processor differently differ in \
                     more than that.";

@@ -95,9 +95,14 @@ fn the_section_shows_time_and_energy_with_intervals_and_origin() {
     let mut text = vec![section.heading.clone(), section.question.clone()];
     for table in &section.tables {
         text.push(
-            table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>().join(" | "),
+            table
+                .columns()
+                .iter()
+                .map(|column| column.name.clone())
+                .collect::<Vec<_>>()
+                .join(" | "),
         );
-        for row in &table.rows {
+        for row in table.rows() {
             text.push(row.iter().map(plain_text).collect::<Vec<_>>().join(" | "));
         }
     }
@@ -145,13 +150,13 @@ fn a_network_of_the_user_is_analyzed_as_a_factorial() {
     let section = document.sections.iter().find(|section| section.id == "rq2").unwrap();
     let table = |id: &str| section.tables.iter().find(|table| table.id == id).unwrap();
     let cells: Vec<String> =
-        table("rq2-own-cells-0").rows.iter().map(|row| plain_text(&row[0])).collect();
+        table("rq2-own-cells-0").rows().iter().map(|row| plain_text(&row[0])).collect();
     assert_eq!(cells.len(), 4);
     assert_eq!(cells[0], "layers.0.kernel = 3, values.width = 16");
     let anova = table("rq2-own-anova-0");
     assert!(anova.caption.contains("20 trainings"), "{}", anova.caption);
     let eta = |term: &str| {
-        let row = anova.rows.iter().find(|row| plain_text(&row[0]) == term).unwrap();
+        let row = anova.rows().iter().find(|row| plain_text(&row[0]) == term).unwrap();
         plain_text(&row[4]).parse::<f64>().unwrap()
     };
     assert!(eta("layers.0.kernel") > 0.9, "{anova:?}");
