@@ -224,6 +224,19 @@ impl Profile {
         self.check("--dataset")
     }
 
+    /// Reads the files of networks, so that specs hold everything that another machine needs.
+    fn read_networks(&mut self, file: &str) -> Result<(), ConfigError> {
+        if let Some(own) = &mut self.own {
+            own.text = networks::read(file, "own.network", &own.network)?.text;
+        }
+        if let Some(timeline) = &mut self.timeline {
+            for path in timeline.networks.iter().filter(|name| networks::is_file(name)) {
+                timeline.files.push(networks::read(file, "timeline.networks", path)?);
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, file: &str) -> Result<(), ConfigError> {
         let mut check = Check::of(file);
         if let Some(tuning) = &self.tuning {

@@ -7,10 +7,7 @@ use record::{DataSpec, FactorValue, StudyNetwork};
 use serde::Deserialize;
 use units::limits;
 
-use super::{
-    Profile,
-    check::{Check, ConfigError},
-};
+use super::check::{Check, ConfigError};
 
 /// RQ2 with a network of your own: every combination of some values of its file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -78,32 +75,15 @@ pub(super) fn is_file(name: &str) -> bool {
     name.ends_with(".toml")
 }
 
-impl Profile {
-    /// Reads the files of networks, so that specs hold everything that another machine needs.
-    pub(super) fn read_networks(&mut self, file: &str) -> Result<(), ConfigError> {
-        let read = |key: &str, path: &str| -> Result<NetworkFile, ConfigError> {
-            NetworkFile::read(Path::new(path)).map_err(|error| ConfigError::Value {
-                file: file.to_owned(),
-                key: key.to_owned(),
-                found: format!("`{path}`"),
-                expected: format!("the path of a network file: {error}"),
-            })
-        };
-        if let Some(own) = &mut self.own {
-            own.text = read("own.network", &own.network)?.to_toml();
-        }
-        if let Some(timeline) = &mut self.timeline {
-            for path in timeline.networks.iter().filter(|name| is_file(name)) {
-                let network = read("timeline.networks", path)?;
-                timeline.files.push(ReadNetwork {
-                    file: path.clone(),
-                    text: network.to_toml(),
-                    side: network.side(),
-                });
-            }
-        }
-        Ok(())
-    }
+/// Reads the network file that `key` of the profile `file` names.
+pub(super) fn read(file: &str, key: &str, path: &str) -> Result<ReadNetwork, ConfigError> {
+    let network = NetworkFile::read(Path::new(path)).map_err(|error| ConfigError::Value {
+        file: file.to_owned(),
+        key: key.to_owned(),
+        found: format!("`{path}`"),
+        expected: format!("the path of a network file: {error}"),
+    })?;
+    Ok(ReadNetwork { file: path.to_owned(), text: network.to_toml(), side: network.side() })
 }
 
 impl OwnConfig {

@@ -79,7 +79,7 @@ fn anova(at: usize, set: &OwnFactorial<'_>) -> Option<Table> {
     let rows: Vec<&OwnRow> = set.blocks.iter().flatten().copied().collect();
     let response: Vec<f64> = rows.iter().map(|row| row.energy.joules.0).collect();
     let factor = |(index, name): (usize, &&str)| {
-        stats::Factor::new(*name, rows.iter().map(|row| row.levels[index].1.clone()))
+        stats::Factor::new(name, rows.iter().map(|row| row.levels[index].1.clone()))
     };
     let factors: Vec<stats::Factor> = set.factors.iter().enumerate().map(factor).collect();
     let anova = stats::anova(&response, &factors, stats::SumsOfSquares::TypeIII).ok()?;
