@@ -19,7 +19,7 @@ pub enum RunError {
     Train(#[from] TrainError),
     /// A network in a file cannot be read.
     #[error(transparent)]
-    File(#[from] NetworkFileError),
+    File(Box<NetworkFileError>),
     /// candle's autograd was asked to train on a GPU.
     #[error(
         "{what} trains on the processor only, and `--device` is `{device}`; use `--device cpu`, or our engine and \
@@ -54,4 +54,10 @@ pub enum RunError {
         /// The domains that these sensors measure, in words.
         domains: String,
     },
+}
+
+impl From<NetworkFileError> for RunError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
 }

@@ -101,14 +101,23 @@ pub enum TrainError {
     Device(#[from] DeviceError),
     /// The network's file does not fit the images.
     #[error(transparent)]
-    File(#[from] NetworkFileError),
-    /// The tensor library failed.
-    #[error("tensor operation failed")]
-    Tensor(#[from] candle_core::Error),
+    File(Box<NetworkFileError>),
     /// A thread cannot be started.
     #[error("failed to start a thread")]
     Thread(#[source] std::io::Error),
     /// The observer asked the training to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl From<NetworkFileError> for TrainError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        NetworkError::from(error).into()
+    }
 }
