@@ -113,7 +113,7 @@ fn is_first(spec: &RunSpec) -> bool {
 fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
     let scale = match &spec.task {
         Task::Train(task) => {
-            let network = &task.network;
+            let network = task.network.study().expect("the profile has the study's networks");
             f64::from(1 + network.conv) * (1.0 + 0.02 * f64::from(network.linear))
         }
         Task::Serve(_) => 40.0,

@@ -17,6 +17,7 @@ mod command;
 mod device;
 mod disclosure;
 mod download;
+mod engine;
 mod environment;
 mod estimate;
 mod failure;

@@ -1,5 +1,7 @@
 //! Whose layers a network is trained with.
 
+use record::Engine;
+
 /// Whose layers a network for training consists of. Both have the same variables, and the same results up to
 /// rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,4 +12,14 @@ pub enum Layers {
     Candle,
     /// Our kernels ([`crate::nn`]), which are faster on CPUs; candle's where we have none.
     Fused,
+}
+
+impl From<Engine> for Layers {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Candle => Self::Candle,
+            // An engine that is not known yet cannot be candle's.
+            _ => Self::Fused,
+        }
+    }
 }

@@ -17,7 +17,7 @@ mod random;
 mod study;
 pub mod vision;
 
-pub use record::{Adam, DataSpec, EpochOutcome, NetworkKind, StudyNetwork};
+pub use record::{Adam, DataSpec, Engine, EpochOutcome, NetworkKind, StudyNetwork};
 
 pub use crate::{
     dataset::{
@@ -29,5 +29,7 @@ pub use crate::{
     layers::Layers,
     masks::Masks,
     network_file::{FileLayer, LayerShape, NetworkFile, NetworkFileError},
-    study::{Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory},
+    study::{
+        AutogradTraining, Network, NetworkError, TrainError, TrainEvent, Training, TrainingHistory,
+    },
 };

@@ -22,8 +22,9 @@ pub use crate::{
     outcome::{DataUse, EpochOutcome, Inferred, Outcome, Served, Trained},
     run::{RECORD_SCHEMA, RunId, RunRecord},
     spec::{
-        Adam, Arrivals, BatchPolicy, DataSpec, Experiment, InferTask, NetworkKind, RunSpec,
-        SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, TrialId, TuningSpace,
+        Adam, Arrivals, BatchPolicy, DataSpec, Engine, Experiment, FactorLevel, FactorValue,
+        InferTask, NetworkKind, OwnNetwork, RunSpec, SamplerKind, ServeTask, StudyNetwork, Task,
+        TrainTask, TrainedNetwork, TrialId, TuningSpace,
     },
     summary::{EnergySummary, RunSummary},
     surroundings::Surroundings,

@@ -16,6 +16,8 @@ pub enum Experiment {
     Batching,
     /// RQ5: vision networks of one decade.
     Timeline,
+    /// The same trainings with both engines.
+    Engines,
 }
 
 /// The complete description of a run. Its id ([`crate::RunId`]) is a hash of this.
@@ -95,6 +97,113 @@ pub struct StudyNetwork {
     pub relu: bool,
 }
 
+/// The network of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TrainedNetwork {
+    /// One of the first study's networks.
+    Study(StudyNetwork),
+    /// A network in a file of the user.
+    Own(OwnNetwork),
+}
+
+impl TrainedNetwork {
+    /// The study's network; `None` if it is another one.
+    #[must_use]
+    pub fn study(&self) -> Option<StudyNetwork> {
+        match self {
+            Self::Study(network) => Some(*network),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+impl From<StudyNetwork> for TrainedNetwork {
+    fn from(network: StudyNetwork) -> Self {
+        Self::Study(network)
+    }
+}
+
+/// A network in a file, with everything that another machine needs to build it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnNetwork {
+    /// The file's path, as the profile gives it.
+    pub file: String,
+    /// The whole network in TOML, without the file's comments.
+    pub text: String,
+    /// Values of the file that are replaced: the cell of a factorial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<FactorLevel>,
+}
+
+/// A value of a network's file that a factorial varies, in one of its cells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactorLevel {
+    /// Where the value is in the file: `values.width`, `layers.3.kernel`.
+    pub path: String,
+    /// The value.
+    pub value: FactorValue,
+}
+
+/// A level of a factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum FactorValue {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number.
+    Whole(i64),
+    /// A real number.
+    Real(f64),
+    /// A text, such as the kind of a layer, or an expression.
+    Text(String),
+}
+
+impl fmt::Display for FactorValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(value) => write!(formatter, "{value}"),
+            Self::Whole(value) => write!(formatter, "{value}"),
+            Self::Real(value) => write!(formatter, "{value}"),
+            Self::Text(value) => write!(formatter, "{value}"),
+        }
+    }
+}
+
+/// What computes a training.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Engine {
+    /// The kernels of this project.
+    #[default]
+    Fused,
+    /// Plain candle and candle-nn with autograd, on the processor.
+    Candle,
+}
+
+impl Engine {
+    /// Whether it is the default, which specs leave out.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        *self == Self::Fused
+    }
+
+    /// The name in tables and on the command line.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Fused => "fused",
+            Self::Candle => "candle",
+        }
+    }
+}
+
 /// The images of a run: the name of a data set, and how many images of each split.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,12 +243,16 @@ impl Default for Adam {
     }
 }
 
-/// The training of a network of the first study.
+/// The training of a network of the first study, or of one of the user's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainTask {
     /// The network.
-    pub network: StudyNetwork,
+    pub network: TrainedNetwork,
+    /// What computes the training. Specs of the fused engine leave it out, so their ids are those of older
+    /// specs.
+    #[serde(default, skip_serializing_if = "Engine::is_fused")]
+    pub engine: Engine,
     /// The images.
     pub data: DataSpec,
     /// The hyper-parameters of the optimizer.
@@ -290,8 +403,11 @@ impl fmt::Display for BatchPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InferTask {
-    /// The network, by its name in torchvision.
+    /// The network, by its name in torchvision, or the path of its file.
     pub network: String,
+    /// The whole network in TOML, without the file's comments; `None` for torchvision's networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Side of the square input images, in pixels.
     pub image_side: usize,
     /// Number of images per batch.

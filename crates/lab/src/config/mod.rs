@@ -2,14 +2,20 @@
 
 mod check;
 mod isolation;
+mod networks;
 mod slurm;
 pub(crate) mod unknown_key;
 
 use std::{fs, path::Path};
 
 use self::check::Check;
-pub use self::{check::ConfigError, isolation::IsolationConfig, slurm::SlurmConfig};
-use record::{BatchPolicy, DataSpec, NetworkKind, SamplerKind, TuningSpace};
+pub use self::{
+    check::ConfigError,
+    isolation::IsolationConfig,
+    networks::{EnginesConfig, FactorConfig, OwnConfig},
+    slurm::SlurmConfig,
+};
+use record::{BatchPolicy, DataSpec, Engine, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 use units::limits;
 
@@ -28,10 +34,17 @@ pub struct Profile {
     pub name: String,
     /// The seed from which every random number follows.
     pub seed: u64,
+    /// What computes the trainings of RQ1, RQ2 and RQ3.
+    #[serde(default)]
+    pub engine: Engine,
     /// RQ1: search strategies for hyper-parameters.
     pub tuning: Option<TuningConfig>,
     /// RQ2 and RQ3: layers and complexity.
     pub layers: Option<LayersConfig>,
+    /// RQ2 with a network of your own.
+    pub own: Option<OwnConfig>,
+    /// The same trainings with both engines.
+    pub engines: Option<EnginesConfig>,
     /// RQ4: batching at inference.
     pub batching: Option<BatchingExperimentConfig>,
     /// RQ5: a decade of vision networks.
@@ -129,9 +142,12 @@ pub struct BatchingExperimentConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineConfig {
-    /// The networks, under torchvision's names.
+    /// The networks: torchvision's names, or paths of network files (`.toml`).
     pub networks: Vec<String>,
-    /// The side of the square images, in pixels.
+    /// The networks in files that `networks` names, once read.
+    #[serde(skip)]
+    pub(crate) files: Vec<networks::ReadNetwork>,
+    /// The side of the square images, in pixels. Networks in files have the side of their file.
     pub image_side: usize,
     /// The number of images per batch.
     pub batch: usize,
@@ -171,7 +187,7 @@ impl Profile {
     ///
     /// If it is not valid.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let profile: Self = toml::from_str(text).map_err(|error| {
+        let mut profile: Self = toml::from_str(text).map_err(|error| {
             let message = error.to_string().trim_end().to_owned();
             ConfigError::Parse {
                 file: file.to_owned(),
@@ -180,6 +196,7 @@ impl Profile {
             }
         })?;
         profile.check(file)?;
+        profile.read_networks(file)?;
         Ok(profile)
     }
 
@@ -202,7 +219,22 @@ impl Profile {
         };
         self.tuning.iter_mut().for_each(|tuning| replace(&mut tuning.data));
         self.layers.iter_mut().for_each(|layers| replace(&mut layers.data));
+        self.own.iter_mut().for_each(|own| replace(&mut own.data));
+        self.engines.iter_mut().for_each(|engines| replace(&mut engines.data));
         self.check("--dataset")
+    }
+
+    /// Reads the files of networks, so that specs hold everything that another machine needs.
+    fn read_networks(&mut self, file: &str) -> Result<(), ConfigError> {
+        if let Some(own) = &mut self.own {
+            own.text = networks::read(file, "own.network", &own.network)?.text;
+        }
+        if let Some(timeline) = &mut self.timeline {
+            for path in timeline.networks.iter().filter(|name| networks::is_file(name)) {
+                timeline.files.push(networks::read(file, "timeline.networks", path)?);
+            }
+        }
+        Ok(())
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
@@ -212,6 +244,12 @@ impl Profile {
         }
         if let Some(layers) = &self.layers {
             layers.check(&mut check);
+        }
+        if let Some(own) = &self.own {
+            own.check(&mut check);
+        }
+        if let Some(engines) = &self.engines {
+            engines.check(&mut check);
         }
         if let Some(batching) = &self.batching {
             batching.check(&mut check);
@@ -306,7 +344,12 @@ impl BatchingExperimentConfig {
 
 impl TimelineConfig {
     fn check(&self, check: &mut Check<'_>) {
-        check.networks("timeline.networks", &self.networks);
+        let named: Vec<String> =
+            self.networks.iter().filter(|name| !networks::is_file(name)).cloned().collect();
+        check.not_empty("timeline.networks", self.networks.len());
+        if !named.is_empty() {
+            check.networks("timeline.networks", &named);
+        }
         check.whole("timeline.image_side", self.image_side, limits::IMAGE_SIDE);
         check.whole("timeline.batch", self.batch, limits::BATCH);
         check.whole("timeline.batches", self.batches, limits::BATCHES);

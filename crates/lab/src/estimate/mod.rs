@@ -93,8 +93,12 @@ fn cost(
         }
         Task::Infer(task) => {
             let load = pieces.load(spec, &task.network, kinds)?;
-            let (duration, energy) =
-                pieces.batch(spec, &task.network, task.image_side, task.batch)?;
+            let (duration, energy) = pieces.batch(
+                spec,
+                (&task.network, task.text.as_deref()),
+                task.image_side,
+                task.batch,
+            )?;
             Ok(Cost {
                 duration: load + duration * f64::from(task.batches + task.warmup_batches),
                 energy: energy.map(|energy| times(energy, f64::from(task.batches))),

@@ -48,13 +48,13 @@ impl<'a> Pieces<'a> {
     pub(super) fn batch(
         &mut self,
         spec: &RunSpec,
-        network: &str,
+        (network, text): (&str, Option<&str>),
         image_side: usize,
         batch: usize,
     ) -> Result<(Seconds, Option<Energy>), RunError> {
         let piece = |batches: u32| {
-            let network = network.to_owned();
-            let task = InferTask { network, image_side, batch, batches, warmup_batches: 1 };
+            let (network, text) = (network.to_owned(), text.map(str::to_owned));
+            let task = InferTask { network, text, image_side, batch, batches, warmup_batches: 1 };
             // The seed does not change what a batch costs.
             RunSpec { task: Task::Infer(task), seed: 1, repetition: 0, ..spec.clone() }
         };
@@ -103,16 +103,13 @@ impl<'a> Pieces<'a> {
         network: &str,
         kinds: &[(RunSpec, usize)],
     ) -> Result<Seconds, RunError> {
-        let side = match &spec.task {
-            Task::Serve(task) => task.image_side,
-            Task::Infer(task) => task.image_side,
-            Task::Train(_) => return Ok(Seconds(0.0)),
-        };
-        let mut names: Vec<&str> = kinds
+        let mut names: Vec<(&str, Option<&str>, usize)> = kinds
             .iter()
             .filter_map(|(spec, _)| match &spec.task {
-                Task::Serve(task) => Some(task.network.as_str()),
-                Task::Infer(task) => Some(task.network.as_str()),
+                Task::Serve(task) => Some((task.network.as_str(), None, task.image_side)),
+                Task::Infer(task) => {
+                    Some((task.network.as_str(), task.text.as_deref(), task.image_side))
+                }
                 Task::Train(_) => None,
             })
             .collect();
@@ -120,8 +117,8 @@ impl<'a> Pieces<'a> {
         names.dedup();
         // A network is built with its first piece.
         let mut parameters = 0;
-        for name in names {
-            self.batch(spec, name, side, 1)?;
+        for (name, text, side) in names {
+            self.batch(spec, (name, text), side, 1)?;
             parameters += self.pieces_of(name).find_map(size).unwrap_or(0);
         }
         let loads = self

@@ -20,7 +20,7 @@ pub(super) fn cost(
     let mut measure = |n: usize| match task.photographs {
         // Reading and decoding photographs is part of the batch.
         Some(_) => pieces.served(spec, task, n),
-        None => pieces.batch(spec, &task.network, task.image_side, n),
+        None => pieces.batch(spec, (&task.network, None), task.image_side, n),
     };
     let (one, many) = (measure(1)?, measure(LARGEST.min(size))?);
     let steps = (LARGEST.min(size).max(2) - 1) as f64;

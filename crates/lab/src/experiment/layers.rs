@@ -1,8 +1,7 @@
 //! RQ2 and RQ3: the layer factorial.
 
-use record::{Adam, Experiment, NetworkKind, RunSpec, StudyNetwork, Task, TrainTask};
+use record::{Adam, Engine, Experiment, NetworkKind, RunSpec, StudyNetwork, Task, TrainTask};
 
-use super::fixed::FixedPlan;
 use crate::{
     config::LayersConfig,
     seed::{derive, shuffle, unit},
@@ -14,20 +13,26 @@ use crate::{
 /// The study ran its cells one after the other, and gave networks with ReLU other optimizer settings
 /// than those without. Here every cell has the same settings, and the random order spreads drift of
 /// the machine evenly over the cells.
-pub(super) fn plan(config: &LayersConfig, seed: u64) -> FixedPlan {
+pub(super) fn specs(config: &LayersConfig, engine: Engine, seed: u64) -> Vec<RunSpec> {
     let mut specs = Vec::new();
     for repetition in 0..config.repetitions {
         for setting in 0..config.settings {
             let purpose = format!("repetition {repetition}, setting {setting}");
-            let mut block = block(config, seed, repetition, setting);
+            let mut block = block(config, engine, seed, repetition, setting);
             shuffle(derive(seed, &format!("order of {purpose}")), &mut block);
             specs.append(&mut block);
         }
     }
-    FixedPlan::new(Experiment::Layers, specs, cost_key)
+    specs
 }
 
-fn block(config: &LayersConfig, seed: u64, repetition: u32, setting: u32) -> Vec<RunSpec> {
+fn block(
+    config: &LayersConfig,
+    engine: Engine,
+    seed: u64,
+    repetition: u32,
+    setting: u32,
+) -> Vec<RunSpec> {
     let mut block = Vec::new();
     for data in &config.data {
         for &conv in &config.conv {
@@ -44,7 +49,9 @@ fn block(config: &LayersConfig, seed: u64, repetition: u32, setting: u32) -> Vec
                                 conv,
                                 linear,
                                 relu,
-                            },
+                            }
+                            .into(),
+                            engine,
                             data: data.clone(),
                             optimizer: optimizer(seed, setting),
                             epochs: config.epochs,
@@ -61,7 +68,7 @@ fn block(config: &LayersConfig, seed: u64, repetition: u32, setting: u32) -> Vec
 
 /// Setting 0 is Adam's default, the others are drawn around it: learning rate log-uniform in
 /// [5e-4, 5e-3], β1 uniform in [0.8, 0.95], β2 uniform in [0.98, 0.9995].
-fn optimizer(seed: u64, setting: u32) -> Adam {
+pub(super) fn optimizer(seed: u64, setting: u32) -> Adam {
     if setting == 0 {
         return Adam::default();
     }
@@ -74,9 +81,12 @@ fn optimizer(seed: u64, setting: u32) -> Adam {
     }
 }
 
-fn cost_key(spec: &RunSpec) -> String {
+/// Trainings with equal keys cost the same.
+pub(super) fn cost_key(spec: &RunSpec) -> String {
     match &spec.task {
-        Task::Train(task) => format!("{:?} {}", task.network, task.data.name),
+        Task::Train(task) => {
+            format!("{:?} {} {}", task.network, task.data.name, task.engine.title())
+        }
         _ => String::new(),
     }
 }

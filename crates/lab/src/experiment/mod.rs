@@ -5,8 +5,10 @@
 //! no protocol for it.
 
 mod batching;
+mod engines;
 mod fixed;
 mod layers;
+mod own;
 mod plan;
 mod records;
 mod timeline;
@@ -14,8 +16,8 @@ mod tuning;
 
 use record::Experiment;
 
-use self::tuning::Tuning;
 pub(crate) use self::tuning::{point, space};
+use self::{fixed::FixedPlan, tuning::Tuning};
 pub use self::{
     plan::{Plan, PlanError},
     records::{RecordDigest, Records},
@@ -35,14 +37,15 @@ struct Entry {
 
 /// Every experiment, in the order in which they run. To add one, add a line here and a file beside
 /// this one.
-const EXPERIMENTS: [Entry; 4] = [
+const EXPERIMENTS: [Entry; 5] = [
     Entry {
         experiment: Experiment::Tuning,
         title: "RQ1 tuning",
         questions: &[1],
         plan: |profile| {
             let config = profile.tuning.clone()?;
-            Some(Box::new(Tuning::new(config, derive(profile.seed, "tuning"))))
+            let seed = derive(profile.seed, "tuning");
+            Some(Box::new(Tuning::new(config, profile.engine, seed)))
         },
     },
     Entry {
@@ -50,8 +53,14 @@ const EXPERIMENTS: [Entry; 4] = [
         title: "RQ2, RQ3 layers",
         questions: &[2, 3],
         plan: |profile| {
-            let config = profile.layers.as_ref()?;
-            Some(Box::new(layers::plan(config, derive(profile.seed, "layers"))))
+            let (seed, engine) = (derive(profile.seed, "layers"), profile.engine);
+            let study = profile.layers.as_ref().map(|config| layers::specs(config, engine, seed));
+            let own = profile.own.as_ref().map(|config| own::specs(config, engine, seed));
+            let specs: Vec<_> = match (study, own) {
+                (None, None) => return None,
+                (study, own) => study.into_iter().chain(own).flatten().collect(),
+            };
+            Some(Box::new(FixedPlan::new(Experiment::Layers, specs, layers::cost_key)))
         },
     },
     Entry {
@@ -70,6 +79,15 @@ const EXPERIMENTS: [Entry; 4] = [
         plan: |profile| {
             let config = profile.timeline.as_ref()?;
             Some(Box::new(timeline::plan(config, derive(profile.seed, "timeline"))))
+        },
+    },
+    Entry {
+        experiment: Experiment::Engines,
+        title: "engines",
+        questions: &[],
+        plan: |profile| {
+            let config = profile.engines.as_ref()?;
+            Some(Box::new(engines::plan(config, derive(profile.seed, "engines"))))
         },
     },
 ];

@@ -15,17 +15,21 @@ pub(super) fn plan(config: &TimelineConfig, seed: u64) -> FixedPlan {
         let mut block: Vec<RunSpec> = config
             .networks
             .iter()
-            .map(|network| RunSpec {
-                experiment: Experiment::Timeline,
-                repetition,
-                seed: derive(seed, &format!("images {repetition}")),
-                task: Task::Infer(InferTask {
-                    network: network.clone(),
-                    image_side: config.image_side,
-                    batch: config.batch,
-                    batches: config.batches,
-                    warmup_batches: config.warmup_batches,
-                }),
+            .map(|network| {
+                let file = config.files.iter().find(|file| file.file == *network);
+                RunSpec {
+                    experiment: Experiment::Timeline,
+                    repetition,
+                    seed: derive(seed, &format!("images {repetition}")),
+                    task: Task::Infer(InferTask {
+                        network: network.clone(),
+                        text: file.map(|file| file.text.clone()),
+                        image_side: file.map_or(config.image_side, |file| file.side),
+                        batch: config.batch,
+                        batches: config.batches,
+                        warmup_batches: config.warmup_batches,
+                    }),
+                }
             })
             .collect();
         shuffle(derive(seed, &format!("order of repetition {repetition}")), &mut block);

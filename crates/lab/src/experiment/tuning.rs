@@ -7,8 +7,8 @@ use std::{
 
 use hpo::{Gp, Grid, PaperPi, Parameter, Random, Sampler, Scale, SearchState, Space, suggest};
 use record::{
-    Adam, DataSpec, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork, Task,
-    TrainTask, TrialId, TuningSpace,
+    Adam, DataSpec, Engine, Experiment, NetworkKind, RunId, RunSpec, SamplerKind, StudyNetwork,
+    Task, TrainTask, TrialId, TuningSpace,
 };
 
 use super::{
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Tuning {
     config: TuningConfig,
+    engine: Engine,
     seed: u64,
     studies: Vec<Study>,
     /// Index of the search with an id.
@@ -49,8 +50,9 @@ struct Study {
 impl Tuning {
     /// The searches of a configuration. What they try follows from it, the seed and the records.
     #[must_use]
-    pub(super) fn new(config: TuningConfig, seed: u64) -> Self {
-        let mut this = Self { config, seed, studies: Vec::new(), by_search: HashMap::new() };
+    pub(super) fn new(config: TuningConfig, engine: Engine, seed: u64) -> Self {
+        let (studies, by_search) = (Vec::new(), HashMap::new());
+        let mut this = Self { config, engine, seed, studies, by_search };
         this.studies = this.studies();
         let searches = this.studies.iter().enumerate();
         this.by_search =
@@ -99,7 +101,8 @@ impl Tuning {
                 &format!("{} {:?} {}", study.data.name, study.network, study.repetition),
             ),
             task: Task::Train(TrainTask {
-                network: StudyNetwork { kind: study.network, conv, linear: 3, relu: true },
+                network: StudyNetwork { kind: study.network, conv, linear: 3, relu: true }.into(),
+                engine: self.engine,
                 data: study.data.clone(),
                 optimizer,
                 epochs: self.config.epochs,

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use meter::{Meter, Span, SpanReport};
-use models::{Device, Precision, vision::VisionNetwork};
+use models::{Device, NetworkFile, Precision, vision::VisionNetwork};
 use record::{Outcome, Seconds, Serving, Surroundings, Warning};
 
 use super::{error::RunError, isolation::Isolation};
@@ -78,12 +78,22 @@ impl RunContext {
         Ok((value, span.end()))
     }
 
-    /// Takes a vision network from those that are kept, or builds it.
-    pub(super) fn take_network(&mut self, name: &str) -> Result<VisionNetwork, RunError> {
+    /// Takes a vision network from those that are kept, or builds it. `text` is that of its file.
+    pub(super) fn take_network(
+        &mut self,
+        name: &str,
+        text: Option<&str>,
+    ) -> Result<VisionNetwork, RunError> {
         match self.networks.iter().position(|network| network.info().name == name) {
             Some(at) => Ok(self.networks.remove(at)),
             None => {
-                let network = VisionNetwork::open(name, None, None, WEIGHTS_SEED)?;
+                let network = match text {
+                    Some(text) => {
+                        let file = NetworkFile::parse(text, name)?;
+                        VisionNetwork::from_file(&file, name, None, WEIGHTS_SEED)?
+                    }
+                    None => VisionNetwork::open(name, None, None, WEIGHTS_SEED)?,
+                };
                 Ok(network.on(&self.device, Precision::default()))
             }
         }

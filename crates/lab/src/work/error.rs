@@ -1,6 +1,6 @@
 //! Why a run could not be finished.
 
-use models::{DataError, DeviceError, TrainError, vision::VisionError};
+use models::{DataError, DeviceError, NetworkFileError, TrainError, vision::VisionError};
 
 use crate::images::PhotographsError;
 
@@ -17,6 +17,20 @@ pub enum RunError {
     /// The network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A network in a file cannot be read.
+    #[error(transparent)]
+    File(Box<NetworkFileError>),
+    /// candle's autograd was asked to train on a GPU.
+    #[error(
+        "{what} trains on the processor only, and `--device` is `{device}`; use `--device cpu`, or our engine and \
+         the study's networks"
+    )]
+    NotOnDevice {
+        /// What was asked for, in words.
+        what: String,
+        /// Name of the device.
+        device: String,
+    },
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -40,4 +54,10 @@ pub enum RunError {
         /// The domains that these sensors measure, in words.
         domains: String,
     },
+}
+
+impl From<NetworkFileError> for RunError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
 }

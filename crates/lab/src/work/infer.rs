@@ -13,7 +13,7 @@ pub(super) fn run(
     task: &InferTask,
 ) -> Result<Done, RunError> {
     let span = context.meter.span("load");
-    let network = context.take_network(&task.network)?;
+    let network = context.take_network(&task.network, task.text.as_deref())?;
     let images = network.info().random_images(task.batch, task.image_side, spec.seed)?;
     let images = network.upload(&images)?;
     let load = span.end();

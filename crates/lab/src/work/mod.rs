@@ -6,6 +6,7 @@ mod infer;
 mod isolation;
 mod serve;
 mod train;
+mod trainee;
 
 use std::{
     path::Path,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use meter::{Meter, SpanReport};
-use models::{Device, TrainError};
+use models::{Device, NetworkFile};
 use record::{
     EnergyReport, Environment, RECORD_SCHEMA, RunRecord, RunSpec, SpanEnergy, Task, Timing,
 };
@@ -80,9 +81,7 @@ impl Worker {
         match &spec.task {
             Task::Train(task) => {
                 let data = self.context.data.load(&task.data)?;
-                let (channels, side) = (data.channels, data.side);
-                models::Network::new(&task.network, channels, side, data.classes, spec.seed)
-                    .map_err(TrainError::from)?;
+                trainee::check(&self.context.device, task, &data, spec.seed)?;
             }
             Task::Serve(task) => {
                 check_side(&task.network, task.image_side)?;
@@ -91,7 +90,12 @@ impl Worker {
                     serve::images(&self.context.data, spec, task, &info)?;
                 }
             }
-            Task::Infer(task) => check_side(&task.network, task.image_side)?,
+            Task::Infer(task) => match &task.text {
+                Some(text) => {
+                    NetworkFile::parse(text, &task.network)?;
+                }
+                None => check_side(&task.network, task.image_side)?,
+            },
         }
         Ok(())
     }

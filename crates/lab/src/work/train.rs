@@ -1,14 +1,15 @@
-//! Trains one of study A's networks.
+//! Trains a network of the study or of the user.
 
 use std::ops::ControlFlow;
 
 use meter::Span;
-use models::{TrainError, TrainEvent, Training};
+use models::{TrainError, TrainEvent};
 use record::{DataUse, Outcome, RunSpec, TrainTask, Trained, Warning, WarningKind};
 
 use super::{
     context::{Done, RunContext},
     error::RunError,
+    trainee::Trainee,
 };
 
 pub(super) fn run(
@@ -17,10 +18,8 @@ pub(super) fn run(
     task: &TrainTask,
 ) -> Result<Done, RunError> {
     let data = context.data.load(&task.data)?;
-    let (training, load) = context.measured("load", |_| {
-        let TrainTask { network, optimizer, minibatch, .. } = task;
-        Ok(Training::new_on(&context.device, network, optimizer, *minibatch, &data, spec.seed)?)
-    })?;
+    let (training, load) =
+        context.measured("load", |_| Trainee::new(&context.device, task, &data, spec.seed))?;
     let mut training = training;
     let mut epochs = Vec::new();
     let interrupt = context.interrupt.clone();
@@ -62,7 +61,7 @@ pub(super) fn run(
                 validation: data.validation.labels.len(),
                 test: data.test.labels.len(),
             },
-            parameters: training.network().parameters(),
+            parameters: training.parameters(),
             epochs: fit.epochs,
             validation_accuracy: validation,
             // A profile asks for at least one test image.

@@ -5,6 +5,7 @@
 mod bad_input;
 mod compare;
 mod crash;
+mod engines;
 mod help;
 mod jobs;
 mod journal;

@@ -146,13 +146,44 @@ impl NetworkFile {
     ///
     /// If there is nothing of that name, or the network is not valid with the value.
     pub fn with(&self, key: &str, value: impl Into<Value>) -> Result<Self, NetworkFileError> {
+        self.with_all([(key, value.into())])
+    }
+
+    /// The same network with several other values at once, as [`NetworkFile::with`]. Only the result needs to be
+    /// valid, not every step on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`NetworkFile::with`].
+    pub fn with_all<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Self, NetworkFileError> {
         let mut table = self.table.clone();
-        key::set(&mut table, key, value.into()).map_err(|Wrong(reason)| NetworkFileError::Key {
-            file: self.file.clone(),
-            key: key.to_owned(),
-            reason,
-        })?;
+        for (key, value) in values {
+            key::set(&mut table, key, value).map_err(|Wrong(reason)| NetworkFileError::Key {
+                file: self.file.clone(),
+                key: key.to_owned(),
+                reason,
+            })?;
+        }
         Ok(Self { dropout_seed: self.dropout_seed, ..Self::new(table, self.file.clone())? })
+    }
+
+    /// The same network for other images and classes: `[channels][side][side]`.
+    ///
+    /// # Errors
+    ///
+    /// If the network is not valid for them.
+    pub fn for_images(
+        &self,
+        channels: usize,
+        side: usize,
+        classes: usize,
+    ) -> Result<Self, NetworkFileError> {
+        let whole = |value: usize| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
+        let input = Value::Array(vec![whole(channels), whole(side), whole(side)]);
+        self.with_all([("input", input), ("classes", whole(classes))])
     }
 
     /// The same network, whose dropout layers draw from this seed in training.

@@ -9,6 +9,7 @@ mod plan;
 mod schema;
 mod shapes;
 mod start;
+mod study;
 mod trainable;
 
 pub use self::{

@@ -2,7 +2,7 @@
 
 use units::limits::OutOfRange;
 
-use crate::device::DeviceError;
+use crate::{device::DeviceError, network_file::NetworkFileError};
 
 /// Why a network cannot be built or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,25 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The network's file does not fit the images.
+    #[error(transparent)]
+    File(Box<NetworkFileError>),
+    /// A thread cannot be started.
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
     /// The observer asked the training to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl From<NetworkFileError> for TrainError {
+    fn from(error: NetworkFileError) -> Self {
+        Self::File(Box::new(error))
+    }
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        NetworkError::from(error).into()
+    }
 }

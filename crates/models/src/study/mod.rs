@@ -1,5 +1,6 @@
 //! The networks of the training study and their training.
 
+mod autograd;
 mod error;
 mod events;
 mod network;
@@ -8,6 +9,7 @@ mod profile;
 mod training;
 
 pub use self::{
+    autograd::AutogradTraining,
     error::{NetworkError, TrainError},
     events::{TrainEvent, TrainingHistory},
     network::Network,

@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use record::{Adam, EpochOutcome, StudyNetwork};
+use record::{Adam, StudyNetwork};
 
 use super::{
     error::TrainError,
-    events::{TrainEvent, TrainingHistory, continued},
+    events::{TrainEvent, TrainingHistory, run_epochs},
     network::Network,
     on_device::{Data, DeviceTraining},
 };
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Images evaluated at a time.
-const EVALUATED: usize = 512;
+pub(super) const EVALUATED: usize = 512;
 
 /// A batch of images in the network's layout, with their labels.
 struct Batch {
@@ -230,32 +230,9 @@ impl Training {
         if let Some(on_device) = &mut self.on_device {
             return on_device.fit(epochs, observe);
         }
-        let mut history = TrainingHistory::new();
-        for epoch in 0..epochs {
-            continued(observe(TrainEvent::EpochStarted(epoch)))?;
-            let (mut losses, mut correct, mut seen) = (Vec::new(), 0, 0);
-            for batch in 0..self.batches.len() * self.times {
-                let batch = batch % self.batches.len();
-                let Entropy { mean, correct: right } = self.step(batch);
-                losses.push(f64::from(mean));
-                correct += right;
-                seen += self.batches[batch].labels.len();
-                continued(observe(TrainEvent::Step))?;
-                if !mean.is_finite() {
-                    history.diverged_in_epoch = Some(epoch);
-                    break;
-                }
-            }
-            let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-            let loss = Some(mean).filter(|mean| mean.is_finite());
-            let outcome = EpochOutcome { loss, accuracy: correct as f64 / seen as f64 };
-            history.epochs.push(outcome);
-            continued(observe(TrainEvent::EpochEnded(outcome)))?;
-            if history.diverged_in_epoch.is_some() {
-                break;
-            }
-        }
-        Ok(history)
+        let one: Vec<usize> = self.batches.iter().map(|batch| batch.labels.len()).collect();
+        let (count, sizes) = (one.len(), one.repeat(self.times));
+        run_epochs(epochs, &sizes, &mut |batch| Ok(self.step(batch % count)), observe)
     }
 
     /// Makes one optimizer step on a batch; the loss is that before the step.
@@ -308,7 +285,7 @@ impl Training {
     }
 }
 
-fn check_labels<'a>(
+pub(super) fn check_labels<'a>(
     labels: impl IntoIterator<Item = &'a u32>,
     classes: usize,
 ) -> Result<(), TrainError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics if it cannot continue")]
 
 mod checkpoint;
+mod engines;
 mod fit;
 mod formula;
 mod goldens;

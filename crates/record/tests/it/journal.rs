@@ -2,7 +2,7 @@ use std::{fs, io::Write, path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 use wattlab_record::{
-    Adam, AlsoMove, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Environment,
+    Adam, AlsoMove, Code, Damage, DataSpec, DataUse, Energy, EnergyReport, Engine, Environment,
     EpochOutcome, Experiment, Fault, Joules, Journal, JournalError, Lines, Machine, NetworkKind,
     NewJournal, Origin, Outcome, RECORD_SCHEMA, RunRecord, RunSpec, RunSummary, Seconds,
     SpanEnergy, StudyNetwork, Task, Timing, Torn, TrainTask, Trained, last_record, read_journal,
@@ -15,7 +15,9 @@ fn record(seed: u64) -> RunRecord {
         repetition: 0,
         seed,
         task: Task::Train(TrainTask {
-            network: StudyNetwork { kind: NetworkKind::SimpleCnn, conv: 1, linear: 3, relu: true },
+            network: StudyNetwork { kind: NetworkKind::SimpleCnn, conv: 1, linear: 3, relu: true }
+                .into(),
+            engine: Engine::Fused,
             data: DataSpec { name: "shapes-28".into(), train: 64, validation: 16, test: 16 },
             optimizer: Adam::default(),
             epochs: 1,

@@ -1,9 +1,11 @@
 //! Fills the document: for each question a file that turns rows into figures and tables.
 
 mod batching;
+mod engines;
 mod frontier;
 mod layers;
 mod not_run;
+mod own;
 mod race;
 mod reference;
 mod report;

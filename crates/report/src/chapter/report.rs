@@ -2,7 +2,7 @@
 
 use record::{Energy, Origin, Results};
 
-use super::{batching, layers, race::Target, timeline, tuning};
+use super::{batching, engines, layers, own, race::Target, timeline, tuning};
 use crate::{
     claim::{MAX_RECORDS, Runs, assessed, factorials},
     document::{Banner, Document},
@@ -23,13 +23,16 @@ pub fn document(
 ) -> Document {
     let rows = &runs.rows;
     let sets = factorials(&rows.layers);
+    let mut costs = layers::costs(&rows.layers, &sets);
+    own::add(&mut costs, &rows.own);
     let sections = [
         tuning::section(&rows.trials, target, insights),
-        layers::costs(&rows.layers, &sets),
+        costs,
         layers::complexity(&rows.layers, &sets),
         batching::section(&rows.queues),
         timeline::section(&rows.infers),
     ];
+    let sections = sections.into_iter().chain(engines::section(&rows.engines));
     Document {
         title: "What does an accuracy point cost in joules?".to_owned(),
         lead: vec![
@@ -46,7 +49,7 @@ pub fn document(
         banner: banner(runs),
         findings: results.claims.iter().cloned().map(assessed).collect(),
         facts: facts(runs),
-        sections: sections.into(),
+        sections: sections.collect(),
     }
 }
 

@@ -5,7 +5,9 @@ use super::{
     not_run,
 };
 use crate::{
-    claim::{InferRow, Question, estimate, mean, network_means, origin_of},
+    claim::{
+        InferRow, PublishedNetwork, Question, distinct, estimate, mean, network_means, origin_of,
+    },
     document::{Cell, Column, Section, Table},
     plot::{Axis, Figure, Plot, Point, PointPlot, PointSeries},
 };
@@ -18,6 +20,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
         Question::Timeline,
     );
     let means = network_means(rows);
+    section.tables.extend(own_networks(rows));
     let Some(origin) = origin_of(means.iter().map(|network| network.origin)) else {
         return section;
     };
@@ -106,4 +109,48 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     section.tables.push(table);
     section.tables.push(prices);
     section
+}
+
+/// The energy of networks that torchvision does not publish, such as those in files of the user; `None` if there
+/// are none.
+fn own_networks(rows: &[InferRow]) -> Option<Table> {
+    let own: Vec<&InferRow> =
+        rows.iter().filter(|row| PublishedNetwork::named(&row.network).is_none()).collect();
+    let names = distinct(own.iter().map(|row| row.network.as_str()));
+    if names.is_empty() {
+        return None;
+    }
+    let mut table = Table::new(
+        "rq5-own-networks",
+        "Networks without published accuracy: energy and time of an image from our runs, with 95 % bootstrap \
+         intervals if there are at least five runs.",
+        [
+            Column::text("network"),
+            Column::number("side of the images", "pixels"),
+            Column::number("runs", ""),
+            Column::energy("energy per image", "J/image"),
+            Column::number("time per image", "s"),
+        ],
+    );
+    for name in names {
+        let of: Vec<&InferRow> = own.iter().filter(|row| row.network == name).copied().collect();
+        let over_runs = |value: fn(&InferRow) -> f64| {
+            estimate(of.len(), |units| mean(units.iter().map(|run| value(of[*run]))))
+        };
+        let energy = over_runs(|row| row.joules_per_image);
+        let origin = origin_of(of.iter().map(|row| row.origin));
+        let time = over_runs(|row| row.seconds_per_image);
+        table.push([
+            Cell::text(name),
+            Cell::Integer(of[0].image_side as i64),
+            Cell::Integer(of.len() as i64),
+            Cell::or_missing(
+                energy
+                    .zip(origin)
+                    .map(|(energy, origin)| Cell::energy(energy.value, energy.ci95, 3, origin)),
+            ),
+            Cell::or_missing(time.map(|time| Cell::interval(time.value, time.ci95, 3))),
+        ]);
+    }
+    Some(table)
 }

@@ -41,6 +41,8 @@ pub enum Question {
     Batching,
     /// RQ5: vision networks over the years.
     Timeline,
+    /// What the engine costs that computes trainings.
+    Engines,
 }
 
 /// What an effect is, and its unit.

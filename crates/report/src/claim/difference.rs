@@ -135,6 +135,27 @@ fn cells(rows: &Rows) -> Vec<(String, Values)> {
         add(format!("energy of a training, {cell}"), "J", row.energy.joules.0, origin);
         add(format!("accuracy of a training, {cell}"), "", row.accuracy, None);
     }
+    for row in &rows.own {
+        let levels = row.levels.iter().map(|(path, level)| format!(", {path} = {level}"));
+        let cell = format!("{}, {}{}", row.data, row.file, levels.collect::<String>());
+        let origin = Some(row.energy.origin);
+        add(format!("energy of a training, {cell}"), "J", row.energy.joules.0, origin);
+        add(format!("accuracy of a training, {cell}"), "", row.accuracy, None);
+    }
+    for row in &rows.engines {
+        let network = row.network;
+        let cell = format!(
+            "engine {}, {}, {}, {} conv, {} linear",
+            row.engine.title(),
+            row.data,
+            network.kind.paper_name(),
+            network.conv,
+            network.linear
+        );
+        let origin = Some(row.energy.origin);
+        add(format!("energy of a training, {cell}"), "J", row.energy.joules.0, origin);
+        add(format!("time of a training, {cell}"), "s", row.seconds, None);
+    }
     for row in &rows.queues {
         let cell = format!("{}, {}/s, {}", row.network, row.rate, policy_title(row.policy));
         let joules = row.energy.joules.0 / row.requests as f64;

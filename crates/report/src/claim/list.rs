@@ -7,6 +7,7 @@ use record::{ClaimId, Finding, RESULTS_SCHEMA, Results};
 use super::{
     batching,
     definition::{Claim, Observations, Question},
+    engines::{self, engine_comparisons},
     layers,
     rows::Rows,
     runs::Runs,
@@ -27,6 +28,14 @@ pub static CLAIMS: &[&Claim] = &[
     &timeline::SHUFFLENET_EXCEPTION,
 ];
 
+/// Claims about this program, which are tested only where there are runs for them.
+static OWN_CLAIMS: &[&Claim] = &[&engines::ENGINE_COST];
+
+/// Every claim of the studies and of our own.
+fn all() -> impl Iterator<Item = &'static &'static Claim> {
+    CLAIMS.iter().chain(OWN_CLAIMS)
+}
+
 /// Tests every claim on the runs; the content of `results.json`.
 #[must_use]
 pub fn results(runs: &Runs) -> Results {
@@ -37,25 +46,27 @@ pub fn results(runs: &Runs) -> Results {
     }
 }
 
-/// Tests every claim on the rows, in the order of [`CLAIMS`].
+/// Tests every claim on the rows, in the order of [`CLAIMS`]. If there are runs of both engines, the finding on
+/// what the engine costs follows.
 #[must_use]
 pub fn findings(rows: &Rows) -> Vec<Finding> {
     let observations = Observations::of(rows);
-    CLAIMS.iter().map(|claim| claim.finding(&observations)).collect()
+    let own = OWN_CLAIMS.iter().filter(|_| !engine_comparisons(&rows.engines).is_empty());
+    CLAIMS.iter().chain(own).map(|claim| claim.finding(&observations)).collect()
 }
 
 /// The ids of the claims that answer a question.
 pub(crate) fn claims_on(question: Question) -> Vec<ClaimId> {
-    let claims = CLAIMS.iter().filter(|claim| claim.question == question);
+    let claims = all().filter(|claim| claim.question == question);
     claims.map(|claim| claim.id.clone()).collect()
 }
 
 /// A finding with the labels and units of its figures, for a document.
 ///
-/// The figures of a claim that is not in [`CLAIMS`] are shown under their keys, without a unit.
+/// The figures of a claim that this program does not know are shown under their keys, without a unit.
 #[must_use]
 pub fn assessed(finding: Finding) -> AssessedClaim {
-    let claim = CLAIMS.iter().find(|claim| claim.id == finding.id);
+    let claim = all().find(|claim| claim.id == finding.id);
     let value_of = |key: &str| {
         (finding.published.get(key).copied(), finding.measured.get(key).copied().flatten())
     };
@@ -94,8 +105,8 @@ mod tests {
 
     #[test]
     fn ids_and_keys_are_unique() {
-        assert_eq!(unique(CLAIMS.iter().map(|claim| &claim.id)).len(), CLAIMS.len());
-        for claim in CLAIMS {
+        assert_eq!(unique(all().map(|claim| &claim.id)).len(), all().count());
+        for claim in all() {
             let keys = unique(claim.figures.iter().map(|figure| figure.key));
             assert_eq!(keys.len(), claim.figures.len(), "{}", claim.id);
         }

@@ -6,10 +6,12 @@ mod batching;
 mod definition;
 mod difference;
 mod distinct;
+mod engines;
 mod factorial;
 mod layers;
 mod list;
 mod networks;
+mod own;
 mod resample;
 mod rows;
 mod runs;
@@ -28,15 +30,19 @@ pub use self::{
     factorial::Response,
     list::{CLAIMS, assessed, findings, results},
     networks::{NetworkMean, PublishedNetwork, network_means},
-    rows::{InferRow, LayerRow, QueueRow, Rows, TrialRow, origin_of, policy_title},
+    rows::{
+        EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of, policy_title,
+    },
     runs::{MAX_RECORDS, RunDigest, Runs},
     tuning::{Search, searches},
     verdict::Estimate,
 };
 pub(crate) use self::{
     distinct::{distinct, unique},
+    engines::{EngineComparison, engine_comparisons},
     factorial::{Block, Factorial, factorials},
     list::claims_on,
+    own::{OwnFactorial, own_factorials},
     resample::{Sums, estimate, mean},
     tuning::measured as search_figures,
 };

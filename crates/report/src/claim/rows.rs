@@ -1,8 +1,9 @@
 //! Records as rows of observations, a kind of row for each question.
 
 use record::{
-    Adam, BatchPolicy, Energy, NetworkKind, Origin, Outcome, RunRecord, RunSummary, SamplerKind,
-    StudyNetwork, Task, TuningSpace,
+    Adam, BatchPolicy, Energy, Engine, Experiment, NetworkKind, Origin, Outcome, OwnNetwork,
+    RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained, TrainedNetwork,
+    TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -84,6 +85,50 @@ pub struct LayerRow {
     pub accuracy: f64,
 }
 
+/// A training of a factorial over a network of the user (RQ2).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OwnRow {
+    /// Data set.
+    pub data: String,
+    /// The network's file.
+    pub file: String,
+    /// The cell: paths of the values that vary, with their levels as text.
+    pub levels: Vec<(String, String)>,
+    /// Setting of the optimizer, as text; repeats of one setting are a cluster.
+    pub setting: String,
+    /// Number of the repeat, from 0.
+    pub repetition: u32,
+    /// Energy of the training.
+    pub energy: Energy,
+    /// Test accuracy, in [0, 1].
+    pub accuracy: f64,
+}
+
+/// A training of a comparison of engines.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EngineRow {
+    /// Data set.
+    pub data: String,
+    /// Network.
+    pub network: StudyNetwork,
+    /// What computed the training.
+    pub engine: Engine,
+    /// Number of the pair, from 0.
+    pub repetition: u32,
+    /// Number of finished epochs, at least 1.
+    pub epochs: usize,
+    /// Energy of the training.
+    pub energy: Energy,
+    /// Time of the training, in seconds.
+    pub seconds: f64,
+    /// Mean loss of the last epoch, in nats; `None` if the training diverged.
+    pub loss: Option<f64>,
+    /// Test accuracy, in [0, 1].
+    pub accuracy: f64,
+}
+
 /// A served queue (RQ4).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -144,6 +189,10 @@ pub struct Rows {
     pub trials: Vec<TrialRow>,
     /// RQ2, RQ3.
     pub layers: Vec<LayerRow>,
+    /// RQ2 with networks of the user.
+    pub own: Vec<OwnRow>,
+    /// Comparison of engines.
+    pub engines: Vec<EngineRow>,
     /// RQ4.
     pub queues: Vec<QueueRow>,
     /// RQ5.
@@ -174,6 +223,8 @@ fn sound(energy: Option<Energy>) -> Option<Energy> {
 pub(crate) enum Row {
     Trial(TrialRow),
     Layer(LayerRow),
+    Own(OwnRow),
+    Engine(EngineRow),
     Queue(QueueRow),
     Infer(InferRow),
     /// The run has no energy, which its question needs.
@@ -198,6 +249,8 @@ impl Rows {
         match row {
             Row::Trial(row) => self.trials.push(row),
             Row::Layer(row) => self.layers.push(row),
+            Row::Own(row) => self.own.push(row),
+            Row::Engine(row) => self.engines.push(row),
             Row::Queue(row) => self.queues.push(row),
             Row::Infer(row) => self.infers.push(row),
             Row::None => {}
@@ -214,32 +267,9 @@ impl Row {
         }
         let energy = sound_energy(record);
         match (&record.spec.task, &record.outcome) {
-            (Task::Train(task), Outcome::Trained(outcome)) => match (task.trial, energy) {
-                (Some(trial), energy) => Self::Trial(TrialRow {
-                    data: task.data.name.clone(),
-                    network: task.network.kind,
-                    space: trial.space,
-                    sampler: trial.sampler,
-                    repetition: record.spec.repetition,
-                    number: trial.number,
-                    optimizer: Some(task.optimizer),
-                    energy,
-                    plan: sound(record.energy.plan),
-                    validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
-                    test: outcome.test_accuracy,
-                    diverged: outcome.diverged_in_epoch.is_some(),
-                }),
-                (None, Some(energy)) => Self::Layer(LayerRow {
-                    data: task.data.name.clone(),
-                    network: task.network,
-                    setting: setting(&task.optimizer),
-                    repetition: record.spec.repetition,
-                    order: record.timing.order,
-                    energy,
-                    accuracy: outcome.test_accuracy,
-                }),
-                (None, None) => Self::None,
-            },
+            (Task::Train(task), Outcome::Trained(outcome)) => {
+                Self::of_training(record, energy, task, outcome)
+            }
             (Task::Serve(task), Outcome::Served(outcome)) => {
                 let (Some(energy), Some(serving)) = (energy, &record.timing.serving) else {
                     return Self::None;
@@ -285,11 +315,93 @@ impl Row {
     }
 }
 
+impl Row {
+    fn of_training(
+        record: &RunSummary,
+        energy: Option<Energy>,
+        task: &TrainTask,
+        outcome: &Trained,
+    ) -> Self {
+        let (data, repetition) = (task.data.name.clone(), record.spec.repetition);
+        let network = match (&task.network, energy) {
+            (TrainedNetwork::Study(network), _) => *network,
+            (TrainedNetwork::Own(own), Some(energy)) => {
+                return Self::Own(own_row(data, own, task, repetition, energy, outcome));
+            }
+            (TrainedNetwork::Own(_), None) => return Self::None,
+        };
+        match (task.trial, energy) {
+            (Some(trial), energy) => Self::Trial(TrialRow {
+                data,
+                network: network.kind,
+                space: trial.space,
+                sampler: trial.sampler,
+                repetition,
+                number: trial.number,
+                optimizer: Some(task.optimizer),
+                energy,
+                plan: sound(record.energy.plan),
+                validation: outcome.validation_accuracy.unwrap_or(outcome.test_accuracy),
+                test: outcome.test_accuracy,
+                diverged: outcome.diverged_in_epoch.is_some(),
+            }),
+            (None, Some(energy)) if record.spec.experiment == Experiment::Engines => {
+                let Some(last) = outcome.epochs.last() else { return Self::None };
+                Self::Engine(EngineRow {
+                    data,
+                    network,
+                    engine: task.engine,
+                    repetition,
+                    epochs: outcome.epochs.len(),
+                    energy,
+                    seconds: record.timing.main.0,
+                    loss: last.loss,
+                    accuracy: outcome.test_accuracy,
+                })
+            }
+            (None, Some(energy)) => Self::Layer(LayerRow {
+                data,
+                network,
+                setting: setting(&task.optimizer),
+                repetition,
+                order: record.timing.order,
+                energy,
+                accuracy: outcome.test_accuracy,
+            }),
+            (None, None) => Self::None,
+        }
+    }
+}
+
+fn own_row(
+    data: String,
+    own: &OwnNetwork,
+    task: &TrainTask,
+    repetition: u32,
+    energy: Energy,
+    outcome: &Trained,
+) -> OwnRow {
+    let levels = own.levels.iter().map(|level| (level.path.clone(), level.value.to_string()));
+    OwnRow {
+        data,
+        file: own.file.clone(),
+        levels: levels.collect(),
+        setting: setting(&task.optimizer),
+        repetition,
+        energy,
+        accuracy: outcome.test_accuracy,
+    }
+}
+
 /// Whether every value that a row is made of is possible.
 fn is_plausible(record: &RunSummary) -> bool {
     let share = |value: f64| (0.0..=1.0).contains(&value);
     let of_outcome = match &record.outcome {
-        Outcome::Trained(it) => share(it.test_accuracy) && it.validation_accuracy.is_none_or(share),
+        Outcome::Trained(it) => {
+            share(it.test_accuracy)
+                && it.validation_accuracy.is_none_or(share)
+                && (record.spec.experiment != Experiment::Engines || is_sound(record.timing.main.0))
+        }
         Outcome::Served(it) => it.requests > 0,
         Outcome::Inferred(it) => it.images > 0 && is_sound(record.timing.main.0),
     };

@@ -8,6 +8,7 @@ mod browser;
 mod caveats;
 mod colors;
 mod compare;
+mod engines;
 mod export;
 mod fixture;
 mod hostile;

@@ -2,10 +2,10 @@
 //! like those that the studies found.
 
 use record::{
-    Adam, Arrivals, BatchPolicy, BatchTimes, DataSpec, DataUse, Energy, EpochOutcome, Experiment,
-    InferTask, Inferred, Joules, NetworkKind, Origin, Outcome, RunRecord, RunSpec, SamplerKind,
-    Seconds, ServeTask, Served, Serving, StudyNetwork, Task, TrainTask, Trained, TrialId,
-    TuningSpace,
+    Adam, Arrivals, BatchPolicy, BatchTimes, DataSpec, DataUse, Energy, Engine, EpochOutcome,
+    Experiment, InferTask, Inferred, Joules, NetworkKind, Origin, Outcome, RunRecord, RunSpec,
+    SamplerKind, Seconds, ServeTask, Served, Serving, StudyNetwork, Task, TrainTask, Trained,
+    TrialId, TuningSpace,
 };
 
 /// The number of runs of each kind.
@@ -135,7 +135,8 @@ impl Study {
         accuracy: f64,
     ) -> (Task, Outcome) {
         let task = TrainTask {
-            network,
+            network: network.into(),
+            engine: Engine::Fused,
             data: data.clone(),
             optimizer,
             epochs: self.scale.epochs,
@@ -279,6 +280,7 @@ impl Study {
         for (at, network) in networks.into_iter().enumerate() {
             for repetition in 0..self.scale.infers {
                 let task = Task::Infer(InferTask {
+                    text: None,
                     network: network.to_owned(),
                     image_side: 224,
                     batch: 32,

@@ -21,6 +21,8 @@ pub(super) enum Only {
     Batching,
     /// RQ5: a decade of vision networks
     Timeline,
+    /// The same trainings with both engines
+    Engines,
 }
 
 impl From<Only> for Experiment {
@@ -30,6 +32,7 @@ impl From<Only> for Experiment {
             Only::Layers => Self::Layers,
             Only::Batching => Self::Batching,
             Only::Timeline => Self::Timeline,
+            Only::Engines => Self::Engines,
         }
     }
 }

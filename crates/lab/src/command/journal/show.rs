@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use record::{Energy, Experiment, Outcome, RunId, RunRecord, Task, scan_journal};
+use record::{Energy, Experiment, Outcome, RunId, RunRecord, Task, TrainedNetwork, scan_journal};
 use serde_json::json;
 
 use super::args::{Only, file};
@@ -127,25 +127,37 @@ fn table(args: &Args) -> Result<(), Failure> {
     state.undamaged(&path).map_err(Failure::bad_input)
 }
 
-fn line(record: &RunRecord) -> Line {
-    let what = match &record.spec.task {
-        Task::Train(task) => {
-            let network = &task.network;
-            let trial = task.trial.map_or_else(String::new, |trial| {
-                format!(", {} trial {}", trial.sampler.title(), trial.number)
-            });
+/// A trained network in words.
+fn words(network: &TrainedNetwork) -> String {
+    match network {
+        TrainedNetwork::Study(network) => {
             // Dense networks have neither convolutions nor ReLU.
             let blocks = match (network.conv, network.relu) {
                 (0, _) => String::new(),
                 (conv, true) => format!("{conv} conv with ReLU, "),
                 (conv, false) => format!("{conv} conv without ReLU, "),
             };
-            format!(
-                "{} {blocks}{} linear, {}{trial}",
-                network.kind.paper_name(),
-                network.linear,
-                task.data.name
-            )
+            format!("{} {blocks}{} linear", network.kind.paper_name(), network.linear)
+        }
+        TrainedNetwork::Own(network) => {
+            let levels = network.levels.iter();
+            let levels = levels.map(|level| format!(", {} = {}", level.path, level.value));
+            format!("{}{}", network.file, levels.collect::<String>())
+        }
+    }
+}
+
+fn line(record: &RunRecord) -> Line {
+    let what = match &record.spec.task {
+        Task::Train(task) => {
+            let trial = task.trial.map_or_else(String::new, |trial| {
+                format!(", {} trial {}", trial.sampler.title(), trial.number)
+            });
+            let engine = match task.engine.is_fused() {
+                true => String::new(),
+                false => format!(", engine {}", task.engine.title()),
+            };
+            format!("{}, {}{trial}{engine}", words(&task.network), task.data.name)
         }
         Task::Serve(task) => {
             let policy = report::policy_title(task.policy);

@@ -18,8 +18,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const EXPERIMENTS: [Experiment; 4] =
-    [Experiment::Tuning, Experiment::Layers, Experiment::Batching, Experiment::Timeline];
+const EXPERIMENTS: [Experiment; 5] = [
+    Experiment::Tuning,
+    Experiment::Layers,
+    Experiment::Batching,
+    Experiment::Timeline,
+    Experiment::Engines,
+];
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = file(&args.path);

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use report::Target;
 use units::limits;
 
-use crate::{output, sensing::Sensing};
+use crate::{engine::EngineFlag, output, sensing::Sensing};
 
 /// Arguments of `wattlab reproduce`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Device that trains and runs the networks: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub(super) device: String,
+    /// What computes the trainings [default: the profile's `engine`]. `candle` needs `--device cpu`.
+    #[arg(long)]
+    pub(super) engine: Option<EngineFlag>,
     #[command(flatten)]
     pub(super) sensing: Sensing,
     /// Count only what sensors measure; add no estimates for parts without a sensor.

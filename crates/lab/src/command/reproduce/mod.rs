@@ -11,7 +11,7 @@ pub(crate) use self::args::Args;
 use self::placement::Placement;
 use ::meter::Meter;
 use anyhow::{Context, anyhow};
-use record::{Journal, Results, create_folder, summarize_journal};
+use record::{Engine, Journal, Results, create_folder, summarize_journal};
 
 use crate::{
     Failure, Interrupt,
@@ -166,6 +166,7 @@ fn metered(args: &Args) -> Result<Meter, Failure> {
 fn profile(args: &Args) -> Result<Profile, Failure> {
     let mut profile = Profile::load(&args.profile).map_err(Failure::bad_input)?;
     profile.seed = args.seed.unwrap_or(profile.seed);
+    profile.engine = args.engine.map_or(profile.engine, Engine::from);
     if let Some(name) = &args.dataset {
         profile.use_data(name).map_err(Failure::bad_input)?;
     }
@@ -181,7 +182,7 @@ fn selected<'a>(plans: &'a [Box<dyn Plan>], rq: &[u8]) -> Result<Vec<&'a dyn Pla
     if selected.is_empty() {
         return Err(Failure::BadInput(anyhow!(
             "the profile has no experiment for these research questions; add its table \
-             (`[tuning]`, `[layers]`, `[batching]`, `[timeline]`) or choose others with `--rq`"
+             (`[tuning]`, `[layers]`, `[own]`, `[batching]`, `[timeline]`) or choose others with `--rq`"
         )));
     }
     Ok(selected)

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use models::Layers;
 use record::Adam;
 use units::limits;
 
 use super::super::net::{Kind, Shape};
+use crate::engine::EngineFlag;
 
 /// Arguments of `wattlab model train`.
 #[derive(Debug, clap::Args)]
@@ -127,27 +127,9 @@ pub(super) struct ImageFlags {
     pub(super) freeze: bool,
     /// With --arch: whose layers compute: `fused` (our kernels) or `candle` (candle-nn's).
     #[arg(long, default_value = "fused")]
-    pub(super) engine: Engine,
+    pub(super) engine: EngineFlag,
     /// Write the weights to this safetensors file after each epoch. With FILE.state beside it, the same command
     /// continues an interrupted training; that file is removed at the end.
     #[arg(long, value_name = "FILE", requires = "arch")]
     pub(super) out: Option<PathBuf>,
-}
-
-/// Whose layers compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Engine {
-    /// candle-nn's layers.
-    Candle,
-    /// Our kernels, and candle's where we have none.
-    Fused,
-}
-
-impl Engine {
-    pub(super) fn layers(self) -> Layers {
-        match self {
-            Self::Candle => Layers::Candle,
-            Self::Fused => Layers::Fused,
-        }
-    }
 }

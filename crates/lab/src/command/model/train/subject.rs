@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use anyhow::anyhow;
 use candle_core::{Device, Tensor};
 use models::{
-    Dataset, Masks, NetworkFile,
+    Dataset, Engine, Layers, Masks, NetworkFile,
     fit::{self, FitInput},
     nn::{ModuleT, VarBuilder, VarMap},
     vision::{Architecture, Pretrained, head_variables, read_weights, trainable},
@@ -34,8 +34,14 @@ pub(super) fn of_catalog(args: &Args, arch: &str, data: &Dataset) -> Result<Subj
     info.check_size(side, side).map_err(|error| fail(format!("{error}; use --side")))?;
     let (variables, masks) = (VarMap::new(), Masks::new(settings.seed));
     let builder = fit::variables(&variables, settings.seed, &Device::Cpu);
-    let network = trainable(arch, data.classes, &builder, &masks, settings.engine.layers())
-        .map_err(|error| fail(error.to_string()))?;
+    let network = trainable(
+        arch,
+        data.classes,
+        &builder,
+        &masks,
+        Layers::from(Engine::from(settings.engine)),
+    )
+    .map_err(|error| fail(error.to_string()))?;
     if let Some(path) = &settings.weights {
         network.load(&variables, weights(path)?, settings.new_head).map_err(|error| {
             let classes = data.classes;
@@ -91,8 +97,9 @@ pub(super) fn of_file(args: &Args, arch: &str, data: &Dataset) -> Result<Subject
     let file = file.with_dropout_seed(settings.seed);
     let variables = file.variables(&state, settings.seed).map_err(|error| fail(anyhow!(error)))?;
     let builder = VarBuilder::from_varmap(&variables, candle_core::DType::F32, &Device::Cpu);
-    let network =
-        file.trainable(&builder, settings.engine.layers()).map_err(|error| fail(anyhow!(error)))?;
+    let network = file
+        .trainable(&builder, Layers::from(Engine::from(settings.engine)))
+        .map_err(|error| fail(anyhow!(error)))?;
     Ok(Subject {
         network,
         variables,
