@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use crate::output::without_control;
+
 /// How a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -39,7 +41,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // `{:#}` also prints the causes of the error.
-            Self::BadInput(error) | Self::RunTime(error) => write!(f, "{error:#}"),
+            Self::BadInput(error) | Self::RunTime(error) => {
+                // An error may quote a file of somebody else.
+                f.write_str(&without_control(&format!("{error:#}")))
+            }
             Self::Interrupted => {
                 f.write_str("interrupted; finished runs are kept, and the same command continues")
             }

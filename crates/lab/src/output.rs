@@ -120,7 +120,18 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
 
 /// Prints a message on standard error. If that fails, the message is lost.
 pub(crate) fn line(text: &str) {
-    drop(writeln!(stderr().lock(), "{text}"));
+    drop(writeln!(stderr().lock(), "{}", without_control(text)));
+}
+
+/// A text without characters that a terminal would obey, such as those that begin a color.
+pub(crate) fn without_control(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            letter if letter.is_control() => '?',
+            letter => letter,
+        })
+        .collect()
 }
 
 /// A share in percent, such as `12 %`.

@@ -128,3 +128,12 @@ fn an_unfinished_file_is_removed() {
     drop(file);
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn an_error_that_quotes_a_file_sends_no_control_characters() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("queue.toml"), "seed = \"\u{1b}[31m\u{7}").unwrap();
+    let output = run(scratch.path(), &["simulate", "queue.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!stderr(&output).contains(['\u{1b}', '\u{7}']), "{}", stderr(&output));
+}
