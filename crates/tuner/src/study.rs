@@ -274,6 +274,12 @@ impl OpenStudy {
         Ok(self.study.prospect()?.gain_per_cost().map(|gain| gain * 1e3))
     }
 
+    /// Values in the client's sign; the study's own are maximized.
+    #[must_use]
+    pub fn signed_values(&self, values: Vec<f64>) -> Vec<f64> {
+        self.signed(values)
+    }
+
     /// Values with the sign that the study, or the client, expects: the study maximizes.
     pub(crate) fn signed(&self, values: Vec<f64>) -> Vec<f64> {
         let sign = |(objective, value): (usize, f64)| match self.senses.get(objective) {

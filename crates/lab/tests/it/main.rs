@@ -23,6 +23,8 @@ mod serve;
 mod simulate;
 mod stats;
 mod tune;
+mod tune_exchange;
+mod tune_run;
 mod vision;
 mod workers;
 
