@@ -77,17 +77,21 @@ fn read(args: &ImportArgs, study: &OpenStudy) -> anyhow::Result<Vec<Foreign>> {
     let path = &args.file;
     ensure!(fs::metadata(path)?.is_file(), "it is not a regular file; name another");
     let mut first = Vec::new();
-    File::open(path)?.take(64).read_to_end(&mut first)?;
+    File::open(path)?.take(4096).read_to_end(&mut first)?;
     let name = args.study.as_deref();
     if first.starts_with(b"SQLite format 3\0") {
         database::read(path, name, study)
-    } else if first.starts_with(b"{\"op_code\"") {
+    } else if first.starts_with(b"{") && has(&first, b"\"op_code\"") {
         log::read(path, name, study)
     } else if first.starts_with(b"{") {
         journal(path, study)
     } else {
         table::read(path, &args.column, study)
     }
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// The trials of another journal of ours.
