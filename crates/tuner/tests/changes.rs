@@ -134,7 +134,7 @@ fn a_report_that_is_not_finite_is_one_bad_report() {
     let mut request = study(None);
     request["pruner"] = json!({ "kind": "median", "most": 4 });
     let (mut session, _) = open(&request);
-    let mut report = |session: &mut Session, step: u32, value: &str| {
+    let report = |session: &mut Session, step: u32, value: &str| {
         session
             .answer(&format!(r#"{{"op": "report", "trial": 0, "step": {step}, "value": {value}}}"#))
     };
