@@ -7,8 +7,7 @@ use serde_json::Map;
 use tuner::{OpenStudy, Sense};
 
 use super::{
-    foreign::Foreign,
-    log::external,
+    foreign::{Foreign, external},
     sqlite::{Cell, Database, Table},
 };
 

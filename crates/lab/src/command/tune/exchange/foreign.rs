@@ -67,3 +67,29 @@ fn is_known(study: &OpenStudy, trial: &Foreign) -> bool {
             study.values_of(other) == trial.values && number(&study.named(&other.parameters)) == own
         })
 }
+
+/// A parameter's value out of Optuna's number for it: a choice by its index, or the number itself.
+pub(super) fn external(distribution: &str, internal: f64) -> Option<Value> {
+    let distribution: Value = serde_json::from_str(distribution).ok()?;
+    match &distribution["attributes"]["choices"] {
+        Value::Array(choices) => choices.get(internal as usize).cloned(),
+        _ => Some(Value::from(internal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::external;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_choices_or_numbers() {
+        let choices =
+            r#"{"name": "CategoricalDistribution", "attributes": {"choices": ["a", null]}}"#;
+        assert_eq!(external(choices, 1.0), Some(json!(null)));
+        assert_eq!(external(choices, 2.0), None);
+        let float = r#"{"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}"#;
+        assert_eq!(external(float, 0.25), Some(json!(0.25)));
+        assert_eq!(external("{", 0.25), None);
+    }
+}

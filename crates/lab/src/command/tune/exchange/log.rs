@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 use tuner::OpenStudy;
 use units::limits;
 
-use super::{database::chosen, foreign::Foreign};
+use super::{
+    database::chosen,
+    foreign::{Foreign, external},
+};
 
 /// A trial while its operations are read.
 #[derive(Debug, Default)]
@@ -117,31 +120,5 @@ fn values(operation: &Value) -> Option<Vec<f64>> {
     match (&operation["values"], &operation["value"]) {
         (Value::Array(list), _) => list.iter().map(Value::as_f64).collect(),
         (_, value) => Some(vec![value.as_f64()?]),
-    }
-}
-
-/// A parameter's value out of Optuna's number for it: a choice by its index, or the number itself.
-pub(super) fn external(distribution: &str, internal: f64) -> Option<Value> {
-    let distribution: Value = serde_json::from_str(distribution).ok()?;
-    match &distribution["attributes"]["choices"] {
-        Value::Array(choices) => choices.get(internal as usize).cloned(),
-        _ => Some(Value::from(internal)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::external;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_choices_or_numbers() {
-        let choices =
-            r#"{"name": "CategoricalDistribution", "attributes": {"choices": ["a", null]}}"#;
-        assert_eq!(external(choices, 1.0), Some(json!(null)));
-        assert_eq!(external(choices, 2.0), None);
-        let float = r#"{"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}"#;
-        assert_eq!(external(float, 0.25), Some(json!(0.25)));
-        assert_eq!(external("{", 0.25), None);
     }
 }
