@@ -70,6 +70,23 @@ pub enum HpoError {
         /// Number of the trial that was asked for, counted from 0.
         number: u32,
     },
+    /// A finite space whose points were all tried, in a study that repeats none.
+    #[error(
+        "every configuration of the space was tried, in {trials} trials, so nothing new is left"
+    )]
+    SpaceExhausted {
+        /// Number of trials.
+        trials: usize,
+    },
+    /// Parameters that were given for a trial and are not a point of the space.
+    #[error(
+        "{parameters:?} is not a point of the space; give one value per parameter that keeps all \
+         ranges, steps, conditions and constraints"
+    )]
+    NotAPoint {
+        /// What was given.
+        parameters: Vec<f64>,
+    },
     /// A sampler suggested something that is not a point of the space.
     #[error(
         "the sampler suggested {parameters:?} for trial {number}, which is not a point of the \

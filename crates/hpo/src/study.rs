@@ -8,7 +8,7 @@ use crate::{
     ledger::{Ledger, checked},
     objectives::Objectives,
     pareto::{hypervolume, pareto_front},
-    pruner::{Advance, Pruner, Rungs, advance, goes_on},
+    pruner::{Advance, Pruner, Rungs, advance, first_until, goes_on, next_until},
     sampler::{Sampler, Suggestion, suggest},
     search::SearchState,
     space::Space,
@@ -30,6 +30,10 @@ pub struct Study {
     pruning: Option<(Pruner, Rungs)>,
     trials: Vec<Trial>,
     ledger: Ledger,
+    /// Whether a finite space may be searched again after all of it was tried.
+    repeats: bool,
+    /// The last number that was left out.
+    skipped: Option<u32>,
 }
 
 impl Study {
@@ -44,6 +48,8 @@ impl Study {
             pruning: None,
             trials: Vec::new(),
             ledger: Ledger::default(),
+            repeats: true,
+            skipped: None,
         }
     }
 
@@ -66,6 +72,13 @@ impl Study {
     #[must_use]
     pub fn with_budget(self, cost: f64) -> Self {
         Self { ledger: Ledger::with_budget(cost), ..self }
+    }
+
+    /// The same study, which ends with [`HpoError::SpaceExhausted`] when every point of a finite space
+    /// was tried, instead of trying points again.
+    #[must_use]
+    pub fn without_repeats(self) -> Self {
+        Self { repeats: false, ..self }
     }
 
     /// The search space.
@@ -126,9 +139,79 @@ impl Study {
                 }
             }
         };
-        let (number, parameters) = (self.next_number(), self.prospect()?.parameters);
+        let prospect = self.prospect()?;
+        if prospect.repeats && !self.repeats {
+            return Err(HpoError::SpaceExhausted { trials: self.trials.len() });
+        }
+        Ok(self.push(prospect.parameters, until))
+    }
+
+    /// Whether [`Study::ask`] would start a new trial now, rather than resume a paused one.
+    #[must_use]
+    pub fn would_start(&self) -> bool {
+        self.pruning.is_none_or(|(pruner, rungs)| {
+            let hopeless = self.hopeless();
+            matches!(
+                advance(pruner, rungs, &self.trials, hopeless.as_deref()),
+                Advance::Start { .. }
+            )
+        })
+    }
+
+    /// Starts a trial with given parameters instead of those that the sampler would choose.
+    ///
+    /// # Errors
+    ///
+    /// If the parameters are not a point of the space. The study is then unchanged.
+    pub fn start(&mut self, parameters: Vec<f64>) -> Result<Segment, HpoError> {
+        if !self.space.has(&parameters) {
+            return Err(HpoError::NotAPoint { parameters });
+        }
+        let number = self.next_number();
+        let until = self.pruning.map_or(1, |(pruner, rungs)| first_until(pruner, rungs, number));
+        Ok(self.push(parameters, until))
+    }
+
+    /// Adds a trial that was evaluated elsewhere, with its values at the end, or as a failure.
+    ///
+    /// # Errors
+    ///
+    /// If the parameters are not a point of the space, or there is not one value per objective. The
+    /// study is then unchanged.
+    pub fn add(&mut self, parameters: Vec<f64>, values: Option<&[f64]>) -> Result<u32, HpoError> {
+        if let Some(values) = values {
+            self.check_count(self.next_number(), values)?;
+        }
+        if !self.space.has(&parameters) {
+            return Err(HpoError::NotAPoint { parameters });
+        }
+        let number = self.push(parameters, self.last_step()).number;
+        match values {
+            Some(values) => self.tell(number, values)?,
+            None => self.fail(number)?,
+        }
+        Ok(number)
+    }
+
+    /// Makes a running segment end at the next step at which trials are compared, for a trial that
+    /// has given no value at the end of its segment. `None` if there is no such step, or no pruner.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not running. The study is then unchanged.
+    pub fn extend(&mut self, number: u32) -> Result<Option<Segment>, HpoError> {
+        let segment = self.segment(number)?;
+        let next =
+            self.pruning.and_then(|(pruner, rungs)| next_until(pruner, rungs, segment.until));
+        let Some(until) = next else { return Ok(None) };
+        self.trial_mut(number)?.state = TrialState::Running { until };
+        Ok(Some(Segment { until, ..segment }))
+    }
+
+    fn push(&mut self, parameters: Vec<f64>, until: u32) -> Segment {
+        let number = self.next_number();
         self.trials.push(Trial::running(number, parameters.clone(), until));
-        Ok(Segment { number, parameters, from: 0, until })
+        Segment { number, parameters, from: 0, until }
     }
 
     /// The next new trial as [`Study::ask`] would start it, with its expected gain and cost. Use it to
@@ -248,8 +331,9 @@ impl Study {
     ///
     /// # Errors
     ///
-    /// If the trial is neither the next new one nor a paused one, its parameters are not a point of
-    /// the space, or the segment ends beyond the last step. The study is then unchanged.
+    /// If the trial is neither a new one nor a paused one, nor a running one whose segment becomes
+    /// longer, its parameters are not a point of the space, or the segment ends beyond the last step.
+    /// The study is then unchanged.
     pub fn restore(&mut self, segment: Segment) -> Result<(), HpoError> {
         let Segment { number, parameters, until, .. } = segment;
         let next = self.next_number();
@@ -262,13 +346,24 @@ impl Study {
             return Ok(());
         }
         let paused = self.trials.iter_mut().find(|trial| {
+            let may_go_on = match trial.state {
+                TrialState::Paused => true,
+                TrialState::Running { until: now } => now < until,
+                _ => false,
+            };
             trial.number == number
-                && trial.state == TrialState::Paused
+                && may_go_on
                 && trial.steps() < until
                 && trial.parameters == parameters
         });
         paused.ok_or(foreign)?.state = TrialState::Running { until };
         Ok(())
+    }
+
+    /// Leaves out the number of the next trial, as of one in a journal whose parameters are not in
+    /// this study's space.
+    pub fn skip_number(&mut self) {
+        self.skipped = Some(self.next_number());
     }
 
     /// The completed trial with the largest first objective, the first of equal ones; `None` if no
@@ -317,7 +412,8 @@ impl Study {
     }
 
     fn next_number(&self) -> u32 {
-        self.trials.last().map_or(0, |trial| trial.number + 1)
+        let last = self.trials.last().map(|trial| trial.number);
+        last.max(self.skipped).map_or(0, |last| last + 1)
     }
 
     /// The step at which a trial is completed.

@@ -30,7 +30,7 @@ fn an_unknown_name_or_setting_is_an_error_that_lists_the_known_ones() {
     let grid = SamplerEntry::find("grid").unwrap();
     for (name, value, part) in [
         ("cells", SettingValue::Count(3), "unknown setting `cells`; available settings: `values`"),
-        ("values", SettingValue::Count(0), "`values` is 0; give at least 1"),
+        ("values", SettingValue::Count(0), "`values` is 0, expected a whole number from 1"),
         ("values", SettingValue::Switch(true), "setting `values` must be a whole number"),
         ("paper", SettingValue::Count(1), "setting `paper` must be true or false"),
     ] {

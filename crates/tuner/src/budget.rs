@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// Trials or, with a pruner, segments of trials.
+    /// Trials, each counted once however often a pruner resumes it. Trials that were evaluated
+    /// elsewhere do not count.
     trials: Option<u32>,
     /// Energy in joules.
     joules: Option<f64>,
@@ -26,6 +27,11 @@ pub struct Budget {
     /// Ends the study when the next trial is expected to improve the objective by less than this per
     /// kilojoule.
     least_gain_per_kj: Option<f64>,
+    /// Ends the study when a completed trial's first metric is as good as this.
+    target: Option<f64>,
+    /// Ends the study after this many trials with a value in a row that were not better than the best
+    /// before them.
+    patience: Option<u32>,
 }
 
 const JOULES_PER_KWH: f64 = 3.6e6;
@@ -39,6 +45,12 @@ impl Budget {
         })?;
         if let Some(trials) = self.trials {
             limits::TRIALS.check(trials).map_err(|error| error.of_key("budget.trials"))?;
+        }
+        if let Some(patience) = self.patience {
+            limits::TRIALS.check(patience).map_err(|error| error.of_key("budget.patience"))?;
+        }
+        if let Some(target) = self.target {
+            limits::FINITE.check(target).map_err(|error| error.of_key("budget.target"))?;
         }
         for (key, value) in [
             ("joules", self.joules),
@@ -81,6 +93,13 @@ impl Budget {
         self.seconds.filter(|_| self.joules().is_none())
     }
 
+    /// The seconds that are left of a budget of seconds; `None` if they are not limited.
+    #[must_use]
+    pub fn seconds_left(&self, study: &OpenStudy) -> Option<f64> {
+        let spent = study.spent_by_trials().plus(study.spent_by_search());
+        self.seconds.map(|most| (most - spent.seconds).clamp(0.0, limits::DURATION_S.max()))
+    }
+
     /// Why the next trial is not worth its joules; `None` if it is, or that is not known.
     ///
     /// # Errors
@@ -94,6 +113,39 @@ impl Budget {
         }))
     }
 
+    /// Why no further trial is started, in words; `None` if one may be. Paused trials still go on
+    /// where a pruner lets them.
+    #[must_use]
+    pub fn no_more_trials(&self, study: &OpenStudy) -> Option<String> {
+        let (most, started) = (self.trials?, study.started());
+        (started >= most && study.would_start())
+            .then(|| format!("the budget's trials are used up: {started} of {most}"))
+    }
+
+    /// Why the results end the study, in words; `None` if they do not.
+    #[must_use]
+    pub fn good_enough(&self, study: &OpenStudy) -> Option<String> {
+        let better = |a: f64, b: f64| if study.minimizes() { a < b } else { a > b };
+        let progress = study.progress();
+        let values = || progress.iter().filter_map(|point| Some((point.number, point.value?)));
+        if let Some(target) = self.target
+            && let Some((trial, value)) = values().find(|(_, value)| !better(target, *value))
+        {
+            return Some(format!("trial {trial} gave {value}, which reaches the target {target}"));
+        }
+        let patience = self.patience? as usize;
+        let (mut best, mut since) = (None, 0);
+        for (_, value) in values() {
+            if best.is_none_or(|best| better(value, best)) {
+                (best, since) = (Some(value), 0);
+            } else {
+                since += 1;
+            }
+        }
+        (since >= patience)
+            .then(|| format!("the last {since} trials with a value were not better than the best"))
+    }
+
     /// Which part of the budget is used up, in words; `None` if none is.
     #[must_use]
     pub fn used_up(&self, study: &OpenStudy) -> Option<String> {
@@ -101,7 +153,6 @@ impl Budget {
         let joules = spent.joules.unwrap_or(0.0);
         let grams = joules / JOULES_PER_KWH * self.grams_per_kwh.unwrap_or(0.0);
         let parts = [
-            ("trials", f64::from(study.told()), self.trials.map(f64::from)),
             ("joules", joules, self.joules),
             ("seconds", spent.seconds, self.seconds),
             ("grams", grams, self.grams),
@@ -109,9 +160,6 @@ impl Budget {
         let used = parts.into_iter().find(|(_, used, most)| most.is_some_and(|most| *used >= most));
         used.map(|(name, used, most)| {
             let most = most.unwrap_or_default();
-            if name == "trials" {
-                return format!("the budget's trials are used up: {used} of {most}");
-            }
             format!("the budget's {name} are used up: {used:.6} of {most}")
         })
     }

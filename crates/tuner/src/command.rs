@@ -1,8 +1,14 @@
 //! What to tune, as a TOML file.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use units::limits;
 
 use crate::{
     budget::Budget,
@@ -23,10 +29,16 @@ pub struct CommandStudy {
     pub metrics: Vec<String>,
     /// When the study ends.
     pub budget: Budget,
+    /// The longest time of a run of the command, in seconds; without it, a run may take any time.
+    pub trial_timeout_s: Option<f64>,
+    /// How often a run that failed is repeated before the trial counts as failed.
+    pub retries: u32,
+    /// Trials that a new study begins with; the search chooses parameters that are left out.
+    pub enqueue: Vec<Map<String, Value>>,
 }
 
 /// Keys of the file that are not keys of [`StudySpec`].
-const OWN_KEYS: [&str; 2] = ["metric", "budget"];
+const OWN_KEYS: [&str; 5] = ["metric", "budget", "trial_timeout_s", "retries", "enqueue"];
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -42,8 +54,8 @@ impl CommandStudy {
     ///
     /// If the file cannot be read or the description is invalid.
     pub fn load(path: &Path) -> Result<Self, TunerError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| TunerError::Read { path: path.to_owned(), source })?;
+        let text =
+            read(path).map_err(|source| TunerError::Read { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|source| TunerError::Description {
             path: path.to_owned(),
             source: Box::new(source),
@@ -83,6 +95,15 @@ impl CommandStudy {
         let budget: Budget =
             budget.try_into().map_err(|error| with_suggestion(&error, "`budget`: "))?;
         budget.check()?;
+        let trial_timeout_s: Option<f64> = own(&mut table, "trial_timeout_s")?;
+        if let Some(seconds) = trial_timeout_s {
+            limits::POSITIVE_DURATION_S
+                .check(seconds)
+                .map_err(|error| error.of_key("trial_timeout_s"))?;
+        }
+        let retries: u32 = own(&mut table, "retries")?.unwrap_or(0);
+        limits::RETRIES.check(retries).map_err(|error| error.of_key("retries"))?;
+        let enqueue: Vec<Map<String, Value>> = own(&mut table, "enqueue")?.unwrap_or_default();
         let study: StudySpec = table.try_into().map_err(|error| with_suggestion(&error, ""))?;
         // Find the errors of the study here, where the file is named.
         study.space()?;
@@ -99,8 +120,26 @@ impl CommandStudy {
                 study.senses().len()
             )
         })?;
-        Ok(Self { study, metrics, budget })
+        Ok(Self { study, metrics, budget, trial_timeout_s, retries, enqueue })
     }
+}
+
+/// A text file of at most the size of a configuration.
+fn read(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let most = limits::CONFIG_BYTES.max();
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    limits::CONFIG_BYTES.check(text.len() as u64).map_err(io::Error::other)?;
+    Ok(text)
+}
+
+/// A key of the file that is not a key of the study.
+fn own<T: DeserializeOwned>(table: &mut toml::Table, key: &str) -> Result<Option<T>, TunerError> {
+    let value = table.remove(key).map(toml::Value::try_into).transpose();
+    value.map_err(|error: toml::de::Error| invalid(format!("`{key}`: {}", error.message())))
 }
 
 /// The error, with the valid key that is nearest to an unknown one.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use record::{JournalError, Lines};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{error::TunerError, spec::StudySpec, spent::Spent};
 
@@ -11,7 +12,7 @@ use crate::{error::TunerError, spec::StudySpec, spent::Spent};
 #[derive(Debug, Deserialize, Serialize, PartialEq)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
-    /// The description of the study; always the first line.
+    /// The description of the study: the first line, and again where its space was changed.
     Study(StudySpec),
     /// A trial was started or resumed. Parameters are numbers in the order of the space; choices are
     /// indices.
@@ -21,12 +22,26 @@ pub(crate) enum Event {
         /// The step at which the segment ends; `None` in a study without a pruner.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<u32>,
+        /// Whether the parameters are those of the first queued trial.
+        #[serde(default, skip_serializing_if = "is_false")]
+        queued: bool,
     },
-    /// The client's values after a step.
+    /// Parameters of a trial that is to be run before the search goes on; the search chooses those
+    /// that are left out.
+    Enqueued { params: Map<String, Value> },
+    /// A trial that was evaluated elsewhere; without values it failed there.
+    Added {
+        trial: u32,
+        parameters: Vec<f64>,
+        values: Option<Vec<f64>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_j: Option<f64>,
+    },
+    /// The client's values after a step; `None` if they were not finite.
     Reported {
         trial: u32,
         step: u32,
-        values: Vec<f64>,
+        values: Option<Vec<f64>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cost_j: Option<f64>,
     },
@@ -38,6 +53,10 @@ pub(crate) enum Event {
         #[serde(flatten)]
         spent: Spent,
     },
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A journal open for writing: sealed lines, one writer, each line on disk before the answer.

@@ -2,10 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod change;
 mod command;
 mod error;
 mod journal;
 mod progress;
+mod queue;
+mod replay;
 mod request;
 mod session;
 mod spec;

@@ -1,7 +1,7 @@
 //! Requests of a client.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use units::limits;
 
 use crate::{
@@ -18,6 +18,15 @@ pub(crate) enum Request {
     Study(Box<StudySpec>),
     /// Asks for the next segment.
     Ask {},
+    /// Queues a trial with these parameters.
+    Enqueue { params: Map<String, Value> },
+    /// Adds a trial that was evaluated elsewhere.
+    Add {
+        params: Map<String, Value>,
+        #[serde(deserialize_with = "Value::deserialize")]
+        value: Value,
+        cost_j: Option<f64>,
+    },
     /// Tells the values at the end of a segment.
     Tell {
         trial: u32,
@@ -44,7 +53,8 @@ pub(crate) enum Request {
 }
 
 /// The values of `op`, as error messages list them.
-const OPS: [&str; 7] = ["study", "ask", "tell", "report", "should_stop", "best", "pareto"];
+const OPS: [&str; 9] =
+    ["study", "ask", "enqueue", "add", "tell", "report", "should_stop", "best", "pareto"];
 
 impl Request {
     /// Parses a line.
@@ -54,7 +64,7 @@ impl Request {
         // Python and others write `NaN` and `Infinity`, which JSON lacks; they mean a failed trial.
         let parsed = parsed.or_else(|_| serde_json::from_str(&without_nan(line)));
         let not_a_request = "this is not a request; send one JSON object a line with `op` study, \
-                             ask, tell, report, should_stop, best or pareto";
+                             ask, enqueue, add, tell, report, should_stop, best or pareto";
         let request = parsed.map_err(|error| invalid(format!("{not_a_request}: {error}")))?;
         let op = request.get("op").and_then(Value::as_str).map(str::to_owned);
         let known = op.filter(|op| OPS.contains(&op.as_str()));

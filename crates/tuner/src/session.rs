@@ -2,11 +2,12 @@
 
 use std::{
     error::Error,
-    io::{BufRead, Write},
+    io::{BufRead, Read as _, Write},
 };
 
 use hpo::Trial;
 use serde_json::{Value, json};
+use units::limits;
 
 use crate::{
     error::{TunerError, invalid},
@@ -38,12 +39,26 @@ impl Session {
                 if !running.is_empty() {
                     answer["under_way"] = json!(running);
                 }
+                if study.left_out() > 0 {
+                    answer["left_out"] = json!(study.left_out());
+                }
                 Ok(answer)
             }
             (_, None) => Err(invalid(r#"no study is open; send {"op": "study", ...} first"#)),
             (Request::Ask {}, Some(study)) => {
                 let segment = study.ask()?;
-                Ok(study.segment_json(&segment))
+                let mut answer = study.segment_json(&segment);
+                if segment.from == 0 && study.is_repeated(&segment) {
+                    answer["repeated"] = json!(true);
+                }
+                Ok(answer)
+            }
+            (Request::Enqueue { params }, Some(study)) => {
+                study.enqueue(params).map(|queued| json!({ "ok": true, "queued": queued }))
+            }
+            (Request::Add { params, value, cost_j }, Some(study)) => {
+                let trial = study.add_trial(&params, &value, cost_j)?;
+                Ok(json!({ "ok": true, "trial": trial }))
             }
             (Request::Tell { trial, value, cost_j }, Some(study)) => {
                 study.tell(trial, &value, cost_j).map(|()| ok)
@@ -83,10 +98,9 @@ fn pareto(study: &OpenStudy) -> Value {
 /// # Errors
 ///
 /// If requests cannot be read or answers cannot be written.
-pub fn serve(requests: impl BufRead, mut answers: impl Write) -> std::io::Result<()> {
+pub fn serve(mut requests: impl BufRead, mut answers: impl Write) -> std::io::Result<()> {
     let mut session = Session::default();
-    for line in requests.split(b'\n') {
-        let line = line?;
+    while let Some(line) = next_line(&mut requests)? {
         let line = String::from_utf8_lossy(&line);
         if line.trim().is_empty() {
             continue;
@@ -97,6 +111,38 @@ pub fn serve(requests: impl BufRead, mut answers: impl Write) -> std::io::Result
         answers.flush()?;
     }
     Ok(())
+}
+
+/// The next line without its line feed; `None` at the end. Of a line that is too long for a request
+/// only the beginning is kept, one byte more than allowed.
+fn next_line(requests: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+    let most = limits::LINE_BYTES.max() + 1;
+    let mut line = Vec::new();
+    if requests.take(most).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() as u64 == most {
+        skip_line(requests)?;
+    }
+    Ok(Some(line))
+}
+
+/// Reads on to the end of a line.
+fn skip_line(requests: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let found = requests.fill_buf()?;
+        let end = found.iter().position(|byte| *byte == b'\n');
+        let (used, is_end) = match end {
+            Some(at) => (at + 1, true),
+            None => (found.len(), found.is_empty()),
+        };
+        requests.consume(used);
+        if is_end {
+            return Ok(());
+        }
+    }
 }
 
 /// An error and its causes, separated by colons.

@@ -1,12 +1,16 @@
 //! A running study with its journal, in the client's terms.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::Path,
+};
 
 use hpo::{Segment, Space, Study, Trial, TrialState};
 use serde_json::{Map, Value, json};
 use units::Origin;
 
 use crate::{
+    change::{asked, check_cost, end, report, study},
     error::{TunerError, check, invalid},
     journal::{Event, Journal},
     spec::{Sense, StudySpec},
@@ -20,20 +24,26 @@ use crate::{
 /// an error the study is unchanged.
 #[derive(Debug)]
 pub struct OpenStudy {
-    spec: StudySpec,
-    senses: Vec<Sense>,
-    study: Study,
-    journal: Option<Journal>,
+    pub(crate) spec: StudySpec,
+    pub(crate) senses: Vec<Sense>,
+    pub(crate) study: Study,
+    pub(crate) journal: Option<Journal>,
     /// Bytes of an unfinished last line that was removed from the journal.
     torn: Option<u64>,
     /// Joules that the client told, by trial, including failed and stopped ones.
-    told_costs: BTreeMap<u32, f64>,
+    pub(crate) told_costs: BTreeMap<u32, f64>,
     /// Costs that were measured, by trial; without a trial, those of the search.
-    spent: BTreeMap<Option<u32>, Spent>,
+    pub(crate) spent: BTreeMap<Option<u32>, Spent>,
     /// Costs that were measured for segments without a result yet, by trial.
-    unpaid: BTreeMap<u32, Spent>,
+    pub(crate) unpaid: BTreeMap<u32, Spent>,
     /// Number of segments whose result was told.
-    told: u32,
+    pub(crate) told: u32,
+    /// Trials to be run before the search goes on.
+    pub(crate) queue: VecDeque<Map<String, Value>>,
+    /// Number of trials that were evaluated elsewhere.
+    pub(crate) added: u32,
+    /// Trials of the journal that are not in the space as it is now.
+    pub(crate) left_out: BTreeSet<u32>,
 }
 
 impl OpenStudy {
@@ -53,16 +63,29 @@ impl OpenStudy {
             spent: BTreeMap::new(),
             unpaid: BTreeMap::new(),
             told: 0,
+            queue: VecDeque::new(),
+            added: 0,
+            left_out: BTreeSet::new(),
             spec,
         };
         let Some(path) = open.spec.journal.clone() else { return Ok(open) };
         let (mut journal, events, torn) = Journal::open(&path)?;
-        if events.is_empty() {
+        let is_current = open.replay(&path, events)?;
+        if !is_current {
             journal.append(&Event::Study(open.spec.clone()))?;
         }
-        open.replay_all(&path, events)?;
         (open.journal, open.torn) = (Some(journal), torn);
         Ok(open)
+    }
+
+    /// Opens the study of a journal as the journal describes it, to add something to it.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not the journal of a study, or another process has it open.
+    pub fn open(path: &Path) -> Result<Self, TunerError> {
+        let spec = Self::read(path)?.spec;
+        Self::new(StudySpec { journal: Some(path.to_owned()), ..spec })
     }
 
     /// The study of a journal, for reading only: nothing is written to the journal.
@@ -71,63 +94,21 @@ impl OpenStudy {
     ///
     /// If the file cannot be read, or is not the journal of a study.
     pub fn read(path: &Path) -> Result<Self, TunerError> {
-        let mut events = Journal::read(path)?.into_iter();
-        let Some(Event::Study(spec)) = events.next() else {
-            let damage = "the first line does not describe a study".to_owned();
-            return Err(TunerError::NotAStudy { path: path.to_owned(), damage });
+        let events = Journal::read(path)?;
+        let no_study = || TunerError::NotAStudy {
+            path: path.to_owned(),
+            damage: "the first line does not describe a study".to_owned(),
         };
-        let mut open = Self::new(spec)?;
-        open.replay_all(path, events)?;
+        if !matches!(events.first(), Some(Event::Study(_))) {
+            return Err(no_study());
+        }
+        let described = events.iter().rev().find_map(|event| match event {
+            Event::Study(spec) => Some(spec.clone()),
+            _ => None,
+        });
+        let mut open = Self::new(described.ok_or_else(no_study)?)?;
+        open.replay(path, events)?;
         Ok(open)
-    }
-
-    fn replay_all(
-        &mut self,
-        path: &Path,
-        events: impl IntoIterator<Item = Event>,
-    ) -> Result<(), TunerError> {
-        for event in events {
-            self.replay(event).map_err(|source| TunerError::Replay {
-                path: path.to_owned(),
-                source: Box::new(source),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn replay(&mut self, event: Event) -> Result<(), TunerError> {
-        match event {
-            Event::Study(spec) => {
-                // The budget and the place of the journal may differ.
-                let journal = self.spec.journal.clone();
-                let (budget_j, budget_s) = (self.spec.budget_j, self.spec.budget_s);
-                let spec = StudySpec { journal, budget_j, budget_s, ..spec };
-                check(spec == self.spec, || {
-                    "it belongs to another study: seed, direction, sampler or space differ"
-                        .to_owned()
-                })?;
-            }
-            Event::Asked { trial, parameters, until } => {
-                let whole = u32::from(!self.is_pruned());
-                let until = until.unwrap_or(whole);
-                self.study.restore(Segment { number: trial, parameters, from: 0, until })?;
-            }
-            Event::Reported { trial, step, values, cost_j } => {
-                self.study.report(trial, step, &self.signed(values))?;
-                if let Some(cost_j) = cost_j {
-                    self.study.pay(trial, cost_j)?;
-                    *self.told_costs.entry(trial).or_default() += cost_j;
-                }
-            }
-            Event::Told { trial, values, cost_j } => {
-                let cost = self.cost_of(trial, cost_j);
-                let values = values.map(|values| self.signed(values));
-                end(&mut self.study, trial, values.as_deref(), cost)?;
-                self.paid(trial, cost_j);
-            }
-            Event::Spent { trial, spent } => self.add(trial, spent)?,
-        }
-        Ok(())
     }
 
     /// The description of the study.
@@ -178,6 +159,13 @@ impl OpenStudy {
     pub fn values_of(&self, trial: &Trial) -> Option<Vec<f64>> {
         let values = trial.last().filter(|_| trial.is_completed())?;
         Some(self.signed(values.to_vec()))
+    }
+
+    /// The last values that a trial gave, in the client's sign; `None` if it gave none.
+    #[must_use]
+    pub fn last_values(&self, trial: u32) -> Option<Vec<f64>> {
+        let trial = self.study.trials().iter().find(|other| other.number == trial)?;
+        Some(self.signed(trial.last()?.to_vec()))
     }
 
     /// Whether any trial gave a value, including trials that were stopped early.
@@ -235,12 +223,12 @@ impl OpenStudy {
     }
 
     /// The cost of a segment, as the client told it or as it was measured.
-    fn cost_of(&self, trial: u32, cost_j: Option<f64>) -> Option<f64> {
+    pub(crate) fn cost_of(&self, trial: u32, cost_j: Option<f64>) -> Option<f64> {
         let measured = || self.unpaid.get(&trial).and_then(|spent| self.cost(*spent));
         if self.counts_seconds() { measured() } else { cost_j.or_else(measured) }
     }
 
-    fn paid(&mut self, trial: u32, cost_j: Option<f64>) {
+    pub(crate) fn paid(&mut self, trial: u32, cost_j: Option<f64>) {
         self.told += 1;
         self.unpaid.remove(&trial);
         if let Some(cost_j) = cost_j {
@@ -248,7 +236,7 @@ impl OpenStudy {
         }
     }
 
-    fn add(&mut self, trial: Option<u32>, spent: Spent) -> Result<(), TunerError> {
+    pub(crate) fn add(&mut self, trial: Option<u32>, spent: Spent) -> Result<(), TunerError> {
         let sum = self.spent.entry(trial).or_default();
         *sum = sum.plus(spent);
         match trial {
@@ -286,8 +274,14 @@ impl OpenStudy {
         Ok(self.study.prospect()?.gain_per_cost().map(|gain| gain * 1e3))
     }
 
+    /// Values in the client's sign; the study's own are maximized.
+    #[must_use]
+    pub fn signed_values(&self, values: Vec<f64>) -> Vec<f64> {
+        self.signed(values)
+    }
+
     /// Values with the sign that the study, or the client, expects: the study maximizes.
-    fn signed(&self, values: Vec<f64>) -> Vec<f64> {
+    pub(crate) fn signed(&self, values: Vec<f64>) -> Vec<f64> {
         let sign = |(objective, value): (usize, f64)| match self.senses.get(objective) {
             Some(Sense::Minimize) => -value,
             _ => value,
@@ -296,7 +290,7 @@ impl OpenStudy {
     }
 
     /// Changes the study and writes the event down. A change that cannot be written down is undone.
-    fn change<T>(
+    pub(crate) fn change<T>(
         &mut self,
         change: impl FnOnce(&mut Study) -> Result<T, TunerError>,
         event: impl FnOnce(&T) -> Option<Event>,
@@ -314,14 +308,74 @@ impl OpenStudy {
         outcome
     }
 
-    /// The next segment to evaluate.
+    /// The next segment to evaluate: of a queued trial, if there is one.
     ///
     /// # Errors
     ///
-    /// If the sampler has no more trials, or the journal cannot be written.
+    /// If the sampler has no more trials, every point was tried in a study without repeats, or the
+    /// journal cannot be written.
     pub fn ask(&mut self) -> Result<Segment, TunerError> {
         let is_pruned = self.is_pruned();
-        self.change(|study| Ok(study.ask()?), |segment| Some(asked(segment, is_pruned)))
+        let queued = self.next_queued()?;
+        let is_queued = queued.is_some();
+        let segment = self.change(
+            |study| match queued {
+                Some(point) => Ok(study.start(point)?),
+                None => Ok(study.ask()?),
+            },
+            |segment| Some(asked(segment, is_pruned, is_queued)),
+        )?;
+        if is_queued {
+            self.queue.pop_front();
+        }
+        Ok(segment)
+    }
+
+    /// Makes a running segment end at the next step at which trials are compared, for a trial that
+    /// gave no value at the end of its segment. `None` if there is no such step.
+    ///
+    /// # Errors
+    ///
+    /// If the trial is not running, or the journal cannot be written.
+    pub fn extend(&mut self, trial: u32) -> Result<Option<Segment>, TunerError> {
+        self.change(
+            |study| Ok(study.extend(trial)?),
+            |segment| segment.as_ref().map(|segment| asked(segment, true, false)),
+        )
+    }
+
+    /// The same study, which ends when every point of a finite space was tried, instead of trying
+    /// points again.
+    #[must_use]
+    pub fn without_repeats(mut self) -> Self {
+        self.study = self.study.without_repeats();
+        self
+    }
+
+    /// Number of trials that were started here, those that run and those that failed included.
+    #[must_use]
+    pub fn started(&self) -> u32 {
+        let here = self.study.trials().len() + self.left_out.len();
+        u32::try_from(here).unwrap_or(u32::MAX).saturating_sub(self.added)
+    }
+
+    /// Whether [`OpenStudy::ask`] would start a new trial now, rather than resume a paused one.
+    #[must_use]
+    pub fn would_start(&self) -> bool {
+        !self.queue.is_empty() || self.study.would_start()
+    }
+
+    /// Number of trials in the journal that do not fit the space as it is now, and are left out.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out.len()
+    }
+
+    /// Whether an earlier trial had the same parameters, so that a segment's trial repeats it.
+    #[must_use]
+    pub fn is_repeated(&self, segment: &Segment) -> bool {
+        let mut earlier = self.study.trials().iter();
+        earlier.any(|trial| trial.number < segment.number && trial.parameters == segment.parameters)
     }
 
     /// Segments that were asked for and have no result yet. A client that was killed goes on with
@@ -332,7 +386,7 @@ impl OpenStudy {
     }
 
     /// The client's value as one number per objective; `None` if the trial failed.
-    fn values(&self, value: &Value) -> Result<Option<Vec<f64>>, TunerError> {
+    pub(crate) fn values(&self, value: &Value) -> Result<Option<Vec<f64>>, TunerError> {
         let list = match value {
             Value::Null => return Ok(None),
             Value::Number(_) => std::slice::from_ref(value),
@@ -387,7 +441,8 @@ impl OpenStudy {
         Ok(())
     }
 
-    /// Tells the values after a step, counted from 1.
+    /// Tells the values after a step, counted from 1. Values that are not finite (null) are left out:
+    /// one bad report does not end the trial, unless it is the last one.
     ///
     /// # Errors
     ///
@@ -399,17 +454,12 @@ impl OpenStudy {
         value: &Value,
         cost_j: Option<f64>,
     ) -> Result<(), TunerError> {
-        let Some(values) = self.values(value)? else {
-            return self.tell(trial, &Value::Null, cost_j);
-        };
+        let values = self.values(value)?;
         self.check_pruner()?;
         check_cost(cost_j)?;
-        let signed = self.signed(values.clone());
+        let signed = values.clone().map(|values| self.signed(values));
         self.change(
-            |study| {
-                study.report(trial, step, &signed)?;
-                Ok(cost_j.map_or(Ok(()), |cost_j| study.pay(trial, cost_j))?)
-            },
+            |study| report(study, trial, step, signed.as_deref(), cost_j),
             |()| Some(Event::Reported { trial, step, values, cost_j }),
         )?;
         if let Some(cost_j) = cost_j {
@@ -429,7 +479,10 @@ impl OpenStudy {
         let segment = self.change(
             |study| Ok(study.next_segment(trial)?),
             // Only a segment that has just begun is written down.
-            |segment| segment.as_ref().filter(|_| !was_running).map(|segment| asked(segment, true)),
+            |segment| {
+                let begun = segment.as_ref().filter(|_| !was_running);
+                begun.map(|segment| asked(segment, true, false))
+            },
         )?;
         Ok(segment.is_none())
     }
@@ -496,50 +549,4 @@ impl OpenStudy {
             if self.has_several_objectives() { json!(values) } else { json!(values.first()) };
         json!({ "trial": trial.number, "params": self.named(&trial.parameters), "value": value })
     }
-}
-
-/// The study of a description, without trials.
-fn study(spec: &StudySpec) -> Result<Study, TunerError> {
-    let study = Study::new(spec.space()?, spec.sampler.sampler()?, spec.seed)
-        .with_objectives(spec.objectives()?);
-    let study = match &spec.pruner {
-        Some(pruner) => {
-            let (pruner, rungs) = pruner.pruner()?;
-            study.with_pruner(pruner, rungs)
-        }
-        None => study,
-    };
-    Ok(match spec.budget_s.or(spec.budget_j) {
-        Some(budget) => study.with_budget(budget),
-        None => study,
-    })
-}
-
-/// Ends a segment with its values, or as a failure, and adds its cost.
-fn end(
-    study: &mut Study,
-    trial: u32,
-    values: Option<&[f64]>,
-    cost: Option<f64>,
-) -> Result<(), TunerError> {
-    match values {
-        Some(values) => study.tell(trial, values)?,
-        None => study.fail(trial)?,
-    }
-    if let Some(cost) = cost {
-        study.pay(trial, cost)?;
-    }
-    Ok(())
-}
-
-fn check_cost(cost_j: Option<f64>) -> Result<(), TunerError> {
-    let cost_j = cost_j.unwrap_or(0.0);
-    check(cost_j >= 0.0 && cost_j.is_finite(), || {
-        format!("`cost_j` is {cost_j}, expected joules: a finite number of at least 0")
-    })
-}
-
-fn asked(segment: &Segment, is_pruned: bool) -> Event {
-    let until = is_pruned.then_some(segment.until);
-    Event::Asked { trial: segment.number, parameters: segment.parameters.clone(), until }
 }

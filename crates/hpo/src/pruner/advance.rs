@@ -49,16 +49,28 @@ pub(crate) fn advance(
         }
     }
     let next = trials.iter().map(|trial| trial.number + 1).max().unwrap_or(0);
+    Advance::Start { until: first_until(pruner, rungs, next) }
+}
+
+/// The step up to which a new trial runs at first.
+pub(crate) fn first_until(pruner: Pruner, rungs: Rungs, number: u32) -> u32 {
     let lengths = rungs.lengths();
-    let until = match pruner {
-        _ if is_probe(pruner, next) => rungs.most.max(1),
+    match pruner {
+        _ if is_probe(pruner, number) => rungs.most.max(1),
         Pruner::Median => 1,
         Pruner::Halving | Pruner::Hyperband => {
-            bracket::of(&lengths, rungs.factor.max(2) as usize, pruner, next).first
+            bracket::of(&lengths, rungs.factor.max(2) as usize, pruner, number).first
         }
         _ => lengths[0],
-    };
-    Advance::Start { until }
+    }
+}
+
+/// The first step after `step` at which trials are compared; `None` at the end.
+pub(crate) fn next_until(pruner: Pruner, rungs: Rungs, step: u32) -> Option<u32> {
+    match pruner {
+        Pruner::Median => Some(step + 1).filter(|next| *next <= rungs.most),
+        _ => rungs.lengths().into_iter().find(|rung| *rung > step),
+    }
 }
 
 /// Whether a trial runs to the end whatever values it gives.

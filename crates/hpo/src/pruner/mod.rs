@@ -6,5 +6,5 @@ mod kind;
 mod rank;
 mod trust;
 
-pub(crate) use self::advance::{Advance, advance, goes_on};
+pub(crate) use self::advance::{Advance, advance, first_until, goes_on, next_until};
 pub use self::kind::{Pruner, Rungs};

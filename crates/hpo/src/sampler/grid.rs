@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use units::limits::{self, OutOfRange};
+
 use super::{
     entry::{SamplerEntry, Setting, SettingValue},
     interface::{Sampler, Suggestion},
@@ -42,13 +44,16 @@ pub(super) const ENTRY: SamplerEntry = SamplerEntry::new(
             }
             _ => 5,
         };
-        if values == 0 {
-            let problem = "`values` is 0; give at least 1".to_owned();
-            return Err(HpoError::SamplerSetting { sampler: "grid".to_owned(), problem });
-        }
+        limits::GRID_VALUES
+            .check(values as u64)
+            .map_err(|error| refused(&error.of_key("values")))?;
         Ok(Arc::new(Grid { values, upper_bound: true }))
     },
 );
+
+fn refused(error: &OutOfRange) -> HpoError {
+    HpoError::SamplerSetting { sampler: "grid".to_owned(), problem: error.to_string() }
+}
 
 impl Sampler for Grid {
     fn suggest(&self, search: &SearchState<'_>) -> Result<Suggestion, HpoError> {
@@ -103,28 +108,20 @@ impl Grid {
     }
 
     fn places(&self, space: &Space) -> u64 {
-        let steps = space.parameters().iter().map(|parameter| self.axis(parameter).len());
-        steps.fold(1, u64::saturating_mul)
+        self.axes(space).iter().map(Axis::len).fold(1, u64::saturating_mul)
     }
 
     /// The cells that are allowed and differ from all cells before, of a grid of at most
     /// [`WRITTEN_DOWN`] cells.
     fn distinct(&self, space: &Space) -> Vec<Vec<f64>> {
         let mut seen = HashSet::new();
-        let cells = (0..self.places(space)).map(|index| self.cell(space, index));
+        let axes = self.axes(space);
+        let cells = (0..self.places(space)).map(|index| cell(&axes, space, index));
         cells.filter(|cell| space.allows(cell) && seen.insert(key(cell))).collect()
     }
 
-    fn cell(&self, space: &Space, mut index: u64) -> Vec<f64> {
-        let value = |parameter: &Parameter| {
-            let axis = self.axis(parameter);
-            let step = index % axis.len();
-            index /= axis.len();
-            axis.value(parameter, step)
-        };
-        let mut cell: Vec<f64> = space.parameters().iter().map(value).collect();
-        space.settle(&mut cell);
-        cell
+    fn axes(&self, space: &Space) -> Vec<Axis> {
+        space.parameters().iter().map(|parameter| self.axis(parameter)).collect()
     }
 
     /// The values of a parameter: all of them if it is categorical or takes no more than
@@ -148,10 +145,13 @@ impl Grid {
 
     fn cell_of_trial(&self, space: &Space, seed: u64, number: u32) -> Result<Vec<f64>, HpoError> {
         let exhausted = |cells| HpoError::GridExhausted { cells, number };
-        let places = self.places(space);
+        let all = [self.values as u64, space.dimensions() as u64];
+        limits::ALL_GRID_VALUES.product(&all).map_err(|error| refused(&error))?;
+        let axes = self.axes(space);
+        let places = axes.iter().map(Axis::len).fold(1, u64::saturating_mul);
         if space.is_box() {
             let at = shuffled(places, seed, u64::from(number));
-            return at.map(|index| self.cell(space, index)).ok_or_else(|| exhausted(places));
+            return at.map(|index| cell(&axes, space, index)).ok_or_else(|| exhausted(places));
         }
         if places <= WRITTEN_DOWN {
             let mut cells = self.distinct(space);
@@ -161,12 +161,25 @@ impl Grid {
                 .ok_or_else(|| exhausted(cells.len() as u64));
         }
         let mut seen = HashSet::new();
-        let order = (0..LOOKED_AT).map_while(|position| shuffled(places, seed, position));
+        let most = LOOKED_AT / space.dimensions().max(1) as u64;
+        let order = (0..most.max(1024)).map_while(|position| shuffled(places, seed, position));
         let mut cells = order
-            .map(|index| self.cell(space, index))
+            .map(|index| cell(&axes, space, index))
             .filter(|cell| space.allows(cell) && seen.insert(key(cell)));
         cells.nth(number as usize).ok_or_else(|| exhausted(u64::from(number)))
     }
+}
+
+/// Cell `index`, with the first parameter running fastest.
+fn cell(axes: &[Axis], space: &Space, mut index: u64) -> Vec<f64> {
+    let value = |(axis, parameter): (&Axis, &Parameter)| {
+        let step = index % axis.len();
+        index /= axis.len();
+        axis.value(parameter, step)
+    };
+    let mut cell: Vec<f64> = axes.iter().zip(space.parameters()).map(value).collect();
+    space.settle(&mut cell);
+    cell
 }
 
 /// The order of a grid with at most this many cells is a random permutation.

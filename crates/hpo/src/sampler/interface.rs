@@ -42,6 +42,8 @@ pub struct Suggestion {
     /// Expected cost, in the unit of the costs that were told; `None` if the sampler does not compute
     /// it or too few costs are known.
     pub cost: Option<f64>,
+    /// Whether every point of a finite space was tried before, so that this one is a repetition.
+    pub repeats: bool,
 }
 
 impl Suggestion {
@@ -55,7 +57,7 @@ impl Suggestion {
 
 impl From<Vec<f64>> for Suggestion {
     fn from(parameters: Vec<f64>) -> Self {
-        Self { parameters, gain: None, cost: None }
+        Self { parameters, gain: None, cost: None, repeats: false }
     }
 }
 
@@ -98,5 +100,6 @@ pub fn suggest(sampler: &dyn Sampler, search: &SearchState<'_>) -> Result<Sugges
     if sampler.may_repeat() || !search.tried(&suggestion.parameters) {
         return Ok(suggestion);
     }
-    Ok(search.untried().map_or(Suggestion::from(suggestion.parameters), Suggestion::from))
+    let untried = search.untried().map(Suggestion::from);
+    Ok(untried.unwrap_or(Suggestion { repeats: true, ..suggestion }))
 }

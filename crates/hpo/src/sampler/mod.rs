@@ -5,6 +5,7 @@ mod gp;
 mod grid;
 mod interface;
 mod paper_pi;
+mod parzen;
 mod registry;
 mod sobol;
 mod tpe;

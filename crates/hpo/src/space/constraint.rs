@@ -1,5 +1,7 @@
 //! Constraints between parameters: `beta1 < beta2`, `layers * width <= 4096`.
 
+use units::limits;
+
 use crate::error::HpoError;
 
 /// A comparison of two expressions, such as `layers * width <= 4096`.
@@ -62,7 +64,7 @@ impl Constraint {
     ///
     /// If the text is not a comparison of two expressions.
     pub fn parse(text: &str) -> Result<Self, HpoError> {
-        let mut reader = Reader { rest: text };
+        let mut reader = Reader { rest: text, depth: 0, parts: 0 };
         let read = |reader: &mut Reader<'_>| {
             let left = reader.sum()?;
             let found = COMPARISONS.iter().find(|entry| reader.skip(entry.0));
@@ -79,7 +81,10 @@ impl Constraint {
             Ok((left, comparison, right)) => {
                 Ok(Self { text: text.trim().to_owned(), left, comparison, right })
             }
-            Err(problem) => Err(HpoError::Constraint { text: text.to_owned(), problem }),
+            Err(problem) => {
+                let (text, problem) = (shortened(text), problem);
+                Err(HpoError::Constraint { text, problem })
+            }
         }
     }
 
@@ -161,9 +166,21 @@ impl Expression {
     }
 }
 
+/// The beginning of a long text, for an error message.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A recursive-descent parser; its errors say what was expected and where.
 struct Reader<'a> {
     rest: &'a str,
+    /// Parentheses, signs and functions that are open.
+    depth: u64,
+    /// Numbers, names and operators so far.
+    parts: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -179,8 +196,10 @@ impl<'a> Reader<'a> {
     }
 
     fn expected(&self, what: &str) -> String {
-        let at =
-            if self.rest.is_empty() { "the end".to_owned() } else { format!("`{}`", self.rest) };
+        let at = match self.rest {
+            "" => "the end".to_owned(),
+            rest => format!("`{}`", shortened(rest)),
+        };
         format!("expected {what} at {at}")
     }
 
@@ -198,6 +217,7 @@ impl<'a> Reader<'a> {
                 return Ok(left);
             };
             self.rest = &self.rest[1..];
+            self.count()?;
             left = Expression::Binary(operator, Box::new(left), Box::new(part(self)?));
         }
     }
@@ -206,7 +226,25 @@ impl<'a> Reader<'a> {
         self.binary(['+', '-'], |reader| reader.binary(['*', '/'], Self::factor))
     }
 
+    /// Counts a part, which bounds the depth of the expression: a chain of operators is a deep tree.
+    fn count(&mut self) -> Result<(), String> {
+        self.parts += 1;
+        let checked = limits::CONSTRAINT_PARTS.check(self.parts);
+        checked.map(|_| ()).map_err(|error| format!("{error}; split it into several constraints"))
+    }
+
     fn factor(&mut self) -> Result<Expression, String> {
+        self.count()?;
+        self.depth += 1;
+        let too_deep =
+            |error| format!("{error} of parentheses, signs and functions; simplify the constraint");
+        limits::NESTING.check(self.depth).map_err(too_deep)?;
+        let factor = self.inner_factor();
+        self.depth -= 1;
+        factor
+    }
+
+    fn inner_factor(&mut self) -> Result<Expression, String> {
         if self.skip("-") {
             return Ok(Expression::Negative(Box::new(self.factor()?)));
         }
@@ -308,6 +346,22 @@ mod tests {
         ] {
             assert_eq!(Constraint::parse(text).unwrap().holds(&of), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_constraint_that_is_too_deep_or_too_long_is_refused() {
+        let deep = |part: &str| format!("{}1 < 2", part.repeat(200_000));
+        let closed = format!("{}1{} < 2", "(".repeat(100_000), ")".repeat(100_000));
+        for text in [deep("-"), deep("("), deep("abs("), deep("- - ("), closed] {
+            let error = Constraint::parse(&text).unwrap_err();
+            assert!(error.to_string().contains("depth of nesting is 129"));
+        }
+        for text in [deep("1+"), deep("1*"), format!("1 < {}", deep("2/"))] {
+            let error = Constraint::parse(&text).unwrap_err();
+            assert!(error.to_string().contains("split it into several constraints"));
+        }
+        assert!(Constraint::parse(&format!("{}1{} < 2", "(".repeat(99), ")".repeat(99))).is_ok());
+        assert!(Constraint::parse(&format!("{}1 < 2", "1+".repeat(400))).is_ok());
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     parameters: Vec<Parameter>,
-    /// Index of the parameter that each one depends on.
-    parents: Vec<Option<usize>>,
+    /// Indices of the parameters that each one depends on, one per condition.
+    parents: Vec<Vec<usize>>,
     constraints: Vec<Constraint>,
     /// A point that satisfies the constraints.
     example: Vec<f64>,
@@ -55,10 +55,10 @@ impl Space {
                 let (low, high) = (parameter.low, parameter.high);
                 return Err(HpoError::Parameter { name, low, high, problem });
             }
-            parents.push(match &mut parameter.condition {
-                Some(condition) => Some(parent(before, name, condition)?),
-                None => None,
-            });
+            let conditions = parameter.conditions.iter_mut();
+            let found: Result<Vec<usize>, HpoError> =
+                conditions.map(|condition| parent(before, &name, condition)).collect();
+            parents.push(found?);
         }
         let mut space = Self { parameters, parents, constraints: Vec::new(), example: Vec::new() };
         space.example = space.at(&vec![0.5; space.dimensions()]);
@@ -102,8 +102,9 @@ impl Space {
         let draws =
             (0..DRAWS).map(|index| space.at(&sobol(0, "example", index, space.dimensions())));
         let found = draws.into_iter().find(|point| space.allows(point));
-        let found = found
-            .or_else(|| (0..space.cells()?.min(LOOKED_AT)).find_map(|index| space.cell(index)));
+        let found = found.or_else(|| {
+            (0..space.cells()?.min(space.looked_at())).find_map(|index| space.cell(index))
+        });
         space.example = found.ok_or_else(|| HpoError::Infeasible {
             constraints: space
                 .constraints
@@ -142,7 +143,7 @@ impl Space {
 
     /// Sets inactive parameters to the middle of their ranges.
     pub(crate) fn settle(&self, values: &mut [f64]) {
-        if self.parents.iter().any(Option::is_some) {
+        if self.parents.iter().any(|parents| !parents.is_empty()) {
             let active = self.active(values);
             for ((value, parameter), active) in values.iter_mut().zip(&self.parameters).zip(active)
             {
@@ -163,18 +164,16 @@ impl Space {
             .collect()
     }
 
-    /// Which parameters are active at a point: those without a condition, and those whose condition
-    /// holds.
+    /// Which parameters are active at a point: those without a condition, and those whose conditions
+    /// all hold.
     #[must_use]
     pub fn active(&self, values: &[f64]) -> Vec<bool> {
         let mut active: Vec<bool> = Vec::with_capacity(values.len());
-        for (parameter, parent) in self.parameters.iter().zip(&self.parents) {
-            active.push(match (parent, &parameter.condition) {
-                (Some(at), Some(condition)) => {
-                    active[*at] && condition.values.contains(&values[*at])
-                }
-                _ => true,
-            });
+        for (parameter, parents) in self.parameters.iter().zip(&self.parents) {
+            let mut conditions = parents.iter().zip(&parameter.conditions);
+            let holds = conditions
+                .all(|(at, condition)| active[*at] && condition.values.contains(&values[*at]));
+            active.push(holds);
         }
         active
     }
@@ -220,7 +219,7 @@ impl Space {
     /// Whether there are neither constraints nor conditions, so that every combination of values is a
     /// point.
     pub(crate) fn is_box(&self) -> bool {
-        self.constraints.is_empty() && self.parents.iter().all(Option::is_none)
+        self.constraints.is_empty() && self.parents.iter().all(Vec::is_empty)
     }
 
     /// Whether values are a point of the space: one value of each parameter, in order, that satisfies
@@ -235,6 +234,21 @@ impl Space {
                 settled == values
             }
             && self.allows(values)
+    }
+
+    /// The point of these values: each rounded to the parameter's nearest value if it is as good as
+    /// equal to it, and inactive ones set to the middle of their ranges. `None` if there is no such
+    /// point.
+    #[must_use]
+    pub fn point(&self, values: &[f64]) -> Option<Vec<f64>> {
+        let near = |(parameter, value): (&Parameter, &f64)| {
+            let nearest = parameter.nearest(*value);
+            let unit = parameter.step.unwrap_or(0.0).max(value.abs());
+            if (nearest - value).abs() <= 1e-9 * unit { nearest } else { *value }
+        };
+        let mut point: Vec<f64> = self.parameters.iter().zip(values).map(near).collect();
+        self.settle(&mut point);
+        self.has(&point).then_some(point)
     }
 
     /// An allowed point, uniform on the parameters' scales.
@@ -263,6 +277,12 @@ impl Space {
             .try_fold(1_u64, |cells, parameter| cells.checked_mul(parameter.cells()?))
     }
 
+    /// How many cells are looked at one by one: fewer if each takes longer.
+    fn looked_at(&self) -> u64 {
+        let work = self.dimensions() as u64 * (1 + self.constraints.len() as u64);
+        (8 * LOOKED_AT / work.max(8)).max(1024)
+    }
+
     /// Combination `index` of a finite space; the first parameter runs fastest. `None` if it equals
     /// another point or is not allowed.
     fn cell(&self, mut index: u64) -> Option<Vec<f64>> {
@@ -281,7 +301,7 @@ impl Space {
     pub(crate) fn walk(&self, from: f64) -> impl Iterator<Item = Vec<f64>> {
         let cells = self.cells().unwrap_or(0);
         let start = (from * cells as f64) as u64;
-        (0..cells.min(LOOKED_AT)).filter_map(move |step| self.cell((start + step) % cells))
+        (0..cells.min(self.looked_at())).filter_map(move |step| self.cell((start + step) % cells))
     }
 }
 
@@ -292,13 +312,9 @@ pub(crate) fn key(point: &[f64]) -> Vec<u64> {
 
 /// Index of the earlier parameter that a condition names. The condition's values become exact values of
 /// that parameter.
-fn parent(
-    before: &[Parameter],
-    name: String,
-    condition: &mut Condition,
-) -> Result<usize, HpoError> {
+fn parent(before: &[Parameter], name: &str, condition: &mut Condition) -> Result<usize, HpoError> {
     let parent = condition.parent.clone();
-    let error = |problem: String| HpoError::Condition { name, parent, problem };
+    let error = |problem: String| HpoError::Condition { name: name.to_owned(), parent, problem };
     let Some(at) = before.iter().position(|parameter| parameter.name == condition.parent) else {
         return Err(error("which is not a parameter before it; define that one first".to_owned()));
     };

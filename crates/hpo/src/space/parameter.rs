@@ -46,8 +46,8 @@ pub struct Parameter {
     pub kind: ParameterKind,
     /// The distance between its values, counted from the lowest; `None` if it takes all values.
     pub step: Option<f64>,
-    /// When it is active; `None` if always.
-    pub condition: Option<Condition>,
+    /// When it is active: where all of these hold; always if there are none.
+    pub conditions: Vec<Condition>,
 }
 
 impl Parameter {
@@ -56,7 +56,7 @@ impl Parameter {
     #[must_use]
     pub fn new(name: &str, low: f64, high: f64, scale: Scale) -> Self {
         let (name, kind) = (name.to_owned(), ParameterKind::Real);
-        Self { name, low, high, scale, kind, step: None, condition: None }
+        Self { name, low, high, scale, kind, step: None, conditions: Vec::new() }
     }
 
     /// A whole number from `low` to `high`, both included.
@@ -80,11 +80,13 @@ impl Parameter {
         Self { step: Some(step), ..self }
     }
 
-    /// The same parameter, active only while an earlier parameter has one of these values.
+    /// The same parameter, active only while an earlier parameter has one of these values. Given
+    /// several times, all conditions must hold.
     #[must_use]
-    pub fn only_if(self, parent: &str, values: &[f64]) -> Self {
+    pub fn only_if(mut self, parent: &str, values: &[f64]) -> Self {
         let condition = Condition { parent: parent.to_owned(), values: values.to_vec() };
-        Self { condition: Some(condition), ..self }
+        self.conditions.push(condition);
+        self
     }
 
     /// Whether it takes all values of its range.

@@ -25,6 +25,8 @@ mod simulate;
 mod stats;
 mod stats_models;
 mod tune;
+mod tune_exchange;
+mod tune_run;
 mod untrusted;
 mod vision;
 mod workers;

@@ -13,7 +13,7 @@ use super::{
     append::{Refusal, Tail},
     fault::{Fault, JournalError},
     place::{self, is_at, sync_folder_of},
-    scan::{Survey, scan},
+    scan::{MAX_LINE, Survey, scan_short},
     seal::seal,
 };
 
@@ -27,6 +27,19 @@ pub struct Torn {
 impl Torn {
     pub(super) fn of(survey: &Survey) -> Option<Self> {
         (survey.torn > 0).then_some(Self { bytes: survey.torn })
+    }
+}
+
+/// The longest line of a log other than a journal of runs, in bytes: four times that of a request.
+const SHORT_LINE: usize = 4 * limits::LINE_BYTES.max() as usize;
+
+/// Refuses what is there and is not a regular file, such as a device, which may never end.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is not a regular file")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -50,7 +63,7 @@ impl Lines {
         path: &Path,
     ) -> Result<(Self, Vec<T>, Option<Torn>), JournalError> {
         let mut values = Vec::new();
-        let (lines, torn) = Self::open_with(path, value, |_, value| {
+        let (lines, torn) = Self::open_up_to(path, SHORT_LINE, value, |_, value| {
             values.push(value);
             Ok(())
         })?;
@@ -64,8 +77,9 @@ impl Lines {
     /// If the file cannot be read or is damaged.
     pub fn read<T: DeserializeOwned + Send>(path: &Path) -> Result<Vec<T>, JournalError> {
         let mut values = Vec::new();
+        regular(path).map_err(failed("read", path))?;
         let file = File::open(path).map_err(failed("read", path))?;
-        let survey = scan(file, value, |_, value| {
+        let survey = scan_short(file, SHORT_LINE, value, |_, value| {
             values.push(value);
             Ok(())
         });
@@ -78,9 +92,18 @@ impl Lines {
         parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
         sink: impl FnMut(u64, T) -> Result<(), Fault>,
     ) -> Result<(Self, Option<Torn>), JournalError> {
+        Self::open_up_to(path, MAX_LINE, parse, sink)
+    }
+
+    fn open_up_to<T: Send>(
+        path: &Path,
+        max_line: usize,
+        parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
+        sink: impl FnMut(u64, T) -> Result<(), Fault>,
+    ) -> Result<(Self, Option<Torn>), JournalError> {
         let mut file = locked(path)?;
         file.seek(SeekFrom::Start(0)).map_err(failed("read", path))?;
-        let survey = scan(&file, parse, sink).map_err(failed("read", path))?;
+        let survey = scan_short(&file, max_line, parse, sink).map_err(failed("read", path))?;
         let survey = undamaged(path, survey)?;
         let torn = Torn::of(&survey);
         if torn.is_some() {
@@ -167,6 +190,7 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
 /// Opens or creates a file and locks it for this process.
 pub(super) fn locked(path: &Path) -> Result<File, JournalError> {
     loop {
+        regular(path).map_err(failed("open", path))?;
         let is_new = !path.exists();
         let file = OpenOptions::new().create(true).append(true).read(true).open(path);
         let file = file.map_err(failed("open", path))?;

@@ -41,10 +41,24 @@ pub(super) struct Survey {
 pub(super) fn scan<T: Send>(
     reader: impl Read + Send,
     parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
+    sink: impl FnMut(u64, T) -> Result<(), Fault>,
+) -> io::Result<Survey> {
+    scan_short(reader, MAX_LINE, parse, sink)
+}
+
+/// As [`scan`], with lines of at most `max_line` bytes.
+///
+/// # Errors
+///
+/// As [`scan`].
+pub(super) fn scan_short<T: Send>(
+    reader: impl Read + Send,
+    max_line: usize,
+    parse: impl Fn(&[u8], bool) -> Result<T, Fault> + Sync,
     mut sink: impl FnMut(u64, T) -> Result<(), Fault>,
 ) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    let mut chunks = Chunks::new(reader);
+    let mut chunks = Chunks { max_line, ..Chunks::new(reader) };
     let mut number = 0;
     let mut sealed = false;
     let mut spare = Vec::new();

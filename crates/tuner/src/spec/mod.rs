@@ -100,6 +100,7 @@ impl StudySpec {
         if !self.space.is_empty() {
             count?;
         }
+        limits::CONSTRAINTS.check(self.constraints.len() as u64)?;
         let each = self.space.iter().enumerate();
         let parameters: Result<Vec<Parameter>, TunerError> =
             each.map(|(index, parameter)| parameter.parameter(&self.space[..index])).collect();

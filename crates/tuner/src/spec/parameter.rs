@@ -32,7 +32,8 @@ pub struct ParameterSpec {
     /// The distance between the values of a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<f64>,
-    /// An earlier parameter and its value, or list of values, for which this one is active.
+    /// Earlier parameters, each with its value or list of values; this one is active where all of
+    /// them have these values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     only_if: Option<BTreeMap<String, Value>>,
 }
@@ -48,40 +49,69 @@ enum KindSpec {
 impl ParameterSpec {
     /// The parameter of the search space. It may depend on the parameters before it.
     pub(super) fn parameter(&self, before: &[Self]) -> Result<Parameter, TunerError> {
-        let unconditional = self.unconditional()?;
-        let Some(only_if) = &self.only_if else { return Ok(unconditional) };
+        let mut parameter = self.unconditional()?;
+        for (parent, values) in self.only_if.iter().flatten() {
+            let values = self.condition(parent, values, before)?;
+            parameter = parameter.only_if(parent, &values);
+        }
+        Ok(parameter)
+    }
+
+    /// The values of an earlier parameter for which this one is active, as numbers.
+    fn condition(
+        &self,
+        parent: &str,
+        values: &Value,
+        before: &[Self],
+    ) -> Result<Vec<f64>, TunerError> {
         let name = &self.name;
-        let mut pairs = only_if.iter();
-        let (Some((parent, values)), None) = (pairs.next(), pairs.next()) else {
-            return Err(invalid(format!(
-                "parameter `{name}`: `only_if` has {} entries, expected one: an earlier parameter \
-                 with its value or a list of values",
-                only_if.len()
-            )));
-        };
         let values = match values {
             Value::Array(list) => list.as_slice(),
             other => std::slice::from_ref(other),
         };
         let Some(spec) = before.iter().find(|other| other.name == *parent) else {
             // The space says what is wrong.
-            return Ok(unconditional.only_if(parent, &[]));
+            return Ok(Vec::new());
         };
         let number = |value: &Value| {
-            let index =
-                |choices: &Vec<Value>| choices.iter().position(|choice| same(choice, value));
-            let found = match &spec.choices {
-                Some(choices) => index(choices).map(|index| index as f64),
-                None => value.as_f64(),
-            };
-            found.ok_or_else(|| {
+            spec.number(value).ok_or_else(|| {
                 invalid(format!(
                     "parameter `{name}` depends on `{parent}`, which never has the value {value}"
                 ))
             })
         };
-        let values: Result<Vec<f64>, TunerError> = values.iter().map(number).collect();
-        Ok(unconditional.only_if(parent, &values?))
+        values.iter().map(number).collect()
+    }
+
+    /// The number that the search uses for a value of this parameter: a choice's index, or the number
+    /// itself. `None` if it is not a choice, or no number.
+    #[must_use]
+    pub fn number(&self, value: &Value) -> Option<f64> {
+        match &self.choices {
+            Some(choices) => {
+                let index = choices.iter().position(|choice| same(choice, value));
+                index.map(|index| index as f64)
+            }
+            None => value.as_f64(),
+        }
+    }
+
+    /// What values the parameter takes, in words.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match (&self.choices, self.low, self.high) {
+            (Some(choices), ..) => {
+                let shown: Vec<String> = choices.iter().take(20).map(Value::to_string).collect();
+                format!("one of {}", shown.join(", "))
+            }
+            (None, Some(low), Some(high)) => {
+                let step =
+                    self.step.map_or_else(String::new, |step| format!(" in steps of {step}"));
+                let kind = if self.kind == KindSpec::Int { "a whole number" } else { "a number" };
+                format!("{kind} from {low} to {high}{step}")
+            }
+            _ => "a number".to_owned(),
+        }
     }
 
     fn unconditional(&self) -> Result<Parameter, TunerError> {

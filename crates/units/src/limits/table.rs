@@ -112,6 +112,18 @@ pub const VARIATION: Limit<f64> = Limit::real("coefficient of variation", "", 0.
 pub const PARAMETERS: Limit<u64> = count("number of parameters", 1, 10_000);
 /// Choices of a categorical parameter.
 pub const CHOICES: Limit<u64> = count("number of choices", 1, 1_000_000);
+/// Constraints of a search space.
+pub const CONSTRAINTS: Limit<u64> = count("number of constraints", 0, 1_000);
+/// Numbers, names and operators of a constraint.
+pub const CONSTRAINT_PARTS: Limit<u64> = count("number of parts of the constraint", 1, 1_000);
+/// Values of each parameter of a grid.
+pub const GRID_VALUES: Limit<u64> = count("number of values of a grid", 1, 10_000);
+/// Values of all parameters of a grid together.
+pub const ALL_GRID_VALUES: Limit<u64> = count("number of values of all parameters", 1, 4_000_000);
+/// Trials of a study that are queued to run next.
+pub const QUEUED_TRIALS: Limit<u64> = count("number of queued trials", 0, 100_000);
+/// Trials that run at once.
+pub const PARALLEL_TRIALS: Limit<u64> = count("number of workers", 1, 256);
 /// Objectives of a search.
 pub const OBJECTIVES: Limit<u64> = count("number of objectives", 1, 64);
 /// A difference that counts as none in practice.
@@ -197,6 +209,8 @@ pub const NESTING: Limit<u64> = count("depth of nesting", 0, 128);
 pub const NAME_BYTES: Limit<u64> = bytes("length of a name", 255);
 /// A line of text, of a protocol or of a table.
 pub const LINE_BYTES: Limit<u64> = bytes("length of a line", 16 << 20);
+/// The number of a journal's line.
+pub const JOURNAL_LINE: Limit<u64> = count("number of a line", 1, 1_000_000_000);
 /// A line of a journal, which holds the times of a whole queue.
 pub const JOURNAL_LINE_BYTES: Limit<u64> = bytes("length of a journal's line", 1 << 30);
 /// A configuration, which is read whole.

@@ -86,6 +86,7 @@ pub(super) fn propose(
         // Equal values say nothing about what another point could give.
         gain: (warped.unit > 0.0).then_some(gain),
         cost: costs.map(|costs| costs.expected(&place)),
+        repeats: false,
     }
 }
 
@@ -145,6 +146,7 @@ fn maximize(
         candidates.extend((0..NEIGHBORS).map(|_| space.places(&space.draw(&mut random))));
     }
     let finite = space.cells().is_some();
+    let apart = Apart::of(search);
     let mut scored: Vec<(f64, Vec<f64>)> = candidates
         .into_iter()
         .filter_map(|mut candidate| {
@@ -154,8 +156,8 @@ fn maximize(
             // Score the point that would be tried, after rounding to steps.
             let point = space.at(&candidate);
             let place = space.places(&point);
-            (space.allows(&point) && !(finite && search.tried(&point)))
-                .then(|| (score(&place), place))
+            let is_new = !(finite && search.tried(&point)) && apart.allows(&place);
+            (space.allows(&point) && is_new).then(|| (score(&place), place))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -185,12 +187,43 @@ fn maximize(
                 }
             }
             let refined = minimize(&mut cost, start, &bounds, EVALUATIONS, 1e-6);
-            // Gradients do not see constraints.
-            if space.allows(&space.at(&refined.1)) { refined } else { (-score, start.clone()) }
+            // Gradients see neither constraints nor running trials.
+            let is_allowed = apart.allows(&refined.1) && space.allows(&space.at(&refined.1));
+            if is_allowed { refined } else { (-score, start.clone()) }
         })
         .min_by(|a, b| a.0.total_cmp(&b.0));
     let chosen = refined.map(|(_, place)| space.at(&place));
     (chosen.unwrap_or_else(|| search.uniform()), best)
+}
+
+/// The places of running trials, from which a new one keeps a distance: even if a running trial is
+/// assumed to give its expected value, the best place left is often beside it, where both would tell
+/// the same.
+pub(super) struct Apart {
+    running: Vec<Vec<f64>>,
+    /// Whether the space has a parameter along which trials can be closer than a step.
+    continuous: bool,
+}
+
+impl Apart {
+    /// The least distance, in the unit cube.
+    const LEAST: f64 = 0.02;
+
+    pub(super) fn of(search: &SearchState<'_>) -> Self {
+        let running = search.trials.iter().filter(|trial| trial.segment().is_some());
+        let running = running.map(|trial| search.space.places(&trial.parameters));
+        let continuous = search.space.cells().is_none();
+        Self { running: running.collect(), continuous }
+    }
+
+    /// Whether a place is far enough from all running trials.
+    pub(super) fn allows(&self, place: &[f64]) -> bool {
+        let square = |other: &Vec<f64>| -> f64 {
+            other.iter().zip(place).map(|(a, b)| (a - b) * (a - b)).sum()
+        };
+        !self.continuous
+            || self.running.iter().all(|other| square(other) >= Self::LEAST * Self::LEAST)
+    }
 }
 
 /// The box in which a candidate is refined: only active parameters that take all values of their

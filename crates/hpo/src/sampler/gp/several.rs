@@ -6,7 +6,7 @@
 //! other number of objectives it is ParEGO (Knowles 2006): one process of the augmented Chebyshev
 //! distance under random weights.
 
-use super::one::bounds;
+use super::one::{Apart, bounds};
 use crate::{
     cost::CostModel,
     gp::{Observations, Process, Warped, expected_improvement, fit_from, minimize},
@@ -247,12 +247,13 @@ fn maximize(gain: &Gain, search: &SearchState<'_>) -> Vec<f64> {
     if space.is_constrained() {
         candidates.extend((0..NEIGHBORS).map(|_| space.places(&space.draw(&mut random))));
     }
+    let apart = Apart::of(search);
     let mut scored: Vec<(f64, Vec<f64>)> = candidates
         .into_iter()
         .filter_map(|candidate| {
             let point = space.at(&candidate);
             let place = space.places(&point);
-            let is_new = space.allows(&point) && !search.tried(&point);
+            let is_new = space.allows(&point) && !search.tried(&point) && apart.allows(&place);
             is_new.then(|| (gain.log(&place, None), place))
         })
         .collect();
@@ -267,7 +268,8 @@ fn maximize(gain: &Gain, search: &SearchState<'_>) -> Vec<f64> {
         .take(STARTS)
         .map(|(score, start)| {
             let refined = minimize(&mut cost, start, &bounds(space, start), EVALUATIONS, 1e-5);
-            if space.allows(&space.at(&refined.1)) { refined } else { (-score, start.clone()) }
+            let is_allowed = apart.allows(&refined.1) && space.allows(&space.at(&refined.1));
+            if is_allowed { refined } else { (-score, start.clone()) }
         })
         .min_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, place)| space.at(&place))

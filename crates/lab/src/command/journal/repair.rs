@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use record::{AlsoMove, Repair, repair_journal};
 use serde_json::json;
+use units::limits;
 
 use super::{args::file, verify::as_json};
 use crate::{Failure, output, progress};
@@ -17,7 +18,7 @@ pub(crate) struct Args {
     #[arg(long)]
     newer: bool,
     /// Also move the line with this number, counted from 1; can be given more than once
-    #[arg(long = "line", value_name = "N")]
+    #[arg(long = "line", value_name = "N", value_parser = limits::JOURNAL_LINE.parser::<u64>())]
     lines: Vec<u64>,
     /// Print the result as one JSON document
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `wattlab tune`: hyper-parameter tuning of any program.
 
 mod compare;
+mod exchange;
 mod run;
 mod show;
 mod spent;
@@ -18,6 +19,12 @@ pub(crate) enum Command {
     /// Compare our search with the published one on real trainings: the joules each needs for the same
     /// accuracy.
     Compare(compare::Args),
+    /// Queue a trial, which runs before the search goes on.
+    Enqueue(exchange::EnqueueArgs),
+    /// Add trials that were evaluated elsewhere: a CSV table, another journal, or a study of Optuna.
+    Import(exchange::ImportArgs),
+    /// Write the trials of a study as a CSV table, or as a study of Optuna.
+    Export(exchange::ExportArgs),
     /// Show what a study has learned: importance, dependence and history, as text, JSON or figures.
     Show(show::Args),
 }
@@ -32,6 +39,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Serve => serve(),
         Command::Run(args) => run::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Enqueue(args) => exchange::enqueue(args),
+        Command::Import(args) => exchange::import(args),
+        Command::Export(args) => exchange::export(args),
         Command::Show(args) => show::run(args),
     }
 }

@@ -1,18 +1,26 @@
 //! `wattlab tune run SPACE.toml -- CMD`: runs a command once per trial, measures its energy and reads
 //! its metrics.
 
+mod lines;
 mod metric;
+mod number;
+mod process;
+mod series;
+mod summary;
 mod trial;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use hpo::{HpoError, Segment};
 use meter::{Estimator, Meter};
 use serde_json::{Value, json};
 use tuner::{Budget, CommandStudy, OpenStudy, TunerError};
 
-use self::trial::Metrics;
+use self::{
+    process::Ended,
+    trial::{Metrics, Runner},
+};
 use super::spent::spent;
 use crate::{Failure, interrupt::Interrupt, output, progress, sensing::Sensing};
 
@@ -48,7 +56,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     description.study.journal.clone_from(&args.journal);
     description.study.budget_j = description.budget.joules();
     description.study.budget_s = description.budget.seconds();
-    let mut study = OpenStudy::new(description.study.clone()).map_err(Failure::bad_input)?;
+    let study = OpenStudy::new(description.study.clone()).map_err(Failure::bad_input)?;
+    let mut study = study.without_repeats();
     if let Some(bytes) = study.removed_line() {
         progress::line(&format!("journal: removed an unfinished last line of {bytes} bytes"));
     }
@@ -59,53 +68,135 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let meter = builder.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
 
+    if study.left_out() > 0 {
+        progress::line(&format!(
+            "journal: {} trials are not in the space as it is now and are left out",
+            study.left_out()
+        ));
+    }
+    if study.started() == 0 && study.queued() == 0 {
+        for params in &description.enqueue {
+            let params = params.clone();
+            study.enqueue(params).context("`enqueue`").map_err(Failure::bad_input)?;
+        }
+    }
+    let runner = Runner {
+        command: &args.command,
+        description: &description,
+        meter: &meter,
+        interrupt: &interrupt,
+    };
+    let ended = work(&mut study, &runner)?;
+    progress::line(&ended);
+    if args.json {
+        output::print_json(&summary::json(&study, &ended))?;
+    } else {
+        summary::table(&study, &description.metrics).iter().for_each(|line| output::print(line));
+    }
+    if study.told() > 0 && !study.has_values() {
+        return Err(Failure::run_time(anyhow!(
+            "none of {} trials gave `{}`: run the command by hand with the parameters of one trial \
+             (standard output and standard error are read)",
+            study.trials().count(),
+            description.metrics.join("`, `"),
+        )));
+    }
+    Ok(())
+}
+
+/// Runs trials until the study ends, and says why it does.
+fn work(study: &mut OpenStudy, runner: &Runner<'_>) -> Result<String, Failure> {
+    let Runner { description, meter, interrupt, .. } = runner;
+    let budget = &description.budget;
     let mut left = study.running();
-    let ended = loop {
-        if let Some(why) = description.budget.used_up(&study) {
-            break why;
+    loop {
+        if let Some(why) = budget.used_up(study).or_else(|| budget.good_enough(study)) {
+            return Ok(why);
         }
         if interrupt.is_set() {
             return Err(Failure::Interrupted);
         }
         // Segments that a kill interrupted come first.
         let segment = if left.is_empty() {
-            match ask(&mut study, &meter, &description.budget)? {
+            match ask(study, meter, budget)? {
                 Next::Segment(segment) => segment,
-                Next::End(why) => break why,
+                Next::End(why) => return Ok(why),
             }
         } else {
             left.remove(0)
         };
-        let ended = trial::run(&args.command, &description, &study, &segment, &meter)?;
-        if interrupt.is_set() && ended.metrics == Metrics::Failed {
-            // The same Ctrl-C ended the command; the trial will run again.
+        if let Some(why) = run_segment(study, runner, segment)? {
+            return Ok(why);
+        }
+    }
+}
+
+/// Runs a segment with its retries and tells the study what it gave. Returns why the study ends, if it
+/// does.
+fn run_segment(
+    study: &mut OpenStudy,
+    runner: &Runner<'_>,
+    mut segment: Segment,
+) -> Result<Option<String>, Failure> {
+    let Runner { description, interrupt, .. } = runner;
+    let (number, mut retries) = (segment.number, description.retries);
+    let mut trained = segment.from;
+    loop {
+        let own = description.trial_timeout_s.map(Duration::from_secs_f64);
+        let left = description.budget.seconds_left(study).map(Duration::from_secs_f64);
+        let limit = own.into_iter().chain(left).min();
+        let part = Segment { from: trained, ..segment.clone() };
+        let ended = runner.run(study, &part, limit)?;
+        for note in &ended.notes {
+            progress::line(&format!("trial {number}: {note}"));
+        }
+        if ended.ended == Ended::Interrupted
+            || (interrupt.is_set() && ended.metrics == Metrics::Failed)
+        {
+            // The trial will run again.
             return Err(Failure::Interrupted);
         }
-        tell(&mut study, &segment, &ended).map_err(Failure::run_time)?;
-        progress::line(&line(&study, &segment, &ended));
+        study.add_spent(Some(number), ended.spent).map_err(Failure::run_time)?;
+        let is_of_budget = left.is_some() && left == limit && own != limit;
+        if ended.ended == Ended::TimedOut && is_of_budget {
+            return Ok(Some(format!(
+                "the budget's seconds are used up; trial {number} was ended, and runs again if the \
+                 study goes on with a larger budget"
+            )));
+        }
         // Without measured joules the budget would never be used up.
-        if description.budget.joules().is_some() && ended.spent.joules.is_none() {
+        let unmeasured = description.budget.joules().is_some() && ended.spent.joules.is_none();
+        let failed_itself = matches!(ended.ended, Ended::Itself(status) if !status.success());
+        if failed_itself && retries > 0 && !unmeasured {
+            progress::line(&format!("trial {number}: {retries} retries are left"));
+            retries -= 1;
+            continue;
+        }
+        if ended.metrics == Metrics::Nothing
+            && let Some(longer) = next_report(study, &segment).map_err(Failure::run_time)?
+        {
+            (trained, segment) = (segment.until, longer);
+            continue;
+        }
+        tell(study, &segment, &ended.metrics).map_err(Failure::run_time)?;
+        progress::line(&summary::line(study, &segment, &ended));
+        if unmeasured {
             return Err(Failure::run_time(anyhow!(
                 "`budget` limits energy, and no probe measures the energy of a trial here; see \
                  `wattlab probes`, or give `seconds` or `trials` (the trial is in the journal)"
             )));
         }
-    };
-    progress::line(&ended);
-    let summary = summary(&study, &ended);
-    if args.json {
-        output::print_json(&summary)?;
-    } else {
-        progress::line(&format!("{summary:#}"));
+        return Ok(None);
     }
-    if study.told() > 0 && !study.has_values() {
-        return Err(Failure::run_time(anyhow!(
-            "none of {} trials gave `{}`: run the command by hand with the parameters of one trial",
-            study.trials().count(),
-            description.metrics.join("`, `"),
-        )));
+}
+
+/// The segment, made longer, of a trial that has given no value at all yet: the next epochs may give
+/// one. `None` if the trial has values, or there is no next step.
+fn next_report(study: &mut OpenStudy, segment: &Segment) -> Result<Option<Segment>, TunerError> {
+    if !study.is_pruned() || segment.from > 0 {
+        return Ok(None);
     }
-    Ok(())
+    study.extend(segment.number)
 }
 
 /// What to do next.
@@ -119,80 +210,41 @@ enum Next {
 /// Asks for the next segment. The energy of the search itself is charged to the study.
 fn ask(study: &mut OpenStudy, meter: &Meter, budget: &Budget) -> Result<Next, Failure> {
     let span = meter.span("ask");
-    let next = match budget.not_worth_it(study) {
+    let end = match budget.no_more_trials(study) {
+        Some(why) => Ok(Some(why)),
+        None => budget.not_worth_it(study),
+    };
+    let next = match end {
         Ok(Some(why)) => Ok(Next::End(why)),
         Ok(None) => study.ask().map(Next::Segment),
         Err(error) => Err(error),
     };
     let spent = spent(&span.end());
     let next = match next {
-        Err(TunerError::Study(error @ HpoError::GridExhausted { .. })) => {
-            Next::End(error.to_string())
-        }
+        Err(TunerError::Study(
+            error @ (HpoError::GridExhausted { .. } | HpoError::SpaceExhausted { .. }),
+        )) => Next::End(error.to_string()),
         other => other.map_err(Failure::run_time)?,
     };
     study.add_spent(None, spent).map_err(Failure::run_time)?;
     Ok(next)
 }
 
-/// Tells the study what a segment gave and cost.
-fn tell(
-    study: &mut OpenStudy,
-    segment: &Segment,
-    ended: &trial::EndedSegment,
-) -> Result<(), TunerError> {
-    let Segment { number, from, until, .. } = *segment;
-    study.add_spent(Some(number), ended.spent)?;
-    match &ended.metrics {
+/// Tells the study what a segment gave.
+fn tell(study: &mut OpenStudy, segment: &Segment, metrics: &Metrics) -> Result<(), TunerError> {
+    let number = segment.number;
+    match metrics {
         Metrics::Failed => study.tell(number, &Value::Null, None),
-        Metrics::Rows(rows) => {
-            // A row for each step, or one for the last.
-            let steps = (until - from) as usize;
-            if study.is_pruned() && steps > 1 && rows.len() == steps {
-                for (step, row) in (from + 1..).zip(&rows[..steps - 1]) {
-                    study.report(number, step, &json!(row), None)?;
-                }
-            }
-            let last = rows.last().map_or(Value::Null, |row| json!(row));
+        // The metric is printed every few epochs, and none of them was in this segment.
+        Metrics::Nothing => {
+            let last = study.last_values(number).map_or(Value::Null, |values| json!(values));
             study.tell(number, &last, None)
         }
-    }
-}
-
-/// What is shown of a segment that ended.
-fn line(study: &OpenStudy, segment: &Segment, ended: &trial::EndedSegment) -> String {
-    let parameters = study.named(&segment.parameters);
-    let parameters: Vec<String> =
-        parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let given = match &ended.metrics {
-        Metrics::Failed => "failed".to_owned(),
-        Metrics::Rows(rows) => {
-            let last = rows.last().into_iter().flatten();
-            last.map(|value| format!("{value:.6}")).collect::<Vec<_>>().join(", ")
+        Metrics::Values { steps, last } => {
+            for (step, row) in steps {
+                study.report(number, *step, &json!(row), None)?;
+            }
+            study.tell(number, &json!(last), None)
         }
-    };
-    let origin = ended.spent.origin.map_or("", record::Origin::word);
-    let joules = ended.spent.joules;
-    let joules = joules.map_or_else(String::new, |joules| format!(", {joules:.1} J {origin}"));
-    let until = if study.is_pruned() { format!(", step {}", segment.until) } else { String::new() };
-    format!(
-        "trial {}{until}: {given} in {:.2} s{joules} with {}",
-        segment.number,
-        ended.spent.seconds,
-        parameters.join(" ")
-    )
-}
-
-/// The document of `--json`.
-fn summary(study: &OpenStudy, ended: &str) -> Value {
-    let best: Vec<Value> = study.pareto().iter().map(|trial| study.trial_json(trial)).collect();
-    let (trials, search) = (study.spent_by_trials(), study.spent_by_search());
-    json!({
-        "schema": "wattlab.tune/1",
-        "legs": study.told(),
-        "ended": ended,
-        "best": best,
-        "trials": trials,
-        "search": search,
-    })
+    }
 }

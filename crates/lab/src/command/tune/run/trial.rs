@@ -1,9 +1,10 @@
 //! One segment of a trial: the command with its parameters, under the meter.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Command,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -12,16 +13,21 @@ use meter::Meter;
 use serde_json::Value;
 use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
-use super::metric;
-use crate::{Failure, command::tune::spent::spent, progress};
+use super::{
+    process::{self, Ended, Stream},
+    series::{Metric, Series, epoch_of},
+};
+use crate::{Failure, command::tune::spent::spent, interrupt::Interrupt, progress};
 
-/// The metrics in the output of a command.
+/// The values in the output of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Metrics {
-    /// The command failed, or did not print every metric.
+    /// The command failed, or did not print every metric, or its last value is not finite.
     Failed,
-    /// A number per objective, once or, if the metrics were printed several times, for each time.
-    Rows(Vec<Vec<f64>>),
+    /// The command ended well and printed no metric at all.
+    Nothing,
+    /// A number per objective after some steps, and at the end.
+    Values { steps: BTreeMap<u32, Vec<f64>>, last: Vec<f64> },
 }
 
 /// A segment that ended.
@@ -29,6 +35,196 @@ pub(super) enum Metrics {
 pub(super) struct EndedSegment {
     pub(super) metrics: Metrics,
     pub(super) spent: Spent,
+    pub(super) ended: Ended,
+    /// What a person should know about it.
+    pub(super) notes: Vec<String>,
+}
+
+/// What every run of the command needs.
+pub(super) struct Runner<'a> {
+    pub(super) command: &'a [OsString],
+    pub(super) description: &'a CommandStudy,
+    pub(super) meter: &'a Meter,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Runner<'_> {
+    /// Runs the command for a segment, for at most `limit`. Its output goes to our standard error.
+    pub(super) fn run(
+        &self,
+        study: &OpenStudy,
+        segment: &Segment,
+        limit: Option<Duration>,
+    ) -> Result<EndedSegment, Failure> {
+        let mut command = self.filled(study, segment)?;
+        let names = &self.description.metrics;
+        let mut metrics: Vec<Metric> = names.iter().map(|name| Metric::new(name)).collect();
+        let (mut epochs, mut too_long) = ([None; 2], false);
+        let span = self.meter.span("trial");
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let ended = process::run(&mut command, deadline, self.interrupt, |stream, line| {
+            let epoch = &mut epochs[usize::from(stream == Stream::Error)];
+            *epoch = epoch_of(&line, *epoch);
+            metrics.iter_mut().for_each(|metric| metric.take(stream, &line, *epoch));
+            too_long |= line.too_long;
+            if !line.replaced && !line.too_long {
+                progress::line(&line.text);
+            }
+        });
+        let spent = spent(&span.end());
+        let ended = ended
+            .with_context(|| format!("failed to run `{}`", command.get_program().to_string_lossy()))
+            .map_err(Failure::bad_input)?;
+        let mut notes = Vec::new();
+        if too_long {
+            notes.push("a line of more than 1 MiB was passed over".to_owned());
+        }
+        let metrics = match ended {
+            Ended::Itself(status) if status.success() => {
+                self.metrics(&metrics, study, segment, spent, &mut notes)
+            }
+            Ended::Itself(status) => {
+                notes.push(format!("the command ended with {status}"));
+                Metrics::Failed
+            }
+            Ended::TimedOut => {
+                let seconds = limit.unwrap_or_default().as_secs_f64();
+                notes.push(format!("the command was ended after {seconds:.1} s"));
+                Metrics::Failed
+            }
+            Ended::Interrupted => Metrics::Failed,
+        };
+        Ok(EndedSegment { metrics, spent, ended, notes })
+    }
+
+    /// The command with its parameters.
+    fn filled(&self, study: &OpenStudy, segment: &Segment) -> Result<Command, Failure> {
+        let parameters = study.named(&segment.parameters).into_iter();
+        let mut words: Vec<(String, String)> =
+            parameters.map(|(name, value)| (name, word(&value))).collect();
+        // Without a pruner there are no steps.
+        let until = if study.is_pruned() { segment.until } else { 0 };
+        words.push(("trial".to_owned(), segment.number.to_string()));
+        words.push(("from".to_owned(), segment.from.to_string()));
+        words.push(("until".to_owned(), until.to_string()));
+        // What is no text, such as the name of a file in Latin-1, has no names in braces.
+        let filled = |word: &OsString| {
+            word.to_str().map_or_else(|| word.clone(), |text| fill(text, &words).into())
+        };
+        let filled: Vec<OsString> = self.command.iter().map(filled).collect();
+        let Some((program, arguments)) = filled.split_first() else {
+            return Err(Failure::bad_input(anyhow::anyhow!("give a command after `--`")));
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        for (name, word) in &words {
+            let upper = |character: char| {
+                if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' }
+            };
+            let name: String = name.chars().map(upper).collect();
+            command.env(format!("WATTLAB_{name}"), word);
+        }
+        Ok(command)
+    }
+
+    /// The values of all metrics; `joules` and `seconds` are measured if they were not printed.
+    fn metrics(
+        &self,
+        metrics: &[Metric],
+        study: &OpenStudy,
+        segment: &Segment,
+        spent: Spent,
+        notes: &mut Vec<String>,
+    ) -> Metrics {
+        let (from, names) = (segment.from, &self.description.metrics);
+        let until = if study.is_pruned() { segment.until } else { from + 1 };
+        let before = study.spent_on(segment.number);
+        let mut all: Vec<Option<Series>> = Vec::new();
+        for metric in metrics {
+            match metric.series(from, until) {
+                Ok(series) => {
+                    notes.extend(series.note.clone());
+                    all.push(series.last.is_some().then_some(series));
+                }
+                Err(why) => {
+                    notes.push(why);
+                    return Metrics::Failed;
+                }
+            }
+        }
+        let printed: BTreeMap<u32, f64> =
+            all.iter().flatten().flat_map(|series| series.steps.clone()).collect();
+        for (series, name) in all.iter_mut().zip(names).filter(|(series, _)| series.is_none()) {
+            // Of all segments of the trial.
+            let (before, measured) = match name.as_str() {
+                "joules" => (before.joules.unwrap_or(0.0), spent.joules),
+                "seconds" => (before.seconds, Some(spent.seconds)),
+                _ => continue,
+            };
+            let Some(measured) = measured else { continue };
+            // Spread evenly over the steps; the last one has all of it.
+            let share = |step: u32| f64::from(step - from) / f64::from(until - from);
+            let steps = printed.keys().map(|step| (*step, before + measured * share(*step)));
+            let last = Some(before + measured);
+            *series = Some(Series { steps: steps.collect(), last, note: None });
+        }
+        let missing = names.iter().zip(&all).filter(|(_, series)| series.is_none());
+        let missing: Vec<&str> = missing.map(|(name, _)| name.as_str()).collect();
+        if !missing.is_empty() {
+            notes.push(format!(
+                "the command printed `{}` followed by a number neither on standard output nor on \
+                 standard error",
+                missing.join("` and `")
+            ));
+            let is_measured = |name: &String| matches!(name.as_str(), "joules" | "seconds");
+            let printable = names.iter().filter(|name| !is_measured(name)).count();
+            return if missing.len() == printable { Metrics::Nothing } else { Metrics::Failed };
+        }
+        let all: Vec<Series> = all.into_iter().flatten().collect();
+        let last: Vec<f64> = all.iter().filter_map(|series| series.last).collect();
+        if !last.iter().all(|value| value.is_finite()) {
+            notes.push(format!("the last value is {}, which is not finite", shown(&last)));
+            return Metrics::Failed;
+        }
+        let row = |step: &u32| -> Option<(u32, Vec<f64>)> {
+            let row: Option<Vec<f64>> =
+                all.iter().map(|series| series.steps.get(step).copied()).collect();
+            row.map(|row| (*step, row))
+        };
+        let steps = if study.is_pruned() {
+            printed.keys().filter_map(row).collect()
+        } else {
+            BTreeMap::new()
+        };
+        Metrics::Values { steps, last }
+    }
+}
+
+/// Values for a person to read.
+pub(super) fn shown(values: &[f64]) -> String {
+    values.iter().map(|value| format!("{value:.6}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Replaces names in braces by words, in one pass, so that braces in a word are not replaced in turn.
+fn fill(text: &str, words: &[(String, String)]) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('{') {
+        result.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let known = words.iter().find(|(name, _)| rest[1..].starts_with(&format!("{name}}}")));
+        match known {
+            Some((name, word)) => {
+                result.push_str(word);
+                rest = &rest[name.len() + 2..];
+            }
+            None => {
+                result.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    result + rest
 }
 
 /// The names in braces in a text.
@@ -57,131 +253,6 @@ pub(super) fn check(command: &[OsString], description: &CommandStudy) -> anyhow:
         bail!("the command has `{{{name}}}`, which is not a parameter of the space{near}");
     }
     Ok(())
-}
-
-/// Runs the command for a segment. Its standard output goes to our standard error.
-pub(super) fn run(
-    command: &[OsString],
-    description: &CommandStudy,
-    study: &OpenStudy,
-    segment: &Segment,
-    meter: &Meter,
-) -> Result<EndedSegment, Failure> {
-    let parameters = study.named(&segment.parameters).into_iter();
-    let mut words: Vec<(String, String)> =
-        parameters.map(|(name, value)| (name, word(&value))).collect();
-    // Without a pruner there are no steps.
-    let until = if study.is_pruned() { segment.until } else { 0 };
-    words.push(("trial".to_owned(), segment.number.to_string()));
-    words.push(("from".to_owned(), segment.from.to_string()));
-    words.push(("until".to_owned(), until.to_string()));
-    let filled = |text: &str| {
-        // In one pass, so that braces in a value are not replaced in turn.
-        let mut result = String::new();
-        let mut rest = text;
-        while let Some(start) = rest.find('{') {
-            result.push_str(&rest[..start]);
-            rest = &rest[start..];
-            let known = words.iter().find(|(name, _)| rest[1..].starts_with(&format!("{name}}}")));
-            match known {
-                Some((name, word)) => {
-                    result.push_str(word);
-                    rest = &rest[name.len() + 2..];
-                }
-                None => {
-                    result.push('{');
-                    rest = &rest[1..];
-                }
-            }
-        }
-        result + rest
-    };
-    // What is no text, such as the name of a file in Latin-1, has no names in braces.
-    let filled =
-        |word: &OsString| word.to_str().map_or_else(|| word.clone(), |text| filled(text).into());
-    let filled: Vec<OsString> = command.iter().map(filled).collect();
-    let Some((program, arguments)) = filled.split_first() else {
-        return Err(Failure::bad_input(anyhow::anyhow!("give a command after `--`")));
-    };
-    let mut child = Command::new(program);
-    child.args(arguments).stdout(Stdio::piped()).stdin(Stdio::null());
-    for (name, word) in &words {
-        let name: String = name
-            .chars()
-            .map(|character| {
-                if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' }
-            })
-            .collect();
-        child.env(format!("WATTLAB_{name}"), word);
-    }
-    let span = meter.span("trial");
-    let mut child = child
-        .spawn()
-        .with_context(|| format!("failed to run `{}`", program.to_string_lossy()))
-        .map_err(Failure::bad_input)?;
-    let mut found: Vec<Vec<f64>> = vec![Vec::new(); description.metrics.len()];
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line.map_err(Failure::run_time)?;
-            let line = String::from_utf8_lossy(&line);
-            for (found, name) in found.iter_mut().zip(&description.metrics) {
-                found.extend(metric::in_line(&line, name));
-            }
-            progress::line(&line);
-        }
-    }
-    let status = child.wait().map_err(Failure::run_time)?;
-    let spent = spent(&span.end());
-    if !status.success() {
-        progress::line(&format!("trial {}: the command ended with {status}", segment.number));
-        return Ok(EndedSegment { metrics: Metrics::Failed, spent });
-    }
-    let before = study.spent_on(segment.number);
-    let metrics = metrics(description, found, before, spent, segment.number);
-    Ok(EndedSegment { metrics, spent })
-}
-
-/// The last values of the metrics or, if all were printed equally often, the values of each time.
-/// `before` is what earlier segments of the trial cost.
-fn metrics(
-    description: &CommandStudy,
-    mut found: Vec<Vec<f64>>,
-    before: Spent,
-    spent: Spent,
-    trial: u32,
-) -> Metrics {
-    let printed = found.iter().map(Vec::len).max().unwrap_or(0);
-    for (found, name) in found.iter_mut().zip(&description.metrics) {
-        // Of all segments of the trial.
-        let (before, measured) = match name.as_str() {
-            "joules" => (before.joules.unwrap_or(0.0), spent.joules),
-            "seconds" => (before.seconds, Some(spent.seconds)),
-            _ => continue,
-        };
-        if found.is_empty() {
-            // Spread evenly over the steps; the last one has all of it.
-            let share = |step: usize| (step + 1) as f64 / printed.max(1) as f64;
-            found.extend(
-                (0..printed.max(1)).filter_map(|step| Some(before + measured? * share(step))),
-            );
-        }
-    }
-    if let Some(at) = found.iter().position(Vec::is_empty) {
-        progress::line(&format!(
-            "trial {trial}: the command did not print `{}` followed by a number",
-            description.metrics[at]
-        ));
-        return Metrics::Failed;
-    }
-    let often = found.iter().map(Vec::len).min().unwrap_or(0);
-    let same = found.iter().all(|values| values.len() == often);
-    let rows: Vec<Vec<f64>> = if same {
-        (0..often).map(|row| found.iter().map(|values| values[row]).collect()).collect()
-    } else {
-        vec![found.iter().filter_map(|values| values.last().copied()).collect()]
-    };
-    let is_finite = |row: &Vec<f64>| row.iter().all(|value| value.is_finite());
-    if rows.last().is_some_and(is_finite) { Metrics::Rows(rows) } else { Metrics::Failed }
 }
 
 /// A value as a word of a command line: text without quotes, anything else as JSON.
