@@ -30,6 +30,11 @@ impl DynamicBatching {
     /// `max_batch_size`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let wrong = |found: String| ConfigError::Triton { path: path.to_owned(), found };
+        let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+        let most = limits::CONFIG_BYTES.max();
+        if !about.is_file() || about.len() > most {
+            return Err(wrong(format!("it is not a regular file of at most {most} bytes")));
+        }
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }

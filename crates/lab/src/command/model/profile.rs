@@ -18,8 +18,8 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use units::limits;
 
-use super::net::{ADAM, Kind, Named, Subject, values};
-use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sensing};
+use super::net::{ADAM, Kind, Named, Subject, room};
+use crate::{Failure, Interrupt, device::cpu_only, memory, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
@@ -189,7 +189,7 @@ fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Resul
     let info = network.info();
     let side = args.image_side.unwrap_or(info.usual_side);
     info.check_size(side, side).map_err(Failure::bad_input)?;
-    values(batch, info.channels, side)?;
+    room(batch, info.channels, side, memory::INFERENCE)?;
     let images = info.random_images(batch, side, 1).map_err(Failure::run_time)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
     if !all.map_err(Failure::run_time)? {

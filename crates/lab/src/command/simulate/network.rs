@@ -16,6 +16,7 @@ use crate::{
     Failure,
     device::{check_seen, device},
     images::{Images, POOL},
+    memory,
 };
 
 /// The seed of random weights and images. It changes neither time nor energy.
@@ -160,27 +161,12 @@ fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
             "number of threads is {threads}, expected at most {most}: the number of processors here"
         ));
     }
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        Err(_) if rayon::current_num_threads() != threads => Err(anyhow!(
-            "cannot use {threads} threads, because this process already uses another number"
-        )),
-        _ => Ok(()),
-    }
+    memory::use_threads(Some(threads))
 }
 
-/// Checks that the images of a batch fit into a tenth of the memory: the network needs the rest.
+/// Checks that the images of a batch fit into the memory beside the network.
 pub(super) fn fits(size: usize, channels: usize, side: usize) -> anyhow::Result<()> {
-    const SHARE: f64 = 0.1;
-    let memory = crate::environment::environment(Vec::new()).machine.memory_bytes;
-    let bytes = 4.0 * channels as f64 * size as f64 * (side as f64).powi(2);
-    match memory {
-        Some(memory) if bytes > SHARE * memory as f64 => Err(anyhow!(
-            "{size} images of {side}×{side} pixels take {:.3} GiB, more than a tenth of the \
-             memory; take fewer or smaller ones",
-            bytes / 1024_f64.powi(3)
-        )),
-        _ => Ok(()),
-    }
+    memory::fits(size, channels, side, memory::INFERENCE)
 }
 
 impl BatchServer for Network {

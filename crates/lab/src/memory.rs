@@ -1,0 +1,51 @@
+//! Sizes that a command asks for, beside the memory of this machine.
+
+use anyhow::anyhow;
+use units::limits;
+
+use crate::environment::machine;
+
+/// The share of the memory that images may take if a network runs on them: it needs the rest.
+pub(crate) const INFERENCE: f64 = 0.1;
+/// The share that images may take if a network is trained on them at once: each of its layers keeps its outputs.
+pub(crate) const TRAINING: f64 = 0.01;
+/// The share that the images of a data set may take.
+pub(crate) const DATA_SET: f64 = 0.5;
+
+/// Checks that `count` images of `side`×`side` pixels take at most a share of the memory, four bytes a value.
+///
+/// # Errors
+///
+/// If they take more, or have more values than can be counted.
+pub(crate) fn fits(count: usize, channels: usize, side: usize, share: f64) -> anyhow::Result<()> {
+    let factors = [count, channels, side, side].map(|size| size as u64);
+    let bytes = 4.0 * limits::VALUES_IN_MEMORY.product(&factors)? as f64;
+    match machine().memory_bytes {
+        Some(memory) if bytes > share * memory as f64 => {
+            let gib = |bytes: f64| bytes / 1024_f64.powi(3);
+            Err(anyhow!(
+                "{count} images of {side}×{side} pixels and {channels} channels take {:.3} GiB, expected at most \
+                 {:.3} GiB on this machine; take fewer or smaller ones",
+                gib(bytes),
+                gib(share * memory as f64)
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Starts as many threads as given.
+///
+/// # Errors
+///
+/// If the system refuses so many, or the process already uses another number.
+pub(crate) fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        Err(_) if rayon::current_num_threads() != threads => Err(anyhow!(
+            "cannot use {threads} threads, because the system refuses so many, or this process already uses another \
+             number; use fewer"
+        )),
+        _ => Ok(()),
+    }
+}
