@@ -2,6 +2,8 @@
 
 use std::{fs, iter::Peekable, path::Path, str::Chars};
 
+use units::limits;
+
 use crate::error::ConfigError;
 
 /// What a `config.pbtxt` of the Triton inference server says about batching: its `max_batch_size`

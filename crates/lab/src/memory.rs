@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use units::limits;
 
-use crate::environment::machine;
+use crate::environment::{environment, machine};
 
 /// The share of the memory that images may take if a network runs on them: it needs the rest.
 pub(crate) const INFERENCE: f64 = 0.1;
@@ -38,13 +38,18 @@ pub(crate) fn fits(count: usize, channels: usize, side: usize, share: f64) -> an
 ///
 /// # Errors
 ///
-/// If the system refuses so many, or the process already uses another number.
+/// If they are more than the processors, or the process already uses another number.
 pub(crate) fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
     let Some(threads) = threads else { return Ok(()) };
+    let most = environment(Vec::new()).threads;
+    if threads > most {
+        return Err(anyhow!(
+            "number of threads is {threads}, expected at most {most}: the number of processors here"
+        ));
+    }
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
         Err(_) if rayon::current_num_threads() != threads => Err(anyhow!(
-            "cannot use {threads} threads, because the system refuses so many, or this process already uses another \
-             number; use fewer"
+            "cannot use {threads} threads, because this process already uses another number"
         )),
         _ => Ok(()),
     }

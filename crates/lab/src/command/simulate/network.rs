@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use inference_sim::{BatchServer, Calibration, limits};
 use meter::Meter;
 use models::{
@@ -67,7 +67,7 @@ impl Network {
     ) -> Result<Self, Failure> {
         let device = device(&place.device)?;
         let build = || {
-            use_threads(place.threads)?;
+            memory::use_threads(place.threads.map(NonZeroUsize::get))?;
             KEPT.call_once(keep_memory);
             let network = VisionNetwork::open(name, None, None, SEED)?;
             let info = network.info();
@@ -150,18 +150,6 @@ fn keep_memory() {
     let blocks: Vec<Vec<u8>> = (0..32).map(|_| vec![1_u8; 12 * MIB]).collect();
     std::mem::forget(vec![1_u8; 4 * MIB]);
     drop(blocks);
-}
-
-/// Sets the number of threads that run networks, for the rest of the process.
-fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
-    let Some(threads) = threads.map(NonZeroUsize::get) else { return Ok(()) };
-    let most = crate::environment::environment(Vec::new()).threads;
-    if threads > most {
-        return Err(anyhow!(
-            "number of threads is {threads}, expected at most {most}: the number of processors here"
-        ));
-    }
-    memory::use_threads(Some(threads))
 }
 
 /// Checks that the images of a batch fit into the memory beside the network.
