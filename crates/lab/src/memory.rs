@@ -1,7 +1,6 @@
 //! Sizes that a command asks for, beside the memory of this machine.
 
 use anyhow::anyhow;
-use units::limits;
 
 use crate::environment::{environment, machine};
 
@@ -16,15 +15,14 @@ pub(crate) const DATA_SET: f64 = 0.5;
 ///
 /// # Errors
 ///
-/// If they take more, or have more values than can be counted.
+/// If they take more.
 pub(crate) fn fits(count: usize, channels: usize, side: usize, share: f64) -> anyhow::Result<()> {
-    let factors = [count, channels, side, side].map(|size| size as u64);
-    let bytes = 4.0 * limits::VALUES_IN_MEMORY.product(&factors)? as f64;
+    let bytes = 4.0 * count as f64 * channels as f64 * (side as f64).powi(2);
     match machine().memory_bytes {
         Some(memory) if bytes > share * memory as f64 => {
             let gib = |bytes: f64| bytes / 1024_f64.powi(3);
             Err(anyhow!(
-                "{count} images of {side}×{side} pixels and {channels} channels take {:.3} GiB, expected at most \
+                "{count} images of {side}×{side} pixels and {channels} channels take {:.3} GiB of memory, expected at most \
                  {:.3} GiB on this machine; take fewer or smaller ones",
                 gib(bytes),
                 gib(share * memory as f64)
