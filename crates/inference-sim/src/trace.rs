@@ -1,6 +1,10 @@
 //! Recorded arrivals.
 
-use std::path::Path;
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use units::limits;
 
@@ -17,8 +21,14 @@ const COLUMN: &str = "arrival_s";
 /// this form.
 pub fn read_trace(path: &Path) -> Result<ArrivalProcess, ConfigError> {
     let unreadable = |source| ConfigError::Trace { path: path.to_owned(), source };
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(unreadable)?;
+    // A device may never end, and a pipe that nobody writes to blocks.
+    let file = match fs::metadata(path) {
+        Ok(about) if !about.is_file() => Err(io::Error::other("it is not a regular file")),
+        Ok(_) => File::open(path),
+        Err(error) => Err(error),
+    };
+    let file = file.map_err(|error| unreadable(error.into()))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header = reader.headers().map_err(unreadable)?.clone();
     let column =
         header.iter().position(|name| name == COLUMN).ok_or_else(|| ConfigError::TraceColumn {

@@ -2,6 +2,8 @@
 
 use std::{fs, iter::Peekable, path::Path, str::Chars};
 
+use units::limits;
+
 use crate::error::ConfigError;
 
 /// What a `config.pbtxt` of the Triton inference server says about batching: its `max_batch_size`
@@ -30,6 +32,11 @@ impl DynamicBatching {
     /// `max_batch_size`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let wrong = |found: String| ConfigError::Triton { path: path.to_owned(), found };
+        let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+        let most = limits::CONFIG_BYTES.max();
+        if !about.is_file() || about.len() > most {
+            return Err(wrong(format!("it is not a regular file of at most {most} bytes")));
+        }
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }

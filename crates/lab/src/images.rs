@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,8 @@ use candle_core::Tensor;
 use models::vision::{NetworkInfo, Preprocessing, Pretrained, VisionError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+
+use crate::files::open_regular;
 
 /// Number of different random images; request i asks for image i modulo this number.
 pub(crate) const POOL: usize = 64;
@@ -175,7 +178,10 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, String), PhotographsError> {
     }
     let mut hash = Sha256::new();
     for path in &files {
-        let bytes = fs::read(path).map_err(wrong(path))?;
+        let mut bytes = Vec::new();
+        open_regular(path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(wrong(path))?;
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         for part in [name, &bytes] {
             hash.update((part.len() as u64).to_le_bytes());

@@ -43,6 +43,14 @@ pub enum RunError {
     /// The arrivals or the batching policy of a queue are not valid.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
+    /// The images of a batch do not fit into the memory.
+    #[error("`batch` is {batch}: {reason}")]
+    Memory {
+        /// Number of images in the batch.
+        batch: usize,
+        /// What does not fit, and what is expected.
+        reason: String,
+    },
     /// Other runs may be measured at the same time by the same sensors.
     #[error(
         "several runs at once would be measured by the same sensors ({domains}), and each would \

@@ -1,19 +1,26 @@
 //! Runs a vision network forward over random images.
 
+use models::vision::VisionError;
 use record::{InferTask, Inferred, Outcome, RunSpec};
+use units::limits;
 
 use super::{
     context::{Done, RunContext},
     error::RunError,
 };
+use crate::memory;
 
 pub(super) fn run(
     context: &mut RunContext,
     spec: &RunSpec,
     task: &InferTask,
 ) -> Result<Done, RunError> {
+    let batch = limits::BATCH.check(task.batch).map_err(|error| error.of_key("batch"));
+    batch.map_err(VisionError::from)?;
     let span = context.meter.span("load");
     let network = context.take_network(&task.network, task.text.as_deref())?;
+    memory::fits(task.batch, network.info().channels, task.image_side, memory::INFERENCE)
+        .map_err(|error| RunError::Memory { batch: task.batch, reason: error.to_string() })?;
     let images = network.info().random_images(task.batch, task.image_side, spec.seed)?;
     let images = network.upload(&images)?;
     let load = span.end();
@@ -26,7 +33,7 @@ pub(super) fn run(
             }
             let logits = network.run(&images, None)?;
             let value = logits.mean_all().and_then(|it| it.to_scalar::<f32>());
-            mean = f64::from(value.map_err(models::vision::VisionError::from)?);
+            mean = f64::from(value.map_err(VisionError::from)?);
         }
         Ok(mean)
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
 mod bad_input;
+mod bad_models;
 mod compare;
 mod crash;
 mod engines;

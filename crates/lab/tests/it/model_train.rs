@@ -116,3 +116,106 @@ fn an_interrupted_training_continues_from_its_state() {
     assert_eq!(code, Some(2), "{errors}");
     assert!(errors.contains("w.safetensors.state"), "{errors}");
 }
+
+/// A network for gray images of 8×8 pixels and two classes.
+const TINY_NETWORK: &str = r#"
+name = "tiny"
+input = [1, 8, 8]
+classes = 2
+[[layers]]
+kind = "conv2d"
+out = 4
+kernel = 3
+[[layers]]
+kind = "relu"
+[[layers]]
+kind = "global_avg_pool"
+[[layers]]
+kind = "linear"
+out = "classes"
+"#;
+
+/// IDX files of dark images (class 0) and bright ones (class 1).
+fn write_idx(folder: &Path, count: u32) {
+    let head = |axes: &[u32]| -> Vec<u8> {
+        let sizes = axes.iter().flat_map(|size| size.to_be_bytes());
+        [0, 0, 8, axes.len() as u8].into_iter().chain(sizes).collect()
+    };
+    let mut images = head(&[count, 8, 8]);
+    let mut labels = head(&[count]);
+    for image in 0..count {
+        let label = (image % 2) as u8;
+        images.extend([label * 200 + (image % 20) as u8; 64]);
+        labels.push(label);
+    }
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
+    fs::write(folder.join("train-labels-idx1-ubyte"), labels).unwrap();
+}
+
+#[test]
+fn a_network_learns_and_is_evaluated_on_your_own_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("tiny.toml"), TINY_NETWORK).unwrap();
+    write_idx(&folder.join("idx"), 60);
+    let call = ["model", "train", "--json", "--arch", "tiny.toml", "--data", "idx", "--lr", "0.05"];
+    let call = [&call[..], &["--batch", "8", "--epochs", "20", "--out", "w.safetensors"]].concat();
+    let output = run(folder, &call);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let first: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Bright images differ from dark ones, so that all 12 test images are recognized.
+    assert_eq!((&first["classes"], &first["side"]), (&2.into(), &8.into()));
+    assert_eq!(first["test_accuracy"], 1.0);
+    let again: Value = serde_json::from_slice(&run(folder, &call).stdout).unwrap();
+    assert_eq!(again, first, "the same seed chooses the same test images");
+    let eval = ["model", "eval", "--json", "--arch", "tiny.toml", "--weights", "w.safetensors"];
+    let output = run(folder, &[&eval[..], &["--data", "idx"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["images"], &found["top1"]), (&60.into(), &1.0.into()));
+}
+
+#[test]
+fn folders_and_lists_of_images_are_trained_on_and_must_fit_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("tiny.toml"), TINY_NETWORK).unwrap();
+    let mut list = String::new();
+    for (class, count) in [("a", 6), ("b", 4)] {
+        fs::create_dir_all(folder.join("images").join(class)).unwrap();
+        for image in 0..count {
+            let path = format!("images/{class}/{image}.png");
+            fs::write(folder.join(&path), crate::vision::PIXEL).unwrap();
+            list += &format!("{path},{class}\n");
+        }
+    }
+    fs::write(folder.join("list.csv"), list).unwrap();
+    let call = |arch: &str, data: &str| {
+        let call = ["model", "train", "--json", "--arch", arch, "--data", data, "--epochs", "1"];
+        run(folder, &call)
+    };
+    for data in ["images", "list.csv"] {
+        let output = call("tiny.toml", data);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&document["classes"], &document["side"]), (&2.into(), &8.into()));
+        // All images are equal, so a network recognizes those of one class.
+        let accuracy = document["test_accuracy"].as_f64().unwrap();
+        assert!([0.0, 0.5, 1.0].contains(&accuracy), "{accuracy}");
+    }
+    fs::create_dir(folder.join("images/c")).unwrap();
+    fs::write(folder.join("images/c/0.png"), crate::vision::PIXEL).unwrap();
+    fs::write(folder.join("net.onnx"), b"").unwrap();
+    for (arch, data, words) in [
+        ("tiny.toml", "images", &["tiny.toml", "2 classes", "3 classes"][..]),
+        ("tiny.toml", "shapes-32", &["tiny.toml", "classes"]),
+        ("net.onnx", "images", &["--arch `net.onnx`", "not trained", ".toml"]),
+        ("tiny.toml", "nowhere", &["--data", "nowhere"]),
+    ] {
+        let output = call(arch, data);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        words.iter().for_each(|word| assert!(message.contains(word), "`{word}`: {message}"));
+    }
+}

@@ -328,7 +328,17 @@ impl VisionNetwork {
 
     /// An error if the network does not accept images of that size.
     pub(super) fn check(&self, images: &Tensor) -> Result<(), VisionError> {
-        let (_, channels, height, width) = images.dims4()?;
+        let &[count, channels, height, width] = images.dims() else {
+            let (name, dims) = (&self.info.name, images.dims());
+            let text = format!(
+                "network `{name}` needs images of shape [n, channels, height, width], got {dims:?}"
+            );
+            return Err(VisionError::shape(text));
+        };
+        if count == 0 {
+            let name = &self.info.name;
+            return Err(VisionError::shape(format!("network `{name}` needs at least one image")));
+        }
         if channels != self.info.channels {
             let (name, expected) = (&self.info.name, self.info.channels);
             let text =

@@ -11,8 +11,8 @@ use record::{NetworkKind, StudyNetwork};
 use serde_json::json;
 use units::limits;
 
-use super::net::{ADAM, values};
-use crate::{Failure, device::device, output};
+use super::net::{ADAM, room, values};
+use crate::{Failure, device::device, memory, output};
 
 /// Arguments of `wattlab model agree`.
 #[derive(Debug, clap::Args)]
@@ -161,6 +161,7 @@ fn losses(
     (channels, side): (usize, usize),
     args: &Args,
 ) -> Result<Vec<f64>, Failure> {
+    room(args.batch, channels, side, memory::TRAINING)?;
     let network = Network::new(spec, channels, side, 10, 7).map_err(Failure::run_time)?;
     let values = values(args.batch, channels, side)?;
     // A pattern in which no two images are equal.

@@ -3,12 +3,15 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use anyhow::anyhow;
-use models::{Device, Precision, Split, TrainEvent, Training, vision::VisionNetwork};
+use models::{
+    Device, Precision, Split, TrainEvent, Training,
+    vision::{VisionNetwork, network_info},
+};
 use serde_json::json;
 use units::limits;
 
-use super::net::{ADAM, Kind, Named, Subject, values};
-use crate::{Failure, output};
+use super::net::{ADAM, Kind, Named, Subject, room};
+use crate::{Failure, memory, output};
 
 /// Arguments of `wattlab model bench`.
 #[derive(Debug, clap::Args)]
@@ -145,10 +148,10 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
         let text = "--precision: the CPU supports `f32` only; use `--device cuda` for others";
         return Err(Failure::bad_input(anyhow!(text)));
     }
+    let info = network_info(arch).map_err(Failure::bad_input)?;
+    room(batch, info.channels, info.usual_side, memory::INFERENCE)?;
     let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
     let network = network.on(device, args.precision.into());
-    let info = network.info();
-    values(batch, info.channels, info.usual_side)?;
     let images = info.random_images(batch, info.usual_side, 1).map_err(Failure::run_time)?;
     let images = network.upload(&images).map_err(Failure::run_time)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);

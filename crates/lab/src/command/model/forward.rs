@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +15,7 @@ use super::weights::Weights;
 use crate::{
     Failure,
     device::{cpu_only, device},
+    files::open_regular,
     output,
 };
 
@@ -108,11 +110,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Reads the tensor `images` of a file.
-fn given(path: &std::path::Path, args: &Args) -> Result<Tensor, Failure> {
+fn given(path: &Path, args: &Args) -> Result<Tensor, Failure> {
     let mut input = tensors(path, "--input")?;
     let images = input.remove("images").ok_or_else(|| {
         Failure::bad_input(anyhow!("--input `{}` has no tensor `images`", path.display()))
     })?;
+    if images.rank() != 4 || images.elem_count() == 0 {
+        return Err(Failure::bad_input(anyhow!(
+            "--input `{}`: `images` has shape {:?}, expected [n, channels, height, width] without a 0",
+            path.display(),
+            images.dims()
+        )));
+    }
     let images = images.to_dtype(DType::F32).map_err(Failure::bad_input)?;
     let usual = Pretrained::default_of("resnet18").map(|weights| weights.preprocessing);
     let (Some(usual), Some(own)) = (usual, Pretrained::default_of(&args.arch)) else {
@@ -212,9 +221,27 @@ impl Prediction {
 
 /// Reads every tensor of a safetensors file.
 pub(super) fn tensors(path: &Path, flag: &str) -> Result<HashMap<String, Tensor>, Failure> {
+    let context = || format!("{flag}: failed to read `{}` as a safetensors file", path.display());
+    let checked = check_safetensors(path).with_context(context).map_err(Failure::BadInput);
+    checked?;
     candle_core::safetensors::load(path, &Device::Cpu)
-        .with_context(|| {
-            format!("{flag}: failed to read `{}` as a safetensors file", path.display())
-        })
-        .map_err(Failure::bad_input)
+        .with_context(context)
+        .map_err(Failure::BadInput)
+}
+
+/// Checks that a file is a regular one, and begins as a safetensors file does: with the length of its header (8
+/// bytes, little-endian), and JSON. A device or a pipe may never end, and any other file would be read whole.
+fn check_safetensors(path: &Path) -> anyhow::Result<()> {
+    let file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    let mut start = Vec::new();
+    file.take(9).read_to_end(&mut start)?;
+    let begins = start.split_first_chunk::<8>().is_some_and(|(length, json)| {
+        let end = u64::from_le_bytes(*length).checked_add(8);
+        json == b"{" && end.is_some_and(|end| end <= size)
+    });
+    if !begins {
+        return Err(anyhow!("it is another kind of file, or is cut off; save it as safetensors"));
+    }
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! Flags that select a network and its size.
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use models::{Device, Network};
 use record::{Adam, NetworkKind, StudyNetwork};
 use units::limits;
 
-use crate::{Failure, device::device};
+use crate::{Failure, device::device, memory};
 
 /// One of the study's networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -99,13 +99,8 @@ impl Subject {
     /// If the device cannot be used.
     pub(super) fn start(&self) -> Result<(Named<'_>, usize, Device), Failure> {
         let device = device(&self.device)?;
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global()
-                .context("--threads")
-                .map_err(Failure::run_time)?;
-        }
+        memory::use_threads(self.threads)
+            .map_err(|error| Failure::BadInput(error.context("--threads")))?;
         match (&self.net, &self.arch) {
             (Some(kind), _) => Ok((Named::Study(*kind), self.batch.unwrap_or(512), device)),
             (None, Some(arch)) => Ok((Named::Vision(arch), self.batch.unwrap_or(8), device)),
@@ -130,7 +125,9 @@ impl Subject {
     ///
     /// If they do not fit into memory.
     pub(super) fn images(&self, count: usize) -> Result<(Vec<f32>, Vec<u32>), Failure> {
-        let values = values(count, self.shape.channels, self.shape.side)?;
+        let Shape { channels, side, .. } = self.shape;
+        room(count, channels, side, memory::TRAINING)?;
+        let values = values(count, channels, side)?;
         let images = (0..values).map(|i| (i % 251) as f32 / 250.0).collect();
         Ok((images, (0..count as u32).map(|i| i % 10).collect()))
     }
@@ -145,6 +142,16 @@ pub(super) fn values(count: usize, channels: usize, side: usize) -> Result<usize
     let factors = [count, channels, side, side].map(|size| size as u64);
     let values = limits::VALUES_IN_MEMORY.product(&factors).map_err(Failure::bad_input)?;
     usize::try_from(values).map_err(Failure::bad_input)
+}
+
+/// Checks that a batch of images takes at most a share of the memory.
+///
+/// # Errors
+///
+/// If it takes more.
+pub(super) fn room(batch: usize, channels: usize, side: usize, share: f64) -> Result<(), Failure> {
+    memory::fits(batch, channels, side, share)
+        .map_err(|error| Failure::BadInput(error.context("--batch")))
 }
 
 /// Settings of the optimizer for training on random data.

@@ -11,15 +11,15 @@ use meter::{Idle, Meter};
 use models::{
     Training,
     profile::{LayerKind, LayerWork, Pass, Variant},
-    vision::VisionNetwork,
+    vision::{VisionNetwork, network_info},
 };
 use record::{Energy, Joules, Origin};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use units::limits;
 
-use super::net::{ADAM, Kind, Named, Subject, values};
-use crate::{Failure, Interrupt, device::cpu_only, output, progress, sensing::Sensing};
+use super::net::{ADAM, Kind, Named, Subject, room};
+use crate::{Failure, Interrupt, device::cpu_only, memory, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab model profile`.
 #[derive(Debug, clap::Args)]
@@ -185,11 +185,11 @@ fn study(kind: Kind, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result
 
 /// Profiles a forward pass; returns the time of a whole pass in seconds.
 fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Result<f64, Failure> {
-    let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
-    let info = network.info();
+    let info = network_info(arch).map_err(Failure::bad_input)?;
     let side = args.image_side.unwrap_or(info.usual_side);
     info.check_size(side, side).map_err(Failure::bad_input)?;
-    values(batch, info.channels, side)?;
+    room(batch, info.channels, side, memory::INFERENCE)?;
+    let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
     let images = info.random_images(batch, side, 1).map_err(Failure::run_time)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
     if !all.map_err(Failure::run_time)? {

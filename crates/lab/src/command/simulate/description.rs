@@ -1,13 +1,11 @@
 //! Reads the description of a queue. Every error names the file.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use inference_sim::{SimulationConfig, SimulationError};
+use units::limits;
 
-use crate::config::unknown_key;
+use crate::{config::unknown_key, files::read_text};
 
 /// Why a description cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +32,7 @@ fn remedy(nearest: Option<&str>) -> String {
 
 /// Reads a description. The path of a trace is relative to the folder of the description.
 pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
-    let text = fs::read_to_string(path)
+    let text = read_text(path, limits::CONFIG_BYTES.max())
         .map_err(|source| DescriptionError::Read { path: path.to_owned(), source })?;
     let mut config: SimulationConfig =
         toml::from_str(&text).map_err(|error| DescriptionError::Parse {

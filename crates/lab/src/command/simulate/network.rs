@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use inference_sim::{BatchServer, Calibration, limits};
 use meter::Meter;
 use models::{
@@ -16,6 +16,7 @@ use crate::{
     Failure,
     device::{check_seen, device},
     images::{Images, POOL},
+    memory,
 };
 
 /// The seed of random weights and images. It changes neither time nor energy.
@@ -66,7 +67,7 @@ impl Network {
     ) -> Result<Self, Failure> {
         let device = device(&place.device)?;
         let build = || {
-            use_threads(place.threads)?;
+            memory::use_threads(place.threads.map(NonZeroUsize::get))?;
             KEPT.call_once(keep_memory);
             let network = VisionNetwork::open(name, None, None, SEED)?;
             let info = network.info();
@@ -151,36 +152,9 @@ fn keep_memory() {
     drop(blocks);
 }
 
-/// Sets the number of threads that run networks, for the rest of the process.
-fn use_threads(threads: Option<NonZeroUsize>) -> anyhow::Result<()> {
-    let Some(threads) = threads.map(NonZeroUsize::get) else { return Ok(()) };
-    let most = crate::environment::environment(Vec::new()).threads;
-    if threads > most {
-        return Err(anyhow!(
-            "number of threads is {threads}, expected at most {most}: the number of processors here"
-        ));
-    }
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        Err(_) if rayon::current_num_threads() != threads => Err(anyhow!(
-            "cannot use {threads} threads, because this process already uses another number"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Checks that the images of a batch fit into a tenth of the memory: the network needs the rest.
+/// Checks that the images of a batch fit into the memory beside the network.
 pub(super) fn fits(size: usize, channels: usize, side: usize) -> anyhow::Result<()> {
-    const SHARE: f64 = 0.1;
-    let memory = crate::environment::environment(Vec::new()).machine.memory_bytes;
-    let bytes = 4.0 * channels as f64 * size as f64 * (side as f64).powi(2);
-    match memory {
-        Some(memory) if bytes > SHARE * memory as f64 => Err(anyhow!(
-            "{size} images of {side}×{side} pixels take {:.3} GiB, more than a tenth of the \
-             memory; take fewer or smaller ones",
-            bytes / 1024_f64.powi(3)
-        )),
-        _ => Ok(()),
-    }
+    memory::fits(size, channels, side, memory::INFERENCE)
 }
 
 impl BatchServer for Network {

@@ -5,7 +5,7 @@ mod scores;
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use meter::Meter;
 use models::{
     Collection, DataError, LabeledImages, Precision, collection,
@@ -24,7 +24,7 @@ use crate::{
     Failure, Interrupt,
     data::{EMBEDDED_SEED, data_folder},
     device::{check_seen, device},
-    output,
+    memory, output,
     sensing::Sensing,
 };
 
@@ -128,10 +128,8 @@ impl Cost {
 /// device fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let device = device(&args.device)?;
-    if let Some(threads) = args.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.context("--threads").map_err(Failure::run_time)?;
-    }
+    memory::use_threads(args.threads)
+        .map_err(|error| Failure::BadInput(error.context("--threads")))?;
     let data = |error: DataError| Failure::BadInput(anyhow!(error).context("--data"));
     let folder = data_folder(args.data_dir.clone());
     let found = collection(&args.data, folder.as_deref(), EMBEDDED_SEED).map_err(data)?;
@@ -147,6 +145,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             args.batch
         )));
     }
+    memory::fits(batch, network.info().channels, preprocessing.crop as usize, memory::INFERENCE)
+        .map_err(|error| Failure::BadInput(error.context("--batch")))?;
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     check_seen(device.name(), &meter.probe_uses())?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;

@@ -92,16 +92,18 @@ impl Args {
 /// Flags of `wattlab model train --arch`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImageFlags {
-    /// With --arch: the data set (see `wattlab datasets`).
-    #[arg(long, value_name = "NAME", requires = "arch")]
+    /// With --arch: a known data set (see `wattlab datasets list`), or the path of your own: a folder with a folder
+    /// of JPEG or PNG files for each class, of IDX or of CIFAR files; an IDX file; or a CSV file with lines
+    /// `path,label`. Without test images of its own, a fifth of the images are chosen for that by --seed.
+    #[arg(long, value_name = "NAME|PATH", requires = "arch")]
     pub(super) data: Option<String>,
-    /// Folder with the files of the data set.
+    /// Folder with the files of known data sets.
     #[arg(long, value_name = "DIR", requires = "data")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Number of training images, from the first on [default: all].
+    /// Number of training images, of known data sets from the first on [default: all].
     #[arg(long, value_name = "N", requires = "data", value_parser = limits::IMAGES.parser::<usize>())]
     pub(super) train_images: Option<usize>,
-    /// Number of test images, from the first on [default: all].
+    /// Number of test images, of known data sets from the first on [default: all].
     #[arg(long, value_name = "N", requires = "data", value_parser = limits::IMAGES_OR_NONE.parser::<usize>())]
     pub(super) test_images: Option<usize>,
     /// With --arch: passes over the training images.
@@ -113,7 +115,8 @@ pub(super) struct ImageFlags {
     /// With --arch: let the learning rate fall to 0 along half a cosine.
     #[arg(long, requires = "arch")]
     pub(super) cosine: bool,
-    /// With --arch: determines the initial weights, the order of the images and what dropout leaves out.
+    /// With --arch: determines the initial weights, the order of the images, what dropout leaves out, and which of
+    /// your own images are tested on.
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
     /// With --arch: initial weights, a state dict (`.safetensors`, or PyTorch's `.pth`) [default: random].

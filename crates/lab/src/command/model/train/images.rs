@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use models::{
     Dataset, TrainEvent,
     fit::{self, Fit, FitError, FitSettings, RateSchedule},
+    vision::{has_own_weights, is_file, network_info},
 };
 use record::EpochOutcome;
 use serde_json::json;
@@ -41,13 +42,19 @@ pub(super) fn run(args: &Args, arch: &str) -> Result<(), Failure> {
     let Some(name) = &settings.data else {
         return Err(Failure::bad_input(anyhow!("--arch needs a data set: --data NAME")));
     };
-    let counts = [settings.train_images, settings.test_images];
-    let data = data::load(name, settings.data_dir.as_ref(), counts)?;
-    let mut subject = if Path::new(arch).extension().is_some_and(|extension| extension == "toml") {
-        of_file(args, arch, &data)?
-    } else {
-        of_catalog(args, arch, &data)?
-    };
+    if has_own_weights(arch) {
+        return Err(Failure::bad_input(anyhow!(
+            "--arch `{arch}` is an ONNX file, which can be run but not trained; describe the network in a `.toml` \
+             file"
+        )));
+    }
+    let info = network_info(arch)
+        .map_err(|error| Failure::BadInput(anyhow!(error).context(format!("--arch {arch}"))))?;
+    // A network in a file takes images of one size.
+    let side = args.side.or_else(|| is_file(arch).then_some(info.usual_side));
+    let data = data::load(name, settings, &info, side)?;
+    let mut subject =
+        if is_file(arch) { of_file(args, arch, &data)? } else { of_catalog(args, arch, &data)? };
     let mut fitted = FitSettings::new(settings.epochs, settings.batch, settings.seed);
     fitted.adam = args.adam();
     fitted.schedule = if settings.cosine { RateSchedule::Cosine } else { RateSchedule::Constant };
