@@ -2,7 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
-use crate::output::without_control;
+use crate::plain_text::without_control;
 
 /// How a command failed.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ mod images;
 mod interrupt;
 mod memory;
 mod output;
+mod plain_text;
 mod reporting;
 mod sensing;
 mod surroundings;

@@ -15,7 +15,7 @@ use record::Energy;
 use report::{Target, WholeFile};
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{Failure, plain_text::without_control};
 
 /// Writes a file under a temporary name and renames it into place, so that it is whole or not there.
 ///
@@ -121,17 +121,6 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
 /// Prints a message on standard error. If that fails, the message is lost.
 pub(crate) fn line(text: &str) {
     drop(writeln!(stderr().lock(), "{}", without_control(text)));
-}
-
-/// A text without characters that a terminal would obey, such as those that begin a color.
-pub(crate) fn without_control(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' | '\t' => letter,
-            letter if letter.is_control() => '?',
-            letter => letter,
-        })
-        .collect()
 }
 
 /// A share in percent, such as `12 %`.

@@ -24,6 +24,7 @@
 
 mod aside;
 mod files;
+mod sound_record;
 
 use std::{
     fs::{self, File},
@@ -38,8 +39,8 @@ use units::limits::{self, OutOfRange};
 pub use self::files::FolderError;
 pub(super) use self::files::{names, read, remove, write};
 use self::{
-    aside::sound_record,
     files::{fail, read_if_there},
+    sound_record::sound_record,
 };
 
 use super::assignment::Assignment;

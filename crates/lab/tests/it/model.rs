@@ -140,7 +140,7 @@ fn files_and_flags_that_do_not_fit_a_network_are_bad_input() {
     check(&bench("--batch", "0"), "batch size is 0, expected a whole number from 1 to 1000000");
     check(&["model", "bench", "--net", "dense_poly", "--threads=-1"], "--threads");
     check(&bench("--side", "100000"), "side of an image is 100000");
-    check(&[&bench("--side", "16384")[..], &["--batch", "1000000"]].concat(), "values in memory");
+    check(&[&bench("--side", "16384")[..], &["--batch", "1000000"]].concat(), "GiB of memory");
     check(&["model", "bench", "--net", "dense_poly", "--device", "cuda:0"], "`cuda:0`");
     let output = run(folder.path(), &["model", "list", "--json"]);
     assert!(json(&output.stdout)["vision"].to_string().contains("densenet121"));

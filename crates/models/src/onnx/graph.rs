@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// Values that the tensors of a pass may have at a time, in addition to [`MOST_TIMES`] as many as the images have.
-const MOST_VALUES: usize = 8 << 20;
-const MOST_TIMES: usize = 128;
+const MOST_VALUES: usize = 32 << 20;
+const MOST_TIMES: usize = 256;
 
 /// Number of batch shapes whose whole numbers are kept.
 const MOST_KEPT: usize = 4;
 /// Values that are kept for a batch shape.
-const MOST_KEPT_VALUES: usize = 4 << 20;
+const MOST_KEPT_VALUES: usize = 16 << 20;
 
 /// The images that a network takes: `[batch][channels][height][width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //! message of hundreds.
 
 /// Fields that a file may have. Each becomes at most 300 bytes.
-const MOST_FIELDS: usize = 400_000;
+const MOST_FIELDS: usize = 1_000_000;
 /// Bytes of packed whole numbers that a file may have. Each becomes at most 8 bytes.
-const MOST_PACKED: usize = 4 << 20;
+const MOST_PACKED: usize = 16 << 20;
 
 /// The kind of a message.
 #[derive(Clone, Copy)]
