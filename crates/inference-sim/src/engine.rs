@@ -121,6 +121,7 @@ impl Engine<'_> {
                 let seen = Queue {
                     waiting: queue.len(),
                     oldest_s: queue[0],
+                    taken_s: server.free_s.max(queue[0]),
                     now_s: now,
                     more_to_come: next.is_some(),
                 };

@@ -157,6 +157,7 @@ where
         let queue = Queue {
             waiting: waiting.len(),
             oldest_s: origin + arrivals[first],
+            taken_s: busy_until.max(origin + arrivals[first]),
             now_s: now,
             more_to_come: next.is_some(),
         };

@@ -294,10 +294,21 @@ impl<P: Policy, O: Observer> State<'_, P, O> {
     fn choose(&mut self) -> Result<Option<(usize, usize)>, PolicyError> {
         let mut best: Option<(Order, usize, usize)> = None;
         let more_to_come = self.waiting.iter().any(|model| model.next.is_some());
+        // Since when a server has been free.
+        let since = |&server: &usize| match self.servers[server] {
+            Server::Idle { since_s, .. } => since_s,
+            _ => self.now,
+        };
+        let free_s = self.idle.iter().map(since).fold(self.now, f64::min);
         for (number, (model, waiting)) in self.models.iter().zip(&mut self.waiting).enumerate() {
             while let Some(&(first, oldest_s)) = waiting.queue.front() {
-                let queue =
-                    Queue { waiting: waiting.queue.len(), oldest_s, now_s: self.now, more_to_come };
+                let queue = Queue {
+                    waiting: waiting.queue.len(),
+                    oldest_s,
+                    taken_s: free_s.max(oldest_s),
+                    now_s: self.now,
+                    more_to_come,
+                };
                 match model.policy.decide(&queue).checked(&queue, model.policy.drops())? {
                     Decision::Drop(count) => {
                         let dropped = waiting.queue.drain(..count);

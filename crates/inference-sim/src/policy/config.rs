@@ -56,6 +56,17 @@ impl BatchingConfig {
         }
     }
 
+    /// The same with files relative to a folder, such as that of the description.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        for (_, value) in &mut self.values {
+            if let Value::File(path) = value {
+                *path = folder.join(&*path);
+            }
+        }
+        self
+    }
+
     fn value(&self, key: PolicyKey) -> Option<&Value> {
         self.values.iter().find(|(other, _)| other.path == key.path).map(|(_, value)| value)
     }

@@ -7,6 +7,8 @@ pub struct Queue {
     pub waiting: usize,
     /// When the first of them arrived, in seconds on the clock.
     pub oldest_s: f64,
+    /// Since when a free server and the first of them have both been there, in seconds on the clock.
+    pub taken_s: f64,
     /// The time on the clock, in seconds.
     pub now_s: f64,
     /// Whether more requests will arrive.

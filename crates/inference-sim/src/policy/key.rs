@@ -75,6 +75,12 @@ impl PolicyKey {
 pub(super) const SIZE: PolicyKey =
     PolicyKey::count("batching.size", "a number of requests, at least 1");
 
+/// The longest wait for a batch to be filled.
+pub(super) const DELAY: PolicyKey = PolicyKey::number(
+    "batching.delay_s",
+    "a number of seconds from 1e-9, the clock's tick, to 1e9 (for no delay take `policy = \"greedy\"`)",
+);
+
 /// A size from 1 to the limit.
 pub(super) fn checked_size(size: usize) -> Result<usize, ConfigError> {
     limited_count(SIZE.path, size, limits::BATCH)

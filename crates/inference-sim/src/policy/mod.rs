@@ -16,7 +16,9 @@ mod greedy;
 mod key;
 mod kind;
 mod min_max;
+mod ray_serve;
 mod read;
+mod torch_serve;
 mod triton;
 mod window;
 
@@ -140,4 +142,6 @@ policies! {
     energy_aware::EnergyAware,
     control_limit::ControlLimit,
     triton::Triton,
+    torch_serve::TorchServe,
+    ray_serve::RayServe,
 }

@@ -6,15 +6,11 @@ use super::{
     config::BatchingConfig,
     context::PolicyContext,
     decision::{Decision, Policy, Queue},
-    key::{PolicyKey, SIZE, Value, checked_size},
+    key::{DELAY, PolicyKey, SIZE, Value, checked_size},
     kind::PolicyKind,
 };
 use crate::error::{ConfigError, within};
 
-const DELAY: PolicyKey = PolicyKey::number(
-    "batching.delay_s",
-    "a number of seconds from 1e-9, the clock's tick, to 1e9 (for no delay take `policy = \"greedy\"`)",
-);
 const PREFERRED: PolicyKey =
     PolicyKey::counts("batching.preferred_sizes", "sizes that rise, from 1 to `batching.size`")
         .optional();
@@ -38,9 +34,8 @@ pub(super) fn build(
 /// whichever comes first, and what is left when no more requests will arrive.
 ///
 /// With preferred sizes, a batch of the largest of them that can be filled is served at once; the
-/// rest waits for the next batch. This is the dynamic batching of Triton (`preferred_batch_size`,
-/// `max_queue_delay_microseconds`) and, without preferred sizes, of TorchServe (`batchSize`,
-/// `maxBatchDelay`).
+/// rest waits for the next batch. No server has exactly this rule: for theirs see [`crate::Triton`],
+/// [`crate::TorchServe`] and [`crate::RayServe`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     size: usize,

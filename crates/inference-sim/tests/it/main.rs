@@ -11,6 +11,7 @@ mod oracles;
 mod policies;
 mod replay;
 mod scenario;
+mod servers;
 mod systems;
 mod theory;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use inference_sim::{SimulationConfig, SimulationError};
 use units::limits;
 
-use crate::{config::unknown_key, files::read_text};
+use crate::{config::unknown_key, files::read_text, output};
 
 /// Why a description cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,8 @@ fn remedy(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-/// Reads a description. The path of a trace is relative to the folder of the description.
+/// Reads a description. The paths of its files are relative to the folder of the description. What a Triton
+/// configuration says that is not simulated is named on standard error.
 pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
     let text = read_text(path, limits::CONFIG_BYTES.max())
         .map_err(|source| DescriptionError::Read { path: path.to_owned(), source })?;
@@ -40,8 +41,23 @@ pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
             message: error.to_string().trim_end().to_owned(),
             nearest: unknown_key::suggestion(error.message()),
         })?;
-    if let (Some(file), Some(folder)) = (&mut config.arrivals.file, path.parent()) {
-        *file = folder.join(&*file);
+    if let Some(folder) = path.parent() {
+        let of_models =
+            config.models.iter_mut().map(|model| (&mut model.arrivals, &mut model.batching));
+        for (arrivals, batching) in
+            std::iter::once((&mut config.arrivals, &mut config.batching)).chain(of_models)
+        {
+            if let Some(file) = &mut arrivals.file {
+                *file = folder.join(&*file);
+            }
+            *batching = batching.clone().relative_to(folder);
+        }
+    }
+    for batching in config.models.iter().map(|model| &model.batching).chain([&config.batching]) {
+        let left_out = batching.not_simulated().map_err(|error| in_file(path, error))?;
+        if !left_out.is_empty() {
+            output::line(&format!("note: not simulated: {}", left_out.join(", ")));
+        }
     }
     Ok(config)
 }
