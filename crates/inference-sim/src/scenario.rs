@@ -65,8 +65,9 @@ pub struct ScenarioSummary {
     pub percentile: f64,
     /// The latency of that quantile among the queries, in seconds.
     pub latency_s: f64,
-    /// The upper bound on that quantile that the queries prove at the confidence (an order statistic
-    /// above it), in seconds; `None` if there are too few queries.
+    /// LoadGen's early stopping, in seconds; `None` if there are too few queries. Of n queries, t may exceed a
+    /// latency so that the rest proves the quantile at the confidence: the latency at index n − t of the sorted
+    /// ones, for t of at least 1; for `Server` the smallest bound that the queries prove, at index n − 1 − t.
     pub early_stopping_s: Option<f64>,
     /// Whether the test meets the rules and, for `Server`, the bound.
     pub valid: bool,
@@ -155,17 +156,18 @@ where
         Scenario::SingleStream => stream(1, rules, server, clock, control)?,
         Scenario::MultiStream { samples } => stream(samples, rules, server, clock, control)?,
         Scenario::Server { rate, .. } => {
-            let requests = rules.min_queries.max((rate * rules.min_duration_s).ceil() as usize);
-            check_queries(requests)?;
+            // LoadGen issues queries, the first at once, until the schedule has both the fewest queries and the
+            // shortest duration.
+            check_queries((rate * rules.min_duration_s).ceil() as usize)?;
             let mut random = generator(seed, Stream::Arrivals, 0);
             let mut time = 0.0;
-            let arrivals: Vec<f64> = (0..requests)
-                .map(|_| {
-                    let gap: f64 = Exp1.sample(&mut random);
-                    time += gap / rate;
-                    time
-                })
-                .collect();
+            let mut arrivals = vec![time];
+            while arrivals.len() < rules.min_queries || time < rules.min_duration_s {
+                check_queries(arrivals.len() + 1)?;
+                let gap: f64 = Exp1.sample(&mut random);
+                time += gap / rate;
+                arrivals.push(time);
+            }
             serve(&arrivals, policy, server, clock, &mut |_| control())?
         }
         Scenario::Offline => {
@@ -196,8 +198,10 @@ where
 {
     let origin = clock.now();
     let (mut arrivals_s, mut batches) = (Vec::new(), Vec::<BatchTimes>::new());
-    let mut now = 0.0;
-    while batches.len() < rules.min_queries || now < rules.min_duration_s {
+    // A query is issued as long as the one before was issued too early.
+    while batches.len() < rules.min_queries
+        || batches.last().is_none_or(|last| last.start_s < rules.min_duration_s)
+    {
         let served = arrivals_s.len();
         check_queries(served.saturating_add(samples))?;
         if control().is_break() {
@@ -211,7 +215,7 @@ where
             size: samples,
             source,
         })?;
-        now = clock.now() - origin;
+        let now = clock.now() - origin;
         arrivals_s.extend(std::iter::repeat_n(start_s, samples));
         batches.push(BatchTimes { size: samples, start_s, end_s: now });
     }
@@ -228,10 +232,18 @@ fn summarize(scenario: Scenario, rules: &ScenarioRules, serving: Serving) -> Sce
     };
     latencies.sort_by(f64::total_cmp);
     let queries = latencies.len();
-    let rank = (percentile * queries as f64).ceil() as usize;
-    let latency_s = latencies.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN);
+    // LoadGen takes the latency at this index, counted from 0.
+    let rank = (percentile * queries as f64).floor() as usize;
+    let latency_s = latencies.get(rank.min(queries.saturating_sub(1))).copied().unwrap_or(f64::NAN);
     let over = allowed_over(queries, percentile, rules.confidence);
-    let early_stopping_s = over.and_then(|over| latencies.get(queries - 1 - over).copied());
+    let is_server = matches!(scenario, Scenario::Server { .. });
+    let early_stopping_s = match over {
+        // The smallest bound that would be met.
+        Some(over) if is_server => latencies.get(queries - 1 - over).copied(),
+        // One more than a bound needs: LoadGen discards the highest latencies and takes the next.
+        Some(over @ 1..) => latencies.get(queries - over).copied(),
+        _ => None,
+    };
     let end = serving.batches.iter().map(|batch| batch.end_s).fold(0.0, f64::max);
     let duration_s = end - serving.arrivals_s.first().copied().unwrap_or_default();
     let mut reasons = Vec::new();
@@ -243,7 +255,7 @@ fn summarize(scenario: Scenario, rules: &ScenarioRules, serving: Serving) -> Sce
         reasons.push(format!("{duration_s:.3} s: expected at least {} s", rules.min_duration_s));
     }
     if early_stopping_s.is_none() && !offline {
-        let needed = queries_needed(0, percentile, rules.confidence);
+        let needed = queries_needed(usize::from(!is_server), percentile, rules.confidence);
         reasons.push(format!("{queries} queries: expected at least {needed} for early stopping"));
     }
     if let Scenario::Server { bound_s, .. } = scenario

@@ -493,8 +493,8 @@ fn mlperf_scenarios_print_the_summary_of_loadgen() {
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r"
     scenario                  SingleStream
     result is                 VALID
-    queries                   120
-    duration (s)              60.000
+    queries                   121
+    duration (s)              60.500
     samples per second        2.000
     p90 latency (s)           0.500000
     early stopping bound (s)  0.500000

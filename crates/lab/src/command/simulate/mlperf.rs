@@ -28,7 +28,8 @@ pub(super) struct Args {
         value_parser = limits::POSITIVE_DURATION_S.parser()
     )]
     bound: Option<f64>,
-    /// For `server`: requests per second; by default the highest valid rate is searched.
+    /// For `server`: requests per second; by default the highest valid rate is searched. For `offline`: the
+    /// expected rate, which sets the number of requests; by default the capacity of the service.
     #[arg(long, value_parser = limits::RATE_PER_S.parser())]
     rate: Option<f64>,
     /// For `multi-stream`: requests per query.
@@ -80,7 +81,19 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let summary = match (args.scenario, args.bound, args.rate) {
         (Kind::SingleStream, ..) => server.run(Scenario::SingleStream)?,
         (Kind::MultiStream, ..) => server.run(Scenario::MultiStream { samples: args.samples })?,
-        (Kind::Offline, ..) => server.run(Scenario::Offline)?,
+        (Kind::Offline, _, expected) => {
+            let expected =
+                expected.unwrap_or_else(|| server.law.capacity(1, server.policy.max_size()));
+            // LoadGen's `expected_qps` with its slack of a tenth, so that the test lasts long enough.
+            let enough = (1.1 * args.duration * expected).ceil();
+            let enough = limits::QUERIES.check(enough.max(1.0) as u64).map_err(|error| {
+                Failure::BadInput(anyhow!(
+                    "flag `--duration`: {error}; give a smaller `--rate` or `--duration`"
+                ))
+            })?;
+            server.rules.min_queries = server.rules.min_queries.max(enough as usize);
+            server.run(Scenario::Offline)?
+        }
         (Kind::Server, Some(bound_s), Some(rate)) => {
             server.run(Scenario::Server { rate, bound_s })?
         }
