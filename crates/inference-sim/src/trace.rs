@@ -1,12 +1,8 @@
 //! Recorded arrivals.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::path::Path;
 
-use units::limits;
+use units::{limits, open_regular};
 
 use crate::{arrival::ArrivalProcess, error::ConfigError};
 
@@ -21,13 +17,7 @@ const COLUMN: &str = "arrival_s";
 /// this form.
 pub fn read_trace(path: &Path) -> Result<ArrivalProcess, ConfigError> {
     let unreadable = |source| ConfigError::Trace { path: path.to_owned(), source };
-    // A device may never end, and a pipe that nobody writes to blocks.
-    let file = match fs::metadata(path) {
-        Ok(about) if !about.is_file() => Err(io::Error::other("it is not a regular file")),
-        Ok(_) => File::open(path),
-        Err(error) => Err(error),
-    };
-    let file = file.map_err(|error| unreadable(error.into()))?;
+    let file = open_regular(path).map_err(|error| unreadable(error.into()))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header = reader.headers().map_err(unreadable)?.clone();
     let column =

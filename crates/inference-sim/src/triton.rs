@@ -1,8 +1,8 @@
 //! The batching part of a Triton model configuration.
 
-use std::{fs, iter::Peekable, path::Path, str::Chars};
+use std::{iter::Peekable, path::Path, str::Chars};
 
-use units::limits;
+use units::{limits, read_text};
 
 use crate::error::ConfigError;
 
@@ -38,12 +38,8 @@ impl DynamicBatching {
     /// [`ConfigError::Triton`] for a file that cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let wrong = |found: String| ConfigError::Triton { path: path.to_owned(), found };
-        let about = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-        let most = limits::CONFIG_BYTES.max();
-        if !about.is_file() || about.len() > most {
-            return Err(wrong(format!("it is not a regular file of at most {most} bytes")));
-        }
-        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let text = read_text(path, limits::CONFIG_BYTES.max());
+        let text = text.map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }
 

@@ -11,7 +11,7 @@ use models::vision::{NetworkInfo, Preprocessing, Pretrained, VisionError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::files::open_regular;
+use units::open_regular;
 
 /// Number of different random images; request i asks for image i modulo this number.
 pub(crate) const POOL: usize = 64;

@@ -21,7 +21,6 @@ mod engine;
 mod environment;
 mod estimate;
 mod failure;
-mod files;
 mod host_load;
 mod images;
 mod interrupt;

@@ -4,7 +4,6 @@
 
 mod dataset;
 mod device;
-mod files;
 pub mod fit;
 mod kernels;
 mod layers;

@@ -82,8 +82,8 @@ impl OpenStudy {
         Ok(())
     }
 
-    /// The parameters of a trial in the space as it is now; `None` if they are not in it, and the
-    /// trial is left out.
+    /// The parameters of an earlier trial, in the order of the present space. `None` if the present space does not
+    /// contain them; the trial is then left out.
     fn known(
         &mut self,
         trial: u32,

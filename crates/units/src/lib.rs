@@ -3,6 +3,7 @@
 
 mod emissions;
 mod energy;
+mod files;
 mod insight;
 pub mod limits;
 mod probe;
@@ -15,6 +16,7 @@ mod warning;
 pub use crate::{
     emissions::{EmissionsRow, emissions_columns, emissions_header},
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
+    files::{open_regular, read_at_most, read_text},
     insight::{Dependence, Importance, Share},
     probe::ProbeUse,
     quantity::{Joules, Seconds, Watts},

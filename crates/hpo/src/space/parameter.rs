@@ -46,7 +46,7 @@ pub struct Parameter {
     pub kind: ParameterKind,
     /// The distance between its values, counted from the lowest; `None` if it takes all values.
     pub step: Option<f64>,
-    /// When it is active: where all of these hold; always if there are none.
+    /// The parameter is active where all of these conditions hold. Without conditions it is always active.
     pub conditions: Vec<Condition>,
 }
 

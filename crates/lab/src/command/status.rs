@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use record::{Energy, Experiment, RunSummary};
-use units::limits;
+use units::{limits, read_text};
 
 use crate::{
     Failure,
@@ -43,21 +43,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The content of a status file. Anything else than a small regular file is none.
-fn content(path: &Path) -> std::io::Result<Vec<u8>> {
-    let found = std::fs::metadata(path)?;
-    if !found.is_file() || limits::CONFIG_BYTES.check(found.len()).is_err() {
-        return Err(std::io::Error::other("it is not a small regular file"));
-    }
-    std::fs::read(path)
-}
-
 /// The last status of the study's process, updated from the journal.
 fn status(args: &Args) -> Result<StudyStatus, Failure> {
     let path = args.folder.join("status.json");
     let journal = args.folder.join("journal.jsonl");
-    let mut status: StudyStatus = match content(&path) {
-        Ok(text) => serde_json::from_slice(&text)
+    let mut status: StudyStatus = match read_text(&path, limits::CONFIG_BYTES.max()) {
+        Ok(text) => serde_json::from_str(&text)
             .map(StudyStatus::from_file)
             .with_context(|| format!("`{}` does not hold a status; remove it", path.display()))
             .map_err(Failure::BadInput)?,

@@ -158,6 +158,37 @@ fn equivalence_is_told_from_a_lack_of_evidence() {
     assert!(practical(1)["a_smaller"].as_f64().unwrap() > 0.99, "{found}");
 }
 
+/// Joules of an exported journal carry their origin into the output and the figures.
+#[test]
+fn joules_carry_their_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "network,energy.total.joules,energy.total.origin\n".to_owned();
+    for row in 0..12_u32 {
+        text += &format!("n{},{},estimated\n", row % 2, row * row % 7 + row % 2);
+    }
+    fs::write(folder.path().join("runs.csv"), text).unwrap();
+    let file = ["runs.csv", "--response", "energy.total.joules"];
+    for command in [
+        vec!["anova", "runs.csv", "--formula", "energy.total.joules ~ network"],
+        [&["anova"][..], &file, &["--factors", "network"]].concat(),
+        [&["tukey"][..], &file, &["--factors", "network"]].concat(),
+        [&["compare"][..], &file, &["--factor", "network"]].concat(),
+        [&["kruskal"][..], &file, &["--factor", "network"]].concat(),
+    ] {
+        let output =
+            run(folder.path(), &[&["stats"][..], &command, &["--svg", "figure.svg"]].concat());
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(
+            text.contains("caution (origin): the joules of `energy.total.joules` are estimated."),
+            "{text}"
+        );
+        let figure = fs::read_to_string(folder.path().join("figure.svg")).unwrap();
+        assert!(figure.contains("energy.total.joules (estimated)"), "{command:?}");
+    }
+    let residuals = fs::read_to_string(folder.path().join("figure-residuals.svg")).unwrap();
+    assert!(residuals.contains("residual of energy.total.joules (estimated)"));
+}
+
 #[test]
 fn every_command_draws_its_figure() {
     let folder = tempfile::tempdir().unwrap();

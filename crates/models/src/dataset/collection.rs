@@ -13,7 +13,7 @@ use super::{
     pixels::Pixels,
     shapes,
 };
-use crate::files::open_regular;
+use units::open_regular;
 
 /// Images of the generated data sets: of the training and of the test split.
 const GENERATED: [usize; 2] = [10_000, 2_000];

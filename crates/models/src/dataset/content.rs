@@ -13,7 +13,7 @@ use super::{
     error::DataError,
     manifest::{Manifest, ManifestFile},
 };
-use crate::files::{open_regular, read_at_most};
+use units::{open_regular, read_at_most};
 
 /// Bytes as hex.
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -12,7 +12,7 @@ use super::{
     manifest::{FileRole, Manifest},
     pixels::Pixels,
 };
-use crate::files::read_at_most;
+use units::read_at_most;
 
 /// Bytes of values that one file may have.
 const MOST_BYTES: usize = 1 << 31;

@@ -8,7 +8,7 @@ use std::{
 use units::limits;
 
 use super::{error::DataError, images::LabeledImages};
-use crate::files::{open_regular, read_at_most};
+use units::{open_regular, read_at_most};
 
 /// Ends of names that torchvision's `ImageFolder` takes for images. Those that are neither JPEG nor PNG are
 /// listed as well, so that reading them says why they are not usable instead of leaving them out.

@@ -1,6 +1,6 @@
 //! Reads the bytes of an ONNX file.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 use prost::{Message, bytes::Bytes};
 
@@ -12,19 +12,14 @@ const MOST_BYTES: u64 = i32::MAX as u64;
 /// The messages of a file.
 pub(super) fn read(path: &Path) -> Result<ModelProto, String> {
     let fail = |error: std::io::Error| error.to_string();
-    let about = std::fs::metadata(path).map_err(fail)?;
-    if !about.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    if about.len() > MOST_BYTES {
+    let file = units::open_regular(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    if length > MOST_BYTES {
         return Err(format!(
-            "it has {} bytes, expected at most {MOST_BYTES}; save the weights as external data",
-            about.len()
+            "it has {length} bytes, expected at most {MOST_BYTES}; save the weights as external data"
         ));
     }
-    let mut bytes = Vec::new();
-    File::open(path).map_err(fail)?.take(about.len() + 1).read_to_end(&mut bytes).map_err(fail)?;
-    decode(bytes)
+    decode(units::read_at_most(file, length + 1).map_err(fail)?)
 }
 
 /// The messages in some bytes.

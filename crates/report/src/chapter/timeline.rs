@@ -111,8 +111,8 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     section
 }
 
-/// The energy of networks that torchvision does not publish, such as those in files of the user; `None` if there
-/// are none.
+/// The energy of networks that torchvision does not publish, such as those in files of the user. `None` if every
+/// network is one of torchvision's.
 fn own_networks(rows: &[InferRow]) -> Option<Table> {
     let own: Vec<&InferRow> =
         rows.iter().filter(|row| PublishedNetwork::named(&row.network).is_none()).collect();

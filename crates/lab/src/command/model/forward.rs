@@ -15,7 +15,6 @@ use super::weights::Weights;
 use crate::{
     Failure,
     device::{cpu_only, device},
-    files::open_regular,
     output,
 };
 
@@ -232,7 +231,7 @@ pub(super) fn tensors(path: &Path, flag: &str) -> Result<HashMap<String, Tensor>
 /// Checks that a file is a regular one, and begins as a safetensors file does: with the length of its header (8
 /// bytes, little-endian), and JSON. A device or a pipe may never end, and any other file would be read whole.
 fn check_safetensors(path: &Path) -> anyhow::Result<()> {
-    let file = open_regular(path)?;
+    let file = units::open_regular(path)?;
     let size = file.metadata()?.len();
     let mut start = Vec::new();
     file.take(9).read_to_end(&mut start)?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use inference_sim::{SimulationConfig, SimulationError};
-use units::limits;
+use units::{limits, read_text};
 
-use crate::{config::unknown_key, files::read_text, output};
+use crate::{config::unknown_key, output};
 
 /// Why a description cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -97,8 +97,9 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         let sign = if args.main_effects { "+" } else { "*" };
         let formula = figure::crossed(&data.response, &factors, sign)?;
         let variables: Vec<Variable> = factors.iter().cloned().map(Variable::Factor).collect();
-        let means = figure::interaction(&data.response, &factors, &response)?;
-        let [residuals, normal] = figure::residuals(&formula, &response, &variables)?;
+        let means = figure::interaction(&table.title(&data.response), &factors, &response)?;
+        let [residuals, normal] =
+            figure::residuals(&table.title(&data.response), &formula, &response, &variables)?;
         Ok(vec![means, residuals, normal])
     })?;
     let names: Vec<String> = factors.iter().map(|factor| factor.name.clone()).collect();

@@ -35,8 +35,8 @@ pub(crate) struct Args {
     /// Column, such as a seed, whose equal values pair the rows of two levels.
     #[arg(long, value_name = "KEY")]
     paired: Option<String>,
-    /// Differences of at most this size are none in practice: also compare by the Bayesian signed-rank test, with
-    /// this region of practical equivalence in units of the response.
+    /// The largest difference that does not matter in practice, in units of the response. With it, pairs are also
+    /// compared by the Bayesian signed-rank test, which tells equivalence from a lack of evidence.
     #[arg(long, value_name = "SIZE", requires = "paired", value_parser = limits::ROPE.parser())]
     rope: Option<f64>,
     /// Random seed of the bootstrap and of the Bayesian test.
@@ -97,7 +97,8 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         let at = factor.levels.iter().position(|other| other == level);
         at.map_or(0, |index| groups[index].len())
     };
-    args.svg.write(|| Ok(vec![figure::groups(&data.response, factor, &response)?]))?;
+    args.svg
+        .write(|| Ok(vec![figure::groups(&table.title(&data.response), factor, &response)?]))?;
     if data.json {
         let paired = args.paired.is_some();
         let mut comparisons: Vec<Value> = found

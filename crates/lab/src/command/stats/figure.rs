@@ -195,6 +195,7 @@ fn dots(
 
 /// The residuals of a model beside its values, and beside the quantiles of a normal distribution.
 pub(super) fn residuals(
+    title: &str,
     formula: &Formula,
     response: &[f64],
     variables: &[Variable],
@@ -211,7 +212,8 @@ pub(super) fn residuals(
             .to_owned(),
         alt: "The residual of each row beside its value in the model.".to_owned(),
         plot: Plot::Points(points_of(
-            Axis::new(format!("{} in the model", formula.response), ""),
+            title,
+            Axis::new(format!("{title} in the model"), ""),
             points.collect(),
             Vec::new(),
         )),
@@ -231,6 +233,7 @@ pub(super) fn residuals(
         caption: "Each dot is a row. Normal residuals lie on the line.".to_owned(),
         alt: "The residuals beside the quantiles of a normal distribution.".to_owned(),
         plot: Plot::Points(points_of(
+            title,
             Axis::new("normal quantile", ""),
             points.collect(),
             line.into_iter().collect(),
@@ -239,9 +242,9 @@ pub(super) fn residuals(
     Ok([beside_values, beside_normal])
 }
 
-fn points_of(x: Axis, points: Vec<Point>, trends: Vec<Line>) -> PointPlot {
+fn points_of(title: &str, x: Axis, points: Vec<Point>, trends: Vec<Line>) -> PointPlot {
     let series = vec![PointSeries { name: String::new(), points, faded: false }];
-    PointPlot { x, y: Axis::new("residual", "").from_zero(), series, trends }
+    PointPlot { x, y: Axis::new(format!("residual of {title}"), "").from_zero(), series, trends }
 }
 
 /// A formula of crossed factors.

@@ -93,10 +93,20 @@ impl Model {
         let factors: Vec<Factor> = self.factors();
         let mut figures = Vec::new();
         if !factors.is_empty() {
-            figures.push(figure::interaction(&self.data.response, &factors, &self.response)?);
+            figures.push(figure::interaction(&self.title(), &factors, &self.response)?);
         }
-        figures.extend(figure::residuals(&self.formula, &self.response, &self.variables)?);
+        figures.extend(figure::residuals(
+            &self.title(),
+            &self.formula,
+            &self.response,
+            &self.variables,
+        )?);
         Ok(figures)
+    }
+
+    /// The response for titles, with the origin of its joules.
+    pub(super) fn title(&self) -> String {
+        self.table.title(&self.data.response)
     }
 
     /// The factors with fixed effects.
@@ -120,7 +130,7 @@ impl Model {
 
     /// What was left out, and what was decided. `aliased` are terms that others determine.
     pub(super) fn notes(&self, aliased: &[String]) -> Vec<Note> {
-        let mut notes = warn::of_table(&self.table);
+        let mut notes = warn::of_table(&self.table, &self.data.response);
         notes.extend(self.decided(aliased));
         notes
     }
@@ -140,7 +150,7 @@ impl Model {
         let factors = self.factors();
         let mut notes = self.decided(aliased);
         if factors.is_empty() {
-            notes.extend(warn::of_table(&self.table));
+            notes.extend(warn::of_table(&self.table, &self.data.response));
         } else {
             notes.extend(warn::notes(&self.table, &self.data, &self.response, &factors)?);
         }

@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let k = treatments.len() as f64;
     let mean_ranks: Vec<f64> = ranks.ranks.iter().map(|rank| k + 1.0 - rank).collect();
     let wilcoxon = signed_ranks(&treatments)?;
-    let mut notes = warn::of_table(&table);
+    let mut notes = warn::of_table(&table, &data.response);
     if !incomplete.is_empty() {
         let text = format!(
             "{} of {} blocks lack a treatment and are left out: {}.",

@@ -48,7 +48,9 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
         .map(|(level, values)| Ok((level, values.len(), stats::median(values)?)))
         .collect::<Result<_, _>>()
         .map_err(complaint)?;
-    args.svg.write(|| Ok(vec![figure::groups(&data.response, &factors[0], &response)?]))?;
+    args.svg.write(|| {
+        Ok(vec![figure::groups(&table.title(&data.response), &factors[0], &response)?])
+    })?;
     if data.json {
         let groups: Vec<_> = groups
             .iter()

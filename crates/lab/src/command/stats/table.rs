@@ -137,6 +137,29 @@ impl Table {
         field.parse().ok()
     }
 
+    /// Where the joules of a column come from, if the table says so: the values of the column `….origin` beside
+    /// `….joules`, as in exported journals, or `…_origin` beside `…_j`.
+    pub(super) fn origin(&self, column: &str) -> Option<String> {
+        let of = |unit: &str, origin: &str| Some(format!("{}{origin}", column.strip_suffix(unit)?));
+        let name = of("joules", "origin").or_else(|| of("_j", "_origin"))?;
+        let found: std::collections::BTreeSet<&str> = self
+            .fields(&name)
+            .ok()?
+            .map(|(_, field)| field)
+            .filter(|field| !field.is_empty())
+            .collect();
+        let words: Vec<&str> = found.into_iter().collect();
+        (!words.is_empty()).then(|| words.join(" and "))
+    }
+
+    /// A column's name for titles, with the origin of its joules if the table says it.
+    pub(super) fn title(&self, column: &str) -> String {
+        match self.origin(column) {
+            Some(origin) => format!("{column} ({origin})"),
+            None => column.to_owned(),
+        }
+    }
+
     /// A column of finite numbers.
     pub(super) fn numbers(&self, name: &str) -> Result<Vec<f64>, anyhow::Error> {
         self.fields(name)?

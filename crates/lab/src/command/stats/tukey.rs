@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<(), anyhow::Error> {
     let name = if args.games_howell { "Games and Howell's comparison" } else { "Tukey's HSD" };
     let title =
         format!("{name} of `{}` over the cells of {}", data.response, quoted(&args.factors.0));
-    args.svg.write(|| Ok(vec![figure::forest(&data.response, &found)?]))?;
+    args.svg.write(|| Ok(vec![figure::forest(&table.title(&data.response), &found)?]))?;
     print(data, method, &title, response.len(), &found, &notes)
 }
 
@@ -84,7 +84,7 @@ fn in_model(args: &Args, text: &str) -> Result<(), anyhow::Error> {
         data.response,
         quoted(&args.factors.0)
     );
-    args.svg.write(|| Ok(vec![figure::forest(&data.response, &found)?]))?;
+    args.svg.write(|| Ok(vec![figure::forest(&model.title(), &found)?]))?;
     print(data, "Tukey", &title, response.len(), &found, &notes)
 }
 

@@ -32,9 +32,15 @@ pub(super) fn clusters(table: &Table, data: &Data) -> Result<Option<Factor>, any
     Ok(Some(Factor::new(&data.cluster.0.join(", "), values)))
 }
 
-/// What was left out of the file.
-pub(super) fn of_table(table: &Table) -> Vec<Note> {
+/// What was left out of the file, and where its joules come from.
+pub(super) fn of_table(table: &Table, response: &str) -> Vec<Note> {
     let mut notes = Vec::new();
+    if let Some(origin) = table.origin(response) {
+        notes.push(Note {
+            kind: "origin",
+            text: format!("the joules of `{response}` are {origin}."),
+        });
+    }
     if table.empty_rows > 0 {
         let text = format!("{} empty rows of the file are ignored.", table.empty_rows);
         notes.push(Note { kind: "empty-rows", text });
@@ -69,7 +75,7 @@ pub(super) fn notes(
         }
     };
     let order = data.order.as_deref().map(|column| table.numbers(column)).transpose()?;
-    let mut notes = of_table(table);
+    let mut notes = of_table(table, &data.response);
     let found = stats::screen(response, factors, &others, order.as_deref())
         .map_err(|error| table.complaint(error, data, factors))?;
     notes.extend(found.iter().map(|caution| {

@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use units::limits;
+use units::{limits, open_regular, read_at_most};
 
 use crate::surroundings::host;
 
@@ -87,11 +87,10 @@ pub(in crate::executor) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, F
     if !found.is_file() {
         return Err(damaged("it is not a regular file".to_owned()));
     }
-    limits::JOURNAL_LINE_BYTES.check(found.len()).map_err(|error| damaged(error.to_string()))?;
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limits::JOURNAL_LINE_BYTES.max()).read_to_end(&mut text))
-        .map_err(fail("read", path))?;
+    let most = limits::JOURNAL_LINE_BYTES;
+    most.check(found.len()).map_err(|error| damaged(error.to_string()))?;
+    let text = open_regular(path).and_then(|file| read_at_most(file, most.max()));
+    let text = text.map_err(fail("read", path))?;
     serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
 }
 

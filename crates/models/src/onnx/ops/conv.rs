@@ -34,7 +34,7 @@ struct Convolution {
     explicit: bool,
     /// Whether the input has one axis of pixels.
     line: bool,
-    /// Of each so many rows and columns of the kernel's output, one is kept.
+    /// Only every `keep[0]`-th row and every `keep[1]`-th column of the kernel's output is kept.
     keep: [usize; 2],
     residual: bool,
     /// The activation after all else, if the kernel does not apply it.

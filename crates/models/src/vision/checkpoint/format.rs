@@ -2,7 +2,7 @@
 
 use super::torch;
 
-/// Bytes of a file's beginning that its format is told by.
+/// How many bytes from the beginning of a file are read to recognize its format.
 pub(super) const START: u64 = 512;
 
 /// The largest header of a safetensors file, as its specification says.

@@ -9,7 +9,7 @@ mod wrapper;
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
@@ -58,18 +58,8 @@ pub fn read_weights(path: &Path) -> Result<HashMap<String, Tensor>, VisionError>
 
 /// Opens a file and returns its size; pipes, devices and folders are refused without waiting for them.
 fn regular(path: &Path) -> Result<(File, u64), String> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
-    let file = options.open(path).map_err(|error| error.to_string())?;
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file; give the path of a file of weights".to_owned());
-    }
-    Ok((file, metadata.len()))
+    let file = units::open_regular(path)
+        .map_err(|error| format!("{error}; give the path of a file of weights"))?;
+    let bytes = file.metadata().map_err(|error| error.to_string())?.len();
+    Ok((file, bytes))
 }
-
-/// `O_NONBLOCK` of Linux: opening a pipe does not wait for a writer.
-#[cfg(unix)]
-const NONBLOCK: i32 = 0o4000;

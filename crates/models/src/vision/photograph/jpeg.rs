@@ -82,7 +82,7 @@ impl Structure {
     }
 }
 
-/// Number of bytes before the next marker that is not a part of the data; `None` if there is none.
+/// The number of bytes up to the next marker that ends the data; `None` if no such marker follows.
 fn entropy_coded(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

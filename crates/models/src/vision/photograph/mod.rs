@@ -14,7 +14,7 @@ use std::{
 
 use self::pixels::MEMORY;
 pub(super) use self::pixels::Photograph;
-use crate::files::{open_regular, read_at_most};
+use units::{open_regular, read_at_most};
 
 /// Bytes of a file at most.
 const FILE: u64 = 64 << 20;
@@ -79,8 +79,8 @@ impl Encoded {
         width.saturating_mul(height).saturating_mul(each)
     }
 
-    /// The turn of a large image: so many threads do not decode large images at once that their memory adds
-    /// up. Held until the image is no longer needed; `None` for small images, which do not wait.
+    /// A lock that only one large image can hold, so that threads do not decode several at once and add up their
+    /// memory. It is held until the image is no longer needed. `None` for small images, which do not wait.
     pub(super) fn turn(&self) -> Option<MutexGuard<'static, ()>> {
         (self.memory() > LARGE).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
     }

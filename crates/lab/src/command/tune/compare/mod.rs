@@ -6,14 +6,14 @@ mod training;
 
 use std::{
     fs,
-    io::{self, Read as _, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use record::{DataSpec, NetworkKind, Origin};
 use serde_json::json;
-use units::limits;
+use units::{limits, read_text};
 
 use self::{
     comparison::{Comparison, Setting},
@@ -206,7 +206,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
 /// The comparisons of a file; none if it does not exist.
 fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
     let shown = file.display();
-    let text = match read(file) {
+    let text = match read_text(file, limits::CONFIG_BYTES.max()) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("failed to read `{shown}`")),
@@ -217,18 +217,6 @@ fn load(file: &Path) -> anyhow::Result<Vec<Comparison>> {
         })
     };
     text.lines().enumerate().map(line).collect()
-}
-
-/// The text of a regular file of at most the size of a configuration.
-fn read(file: &Path) -> io::Result<String> {
-    if !fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    let most = limits::CONFIG_BYTES.max();
-    fs::File::open(file)?.take(most + 1).read_to_string(&mut text)?;
-    limits::CONFIG_BYTES.check(text.len() as u64).map_err(io::Error::other)?;
-    Ok(text)
 }
 
 fn append(args: &Args, comparison: &Comparison) -> anyhow::Result<()> {

@@ -1,7 +1,6 @@
 //! `wattlab tune import`: trials that were evaluated elsewhere.
 
 use std::{
-    fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -75,9 +74,8 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
 /// The trials of a file, whose kind its first bytes tell.
 fn read(args: &ImportArgs, study: &OpenStudy) -> anyhow::Result<Vec<Foreign>> {
     let path = &args.file;
-    ensure!(fs::metadata(path)?.is_file(), "it is not a regular file; name another");
     let mut first = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut first)?;
+    units::open_regular(path)?.take(4096).read_to_end(&mut first)?;
     let name = args.study.as_deref();
     if first.starts_with(b"SQLite format 3\0") {
         database::read(path, name, study)

@@ -112,7 +112,7 @@ pub(super) fn epoch(line: &str) -> Option<u32> {
 mod tests {
     use super::{epoch, in_line};
 
-    /// The only reading of a line; `None` if there is none, or it cannot be read.
+    /// The value that a line gives; `None` if it gives no value or one that cannot be read. Fails if it gives several.
     fn value(line: &str, name: &str) -> Option<f64> {
         let found = in_line(line, name);
         assert!(found.len() <= 1, "{found:?}");

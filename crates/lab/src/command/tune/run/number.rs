@@ -57,7 +57,7 @@ pub(super) fn number(text: &str) -> Read<'_> {
     }
 }
 
-/// Bytes of the longest number at the beginning of a text without a sign; 0 if there is none.
+/// The length, in bytes, of the number without a sign with which a text begins; 0 if it does not begin with one.
 fn length(text: &str) -> usize {
     let letters = text.find(|next: char| !next.is_ascii_alphabetic()).unwrap_or(text.len());
     if ["nan", "inf", "infinity"].iter().any(|word| text[..letters].eq_ignore_ascii_case(word)) {
