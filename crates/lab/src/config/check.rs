@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
     }
 
     /// The value must be one of some names.
-    fn known(&mut self, key: &str, name: &str, known: &[String]) {
+    pub(super) fn known(&mut self, key: &str, name: &str, known: &[String]) {
         if !known.iter().any(|known| known == name) {
             let nearest = unknown_key::nearest(name, known.iter().map(String::as_str));
             let expected =

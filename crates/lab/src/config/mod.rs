@@ -1,5 +1,6 @@
 //! Profiles: what to run, as a commented TOML file.
 
+mod accuracy;
 mod check;
 mod isolation;
 mod networks;
@@ -10,6 +11,7 @@ use std::{fs, path::Path};
 
 use self::check::Check;
 pub use self::{
+    accuracy::{AccuracyConfig, TrainedConfig},
     check::ConfigError,
     isolation::IsolationConfig,
     networks::{EnginesConfig, FactorConfig, OwnConfig},
@@ -18,6 +20,8 @@ pub use self::{
 use record::{BatchPolicy, DataSpec, Engine, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 use units::limits;
+
+use crate::data::is_below;
 
 /// The profiles that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -49,6 +53,8 @@ pub struct Profile {
     pub batching: Option<BatchingExperimentConfig>,
     /// RQ5: a decade of vision networks.
     pub timeline: Option<TimelineConfig>,
+    /// RQ5 with accuracy that is measured here: trained networks on labeled images.
+    pub accuracy: Option<AccuracyConfig>,
     /// How measurements are kept apart from each other and from other processes.
     #[serde(default)]
     pub isolation: IsolationConfig,
@@ -234,6 +240,9 @@ impl Profile {
                 timeline.files.push(networks::read(file, "timeline.networks", path)?);
             }
         }
+        if let Some(accuracy) = &mut self.accuracy {
+            accuracy.read_networks(file)?;
+        }
         Ok(())
     }
 
@@ -256,6 +265,9 @@ impl Profile {
         }
         if let Some(timeline) = &self.timeline {
             timeline.check(&mut check);
+        }
+        if let Some(accuracy) = &self.accuracy {
+            accuracy.check(&mut check);
         }
         self.isolation.check(&mut check);
         self.slurm.check(&mut check);
@@ -332,7 +344,7 @@ impl BatchingExperimentConfig {
         let lists = [self.networks.len(), self.rates_per_s.len(), self.policies.len()];
         let [networks, rates, policies] = lists.map(|length| length as u64);
         check.runs("batching", &[networks, rates, policies, u64::from(self.repetitions)]);
-        if let Some(name) = self.photographs.as_ref().filter(|name| !is_folder_name(name)) {
+        if let Some(name) = self.photographs.as_ref().filter(|name| !is_below(name)) {
             check.fail(
                 "batching.photographs",
                 &format!("`{name}`"),
@@ -357,12 +369,6 @@ impl TimelineConfig {
         check.whole("timeline.repetitions", self.repetitions, limits::REPETITIONS);
         check.runs("timeline", &[self.networks.len() as u64, u64::from(self.repetitions)]);
     }
-}
-
-/// Whether a relative path stays below the folder it is in.
-fn is_folder_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
 #[cfg(test)]

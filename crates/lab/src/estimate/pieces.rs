@@ -110,7 +110,7 @@ impl<'a> Pieces<'a> {
                 Task::Infer(task) => {
                     Some((task.network.as_str(), task.text.as_deref(), task.image_side))
                 }
-                Task::Train(_) => None,
+                Task::Train(_) | Task::Evaluate(_) => None,
             })
             .collect();
         names.sort_unstable();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
+mod accuracy;
 mod bad_input;
 mod bad_models;
 mod compare;

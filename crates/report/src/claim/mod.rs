@@ -31,7 +31,8 @@ pub use self::{
     list::{CLAIMS, assessed, findings, results},
     networks::{NetworkMean, PublishedNetwork, network_means},
     rows::{
-        EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of, policy_title,
+        AccuracyRow, EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of,
+        policy_title,
     },
     runs::{MAX_RECORDS, RunDigest, Runs},
     tuning::{Search, searches},
