@@ -5,6 +5,7 @@
 mod accuracy;
 mod bad_input;
 mod bad_models;
+mod calibrate;
 mod compare;
 mod crash;
 mod engines;

@@ -150,7 +150,6 @@ impl Trained<'_> {
             x_interval: energy.ci95,
             y_interval,
             label: self.label.clone(),
-            ..Point::default()
         })
     }
 }
