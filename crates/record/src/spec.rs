@@ -403,8 +403,20 @@ impl fmt::Display for BatchPolicy {
     }
 }
 
+/// What is published about a network in a file, which its file quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedFigures {
+    /// Year of the network's paper.
+    pub year: u16,
+    /// ImageNet top-1 accuracy, in percent.
+    pub top1: f64,
+    /// 10⁹ multiply-adds for one image of the file's size.
+    pub giga_multiply_adds: f64,
+}
+
 /// Inference of a vision network over random images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InferTask {
     /// The network, by its name in torchvision, or the path of its file.
@@ -412,6 +424,9 @@ pub struct InferTask {
     /// The whole network in TOML, without the file's comments; `None` for torchvision's networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What the network's file quotes; `None` for torchvision's networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedFigures>,
     /// Side of the square input images, in pixels.
     pub image_side: usize,
     /// Number of images per batch.

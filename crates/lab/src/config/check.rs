@@ -155,7 +155,9 @@ impl<'a> Check<'a> {
         self.not_empty(key, names.len());
         let known: Vec<String> = models::vision::architectures()
             .iter()
-            .map(|architecture| architecture.name.to_string())
+            .map(|architecture| architecture.name)
+            .chain(models::NetworkFile::built_in_names())
+            .map(str::to_owned)
             .collect();
         for name in names {
             self.known(key, name, &known);

@@ -148,12 +148,13 @@ pub struct BatchingExperimentConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineConfig {
-    /// The networks: torchvision's names, or paths of network files (`.toml`).
+    /// The networks: names of `wattlab model list`, or paths of network files (`.toml`).
     pub networks: Vec<String>,
     /// The networks in files that `networks` names, once read.
     #[serde(skip)]
     pub(crate) files: Vec<networks::ReadNetwork>,
-    /// The side of the square images, in pixels. Networks in files have the side of their file.
+    /// The side of the square images, in pixels. Networks in files have the side of their file, unless it quotes
+    /// an accuracy.
     pub image_side: usize,
     /// The number of images per batch.
     pub batch: usize,
@@ -237,7 +238,13 @@ impl Profile {
         }
         if let Some(timeline) = &mut self.timeline {
             for path in timeline.networks.iter().filter(|name| networks::is_file(name)) {
-                timeline.files.push(networks::read(file, "timeline.networks", path)?);
+                let side = timeline.image_side;
+                timeline.files.push(networks::read_for_side(
+                    file,
+                    "timeline.networks",
+                    path,
+                    side,
+                )?);
             }
         }
         if let Some(accuracy) = &mut self.accuracy {

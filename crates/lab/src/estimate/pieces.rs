@@ -54,7 +54,15 @@ impl<'a> Pieces<'a> {
     ) -> Result<(Seconds, Option<Energy>), RunError> {
         let piece = |batches: u32| {
             let (network, text) = (network.to_owned(), text.map(str::to_owned));
-            let task = InferTask { network, text, image_side, batch, batches, warmup_batches: 1 };
+            let task = InferTask {
+                network,
+                text,
+                published: None,
+                image_side,
+                batch,
+                batches,
+                warmup_batches: 1,
+            };
             // The seed does not change what a batch costs.
             RunSpec { task: Task::Infer(task), seed: 1, repetition: 0, ..spec.clone() }
         };

@@ -439,7 +439,8 @@ fn fit(
     Ok(tensors)
 }
 
-/// Whether a network is given as a file: its name ends in `.toml` or `.onnx`.
+/// Whether a network is given as a file: its name ends in `.toml` or `.onnx`, or it is one of
+/// [`NetworkFile::built_in_names`].
 #[must_use]
 pub fn is_file(arch: &str) -> bool {
     Source::of(arch) != Source::Catalog
@@ -465,6 +466,9 @@ enum Source {
 impl Source {
     /// By the ending of a name.
     fn of(arch: &str) -> Self {
+        if NetworkFile::is_built_in(arch) {
+            return Self::Toml;
+        }
         let ending = Path::new(arch).extension().and_then(|ending| ending.to_str());
         match ending.map(str::to_ascii_lowercase).as_deref() {
             Some("toml") => Self::Toml,

@@ -7,7 +7,7 @@ use record::Origin;
 use super::frontier::{Gain, frontier};
 use crate::{
     Estimate,
-    claim::{AccuracyRow, estimate, mean, origin_of},
+    claim::{AccuracyRow, estimate, mean, origin_of, stem},
     document::{Cell, Column, Section, Table},
     plot::{Axis, Point},
     stats::proportion_interval,
@@ -122,10 +122,8 @@ fn networks(rows: &[AccuracyRow]) -> Vec<Trained<'_>> {
     networks
 }
 
-/// A network's name; that of a file without its folder and ending.
 fn name(row: &AccuracyRow) -> &str {
-    let file = row.network.strip_suffix(".toml");
-    file.map_or(&row.network, |file| file.rsplit('/').next().unwrap_or(file))
+    stem(&row.network)
 }
 
 impl Trained<'_> {

@@ -43,6 +43,7 @@ pub(crate) use self::{
     engines::{EngineComparison, engine_comparisons},
     factorial::{Block, Factorial, factorials},
     list::claims_on,
+    networks::stem,
     own::{OwnFactorial, own_factorials},
     resample::{Sums, estimate, mean},
     tuning::measured as search_figures,

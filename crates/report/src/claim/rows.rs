@@ -2,8 +2,8 @@
 
 use record::{
     Adam, BatchPolicy, Energy, Engine, Experiment, NetworkKind, Origin, Outcome, OwnNetwork,
-    RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained, TrainedNetwork,
-    TuningSpace,
+    PublishedFigures, RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained,
+    TrainedNetwork, TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -169,6 +169,8 @@ pub struct InferRow {
     pub network: String,
     /// Number of the run, from 0.
     pub repetition: u32,
+    /// What the network's file quotes about it; `None` for torchvision's networks.
+    pub quoted: Option<PublishedFigures>,
     /// Side of the images, in pixels.
     pub image_side: usize,
     /// Images per batch.
@@ -338,6 +340,7 @@ impl Row {
             (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
                 Some(energy) => Self::Infer(InferRow {
                     network: task.network.clone(),
+                    quoted: task.published,
                     repetition: record.spec.repetition,
                     image_side: task.image_side,
                     batch: task.batch,
