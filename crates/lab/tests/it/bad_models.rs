@@ -125,6 +125,8 @@ fn batches_beyond_the_memory_are_refused_before_it_is_used() {
     ] {
         refused(folder, call, &["--batch", "1000000 images", "take fewer"]);
     }
+    let call = ["model", "train", "--arch", "resnet18", "--data", "shapes-32", "--side", "16384"];
+    refused(folder, &call, &["--batch", "32 images of 16384×16384", "take fewer"]);
     for (flag, value) in
         [("--side", "4294967296"), ("--threads", "1000000"), ("--batch", "0"), ("--batch", "1e9")]
     {

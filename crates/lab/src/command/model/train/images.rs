@@ -25,7 +25,7 @@ use crate::{
     Failure,
     device::{cpu_only, device},
     interrupt::Interrupt,
-    output,
+    memory, output,
 };
 
 /// Trains a vision network.
@@ -53,6 +53,13 @@ pub(super) fn run(args: &Args, arch: &str) -> Result<(), Failure> {
     // A network in a file takes images of one size.
     let side = args.side.or_else(|| is_file(arch).then_some(info.usual_side));
     let data = data::load(name, settings, &info, side)?;
+    // Every layer keeps its outputs of a step.
+    let (batch, step_side) = (
+        settings.batch.min(data.train.labels.len()),
+        side.unwrap_or_else(|| data.side.max(info.least_side)),
+    );
+    memory::fits(batch, info.channels, step_side, memory::TRAINING)
+        .map_err(|error| Failure::BadInput(error.context("--batch and --side")))?;
     let mut subject =
         if is_file(arch) { of_file(args, arch, &data)? } else { of_catalog(args, arch, &data)? };
     let mut fitted = FitSettings::new(settings.epochs, settings.batch, settings.seed);
