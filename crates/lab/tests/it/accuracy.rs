@@ -167,3 +167,47 @@ fn a_plan_needs_neither_weights_nor_images() {
         assert!(text.contains(words), "{text}");
     }
 }
+
+/// The trained ResNets for CIFAR-10 answer as many of the first 2,000 test images correctly as in PyTorch.
+#[test]
+fn trained_resnets_have_the_accuracy_of_pytorch() {
+    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
+        || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into(),
+        std::path::PathBuf::from,
+    );
+    let (evidence, images) =
+        (shared.join("evidence/cifar-resnets"), shared.join("datasets/cifar-10"));
+    let Ok(expected) = fs::read(evidence.join("expected.json")) else {
+        println!("skipped: no `{}` (set WATTLAB_SHARED)", evidence.display());
+        return;
+    };
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("data")).unwrap();
+    std::os::unix::fs::symlink(images.canonicalize().unwrap(), folder.join("data/cifar-10"))
+        .unwrap();
+    let mut text =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/accuracy.toml"))
+            .unwrap()
+            .replace("images         = 10000", "images = 2000")
+            .replace("repetitions    = 5", "repetitions = 1");
+    for (file, _) in expected["nets"].as_object().unwrap() {
+        fs::copy(evidence.join(file), folder.join("data").join(file)).unwrap();
+    }
+    let networks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/networks");
+    text = text.replace("configs/networks", networks);
+    let done = reproduce(folder, &text, &[]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let records = records(folder);
+    assert_eq!(records.len(), 4);
+    for record in records {
+        let (Task::Evaluate(task), Outcome::Evaluated(outcome)) =
+            (record.spec.task, record.outcome)
+        else {
+            unreachable!()
+        };
+        let golden = &expected["nets"][&task.weights.file];
+        assert_eq!(outcome.correct as u64, golden["measured_correct_of_first_2000"], "{task:?}");
+    }
+}
