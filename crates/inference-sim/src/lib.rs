@@ -54,8 +54,8 @@ pub use crate::{
     replication::{simulate_replicated, simulate_replicated_with},
     report::{Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
     scenario::{
-        Scenario, ScenarioRules, ScenarioSummary, chrome_trace, highest_rate, queries_needed,
-        run_scenario,
+        Scenario, ScenarioRules, ScenarioSummary, chrome_trace, highest_rate, judge_scenario,
+        queries_needed, run_scenario,
     },
     server::{BatchServer, ModeledServer},
     service::ServiceLaw,

@@ -7,6 +7,7 @@ mod description;
 mod families;
 mod laws;
 mod live;
+mod loadgen;
 mod oracles;
 mod policies;
 mod replay;
