@@ -68,7 +68,11 @@ fn two_hundred_runs_are_judged_as_by_loadgen() {
         let found = [
             u64::from(summary.valid),
             nanoseconds(summary.latency_s),
-            if matches!(name, "Server" | "Offline") { 0 } else { summary.early_stopping_s.map_or(0, nanoseconds) },
+            if matches!(name, "Server" | "Offline") {
+                0
+            } else {
+                summary.early_stopping_s.map_or(0, nanoseconds)
+            },
         ];
         let expected = [
             u64::from(loadgen["valid"].as_bool().unwrap()),

@@ -7,6 +7,7 @@ mod description;
 mod families;
 mod laws;
 mod live;
+mod load;
 mod loadgen;
 mod oracles;
 mod policies;
@@ -15,6 +16,8 @@ mod scenario;
 mod servers;
 mod systems;
 mod theory;
+mod traces;
+mod triton;
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{SimulationConfig, simulate};
