@@ -27,10 +27,15 @@ pub struct BatchMeasurement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// torchvision's name of the network.
-    pub network: String,
-    /// Side of the square images, in pixels.
-    pub image_side: usize,
+    /// torchvision's name of the network, or the path of its file; `None` for somebody else's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Somebody else's server: the command line that started it, or its address; `None` for a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Side of the network's square images, in pixels; `None` for somebody else's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_side: Option<usize>,
     /// Folder of the photographs whose decoding and preprocessing is part of the times; `None` if
     /// the images were in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +94,12 @@ pub struct SizeRow {
 pub(crate) type Table = Vec<(usize, f64)>;
 
 impl Calibration {
+    /// What was measured, in words: the network, or the server.
+    #[must_use]
+    pub fn measured(&self) -> &str {
+        self.network.as_deref().or(self.server.as_deref()).unwrap_or("none")
+    }
+
     /// Rows without a pause, and rows after pauses; `None` if a value is missing.
     pub(crate) fn tables(
         &self,

@@ -56,8 +56,9 @@ mod tests {
         ]);
         let fit = LinearFit::new(&[(1.0, 0.15), (2.0, 0.3)]).unwrap();
         let calibration = Calibration {
-            network: "net".to_owned(),
-            image_side: 1,
+            network: Some("net".to_owned()),
+            server: None,
+            image_side: Some(1),
             images: None,
             cache_images: false,
             threads: None,

@@ -118,6 +118,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
         }
         Task::Serve(_) => 40.0,
         Task::Infer(task) => 1.0 + task.network.len() as f64,
+        Task::Evaluate(_) => unreachable!("the study has no evaluations"),
     };
     let joules = scale * (1.0 + 0.1 * noise(spec, "joules"));
     let main = Seconds(joules / 10.599_534_949_220_859);
@@ -268,6 +269,7 @@ fn outcome_of(spec: &RunSpec) -> (Outcome, Option<Serving>) {
             };
             (Outcome::Inferred(outcome), None)
         }
+        Task::Evaluate(_) => unreachable!("the study has no evaluations"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Data sets by name; each is loaded once.
 
-use std::{path::PathBuf, rc::Rc};
+use std::{
+    path::{Component, Path, PathBuf},
+    rc::Rc,
+};
 
-use models::{DataError, Dataset, Manifest, embedded_names, load_dataset};
+use models::{DataError, Dataset, Manifest, embedded_names, image_shape, load_dataset};
 use record::DataSpec;
 
 use crate::images::PhotographsError;
@@ -17,12 +20,8 @@ pub(crate) fn names() -> Vec<String> {
 /// The embedded data set whose images have the shape of those of another set; `None` if there is no
 /// such set.
 pub(crate) fn embedded_of_same_shape(name: &str) -> Option<&'static str> {
-    let manifest = Manifest::named(name).ok()?;
-    match (manifest.channels, manifest.side) {
-        (1, 28) => Some("shapes-28"),
-        (3, 32) => Some("shapes-32"),
-        _ => None,
-    }
+    let shape = image_shape(name)?;
+    embedded_names().into_iter().find(|embedded| image_shape(embedded) == Some(shape))
 }
 
 /// The default folder of downloaded data sets: `$XDG_CACHE_HOME/wattlab` or `~/.cache/wattlab`; `None` if
@@ -41,6 +40,12 @@ pub(crate) fn data_folder(given: Option<PathBuf>) -> Option<PathBuf> {
     given.or_else(|| default_folder().filter(|path| path.is_dir()))
 }
 
+/// Whether a relative path stays below the folder it is in.
+pub(crate) fn is_below(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
 /// A folder of data sets, with the data sets that were loaded from it.
 pub struct DataFolder {
     folder: Option<PathBuf>,
@@ -56,6 +61,12 @@ impl DataFolder {
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder: data_folder(folder), loaded: Vec::new() }
+    }
+
+    /// The path of a file inside it; `None` without a folder, or if the path would lead out of it.
+    pub(crate) fn file(&self, below: &str) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        is_below(below).then(|| folder.join(below))
     }
 
     /// The path of a folder of photographs inside it.

@@ -1,7 +1,7 @@
 //! Downloads: resumed after interruptions, and verified.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
@@ -63,7 +63,7 @@ fn fetch(address: &str, part: &Path, offline: &str) -> anyhow::Result<()> {
 /// SHA-256 of a file in hex.
 pub(crate) fn sha256_of(path: &Path) -> anyhow::Result<String> {
     let failed = || format!("failed to read `{}`", path.display());
-    let mut file = File::open(path).with_context(failed)?;
+    let mut file = units::open_regular(path).with_context(failed)?;
     let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer).with_context(failed)? {

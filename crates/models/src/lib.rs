@@ -22,7 +22,7 @@ pub use crate::{
     dataset::{
         Archive, ChannelStatistics, Collection, DataError, DataOptions, Dataset, Download,
         FileRole, Format, LabeledImages, Manifest, ManifestFile, PreparedBatch, Split, collection,
-        embedded_names, load_dataset, open_dataset, read_content, verify,
+        embedded_names, image_shape, load_dataset, open_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
     layers::Layers,

@@ -14,6 +14,8 @@ pub enum Outcome {
     Served(Served),
     /// Outcome of [`crate::Task::Infer`].
     Inferred(Inferred),
+    /// Outcome of [`crate::Task::Evaluate`].
+    Evaluated(Evaluated),
 }
 
 /// The images that a run used.
@@ -88,4 +90,16 @@ pub struct Inferred {
     pub parameters: usize,
     /// Mean of the logits of the last batch, which identifies the arithmetic.
     pub mean_logit: f64,
+}
+
+/// The outcome of an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// The images that were used.
+    pub data: DataUse,
+    /// Number of images whose most likely class is the label.
+    pub correct: usize,
+    /// Number of parameters of the network.
+    pub parameters: usize,
 }

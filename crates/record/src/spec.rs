@@ -18,6 +18,8 @@ pub enum Experiment {
     Timeline,
     /// The same trainings with both engines.
     Engines,
+    /// RQ5 with accuracy that is measured here: trained networks on labeled images.
+    Accuracy,
 }
 
 /// The complete description of a run. Its id ([`crate::RunId`]) is a hash of this.
@@ -44,6 +46,8 @@ pub enum Task {
     Serve(ServeTask),
     /// Runs a vision network forward over batches of images.
     Infer(InferTask),
+    /// Runs a trained network over labeled images, and counts its correct answers.
+    Evaluate(EvaluateTask),
 }
 
 impl Task {
@@ -54,7 +58,7 @@ impl Task {
         match self {
             Self::Train(_) => "fit",
             Self::Serve(_) => "serve",
-            Self::Infer(_) => "infer",
+            Self::Infer(_) | Self::Evaluate(_) => "infer",
         }
     }
 }
@@ -399,8 +403,20 @@ impl fmt::Display for BatchPolicy {
     }
 }
 
+/// What is published about a network in a file, which its file quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedFigures {
+    /// Year of the network's paper.
+    pub year: u16,
+    /// ImageNet top-1 accuracy, in percent.
+    pub top1: f64,
+    /// 10⁹ multiply-adds for one image of the file's size.
+    pub giga_multiply_adds: f64,
+}
+
 /// Inference of a vision network over random images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InferTask {
     /// The network, by its name in torchvision, or the path of its file.
@@ -408,6 +424,9 @@ pub struct InferTask {
     /// The whole network in TOML, without the file's comments; `None` for torchvision's networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What the network's file quotes; `None` for torchvision's networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedFigures>,
     /// Side of the square input images, in pixels.
     pub image_side: usize,
     /// Number of images per batch.
@@ -416,4 +435,44 @@ pub struct InferTask {
     pub batches: u32,
     /// Number of warm-up batches, which run before the measurement.
     pub warmup_batches: u32,
+}
+
+/// The evaluation of a trained network on the first images of a test split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateTask {
+    /// The network, by its name in torchvision, or the path of its file.
+    pub network: String,
+    /// The whole network in TOML, without the file's comments; `None` for torchvision's networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The trained weights.
+    pub weights: WeightsFile,
+    /// The year in which the architecture was published; `None` if the profile does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub year: Option<u16>,
+    /// Name of the data set.
+    pub data: String,
+    /// Number of images: the first ones of the test split.
+    pub images: usize,
+    /// Number of images per batch; the last batch may be smaller.
+    pub batch: usize,
+    /// Number of warm-up batches, which run before the measurement.
+    pub warmup_batches: u32,
+    /// The number that is subtracted from each channel, whose values are in [0, 1]. Empty: nothing is subtracted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f64>,
+    /// The number that each channel is divided by after that. Empty: nothing is divided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviation: Vec<f64>,
+}
+
+/// A file of trained weights.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsFile {
+    /// Its path below the folder of data sets.
+    pub file: String,
+    /// SHA-256 of the file, in 64 lowercase hexadecimal digits.
+    pub sha256: String,
 }

@@ -21,10 +21,11 @@ pub use crate::export::records_parquet;
 pub use crate::{
     chapter::{Target, document, reference_document, reference_findings},
     claim::{
-        CLAIMS, Claim, ClaimFigure, Difference, Effect, EngineRow, Estimate, FolderComparison,
-        InferRow, LayerRow, MAX_RECORDS, NetworkMean, OwnRow, PublishedNetwork, Question, QueueRow,
-        Response, Rows, RunDigest, Runs, Search, TrialRow, VerdictChange, assessed,
-        compare_folders, findings, network_means, origin_of, policy_title, results, searches,
+        AccuracyRow, CLAIMS, Claim, ClaimFigure, Difference, Effect, EngineRow, Estimate,
+        FolderComparison, InferRow, LayerRow, MAX_RECORDS, NetworkMean, OwnRow, PublishedNetwork,
+        Question, QueueRow, Response, Rows, RunDigest, Runs, Search, TrialRow, VerdictChange,
+        assessed, compare_folders, findings, network_means, origin_of, policy_title, results,
+        searches,
     },
     document::{
         AssessedClaim, Banner, Cell, ClaimEffect, Column, ColumnKind, Document, KeyFigure, Number,

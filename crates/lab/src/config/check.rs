@@ -155,7 +155,9 @@ impl<'a> Check<'a> {
         self.not_empty(key, names.len());
         let known: Vec<String> = models::vision::architectures()
             .iter()
-            .map(|architecture| architecture.name.to_string())
+            .map(|architecture| architecture.name)
+            .chain(models::NetworkFile::built_in_names())
+            .map(str::to_owned)
             .collect();
         for name in names {
             self.known(key, name, &known);
@@ -163,7 +165,7 @@ impl<'a> Check<'a> {
     }
 
     /// The value must be one of some names.
-    fn known(&mut self, key: &str, name: &str, known: &[String]) {
+    pub(super) fn known(&mut self, key: &str, name: &str, known: &[String]) {
         if !known.iter().any(|known| known == name) {
             let nearest = unknown_key::nearest(name, known.iter().map(String::as_str));
             let expected =

@@ -1,5 +1,6 @@
 //! Profiles: what to run, as a commented TOML file.
 
+mod accuracy;
 mod check;
 mod isolation;
 mod networks;
@@ -10,6 +11,7 @@ use std::{fs, path::Path};
 
 use self::check::Check;
 pub use self::{
+    accuracy::{AccuracyConfig, TrainedConfig},
     check::ConfigError,
     isolation::IsolationConfig,
     networks::{EnginesConfig, FactorConfig, OwnConfig},
@@ -18,6 +20,8 @@ pub use self::{
 use record::{BatchPolicy, DataSpec, Engine, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 use units::limits;
+
+use crate::data::is_below;
 
 /// The profiles that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -49,6 +53,8 @@ pub struct Profile {
     pub batching: Option<BatchingExperimentConfig>,
     /// RQ5: a decade of vision networks.
     pub timeline: Option<TimelineConfig>,
+    /// RQ5 with accuracy that is measured here: trained networks on labeled images.
+    pub accuracy: Option<AccuracyConfig>,
     /// How measurements are kept apart from each other and from other processes.
     #[serde(default)]
     pub isolation: IsolationConfig,
@@ -142,12 +148,13 @@ pub struct BatchingExperimentConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineConfig {
-    /// The networks: torchvision's names, or paths of network files (`.toml`).
+    /// The networks: names of `wattlab model list`, or paths of network files (`.toml`).
     pub networks: Vec<String>,
     /// The networks in files that `networks` names, once read.
     #[serde(skip)]
     pub(crate) files: Vec<networks::ReadNetwork>,
-    /// The side of the square images, in pixels. Networks in files have the side of their file.
+    /// The side of the square images, in pixels. Networks in files have the side of their file, unless it quotes
+    /// an accuracy.
     pub image_side: usize,
     /// The number of images per batch.
     pub batch: usize,
@@ -231,8 +238,17 @@ impl Profile {
         }
         if let Some(timeline) = &mut self.timeline {
             for path in timeline.networks.iter().filter(|name| networks::is_file(name)) {
-                timeline.files.push(networks::read(file, "timeline.networks", path)?);
+                let side = timeline.image_side;
+                timeline.files.push(networks::read_for_side(
+                    file,
+                    "timeline.networks",
+                    path,
+                    side,
+                )?);
             }
+        }
+        if let Some(accuracy) = &mut self.accuracy {
+            accuracy.read_networks(file)?;
         }
         Ok(())
     }
@@ -256,6 +272,9 @@ impl Profile {
         }
         if let Some(timeline) = &self.timeline {
             timeline.check(&mut check);
+        }
+        if let Some(accuracy) = &self.accuracy {
+            accuracy.check(&mut check);
         }
         self.isolation.check(&mut check);
         self.slurm.check(&mut check);
@@ -332,7 +351,7 @@ impl BatchingExperimentConfig {
         let lists = [self.networks.len(), self.rates_per_s.len(), self.policies.len()];
         let [networks, rates, policies] = lists.map(|length| length as u64);
         check.runs("batching", &[networks, rates, policies, u64::from(self.repetitions)]);
-        if let Some(name) = self.photographs.as_ref().filter(|name| !is_folder_name(name)) {
+        if let Some(name) = self.photographs.as_ref().filter(|name| !is_below(name)) {
             check.fail(
                 "batching.photographs",
                 &format!("`{name}`"),
@@ -357,12 +376,6 @@ impl TimelineConfig {
         check.whole("timeline.repetitions", self.repetitions, limits::REPETITIONS);
         check.runs("timeline", &[self.networks.len() as u64, u64::from(self.repetitions)]);
     }
-}
-
-/// Whether a relative path stays below the folder it is in.
-fn is_folder_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use models::NetworkFile;
-use record::{DataSpec, FactorValue, StudyNetwork};
+use record::{DataSpec, FactorValue, PublishedFigures, StudyNetwork};
 use serde::Deserialize;
 use units::limits;
 
@@ -68,11 +68,13 @@ pub(crate) struct ReadNetwork {
     pub(crate) text: String,
     /// Side of its images in pixels.
     pub(crate) side: usize,
+    /// What the file quotes about it.
+    pub(crate) published: Option<PublishedFigures>,
 }
 
-/// Whether the name of a network is a path of a network file.
+/// Whether the name of a network is a path of a network file, or that of a file that comes with the program.
 pub(super) fn is_file(name: &str) -> bool {
-    name.ends_with(".toml")
+    name.ends_with(".toml") || NetworkFile::is_built_in(name)
 }
 
 /// Reads the network file that `key` of the profile `file` names.
@@ -83,7 +85,31 @@ pub(super) fn read(file: &str, key: &str, path: &str) -> Result<ReadNetwork, Con
         found: format!("`{path}`"),
         expected: format!("the path of a network file: {error}"),
     })?;
-    Ok(ReadNetwork { file: path.to_owned(), text: network.to_toml(), side: network.side() })
+    let (side, published) = (network.side(), network.published());
+    Ok(ReadNetwork { file: path.to_owned(), text: network.to_toml(), side, published })
+}
+
+/// As [`read`], for images of this side if the file quotes an accuracy: all networks with a published accuracy
+/// are compared on images of one size.
+pub(super) fn read_for_side(
+    file: &str,
+    key: &str,
+    path: &str,
+    side: usize,
+) -> Result<ReadNetwork, ConfigError> {
+    let read = read(file, key, path)?;
+    if read.published.is_none() || read.side == side {
+        return Ok(read);
+    }
+    let resized = NetworkFile::parse(&read.text, path)
+        .and_then(|network| network.for_images(network.channels(), side, network.classes()));
+    let resized = resized.map_err(|error| ConfigError::Value {
+        file: file.to_owned(),
+        key: key.to_owned(),
+        found: format!("`{path}`"),
+        expected: format!("a network that accepts images of {side} pixels: {error}"),
+    })?;
+    Ok(ReadNetwork { text: resized.to_toml(), side, ..read })
 }
 
 impl OwnConfig {

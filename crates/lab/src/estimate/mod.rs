@@ -91,6 +91,17 @@ fn cost(
             let load = pieces.load(spec, &task.network, kinds)?;
             queue::cost(pieces, spec, task, load)
         }
+        Task::Evaluate(task) => {
+            let [_, side] = models::image_shape(&task.data).unwrap_or([1, 1]);
+            let network = (task.network.as_str(), task.text.as_deref());
+            let batch = task.batch.min(task.images);
+            let (duration, energy) = pieces.batch(spec, network, side, batch)?;
+            let batches = task.images as f64 / batch.max(1) as f64;
+            Ok(Cost {
+                duration: duration * (batches + f64::from(task.warmup_batches)),
+                energy: energy.map(|energy| times(energy, batches)),
+            })
+        }
         Task::Infer(task) => {
             let load = pieces.load(spec, &task.network, kinds)?;
             let (duration, energy) = pieces.batch(

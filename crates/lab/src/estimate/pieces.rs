@@ -54,7 +54,15 @@ impl<'a> Pieces<'a> {
     ) -> Result<(Seconds, Option<Energy>), RunError> {
         let piece = |batches: u32| {
             let (network, text) = (network.to_owned(), text.map(str::to_owned));
-            let task = InferTask { network, text, image_side, batch, batches, warmup_batches: 1 };
+            let task = InferTask {
+                network,
+                text,
+                published: None,
+                image_side,
+                batch,
+                batches,
+                warmup_batches: 1,
+            };
             // The seed does not change what a batch costs.
             RunSpec { task: Task::Infer(task), seed: 1, repetition: 0, ..spec.clone() }
         };
@@ -110,7 +118,7 @@ impl<'a> Pieces<'a> {
                 Task::Infer(task) => {
                     Some((task.network.as_str(), task.text.as_deref(), task.image_side))
                 }
-                Task::Train(_) => None,
+                Task::Train(_) | Task::Evaluate(_) => None,
             })
             .collect();
         names.sort_unstable();

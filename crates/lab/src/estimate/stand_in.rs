@@ -7,7 +7,7 @@ use record::{RunSpec, Task};
 use crate::{
     data::embedded_of_same_shape,
     images::PhotographsError,
-    work::{RunError, Worker},
+    work::{EvaluationError, RunError, Worker},
 };
 
 /// One run of each kind whose cost differs, with the number of such runs.
@@ -58,6 +58,19 @@ fn replace(spec: &mut RunSpec, error: RunError) -> Result<String, RunError> {
             Ok(format!(
                 "photographs `{name}` are not here; the cost of serving them is estimated without \
                  reading and decoding"
+            ))
+        }
+        (
+            Task::Evaluate(task),
+            RunError::Data(DataError::NoFolder { .. } | DataError::Missing { .. }),
+        ) => Ok(format!(
+            "data set `{}` is not here; the cost of evaluations is estimated with random images of the same size",
+            task.data
+        )),
+        (Task::Evaluate(task), RunError::Evaluation(EvaluationError::Missing { .. })) => {
+            Ok(format!(
+                "weights `{}` are not here; the cost of evaluating the network is estimated with random weights",
+                task.weights.file
             ))
         }
         _ => Err(error),

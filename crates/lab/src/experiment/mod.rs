@@ -4,6 +4,7 @@
 //! an interrupted study continues from its journal alone, and why parallel workers and clusters need
 //! no protocol for it.
 
+mod accuracy;
 mod batching;
 mod engines;
 mod fixed;
@@ -37,7 +38,7 @@ struct Entry {
 
 /// Every experiment, in the order in which they run. To add one, add a line here and a file beside
 /// this one.
-const EXPERIMENTS: [Entry; 5] = [
+const EXPERIMENTS: [Entry; 6] = [
     Entry {
         experiment: Experiment::Tuning,
         title: "RQ1 tuning",
@@ -82,6 +83,15 @@ const EXPERIMENTS: [Entry; 5] = [
         },
     },
     Entry {
+        experiment: Experiment::Accuracy,
+        title: "RQ5 accuracy",
+        questions: &[5],
+        plan: |profile| {
+            let config = profile.accuracy.as_ref()?;
+            Some(Box::new(accuracy::plan(config, derive(profile.seed, "accuracy"))))
+        },
+    },
+    Entry {
         experiment: Experiment::Engines,
         title: "engines",
         questions: &[],
@@ -94,6 +104,11 @@ const EXPERIMENTS: [Entry; 5] = [
 
 fn entry(experiment: Experiment) -> Option<&'static Entry> {
     EXPERIMENTS.iter().find(|entry| entry.experiment == experiment)
+}
+
+/// Every experiment, in the order in which they run.
+pub(crate) fn all() -> impl Iterator<Item = Experiment> {
+    EXPERIMENTS.iter().map(|entry| entry.experiment)
 }
 
 /// The plans of a profile's experiments, in the order in which they run.

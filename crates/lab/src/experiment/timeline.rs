@@ -24,6 +24,7 @@ pub(super) fn plan(config: &TimelineConfig, seed: u64) -> FixedPlan {
                     task: Task::Infer(InferTask {
                         network: network.clone(),
                         text: file.map(|file| file.text.clone()),
+                        published: file.and_then(|file| file.published),
                         image_side: file.map_or(config.image_side, |file| file.side),
                         batch: config.batch,
                         batches: config.batches,

@@ -2,6 +2,7 @@
 
 use models::{DataError, DeviceError, NetworkFileError, TrainError, vision::VisionError};
 
+use super::evaluate::EvaluationError;
 use crate::images::PhotographsError;
 
 /// Why a run could not be finished.
@@ -43,6 +44,9 @@ pub enum RunError {
     /// The arrivals or the batching policy of a queue are not valid.
     #[error(transparent)]
     Arrivals(#[from] inference_sim::ConfigError),
+    /// A trained network cannot be evaluated.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// The images of a batch do not fit into the memory.
     #[error("`batch` is {batch}: {reason}")]
     Memory {

@@ -2,6 +2,7 @@
 
 mod context;
 mod error;
+mod evaluate;
 mod infer;
 mod isolation;
 mod serve;
@@ -20,8 +21,8 @@ use record::{
 };
 
 use self::context::{KEPT_PARAMETERS, RunContext};
-pub use self::error::RunError;
 pub(crate) use self::isolation::shared_domains;
+pub use self::{error::RunError, evaluate::EvaluationError};
 use crate::{Interrupt, config::IsolationConfig, data::DataFolder, environment::environment};
 
 /// Does runs, one after the other, and makes their records.
@@ -96,6 +97,7 @@ impl Worker {
                 }
                 None => check_side(&task.network, task.image_side)?,
             },
+            Task::Evaluate(task) => evaluate::check(&mut self.context, task)?,
         }
         Ok(())
     }
@@ -154,6 +156,7 @@ impl Worker {
             Task::Train(task) => train::run(&mut self.context, spec, task)?,
             Task::Serve(task) => serve::run(&mut self.context, spec, task)?,
             Task::Infer(task) => infer::run(&mut self.context, spec, task)?,
+            Task::Evaluate(task) => evaluate::run(&mut self.context, task)?,
         };
         let whole = whole.end();
         let mut warnings = done.main.warnings.clone();

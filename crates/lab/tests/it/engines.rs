@@ -43,7 +43,7 @@ path   = "layers.1.kind"
 values = ["relu", "silu"]
 
 [timeline]
-networks       = ["mine.toml", "squeezenet1_1"]
+networks       = ["mine.toml", "squeezenet1_1", "efficientnet_lite0"]
 image_side     = 32
 batch          = 2
 batches        = 1
@@ -124,7 +124,7 @@ fn values_of_a_network_file_are_factors_and_files_are_on_the_timeline() {
     let done = reproduce(folder.path(), OWN, &[]);
     assert!(done.status.success(), "{}", stderr(&done));
     let first = records(folder.path());
-    assert_eq!(first.len(), 8 + 2);
+    assert_eq!(first.len(), 8 + 3);
     let mut parameters = Vec::new();
     for record in &first {
         match (&record.spec.task, &record.outcome) {
@@ -136,7 +136,11 @@ fn values_of_a_network_file_are_factors_and_files_are_on_the_timeline() {
             }
             (Task::Infer(task), Outcome::Inferred(_)) => {
                 let side = if task.network == "mine.toml" { 24 } else { 32 };
-                assert_eq!((task.image_side, task.text.is_some()), (side, side == 24));
+                let in_file = task.network != "squeezenet1_1";
+                assert_eq!((task.image_side, task.text.is_some()), (side, in_file));
+                // The file that comes with the program quotes an accuracy, so it is compared with the others.
+                let quoted = task.published.map(|figures| figures.top1);
+                assert_eq!(quoted, (task.network == "efficientnet_lite0").then_some(75.1));
             }
             _ => unreachable!(),
         }
@@ -146,6 +150,7 @@ fn values_of_a_network_file_are_factors_and_files_are_on_the_timeline() {
     let of = |width: usize| 9 * width + width + 10 * width + 10;
     assert_eq!(parameters, [of(4), of(4), of(4), of(4), of(8), of(8), of(8), of(8)]);
     let report = fs::read_to_string(folder.path().join("out/report/report.md")).unwrap();
+    assert!(report.contains("| efficientnet_lite0 | 2020 | 75.1"), "{report}");
     assert!(report.contains("layers.0.out = 8, layers.1.kind = silu"), "{report}");
     assert!(report.contains("Type III ANOVA of training energy of `mine.toml`"), "{report}");
     assert!(report.contains("Networks without published accuracy"), "{report}");

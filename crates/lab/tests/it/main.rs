@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
+mod accuracy;
 mod bad_input;
 mod bad_models;
+mod calibrate;
 mod compare;
 mod crash;
 mod engines;

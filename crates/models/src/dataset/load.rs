@@ -16,6 +16,14 @@ use super::{
     shapes,
 };
 
+/// Channels and side, in pixels, of the images of a known data set; `None` for other names.
+#[must_use]
+pub fn image_shape(name: &str) -> Option<[usize; 2]> {
+    let generated = shapes::size(name).map(|(channels, side)| [channels, side]);
+    let published = || Manifest::named(name).ok().map(|found| [found.channels, found.side]);
+    generated.or_else(published)
+}
+
 /// Loads the images of a spec: `train` images from the start of the training split, `validation` images
 /// after those, and `test` images from the start of the test split. A spec may also name a path, as
 /// [`open_dataset`] does, which divides your own images by the seed.
@@ -38,8 +46,16 @@ pub fn load_dataset(
         .and_then(|wanted| limit.check(spec.test).map(|_| wanted as usize))
         .map_err(|source| DataError::Size { name: spec.name.clone(), source })?;
     let name = spec.name.as_str();
+    let enough = |split, found: usize, asked| match found {
+        found if found < asked => {
+            Err(DataError::TooFew { name: spec.name.clone(), split, found, asked })
+        }
+        _ => Ok(()),
+    };
     let (channels, side, classes, train, test) = if let Some((channels, side)) = shapes::size(name)
     {
+        enough("training", shapes::MOST, wanted)?;
+        enough("test", shapes::MOST, spec.test)?;
         let draw = |split, n| shapes::generate(channels, side, seed, split, n);
         (channels, side, shapes::CLASSES, draw("train", wanted), draw("test", spec.test))
     } else if Manifest::named(name).is_err() && Path::new(name).exists() {
@@ -58,14 +74,8 @@ pub fn load_dataset(
         };
         (manifest.channels, manifest.side, manifest.classes.len(), train, test)
     };
-    let enough = |split, found: &Pixels, asked| match found.labels.len() {
-        found if found < asked => {
-            Err(DataError::TooFew { name: spec.name.clone(), split, found, asked })
-        }
-        _ => Ok(()),
-    };
-    enough("training", &train, wanted)?;
-    enough("test", &test, spec.test)?;
+    enough("training", train.labels.len(), wanted)?;
+    enough("test", test.labels.len(), spec.test)?;
     let size = channels * side * side;
     let mut splits = Splits::new(classes);
     let mut cut = |from: &Pixels, start: usize, n: usize| {

@@ -22,7 +22,7 @@ pub use self::{
     content::{read_content, verify},
     error::DataError,
     images::{LabeledImages, PreparedBatch},
-    load::load_dataset,
+    load::{image_shape, load_dataset},
     loaded::{Dataset, Split},
     manifest::{Archive, Download, FileRole, Format, Manifest, ManifestFile},
     open::{DataOptions, open_dataset},

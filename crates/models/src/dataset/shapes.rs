@@ -27,6 +27,9 @@ pub(super) fn size(name: &str) -> Option<(usize, usize)> {
 /// checkerboard, two bars that form a corner.
 pub(super) const CLASSES: usize = 10;
 
+/// Number of images of each split. More could be generated, but must not fill the memory.
+pub(super) const MOST: usize = 100_000;
+
 // These constants determine how difficult the data set is.
 const SHIFT: f32 = 2.0; // largest shift of the center, in pixels of 28
 const RADIUS: (f32, f32) = (6.0, 10.0); // half size, in pixels of 28

@@ -25,7 +25,19 @@ const MULTIPLICATIONS: Limit<u64> =
 /// Kernels, strides and paddings.
 const WINDOW: Limit<u64> = Limit::whole("size of a window", "pixels", 1, 16_384);
 const PADDING: Limit<u64> = Limit::whole("padding", "pixels", 0, 16_384);
+/// A padding that makes ⌈side / stride⌉ pixels of each side, as TensorFlow's.
+const SAME: &str = "same";
 const REPETITIONS: Limit<u64> = Limit::whole("number of repetitions", "", 0, 10_000);
+
+/// How many zeros a row of pixels needs in all so that windows make ⌈side / stride⌉ of it.
+fn zeros_to_stay(input: LayerShape, kernel: usize, stride: usize) -> usize {
+    let side = match input {
+        LayerShape::Image { height, .. } => height,
+        // That it is no image is found when the output's shape is computed.
+        _ => 1,
+    };
+    ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side)
+}
 
 /// An error and the layer that it is about.
 pub(super) struct Misplaced {
@@ -201,24 +213,34 @@ impl<'a> Expansion<'a> {
                 }
                 Ok((PlannedOperation::Concatenation(branches), 0))
             }
-            _ => self.simple(kind, &scope.names).map_err(misplaced),
+            _ => self.simple(kind, input, &scope.names).map_err(misplaced),
         }
     }
 
     /// A layer without layers inside.
-    fn simple(&self, kind: &Kind, names: &Names) -> Result<(PlannedOperation, usize), Wrong> {
+    fn simple(
+        &self,
+        kind: &Kind,
+        input: LayerShape,
+        names: &Names,
+    ) -> Result<(PlannedOperation, usize), Wrong> {
         let out = |count: &Count| self.count("out", count, names, limits::CHANNELS);
         let alone = |operation| Ok((operation, 0));
         match kind {
             Kind::Conv(table) => {
-                let window = PlannedWindow {
-                    kernel: self.count("kernel", &table.kernel, names, WINDOW)?,
-                    stride: self.count("stride", &table.stride, names, WINDOW)?,
-                    padding: self.count("padding", &table.padding, names, PADDING)?,
+                let kernel = self.count("kernel", &table.kernel, names, WINDOW)?;
+                let stride = self.count("stride", &table.stride, names, WINDOW)?;
+                let (padding, more) = match &table.padding {
+                    Count::Expression(text) if text == SAME => {
+                        let zeros = zeros_to_stay(input, kernel, stride);
+                        (zeros / 2, zeros % 2)
+                    }
+                    padding => (self.count("padding", padding, names, PADDING)?, 0),
                 };
+                let window = PlannedWindow { kernel, stride, padding };
                 let groups = self.count("groups", &table.groups, names, limits::CHANNELS)?;
                 let bias = self.choice("bias", &table.bias, names)?;
-                Ok((PlannedOperation::Conv { window, groups, bias }, out(&table.out)?))
+                Ok((PlannedOperation::Conv { window, more, groups, bias }, out(&table.out)?))
             }
             Kind::BatchNorm(table) => {
                 let epsilon = self.epsilon(&table.eps)?;
@@ -229,6 +251,7 @@ impl<'a> Expansion<'a> {
                 alone(PlannedOperation::LayerNorm { epsilon: self.epsilon(&table.eps)? })
             }
             Kind::Relu => alone(PlannedOperation::Activation(PlannedActivation::Relu)),
+            Kind::Relu6 => alone(PlannedOperation::Activation(PlannedActivation::Relu6)),
             Kind::Gelu => alone(PlannedOperation::Activation(PlannedActivation::Gelu)),
             Kind::Silu => alone(PlannedOperation::Activation(PlannedActivation::Silu)),
             Kind::MaxPool(table) => alone(PlannedOperation::MaxPool(self.pool(table, names)?)),

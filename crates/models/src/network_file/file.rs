@@ -2,10 +2,12 @@
 
 use std::{fs, io::Read, path::Path, sync::Arc};
 
+use record::PublishedFigures;
 use toml::{Table, Value};
 use units::limits;
 
 use super::{
+    built_in,
     error::{NetworkFileError, Wrong, shortened},
     expand::{Expansion, whole_numbers},
     key,
@@ -64,6 +66,7 @@ pub(crate) struct NetworkPlan {
     channels: usize,
     side: usize,
     classes: usize,
+    published: Option<PublishedFigures>,
     pub(crate) layers: Vec<PlannedLayer>,
 }
 
@@ -84,12 +87,29 @@ pub struct FileLayer {
 }
 
 impl NetworkFile {
-    /// Reads a file.
+    /// The names of the networks in files that come with this crate: EfficientNet-Lite0, 1 and 2.
+    #[must_use]
+    pub fn built_in_names() -> Vec<&'static str> {
+        built_in::names().collect()
+    }
+
+    /// Whether a network of this name comes with this crate as a file.
+    #[must_use]
+    pub fn is_built_in(name: &str) -> bool {
+        built_in::text(name).is_some()
+    }
+
+    /// Reads a file. A path that is one of [`NetworkFile::built_in_names`] is that network.
     ///
     /// # Errors
     ///
     /// If it cannot be read or is not a valid network; the error names the layer and the shapes.
     pub fn read(path: &Path) -> Result<Self, NetworkFileError> {
+        if let Some((name, text)) =
+            path.to_str().and_then(|name| Some((name, built_in::text(name)?)))
+        {
+            return Self::parse(text, name);
+        }
         let fail = |reason: String| NetworkFileError::Read { path: path.to_owned(), reason };
         // Opening a pipe could wait forever.
         let kind = fs::metadata(path).map_err(|error| fail(error.to_string()))?;
@@ -222,6 +242,12 @@ impl NetworkFile {
         self.plan.classes
     }
 
+    /// What the file quotes about the network in `[published]`.
+    #[must_use]
+    pub fn published(&self) -> Option<PublishedFigures> {
+        self.plan.published
+    }
+
     /// Number of trained parameters.
     #[must_use]
     pub fn parameters(&self) -> usize {
@@ -272,6 +298,25 @@ impl NetworkPlan {
         self.visit(&mut |layer| tensors.extend(layer.tensors()));
         tensors
     }
+}
+
+/// Whether quoted figures are possible.
+fn check_published(figures: PublishedFigures) -> Result<(), String> {
+    let PublishedFigures { year, top1, giga_multiply_adds } = figures;
+    let wrong = |key: &str, found: String, expected: &str| {
+        Err(format!("`published.{key}` is {found}, expected {expected}"))
+    };
+    if !(1943..=9999).contains(&year) {
+        return wrong("year", year.to_string(), "the year of the network's paper");
+    }
+    if !(0.0..=100.0).contains(&top1) {
+        return wrong("top1", top1.to_string(), "an accuracy in percent, from 0 to 100");
+    }
+    if !(0.0..=1e9).contains(&giga_multiply_adds) {
+        let expected = "10⁹ multiply-adds for an image, from 0 to 1e9";
+        return wrong("giga_multiply_adds", giga_multiply_adds.to_string(), expected);
+    }
+    Ok(())
 }
 
 /// Fills in the values of a file and computes all shapes.
@@ -328,5 +373,9 @@ fn plan(table: &Table, file: &str) -> Result<NetworkPlan, NetworkFileError> {
             "the last layer makes {output}, expected a row of {classes} numbers, as many as `classes`"
         )));
     }
-    Ok(NetworkPlan { name: document.name, channels, side, classes, layers })
+    let published = document.published;
+    if let Some(figures) = published {
+        check_published(figures).map_err(format)?;
+    }
+    Ok(NetworkPlan { name: document.name, channels, side, classes, published, layers })
 }

@@ -1,5 +1,6 @@
 //! Networks that users describe in TOML files.
 
+mod built_in;
 mod error;
 mod expand;
 mod expression;

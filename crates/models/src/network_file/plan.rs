@@ -76,6 +76,8 @@ impl fmt::Display for LayerShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlannedActivation {
     Relu,
+    /// min(ReLU, 6).
+    Relu6,
     /// With the exact error function, torch's default.
     Gelu,
     Silu,
@@ -94,6 +96,8 @@ pub(crate) struct PlannedWindow {
 pub(crate) enum PlannedOperation {
     Conv {
         window: PlannedWindow,
+        /// Rows of zeros below and columns at the right, beyond the window's padding.
+        more: usize,
         groups: usize,
         bias: bool,
     },
@@ -187,7 +191,9 @@ impl PlannedLayer {
         let (zeros, ones) = (Start::Constant(0.0), Start::Constant(1.0));
         let by_inputs = |inputs: usize| Start::Uniform(f64::from(bound(inputs)));
         match self.operation {
-            PlannedOperation::Conv { window: PlannedWindow { kernel, .. }, groups, bias } => {
+            PlannedOperation::Conv {
+                window: PlannedWindow { kernel, .. }, groups, bias, ..
+            } => {
                 let inputs = input / groups;
                 let start = by_inputs(inputs * kernel * kernel);
                 let weight = tensor("weight", &[output, inputs, kernel, kernel], start);

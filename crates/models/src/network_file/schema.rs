@@ -1,5 +1,6 @@
 //! The tables of a network's file.
 
+use record::PublishedFigures;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -42,6 +43,7 @@ pub(super) struct Document {
     pub(super) classes: i64,
     #[serde(default)]
     pub(super) values: Table,
+    pub(super) published: Option<PublishedFigures>,
     pub(super) layers: Vec<Value>,
 }
 
@@ -150,6 +152,7 @@ pub(super) enum Kind {
     BatchNorm(BatchNormTable),
     LayerNorm(LayerNormTable),
     Relu,
+    Relu6,
     Gelu,
     Silu,
     MaxPool(PoolTable),
@@ -175,6 +178,7 @@ const KINDS: &[&str] = &[
     "batch_norm",
     "layer_norm",
     "relu",
+    "relu6",
     "gelu",
     "silu",
     "max_pool",
@@ -243,6 +247,7 @@ impl Kind {
             "batch_norm" => parsed("", keys).map(Self::BatchNorm),
             "layer_norm" => parsed("", keys).map(Self::LayerNorm),
             "relu" => alone(Self::Relu, keys),
+            "relu6" => alone(Self::Relu6, keys),
             "gelu" => alone(Self::Gelu, keys),
             "silu" => alone(Self::Silu, keys),
             "max_pool" => parsed("", keys).map(Self::MaxPool),

@@ -19,10 +19,10 @@ fn wrong<T>(text: String) -> Result<T, Wrong> {
 /// The output shape of a layer with `out` channels, where the layer itself says how many.
 pub(super) fn output(operation: &PlannedOperation, input: LayerShape, out: usize) -> Shaped {
     let shape = match operation {
-        PlannedOperation::Conv { window, groups, .. } => {
+        PlannedOperation::Conv { window, more, groups, .. } => {
             divides("groups", *groups, input.channels(), "input channels")?;
             divides("groups", *groups, out, "output channels (`out`)")?;
-            windows(*window, input)?.with_channels(out)
+            windows(*window, *more, input)?.with_channels(out)
         }
         PlannedOperation::MaxPool(window) | PlannedOperation::AveragePool(window) => {
             if 2 * window.padding > window.kernel {
@@ -31,7 +31,7 @@ pub(super) fn output(operation: &PlannedOperation, input: LayerShape, out: usize
                     window.padding, window.kernel
                 ));
             }
-            windows(*window, input)?
+            windows(*window, 0, input)?
         }
         PlannedOperation::Adaptive(side) => {
             let channels = image(input)?[0];
@@ -150,12 +150,12 @@ fn image(input: LayerShape) -> Result<[usize; 3], Wrong> {
     }
 }
 
-/// The image that remains when a window moves over an image.
-fn windows(window: PlannedWindow, input: LayerShape) -> Shaped {
+/// The image that remains when a window moves over an image with so many more zeros at its ends.
+fn windows(window: PlannedWindow, more: usize, input: LayerShape) -> Shaped {
     let [channels, height, width] = image(input)?;
     let PlannedWindow { kernel, stride, padding } = window;
     let along = |size: usize| {
-        let room = (size + 2 * padding).checked_sub(kernel);
+        let room = (size + 2 * padding + more).checked_sub(kernel);
         let missing = || {
             Wrong(format!(
                 "kernel = {kernel} is larger than the image with padding = {padding} at each side"

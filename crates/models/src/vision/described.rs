@@ -85,6 +85,7 @@ impl<'a> Group<'a> {
 fn kernel_of(activation: PlannedActivation) -> Activation {
     match activation {
         PlannedActivation::Relu => Activation::Relu,
+        PlannedActivation::Relu6 => Activation::Relu6,
         PlannedActivation::Gelu => Activation::Gelu,
         PlannedActivation::Silu => Activation::Silu,
     }
@@ -105,11 +106,11 @@ fn adds(layer: &PlannedLayer, group: &Group<'_>) -> bool {
 fn product(layer: &PlannedLayer, group: &Group<'_>, relu: bool, w: &mut Weights) -> Built<Layer> {
     let [input, output] = layer.channels();
     let activation = if relu { Activation::Relu } else { group.activation };
-    if let PlannedOperation::Conv { window, groups, bias } = layer.operation {
+    if let PlannedOperation::Conv { window, more, groups, bias } = layer.operation {
         let PlannedWindow { kernel, stride, padding } = window;
         let (kernel, padding) = ([kernel; 2], [padding; 2]);
         let shape = Shape { input, output, kernel, stride, padding, groups };
-        return w.folded_conv((&layer.name, bias), group.norm, shape, activation);
+        return w.folded_conv((&layer.name, bias), group.norm, (shape, more), activation);
     }
     let bias = layer.operation == PlannedOperation::Linear { bias: true };
     w.folded_linear((&layer.name, bias), group.norm, [input, output], activation)

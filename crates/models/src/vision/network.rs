@@ -117,11 +117,6 @@ impl VisionNetwork {
             }
             return Self::from_graph(Graph::read(arch)?, arch);
         }
-        let fitted = weights.map(|tensors| fit_state_dict(arch, tensors, false)).transpose()?;
-        let (weights, found) = match fitted {
-            Some(fitted) => (Some(fitted.tensors), fitted.classes),
-            None => (None, None),
-        };
         if Source::of(arch) == Source::Toml {
             let file = NetworkFile::read(Path::new(arch))?;
             let file = match classes {
@@ -130,6 +125,11 @@ impl VisionNetwork {
             };
             return Self::from_file(&file, arch, weights, seed);
         }
+        let fitted = weights.map(|tensors| fit_state_dict(arch, tensors, false)).transpose()?;
+        let (weights, found) = match fitted {
+            Some(fitted) => (Some(fitted.tensors), fitted.classes),
+            None => (None, None),
+        };
         let weights = weights.map_or_else(|| Weights::random(seed), Weights::given);
         Self::build(arch, classes.or(found).unwrap_or(IMAGENET), weights)
     }
@@ -158,18 +158,22 @@ impl VisionNetwork {
     }
 
     /// Builds the network of a file, with the weights of a state dict or random ones from a seed. `name` is
-    /// what [`VisionNetwork::info`] calls it.
+    /// what [`VisionNetwork::info`] calls it. Prefixes of the state dict's names are removed, as
+    /// [`fit_state_dict`] does.
     ///
     /// # Errors
     ///
-    /// If a tensor is missing or has another shape.
+    /// If a tensor is missing or has another shape, or the state dict has tensors that the network does not have.
     pub fn from_file(
         file: &NetworkFile,
         name: &str,
         weights: Option<HashMap<String, Tensor>>,
         seed: u64,
     ) -> Result<Self, VisionError> {
-        let mut weights = weights.map_or_else(|| Weights::random(seed), Weights::given);
+        let mut weights = match weights {
+            Some(tensors) => Weights::given(fit(name, &shapes_of(file)?, tensors, false)?),
+            None => Weights::random(seed),
+        };
         let layer = described(file.plan(), &mut weights)?;
         Ok(Self {
             info: NetworkInfo::fixed(name, file.channels(), file.side()),
@@ -403,25 +407,40 @@ pub fn fit_state_dict(
     allow_unused: bool,
 ) -> Result<FittedState, VisionError> {
     let shapes = match Source::of(arch) {
-        Source::Toml => {
-            let mut weights = Weights::zero();
-            described(NetworkFile::read(Path::new(arch))?.plan(), &mut weights)?;
-            weights.into_requested()
-        }
+        Source::Toml => shapes_of(&NetworkFile::read(Path::new(arch))?)?,
         _ => state_dict(arch, IMAGENET)?,
     };
+    let tensors = fit(arch, &shapes, tensors, allow_unused)?;
+    let last = shapes.iter().rfind(|(_, shape)| shape.first() == Some(&IMAGENET));
+    let classes = last.and_then(|(name, _)| tensors.get(name)?.dims().first().copied());
+    Ok(FittedState { tensors, classes })
+}
+
+/// Names and shapes of the tensors of a network in a file.
+fn shapes_of(file: &NetworkFile) -> Result<Vec<(String, Vec<usize>)>, VisionError> {
+    let mut weights = Weights::zero();
+    described(file.plan(), &mut weights)?;
+    Ok(weights.into_requested())
+}
+
+/// Fits the names of a state dict to a network's tensors.
+fn fit(
+    arch: &str,
+    shapes: &[(String, Vec<usize>)],
+    tensors: HashMap<String, Tensor>,
+    allow_unused: bool,
+) -> Result<HashMap<String, Tensor>, VisionError> {
     let required = shapes.iter().map(|(name, _)| name.as_str()).collect();
     let mut tensors = fitted(tensors, &required);
     if allow_unused {
         without_unused(&mut tensors, &required);
     }
     check_unused(arch, &tensors, &required)?;
-    let last = shapes.iter().rfind(|(_, shape)| shape.first() == Some(&IMAGENET));
-    let classes = last.and_then(|(name, _)| tensors.get(name)?.dims().first().copied());
-    Ok(FittedState { tensors, classes })
+    Ok(tensors)
 }
 
-/// Whether a network is given as a file: its name ends in `.toml` or `.onnx`.
+/// Whether a network is given as a file: its name ends in `.toml` or `.onnx`, or it is one of
+/// [`NetworkFile::built_in_names`].
 #[must_use]
 pub fn is_file(arch: &str) -> bool {
     Source::of(arch) != Source::Catalog
@@ -447,6 +466,9 @@ enum Source {
 impl Source {
     /// By the ending of a name.
     fn of(arch: &str) -> Self {
+        if NetworkFile::is_built_in(arch) {
+            return Self::Toml;
+        }
         let ending = Path::new(arch).extension().and_then(|ending| ending.to_str());
         match ending.map(str::to_ascii_lowercase).as_deref() {
             Some("toml") => Self::Toml,

@@ -287,11 +287,16 @@ impl Weights {
         &mut self,
         (name, bias): (&str, bool),
         norm: Option<(&str, f64)>,
-        shape: Shape,
+        (shape, more): (Shape, usize),
         activation: Activation,
     ) -> Result<Layer, VisionError> {
         let kernel = self.kernel(name, shape)?;
         let (kernel, bias) = self.folded(name, kernel, bias, norm)?;
+        // A kernel that begins with zeros, and as much more padding at both ends, has the same results as more
+        // padding at the end alone.
+        let kernel = kernel.pad_with_zeros(2, more, 0)?.pad_with_zeros(3, more, 0)?;
+        let larger = |sizes: [usize; 2]| sizes.map(|size| size + more);
+        let shape = Shape { kernel: larger(shape.kernel), padding: larger(shape.padding), ..shape };
         convolution(&kernel, &bias, shape, activation)
     }
 

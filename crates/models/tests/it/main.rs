@@ -16,6 +16,7 @@ mod onnx;
 mod photographs;
 mod profile;
 mod random_networks;
+mod same_padding;
 mod study;
 mod trainable;
 mod vision;

@@ -1,5 +1,6 @@
 //! Fills the document: for each question a file that turns rows into figures and tables.
 
+mod accuracy;
 mod batching;
 mod engines;
 mod frontier;

@@ -2,7 +2,7 @@
 
 use record::{Energy, Origin, Results};
 
-use super::{batching, engines, layers, own, race::Target, timeline, tuning};
+use super::{accuracy, batching, engines, layers, own, race::Target, timeline, tuning};
 use crate::{
     claim::{MAX_RECORDS, Runs, assessed, factorials},
     document::{Banner, Document},
@@ -32,7 +32,10 @@ pub fn document(
         batching::section(&rows.queues),
         timeline::section(&rows.infers),
     ];
-    let sections = sections.into_iter().chain(engines::section(&rows.engines));
+    let sections = sections
+        .into_iter()
+        .chain(accuracy::section(&rows.accuracies))
+        .chain(engines::section(&rows.engines));
     Document {
         title: "What does an accuracy point cost in joules?".to_owned(),
         lead: vec![

@@ -27,7 +27,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     let mut table = Table::new(
         "rq5-networks",
         "Accuracy and multiply-adds as torchvision publishes them (weights IMAGENET1K_V1, at the \
-         network's own resolution); energy from our runs.",
+         network's own resolution), or as the network's file quotes them; energy from our runs.",
         [
             Column::text("network"),
             Column::text("year"),
@@ -111,11 +111,10 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     section
 }
 
-/// The energy of networks that torchvision does not publish, such as those in files of the user. `None` if every
-/// network is one of torchvision's.
+/// The energy of networks without published accuracy, such as those in files of the user. `None` if there are none.
 fn own_networks(rows: &[InferRow]) -> Option<Table> {
     let own: Vec<&InferRow> =
-        rows.iter().filter(|row| PublishedNetwork::named(&row.network).is_none()).collect();
+        rows.iter().filter(|row| PublishedNetwork::of(row).is_none()).collect();
     let names = distinct(own.iter().map(|row| row.network.as_str()));
     if names.is_empty() {
         return None;

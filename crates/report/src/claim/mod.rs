@@ -31,7 +31,8 @@ pub use self::{
     list::{CLAIMS, assessed, findings, results},
     networks::{NetworkMean, PublishedNetwork, network_means},
     rows::{
-        EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of, policy_title,
+        AccuracyRow, EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of,
+        policy_title,
     },
     runs::{MAX_RECORDS, RunDigest, Runs},
     tuning::{Search, searches},
@@ -42,6 +43,7 @@ pub(crate) use self::{
     engines::{EngineComparison, engine_comparisons},
     factorial::{Block, Factorial, factorials},
     list::claims_on,
+    networks::stem,
     own::{OwnFactorial, own_factorials},
     resample::{Sums, estimate, mean},
     tuning::measured as search_figures,

@@ -2,17 +2,17 @@
 
 use std::sync::LazyLock;
 
-use record::Origin;
+use record::{Origin, PublishedFigures};
 use serde::Deserialize;
 
 use super::{distinct, mean, origin_of, rows::InferRow};
 
-/// A vision network as torchvision publishes it (weights IMAGENET1K_V1).
+/// A vision network as torchvision publishes it (weights IMAGENET1K_V1), or as its file quotes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PublishedNetwork {
-    /// torchvision's name.
+    /// torchvision's name, or that of the network's file without folder and ending.
     pub name: String,
     /// Year of the network's paper.
     pub year: u32,
@@ -39,14 +39,32 @@ impl PublishedNetwork {
     pub fn named(name: &str) -> Option<&'static Self> {
         PUBLISHED.iter().find(|network| network.name == name)
     }
+
+    /// What is published about the network of a row.
+    pub(crate) fn of(row: &InferRow) -> Option<Self> {
+        let quoted = || {
+            let PublishedFigures { year, top1, giga_multiply_adds } = row.quoted?;
+            let (name, year) = (stem(&row.network).to_owned(), u32::from(year));
+            Some(Self { name, year, top1, giga_multiply_adds })
+        };
+        Self::named(&row.network).cloned().or_else(quoted)
+    }
+}
+
+/// A network's name; that of a file without its folder and ending.
+pub(crate) fn stem(network: &str) -> &str {
+    let file = network.strip_suffix(".toml");
+    file.map_or(network, |file| file.rsplit('/').next().unwrap_or(file))
 }
 
 /// A network with its published figures and our mean energy of an image.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NetworkMean {
-    /// As torchvision publishes it.
-    pub published: &'static PublishedNetwork,
+    /// As torchvision publishes it, or as its file quotes it.
+    pub published: PublishedNetwork,
+    /// Whether its file quotes it.
+    pub is_quoted: bool,
     /// Mean over runs, in joules per image.
     pub joules_per_image: f64,
     /// The value of each run, in joules per image.
@@ -55,7 +73,7 @@ pub struct NetworkMean {
     pub origin: Origin,
 }
 
-/// The networks of our runs by year, without those that torchvision publishes no accuracy for.
+/// The networks of our runs by year, without those that have no published accuracy.
 #[must_use]
 pub fn network_means(rows: &[InferRow]) -> Vec<NetworkMean> {
     let names = distinct(rows.iter().map(|row| row.network.as_str()));
@@ -63,7 +81,8 @@ pub fn network_means(rows: &[InferRow]) -> Vec<NetworkMean> {
         let of: Vec<&InferRow> = rows.iter().filter(|row| row.network == name).collect();
         let runs: Vec<f64> = of.iter().map(|row| row.joules_per_image).collect();
         Some(NetworkMean {
-            published: PublishedNetwork::named(name)?,
+            published: PublishedNetwork::of(of.first()?)?,
+            is_quoted: PublishedNetwork::named(name).is_none(),
             joules_per_image: mean(runs.iter().copied())?,
             runs,
             origin: origin_of(of.iter().map(|row| row.origin))?,

@@ -2,8 +2,8 @@
 
 use record::{
     Adam, BatchPolicy, Energy, Engine, Experiment, NetworkKind, Origin, Outcome, OwnNetwork,
-    RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained, TrainedNetwork,
-    TuningSpace,
+    PublishedFigures, RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained,
+    TrainedNetwork, TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -169,10 +169,46 @@ pub struct InferRow {
     pub network: String,
     /// Number of the run, from 0.
     pub repetition: u32,
+    /// What the network's file quotes about it; `None` for torchvision's networks.
+    pub quoted: Option<PublishedFigures>,
     /// Side of the images, in pixels.
     pub image_side: usize,
     /// Images per batch.
     pub batch: usize,
+    /// Energy per image, in joules.
+    pub joules_per_image: f64,
+    /// Origin of the joules.
+    pub origin: Origin,
+    /// Seconds per image.
+    pub seconds_per_image: f64,
+}
+
+/// A trained network that answered labeled images (RQ5).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AccuracyRow {
+    /// Network: its name, or the path of its file.
+    pub network: String,
+    /// The file of its weights.
+    pub weights: String,
+    /// The beginning of the SHA-256 of that file.
+    pub weights_sha256: String,
+    /// The year in which the architecture was published, if the profile says it.
+    pub year: Option<u16>,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Data set.
+    pub data: String,
+    /// The beginning of the SHA-256 of the images and labels.
+    pub data_sha256: String,
+    /// Number of the run, from 0.
+    pub repetition: u32,
+    /// Images per batch.
+    pub batch: usize,
+    /// Number of images, at least 1.
+    pub images: usize,
+    /// Number of images whose most likely class is the label.
+    pub correct: usize,
     /// Energy per image, in joules.
     pub joules_per_image: f64,
     /// Origin of the joules.
@@ -197,6 +233,8 @@ pub struct Rows {
     pub queues: Vec<QueueRow>,
     /// RQ5.
     pub infers: Vec<InferRow>,
+    /// RQ5 with accuracy that was measured here.
+    pub accuracies: Vec<AccuracyRow>,
     /// Number of runs with an impossible value: not a number, negative, or absurdly large.
     pub unsound: usize,
 }
@@ -227,6 +265,7 @@ pub(crate) enum Row {
     Engine(EngineRow),
     Queue(QueueRow),
     Infer(InferRow),
+    Accuracy(AccuracyRow),
     /// The run has no energy, which its question needs.
     None,
     /// The run has an impossible value.
@@ -253,6 +292,7 @@ impl Rows {
             Row::Engine(row) => self.engines.push(row),
             Row::Queue(row) => self.queues.push(row),
             Row::Infer(row) => self.infers.push(row),
+            Row::Accuracy(row) => self.accuracies.push(row),
             Row::None => {}
             Row::Unsound => self.unsound += 1,
         }
@@ -300,12 +340,32 @@ impl Row {
             (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
                 Some(energy) => Self::Infer(InferRow {
                     network: task.network.clone(),
+                    quoted: task.published,
                     repetition: record.spec.repetition,
                     image_side: task.image_side,
                     batch: task.batch,
                     joules_per_image: energy.joules.0 / outcome.images as f64,
                     origin: energy.origin,
                     seconds_per_image: record.timing.main.0 / outcome.images as f64,
+                }),
+                None => Self::None,
+            },
+            (Task::Evaluate(task), Outcome::Evaluated(outcome)) => match energy {
+                Some(energy) => Self::Accuracy(AccuracyRow {
+                    network: task.network.clone(),
+                    weights: task.weights.file.clone(),
+                    weights_sha256: start_of(&task.weights.sha256),
+                    year: task.year,
+                    parameters: outcome.parameters,
+                    data: outcome.data.name.clone(),
+                    data_sha256: start_of(&outcome.data.sha256),
+                    repetition: record.spec.repetition,
+                    batch: task.batch,
+                    images: outcome.data.test,
+                    correct: outcome.correct,
+                    joules_per_image: energy.joules.0 / outcome.data.test as f64,
+                    origin: energy.origin,
+                    seconds_per_image: record.timing.main.0 / outcome.data.test as f64,
                 }),
                 None => Self::None,
             },
@@ -373,6 +433,11 @@ impl Row {
     }
 }
 
+/// The first twelve digits of a checksum, which are enough to tell files apart.
+pub(super) fn start_of(sha256: &str) -> String {
+    sha256.get(..12).unwrap_or("").to_owned()
+}
+
 fn own_row(
     data: String,
     own: &OwnNetwork,
@@ -404,6 +469,9 @@ fn is_plausible(record: &RunSummary) -> bool {
         }
         Outcome::Served(it) => it.requests > 0,
         Outcome::Inferred(it) => it.images > 0 && is_sound(record.timing.main.0),
+        Outcome::Evaluated(it) => {
+            it.data.test > 0 && it.correct <= it.data.test && is_sound(record.timing.main.0)
+        }
     };
     let of_serving = record.timing.serving.as_ref().is_none_or(|serving| {
         let times = serving

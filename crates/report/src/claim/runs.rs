@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use record::{Energy, Environment, Outcome, RunRecord, RunSummary, WarningKind};
 
-use super::rows::{Row, Rows, is_sound, sound_energy};
+use super::rows::{Row, Rows, is_sound, sound_energy, start_of};
 
 /// Largest number of runs for which a report also writes every record as a table. Beyond it these
 /// tables take longer than everything else, and `wattlab journal export` writes them.
@@ -23,7 +23,7 @@ pub struct Runs {
     pub seconds: f64,
     /// Energy of all main spans; `None` if no run has an energy.
     pub energy: Option<Energy>,
-    /// Data sets of the trainings: name and the beginning of the checksum.
+    /// Data sets of trainings and evaluations: name and the beginning of the checksum.
     pub data: Vec<String>,
     /// Names of the machines that did the runs, where the records have them.
     pub hosts: BTreeSet<String>,
@@ -50,12 +50,11 @@ pub struct RunDigest {
 impl From<RunSummary> for RunDigest {
     fn from(record: RunSummary) -> Self {
         let data = match &record.outcome {
-            Outcome::Trained(trained) => {
-                let sha256 = trained.data.sha256.get(..12).unwrap_or("").to_owned();
-                Some((trained.data.name.clone(), sha256))
-            }
+            Outcome::Trained(trained) => Some(&trained.data),
+            Outcome::Evaluated(evaluated) => Some(&evaluated.data),
             _ => None,
         };
+        let data = data.map(|data| (data.name.clone(), start_of(&data.sha256)));
         let warned = |kind| record.warnings.contains(&kind);
         Self {
             row: Row::of(&record),

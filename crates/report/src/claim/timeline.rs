@@ -278,6 +278,17 @@ fn caveats(rows: &[InferRow], means: &[NetworkMean]) -> Vec<String> {
          here; the networks run with random weights, because energy does not depend on them."
             .to_owned(),
     ];
+    let quoted: Vec<&str> = means
+        .iter()
+        .filter(|network| network.is_quoted)
+        .map(|network| network.published.name.as_str())
+        .collect();
+    if !quoted.is_empty() {
+        caveats.push(format!(
+            "The accuracy of {} is what the network's file quotes, of weights from elsewhere.",
+            quoted.join(", ")
+        ));
+    }
     if rows.iter().any(|row| row.image_side < 224) {
         caveats.push(
             "Images are smaller than the 224×224 pixels of the published accuracies: networks with \

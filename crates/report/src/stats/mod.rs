@@ -30,6 +30,7 @@ mod order;
 mod paired_effect;
 mod posthoc;
 mod power;
+mod proportion;
 mod rank;
 mod regression;
 mod root;
@@ -71,6 +72,7 @@ pub use self::{
         tukey_hsd,
     },
     power::{t_test_power, t_test_sample_size},
+    proportion::proportion_interval,
     rank::{
         Friedman, KruskalWallis, MeanRanks, PValue, PracticalDifference, RankTest, Slope, Spearman,
         Zeros, bayesian_signed_rank, friedman, kruskal_wallis, mann_whitney, mann_whitney_by,

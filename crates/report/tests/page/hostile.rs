@@ -116,6 +116,7 @@ fn apply(flaw: Flaw, at: usize, records: &mut Vec<RunRecord>) {
         }
         Flaw::Nothing => match &mut record.outcome {
             Outcome::Inferred(inferred) => inferred.images = 0,
+            Outcome::Evaluated(evaluated) => evaluated.data.test = 0,
             Outcome::Served(served) => {
                 served.requests = 0;
                 record.timing.serving.iter_mut().for_each(|serving| serving.batches.clear());

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "also outside of the test functions themselves")]
 #![expect(clippy::print_stdout, reason = "says that something was skipped")]
 
+mod accuracy;
 mod archive;
 mod browser;
 mod caveats;

@@ -281,6 +281,7 @@ impl Study {
             for repetition in 0..self.scale.infers {
                 let task = Task::Infer(InferTask {
                     text: None,
+                    published: None,
                     network: network.to_owned(),
                     image_side: 224,
                     batch: 32,

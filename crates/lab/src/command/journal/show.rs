@@ -164,6 +164,9 @@ fn line(record: &RunRecord) -> Line {
             format!("{} at {}/s, {policy}", task.network, task.arrivals.rate)
         }
         Task::Infer(task) => format!("{}, batches of {}", task.network, task.batch),
+        Task::Evaluate(task) => {
+            format!("{}, weights {}, {}", task.network, task.weights.file, task.data)
+        }
     };
     let result = match &record.outcome {
         Outcome::Trained(trained) => match trained.diverged_in_epoch {
@@ -172,6 +175,9 @@ fn line(record: &RunRecord) -> Line {
         },
         Outcome::Served(served) => format!("{} requests", served.requests),
         Outcome::Inferred(inferred) => format!("{} images", inferred.images),
+        Outcome::Evaluated(evaluated) => {
+            format!("{} of {} correct", evaluated.correct, evaluated.data.test)
+        }
     };
     Line {
         id: record.id.clone(),

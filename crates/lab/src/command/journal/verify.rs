@@ -6,7 +6,11 @@ use record::{Damage, Energy, Experiment, scan_journal};
 use serde_json::{Value, json};
 
 use super::args::file;
-use crate::{Failure, experiment::title, output};
+use crate::{
+    Failure,
+    experiment::{all, title},
+    output,
+};
 
 /// Arguments of `wattlab journal verify`.
 #[derive(Debug, clap::Args)]
@@ -18,31 +22,24 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const EXPERIMENTS: [Experiment; 5] = [
-    Experiment::Tuning,
-    Experiment::Layers,
-    Experiment::Batching,
-    Experiment::Timeline,
-    Experiment::Engines,
-];
-
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = file(&args.path);
-    let mut runs = [0_u64; EXPERIMENTS.len()];
+    let mut runs: Vec<(Experiment, u64)> = all().map(|experiment| (experiment, 0)).collect();
     let mut energy: Option<Energy> = None;
     let state = scan_journal(
         &path,
         |record| (record.spec.experiment, record.energy.total),
         |_, (experiment, joules)| {
-            runs[EXPERIMENTS.iter().position(|known| *known == experiment).unwrap_or(0)] += 1;
+            runs.iter_mut()
+                .filter(|(known, _)| *known == experiment)
+                .for_each(|(_, count)| *count += 1);
             energy = Energy::total(energy.into_iter().chain(joules));
         },
     );
     let state = state.map_err(Failure::bad_input)?;
     if args.json {
-        let experiments: Value = EXPERIMENTS
+        let experiments: Value = runs
             .iter()
-            .zip(runs)
             .map(|(experiment, runs)| (format!("{experiment:?}").to_lowercase(), json!(runs)))
             .collect::<serde_json::Map<_, _>>()
             .into();
@@ -68,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             state.records,
             state.bytes
         ));
-        for (experiment, runs) in EXPERIMENTS.iter().zip(runs).filter(|pair| pair.1 > 0) {
+        for (experiment, runs) in runs.iter().filter(|(_, runs)| *runs > 0) {
             output::print(&format!("{:<16} {runs:>8} runs", title(*experiment)));
         }
         if state.unsealed > 0 {

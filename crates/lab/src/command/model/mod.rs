@@ -9,7 +9,10 @@ mod profile;
 mod train;
 mod weights;
 
-use models::vision::{Pretrained, architectures};
+use models::{
+    NetworkFile,
+    vision::{Pretrained, architectures, network_info},
+};
 use serde_json::json;
 
 use crate::{Failure, output};
@@ -68,15 +71,26 @@ fn list(json: bool) -> Result<(), Failure> {
                 })
             })
             .collect();
+        let files = NetworkFile::built_in_names();
         let study: Vec<_> = net::Kind::ALL.iter().map(|kind| kind.word()).collect();
-        return output::print_json(
-            &json!({ "schema": "wattlab.models/1", "vision": vision, "study": study }),
-        );
+        return output::print_json(&json!({
+            "schema": "wattlab.models/1",
+            "vision": vision,
+            "files": files,
+            "study": study,
+        }));
     }
     output::print("vision networks (--arch), with the smallest side of their images in pixels:");
     for network in architectures() {
         let only = if network.fixed_side { " (no other size)" } else { "" };
         output::print(&format!("  {:<20} {}{only}", network.name, network.least_side));
+    }
+    output::print(
+        "networks in files that come with the program (--arch), with the side of their images:",
+    );
+    for name in NetworkFile::built_in_names() {
+        let info = network_info(name).map_err(Failure::run_time)?;
+        output::print(&format!("  {name:<20} {}", info.usual_side));
     }
     output::print("the study's networks (--net):");
     for kind in net::Kind::ALL {

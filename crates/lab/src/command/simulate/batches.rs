@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use inference_sim::{BatchSequence, BatchServer};
+use inference_sim::BatchSequence;
 use meter::Meter;
 use record::{Energy, Seconds, Watts};
 
-use super::network::Network;
+use super::answerer::Answerer;
 use crate::{Failure, Interrupt};
 
 /// The power of the machine while nothing is served, over one second; `None` without a sensor or an
@@ -33,7 +33,7 @@ pub(super) struct Found {
 
 /// Serves batches of one size after another.
 pub(super) struct Batches<'a> {
-    pub(super) network: &'a mut Network,
+    pub(super) server: &'a mut dyn Answerer,
     pub(super) meter: &'a Meter,
     pub(super) interrupt: &'a Interrupt,
     pub(super) idle: Option<Watts>,
@@ -47,7 +47,7 @@ impl Batches<'_> {
         let requests: Vec<usize> = (self.next..self.next + size).collect();
         self.next += size;
         let start = Instant::now();
-        self.network.serve(&requests).map_err(Failure::run_time)?;
+        self.server.answer(&requests)?;
         Ok(start.elapsed())
     }
 

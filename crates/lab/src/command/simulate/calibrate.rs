@@ -1,38 +1,58 @@
-//! `wattlab simulate calibrate`: measures a network's batches and describes its queue.
+//! `wattlab simulate calibrate`: measures the batches of a network, a command or a server, and describes its queue.
 
 use std::{
+    ffi::OsString,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
+use clap::ArgGroup;
 use inference_sim::{
     BatchMeasurement, BatchSequence, Calibration, Clock, LinearFit, PaceSample, RealClock,
     SimulationConfig, SlownessConfig, fit_recovery, fit_slowness, limits, size_rows,
 };
-use meter::Meter;
+use meter::{Estimator, Meter};
 use models::vision::{NetworkInfo, architectures, is_file, network_info};
 use record::{Origin, Seconds, Watts};
 
 use super::{
+    answerer::{Answerer, Command, HttpFlags},
     batches::{Batches, Found, idle},
     network::{self, DeviceFlags, Network},
     photographs::Photographs,
 };
 use crate::{
-    Failure, Interrupt, config::unknown_key, host_load::HostLoad, output, progress,
-    sensing::Sensing,
+    Failure, Interrupt, config::unknown_key, host_load::HostLoad, output,
+    plain_text::without_control, progress, sensing::Sensing,
 };
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("server").required(true).args(["arch", "url", "command"]))]
 pub(super) struct Args {
     /// torchvision's name of the network, or the path of a network's file (`FILE.toml`, `FILE.onnx`).
     #[arg(long, value_name = "NAME|FILE")]
-    arch: String,
+    arch: Option<String>,
+    #[command(flatten)]
+    http: HttpFlags,
+    /// Measure a command instead, which runs on while it is measured. For each line with a number that it reads
+    /// from its standard input, it serves a batch of so many requests, and then prints the number as a line.
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+    /// The longest time that a command or a server may take for a batch, in seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60.0,
+        value_parser = limits::POSITIVE_WAIT_S.parser()
+    )]
+    timeout: f64,
     #[command(flatten)]
     plan: Plan,
-    /// Write the description to this file; by default NAME.toml, or NAME-queue.toml for a network's file.
+    /// Write the description to this file; by default NAME.toml, NAME-queue.toml for a network's file, and
+    /// server.toml for a command or a server.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -91,13 +111,12 @@ pub(super) struct Plan {
 ///
 /// If the network is unknown or a size is not valid, or if measuring or writing fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    args.plan.check(&args.arch).map_err(Failure::BadInput)?;
-    let out = args.out.clone().unwrap_or_else(|| described(&args.arch));
-    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
-    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let mut network =
-        Network::new(&args.arch, args.plan.side, &args.plan.images, &args.plan.place)?;
-    let config = args.plan.measure(&args.arch, &mut network, &meter, &interrupt)?;
+    let default = || args.arch.as_deref().map_or_else(|| PathBuf::from("server.toml"), described);
+    let out = args.out.clone().unwrap_or_else(default);
+    let config = match &args.arch {
+        Some(arch) => calibrate_network(arch, args)?,
+        None => calibrate_server(args)?,
+    };
     write(&config, &out)?;
     progress::line(&format!("wrote `{}`", out.display()));
     if args.json {
@@ -107,6 +126,93 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         output::print(&line);
     }
     Ok(())
+}
+
+fn calibrate_network(arch: &str, args: &Args) -> Result<SimulationConfig, Failure> {
+    args.plan.check(arch).map_err(Failure::BadInput)?;
+    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
+    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    let mut network = Network::new(arch, args.plan.side, &args.plan.images, &args.plan.place)?;
+    network.check_seen(&meter)?;
+    let measured = args.plan.measure(arch, &mut network, &meter, &interrupt)?;
+    args.plan.describe_with_pace(Described::of(arch, &network, &args.plan), &measured)
+}
+
+/// Measures a command or a server of somebody else.
+fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
+    args.plan.check_sizes().map_err(Failure::BadInput)?;
+    if args.plan.is_of_network() {
+        return Err(Failure::BadInput(anyhow!(
+            "--side, --images, --threads and --device are about a network of this program, expected --arch; a command \
+             or a server decides them itself"
+        )));
+    }
+    let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
+    let builder = args.sensing.builder()?;
+    let patience = Duration::from_secs_f64(args.timeout);
+    let server = |name: &str| Described { server: Some(name.to_owned()), ..Described::default() };
+    match &args.http.url {
+        Some(url) => {
+            let mut http = args.http.server(url, args.plan.largest(), patience)?;
+            // An estimate would be of this process, which only waits.
+            let meter = builder.estimator(None).start().map_err(Failure::bad_input)?;
+            if !http.has_joules() {
+                progress::line(&format!(
+                    "note: `{url}` is not on this machine, so the description has no joules"
+                ));
+            } else if meter.probe_uses().is_empty() {
+                progress::line(
+                    "note: no sensor measures this machine, so the description has no joules; to estimate them, \
+                     let `wattlab` start the server (`-- CMD`)",
+                );
+            }
+            let measured = args.plan.measure(url, &mut http, &meter, &interrupt)?;
+            args.plan.describe_with_pace(server(&http.text()), &measured)
+        }
+        None => {
+            // The CPU time of a command includes that of the processes it starts.
+            let model = Estimator::for_this_processor().with_children();
+            let meter = builder.estimator(model).start().map_err(Failure::bad_input)?;
+            let mut command = Command::start(&args.command, patience, &interrupt)?;
+            let name = command.text().to_owned();
+            let measured = args.plan.measure(&name, &mut command, &meter, &interrupt)?;
+            args.plan.describe_with_pace(server(&name), &measured)
+        }
+    }
+}
+
+/// What is measured, as a description names it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Described {
+    network: Option<String>,
+    server: Option<String>,
+    image_side: Option<usize>,
+    images: Option<PathBuf>,
+    cache_images: bool,
+    threads: Option<NonZeroUsize>,
+    device: Option<String>,
+    device_model: Option<String>,
+}
+
+impl Described {
+    /// A network of this program.
+    pub(super) fn of(arch: &str, network: &Network, plan: &Plan) -> Self {
+        let (device, images) = (network.device(), &plan.images);
+        Self {
+            // Absolute paths, so that the description is valid in any folder.
+            network: Some(absolute(arch)),
+            server: None,
+            image_side: Some(network.side()),
+            images: images
+                .folder
+                .as_ref()
+                .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())),
+            cache_images: images.cached,
+            threads: NonZeroUsize::new(rayon::current_num_threads()),
+            device: device.model_name().map(|_| device.name().to_owned()),
+            device_model: device.model_name().map(str::to_owned),
+        }
+    }
 }
 
 /// The name of a network without the folder and the ending of its file.
@@ -147,11 +253,11 @@ fn known(arch: &str) -> anyhow::Result<NetworkInfo> {
 /// Writes a description with a comment at its beginning.
 pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure> {
     let text = toml::to_string(config).map_err(Failure::run_time)?;
-    let network =
-        config.calibration.as_ref().map_or("", |calibration| calibration.network.as_str());
+    let measured = config.calibration.as_ref().map_or("", Calibration::measured);
+    let measured = without_control(measured);
     let header = format!(
-        "# Written by `wattlab simulate calibrate --arch {network}`: edit `arrivals` and `batching`,\n\
-         # then `wattlab simulate` or `wattlab simulate tune` it.\n",
+        "# Measured by `wattlab simulate calibrate`: {measured}\n\
+         # Edit `arrivals` and `batching`, then `wattlab simulate` or `wattlab simulate tune` it.\n",
     );
     output::write_whole(out, (header + &text).as_bytes())
         .with_context(|| {
@@ -163,6 +269,29 @@ pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure
 impl Plan {
     pub(super) fn check(&self, arch: &str) -> anyhow::Result<()> {
         let known = known(arch)?;
+        self.check_sizes()?;
+        let side = self.side.unwrap_or(known.usual_side);
+        known.check_size(side, side).with_context(|| format!("`--side` is {side}"))?;
+        let largest = self.largest();
+        network::fits(largest, known.channels, side)
+            .with_context(|| format!("`--batches` has {largest} and `--side` is {side}"))?;
+        Ok(())
+    }
+
+    /// The largest batch.
+    fn largest(&self) -> usize {
+        self.batches.iter().copied().max().unwrap_or(1)
+    }
+
+    /// Whether a flag was given that is about a network of this program.
+    fn is_of_network(&self) -> bool {
+        self.side.is_some()
+            || self.images.folder.is_some()
+            || self.place.threads.is_some()
+            || !self.place.is_default()
+    }
+
+    fn check_sizes(&self) -> anyhow::Result<()> {
         let different = {
             let mut sizes = self.batches.clone();
             sizes.sort_unstable();
@@ -173,41 +302,39 @@ impl Plan {
             let found = &self.batches;
             return Err(anyhow!("`--batches` is {found:?}: expected two or more different sizes"));
         }
-        let side = self.side.unwrap_or(known.usual_side);
-        known.check_size(side, side).with_context(|| format!("`--side` is {side}"))?;
-        let largest = self.batches.iter().copied().max().unwrap_or(1);
-        network::fits(largest, known.channels, side)
-            .with_context(|| format!("`--batches` has {largest} and `--side` is {side}"))?;
         Ok(())
     }
 
-    pub(super) fn measure(
+    /// Measures every size as often as asked for; `name` is that of the network or the server.
+    fn measure(
         &self,
-        arch: &str,
-        network: &mut Network,
+        name: &str,
+        server: &mut dyn Answerer,
         meter: &Meter,
         interrupt: &Interrupt,
-    ) -> Result<SimulationConfig, Failure> {
-        let mut measured = Measured::begin(network, meter, interrupt)?;
+    ) -> Result<Measured, Failure> {
+        let name = without_control(name);
+        if !server.is_in_this_process() {
+            // A server may still be starting, which must not count as idle power.
+            server.answer(&[0])?;
+        }
+        let mut measured = Measured::begin(meter, interrupt)?;
         for repetition in 0..self.repetitions {
-            self.once_more(network, meter, interrupt, &mut measured)?;
+            self.once_more(server, meter, interrupt, &mut measured)?;
             progress::line(&format!(
-                "calibrate {arch}: {} of {} rounds",
+                "calibrate {name}: {} of {} rounds",
                 repetition + 1,
                 self.repetitions
             ));
         }
-        measured.warn(arch);
-        let mut config = self.describe(arch, network, &measured)?;
-        config.service.slowness =
-            measured.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0));
-        Ok(config)
+        measured.warn(&name);
+        Ok(measured)
     }
 
     /// Measures every size once more.
     pub(super) fn once_more(
         &self,
-        network: &mut Network,
+        server: &mut dyn Answerer,
         meter: &Meter,
         interrupt: &Interrupt,
         measured: &mut Measured,
@@ -225,8 +352,9 @@ impl Plan {
         measured.rounds += 1;
         let idle = measured.idle;
         // As in a live queue: measuring is a part of the service, some percent of small batches.
-        network.metered(Some(meter));
-        let mut batches = Batches { network, meter, interrupt, idle, next: 0 };
+        server.metered(Some(meter));
+        let (is_in_this_process, has_joules) = (server.is_in_this_process(), server.has_joules());
+        let mut batches = Batches { server: &mut *server, meter, interrupt, idle, next: 0 };
         for (size, &pause) in
             sizes.into_iter().flat_map(|size| pauses.iter().map(move |p| (size, p)))
         {
@@ -238,7 +366,8 @@ impl Plan {
                 let others = HostLoad::watch();
                 let found = batches.repeat(size, self.seconds, pause)?;
                 tries += 1;
-                if !others.disturbed() {
+                // The work of another process cannot be told from a disturbance.
+                if !is_in_this_process || !others.disturbed() {
                     break found;
                 }
                 if tries == TRIES {
@@ -246,6 +375,7 @@ impl Plan {
                     break found;
                 }
             };
+            let energy = energy.filter(|_| has_joules);
             let origin = energy.map(|energy| energy.origin);
             measured.origin = measured.origin.into_iter().chain(origin).reduce(Origin::and);
             let energy = energy.map(|energy| energy.joules);
@@ -260,19 +390,28 @@ impl Plan {
             let sequence = batches.sequence(smallest, self.seconds, pause)?;
             measured.sequences.push(sequence);
         }
-        network.metered(None);
-        network.parts();
+        server.metered(None);
         Ok(())
     }
 
-    /// The description of a queue before the measured network.
-    pub(super) fn describe(
+    /// The description of a queue before what was measured, with the slowness of the machine, if its speed varied.
+    fn describe_with_pace(
         &self,
-        arch: &str,
-        network: &Network,
+        described: Described,
         measured: &Measured,
     ) -> Result<SimulationConfig, Failure> {
-        let device = network.device();
+        let mut config = self.describe(described, measured)?;
+        config.service.slowness =
+            measured.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0));
+        Ok(config)
+    }
+
+    /// The description of a queue before what was measured.
+    pub(super) fn describe(
+        &self,
+        subject: Described,
+        measured: &Measured,
+    ) -> Result<SimulationConfig, Failure> {
         let observations = &measured.observations;
         let points = |value: &dyn Fn(&BatchMeasurement) -> Option<f64>| -> Vec<(f64, f64)> {
             let at_once = observations.iter().filter(|batch| batch.pause.0 == 0.0);
@@ -284,20 +423,17 @@ impl Plan {
             .map_err(Failure::RunTime)?;
         let cpu = crate::environment::environment(Vec::new()).machine.cpu;
         let calibration = Calibration {
-            // Absolute paths, so that the description is valid in any folder.
-            network: absolute(arch),
-            image_side: network.side(),
-            images: self
-                .images
-                .folder
-                .as_ref()
-                .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())),
-            cache_images: self.images.cached,
-            threads: NonZeroUsize::new(rayon::current_num_threads()),
-            device: device.model_name().map(|_| device.name().to_owned()),
-            machine: device
-                .model_name()
-                .map_or_else(|| cpu.clone(), |model| format!("{cpu}, {model}")),
+            network: subject.network,
+            server: subject.server,
+            image_side: subject.image_side,
+            images: subject.images,
+            cache_images: subject.cache_images,
+            threads: subject.threads,
+            device: subject.device,
+            machine: match subject.device_model {
+                Some(model) => format!("{cpu}, {model}"),
+                None => cpu,
+            },
             energy_origin: measured.origin,
             time,
             energy: LinearFit::new(&points(&|batch| Some(batch.energy?.0))),
@@ -329,12 +465,7 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Measures the idle power.
-    pub(super) fn begin(
-        network: &Network,
-        meter: &Meter,
-        interrupt: &Interrupt,
-    ) -> Result<Self, Failure> {
-        network.check_seen(meter)?;
+    pub(super) fn begin(meter: &Meter, interrupt: &Interrupt) -> Result<Self, Failure> {
         let idle = idle(meter, interrupt)?;
         Ok(Self {
             observations: Vec::new(),
@@ -394,7 +525,8 @@ impl Measured {
 pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     let Some(calibration) = &config.calibration else { return Vec::new() };
     let spread = |mean: f64, sd: Option<f64>| {
-        sd.map_or_else(String::new, |sd| format!(" ± {:.1} %", 100.0 * sd / mean))
+        sd.filter(|_| mean > 0.0)
+            .map_or_else(String::new, |sd| format!(" ± {:.1} %", 100.0 * sd / mean))
     };
     let per_request = |joules: f64, size: usize| joules / size as f64;
     let mut lines = vec![format!(

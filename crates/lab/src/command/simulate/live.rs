@@ -15,6 +15,7 @@ use record::{BatchTimes, Energy, Origin};
 use serde::Serialize;
 
 use super::{
+    answerer::Answerer,
     description,
     network::{Network, Part},
     photographs::Photographs,
@@ -213,7 +214,8 @@ pub(super) fn serve_beside(
     let mut policy = policy;
     let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
     let largest = policy.max_size().min(config.requests);
-    let side = config.calibration.as_ref().map_or(1, |calibration| calibration.image_side);
+    let side =
+        config.calibration.as_ref().and_then(|calibration| calibration.image_side).unwrap_or(1);
     super::network::fits(largest, network.channels(), side)
         .with_context(|| format!("simulation `{}`: `batching.size`", file.display()))
         .map_err(Failure::BadInput)?;
@@ -388,7 +390,6 @@ fn print(document: &Document, config: &SimulationConfig) {
     if live.rejected + live.dropped > 0 {
         output::print(&format!("rejected {}, dropped {}", live.rejected, live.dropped));
     }
-    let network =
-        config.calibration.as_ref().map_or("", |calibration| calibration.network.as_str());
+    let network = config.calibration.as_ref().map_or("", inference_sim::Calibration::measured);
     progress::line(&format!("{network}, {} requests, joules {origin}", live.requests));
 }

@@ -1,5 +1,6 @@
 //! `wattlab simulate`: queues of inference requests, simulated and served.
 
+mod answerer;
 mod batches;
 mod calibrate;
 mod description;

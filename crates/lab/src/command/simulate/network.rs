@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Once, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use inference_sim::{BatchServer, Calibration, limits};
 use meter::Meter;
 use models::{
@@ -11,7 +11,7 @@ use models::{
 };
 use record::{Energy, Seconds};
 
-use super::photographs::Photographs;
+use super::{answerer::Answerer, photographs::Photographs};
 use crate::{
     Failure,
     device::{check_seen, device},
@@ -57,6 +57,13 @@ pub(super) struct Part {
     pub(super) energy: Option<Energy>,
 }
 
+impl DeviceFlags {
+    /// Whether the device is the default one.
+    pub(super) fn is_default(&self) -> bool {
+        self.device == CPU
+    }
+}
+
 impl Network {
     /// A network with random weights, and images from a folder or random ones in memory.
     pub(super) fn new(
@@ -91,7 +98,14 @@ impl Network {
             Photographs { folder: calibration.images.clone(), cached: calibration.cache_images };
         let device = calibration.device.clone().unwrap_or_else(|| CPU.to_owned());
         let place = DeviceFlags { threads: calibration.threads, device };
-        Self::new(&calibration.network, Some(calibration.image_side), &photographs, &place).map_err(
+        let Some(network) = &calibration.network else {
+            let server = calibration.measured();
+            return Err(Failure::BadInput(anyhow!(
+                "calibration: it is of the server `{server}`, expected a network, which this program can serve; \
+                 use `wattlab simulate FILE` or `wattlab simulate tune FILE`"
+            )));
+        };
+        Self::new(network, calibration.image_side, &photographs, &place).map_err(
             |error| match error {
                 Failure::BadInput(error) => Failure::BadInput(error.context("calibration")),
                 error => error,
@@ -124,11 +138,6 @@ impl Network {
         self.images.count()
     }
 
-    /// Sets the meter that measures every batch; `None` to stop measuring.
-    pub(super) fn metered(&mut self, meter: Option<&Meter>) {
-        self.meter = meter.cloned();
-    }
-
     /// The batches since the last call, or the first.
     pub(super) fn parts(&mut self) -> Vec<Part> {
         std::mem::take(&mut self.parts)
@@ -155,6 +164,27 @@ fn keep_memory() {
 /// Checks that the images of a batch fit into the memory beside the network.
 pub(super) fn fits(size: usize, channels: usize, side: usize) -> anyhow::Result<()> {
     memory::fits(size, channels, side, memory::INFERENCE)
+}
+
+impl Answerer for Network {
+    fn answer(&mut self, requests: &[usize]) -> Result<(), Failure> {
+        self.serve(requests).map_err(Failure::run_time)
+    }
+
+    fn metered(&mut self, meter: Option<&Meter>) {
+        self.meter = meter.cloned();
+        if meter.is_some() {
+            self.parts.clear();
+        }
+    }
+
+    fn is_in_this_process(&self) -> bool {
+        true
+    }
+
+    fn has_joules(&self) -> bool {
+        true
+    }
 }
 
 impl BatchServer for Network {

@@ -58,7 +58,7 @@ impl Builder<'_> {
             Some(PlannedOperation::MaxPool(PlannedWindow { kernel: 2, stride: 2, padding: 0 }))
         );
         let (
-            PlannedOperation::Conv { window, groups, bias: false },
+            PlannedOperation::Conv { window, more: 0, groups, bias: false },
             PlannedOperation::BatchNorm { epsilon, momentum },
             Layers::Fused,
             true,
@@ -119,18 +119,19 @@ impl Builder<'_> {
         let mut next = || tensors.next().ok_or_else(|| missing(layer));
         let fused = self.layers == Layers::Fused;
         Ok(match &layer.operation {
-            PlannedOperation::Conv { window, groups, bias } => {
+            PlannedOperation::Conv { window, more, groups, bias } => {
                 let (weight, bias) = (next()?, if *bias { Some(next()?) } else { None });
                 if fused {
                     let config = config(*window, window.padding, *groups);
-                    return Ok(Box::new(nn::Conv2d::new(weight, bias, config)));
+                    let conv = nn::Conv2d::new(weight, bias, config);
+                    return Ok(Box::new(Padded { padding: [0, *more], conv }));
                 }
                 // candle's backward pass fails where the padding is wider than half of the kernel.
                 let wide = 2 * window.padding > window.kernel;
                 let (before, padding) =
                     if wide { (window.padding, 0) } else { (0, window.padding) };
                 let conv = Conv2d::new(weight, bias, config(*window, padding, *groups));
-                Box::new(Padded { padding: before, conv })
+                Box::new(Padded { padding: [before, before + more], conv })
             }
             PlannedOperation::BatchNorm { epsilon, momentum } if fused => {
                 Box::new(self.norm(layer, *epsilon, *momentum)?)

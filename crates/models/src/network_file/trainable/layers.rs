@@ -3,24 +3,25 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Conv2d, Linear, Module, ModuleT};
+use candle_nn::{Linear, Module, ModuleT};
 
 use super::part::Chain;
 use crate::{network_file::plan::PlannedActivation, nn, random::Stream};
 
 /// A convolution of images that are padded before.
-pub(super) struct Padded {
-    pub(super) padding: usize,
-    pub(super) conv: Conv2d,
+pub(super) struct Padded<C> {
+    /// Rows of zeros above and columns at the left; rows below and columns at the right.
+    pub(super) padding: [usize; 2],
+    pub(super) conv: C,
 }
 
-impl Module for Padded {
+impl<C: Module> Module for Padded<C> {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let wide = self.padding;
-        if wide == 0 {
+        let [before, after] = self.padding;
+        if before + after == 0 {
             return self.conv.forward(x);
         }
-        self.conv.forward(&x.pad_with_zeros(2, wide, wide)?.pad_with_zeros(3, wide, wide)?)
+        self.conv.forward(&x.pad_with_zeros(2, before, after)?.pad_with_zeros(3, before, after)?)
     }
 }
 
@@ -48,6 +49,7 @@ impl Module for Activation {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self.0 {
             PlannedActivation::Relu => x.relu(),
+            PlannedActivation::Relu6 => x.relu()?.minimum(6.0),
             PlannedActivation::Gelu => x.gelu_erf(),
             PlannedActivation::Silu => x.silu(),
         }

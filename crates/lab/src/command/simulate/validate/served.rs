@@ -7,7 +7,7 @@ use meter::Meter;
 
 use super::{
     super::{
-        calibrate::{self, Measured},
+        calibrate::{self, Described, Measured},
         description, live,
         network::Network,
     },
@@ -51,7 +51,9 @@ impl Round<'_> {
             _ => format!("{}-{}.toml", calibrate::short(arch), round + 1),
         });
         let mut network = Network::new(arch, plan.side, &plan.images, &plan.place)?;
-        let mut measured = Measured::begin(&network, meter, interrupt)?;
+        network.check_seen(meter)?;
+        let subject = |network: &Network| Described::of(arch, network, plan);
+        let mut measured = Measured::begin(meter, interrupt)?;
         let sweeps = plan.repetitions.div_ceil(queues.len() as u32 + 1);
         let sweep = |network: &mut Network, measured: &mut Measured| {
             for _ in 0..sweeps {
@@ -61,7 +63,7 @@ impl Round<'_> {
         };
         let mut before = 0..sweep(&mut network, &mut measured)?;
         // The rates follow from the first tables: all queues with the same load have the same rate.
-        let first = plan.describe(arch, &network, &measured)?;
+        let first = plan.describe(subject(&network), &measured)?;
         let by = live::By { meter, interrupt, warmup: live::WARMUP };
         for &(load, policy) in queues {
             let mut queue = first.clone();
@@ -73,9 +75,9 @@ impl Round<'_> {
             let after = before.end..sweep(&mut network, &mut measured)?;
             let all = measured.observations();
             let alike = scaled_to_speed_of(&all[before.start..after.end], all);
-            let mut calibrated = plan.describe(arch, &network, &measured.only(alike))?;
+            let mut calibrated = plan.describe(subject(&network), &measured.only(alike))?;
             // So does the time in which the effect of a pause fades.
-            let whole = plan.describe(arch, &network, &measured)?;
+            let whole = plan.describe(subject(&network), &measured)?;
             calibrated.service.recovery_s = whole.service.recovery_s;
             let drift = speed_drift(&all[before], &all[after.clone()]);
             before = after;
@@ -103,7 +105,7 @@ impl Round<'_> {
             })?;
         }
         measured.warn(arch);
-        let whole = plan.describe(arch, &network, &measured)?;
+        let whole = plan.describe(subject(&network), &measured)?;
         calibrate::write(&whole, &path)
     }
 

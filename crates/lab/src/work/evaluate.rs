@@ -1,0 +1,265 @@
+//! Runs a trained network over labeled images, and counts its correct answers.
+
+use std::{path::PathBuf, rc::Rc};
+
+use candle_core::{Device, Tensor};
+use models::{
+    Dataset, NetworkFile, Precision,
+    vision::{Images, VisionError, VisionNetwork, read_weights},
+};
+use record::{DataSpec, DataUse, EvaluateTask, Evaluated, Outcome, WeightsFile};
+use units::limits;
+
+use super::{
+    context::{Done, RunContext},
+    error::RunError,
+};
+use crate::{
+    data::{DataFolder, is_below},
+    download::sha256_of,
+    memory,
+};
+
+/// Why a trained network cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// The file of the weights is not there.
+    #[error(
+        "weights `{file}` are missing: there is no such file below the folder of data sets{}; put it there, or give \
+         another folder by `--data-dir DIR`",
+        in_folder(path.as_ref())
+    )]
+    Missing {
+        /// The path below the folder of data sets.
+        file: String,
+        /// Where it was looked for; `None` if there is no folder of data sets.
+        path: Option<PathBuf>,
+    },
+    /// The path of the weights leads out of the folder of data sets.
+    #[error("weights `{file}` are not below the folder of data sets, expected a path without `..`")]
+    Outside {
+        /// The path.
+        file: String,
+    },
+    /// The file of the weights is another one than the profile's.
+    #[error(
+        "weights `{}` have SHA-256 {found}, expected {expected}; if this is the right file, write the former into \
+         the profile",
+        path.display()
+    )]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        found: String,
+        /// That of the spec.
+        expected: String,
+    },
+    /// The file of the weights cannot be read.
+    #[error("weights `{}` cannot be read: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// Network, weights, images and preparation do not fit each other.
+    #[error("network `{network}` with weights `{weights}`: {reason}")]
+    Unfit {
+        /// The network.
+        network: String,
+        /// The file of its weights.
+        weights: String,
+        /// What does not fit, and what is expected.
+        reason: String,
+    },
+}
+
+fn in_folder(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!(" (`{}`)", path.display()))
+}
+
+/// Whether everything that an evaluation needs is here and fits.
+pub(super) fn check(context: &mut RunContext, task: &EvaluateTask) -> Result<(), RunError> {
+    let data = context.data.load(&images_of(task))?;
+    let network = network(&context.data, task)?;
+    fits(&network, &data, task)
+}
+
+pub(super) fn run(context: &mut RunContext, task: &EvaluateTask) -> Result<Done, RunError> {
+    let data = context.data.load(&images_of(task))?;
+    let (network, load) = context.measured("load", |_| {
+        let network = network(&context.data, task)?;
+        fits(&network, &data, task)?;
+        Ok(network.on(&context.device, Precision::default()))
+    })?;
+    let (batches, prepare) = context.measured("prepare", |_| batches(&network, &data, task))?;
+    let interrupt = context.interrupt.clone();
+    let forward = |batch: &Images| -> Result<Tensor, RunError> {
+        if interrupt.is_set() { Err(RunError::Interrupted) } else { Ok(network.run(batch, None)?) }
+    };
+    let (outputs, warmup) = context.measured("warm-up", |_| {
+        let mut outputs = None;
+        for batch in batches.iter().cycle().take(task.warmup_batches as usize) {
+            outputs = Some(forward(batch)?.dim(1).map_err(VisionError::from)?);
+        }
+        Ok(outputs)
+    })?;
+    if let Some(outputs) = outputs {
+        check_classes(outputs, &data, task)?;
+    }
+    let (logits, main) = context
+        .main("infer", |_| batches.iter().map(&forward).collect::<Result<Vec<Tensor>, _>>())?;
+    let correct = correct(&logits, &data, task)?;
+    Ok(Done {
+        outcome: Outcome::Evaluated(Evaluated {
+            data: DataUse {
+                name: data.name.clone(),
+                sha256: data.sha256.clone(),
+                train: 0,
+                validation: 0,
+                test: data.test.labels.len(),
+            },
+            correct,
+            parameters: network.parameters(),
+        }),
+        main,
+        spans: vec![load, prepare, warmup],
+        serving: None,
+        preparing: None,
+        warnings: Vec::new(),
+    })
+}
+
+/// The images of a task, as the spec of a training would name them.
+fn images_of(task: &EvaluateTask) -> DataSpec {
+    DataSpec { name: task.data.clone(), train: 0, validation: 0, test: task.images }
+}
+
+fn unfit(task: &EvaluateTask, reason: String) -> RunError {
+    let (network, weights) = (task.network.clone(), task.weights.file.clone());
+    EvaluationError::Unfit { network, weights, reason }.into()
+}
+
+/// The path of the weights, if the file is the one that the spec names.
+fn weights_path(folder: &DataFolder, weights: &WeightsFile) -> Result<PathBuf, EvaluationError> {
+    let WeightsFile { file, sha256 } = weights;
+    if !is_below(file) {
+        return Err(EvaluationError::Outside { file: file.clone() });
+    }
+    let path = folder.file(file);
+    let Some(path) = path.as_ref().filter(|path| path.exists()) else {
+        return Err(EvaluationError::Missing { file: file.clone(), path });
+    };
+    let found = sha256_of(path).map_err(|error| {
+        let reason = format!("{error:#}");
+        EvaluationError::Read { path: path.clone(), reason }
+    })?;
+    if found != *sha256 {
+        let (path, expected) = (path.clone(), sha256.clone());
+        return Err(EvaluationError::OtherFile { path, found, expected });
+    }
+    Ok(path.clone())
+}
+
+/// The network with its trained weights.
+fn network(folder: &DataFolder, task: &EvaluateTask) -> Result<VisionNetwork, RunError> {
+    let tensors = read_weights(&weights_path(folder, &task.weights)?)?;
+    let network = match &task.text {
+        Some(text) => {
+            let file = NetworkFile::parse(text, &task.network)?;
+            VisionNetwork::from_file(&file, &task.network, Some(tensors), 0)
+        }
+        None => VisionNetwork::open(&task.network, None, Some(tensors), 0),
+    };
+    network.map_err(|error| unfit(task, error.to_string()))
+}
+
+/// Whether the network accepts the images, and there is memory for them.
+fn fits(network: &VisionNetwork, data: &Dataset, task: &EvaluateTask) -> Result<(), RunError> {
+    let (info, side) = (network.info(), data.side);
+    limits::BATCH.check(task.batch).map_err(|error| VisionError::from(error.of_key("batch")))?;
+    info.check_size(side, side).map_err(|error| unfit(task, error.to_string()))?;
+    if info.channels != data.channels {
+        return Err(unfit(
+            task,
+            format!(
+                "it reads images of {} channels, and those of `{}` have {}; choose another data set",
+                info.channels, data.name, data.channels
+            ),
+        ));
+    }
+    for (key, values) in [("mean", &task.mean), ("deviation", &task.deviation)] {
+        if ![0, 1, data.channels].contains(&values.len()) {
+            let (given, channels) = (values.len(), data.channels);
+            let reason = format!("`{key}` has {given} values, expected 1 or {channels}");
+            return Err(unfit(task, reason));
+        }
+    }
+    memory::fits(data.test.labels.len(), data.channels, side, memory::INFERENCE)
+        .map_err(|error| unfit(task, format!("`images`: {error}")))
+}
+
+fn check_classes(outputs: usize, data: &Dataset, task: &EvaluateTask) -> Result<(), RunError> {
+    if outputs == data.classes {
+        return Ok(());
+    }
+    let text = format!(
+        "it has {outputs} classes, and `{}` has {}; labels are positions among the classes, so both must have the same",
+        data.name, data.classes
+    );
+    Err(unfit(task, text))
+}
+
+/// The normalized images in batches, where the network computes.
+fn batches(
+    network: &VisionNetwork,
+    data: &Rc<Dataset>,
+    task: &EvaluateTask,
+) -> Result<Vec<Images>, RunError> {
+    let Dataset { channels, side, test, .. } = &**data;
+    let plane = side * side;
+    let of = |values: &[f64], channel: usize, default: f32| match values {
+        [] => default,
+        [one] => *one as f32,
+        many => many[channel] as f32,
+    };
+    let parameters: Vec<(f32, f32)> = (0..*channels)
+        .map(|channel| (of(&task.mean, channel, 0.0), of(&task.deviation, channel, 1.0)))
+        .collect();
+    let uploaded = test.images.chunks(task.batch * channels * plane).map(|images| {
+        let mut images = images.to_vec();
+        for (index, pixels) in images.chunks_exact_mut(plane).enumerate() {
+            let (mean, deviation) = parameters[index % channels];
+            pixels.iter_mut().for_each(|pixel| *pixel = (*pixel - mean) / deviation);
+        }
+        let shape = (images.len() / (channels * plane), *channels, *side, *side);
+        let images = Tensor::from_vec(images, shape, &Device::Cpu).map_err(VisionError::from)?;
+        Ok(network.upload(&images)?)
+    });
+    uploaded.collect()
+}
+
+/// The number of images whose most likely class is the label. Of equal logits, the first class counts.
+fn correct(logits: &[Tensor], data: &Dataset, task: &EvaluateTask) -> Result<usize, RunError> {
+    let rows = logits.iter().map(|batch| batch.to_vec2::<f32>());
+    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(VisionError::from)?.concat();
+    if let Some(row) = rows.first() {
+        check_classes(row.len(), data, task)?;
+    }
+    let mut correct = 0;
+    for (index, (row, label)) in rows.iter().zip(&data.test.labels).enumerate() {
+        if row.iter().any(|logit| !logit.is_finite()) {
+            let text = format!(
+                "a logit of image {index} is infinite or not a number; the weights do not belong to this network, or \
+                 are damaged"
+            );
+            return Err(unfit(task, text));
+        }
+        let first_best =
+            |best: usize, class: usize| if row[class] > row[best] { class } else { best };
+        correct += usize::from((0..row.len()).fold(0, first_best) == *label as usize);
+    }
+    Ok(correct)
+}
