@@ -1,15 +1,17 @@
 //! When requests come.
 
-use std::sync::Arc;
-
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 use units::limits::{self, Limit};
 
 use crate::{
-    error::{ConfigError, limited},
+    count_law::CountLaw,
+    error::{ConfigError, limited, limited_count},
+    ramp::Ramp,
     random::{Stream, generator},
+    renewal::Gaps,
+    requests::TraceRequests,
 };
 
 pub(crate) const RATE: &str = "the mean number of requests per second";
@@ -19,27 +21,48 @@ pub(crate) const AMPLITUDE: &str = "a number from 0 to 1";
 pub(crate) const DAY_S: f64 = 86_400.0;
 pub(crate) const SOJOURNS: &str = "two times above 0, in seconds";
 
-/// A recorded arrival: more than 30,000 years.
-const TRACE_TIME_S: Limit<f64> = Limit::real("arrival time", "seconds", -1e12, 1e12);
+/// Each of them has a place in memory.
+const CLIENTS: Limit<u64> = Limit::whole("number of clients", "", 1, 1_000_000);
 /// Changes of state that a modulated process may make for each request on average: more would take
 /// the simulation forever.
 const CHANGES_PER_REQUEST: Limit<f64> = Limit::real("changes of state per request", "", 0.0, 1e4);
 
-/// When requests come: a stationary random process, or a recorded trace.
+/// When requests come: a random process, a recorded trace, or clients that wait for their answers.
 ///
 /// Time starts at 0. The first request of a random process comes after one time between requests,
 /// the first of a trace at 0.
 #[derive(Clone, Debug)]
-pub struct ArrivalProcess(Process);
+pub struct ArrivalProcess {
+    process: Process,
+    /// How many requests come together.
+    group: Option<CountLaw>,
+}
 
 #[derive(Clone, Debug)]
 enum Process {
     Poisson { rate: f64 },
     Deterministic { rate: f64 },
     Jittered { rate: f64, jitter: f64 },
+    Renewal { rate: f64, gaps: Gaps },
     Mmpp { rates: [f64; 2], mean_sojourns: [f64; 2] },
     Daily { rate: f64, amplitude: f64, period: f64 },
-    Trace(Arc<[f64]>),
+    Ramp(Ramp),
+    Trace(TraceRequests),
+    Closed(Clients),
+}
+
+/// Clients that send a request, wait for its answer, think, and send the next one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clients {
+    pub(crate) count: usize,
+    /// The mean of an exponential time; 0 for none.
+    pub(crate) think_s: f64,
+}
+
+impl From<Process> for ArrivalProcess {
+    fn from(process: Process) -> Self {
+        Self { process, group: None }
+    }
 }
 
 impl ArrivalProcess {
@@ -48,7 +71,7 @@ impl ArrivalProcess {
     /// # Errors
     /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`].
     pub fn poisson(rate: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Poisson { rate: limited("arrivals.rate", rate, limits::RATE_PER_S)? }))
+        Ok(Process::Poisson { rate: limited("arrivals.rate", rate, limits::RATE_PER_S)? }.into())
     }
 
     /// A request every `1/rate` seconds.
@@ -56,9 +79,8 @@ impl ArrivalProcess {
     /// # Errors
     /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`].
     pub fn deterministic(rate: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Deterministic {
-            rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
-        }))
+        let rate = limited("arrivals.rate", rate, limits::RATE_PER_S)?;
+        Ok(Process::Deterministic { rate }.into())
     }
 
     /// Independent times between requests, uniform in `1/rate · [1-jitter, 1+jitter]`.
@@ -67,10 +89,86 @@ impl ArrivalProcess {
     /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`] or a jitter outside
     /// [0, 1].
     pub fn jittered(rate: f64, jitter: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Jittered {
+        Ok(Process::Jittered {
             rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
             jitter: limited("arrivals.jitter", jitter, limits::SHARE)?,
-        }))
+        }
+        .into())
+    }
+
+    /// Independent gamma times between requests with mean `1/rate` and coefficient of variation `cv`:
+    /// bursts above 1, nearly regular below. Load generators call `cv⁻²` the burstiness.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a rate outside [`crate::limits::RATE_PER_S`], or a `cv` of 0 or outside
+    /// [`crate::limits::VARIATION`].
+    pub fn gamma(rate: f64, cv: f64) -> Result<Self, ConfigError> {
+        Self::renewal(rate, Gaps::gamma(cv)?)
+    }
+
+    /// The same with Weibull times.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for a rate outside [`crate::limits::RATE_PER_S`] or a `cv` outside
+    /// [0.01, 400].
+    pub fn weibull(rate: f64, cv: f64) -> Result<Self, ConfigError> {
+        Self::renewal(rate, Gaps::weibull(cv)?)
+    }
+
+    /// The same with log-normal times.
+    ///
+    /// # Errors
+    /// As [`ArrivalProcess::gamma`].
+    pub fn lognormal(rate: f64, cv: f64) -> Result<Self, ConfigError> {
+        Self::renewal(rate, Gaps::lognormal(cv)?)
+    }
+
+    fn renewal(rate: f64, gaps: Gaps) -> Result<Self, ConfigError> {
+        let rate = limited("arrivals.rate", rate, limits::RATE_PER_S)?;
+        Ok(Process::Renewal { rate, gaps }.into())
+    }
+
+    /// A Poisson process whose rate is linear between the points `(seconds, requests per second)` and
+    /// stays at that of the last one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for no points, times that do not rise from 0, rates outside
+    /// [`crate::limits::RATE_OR_ZERO_PER_S`], and a last rate of 0.
+    pub fn ramp(points: &[(f64, f64)]) -> Result<Self, ConfigError> {
+        Ok(Process::Ramp(Ramp::new(points)?).into())
+    }
+
+    /// `clients` clients, each of which sends a request, waits for its answer (or its loss), thinks for
+    /// an exponential time of mean `think_s` seconds, and sends the next one. It has no arrival times
+    /// of its own: [`ArrivalProcess::times`] is empty.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for no or more than a million clients, or a time outside
+    /// [`crate::limits::DURATION_S`].
+    pub fn closed(clients: usize, think_s: f64) -> Result<Self, ConfigError> {
+        let count = limited_count("arrivals.clients", clients, CLIENTS)?;
+        let think_s = limited("arrivals.think_s", think_s, limits::DURATION_S)?;
+        Ok(Process::Closed(Clients { count, think_s }).into())
+    }
+
+    /// The same, but requests come in groups, whose number follows the law, at the times of the
+    /// process. The rate stays that of single requests, so that groups are rarer.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unused`] for a trace, clients and processes whose rate changes.
+    pub fn in_groups(self, group: CountLaw) -> Result<Self, ConfigError> {
+        let scale = group.mean().recip();
+        let process = match self.process {
+            Process::Poisson { rate } => Process::Poisson { rate: rate * scale },
+            Process::Deterministic { rate } => Process::Deterministic { rate: rate * scale },
+            Process::Jittered { rate, jitter } => Process::Jittered { rate: rate * scale, jitter },
+            Process::Renewal { rate, gaps } => Process::Renewal { rate: rate * scale, gaps },
+            _ => {
+                let kind = "this process".to_owned();
+                return Err(ConfigError::Unused { key: "arrivals.group", kind });
+            }
+        };
+        Ok(Self { process, group: Some(group) })
     }
 
     /// A Markov-modulated Poisson process with two states: a Poisson process whose rate is
@@ -94,7 +192,7 @@ impl ArrivalProcess {
             let found = format!("{rates:?}");
             return Err(ConfigError::Invalid { key: "arrivals.rates", found, expected: RATES });
         }
-        let process = Self(Process::Mmpp { rates, mean_sojourns });
+        let process = Self::from(Process::Mmpp { rates, mean_sojourns });
         let changes_per_s = 2.0 / (mean_sojourns[0] + mean_sojourns[1]);
         let changes = changes_per_s / process.mean_rate();
         CHANGES_PER_REQUEST.check(changes).map_err(|_| ConfigError::Invalid {
@@ -114,11 +212,12 @@ impl ArrivalProcess {
     /// [`ConfigError::OutOfRange`] for a rate or a period that is not above 0, or an amplitude
     /// outside [0, 1].
     pub fn daily(rate: f64, amplitude: f64, period: f64) -> Result<Self, ConfigError> {
-        Ok(Self(Process::Daily {
+        Ok(Process::Daily {
             rate: limited("arrivals.rate", rate, limits::RATE_PER_S)?,
             amplitude: limited("arrivals.amplitude", amplitude, limits::SHARE)?,
             period: limited("arrivals.period_s", period, limits::POSITIVE_DURATION_S)?,
-        }))
+        }
+        .into())
     }
 
     /// Recorded arrival times in seconds, shifted so that the first is 0; every seed gives the
@@ -128,56 +227,69 @@ impl ArrivalProcess {
     /// [`ConfigError::Invalid`] for no times at all, and for times that decrease or are beyond
     /// ±10¹² seconds.
     pub fn trace(times: &[f64]) -> Result<Self, ConfigError> {
-        let invalid = |found: String| ConfigError::Invalid {
-            key: "arrivals.trace",
-            found,
-            expected: "at least one time, all within ±1e12 seconds and none earlier than the one before",
-        };
-        let Some(&first) = times.first() else { return Err(invalid("empty".to_owned())) };
-        if let Some(number) = times.iter().position(|&time| TRACE_TIME_S.check(time).is_err()) {
-            return Err(invalid(format!("{} at position {number}", times[number])));
+        Ok(Self::recorded(TraceRequests::new(times)?))
+    }
+
+    pub(crate) fn recorded(requests: TraceRequests) -> Self {
+        Process::Trace(requests).into()
+    }
+
+    /// The requests of a trace.
+    pub(crate) fn trace_requests(&self) -> Option<&TraceRequests> {
+        match &self.process {
+            Process::Trace(requests) => Some(requests),
+            _ => None,
         }
-        if let Some(pair) = times.windows(2).find(|pair| pair[1] < pair[0]) {
-            return Err(invalid(format!("{} after {}", pair[1], pair[0])));
+    }
+
+    /// The clients, if requests come from clients that wait for their answers.
+    pub(crate) fn clients(&self) -> Option<Clients> {
+        match self.process {
+            Process::Closed(clients) => Some(clients),
+            _ => None,
         }
-        Ok(Self(Process::Trace(times.iter().map(|time| time - first).collect())))
     }
 
     /// Requests per second in the long run; for a trace the mean over its length, infinite if all its
-    /// requests arrive at once.
+    /// requests arrive at once; for clients the most that they can send.
     #[must_use]
     pub fn mean_rate(&self) -> f64 {
-        match &self.0 {
+        let group = self.group.as_ref().map_or(1.0, CountLaw::mean);
+        match &self.process {
             Process::Poisson { rate }
             | Process::Deterministic { rate }
             | Process::Daily { rate, .. }
-            | Process::Jittered { rate, .. } => *rate,
+            | Process::Renewal { rate, .. }
+            | Process::Jittered { rate, .. } => rate * group,
+            Process::Ramp(ramp) => ramp.last_rate(),
+            Process::Closed(clients) => clients.count as f64 / clients.think_s,
             Process::Mmpp { rates, mean_sojourns: [first, second] } => {
                 (rates[0] * first + rates[1] * second) / (first + second)
             }
-            Process::Trace(times) => match times.last() {
-                Some(&last) if last > 0.0 => (times.len() - 1) as f64 / last,
-                _ => f64::INFINITY,
-            },
+            Process::Trace(requests) => requests.mean_rate(),
         }
     }
 
     /// The number of requests of a trace; `None` for random processes, which never end.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
-        match &self.0 {
-            Process::Trace(times) => Some(times.len()),
-            _ => None,
-        }
+        self.trace_requests().map(TraceRequests::count)
     }
 
     /// Whether every seed gives the same times.
     pub(crate) fn is_certain(&self) -> bool {
-        match self.0 {
-            Process::Deterministic { .. } | Process::Trace(_) => true,
-            Process::Jittered { jitter, .. } => jitter == 0.0,
-            Process::Poisson { .. } | Process::Mmpp { .. } | Process::Daily { .. } => false,
-        }
+        let grouped = self.group.as_ref().is_none_or(CountLaw::is_certain);
+        grouped
+            && match self.process {
+                Process::Deterministic { .. } | Process::Trace(_) => true,
+                Process::Jittered { jitter, .. } => jitter == 0.0,
+                Process::Closed(clients) => clients.think_s == 0.0,
+                Process::Poisson { .. }
+                | Process::Renewal { .. }
+                | Process::Mmpp { .. }
+                | Process::Ramp(_)
+                | Process::Daily { .. } => false,
+            }
     }
 
     /// The arrival times, in seconds, which never decrease; the same for the same seed. They end only
@@ -190,13 +302,21 @@ impl ArrivalProcess {
     /// The same for one of several models, each of which has its own random numbers.
     pub(crate) fn times_of(&self, seed: u64, model: u64) -> ArrivalTimes {
         let mut random = generator(seed, Stream::Arrivals, model);
-        let state = match &self.0 {
+        let state = match &self.process {
             Process::Mmpp { mean_sojourns: [first, second], .. } => {
                 usize::from(random.random::<f64>() * (first + second) >= *first)
             }
             _ => 0,
         };
-        ArrivalTimes { process: self.0.clone(), random, number: 0, time: 0.0, state }
+        ArrivalTimes {
+            process: self.process.clone(),
+            group: self.group.clone(),
+            random,
+            number: 0,
+            left: 0,
+            time: 0.0,
+            state,
+        }
     }
 }
 
@@ -204,12 +324,15 @@ impl ArrivalProcess {
 #[derive(Clone, Debug)]
 pub struct ArrivalTimes {
     process: Process,
+    group: Option<CountLaw>,
     random: ChaCha8Rng,
-    /// Requests so far.
+    /// Requests or groups so far.
     number: usize,
+    /// Requests of the last group that are left.
+    left: usize,
     /// The arrival of the last request.
     time: f64,
-    /// The state of a modulated process.
+    /// The state of a modulated process; the points so far of a ramp.
     state: usize,
 }
 
@@ -218,6 +341,10 @@ impl Iterator for ArrivalTimes {
 
     #[inline]
     fn next(&mut self) -> Option<f64> {
+        if self.left > 0 {
+            self.left -= 1;
+            return Some(self.time);
+        }
         let number = self.number;
         self.number += 1;
         self.time = match &self.process {
@@ -228,6 +355,7 @@ impl Iterator for ArrivalTimes {
                 let factor = 1.0 + jitter * (2.0 * self.random.random::<f64>() - 1.0);
                 self.time + factor / rate
             }
+            Process::Renewal { rate, gaps } => self.time + gaps.sample(&mut self.random) / rate,
             Process::Mmpp { rates, mean_sojourns } => {
                 let mut time = self.time;
                 // The remaining sojourn is exponential again, so after each arrival the next one can
@@ -253,13 +381,22 @@ impl Iterator for ArrivalTimes {
                     }
                 }
             }
-            Process::Trace(times) => *times.get(number)?,
+            Process::Ramp(ramp) => {
+                let area = exponential(&mut self.random);
+                ramp.after(self.time, area, &mut self.state)
+            }
+            Process::Trace(requests) => requests.time(number)?,
+            Process::Closed(_) => return None,
         };
+        if let Some(group) = &self.group {
+            self.left = group.sample(&mut self.random) - 1;
+        }
         Some(self.time)
     }
 }
 
+/// A random number of an exponential distribution with mean 1.
 #[inline]
-fn exponential(random: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn exponential(random: &mut ChaCha8Rng) -> f64 {
     Exp1.sample(random)
 }

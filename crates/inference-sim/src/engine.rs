@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StartedBatch {
     pub(crate) times: BatchTimes,
+    /// Images of its requests.
+    pub(crate) items: usize,
     /// The effect of its server's last pause when it started.
     pub(crate) pause: PauseEffect,
 }
@@ -68,6 +70,11 @@ pub(crate) trait Observer {
 
     /// A policy dropped a request of a model.
     fn dropped(&mut self, model: usize, number: usize) {
+        let _ = (model, number);
+    }
+
+    /// The client of a request of a model left before its service.
+    fn abandoned(&mut self, model: usize, number: usize) {
         let _ = (model, number);
     }
 }
@@ -140,7 +147,8 @@ impl Engine<'_> {
             let last = server.batch.map(|batch| batch.as_last());
             let pause = self.law.pause_effect(size, pause_s, last);
             let end_s = now + self.law.sample(size, pause, &mut self.service_random);
-            let batch = StartedBatch { times: BatchTimes { size, start_s: now, end_s }, pause };
+            let times = BatchTimes { size, start_s: now, end_s };
+            let batch = StartedBatch { times, items: size, pause };
             observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {

@@ -58,10 +58,12 @@ pub enum ConfigError {
         source: csv::Error,
     },
     /// A trace without its column.
-    #[error("trace `{}` has no column `arrival_s`: found `{found}` in its first line", path.display())]
+    #[error("trace `{}` has no column `{column}`: found `{found}` in its first line", path.display())]
     TraceColumn {
         /// The file.
         path: PathBuf,
+        /// The column.
+        column: String,
         /// Its first line.
         found: String,
     },
@@ -77,13 +79,27 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// A value of a trace that is not an arrival time.
-    #[error("trace `{}`, line {line}: `arrival_s` is `{found}`: expected {expected}", path.display())]
-    TraceTime {
+    /// A column that would be ignored.
+    #[error(
+        "trace `{}` has an unknown column `{column}`: expected `arrival_s`, `size`, `priority` and `timeout_s`; remove \
+         it, or say which columns to read by `arrivals.columns`",
+        path.display()
+    )]
+    TraceUnknownColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// A value of a trace that cannot be used.
+    #[error("trace `{}`, line {line}: `{column}` is `{found}`: expected {expected}", path.display())]
+    TraceValue {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
+        /// The column.
+        column: String,
         /// The value.
         found: String,
         /// The range.

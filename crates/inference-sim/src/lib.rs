@@ -6,6 +6,7 @@ mod batch_tuning;
 mod calibration;
 mod clock;
 mod config;
+mod count_law;
 mod describe;
 mod engine;
 mod error;
@@ -16,20 +17,25 @@ mod log;
 mod pause;
 mod policy;
 mod power;
+mod ramp;
 mod random;
 mod recovery;
+mod renewal;
 mod replication;
 mod report;
+mod requests;
 mod scenario;
 mod server;
 mod service;
 mod simulation;
 mod sketch;
+mod slowness;
 mod speed;
 mod statistics;
 mod student;
 mod sweep;
 mod system;
+mod timestamp;
 mod trace;
 mod triton;
 
@@ -39,9 +45,11 @@ pub use crate::{
     calibration::{BatchMeasurement, Calibration, SizeRow, size_rows},
     clock::{Clock, RealClock, VirtualClock},
     config::{
-        ArrivalConfig, LawKind, ModelConfig, PowerConfig, ProcessKind, QueueConfig, ServersConfig,
-        ServiceConfig, SimulationConfig, StatisticsConfig,
+        ArrivalConfig, AutoscaleConfig, CountConfig, LawKind, ModelConfig, PatienceConfig,
+        PowerConfig, ProcessKind, QueueConfig, ReplicasConfig, RetryConfig, Routing, ServersConfig,
+        ServiceConfig, SimulationConfig, SlownessConfig, StatisticsConfig,
     },
+    count_law::CountLaw,
     error::ConfigError,
     fit::LinearFit,
     growth::Growth,
@@ -54,15 +62,16 @@ pub use crate::{
     replication::{simulate_replicated, simulate_replicated_with},
     report::{Intervals, ModelReport, SIMULATE_SCHEMA, SimulationReport},
     scenario::{
-        Scenario, ScenarioRules, ScenarioSummary, chrome_trace, highest_rate, queries_needed,
-        run_scenario,
+        Scenario, ScenarioRules, ScenarioSummary, chrome_trace, highest_rate, judge_scenario,
+        queries_needed, run_scenario,
     },
     server::{BatchServer, ModeledServer},
     service::ServiceLaw,
     simulation::{SimulationError, sample_path, sample_path_with, simulate, simulate_with},
+    slowness::{PaceSample, fit_slowness},
     speed::{scaled_to_speed_of, speed_drift},
     sweep::{simulate_all, simulate_all_with},
-    trace::read_trace,
-    triton::DynamicBatching,
+    trace::{TraceColumns, read_trace, read_trace_columns},
+    triton::{DynamicBatching, TritonQueuePolicy},
 };
 pub use units::{BatchTimes, Joules, Origin, Seconds, Serving, Watts, limits};

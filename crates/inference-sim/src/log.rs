@@ -87,4 +87,8 @@ impl<W: Write> Observer for Log<W> {
     fn dropped(&mut self, model: usize, number: usize) {
         self.line(format_args!("{number},{model},,,,,dropped"));
     }
+
+    fn abandoned(&mut self, model: usize, number: usize) {
+        self.line(format_args!("{number},{model},,,,,abandoned"));
+    }
 }

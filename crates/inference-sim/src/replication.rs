@@ -83,10 +83,13 @@ fn pool(reports: &[SimulationReport], responses: &Sketch) -> SimulationReport {
         mean_response: mean(&mean_response).map(Seconds),
         p50_response: quantile(0.5),
         p90_response: quantile(0.9),
+        p95_response: quantile(0.95),
         p99_response: quantile(0.99),
+        p999_response: quantile(0.999),
         max_wait: Seconds(reports.iter().map(|report| report.max_wait.0).fold(0.0, f64::max)),
         utilization: plain(&|report| report.utilization),
         mean_batch: plain(&|report| report.mean_batch),
+        mean_batch_images: mean(&|report| report.mean_batch_images),
         throughput: plain(&|report| report.throughput),
         duration: Seconds(sum(&|report| report.duration.0)),
         energy: values(&|report| report.energy.map(|energy| energy.0))
@@ -97,8 +100,14 @@ fn pool(reports: &[SimulationReport], responses: &Sketch) -> SimulationReport {
         mean_waiting: mean(&|report| report.mean_waiting),
         wait_over: Vec::new(),
         response_over: Vec::new(),
+        histogram: if known && reports.iter().any(|report| !report.histogram.is_empty()) {
+            responses.histogram()
+        } else {
+            Vec::new()
+        },
         rejected: count(&|report| report.rejected),
         dropped: count(&|report| report.dropped),
+        abandoned: count(&|report| report.abandoned),
         p_loss: plain(&|report| report.p_loss),
         asleep: plain(&|report| report.asleep),
         waking: plain(&|report| report.waking),

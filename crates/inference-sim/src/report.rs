@@ -41,9 +41,15 @@ pub struct SimulationReport {
     /// The response that 90 % of the requests do not exceed.
     #[serde(rename = "p90_response_s")]
     pub p90_response: Option<Seconds>,
+    /// The response that 95 % of the requests do not exceed.
+    #[serde(rename = "p95_response_s")]
+    pub p95_response: Option<Seconds>,
     /// The response that 99 % of the requests do not exceed.
     #[serde(rename = "p99_response_s")]
     pub p99_response: Option<Seconds>,
+    /// The response that 99.9 % of the requests do not exceed.
+    #[serde(rename = "p999_response_s")]
+    pub p999_response: Option<Seconds>,
     /// The longest wait.
     #[serde(rename = "max_wait_s")]
     pub max_wait: Seconds,
@@ -52,6 +58,9 @@ pub struct SimulationReport {
     pub utilization: f64,
     /// Requests per batch, mean over the batches.
     pub mean_batch: f64,
+    /// Images per batch, mean over the batches; `None` where every request has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_batch_images: Option<f64>,
     /// Requests per second.
     #[serde(rename = "throughput_rps")]
     pub throughput: f64,
@@ -78,11 +87,17 @@ pub struct SimulationReport {
     /// thresholds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response_over: Vec<(f64, f64)>,
+    /// Rows `[from, to, requests]` of the responses, in seconds, if asked for: four rows for each doubling,
+    /// counted in the buckets of the quantiles.
+    #[serde(rename = "response_histogram", skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<(f64, f64, u64)>,
     /// Requests that found their queue full; not in `requests`.
     pub rejected: usize,
     /// Requests that the policy dropped; not in `requests`.
     pub dropped: usize,
-    /// Share of the requests that were rejected or dropped.
+    /// Requests whose clients left before their service; not in `requests`.
+    pub abandoned: usize,
+    /// Share of the requests that were rejected, dropped or abandoned.
     pub p_loss: f64,
     /// Share of the time in which a server sleeps, mean over the servers.
     pub asleep: f64,
@@ -125,6 +140,8 @@ pub struct ModelReport {
     pub rejected: usize,
     /// Requests that the policy dropped.
     pub dropped: usize,
+    /// Requests whose clients left before their service.
+    pub abandoned: usize,
 }
 
 /// 95 % confidence intervals, `[low, high]`, in the units of [`SimulationReport`], by batch means
@@ -217,7 +234,7 @@ pub(crate) fn report(
     };
     let response = |share| known.then(|| Seconds(statistics.responses.quantile(share)));
     let over = |over: &Over| over.0.iter().map(|&(limit, count)| (limit, share(count))).collect();
-    let lost = statistics.rejected + statistics.dropped;
+    let lost = statistics.rejected + statistics.dropped + statistics.abandoned;
     let variance = total.wait_s2 / requests - mean_wait * mean_wait;
     SimulationReport {
         schema: SIMULATE_SCHEMA,
@@ -226,10 +243,14 @@ pub(crate) fn report(
         mean_response: known.then_some(Seconds(mean_response)),
         p50_response: response(0.5),
         p90_response: response(0.9),
+        p95_response: response(0.95),
         p99_response: response(0.99),
+        p999_response: response(0.999),
         max_wait: Seconds(statistics.max_wait_s),
         utilization,
         mean_batch,
+        mean_batch_images: (total.items != total.batch_sizes)
+            .then(|| total.items as f64 / total.batches as f64),
         throughput,
         duration: Seconds(duration),
         energy,
@@ -239,8 +260,14 @@ pub(crate) fn report(
         mean_waiting: known.then_some(total.wait_s / duration),
         wait_over: over(&statistics.wait_over),
         response_over: over(&statistics.response_over),
+        histogram: if known && statistics.histogram {
+            statistics.responses.histogram()
+        } else {
+            Vec::new()
+        },
         rejected: statistics.rejected,
         dropped: statistics.dropped,
+        abandoned: statistics.abandoned,
         p_loss: lost as f64 / (lost as f64 + requests),
         asleep: asleep_s / (duration * servers),
         waking: waking_s / (duration * servers),
@@ -264,5 +291,6 @@ fn of_model(statistics: &Statistics, known: bool) -> ModelReport {
         mean_batch: total.batch_sizes as f64 / total.batches as f64,
         rejected: statistics.rejected,
         dropped: statistics.dropped,
+        abandoned: statistics.abandoned,
     }
 }

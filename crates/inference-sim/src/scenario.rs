@@ -176,7 +176,7 @@ where
             serve(&arrivals, policy, server, clock, &mut |_| control())?
         }
     };
-    Ok(summarize(scenario, rules, serving))
+    Ok(judge_scenario(scenario, rules, serving))
 }
 
 fn check_queries<E>(queries: usize) -> Result<(), LiveError<E>> {
@@ -222,7 +222,17 @@ where
     Ok(Serving { arrivals_s, batches })
 }
 
-fn summarize(scenario: Scenario, rules: &ScenarioRules, serving: Serving) -> ScenarioSummary {
+/// LoadGen's judgment of a test that has ended (`results.cc` of mlcommons/inference).
+///
+/// A batch is a query of a stream; under `Server` and `Offline` each request is a query. The minimum
+/// duration is that from the first query to the last scheduled one (`Server`), to the last issued
+/// one (streams), or the longest latency (`Offline`).
+#[must_use]
+pub fn judge_scenario(
+    scenario: Scenario,
+    rules: &ScenarioRules,
+    serving: Serving,
+) -> ScenarioSummary {
     let percentile = if scenario == Scenario::SingleStream { 0.9 } else { 0.99 };
     let mut latencies: Vec<f64> = match scenario {
         Scenario::MultiStream { .. } => {
@@ -251,8 +261,14 @@ fn summarize(scenario: Scenario, rules: &ScenarioRules, serving: Serving) -> Sce
     if queries < rules.min_queries {
         reasons.push(format!("{queries} queries: expected at least {}", rules.min_queries));
     }
-    if duration_s < rules.min_duration_s {
-        reasons.push(format!("{duration_s:.3} s: expected at least {} s", rules.min_duration_s));
+    let lasted_s = match scenario {
+        Scenario::Offline => latencies.last().copied(),
+        Scenario::Server { .. } => serving.arrivals_s.last().copied(),
+        _ => serving.batches.last().map(|batch| batch.start_s),
+    };
+    let lasted_s = lasted_s.unwrap_or_default();
+    if lasted_s < rules.min_duration_s {
+        reasons.push(format!("{lasted_s:.3} s: expected at least {} s", rules.min_duration_s));
     }
     if early_stopping_s.is_none() && !offline {
         let needed = queries_needed(usize::from(!is_server), percentile, rules.confidence);

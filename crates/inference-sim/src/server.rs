@@ -9,6 +9,7 @@ use crate::{
     pause::PauseEffect,
     random::{Stream, generator},
     service::ServiceLaw,
+    slowness::Pace,
 };
 
 /// Serves batches of requests, one after another: implement it for a network.
@@ -33,6 +34,8 @@ pub struct ModeledServer<'c> {
     law: ServiceLaw,
     random: ChaCha8Rng,
     clock: &'c VirtualClock,
+    pace: Pace,
+    slowness_random: ChaCha8Rng,
     /// When the last batch ended, in seconds on the clock; the effect of a pause on it, and its
     /// seconds.
     last: Option<(f64, (PauseEffect, f64))>,
@@ -42,7 +45,14 @@ impl<'c> ModeledServer<'c> {
     /// A server with this law on this clock, whose random times follow from the seed.
     #[must_use]
     pub fn new(law: ServiceLaw, seed: u64, clock: &'c VirtualClock) -> Self {
-        Self { law, random: generator(seed, Stream::Service, 0), clock, last: None }
+        Self {
+            law,
+            random: generator(seed, Stream::Service, 0),
+            clock,
+            pace: Pace::default(),
+            slowness_random: generator(seed, Stream::Slowness, 0),
+            last: None,
+        }
     }
 }
 
@@ -54,7 +64,11 @@ impl BatchServer for ModeledServer<'_> {
         let pause_s = self.last.map_or(f64::INFINITY, |(end_s, _)| start_s - end_s);
         let last = self.last.map(|(_, last)| last);
         let pause = self.law.pause_effect(requests.len(), pause_s, last);
-        self.clock.advance(self.law.sample(requests.len(), pause, &mut self.random));
+        let mut service_s = self.law.sample(requests.len(), pause, &mut self.random);
+        if let Some(slowness) = self.law.slowness() {
+            service_s *= slowness.factor(&mut self.pace, start_s, &mut self.slowness_random);
+        }
+        self.clock.advance(service_s);
         let end_s = self.clock.now();
         self.last = Some((end_s, (pause, end_s - start_s)));
         Ok(())

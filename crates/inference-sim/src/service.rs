@@ -9,6 +9,7 @@ use units::limits;
 use crate::{
     error::{ConfigError, limited, within},
     pause::{AfterPause, Keys, PauseEffect, Tables},
+    slowness::Slowness,
 };
 
 pub(crate) const BASE: &str = "a number of seconds, at least 0";
@@ -23,6 +24,8 @@ pub struct ServiceLaw {
     spread: Spread,
     /// See [`ServiceLaw::recovering`].
     recovery_s: f64,
+    /// See [`ServiceLaw::slowing`].
+    slowness: Option<Slowness>,
 }
 
 #[derive(Clone, Debug)]
@@ -111,7 +114,12 @@ impl ServiceLaw {
             limit: limits::DURATION_S,
         };
         let tables = Tables::new(rows, after, &KEYS)?;
-        Ok(Self { mean: Mean::Table(tables), spread: Spread::None, recovery_s: 0.0 })
+        Ok(Self {
+            mean: Mean::Table(tables),
+            spread: Spread::None,
+            recovery_s: 0.0,
+            slowness: None,
+        })
     }
 
     /// The same means, but log-normal around them with this coefficient of variation; 0 for none.
@@ -138,10 +146,33 @@ impl ServiceLaw {
         Ok(Self { recovery_s, ..self })
     }
 
+    /// The same, but each server is slower and faster for a while: its times are multiplied by a factor
+    /// that is log-normal with mean 1 and coefficient of variation `cv`, and whose logarithm is correlated
+    /// by 1/e over `fades_s` seconds (an Ornstein-Uhlenbeck process).
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for a `cv` outside [`crate::limits::VARIATION`] or a time outside
+    /// [`crate::limits::POSITIVE_DURATION_S`].
+    pub fn slowing(self, cv: f64, fades_s: f64) -> Result<Self, ConfigError> {
+        let cv = limited("service.slowness.cv", cv, limits::VARIATION)?;
+        let fades_s = limited("service.slowness.fades_s", fades_s, limits::POSITIVE_DURATION_S)?;
+        let slowness = (cv > 0.0).then(|| Slowness::new(cv, fades_s));
+        Ok(Self { slowness, ..self })
+    }
+
+    pub(crate) fn slowness(&self) -> Option<Slowness> {
+        self.slowness
+    }
+
     fn affine(base_s: f64, per_item_s: f64, spread: Spread) -> Result<Self, ConfigError> {
         let base_s = limited("service.base_s", base_s, limits::DURATION_S)?;
         let per_item_s = limited("service.per_item_s", per_item_s, limits::DURATION_S)?;
-        Ok(Self { mean: Mean::Affine { base_s, per_item_s }, spread, recovery_s: 0.0 })
+        Ok(Self {
+            mean: Mean::Affine { base_s, per_item_s },
+            spread,
+            recovery_s: 0.0,
+            slowness: None,
+        })
     }
 
     /// The mean time of a batch of `size` requests that follows another at once, in seconds.
@@ -206,7 +237,7 @@ impl ServiceLaw {
 
     /// Whether a batch always takes its mean time.
     pub(crate) fn is_certain(&self) -> bool {
-        matches!(self.spread, Spread::None)
+        matches!(self.spread, Spread::None) && self.slowness.is_none()
     }
 
     /// A random time for a batch of `size` requests with this effect of a pause, in seconds.

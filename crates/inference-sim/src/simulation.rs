@@ -14,10 +14,11 @@ use crate::{
     power::ServerPower,
     random::{Stream, generator},
     report::{Outlook, SimulationReport, report},
+    requests::MarkLaws,
     service::ServiceLaw,
     sketch::Sketch,
     statistics::Statistics,
-    system::{Asleep, Model, Sleep, System},
+    system::{Asleep, Model, Randoms, Sleep, System},
 };
 
 /// Why a simulation has no result.
@@ -167,9 +168,10 @@ impl SimulationConfig {
     /// [`ConfigError`] for a description that cannot be simulated.
     pub fn policy(&self) -> Result<BuiltInPolicy, ConfigError> {
         let process = self.arrivals.process()?;
+        let marks = self.arrivals.marks(&process)?;
         let law = self.service.law()?;
         let power = self.power.as_ref().map(PowerConfig::power).transpose()?;
-        self.batching.policy(&context(0, self, &process, &law, power.as_ref()))
+        self.batching.policy(&context(0, self, (&process, &marks), &law, power.as_ref()))
     }
 }
 
@@ -177,11 +179,16 @@ impl SimulationConfig {
 fn context<'a>(
     model: usize,
     config: &SimulationConfig,
-    process: &ArrivalProcess,
+    (process, marks): (&ArrivalProcess, &MarkLaws),
     law: &'a ServiceLaw,
     power: Option<&'a ServerPower>,
 ) -> PolicyContext<'a> {
-    let rate = process.mean_rate() / config.servers.count.max(1) as f64;
+    let rate = process.mean_rate() * marks.mean_size() / config.all_servers().max(1) as f64;
+    // Clients that wait for answers send no more than is served.
+    let rate = match process.clients() {
+        Some(_) => rate.min(law.capacity(1, config.batching.size().unwrap_or(1))),
+        None => rate,
+    };
     let context = PolicyContext { model, ..PolicyContext::new(rate, law) };
     match power {
         Some(power) => context.with_energy(&power.batch, power.idle_w),
@@ -189,10 +196,12 @@ fn context<'a>(
     }
 }
 
-/// Requests that wait at the end of an unstable queue: they need up to a gibibyte.
+/// Requests that wait at the end of an unstable queue, whose places need less than 500 megabytes.
 const WAITING: Limit<f64> = Limit::real("waiting requests", "", 0.0, 5e7);
-const GROWS: &str = "fewer requests (this queue is unstable, and more than 50 million of them would \
-                     wait at the end), a lower load, or a `queue.limit`";
+/// The same for the general engine, which knows more about each of them.
+const WAITING_GENERAL: Limit<f64> = Limit::real("waiting requests", "", 0.0, 2e6);
+const GROWS: &str = "fewer requests (this queue is unstable, and more of them would wait than there is memory for), a \
+                     lower load, or a smaller `queue.limit`";
 
 /// A description whose parts are valid.
 struct Setup<P> {
@@ -203,6 +212,8 @@ struct Setup<P> {
 
 struct ModelSetup<P> {
     process: ArrivalProcess,
+    marks: MarkLaws,
+    patience: Option<ServiceLaw>,
     law: ServiceLaw,
     policy: P,
     queue: QueueConfig,
@@ -220,9 +231,12 @@ impl<P: Policy> Setup<P> {
                      queue|
          -> Result<_, ConfigError> {
             let (process, law) = (arrivals.process()?, service.law()?);
-            let policy = policy(&context(number, config, &process, &law, power.as_ref()))?;
-            let queue = checked_queue(queue, &policy)?;
-            Ok(ModelSetup { process, law, policy, queue })
+            let marks = arrivals.marks(&process)?;
+            let context = context(number, config, (&process, &marks), &law, power.as_ref());
+            let policy = policy(&context)?;
+            let queue: QueueConfig = checked_queue(queue, &policy)?;
+            let patience = queue.patience.map(|patience| patience.law()).transpose()?;
+            Ok(ModelSetup { process, marks, patience, law, policy, queue })
         };
         let mut models = vec![model(0, &config.arrivals, &config.service, config.queue)?];
         for (number, other) in (1..).zip(&config.models) {
@@ -240,8 +254,23 @@ impl<P: Policy> Setup<P> {
     /// Checks that the waiting requests of an unstable queue fit into the memory.
     fn check_growth(&self, config: &SimulationConfig) -> Result<(), ConfigError> {
         let outlook = self.outlook(config);
-        let waiting = config.requests as f64 * (1.0 - outlook.load.recip());
-        let fits = outlook.stable() || WAITING.check(waiting.max(0.0)).is_ok();
+        let grows = config.requests as f64 * (1.0 - outlook.load.recip()).max(0.0);
+        // Without a load below 1, queues are as long as their limits and patience allow.
+        let most = |model: &ModelSetup<P>| {
+            let limit = model.queue.limit.map_or(f64::INFINITY, |limit| limit as f64);
+            let patient = model.queue.patience.map_or(f64::INFINITY, |patience| {
+                2.0 * model.process.mean_rate() * patience.mean_s + 1e3
+            });
+            let drops = if model.policy.drops() { 0.0 } else { f64::INFINITY };
+            let clients = model.process.clients().map(|clients| clients.count as f64);
+            (limit * config.replicas.most() as f64)
+                .min(patient)
+                .min(drops)
+                .min(clients.unwrap_or(f64::INFINITY))
+        };
+        let waiting = self.models.iter().map(most).sum::<f64>().min(grows);
+        let limit = if self.is_plain(config) { WAITING } else { WAITING_GENERAL };
+        let fits = limit.check(waiting.max(0.0)).is_ok();
         within("requests", config.requests, fits, GROWS)?;
         Ok(())
     }
@@ -250,27 +279,38 @@ impl<P: Policy> Setup<P> {
     fn is_plain(&self, config: &SimulationConfig) -> bool {
         let [model] = &self.models[..] else { return false };
         let sleeps = config.servers.sleep_after_s.is_some();
-        let loses = model.queue.limit.is_some() || model.policy.drops();
+        let loses = model.queue.limit.is_some()
+            || model.queue.patience.is_some()
+            || model.policy.drops()
+            || model.policy.has_rules();
+        let differ = !model.marks.are_plain() || model.process.clients().is_some();
+        let changes = !config.replicas.is_plain() || model.law.slowness().is_some();
         // Where pauses matter, so does which of several servers has paused.
         let energy = self.power.as_ref().is_some_and(|power| power.batch.depends_on_pauses());
         let pauses = energy || model.law.depends_on_pauses();
-        !sleeps && !loses && (config.servers.count == 1 || !pauses)
+        !sleeps && !loses && !differ && !changes && (config.servers.count == 1 || !pauses)
     }
 
     fn outlook(&self, config: &SimulationConfig) -> Outlook {
         let load = |model: &ModelSetup<P>| {
-            let servers = config.servers.count as f64;
+            let servers = config.all_servers() as f64;
             let (smallest, largest) = (model.policy.min_size(), model.policy.max_size());
-            model.process.mean_rate() / (servers * model.law.capacity(smallest, largest))
+            let rate = model.process.mean_rate() * model.marks.mean_size();
+            rate / (servers * model.law.capacity(smallest, largest))
         };
-        let bounded = |model: &ModelSetup<P>| model.queue.limit.is_some() || model.policy.drops();
+        let bounded = |model: &ModelSetup<P>| {
+            let queue = &model.queue;
+            let lost = queue.limit.is_some() || queue.patience.is_some() || model.policy.drops();
+            (lost && queue.retry.is_none()) || model.process.clients().is_some()
+        };
         // A trace has no more requests than these, and without chance every run is the same.
         let whole = |model: &ModelSetup<P>| {
-            let certain = model.process.is_certain() && model.law.is_certain();
+            let certain =
+                model.process.is_certain() && model.law.is_certain() && model.marks.are_certain();
             model.process.limit().is_some() || certain
         };
         Outlook {
-            servers: config.servers.count,
+            servers: config.all_servers(),
             power: self.power.clone(),
             load: self.models.iter().map(load).sum(),
             bounded: self.models.iter().all(bounded),
@@ -303,11 +343,20 @@ impl<P: Policy> Setup<P> {
     fn system(self, config: &SimulationConfig) -> System<P> {
         let model = |(number, model): (usize, ModelSetup<P>)| Model {
             arrivals: model.process.times_of(config.seed, number as u64),
+            clients: model.process.clients(),
+            marks: model.marks,
             law: model.law,
-            random: generator(config.seed, Stream::Service, number as u64),
             policy: model.policy,
             limit: model.queue.limit.unwrap_or(usize::MAX),
             priority: model.queue.priority,
+            patience: model.patience,
+            retry: model.queue.retry,
+            random: Randoms {
+                service: generator(config.seed, Stream::Service, number as u64),
+                marks: generator(config.seed, Stream::Marks, number as u64),
+                clients: generator(config.seed, Stream::Clients, number as u64),
+                slowness: generator(config.seed, Stream::Slowness, number as u64),
+            },
         };
         let sleep = config.servers.sleep_after_s.map(|after_s| Sleep {
             after_s,
@@ -318,6 +367,8 @@ impl<P: Policy> Setup<P> {
             requests: config.requests,
             servers: config.servers.count,
             sleep,
+            replicas: config.replicas,
+            routes: generator(config.seed, Stream::Routes, 0),
         }
     }
 }
@@ -391,5 +442,10 @@ impl Observer for PerModel {
     fn dropped(&mut self, model: usize, number: usize) {
         self.all.dropped(model, number);
         self.models[model].dropped(model, number);
+    }
+
+    fn abandoned(&mut self, model: usize, number: usize) {
+        self.all.abandoned(model, number);
+        self.models[model].abandoned(model, number);
     }
 }

@@ -61,6 +61,32 @@ impl Sketch {
         self.max = self.max.max(other.max);
     }
 
+    /// Rows `(from, to, count)` over a quarter of a doubling each; the rows without values at both ends
+    /// are left out. Values below 2⁻⁴⁰ are in a row from 0 on.
+    pub(crate) fn histogram(&self) -> Vec<(f64, f64, u64)> {
+        const QUARTER: usize = 1 << (SUB_BUCKET_BITS - 2);
+        let edge = |bucket: usize| f64::from_bits((bucket as u64 + OFFSET) << SHIFT);
+        let mut rows: Vec<_> = self
+            .counts
+            .chunks(QUARTER)
+            .enumerate()
+            .map(|(row, counts)| {
+                let from = row * QUARTER;
+                (edge(from), edge(from + QUARTER), counts.iter().sum::<u64>())
+            })
+            .collect();
+        while rows.last().is_some_and(|row| row.2 == 0) {
+            rows.pop();
+        }
+        let first = rows.iter().position(|row| row.2 > 0).unwrap_or(rows.len());
+        rows.drain(..first);
+        if self.zeros > 0 {
+            let to = rows.first().map_or(edge(0), |row| row.0);
+            rows.insert(0, (0.0, to, self.zeros));
+        }
+        rows
+    }
+
     /// The value of rank ⌈`share` · count⌉, for a share in (0, 1]; NaN if there are no values.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = (share * self.total as f64).ceil() as u64;

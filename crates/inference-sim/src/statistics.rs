@@ -24,6 +24,8 @@ pub(crate) struct Block {
     pub(crate) requests: usize,
     pub(crate) batches: usize,
     pub(crate) batch_sizes: usize,
+    /// Images.
+    pub(crate) items: usize,
     pub(crate) wait_s: f64,
     pub(crate) response_s: f64,
     pub(crate) service_s: f64,
@@ -40,6 +42,7 @@ impl Block {
             requests: self.requests + other.requests,
             batches: self.batches + other.batches,
             batch_sizes: self.batch_sizes + other.batch_sizes,
+            items: self.items + other.items,
             wait_s: self.wait_s + other.wait_s,
             response_s: self.response_s + other.response_s,
             service_s: self.service_s + other.service_s,
@@ -78,10 +81,13 @@ pub(crate) struct Statistics {
     pub(crate) max_wait_s: f64,
     pub(crate) responses: Sketch,
     counts_tails: bool,
+    /// Whether the report has a histogram of the responses.
+    pub(crate) histogram: bool,
     pub(crate) wait_over: Over,
     pub(crate) response_over: Over,
     pub(crate) rejected: usize,
     pub(crate) dropped: usize,
+    pub(crate) abandoned: usize,
 }
 
 impl Statistics {
@@ -110,10 +116,12 @@ impl Statistics {
             max_wait_s: 0.0,
             responses: Sketch::new(),
             counts_tails: !(tails.wait_over_s.is_empty() && tails.response_over_s.is_empty()),
+            histogram: tails.histogram,
             wait_over: Over::new(&tails.wait_over_s),
             response_over: Over::new(&tails.response_over_s),
             rejected: 0,
             dropped: 0,
+            abandoned: 0,
         }
     }
 
@@ -173,7 +181,7 @@ impl Statistics {
 
     #[inline]
     fn joules(&self, batch: &StartedBatch) -> f64 {
-        let (size, time) = (batch.times.size, batch.service_s());
+        let (size, time) = (batch.items, batch.service_s());
         self.batch_energy
             .as_ref()
             .map_or(0.0, |energy| energy.joules_with_pause(size, time, batch.pause))
@@ -258,6 +266,7 @@ impl Observer for Statistics {
                 new = false;
                 self.current.batches += 1;
                 self.current.batch_sizes += times.size;
+                self.current.items += batch.items;
                 self.current.service_s += batch.service_s();
                 self.current.batch_j += self.joules(batch);
             }
@@ -288,6 +297,10 @@ impl Observer for Statistics {
 
     fn dropped(&mut self, _model: usize, number: usize) {
         self.dropped += usize::from(number >= self.warmup);
+    }
+
+    fn abandoned(&mut self, _model: usize, number: usize) {
+        self.abandoned += usize::from(number >= self.warmup);
     }
 }
 

@@ -1,8 +1,11 @@
 //! The description of a simulation, as in `wattlab simulate FILE.toml`.
 
 mod arrivals;
+mod counts;
 mod keys;
 mod power;
+mod queue;
+mod replicas;
 mod servers;
 mod service;
 
@@ -11,9 +14,12 @@ use units::limits::{self, Limit};
 
 pub use self::{
     arrivals::{ArrivalConfig, ProcessKind},
+    counts::CountConfig,
     power::PowerConfig,
+    queue::{PatienceConfig, QueueConfig, RetryConfig},
+    replicas::{AutoscaleConfig, ReplicasConfig, Routing},
     servers::ServersConfig,
-    service::{LawKind, ServiceConfig},
+    service::{LawKind, ServiceConfig, SlownessConfig},
 };
 use crate::{
     arrival::ArrivalProcess,
@@ -62,6 +68,9 @@ pub struct SimulationConfig {
     /// The servers; one if left out.
     #[serde(default)]
     pub servers: ServersConfig,
+    /// Copies of the queue with its servers, among which requests are distributed; one if left out.
+    #[serde(default, skip_serializing_if = "ReplicasConfig::is_plain")]
+    pub replicas: ReplicasConfig,
     /// The power of the servers; without it, the report has no energies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerConfig>,
@@ -77,21 +86,6 @@ pub struct SimulationConfig {
     /// The measurements behind the tables of service and power; the simulation ignores them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-}
-
-/// The limit and the priority of a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct QueueConfig {
-    /// The most requests that may wait, those in service not counted; further ones are rejected.
-    /// With 0, a request is rejected unless a server is free. `None` for no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-    /// A free server takes from the queue with the highest priority first. A batch that has begun
-    /// is finished.
-    #[serde(default)]
-    pub priority: i32,
 }
 
 /// Another model before the same servers, with a queue of its own.
@@ -121,24 +115,9 @@ pub struct StatisticsConfig {
     /// Thresholds in seconds: for each, the share of requests with a longer response is reported.
     #[serde(default)]
     pub response_over_s: Vec<f64>,
-}
-
-impl QueueConfig {
-    /// At most `limit` requests wait; further ones are rejected.
-    #[must_use]
-    pub fn limited(limit: usize) -> Self {
-        Self { limit: Some(limit), ..Self::default() }
-    }
-
-    /// The same with a priority; 0 is the default.
-    #[must_use]
-    pub fn with_priority(self, priority: i32) -> Self {
-        Self { priority, ..self }
-    }
-
-    fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
+    /// Whether the report has a histogram of the responses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub histogram: bool,
 }
 
 impl ModelConfig {
@@ -159,7 +138,13 @@ impl StatisticsConfig {
     /// Thresholds in seconds for waits and for responses.
     #[must_use]
     pub fn thresholds(wait_over_s: Vec<f64>, response_over_s: Vec<f64>) -> Self {
-        Self { wait_over_s, response_over_s }
+        Self { wait_over_s, response_over_s, histogram: false }
+    }
+
+    /// The same with a histogram of the responses.
+    #[must_use]
+    pub fn with_histogram(self) -> Self {
+        Self { histogram: true, ..self }
     }
 
     fn is_plain(&self) -> bool {
@@ -180,6 +165,7 @@ impl SimulationConfig {
             service,
             batching,
             servers: ServersConfig::default(),
+            replicas: ReplicasConfig::default(),
             power: None,
             queue: QueueConfig::default(),
             models: Vec::new(),
@@ -205,6 +191,12 @@ impl SimulationConfig {
     #[must_use]
     pub fn with_servers(self, servers: ServersConfig) -> Self {
         Self { servers, ..self }
+    }
+
+    /// The same with replicas.
+    #[must_use]
+    pub fn with_replicas(self, replicas: ReplicasConfig) -> Self {
+        Self { replicas, ..self }
     }
 
     /// The same with powers, so that the report has energies.
@@ -238,14 +230,23 @@ impl SimulationConfig {
         Self { statistics, ..self }
     }
 
+    /// The servers of all replicas, those that may be started included.
+    pub(crate) fn all_servers(&self) -> usize {
+        self.servers.count.saturating_mul(self.replicas.most())
+    }
+
     /// Checks what no part can check alone.
     pub(crate) fn check(&self, process: &ArrivalProcess) -> Result<(), ConfigError> {
         limited_count("requests", self.requests, limits::REQUESTS)?;
         within("warmup", self.warmup, self.warmup < self.requests, "less than `requests`")?;
         self.servers.check()?;
+        self.replicas.check(self.servers.count)?;
+        let (scales, sleeps) =
+            (self.replicas.autoscale.is_some(), self.servers.sleep_after_s.is_some());
+        keys::unused("servers.sleep_after_s", !scales, sleeps, "`replicas.autoscale`")?;
         limited_count("models", self.models.len(), MODELS)?;
-        for queue in self.models.iter().map(|model| model.queue).chain([self.queue]) {
-            limited_count("queue.limit", queue.limit.unwrap_or_default(), limits::QUEUE_LENGTH)?;
+        for queue in self.models.iter().map(|model| &model.queue).chain([&self.queue]) {
+            queue.check()?;
         }
         for (key, thresholds) in [
             ("statistics.wait_over_s", &self.statistics.wait_over_s),

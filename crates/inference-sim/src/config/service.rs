@@ -42,6 +42,28 @@ pub struct ServiceConfig {
     /// e; it ends with the first batch if left out. See [`ServiceLaw::recovering`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_s: Option<f64>,
+    /// Servers that are slower for a while; see [`ServiceLaw::slowing`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowness: Option<SlownessConfig>,
+}
+
+/// A factor on the times of a server that changes slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SlownessConfig {
+    /// Its coefficient of variation.
+    pub cv: f64,
+    /// Seconds over which the logarithm of the factor is correlated by 1/e.
+    pub fades_s: f64,
+}
+
+impl SlownessConfig {
+    /// A factor with this coefficient of variation that fades over this time.
+    #[must_use]
+    pub fn new(cv: f64, fades_s: f64) -> Self {
+        Self { cv, fades_s }
+    }
 }
 
 /// Kinds of service laws; see [`ServiceLaw`].
@@ -72,6 +94,7 @@ impl ServiceConfig {
             table_cv: None,
             after_pause: Vec::new(),
             recovery_s: None,
+            slowness: None,
         }
     }
 
@@ -137,7 +160,7 @@ impl ServiceConfig {
         let (base_s, per_item_s) =
             (self.base_s.unwrap_or_default(), self.per_item_s.unwrap_or_default());
         let cv = self.cv.unwrap_or(1.0);
-        match self.law {
+        let law = match self.law {
             Kind::Exponential => ServiceLaw::exponential(base_s, per_item_s),
             Kind::Deterministic => ServiceLaw::deterministic(base_s, per_item_s),
             Kind::Gamma => ServiceLaw::gamma(base_s, per_item_s, cv),
@@ -148,6 +171,10 @@ impl ServiceConfig {
             )?
             .spreading(self.table_cv.unwrap_or_default())?
             .recovering(self.recovery_s.unwrap_or_default()),
+        }?;
+        match self.slowness {
+            Some(slowness) => law.slowing(slowness.cv, slowness.fades_s),
+            None => Ok(law),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The interface of a policy: what it sees and what it answers.
 
+use crate::requests::Mark;
+
 /// What a policy sees when a server is free and at least one request waits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Queue {
-    /// Requests waiting, at least 1.
+    /// Requests waiting, at least 1. Where requests have several images, the images.
     pub waiting: usize,
     /// When the first of them arrived, in seconds on the clock.
     pub oldest_s: f64,
@@ -15,10 +17,46 @@ pub struct Queue {
     pub more_to_come: bool,
 }
 
+/// A request that waits, for policies that look at single requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WaitingRequest {
+    /// When it came into this queue, in seconds on the clock.
+    pub arrival_s: f64,
+    /// Its images, at least 1.
+    pub size: usize,
+    /// Its level of priority; 0 if it has none.
+    pub level: u32,
+    /// Its own limit of the time in the queue, in seconds.
+    pub timeout_s: Option<f64>,
+}
+
+impl WaitingRequest {
+    pub(crate) fn new(arrival_s: f64, mark: &Mark) -> Self {
+        Self { arrival_s, size: mark.size, level: mark.level, timeout_s: mark.limit_s }
+    }
+}
+
+/// How a policy keeps a request in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct QueueRule {
+    /// Requests of lower ranks are served first, those of one rank in order of arrival.
+    pub rank: u32,
+    /// The most requests of this rank that may wait.
+    pub limit: Option<usize>,
+    /// Seconds in the queue after which a request is out of time, once a server looks at it.
+    pub timeout_s: Option<f64>,
+    /// Whether a request that is out of time is served after the others of its rank; otherwise it is
+    /// dropped.
+    pub delays: bool,
+}
+
 /// What a policy answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decision {
     /// Serve this many requests, those that arrived first: at least 1 and at most those waiting.
+    /// Where requests have several images, the number of images: as many requests as fit into it, at
+    /// least one.
     Serve(usize),
     /// Ask again at this time, in seconds on the clock and later than now, or when a request
     /// arrives before that.
@@ -38,6 +76,29 @@ pub enum Decision {
 pub trait Policy {
     /// What to do with the queue.
     fn decide(&self, queue: &Queue) -> Decision;
+
+    /// The same with the waiting requests, in the order in which they would be served. Simulations in
+    /// which requests differ ask this.
+    fn decide_among(
+        &self,
+        queue: &Queue,
+        requests: &mut dyn Iterator<Item = WaitingRequest>,
+    ) -> Decision {
+        let _ = requests;
+        self.decide(queue)
+    }
+
+    /// Whether requests have places and limits of their own in the queue: [`Policy::rule`] and
+    /// [`Policy::decide_among`] are then asked.
+    fn has_rules(&self) -> bool {
+        false
+    }
+
+    /// The place of a request in the queue, and its limits.
+    fn rule(&self, request: &WaitingRequest) -> QueueRule {
+        let _ = request;
+        QueueRule::default()
+    }
 
     /// Called after a batch of `size` requests was served in `service_s` seconds. A policy that
     /// learns does it here.
@@ -81,6 +142,22 @@ pub trait Policy {
 impl<P: Policy + ?Sized> Policy for Box<P> {
     fn decide(&self, queue: &Queue) -> Decision {
         (**self).decide(queue)
+    }
+
+    fn decide_among(
+        &self,
+        queue: &Queue,
+        requests: &mut dyn Iterator<Item = WaitingRequest>,
+    ) -> Decision {
+        (**self).decide_among(queue, requests)
+    }
+
+    fn has_rules(&self) -> bool {
+        (**self).has_rules()
+    }
+
+    fn rule(&self, request: &WaitingRequest) -> QueueRule {
+        (**self).rule(request)
     }
 
     fn served(&mut self, size: usize, service_s: f64) {

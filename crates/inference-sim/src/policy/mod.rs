@@ -25,7 +25,7 @@ mod window;
 pub use self::{
     config::BatchingConfig,
     context::PolicyContext,
-    decision::{Decision, Policy, PolicyError, Queue},
+    decision::{Decision, Policy, PolicyError, Queue, QueueRule, WaitingRequest},
     key::PolicyKey,
     kind::PolicyKind,
 };
@@ -57,6 +57,22 @@ macro_rules! policies {
             #[inline]
             fn decide(&self, queue: &Queue) -> Decision {
                 match self { $(Self::$policy(policy) => policy.decide(queue),)* }
+            }
+
+            fn decide_among(
+                &self,
+                queue: &Queue,
+                requests: &mut dyn Iterator<Item = WaitingRequest>,
+            ) -> Decision {
+                match self { $(Self::$policy(policy) => policy.decide_among(queue, requests),)* }
+            }
+
+            fn has_rules(&self) -> bool {
+                match self { $(Self::$policy(policy) => policy.has_rules(),)* }
+            }
+
+            fn rule(&self, request: &WaitingRequest) -> QueueRule {
+                match self { $(Self::$policy(policy) => policy.rule(request),)* }
             }
 
             #[inline]

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use super::{
     config::BatchingConfig,
     context::PolicyContext,
-    decision::{Decision, Policy, Queue},
+    decision::{Decision, Policy, Queue, QueueRule, WaitingRequest},
     key::{PolicyKey, Value, checked_size},
     kind::PolicyKind,
 };
-use crate::{error::ConfigError, triton::DynamicBatching};
+use crate::{
+    error::ConfigError,
+    triton::{DynamicBatching, TritonQueuePolicy},
+};
 
 pub(super) const FILE: PolicyKey = PolicyKey::file("batching.file", "a Triton `config.pbtxt`");
 
@@ -27,20 +30,23 @@ pub(super) fn build(
 }
 
 /// Serves as a model of the Triton inference server does, by the rule of its dynamic batcher (`GetDynamicBatch` in
-/// `dynamic_batch_scheduler.cc`) for requests of size 1:
+/// `dynamic_batch_scheduler.cc`):
 ///
 /// 1. Without a `dynamic_batching` block, or with a largest batch of 0, every request is served alone.
 /// 2. Until the first request has waited for the delay, the largest preferred size that can be filled is served, even
 ///    if more wait. Without preferred sizes, the largest batch is the preferred one.
 /// 3. If none can be filled: without a delay, whatever waits is served; with one, it waits until the delay is over,
 ///    and then as much as fits into a batch is served, also after the last arrival.
+/// 4. Requests of higher levels are served first. A level's queue has a limit, and a timeout: when the batcher looks at
+///    a request that has waited longer, it rejects it, or serves it after the others of its level
+///    (`scheduler_utils.cc`). A live queue ([`crate::serve`]) has neither levels nor timeouts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Triton {
     size: usize,
     /// Rising, at least one.
     preferred: Box<[usize]>,
     delay_s: Option<f64>,
-    queue_limit: Option<usize>,
+    batching: DynamicBatching,
 }
 
 impl Triton {
@@ -66,8 +72,7 @@ impl Triton {
             preferred.push(size);
         }
         let delay_s = (batching.delay_us > 0).then_some(batching.delay_us as f64 * 1e-6);
-        let queue_limit = Some(batching.max_queue_size).filter(|&limit| limit > 0);
-        Ok(Self { size, preferred: preferred.into(), delay_s, queue_limit })
+        Ok(Self { size, preferred: preferred.into(), delay_s, batching: batching.clone() })
     }
 }
 
@@ -78,15 +83,15 @@ impl BatchingConfig {
         Self::of(KIND).with(FILE, Value::File(file.into()))
     }
 
-    /// What the file of [`Triton`] says that is not simulated, such as timeouts; empty for other policies.
+    /// The file of [`Triton`], read; `None` for other policies.
     ///
     /// # Errors
     /// [`ConfigError::Triton`] for a file that cannot be read.
-    pub fn not_simulated(&self) -> Result<Vec<String>, ConfigError> {
+    pub fn triton_file(&self) -> Result<Option<DynamicBatching>, ConfigError> {
         if self.kind() != KIND {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        Ok(DynamicBatching::read(self.file(FILE)?)?.not_simulated)
+        Ok(Some(DynamicBatching::read(self.file(FILE)?)?))
     }
 }
 
@@ -106,11 +111,71 @@ impl Policy for Triton {
         }
     }
 
+    fn decide_among(
+        &self,
+        queue: &Queue,
+        requests: &mut dyn Iterator<Item = WaitingRequest>,
+    ) -> Decision {
+        let largest = self.preferred.last().copied().unwrap_or(self.size);
+        let (mut pending, mut best, mut oldest_s, mut full) = (0, 0, f64::INFINITY, false);
+        for request in requests {
+            if pending > 0 {
+                if pending + request.size > largest && best == 0 {
+                    best = pending;
+                }
+                if pending + request.size > self.size {
+                    full = true;
+                    break;
+                }
+            }
+            pending += request.size;
+            oldest_s = request.arrival_s.min(oldest_s);
+            if self.preferred.contains(&pending) {
+                best = pending;
+            }
+        }
+        let deadline = self.delay_s.map_or(f64::NEG_INFINITY, |delay_s| oldest_s + delay_s);
+        let waits = self.delay_s.is_some() && queue.now_s < deadline;
+        if best > 0 && (waits || self.delay_s.is_none()) {
+            Decision::Serve(best)
+        } else if full || pending >= largest || !waits {
+            Decision::Serve(pending)
+        } else {
+            Decision::WaitUntil(deadline)
+        }
+    }
+
+    fn has_rules(&self) -> bool {
+        let limited = |policy: TritonQueuePolicy| policy.timeout_us > 0;
+        self.batching.dynamic
+            && (self.batching.levels > 0 || self.batching.queue_policies().any(limited))
+    }
+
+    fn rule(&self, request: &WaitingRequest) -> QueueRule {
+        let level = self.batching.level(request.level);
+        let policy = self.batching.queue_policy(level);
+        let default_s = Some(policy.timeout_us as f64 * 1e-6).filter(|&timeout_s| timeout_s > 0.0);
+        let own_s = request.timeout_s.filter(|_| policy.allows_override);
+        QueueRule {
+            rank: level,
+            limit: Some(policy.max_size).filter(|&limit| limit > 0),
+            timeout_s: default_s
+                .map(|default_s| own_s.map_or(default_s, |own_s| own_s.min(default_s))),
+            delays: policy.delays,
+        }
+    }
+
+    fn drops(&self) -> bool {
+        let bounded = |policy: TritonQueuePolicy| policy.timeout_us > 0 && !policy.delays;
+        self.has_rules() && self.batching.queue_policies().all(bounded)
+    }
+
     fn max_size(&self) -> usize {
         self.size
     }
 
     fn queue_limit(&self) -> Option<usize> {
-        self.queue_limit
+        let limit = self.batching.default_policy.max_size;
+        Some(limit).filter(|&limit| limit > 0 && !self.has_rules())
     }
 }

@@ -145,8 +145,8 @@ fn messages_name_the_key_the_value_and_the_remedy() {
     `arrivals.rate` is missing: `process = "poisson"` needs the mean number of requests per second
     `arrivals.jitter` is not used by `process = "poisson"`: remove it
     `arrivals.jitter` is 2, expected a number from 0 to 1
-    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `amplitude`, `period_s`, `file`
-    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `daily`, `trace`
+    unknown field `rat`, expected one of `process`, `rate`, `jitter`, `rates`, `mean_sojourns_s`, `amplitude`, `period_s`, `cv`, `points`, `file`, `columns`, `unit_s`, `clients`, `think_s`, `group`, `size`, `level`
+    unknown variant `poison`, expected one of `poisson`, `deterministic`, `jittered`, `mmpp`, `daily`, `gamma`, `weibull`, `lognormal`, `ramp`, `trace`, `closed`
     `arrivals.rates` is [0.0, 0.0]: expected two rates that are not both 0, in requests per second
     `service.per_item_s` is NaN, expected a number from 0 to 1e9 seconds
     `service.cv` is 0: expected a number above 0 (for 0 take `law = "deterministic"`)
@@ -160,7 +160,7 @@ fn messages_name_the_key_the_value_and_the_remedy() {
     `warmup` is 100: expected less than `requests`
     `servers.count` is 0, expected a whole number from 1 to 1000000
     `power.busy_w` is inf, expected a number from 0 to 1e9 watts
-    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `power`, `queue`, `models`, `statistics`, `calibration`
+    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `replicas`, `power`, `queue`, `models`, `statistics`, `calibration`
     "#);
 }
 
@@ -217,7 +217,7 @@ fn a_trace_is_replayed() {
         config.service = toml::from_str("law = \"deterministic\"\nbase_s = 1").unwrap();
         simulate(&config).map_err(|error| error.to_string().replace(path.to_str().unwrap(), "FILE"))
     };
-    let report = run("user, arrival_s\na, 5\nb, 5.5\nc, 9.0\n", 3).unwrap();
+    let report = run(" arrival_s ,size\n5,1\n 5.5,1\n9.0,1\n", 3).unwrap();
     assert_eq!((report.mean_response.unwrap().0, report.duration.0), (3.5 / 3.0, 5.0));
     assert!((report.offered_load - 0.5).abs() < 1e-12);
 
@@ -228,6 +228,7 @@ fn a_trace_is_replayed() {
     let messages = [
         run("arrival_s\n1\n2\n", 3),
         run("time\n1\n2\n", 2),
+        run("user,arrival_s\na,1\nb,2\n", 2),
         run("arrival_s\n1\nsoon\n", 2),
         run("arrival_s\n1\n0.5\n", 2),
         run("arrival_s\n1\nNaN\n", 2),
@@ -237,6 +238,7 @@ fn a_trace_is_replayed() {
     insta::assert_snapshot!(messages.join("\n"), @r#"
     `requests` is 3, but the trace has 2 arrivals: lower `requests`
     trace `FILE` has no column `arrival_s`: found `time` in its first line
+    trace `FILE` has an unknown column `user`: expected `arrival_s`, `size`, `priority` and `timeout_s`; remove it, or say which columns to read by `arrivals.columns`
     trace `FILE`, line 3: `arrival_s` is `soon`: expected a finite number of seconds
     trace `FILE`, line 3: `arrival_s` is `0.5`: expected a time no earlier than the line before
     trace `FILE`, line 3: `arrival_s` is `NaN`: expected a finite number of seconds

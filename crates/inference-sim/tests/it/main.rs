@@ -7,6 +7,8 @@ mod description;
 mod families;
 mod laws;
 mod live;
+mod load;
+mod loadgen;
 mod oracles;
 mod policies;
 mod replay;
@@ -14,6 +16,8 @@ mod scenario;
 mod servers;
 mod systems;
 mod theory;
+mod traces;
+mod triton;
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{SimulationConfig, simulate};

@@ -123,21 +123,17 @@ fn tritons_text_format_is_read_in_all_its_forms() {
 /// Server #7512: what is not simulated is named.
 #[test]
 fn what_is_not_simulated_is_named() {
-    let text = "max_batch_size: 1\ndynamic_batching {\n preserve_ordering: true\n priority_levels: 2\n\
+    let text = "max_batch_size: 1\ndynamic_batching {\n preserve_ordering: true\n priority_levels: 2\n default_priority_level: 1\n\
         default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 1500000 max_queue_size: 4 }\n}\n\
         instance_group [ { count: 2 kind: KIND_GPU } ]\nsequence_batching { }";
     let found = DynamicBatching::parse(text).unwrap();
-    assert_eq!(found.max_queue_size, 4);
-    let named = found.not_simulated.join("; ");
-    for name in [
-        "preserve_ordering",
-        "priority_levels",
-        "default_timeout_microseconds",
-        "instance_group.count 2",
-        "sequence_batching",
-    ] {
-        assert!(named.contains(name), "{name} in {named}");
-    }
+    assert_eq!(found.default_policy.max_size, 4);
+    assert_eq!(found.instances, 2);
+    assert_eq!(
+        found.not_simulated,
+        ["dynamic_batching.preserve_ordering", "sequence_batching"],
+        "timeouts, levels and instances are simulated"
+    );
 }
 
 /// pytorch/serve #2478: A at 0 waits for the delay and runs from 0.5 to 1.5; B at 0.6 is taken at 1.5 and waits again.

@@ -93,7 +93,9 @@ fn without_json_the_report_is_a_table() {
     mean response                  1 s
     median response                1 s
     p90 response                   1 s
+    p95 response                   1 s
     p99 response                   1 s
+    p99.9 response                 1 s
     longest wait                   0 s
     utilization             0.512821
     mean batch                     1 requests

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::ArgGroup;
 use inference_sim::{
-    BatchMeasurement, BatchSequence, Calibration, LinearFit, SimulationConfig, fit_recovery,
-    limits, size_rows,
+    BatchMeasurement, BatchSequence, Calibration, Clock, LinearFit, PaceSample, RealClock,
+    SimulationConfig, SlownessConfig, fit_recovery, fit_slowness, limits, size_rows,
 };
 use meter::{Estimator, Meter};
 use models::vision::{NetworkInfo, architectures, is_file, network_info};
@@ -135,7 +135,7 @@ fn calibrate_network(arch: &str, args: &Args) -> Result<SimulationConfig, Failur
     let mut network = Network::new(arch, args.plan.side, &args.plan.images, &args.plan.place)?;
     network.check_seen(&meter)?;
     let measured = args.plan.measure(arch, &mut network, &meter, &interrupt)?;
-    args.plan.describe(Described::of(arch, &network, &args.plan), &measured)
+    args.plan.describe_with_pace(Described::of(arch, &network, &args.plan), &measured)
 }
 
 /// Measures a command or a server of somebody else.
@@ -167,7 +167,7 @@ fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
                 );
             }
             let measured = args.plan.measure(url, &mut http, &meter, &interrupt)?;
-            args.plan.describe(server(&http.text()), &measured)
+            args.plan.describe_with_pace(server(&http.text()), &measured)
         }
         None => {
             // The CPU time of a command includes that of the processes it starts.
@@ -176,7 +176,7 @@ fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
             let mut command = Command::start(&args.command, patience, &interrupt)?;
             let name = command.text().to_owned();
             let measured = args.plan.measure(&name, &mut command, &meter, &interrupt)?;
-            args.plan.describe(server(&name), &measured)
+            args.plan.describe_with_pace(server(&name), &measured)
         }
     }
 }
@@ -381,6 +381,7 @@ impl Plan {
             let energy = energy.map(|energy| energy.joules);
             let pause = Seconds(pause);
             measured.observations.push(BatchMeasurement { size, pause, service, cv, energy });
+            measured.times.push(Seconds(measured.clock.now()));
         }
         // The smallest batches show best how fast the effect of a pause fades.
         let smallest = self.batches.iter().copied().min().unwrap_or(1);
@@ -391,6 +392,18 @@ impl Plan {
         }
         server.metered(None);
         Ok(())
+    }
+
+    /// The description of a queue before what was measured, with the slowness of the machine, if its speed varied.
+    fn describe_with_pace(
+        &self,
+        described: Described,
+        measured: &Measured,
+    ) -> Result<SimulationConfig, Failure> {
+        let mut config = self.describe(described, measured)?;
+        config.service.slowness =
+            measured.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0));
+        Ok(config)
     }
 
     /// The description of a queue before what was measured.
@@ -438,6 +451,9 @@ impl Plan {
 /// The measurements so far.
 pub(super) struct Measured {
     observations: Vec<BatchMeasurement>,
+    /// When each observation ended.
+    times: Vec<Seconds>,
+    clock: RealClock,
     sequences: Vec<BatchSequence>,
     origin: Option<Origin>,
     /// The idle power before the first measurement.
@@ -453,6 +469,8 @@ impl Measured {
         let idle = idle(meter, interrupt)?;
         Ok(Self {
             observations: Vec::new(),
+            times: Vec::new(),
+            clock: RealClock::start(),
             sequences: Vec::new(),
             origin: None,
             idle,
@@ -468,7 +486,27 @@ impl Measured {
 
     /// The same with these measurements alone.
     pub(super) fn only(&self, observations: Vec<BatchMeasurement>) -> Self {
-        Self { observations, sequences: Vec::new(), ..*self }
+        Self { observations, times: Vec::new(), sequences: Vec::new(), ..*self }
+    }
+
+    /// How much the speed of the machine varied between the measurements, and for how long.
+    fn slowness(&self) -> Option<(f64, Seconds)> {
+        let mean = |like: &BatchMeasurement| {
+            let alike = self
+                .observations
+                .iter()
+                .filter(|batch| (batch.size, batch.pause) == (like.size, like.pause));
+            let (sum, count) =
+                alike.fold((0.0, 0.0), |(sum, count), batch| (sum + batch.service.0, count + 1.0));
+            sum / count
+        };
+        let samples: Vec<PaceSample> = self
+            .times
+            .iter()
+            .zip(&self.observations)
+            .map(|(&time, batch)| PaceSample { time, ratio: batch.service.0 / mean(batch) })
+            .collect();
+        fit_slowness(&samples)
     }
 
     /// Warns about disturbed measurements.
@@ -525,6 +563,13 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     if let Some(recovery_s) = config.service.recovery_s {
         lines.push(format!(
             "the effect of a pause fades by a factor of e in {recovery_s:.4} s of service"
+        ));
+    }
+    if let Some(slowness) = config.service.slowness {
+        lines.push(format!(
+            "the machine's speed varied by {:.1} %, for about {:.3} s at a time",
+            100.0 * slowness.cv,
+            slowness.fades_s
         ));
     }
     if let Some(power) = &config.power {

@@ -31,7 +31,8 @@ fn remedy(nearest: Option<&str>) -> String {
 }
 
 /// Reads a description. The paths of its files are relative to the folder of the description. What a Triton
-/// configuration says that is not simulated is named on standard error.
+/// configuration says that is not simulated is named on standard error. If the description has no
+/// `servers.count`, the number of servers is that of the configuration's instances.
 pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
     let text = read_text(path, limits::CONFIG_BYTES.max())
         .map_err(|source| DescriptionError::Read { path: path.to_owned(), source })?;
@@ -53,13 +54,34 @@ pub(super) fn read(path: &Path) -> Result<SimulationConfig, DescriptionError> {
             *batching = batching.clone().relative_to(folder);
         }
     }
+    let counted = has_servers(&text);
+    let mut instances = 1;
     for batching in config.models.iter().map(|model| &model.batching).chain([&config.batching]) {
-        let left_out = batching.not_simulated().map_err(|error| in_file(path, error))?;
+        let Some(file) = batching.triton_file().map_err(|error| in_file(path, error))? else {
+            continue;
+        };
+        let mut left_out = file.not_simulated;
+        if counted && file.instances != config.servers.count {
+            left_out.push(format!(
+                "{} of `instance_group` (`servers.count` is {})",
+                file.instances, config.servers.count
+            ));
+        }
+        instances = instances.max(file.instances);
         if !left_out.is_empty() {
             output::line(&format!("note: not simulated: {}", left_out.join(", ")));
         }
     }
+    if !counted {
+        config.servers.count = instances;
+    }
     Ok(config)
+}
+
+/// Whether a description has `servers.count`.
+fn has_servers(text: &str) -> bool {
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    table.get("servers").and_then(|servers| servers.get("count")).is_some()
 }
 
 /// A mistake that only the simulation finds.

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    BatchServer, LiveError, Policy, RealClock, ServedQueue, SimulationConfig, SimulationReport,
-    limits, serve_limited,
+    BatchServer, BuiltInPolicy, LiveError, Policy, RealClock, ReplicasConfig, ServedQueue,
+    SimulationConfig, SimulationReport, limits, serve_limited,
 };
 use meter::Meter;
 use record::{BatchTimes, Energy, Origin};
@@ -164,6 +164,22 @@ pub(super) struct By<'a> {
     pub(super) warmup: usize,
 }
 
+/// What a description asks for that only simulated queues have.
+fn only_simulated(config: &SimulationConfig, policy: &BuiltInPolicy) -> Option<&'static str> {
+    let arrivals = &config.arrivals;
+    [
+        (arrivals.clients.is_some(), "`arrivals.clients`"),
+        (arrivals.size.is_some(), "`arrivals.size`"),
+        (arrivals.level.is_some(), "`arrivals.level`"),
+        (config.queue.patience.is_some(), "`queue.patience`"),
+        (config.queue.retry.is_some(), "`queue.retry`"),
+        (config.replicas != ReplicasConfig::default(), "`replicas`"),
+        (policy.has_rules(), "a Triton configuration with timeouts or priorities"),
+    ]
+    .into_iter()
+    .find_map(|(given, key)| given.then_some(key))
+}
+
 /// Serves the queue of a description, after a warm-up, and simulates the same requests.
 pub(super) fn serve_beside(
     config: &SimulationConfig,
@@ -182,13 +198,20 @@ pub(super) fn serve_beside(
             config.servers.count
         )));
     }
+    let policy = config.policy().map_err(bad)?;
+    if let Some(key) = only_simulated(config, &policy) {
+        return Err(Failure::BadInput(anyhow!(
+            "simulation `{}`: {key} cannot be served live: leave it out",
+            file.display()
+        )));
+    }
     let simulated = Box::new(
         inference_sim::simulate(config)
             .map_err(|error| Failure::bad_input(description::in_file(file, error)))?,
     );
     let process = config.arrivals.process().map_err(bad)?;
     let times: Vec<f64> = process.times(config.seed).take(config.requests).collect();
-    let mut policy = config.policy().map_err(bad)?;
+    let mut policy = policy;
     let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
     let largest = policy.max_size().min(config.requests);
     let side =

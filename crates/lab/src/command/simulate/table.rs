@@ -31,7 +31,9 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
         ("mean response", seconds(report.mean_response), ci.mean_response_s, "s"),
         ("median response", seconds(report.p50_response), None, "s"),
         ("p90 response", seconds(report.p90_response), None, "s"),
+        ("p95 response", seconds(report.p95_response), None, "s"),
         ("p99 response", seconds(report.p99_response), None, "s"),
+        ("p99.9 response", seconds(report.p999_response), None, "s"),
         ("longest wait", Some(report.max_wait.0), None, "s"),
         ("utilization", Some(report.utilization), ci.utilisation, ""),
         ("mean batch", Some(report.mean_batch), ci.mean_batch, "requests"),
@@ -53,7 +55,16 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
         });
         format!("{name:<19}{value:>13} {unit:<10}{interval}").trim_end().to_owned()
     };
-    let mut lines: Vec<String> = rows.into_iter().map(line).collect();
+    let lost = [
+        ("rejected", report.rejected),
+        ("dropped", report.dropped),
+        ("abandoned", report.abandoned),
+    ];
+    let lost = lost
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| (name, Some(count as f64), None, "requests"));
+    let mut lines: Vec<String> = rows.into_iter().chain(lost).map(line).collect();
     if ci.mean_wait_s.is_some() {
         let by = if replications { "over replications" } else { "by batch means over 20 blocks" };
         lines.push(format!("in brackets: 95 % confidence intervals, {by}"));
