@@ -43,7 +43,7 @@ pub enum RunError {
     Photographs(#[from] PhotographsError),
     /// The arrivals or the batching policy of a queue are not valid.
     #[error(transparent)]
-    Arrivals(#[from] inference_sim::ConfigError),
+    Arrivals(Box<inference_sim::ConfigError>),
     /// A trained network cannot be evaluated.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -66,6 +66,12 @@ pub enum RunError {
         /// The domains that these sensors measure, in words.
         domains: String,
     },
+}
+
+impl From<inference_sim::ConfigError> for RunError {
+    fn from(error: inference_sim::ConfigError) -> Self {
+        Self::Arrivals(Box::new(error))
+    }
 }
 
 impl From<NetworkFileError> for RunError {
