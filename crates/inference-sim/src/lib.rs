@@ -4,6 +4,7 @@
 mod arrival;
 mod batch_tuning;
 mod calibration;
+mod cascade;
 mod clock;
 mod config;
 mod count_law;
@@ -43,6 +44,9 @@ pub use crate::{
     arrival::{ArrivalProcess, ArrivalTimes},
     batch_tuning::{BatchTuning, PolicyCandidate, TUNE_SCHEMA, tune_batching},
     calibration::{BatchMeasurement, Calibration, SizeRow, size_rows},
+    cascade::{
+        CascadeAnswer, CascadePoint, CascadeRule, cascade, cascade_thresholds, cheapest_cascade,
+    },
     clock::{Clock, RealClock, VirtualClock},
     config::{
         ArrivalConfig, AutoscaleConfig, CountConfig, LawKind, ModelConfig, PatienceConfig,

@@ -99,10 +99,11 @@ pub fn fit_slowness(samples: &[PaceSample]) -> Option<(f64, Seconds)> {
         let lag = &mut lags[number.min(LAGS - 1)];
         *lag = (lag.0 + lag_s, lag.1 + square, lag.2 + 1.0);
     }
-    let variogram: Vec<(f64, f64, f64)> = lags
+    // All lags weigh the same: the many pairs of long lags say little about the time of fading.
+    let variogram: Vec<(f64, f64)> = lags
         .iter()
         .filter(|lag| lag.2 > 0.0)
-        .map(|&(time, square, count)| (time / count, square / count, count))
+        .map(|&(time, square, count)| (time / count, square / count))
         .collect();
     let plain = line(&variogram, |_| 0.0).2;
     let fades = (0..=100).map(|step| {
@@ -121,12 +122,11 @@ pub fn fit_slowness(samples: &[PaceSample]) -> Option<(f64, Seconds)> {
     Some((variance.exp_m1().sqrt(), Seconds(fades_s)))
 }
 
-/// The weighted line `n + v · x(lag)` through rows of lag, value and weight: n, v and the sum of the squared
-/// errors. Without a slope where x is constant.
-fn line(rows: &[(f64, f64, f64)], x: impl Fn(f64) -> f64) -> (f64, f64, f64) {
-    let weight: f64 = rows.iter().map(|row| row.2).sum();
-    let mean = |value: &dyn Fn(&(f64, f64, f64)) -> f64| {
-        rows.iter().map(|row| row.2 * value(row)).sum::<f64>() / weight
+/// The line `n + v · x(lag)` through rows of lag and value: n, v and the mean of the squared errors.
+/// Without a slope where x is constant.
+fn line(rows: &[(f64, f64)], x: impl Fn(f64) -> f64) -> (f64, f64, f64) {
+    let mean = |value: &dyn Fn(&(f64, f64)) -> f64| {
+        rows.iter().map(value).sum::<f64>() / rows.len() as f64
     };
     let (x_mean, y_mean) = (mean(&|row| x(row.0)), mean(&|row| row.1));
     let square = mean(&|row| (x(row.0) - x_mean).powi(2));

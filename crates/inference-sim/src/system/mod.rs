@@ -7,7 +7,10 @@ mod dispatch;
 mod queue;
 mod replicas;
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+};
 
 use rand_chacha::ChaCha8Rng;
 
@@ -25,6 +28,9 @@ use crate::{
     service::{ServiceLaw, Time},
     slowness::Pace,
 };
+
+/// Events after which those that no longer matter are looked for.
+const EVENTS: usize = 10_000;
 
 /// When servers sleep.
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +155,8 @@ struct State<'o, P, O> {
     tickets: u64,
     more_to_come: bool,
     events: BinaryHeap<Reverse<(Time, Event)>>,
+    /// The number of events at which those that no longer matter are removed.
+    most_events: usize,
     sleep: Option<Sleep>,
     now: f64,
     drawn: usize,
@@ -201,6 +209,7 @@ impl<P: Policy> System<P> {
             more_to_come: true,
             models,
             events: BinaryHeap::new(),
+            most_events: EVENTS,
             sleep: self.sleep,
             now: 0.0,
             drawn: 0,
@@ -267,6 +276,30 @@ impl<P: Policy, O: Observer> State<'_, P, O> {
 
     fn at(&mut self, time_s: f64, event: Event) {
         self.events.push(Reverse((Time(time_s), event)));
+        if self.events.len() > self.most_events {
+            self.forget_events();
+            self.most_events = EVENTS + 2 * self.events.len();
+        }
+    }
+
+    /// Removes the events that no longer matter: clients that would have left, servers that would have
+    /// fallen asleep, questions to policies that have been answered. Otherwise long times would fill the
+    /// memory.
+    fn forget_events(&mut self) {
+        let queues = self.replicas.iter().flat_map(|replica| &replica.queues);
+        let waiting: HashSet<u64> = queues.flat_map(WaitingQueue::tickets).collect();
+        let Self { events, servers, replicas, sleep, .. } = self;
+        events.retain(|Reverse((time, event))| match *event {
+            Event::Leave { ticket, .. } => waiting.contains(&ticket),
+            Event::Ask(replica) => replicas[replica].asked_s == time.0,
+            Event::Doze(server) => match servers[server] {
+                Server::Idle { since_s, .. } => {
+                    sleep.is_some_and(|sleep| since_s.max(0.0) + sleep.after_s == time.0)
+                }
+                _ => false,
+            },
+            _ => true,
+        });
     }
 
     fn happens(&mut self, event: Event) {

@@ -158,6 +158,11 @@ impl WaitingQueue {
         Some(entry)
     }
 
+    /// The tickets of all of them.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.ticket)
+    }
+
     /// The requests as policies see them.
     pub(super) fn seen(&self) -> impl Iterator<Item = WaitingRequest> {
         self.entries.iter().map(Entry::seen)

@@ -163,6 +163,33 @@ fn impatient_clients_leave_as_in_erlang_a() {
     agrees(description, 100_000, &[("throughput_rps", rate * (1.0 - loss))]);
 }
 
+/// Clients that would leave, servers that would sleep and batches that would not wait any longer do not fill the memory
+/// with events, and change nothing.
+#[test]
+fn times_that_never_come_change_nothing() {
+    let queue = |key: &str, value: Value| {
+        let description = with(single(json!({ "process": "poisson", "rate": 0.8 })), key, value);
+        report(description, 100_000, 5_000)
+    };
+    let plain = queue("queue", json!({ "limit": 1_000_000 }));
+    let patience = json!({ "law": "exponential", "mean_s": 1e9 });
+    let patient = queue("queue", json!({ "patience": patience, "limit": 1_000_000 }));
+    let awake = queue("servers", json!({ "sleep_after_s": 1e9 }));
+    let window = json!({ "policy": "window", "size": 2, "delay_s": 1e9 });
+    let delayed = |queue: Value| {
+        let mut description = single(json!({ "process": "poisson", "rate": 0.8 }));
+        description["batching"] = window.clone();
+        report(with(description, "queue", queue), 100_000, 5_000)
+    };
+    for (found, expected) in [
+        (patient, plain.mean_wait),
+        (awake, plain.mean_wait),
+        (delayed(json!({ "limit": 1_000_000 })), delayed(json!({})).mean_wait),
+    ] {
+        assert_eq!(found.mean_wait, expected);
+    }
+}
+
 /// M/M/1+D: those who wait longer than a timeout leave (Barrer 1957, Operations Research 5(5)).
 #[test]
 fn timeouts_lose_requests_as_barrer_computed() {

@@ -6,6 +6,7 @@ mod accuracy;
 mod bad_input;
 mod bad_models;
 mod calibrate;
+mod cascade;
 mod compare;
 mod crash;
 mod engines;

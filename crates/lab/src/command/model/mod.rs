@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Forward(forward::Args),
     /// Measure the accuracy, calibration and energy of a vision network on labeled images.
     Eval(eval::Args),
+    /// Measure a cascade: a small network answers first, and a large one when it is not confident.
+    Cascade(eval::cascade::Args),
     /// Train one of the study's networks on a single batch, and print the loss of each step.
     Train(train::Args),
     /// Measure the speed of training or inference on random data.
@@ -50,6 +52,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::List { json } => list(*json),
         Command::Forward(args) => forward::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Cascade(args) => eval::cascade::run(args),
         Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Agree(args) => agree::run(args),

@@ -43,6 +43,11 @@ pub(super) struct Weights {
 type ForNetwork = (Option<HashMap<String, Tensor>>, Option<&'static Pretrained>);
 
 impl Weights {
+    /// Those of a file; `None` for a network that has its own.
+    pub(super) fn of_file(file: Option<PathBuf>) -> Self {
+        Self { weights: file, allow_unused: false, weights_dir: None, mirror: PUBLISHED.to_owned() }
+    }
+
     /// Reads the tensors. Also returns which published weights they are: those that were downloaded, or those
     /// with the file's name, or else, as an assumption, torchvision's default ones. There are no tensors for an
     /// ONNX file, which has its own.

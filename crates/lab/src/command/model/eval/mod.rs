@@ -1,5 +1,6 @@
 //! `wattlab model eval`: accuracy, calibration and joules per image of a network on labeled images.
 
+pub(super) mod cascade;
 mod preparation;
 mod scores;
 
@@ -133,8 +134,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let data = |error: DataError| Failure::BadInput(anyhow!(error).context("--data"));
     let folder = data_folder(args.data_dir.clone());
     let found = collection(&args.data, folder.as_deref(), EMBEDDED_SEED).map_err(data)?;
-    let (split, images) = chosen(&found, args)?;
-    let (network, published) = network(args)?;
+    let (split, images) = chosen(&found, args.split, args.limit)?;
+    let (network, published) = network(&args.arch, &args.weights)?;
     let preprocessing = args.preparation.of(network.info(), published)?;
     let channels = network.info().channels as u64;
     let side = u64::from(preprocessing.crop);
@@ -151,8 +152,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check_seen(device.name(), &meter.probe_uses())?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let network = network.on(&device, Precision::Single);
-    let evaluation = Evaluation { args, network, preprocessing, classes: &found.classes, batch };
-    let measured = evaluation.measure(&images, &meter, &interrupt)?;
+    let evaluation = Evaluation {
+        arch: &args.arch,
+        data: &args.data,
+        network,
+        preprocessing,
+        classes: &found.classes,
+        batch,
+    };
+    let measured = evaluation.measure(&images, &meter, &interrupt, &mut |_, _| {})?;
     for warning in &measured.warnings {
         output::line(&format!("warning: {warning}"));
     }
@@ -166,8 +174,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The images of the split that is asked for, as many as asked for.
-fn chosen(found: &Collection, args: &Args) -> Result<(&'static str, LabeledImages), Failure> {
-    let (name, images) = match args.split {
+fn chosen(
+    found: &Collection,
+    split: Option<SplitName>,
+    limit: Option<usize>,
+) -> Result<(&'static str, LabeledImages), Failure> {
+    let (name, images) = match split {
         None => found.evaluation(),
         Some(SplitName::Train) => ("train", &found.train),
         Some(SplitName::Validation) => ("validation", &found.validation),
@@ -177,22 +189,25 @@ fn chosen(found: &Collection, args: &Args) -> Result<(&'static str, LabeledImage
         let text = format!("--data `{}` has no {name} images; choose another --split", found.name);
         return Err(Failure::BadInput(anyhow!(text)));
     }
-    Ok((name, images.evenly(args.limit.unwrap_or(usize::MAX))))
+    Ok((name, images.evenly(limit.unwrap_or(usize::MAX))))
 }
 
 /// Opens the network with its weights. Also returns the published weights whose preprocessing it needs.
-fn network(args: &Args) -> Result<(VisionNetwork, Option<&'static Pretrained>), Failure> {
-    let (weights, published) = args.weights.for_network(&args.arch)?;
-    let network = VisionNetwork::open(&args.arch, None, weights, 0);
-    let network = network.map_err(|error| {
-        Failure::BadInput(anyhow!(error).context(format!("--arch {}", args.arch)))
-    })?;
+fn network(
+    arch: &str,
+    weights: &Weights,
+) -> Result<(VisionNetwork, Option<&'static Pretrained>), Failure> {
+    let (weights, published) = weights.for_network(arch)?;
+    let network = VisionNetwork::open(arch, None, weights, 0);
+    let network = network
+        .map_err(|error| Failure::BadInput(anyhow!(error).context(format!("--arch {arch}"))))?;
     Ok((network, published))
 }
 
 /// A network with the images that it is evaluated on.
 struct Evaluation<'a> {
-    args: &'a Args,
+    arch: &'a str,
+    data: &'a str,
     network: VisionNetwork,
     preprocessing: Preprocessing,
     classes: &'a [String],
@@ -201,12 +216,13 @@ struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     /// Evaluates all images, a part at a time: each part is decoded and prepared, and then the network runs on
-    /// its batches. The two are measured apart.
+    /// its batches. The two are measured apart. `seen` gets the logits and the label of each image, in order.
     fn measure(
         &self,
         images: &LabeledImages,
         meter: &Meter,
         interrupt: &Interrupt,
+        seen: &mut dyn FnMut(&[f32], u32),
     ) -> Result<Measured, Failure> {
         let channels = self.network.info().channels;
         let side = self.preprocessing.crop as usize;
@@ -259,6 +275,7 @@ impl Evaluation<'_> {
                         start + index
                     ))
                 })?;
+                seen(row, *label);
             }
         }
         if measured.oriented > NAMED {
@@ -271,7 +288,7 @@ impl Evaluation<'_> {
     /// Runs a batch, and checks that the network has as many classes as the data.
     fn check_classes(&self, batch: &candle_core::Tensor) -> Result<(), Failure> {
         let fail = |error: VisionError| {
-            Failure::BadInput(anyhow!(error).context(format!("--arch {}", self.args.arch)))
+            Failure::BadInput(anyhow!(error).context(format!("--arch {}", self.arch)))
         };
         let logits = self.network.forward(batch).map_err(fail)?;
         let outputs = logits.dim(1).map_err(Failure::run_time)?;
@@ -281,9 +298,9 @@ impl Evaluation<'_> {
         Err(Failure::BadInput(anyhow!(
             "--data `{}` has {} classes, and --arch {} with these weights {outputs}; labels are positions \
              among the classes, so both must have the same",
-            self.args.data,
+            self.data,
             self.classes.len(),
-            self.args.arch
+            self.arch
         )))
     }
 
