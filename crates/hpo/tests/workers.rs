@@ -173,3 +173,57 @@ fn the_order_in_which_results_arrive_does_not_matter() {
         assert_eq!(a.ask(), b.ask());
     }
 }
+
+/// Eight trials that run at once are different points, and those of the process are apart, also when
+/// other trials already lie close around the best one.
+#[test]
+fn trials_that_run_at_once_are_apart_in_a_continuous_space() {
+    let axis = |name| Parameter::new(name, 0.0, 1.0, Scale::Linear);
+    let space = Space::new(vec![axis("x"), axis("y")]).unwrap();
+    let value = |point: &[f64]| -(point[0] - 0.3).powi(2) - (point[1] - 0.7).powi(2);
+    for sampler in samplers_without_repeats() {
+        let name = format!("{sampler:?}");
+        let mut study = Study::new(space.clone(), sampler, 3);
+        // Grids end before.
+        while let Some(segment) = study.ask().ok().filter(|segment| segment.number < 30) {
+            study.tell(segment.number, &[value(&segment.parameters)]).unwrap();
+        }
+        let running: Vec<Vec<f64>> =
+            (0..8).map_while(|_| study.ask().ok()).map(|segment| segment.parameters).collect();
+        let least = if name == "Gp" { 1e-3 } else { f64::MIN_POSITIVE };
+        for (index, a) in running.iter().enumerate() {
+            for b in &running[..index] {
+                let apart = (a[0] - b[0]).hypot(a[1] - b[1]);
+                assert!(apart >= least, "{name}: {a:?} and {b:?}");
+            }
+        }
+    }
+}
+
+/// Workers of a smooth function refine the best point together.
+#[test]
+fn eight_workers_come_close_to_an_optimum() {
+    let axis = |name| Parameter::new(name, 0.0, 1.0, Scale::Linear);
+    let space = Space::new(vec![axis("x"), axis("y")]).unwrap();
+    let value = |x: f64, y: f64| -(x - 0.31).powi(2) - (y - 0.72).powi(2) + 0.1 * (9.0 * x).sin();
+    let along = (0..=1_000_000).map(|step| value(f64::from(step) * 1e-6, 0.72));
+    let most = along.fold(f64::NEG_INFINITY, f64::max);
+    let mut regrets: Vec<f64> = (0..5)
+        .map(|seed| {
+            let mut study = Study::new(space.clone(), Gp, seed);
+            let mut running = std::collections::VecDeque::new();
+            for _ in 0..64 {
+                if running.len() == 8 {
+                    let Some(Segment { number, parameters, .. }) = running.pop_front() else {
+                        continue;
+                    };
+                    study.tell(number, &[value(parameters[0], parameters[1])]).unwrap();
+                }
+                running.push_back(study.ask().unwrap());
+            }
+            most - study.best().unwrap().value().unwrap()
+        })
+        .collect();
+    regrets.sort_by(f64::total_cmp);
+    assert!(regrets[2] < 1e-6, "{regrets:?}");
+}

@@ -141,6 +141,12 @@ impl OpenStudy {
         self.senses.len() > 1
     }
 
+    /// Number of objectives.
+    #[must_use]
+    pub fn objectives(&self) -> usize {
+        self.senses.len()
+    }
+
     /// Length in bytes of an unfinished last line, left by a kill, that was removed from the journal.
     #[must_use]
     pub fn removed_line(&self) -> Option<u64> {
@@ -357,6 +363,14 @@ impl OpenStudy {
     pub fn started(&self) -> u32 {
         let here = self.study.trials().len() + self.left_out.len();
         u32::try_from(here).unwrap_or(u32::MAX).saturating_sub(self.added)
+    }
+
+    /// The study as it is now, for reading: its journal is closed, so that another process may open it,
+    /// and changes are no longer written down.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.journal = None;
+        self
     }
 
     /// Whether [`OpenStudy::ask`] would start a new trial now, rather than resume a paused one.

@@ -1,7 +1,7 @@
 //! Compares the samplers with other optimizers on functions with known minima, with twenty seeds each.
 //! Prints a table and writes it to `BENCHMARKS.md`.
 //!
-//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts]... [--seeds N] [--from N] [--others] [--no-file]`
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts | workers]... [--seeds N] [--from N] [--others] [--no-file]`
 //!
 //! `curves` may be followed by families of curves (`benign`) and strategies (`posterior`); `--from` is
 //! the first seed.
@@ -14,6 +14,7 @@ mod curves;
 mod fronts;
 mod functions;
 mod study;
+mod workers;
 
 use std::{
     fmt::Write as _,
@@ -51,13 +52,17 @@ struct Run {
     latency_s: f64,
 }
 
-fn run(function: &Function, sampler: impl Sampler + 'static, seed: u64) -> Run {
+/// The space of a function.
+fn space_of(function: &Function) -> Space {
     let parameters = function.space.iter().enumerate().map(|(axis, (low, high, log))| {
         let scale = if *log { Scale::Log } else { Scale::Linear };
         Parameter::new(&format!("x{axis}"), *low, *high, scale)
     });
-    let space = Space::new(parameters.collect()).expect("the functions' boxes are valid");
-    let mut study = Study::new(space, sampler, seed);
+    Space::new(parameters.collect()).expect("the functions' boxes are valid")
+}
+
+fn run(function: &Function, sampler: impl Sampler + 'static, seed: u64) -> Run {
+    let mut study = Study::new(space_of(function), sampler, seed);
     let mut best = (f64::INFINITY, f64::INFINITY);
     let (mut regrets, mut latency_s) = ([f64::NAN; 2], 0.0);
     for index in 0..TRIALS {
@@ -183,6 +188,9 @@ fn main() {
     }
     if asked("fronts") {
         report += &fronts::report(seeds);
+    }
+    if asked("workers") {
+        report += &workers::report(seeds);
     }
     println!("{report}");
     // A part of the functions or of the seeds is not written.

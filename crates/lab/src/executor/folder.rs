@@ -23,7 +23,6 @@
 //! set aside with the reason, and its run is queued again.
 
 mod aside;
-mod files;
 mod sound_record;
 
 use std::{
@@ -36,14 +35,13 @@ use record::{RunId, RunRecord};
 use serde::{Deserialize, Serialize};
 use units::limits::{self, OutOfRange};
 
-pub use self::files::FolderError;
-pub(super) use self::files::{names, read, remove, write};
-use self::{
-    files::{fail, read_if_there},
-    sound_record::sound_record,
-};
+use self::sound_record::sound_record;
 
-use super::assignment::Assignment;
+use super::{
+    assignment::Assignment,
+    files::{FolderError, fail, names, read, read_if_there, remove, write},
+    roster::Roster,
+};
 use crate::{config::IsolationConfig, sensing::Sensing};
 
 /// The settings of all workers: `settings.json`.
@@ -272,21 +270,18 @@ impl WorkFolder {
     ///
     /// If the folder cannot be written.
     pub(crate) fn register(&self, worker: &str) -> Result<File, FolderError> {
-        let folder = self.path.join("taken").join(worker);
-        fs::create_dir_all(&folder).map_err(fail("create", &folder))?;
-        let path = folder.join("alive");
-        let file = File::create(&path).map_err(fail("create", &path))?;
         // Some shared file systems have no locks. There, the scheduler knows which workers are alive.
-        drop(file.try_lock());
-        Ok(file)
+        Ok(self.roster().register(worker)?.0)
     }
 
     /// Whether the process of a worker on this machine is alive.
     #[must_use]
     pub(crate) fn is_alive(&self, worker: &str) -> bool {
-        let path = self.path.join("taken").join(worker).join("alive");
-        File::open(path)
-            .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+        self.roster().is_alive(worker)
+    }
+
+    fn roster(&self) -> Roster {
+        Roster::new(self.path.join("taken"))
     }
 
     /// Takes the first run of the queue for this worker; `None` if the queue is empty.
@@ -345,13 +340,7 @@ impl WorkFolder {
     ///
     /// If the folder cannot be read.
     pub(crate) fn workers(&self) -> Result<Vec<String>, FolderError> {
-        let path = self.path.join("taken");
-        let mut workers = Vec::new();
-        for entry in fs::read_dir(&path).map_err(fail("list", &path))? {
-            workers.push(entry.map_err(fail("list", &path))?.file_name().to_string_lossy().into());
-        }
-        workers.sort();
-        Ok(workers)
+        self.roster().workers()
     }
 
     /// Puts an unfinished run back into the queue. `lost`: its worker died while it did the run.
@@ -414,14 +403,7 @@ impl WorkFolder {
     ///
     /// If it cannot be removed, for example because the worker still has a run.
     pub(crate) fn unregister(&self, worker: &str) -> Result<(), FolderError> {
-        let folder = self.path.join("taken").join(worker);
-        remove(&folder.join("alive"))?;
-        match fs::remove_dir(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(fail("remove", &folder)(error))
-            }
-            _ => Ok(()),
-        }
+        self.roster().unregister(worker)
     }
 
     /// The delivered records, in the order in which their runs ended.

@@ -4,10 +4,12 @@
 //! process all use the same protocol: files in a work folder.
 
 mod assignment;
+pub(crate) mod files;
 mod folder;
 mod in_process;
 mod processes;
 mod processors;
+mod roster;
 pub(crate) mod slurm;
 
 use std::{
@@ -19,12 +21,13 @@ use record::{RunId, RunRecord, RunSpec};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    assignment::Assignment, folder::FolderError, in_process::InProcess, slurm::SlurmError,
+    assignment::Assignment, files::FolderError, in_process::InProcess, slurm::SlurmError,
 };
 pub(crate) use self::{
     folder::{RunFailure, TakenRun, WorkFolder, WorkerSettings},
     processes::{WorkerProcesses, WorkerResources},
     processors::{allowed, pin, shares},
+    roster::Roster,
 };
 use crate::work::RunError;
 

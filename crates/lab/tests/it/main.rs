@@ -31,6 +31,8 @@ mod stats_models;
 mod tune;
 mod tune_exchange;
 mod tune_run;
+mod tune_show;
+mod tune_workers;
 mod untrusted;
 mod vision;
 mod workers;

@@ -199,30 +199,50 @@ fn maximize(
 /// The places of running trials, from which a new one keeps a distance: even if a running trial is
 /// assumed to give its expected value, the best place left is often beside it, where both would tell
 /// the same.
+///
+/// The distance shrinks with the search: once trials lie close around the best one, workers must
+/// come closer, too, or one of them alone could go on.
 pub(super) struct Apart {
     running: Vec<Vec<f64>>,
-    /// Whether the space has a parameter along which trials can be closer than a step.
-    continuous: bool,
+    /// The least distance, in the unit cube; `None` if every parameter has steps, along which trials
+    /// cannot be closer anyway.
+    least: Option<f64>,
 }
 
 impl Apart {
-    /// The least distance, in the unit cube.
-    const LEAST: f64 = 0.02;
+    /// The bounds of the least distance, in the unit cube.
+    const LEAST: (f64, f64) = (1e-3, 0.02);
+    /// The least distance as a share of that between the best trial and the one next to it.
+    const SHARE: f64 = 0.2;
 
     pub(super) fn of(search: &SearchState<'_>) -> Self {
         let running = search.trials.iter().filter(|trial| trial.segment().is_some());
-        let running = running.map(|trial| search.space.places(&trial.parameters));
-        let continuous = search.space.cells().is_none();
-        Self { running: running.collect(), continuous }
+        let running: Vec<Vec<f64>> =
+            running.map(|trial| search.space.places(&trial.parameters)).collect();
+        let counts = !running.is_empty() && search.space.cells().is_none();
+        Self { least: counts.then(|| Self::least(search)), running }
+    }
+
+    fn least(search: &SearchState<'_>) -> f64 {
+        let (low, high) = Self::LEAST;
+        let history = search.history();
+        let values: Vec<(&[f64], f64)> = history.values().collect();
+        // Of equal ones the first.
+        let best = (0..values.len())
+            .reduce(|best, index| if values[index].1 > values[best].1 { index } else { best });
+        let Some(best) = best else { return high };
+        let center = search.space.places(values[best].0);
+        let others = values.iter().enumerate().filter(|(index, _)| *index != best);
+        let squares = others.map(|(_, (point, _))| square(&center, &search.space.places(point)));
+        // Repetitions of the best trial say nothing.
+        let nearest = squares.filter(|square| *square > 0.0).fold(f64::INFINITY, f64::min);
+        (Self::SHARE * nearest.sqrt()).clamp(low, high)
     }
 
     /// Whether a place is far enough from all running trials.
     pub(super) fn allows(&self, place: &[f64]) -> bool {
-        let square = |other: &Vec<f64>| -> f64 {
-            other.iter().zip(place).map(|(a, b)| (a - b) * (a - b)).sum()
-        };
-        !self.continuous
-            || self.running.iter().all(|other| square(other) >= Self::LEAST * Self::LEAST)
+        let Some(least) = self.least else { return true };
+        self.running.iter().all(|other| square(other, place) >= least * least)
     }
 }
 
@@ -248,6 +268,11 @@ fn inner(space: &Space, number: u32, best: &[f64]) -> Vec<(f64, f64)> {
         (low, high)
     };
     space.parameters().iter().zip(best).map(side).collect()
+}
+
+/// The squared distance of two places.
+fn square(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use record::RunId;
 
-use super::{
-    FolderError, RunFailure, WorkFolder,
-    files::{fail, write},
+use super::{RunFailure, WorkFolder};
+use crate::{
+    executor::files::{FolderError, fail, write},
+    output::line,
 };
-use crate::output::line;
 
 impl WorkFolder {
     /// What was read; `None` if the file is damaged. It is then set aside, and its run reported as one to be done

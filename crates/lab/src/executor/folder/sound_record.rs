@@ -5,7 +5,7 @@ use std::path::Path;
 use record::{EnergyReport, RunRecord};
 use units::limits;
 
-use super::files::{FolderError, read};
+use crate::executor::files::{FolderError, read};
 
 /// A record that could be in a journal and that hardware can have caused.
 pub(super) fn sound_record(path: &Path) -> Result<RunRecord, FolderError> {

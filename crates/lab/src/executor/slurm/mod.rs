@@ -25,7 +25,7 @@ pub(crate) use self::client::{ArrayTask, ArrayTaskState};
 use super::{
     Assignment, Event, ExecuteError, Executor, FolderError, OpenRuns, RunCounts, WorkFolder,
     check_failures,
-    folder::{names, read, remove, write},
+    files::{names, read, remove, write},
     gather,
 };
 use crate::{config::SlurmConfig, output::line};

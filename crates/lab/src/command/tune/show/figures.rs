@@ -6,6 +6,7 @@ use anyhow::Context;
 use report::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Shape};
 use tuner::OpenStudy;
 
+use super::trials;
 use crate::{
     insight::{Learned, cost},
     output::write_whole,
@@ -15,10 +16,8 @@ use crate::{
 pub(super) fn write(study: &OpenStudy, learned: &Learned<'_>, folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     fs::create_dir_all(folder).with_context(|| format!("failed to create `{shown}`"))?;
-    let mut figures = vec![history(study, learned, false)];
-    if learned.progress.iter().any(|point| point.cost > 0.0) {
-        figures.push(history(study, learned, true));
-    }
+    let mut figures = histories(study, learned);
+    figures.extend(trials::figures(study));
     figures.extend(learned.insight.figures());
     for figure in &figures {
         let path = folder.join(format!("{}.svg", figure.id));
@@ -26,6 +25,15 @@ pub(super) fn write(study: &OpenStudy, learned: &Learned<'_>, folder: &Path) -> 
             .with_context(|| format!("failed to write `{}`", path.display()))?;
     }
     Ok(())
+}
+
+/// The best value so far against the number of trials and, if costs are known, against the cost.
+pub(super) fn histories(study: &OpenStudy, learned: &Learned<'_>) -> Vec<Figure> {
+    let mut figures = vec![history(study, learned, false)];
+    if learned.progress.iter().any(|point| point.cost > 0.0) {
+        figures.push(history(study, learned, true));
+    }
+    figures
 }
 
 /// The best value so far against the number of trials, or against their cost.

@@ -1,6 +1,10 @@
 //! `wattlab tune show JOURNAL`: what a study has learned, as text, JSON and figures.
 
 mod figures;
+mod page;
+mod states;
+mod trials;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -19,6 +23,12 @@ pub(crate) struct Args {
     /// Write figures (SVG) into this folder.
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
+    /// Write a self-contained page (HTML) to this file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the page again whenever the study has changed, until Ctrl-C; the page loads itself again.
+    #[arg(long, requires = "html", conflicts_with_all = ["json", "svg"])]
+    watch: bool,
     /// Print one JSON document on standard output.
     #[arg(long)]
     json: bool,
@@ -30,12 +40,15 @@ pub(crate) struct Args {
 ///
 /// If the file is not the journal of a study, or has no trial with a value.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if let (true, Some(html)) = (args.watch, &args.html) {
+        return watch::watch(&args.journal, html);
+    }
     let study = OpenStudy::read(&args.journal).map_err(Failure::bad_input)?;
     let learned = Learned::of(&study);
     let check = || -> anyhow::Result<()> {
         ensure!(
-            !learned.trials.is_empty(),
-            "`{}` has no completed trial with a value yet; run some trials first",
+            study.has_values(),
+            "`{}` has no trial with a value yet; run some trials first",
             args.journal.display(),
         );
         Ok(())
@@ -43,6 +56,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check().map_err(Failure::bad_input)?;
     if let Some(folder) = &args.svg {
         figures::write(&study, &learned, folder).map_err(Failure::run_time)?;
+    }
+    if let Some(file) = &args.html {
+        let page = page::page(&study, &learned, &watch::name(&args.journal), false);
+        watch::write(file, &page).map_err(Failure::run_time)?;
     }
     if args.json {
         return output::print_json(&data(&study, &learned));
@@ -95,8 +112,21 @@ fn data(study: &OpenStudy, learned: &Learned<'_>) -> Value {
             "cost": point.cost,
         })
     });
+    let trials = study.trials().map(|trial| {
+        json!({
+            "trial": trial.number,
+            "state": states::word(trial),
+            "params": study.named(&trial.parameters),
+            "value": study.last_values(trial.number),
+            "curve": trials::curve(study, trial),
+        })
+    });
+    let pareto: Vec<Value> = study.pareto().iter().map(|trial| study.trial_json(trial)).collect();
     json!({
         "schema": "wattlab.tune-show/1",
+        "trials": trials.collect::<Vec<_>>(),
+        // With one objective, the best trial.
+        "pareto": pareto,
         "importance": alone.collect::<Vec<_>>(),
         "interactions": pairs.collect::<Vec<_>>(),
         "partial_dependence": dependence.collect::<Vec<_>>(),
@@ -107,12 +137,23 @@ fn data(study: &OpenStudy, learned: &Learned<'_>) -> Value {
     })
 }
 
+/// At most this many trials of a Pareto front are printed.
+const FRONT: usize = 20;
+
 /// What is printed without `--json`.
 fn lines(study: &OpenStudy, learned: &Learned<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let without = learned.progress.iter().filter(|point| point.value.is_none()).count();
-    lines.push(format!("{} trials with a value, {without} without", learned.trials.len()));
-    if let Ok(best) = study.best() {
+    let completed = learned.trials.len();
+    lines.push(format!("trials: {}", states::counts(study)));
+    let front = study.pareto();
+    if study.has_several_objectives() && !front.is_empty() {
+        lines.push(format!("the Pareto front, {} of {completed} trials:", front.len()));
+        let shown = front.iter().take(FRONT);
+        lines.extend(shown.map(|trial| format!("  {}", study.trial_json(trial))));
+        if front.len() > FRONT {
+            lines.push(format!("  and {} more; --json has all", front.len() - FRONT));
+        }
+    } else if let Ok(best) = study.best() {
         lines.push(format!("best: {}", study.trial_json(best)));
     }
     let Some(importance) = learned.importance() else {

@@ -36,7 +36,7 @@ pub enum FolderError {
 }
 
 /// Writes a file under another name, syncs and renames it, so that readers never see part of it.
-pub(in crate::executor) fn write(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
+pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
     let json = serde_json::to_vec(value).map_err(io::Error::other);
     // Workers on two machines may write the same file.
     let host = host().unwrap_or_default();
@@ -55,7 +55,7 @@ pub(in crate::executor) fn write(path: &Path, value: &impl Serialize) -> Result<
     written.map_err(fail("write", path))
 }
 
-pub(super) fn fail<'a>(
+pub(in crate::executor) fn fail<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl Fn(io::Error) -> FolderError + 'a {
@@ -63,7 +63,7 @@ pub(super) fn fail<'a>(
 }
 
 /// Names of the complete files in a folder, sorted; none if the folder does not exist.
-pub(in crate::executor) fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, FolderError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(fail("list", folder))?,
@@ -81,7 +81,7 @@ pub(in crate::executor) fn names(folder: &Path) -> Result<Vec<String>, FolderErr
 
 /// Reads a file of JSON. Anybody who can write to the folder can put there what they like: only a regular file is
 /// opened, because a pipe would block, and only as much is read as a record can be long.
-pub(in crate::executor) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
     let damaged = |reason: String| FolderError::Damaged { path: path.to_owned(), reason };
     let found = fs::metadata(path).map_err(fail("read", path))?;
     if !found.is_file() {
@@ -94,14 +94,16 @@ pub(in crate::executor) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, F
     serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
 }
 
-pub(super) fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {
+pub(in crate::executor) fn read_if_there<T: DeserializeOwned>(
+    path: &Path,
+) -> Result<Option<T>, FolderError> {
     match read(path) {
         Err(FolderError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
         result => result.map(Some),
     }
 }
 
-pub(in crate::executor) fn remove(path: &Path) -> Result<(), FolderError> {
+pub(crate) fn remove(path: &Path) -> Result<(), FolderError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result.map_err(fail("remove", path)),
