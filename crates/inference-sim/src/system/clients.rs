@@ -1,6 +1,9 @@
 //! What clients do: send, join a queue, leave it, come again.
 
-use super::{Entry, Event, Loss, Model, Request, State};
+use super::{
+    queue::{Entry, Request},
+    state::{Event, Loss, Model, State},
+};
 use crate::{
     arrival::exponential,
     engine::Observer,

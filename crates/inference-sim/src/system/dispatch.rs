@@ -4,7 +4,10 @@ use std::cmp::Reverse;
 
 use units::BatchTimes;
 
-use super::{Event, Loss, Model, Server, State, WaitingQueue};
+use super::{
+    queue::WaitingQueue,
+    state::{Event, Loss, Model, Server, State},
+};
 use crate::{
     engine::{Observer, StartedBatch},
     pause::PauseEffect,

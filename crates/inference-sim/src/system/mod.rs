@@ -5,7 +5,9 @@
 mod clients;
 mod dispatch;
 mod queue;
-mod replicas;
+mod replica;
+mod scaling;
+mod state;
 
 use std::{
     cmp::Reverse,
@@ -14,57 +16,23 @@ use std::{
 
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use self::state::{Asleep, Model, Randoms, Sleep};
 use self::{
-    queue::{Entry, Request, WaitingQueue},
-    replicas::{Replica, Scaling},
+    queue::{Request, WaitingQueue},
+    replica::{Replica, Scaling},
+    state::{Event, Loss, Server, State},
 };
 use crate::{
-    arrival::{ArrivalTimes, Clients},
-    config::{ReplicasConfig, RetryConfig},
-    engine::{Observer, StartedBatch},
+    config::ReplicasConfig,
+    engine::Observer,
     pause::PauseEffect,
     policy::{Policy, PolicyError},
-    requests::MarkLaws,
-    service::{ServiceLaw, Time},
+    service::Time,
     slowness::Pace,
 };
 
 /// Events after which those that no longer matter are looked for.
 const EVENTS: usize = 10_000;
-
-/// When servers sleep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sleep {
-    /// Seconds of idleness before.
-    pub(crate) after_s: f64,
-    /// Seconds to be awake again.
-    pub(crate) wakeup_s: f64,
-}
-
-/// A model with a queue of its own at each replica.
-pub(crate) struct Model<P> {
-    pub(crate) arrivals: ArrivalTimes,
-    /// Clients that send the requests in place of `arrivals`.
-    pub(crate) clients: Option<Clients>,
-    pub(crate) marks: MarkLaws,
-    pub(crate) law: ServiceLaw,
-    pub(crate) policy: P,
-    /// Requests that may wait.
-    pub(crate) limit: usize,
-    /// The queue with the highest is served first.
-    pub(crate) priority: i32,
-    pub(crate) patience: Option<ServiceLaw>,
-    pub(crate) retry: Option<RetryConfig>,
-    pub(crate) random: Randoms,
-}
-
-/// The random numbers of a model.
-pub(crate) struct Randoms {
-    pub(crate) service: ChaCha8Rng,
-    pub(crate) marks: ChaCha8Rng,
-    pub(crate) clients: ChaCha8Rng,
-    pub(crate) slowness: ChaCha8Rng,
-}
 
 /// Models in front of servers.
 pub(crate) struct System<P> {
@@ -76,96 +44,6 @@ pub(crate) struct System<P> {
     pub(crate) sleep: Option<Sleep>,
     pub(crate) replicas: ReplicasConfig,
     pub(crate) routes: ChaCha8Rng,
-}
-
-/// Server-seconds in the states that are neither idle nor busy, from the first measured request.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asleep {
-    pub(crate) asleep_s: f64,
-    pub(crate) waking_s: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Server {
-    Idle {
-        /// Minus infinity if it has never served.
-        since_s: f64,
-        /// The effect of a pause on its last batch, and the seconds of that batch.
-        last: Option<(PauseEffect, f64)>,
-    },
-    Busy {
-        model: usize,
-        batch: StartedBatch,
-    },
-    Asleep,
-    Waking,
-}
-
-/// What happens at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    /// A server is free.
-    Free(usize),
-    /// A server is awake.
-    Awake(usize),
-    /// A server falls asleep if it has been idle for long enough.
-    Doze(usize),
-    /// A replica is ready to serve.
-    Ready(usize),
-    /// The number of replicas is decided.
-    Scale,
-    /// The request with this ticket leaves the queue of a model at a replica, if it still waits.
-    Leave { replica: usize, model: usize, ticket: u64 },
-    /// A client of a model sends a request.
-    Send(usize),
-    /// The lost request in this place comes again.
-    Again(usize),
-    /// A policy wants to be asked again.
-    Ask(usize),
-}
-
-struct State<'o, P, O> {
-    models: Vec<Model<P>>,
-    /// The next arrival of each model.
-    next: Vec<Option<f64>>,
-    /// Requests of each model so far.
-    arrived: Vec<usize>,
-    servers: Vec<Server>,
-    /// How fast each server is, where that changes.
-    paces: Vec<Pace>,
-    /// Servers of a replica.
-    servers_each: usize,
-    replicas: Vec<Replica>,
-    /// Replicas whose policies have to be asked.
-    changed: Vec<usize>,
-    scaling: Scaling,
-    /// Servers that sleep, and those that wake up.
-    asleep: usize,
-    waking: usize,
-    /// Requests that wait or are served.
-    inside: usize,
-    /// Those of clients that are served.
-    awaited: usize,
-    /// Requests that clients will send, and lost ones that come again.
-    to_send: usize,
-    to_return: usize,
-    /// Lost requests that come again, and the free places among them.
-    lost: Vec<(usize, Request)>,
-    free: Vec<usize>,
-    tickets: u64,
-    more_to_come: bool,
-    events: BinaryHeap<Reverse<(Time, Event)>>,
-    /// The number of events at which those that no longer matter are removed.
-    most_events: usize,
-    sleep: Option<Sleep>,
-    now: f64,
-    drawn: usize,
-    requests: usize,
-    warmup: usize,
-    total: Asleep,
-    /// When the statistics end.
-    close_s: f64,
-    observer: &'o mut O,
 }
 
 impl<P: Policy> System<P> {
@@ -409,12 +287,4 @@ impl<P: Policy, O: Observer> State<'_, P, O> {
         self.arrived[model] += 1;
         self.joins(model, Request { number, first_s: time, mark, attempts: 0 }, time);
     }
-}
-
-/// How a request is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loss {
-    Rejected,
-    Dropped,
-    Abandoned,
 }

@@ -30,7 +30,7 @@ fn a_cascade_needs_two_networks_with_their_weights() {
         (vec!["--arch", NETWORKS, "--limit", "3"], "at least 4"),
         (vec!["--arch", NETWORKS, "--gain", "2"], "--gain"),
     ] {
-        let output = run(folder.path(), &[cascade.as_slice(), &more].concat());
+        let output = run(folder.path(), &[cascade.as_slice(), more.as_slice()].concat());
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(words), "{more:?}: {}", stderr(&output));
     }
@@ -78,9 +78,10 @@ fn resnets_of_cifar_10_make_a_frontier() {
     );
     assert!(output.status.success(), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&document["chosen_on"], &document["measured_on"]), (&200.into(), &200.into()));
+    assert_eq!(document["chosen_on"], 200);
+    assert_eq!(document["measured_on"], 200);
     let number = |value: &Value| value.as_f64().unwrap();
-    let [small, large] = [0, 1].map(|place| &document["networks"][place]);
+    let [small, large] = [0_usize, 1].map(|place| &document["networks"][place]);
     assert!(number(&small["accuracy"]) > 0.85 && number(&large["accuracy"]) > 0.85);
     assert!(number(&small["cost"]) < number(&large["cost"]));
     let choice = &document["choices"][0];
