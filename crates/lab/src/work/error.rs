@@ -2,7 +2,7 @@
 
 use models::{DataError, DeviceError, NetworkFileError, TrainError, vision::VisionError};
 
-use super::evaluate::EvaluationError;
+use super::trained_weights::EvaluationError;
 use crate::images::PhotographsError;
 
 /// Why a run could not be finished.

@@ -7,6 +7,7 @@ mod infer;
 mod isolation;
 mod serve;
 mod train;
+mod trained_weights;
 mod trainee;
 
 use std::{
@@ -22,7 +23,7 @@ use record::{
 
 use self::context::{KEPT_PARAMETERS, RunContext};
 pub(crate) use self::isolation::shared_domains;
-pub use self::{error::RunError, evaluate::EvaluationError};
+pub use self::{error::RunError, trained_weights::EvaluationError};
 use crate::{Interrupt, config::IsolationConfig, data::DataFolder, environment::environment};
 
 /// Does runs, one after the other, and makes their records.

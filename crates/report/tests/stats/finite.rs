@@ -233,6 +233,8 @@ fn of_numbers(x: f64, count: usize, share: f64) {
     check("t_test_power", stats::t_test_power(share * 3.0, count, 0.05));
     check("t_test_sample_size", stats::t_test_sample_size(0.1 + share, 0.8, share));
     check("t_test_sample_size", stats::t_test_sample_size(x, share, 0.05));
+    check("proportion_interval", stats::proportion_interval(count, 7, share));
+    check("proportion_interval", stats::proportion_interval(count, count * 1000, share));
 }
 
 /// The public functions of `stats`.
