@@ -66,9 +66,14 @@ pub(crate) fn css(standalone: bool) -> String {
          .plot .hollow{fill:var(--paper);stroke:currentColor;stroke-width:1.8}\
          .plot .spine{stroke:var(--muted);stroke-width:1;fill:none}\
          .plot .trace{stroke:currentColor;fill:none;stroke-linejoin:round}\
-         .plot .target{fill:transparent;stroke:none}\
-         .plot .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}",
+         .plot .target{fill:transparent;stroke:none}",
     );
+    if !standalone {
+        // Programs other than browsers may draw the outline over the text, which then cannot be read.
+        css.push_str(
+            ".plot .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}",
+        );
+    }
     for (index, color) in LIGHT.iter().enumerate() {
         let color = if standalone { (*color).to_owned() } else { format!("var(--s{index})") };
         css.push_str(&format!(".plot .s{index}{{color:{color}}}"));
