@@ -31,7 +31,7 @@ pub struct DynamicBatching {
     pub default_level: u32,
     /// `dynamic_batching.priority_queue_policy`: levels with policies of their own.
     pub level_policies: Vec<(u32, TritonQueuePolicy)>,
-    /// The instances of `instance_group`; one if there is none.
+    /// How many instances `instance_group` asks for; 1 without that block.
     pub instances: usize,
     /// What else the file says about when requests are served, which is not simulated.
     pub not_simulated: Vec<String>,

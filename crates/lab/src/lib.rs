@@ -28,6 +28,7 @@ mod memory;
 mod output;
 mod plain_text;
 mod reporting;
+mod scores;
 mod sensing;
 mod surroundings;
 

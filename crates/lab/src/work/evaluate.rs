@@ -15,7 +15,7 @@ use super::{
     error::RunError,
     trained_weights::{EvaluationError, weights_path},
 };
-use crate::{data::DataFolder, memory};
+use crate::{data::DataFolder, memory, scores::Scores};
 
 /// Whether everything that an evaluation needs is here and fits.
 pub(super) fn check(context: &mut RunContext, task: &EvaluateTask) -> Result<(), RunError> {
@@ -164,18 +164,15 @@ fn correct(logits: &[Tensor], data: &Dataset, task: &EvaluateTask) -> Result<usi
     if let Some(row) = rows.first() {
         check_classes(row.len(), data, task)?;
     }
-    let mut correct = 0;
+    let mut scores = Scores::default();
     for (index, (row, label)) in rows.iter().zip(&data.test.labels).enumerate() {
-        if row.iter().any(|logit| !logit.is_finite()) {
+        if scores.add(row, *label).is_none() {
             let text = format!(
                 "a logit of image {index} is infinite or not a number; the weights do not belong to this network, or \
                  are damaged"
             );
             return Err(unfit(task, text));
         }
-        let first_best =
-            |best: usize, class: usize| if row[class] > row[best] { class } else { best };
-        correct += usize::from((0..row.len()).fold(0, first_best) == *label as usize);
     }
-    Ok(correct)
+    Ok(scores.correct())
 }

@@ -170,16 +170,20 @@ fn a_batch_can_be_one_request_with_its_size_and_items() {
     fs::write(folder.join("body.json"), r#"{"shape": [{size}, 2], "data": [{items}]}"#).unwrap();
     fs::write(folder.join("item.json"), "[1, 2]\n").unwrap();
     let (address, asked, most) = server("200 OK");
-    let url = format!("{address}/infer/{{size}}");
+    let host = address.strip_prefix("http://").unwrap();
+    let url = format!("http://me:secret@{host}/infer/{{size}}?key=secret");
     let more = ["--url", &url, "--body", "body.json", "--item", "item.json", "--out", "it.toml"];
     let (code, document, errors) = calibrate(folder, &more);
     assert_eq!(code, Some(0), "{errors}");
     assert_eq!(most.load(Ordering::SeqCst), 1);
     let asked = asked.lock().unwrap();
-    let four = asked.iter().find(|(first, _)| first == "POST /infer/4 HTTP/1.1").unwrap();
+    let four =
+        asked.iter().find(|(first, _)| first == "POST /infer/4?key=secret HTTP/1.1").unwrap();
     assert_eq!(four.1, r#"{"shape": [4, 2], "data": [[1, 2],[1, 2],[1, 2],[1, 2]]}"#);
     assert!(document["calibration"]["server"].as_str().unwrap().contains("one request per batch"));
-    assert!(folder.join("it.toml").exists());
+    let written = fs::read_to_string(folder.join("it.toml")).unwrap();
+    assert!(written.contains("/infer/{size} (one request per batch)"), "{written}");
+    assert!(!written.contains("secret"), "{written}");
 }
 
 #[test]

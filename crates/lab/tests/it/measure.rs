@@ -31,7 +31,11 @@ pub(crate) fn zone(sysfs: &Path, zone: &str, name: &str, energy_uj: u64) {
 /// Advances counters at their powers, in watts, until the work is done. Returns what the work returned,
 /// and the longest time in seconds for which the counters stood still. A counter's file is replaced
 /// in one step, so that no reader sees half a number.
-fn driven<T>(sysfs: &Path, zones: &[(&str, u64, f64)], work: impl FnOnce() -> T) -> (T, f64) {
+pub(crate) fn driven<T>(
+    sysfs: &Path,
+    zones: &[(&str, u64, f64)],
+    work: impl FnOnce() -> T,
+) -> (T, f64) {
     let done = Arc::new(AtomicBool::new(false));
     let (sysfs, zones) = (sysfs.join("class/powercap"), zones.to_vec());
     thread::scope(|scope| {

@@ -11,6 +11,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::measure::{driven, zone};
+
 fn describe(folder: &Path, head: &str, budget: &str) {
     let text = format!(
         "metric = \"loss\"\nseed = 1\nsampler = {{ kind = \"random\" }}\n{head}\n\
@@ -197,4 +199,34 @@ fn an_error_of_a_worker_ends_the_study_with_its_message() {
         super::run(folder.path(), &["tune", "run", "space.toml", "--workers", "2", "--", "true"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(super::stderr(&output).contains("--journal"), "{}", super::stderr(&output));
+}
+
+/// A package's sensor sees all workers, so no trial may take its energy for its own, nor call it measured.
+#[test]
+fn workers_divide_what_a_sensor_sees_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let sysfs = folder.path().join("sys");
+    zone(&sysfs, "intel-rapl:0", "package-0", 1_000_000);
+    describe(folder.path(), "", "trials = 6");
+    // Some CPU time for each trial.
+    let script = "n=0; while [ $n -lt 60000 ]; do n=$((n + 1)); done; echo loss: $WATTLAB_X";
+    let journal = folder.path().join("study.jsonl");
+    let began = Instant::now();
+    let watts = 50.0;
+    let (output, _) = driven(&sysfs, &[("intel-rapl:0", 1_000_000, watts)], || {
+        let args = ["tune", "run", "space.toml", "--journal", "study.jsonl", "--sysfs", "sys"];
+        let workers = ["--workers", "2", "--", "sh", "-c", script];
+        super::run(folder.path(), &[&args[..], &workers].concat())
+    });
+    let seen = watts * began.elapsed().as_secs_f64();
+    let shown = super::stderr(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("sensors see the work of all workers"), "{shown}");
+    let text = fs::read_to_string(&journal).unwrap();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let spent: Vec<Value> = events.filter(|event| event["event"] == "spent").collect();
+    assert!(spent.len() >= 6, "{text}");
+    assert!(spent.iter().all(|spent| spent["joules"].is_null() || spent["origin"] == "estimated"));
+    let joules: f64 = spent.iter().filter_map(|spent| spent["joules"].as_f64()).sum();
+    assert!(joules > 0.0 && joules <= seen, "{joules} J of {seen} J");
 }

@@ -150,7 +150,8 @@ fn image(input: LayerShape) -> Result<[usize; 3], Wrong> {
     }
 }
 
-/// The image that remains when a window moves over an image with so many more zeros at its ends.
+/// The image that a window makes when it moves over an image. `more` rows and columns of zeros are added at the bottom
+/// and at the right, beyond the window's own padding.
 fn windows(window: PlannedWindow, more: usize, input: LayerShape) -> Shaped {
     let [channels, height, width] = image(input)?;
     let PlannedWindow { kernel, stride, padding } = window;

@@ -63,7 +63,7 @@ pub(super) fn frontier(
         table.push([
             Cell::text(&point.label),
             Cell::energy(point.x, point.x_interval, 3, origin),
-            Cell::interval(point.y, point.y_interval, 3),
+            Cell::interval(point.y, point.y_interval, 4),
             Cell::or_missing(price.map(|price| Cell::energy(*price, None, 3, origin))),
             Cell::text(if found.knee == Some(*member) { "knee" } else { "" }),
         ]);

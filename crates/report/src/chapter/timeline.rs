@@ -111,7 +111,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     section
 }
 
-/// The energy of networks without published accuracy, such as those in files of the user. `None` if there are none.
+/// The energy of networks without a published accuracy, such as users' own. `None` if every network has one.
 fn own_networks(rows: &[InferRow]) -> Option<Table> {
     let own: Vec<&InferRow> =
         rows.iter().filter(|row| PublishedNetwork::of(row).is_none()).collect();

@@ -37,8 +37,8 @@ pub(super) struct Args {
     arch: Option<String>,
     #[command(flatten)]
     http: HttpFlags,
-    /// Measure a command instead, which runs on while it is measured. For each line with a number that it reads
-    /// from its standard input, it serves a batch of so many requests, and then prints the number as a line.
+    /// Measure this command, which must keep running. It reads a number from each line of its standard input,
+    /// answers that many requests as one batch, and then prints the number as a line.
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
     /// The longest time that a command or a server may take for a batch, in seconds.
@@ -158,7 +158,8 @@ fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
             let meter = builder.estimator(None).start().map_err(Failure::bad_input)?;
             if !http.has_joules() {
                 progress::line(&format!(
-                    "note: `{url}` is not on this machine, so the description has no joules"
+                    "note: `{}` is not on this machine, so the description has no joules",
+                    http.text()
                 ));
             } else if meter.probe_uses().is_empty() {
                 progress::line(

@@ -7,21 +7,15 @@ use inference_sim::{
     CascadeAnswer, CascadePoint, CascadeRule, cascade, cascade_thresholds, cheapest_cascade,
 };
 use meter::Meter;
-use models::{DataError, LabeledImages, Precision, collection};
+use models::LabeledImages;
 use record::Origin;
 use report::{Axis, Figure, Line, LinePlot, LinePoint, Plot, Reference, Shape};
 use serde::Serialize;
 use serde_json::json;
 use units::limits;
 
-use super::{Evaluation, Measured, Preparation, SplitName, Weights, chosen, network};
-use crate::{
-    Failure, Interrupt,
-    data::{EMBEDDED_SEED, data_folder},
-    device::{check_seen, device},
-    memory, output, progress,
-    sensing::Sensing,
-};
+use super::{Evaluation, EvaluationFlags, Measured, Opened, Weights};
+use crate::{Failure, Interrupt, output, progress};
 
 /// Arguments of `wattlab model cascade`.
 #[derive(Debug, clap::Args)]
@@ -32,34 +26,11 @@ pub(crate) struct Args {
     /// Their weights, in the same order; not for ONNX files, which have their own.
     #[arg(long, value_name = "FILE,FILE", value_delimiter = ',', num_args = 1)]
     weights: Vec<PathBuf>,
-    /// Labeled images: a known data set, or the path of your own, as for `model eval`.
-    #[arg(long, value_name = "NAME|PATH")]
-    data: String,
-    /// Folder with the files of known data sets.
-    #[arg(long, value_name = "DIR", env = "WATTLAB_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// Which images [default: test, or else validation, or else all].
-    #[arg(long, value_name = "SPLIT")]
-    split: Option<SplitName>,
-    /// Use only this many images, spread evenly over all.
-    #[arg(long, value_name = "N", value_parser = limits::IMAGES.parser::<usize>())]
-    limit: Option<usize>,
-    /// Batch size.
-    #[arg(long, default_value_t = 32, value_parser = limits::BATCH.parser::<usize>())]
-    batch: usize,
+    #[command(flatten)]
+    flags: EvaluationFlags,
     /// Also choose a cascade whose accuracy is higher than the large network's by this share.
     #[arg(long, value_name = "SHARE", default_value_t = 0.004, value_parser = limits::SHARE.parser())]
     gain: f64,
-    #[command(flatten)]
-    preparation: Preparation,
-    /// Number of threads [default: one per processor].
-    #[arg(long, value_parser = limits::THREADS.parser::<usize>())]
-    threads: Option<usize>,
-    /// Device to compute on: `cpu`, `cuda` or `cuda:N`.
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    #[command(flatten)]
-    sensing: Sensing,
     /// Draw accuracy against the cost of an image as an SVG file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -91,13 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             args.weights.len()
         )));
     }
-    let device = device(&args.device)?;
-    memory::use_threads(args.threads)
-        .map_err(|error| Failure::BadInput(error.context("--threads")))?;
-    let data = |error: DataError| Failure::BadInput(anyhow!(error).context("--data"));
-    let folder = data_folder(args.data_dir.clone());
-    let found = collection(&args.data, folder.as_deref(), EMBEDDED_SEED).map_err(data)?;
-    let (split, images) = chosen(&found, args.split, args.limit)?;
+    let opened = args.flags.open()?;
+    let Opened { device, found, split, images } = &opened;
     if images.len() < 4 {
         return Err(Failure::BadInput(anyhow!(
             "--data has {} images: expected at least 4, because a half chooses the threshold",
@@ -112,22 +78,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             found.classes.len()
         )));
     }
-    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
-    check_seen(device.name(), &meter.probe_uses())?;
+    let meter = args.flags.meter(device)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let evaluate = |arch: &str, place: usize, seen: &mut dyn FnMut(&[f32], u32)| {
-        let (network, published) =
-            network(arch, &Weights::of_file(args.weights.get(place).cloned()))?;
-        let preprocessing = args.preparation.of(network.info(), published)?;
-        let (batch, side) = (args.batch.min(images.len()), preprocessing.crop as usize);
-        memory::fits(batch, network.info().channels, side, memory::INFERENCE)
-            .map_err(|error| Failure::BadInput(error.context("--batch")))?;
+        let weights = Weights::of_file(args.weights.get(place).cloned());
+        let evaluation = args.flags.evaluation(arch, &weights, &opened)?;
         progress::line(&format!("cascade: {arch} on {} images", images.len()));
-        let network = network.on(&device, Precision::Single);
-        let classes = &found.classes;
-        let evaluation =
-            Evaluation { arch, data: &args.data, network, preprocessing, classes, batch };
-        measured(&evaluation, &images, &meter, &interrupt, seen)
+        measured(&evaluation, images, &meter, &interrupt, seen)
     };
     let mut probabilities: Vec<f32> = Vec::new();
     let mut answers: Vec<CascadeAnswer> = Vec::new();
@@ -360,9 +317,15 @@ impl Cascade {
                 })
                 .collect(),
         };
+        let origin = self.origin.map_or_else(String::new, |origin| format!(" {}", origin.word()));
         let references = self.networks.iter().map(|network| Reference {
             value: 100.0 * network.accuracy,
-            label: format!("{} alone, {:.2} m{}", network.network, 1e3 * network.cost, self.unit),
+            label: format!(
+                "{} alone, {:.2} m{}{origin}",
+                network.network,
+                1e3 * network.cost,
+                self.unit
+            ),
         });
         Figure {
             id: "cascade".to_owned(),

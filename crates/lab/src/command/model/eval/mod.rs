@@ -2,30 +2,27 @@
 
 pub(super) mod cascade;
 mod preparation;
-mod scores;
 
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::anyhow;
 use meter::Meter;
 use models::{
-    Collection, DataError, LabeledImages, Precision, collection,
+    Collection, DataError, Device, LabeledImages, Precision, collection,
     vision::{Preprocessing, Pretrained, VisionError, VisionNetwork},
 };
 use record::{Energy, Warning};
 use serde_json::{Value, json};
 use units::limits;
 
-use self::{
-    preparation::{Preparation, document},
-    scores::{Scored, Scores},
-};
+use self::preparation::{Preparation, document};
 use super::weights::Weights;
 use crate::{
     Failure, Interrupt,
     data::{EMBEDDED_SEED, data_folder},
     device::{check_seen, device},
     memory, output,
+    scores::{Scored, Scores},
     sensing::Sensing,
 };
 
@@ -37,6 +34,16 @@ pub(crate) struct Args {
     arch: String,
     #[command(flatten)]
     weights: Weights,
+    #[command(flatten)]
+    flags: EvaluationFlags,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which images networks are evaluated on, and how; the same for `model eval` and `model cascade`.
+#[derive(Debug, clap::Args)]
+struct EvaluationFlags {
     /// Labeled images: a known data set (see `wattlab datasets list`), or the path of your own: a folder with
     /// a folder of JPEG or PNG files for each class, of IDX or of CIFAR files; an IDX file; or a CSV file with
     /// lines `path,label`.
@@ -64,9 +71,60 @@ pub(crate) struct Args {
     device: String,
     #[command(flatten)]
     sensing: Sensing,
-    /// Print one JSON document.
-    #[arg(long)]
-    json: bool,
+}
+
+/// Labeled images, and the device that a network runs on.
+struct Opened {
+    device: Device,
+    found: Collection,
+    split: &'static str,
+    images: LabeledImages,
+}
+
+impl EvaluationFlags {
+    /// Opens the device, starts the threads and finds the images.
+    fn open(&self) -> Result<Opened, Failure> {
+        let device = device(&self.device)?;
+        memory::use_threads(self.threads)
+            .map_err(|error| Failure::BadInput(error.context("--threads")))?;
+        let data = |error: DataError| Failure::BadInput(anyhow!(error).context("--data"));
+        let folder = data_folder(self.data_dir.clone());
+        let found = collection(&self.data, folder.as_deref(), EMBEDDED_SEED).map_err(data)?;
+        let (split, images) = chosen(&found, self.split, self.limit)?;
+        Ok(Opened { device, found, split, images })
+    }
+
+    /// A meter that sees the device.
+    fn meter(&self, device: &Device) -> Result<Meter, Failure> {
+        let meter = self.sensing.builder()?.start().map_err(Failure::bad_input)?;
+        check_seen(device.name(), &meter.probe_uses())?;
+        Ok(meter)
+    }
+
+    /// A network with its weights, prepared for these images. Checks that a batch fits into the memory.
+    fn evaluation<'a>(
+        &'a self,
+        arch: &'a str,
+        weights: &Weights,
+        opened: &'a Opened,
+    ) -> Result<Evaluation<'a>, Failure> {
+        let (network, published) = network(arch, weights)?;
+        let preprocessing = self.preparation.of(network.info(), published)?;
+        let channels = network.info().channels;
+        let side = u64::from(preprocessing.crop);
+        let (batch, image) = (self.batch.min(opened.images.len()), channels as u64 * side * side);
+        if (batch as u64).saturating_mul(image) > BATCH_VALUES {
+            return Err(Failure::BadInput(anyhow!(
+                "--batch {} images of {side}×{side} pixels do not fit into memory; use a smaller batch",
+                self.batch
+            )));
+        }
+        memory::fits(batch, channels, preprocessing.crop as usize, memory::INFERENCE)
+            .map_err(|error| Failure::BadInput(error.context("--batch")))?;
+        let network = network.on(&opened.device, Precision::Single);
+        let (data, classes) = (self.data.as_str(), opened.found.classes.as_slice());
+        Ok(Evaluation { arch, data, network, preprocessing, classes, batch })
+    }
 }
 
 /// A part of a data set.
@@ -128,43 +186,16 @@ impl Cost {
 /// If the network, its weights, the data or a flag do not fit each other, an image cannot be read, or the
 /// device fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let device = device(&args.device)?;
-    memory::use_threads(args.threads)
-        .map_err(|error| Failure::BadInput(error.context("--threads")))?;
-    let data = |error: DataError| Failure::BadInput(anyhow!(error).context("--data"));
-    let folder = data_folder(args.data_dir.clone());
-    let found = collection(&args.data, folder.as_deref(), EMBEDDED_SEED).map_err(data)?;
-    let (split, images) = chosen(&found, args.split, args.limit)?;
-    let (network, published) = network(&args.arch, &args.weights)?;
-    let preprocessing = args.preparation.of(network.info(), published)?;
-    let channels = network.info().channels as u64;
-    let side = u64::from(preprocessing.crop);
-    let (batch, image) = (args.batch.min(images.len()), channels * side * side);
-    if (batch as u64).saturating_mul(image) > BATCH_VALUES {
-        return Err(Failure::BadInput(anyhow!(
-            "--batch {} images of {side}×{side} pixels do not fit into memory; use a smaller batch",
-            args.batch
-        )));
-    }
-    memory::fits(batch, network.info().channels, preprocessing.crop as usize, memory::INFERENCE)
-        .map_err(|error| Failure::BadInput(error.context("--batch")))?;
-    let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
-    check_seen(device.name(), &meter.probe_uses())?;
+    let opened = args.flags.open()?;
+    let evaluation = args.flags.evaluation(&args.arch, &args.weights, &opened)?;
+    let Opened { device, found, split, images } = &opened;
+    let meter = args.flags.meter(device)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
-    let network = network.on(&device, Precision::Single);
-    let evaluation = Evaluation {
-        arch: &args.arch,
-        data: &args.data,
-        network,
-        preprocessing,
-        classes: &found.classes,
-        batch,
-    };
-    let measured = evaluation.measure(&images, &meter, &interrupt, &mut |_, _| {})?;
+    let measured = evaluation.measure(images, &meter, &interrupt, &mut |_, _| {})?;
     for warning in &measured.warnings {
         output::line(&format!("warning: {warning}"));
     }
-    let name = (found.name.as_str(), split);
+    let name = (found.name.as_str(), *split);
     if args.json {
         let device = (device.name(), device.model_name());
         return output::print_json(&evaluation.document(name, &measured, device));

@@ -1,4 +1,5 @@
-//! A command that answers batches: it reads a number of requests per line, and prints it when they are answered.
+//! A command that answers batches: it reads the number of requests of a batch from each line of its standard input,
+//! and prints the number when the batch is answered.
 
 use std::{
     ffi::OsString,
@@ -76,8 +77,8 @@ impl Command {
             format!("; its last line was `{}`", without_control(line))
         });
         Failure::BadInput(anyhow!(
-            "`{}` {what}{other}; it must read lines with a number of requests from its standard input, and print \
-             the number when so many are answered",
+            "`{}` {what}{other}; it must read the number of requests of a batch from each line of its standard \
+             input, and print that number when the batch is answered",
             self.text
         ))
     }

@@ -202,9 +202,14 @@ impl Answerer for Http {
 }
 
 impl Http {
-    /// The address, and how a batch is sent.
+    /// The address, and how a batch is sent. A user name, a password and a query are left out, because they may be
+    /// secret.
     pub(in super::super) fn text(&self) -> String {
         let how = if self.is_one { "one request per batch" } else { "requests at once" };
-        format!("{} ({how})", self.url)
+        let (scheme, rest) = self.url.split_once("://").unwrap_or(("http", &self.url));
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{host}{path} ({how})")
     }
 }

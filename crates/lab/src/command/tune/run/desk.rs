@@ -98,7 +98,7 @@ pub(super) fn patiently(spec: StudySpec, interrupt: &Interrupt) -> Result<OpenSt
             }
             opened => return Ok(opened.map_err(Failure::bad_input)?.without_repeats()),
         }
-        // What was finished is told even after Ctrl-C; only a long wait ends.
+        // A finished trial is written down even after Ctrl-C, unless the journal stays in use for long.
         if interrupt.is_set() && began.elapsed() >= Duration::from_secs(5) {
             return Err(Failure::Interrupted);
         }

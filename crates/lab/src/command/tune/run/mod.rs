@@ -15,12 +15,14 @@ mod work;
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, anyhow};
-use meter::Estimator;
+use meter::{Estimator, Meter};
 use tuner::{CommandStudy, OpenStudy};
 use units::limits;
 
 use self::{desk::Desk, trial::Runner};
-use crate::{Failure, interrupt::Interrupt, output, progress, sensing::Sensing};
+use crate::{
+    Failure, interrupt::Interrupt, output, progress, sensing::Sensing, work::shared_domains,
+};
 
 /// Arguments of `wattlab tune run`.
 #[derive(Debug, clap::Args)]
@@ -79,6 +81,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Some(workers) => {
             // The workers open the journal in turn.
             drop(study);
+            let seen = shared_domains(&meter(args)?);
+            if !seen.is_empty() {
+                progress::line(&format!(
+                    "note: sensors see the work of all workers ({}), so the joules of a trial are estimated: its part \
+                     of the processor's energy by CPU time; there are none where other parts are measured, too",
+                    seen.join(", ")
+                ));
+            }
             shared::run(workers, &interrupt)?;
             let study = desk::patiently(description.study.clone(), &interrupt)?;
             let budget = &description.budget;
@@ -136,10 +146,17 @@ fn work(
     desk: &mut Desk<'_>,
     interrupt: &Interrupt,
 ) -> Result<String, Failure> {
+    let meter = meter(args)?;
+    let sees_others = args.worker && !shared_domains(&meter).is_empty();
+    let command = &args.command;
+    let runner = Runner { command, description, meter: &meter, interrupt, sees_others };
+    work::work(desk, &runner)
+}
+
+/// A meter with the sensors that are asked for.
+fn meter(args: &Args) -> Result<Meter, Failure> {
     let builder = args.sensing.builder()?.attribute();
     // The CPU time of a command includes that of the processes it starts.
     let builder = builder.estimator(Estimator::for_this_processor().with_children());
-    let meter = builder.start().map_err(Failure::bad_input)?;
-    let runner = Runner { command: &args.command, description, meter: &meter, interrupt };
-    work::work(desk, &runner)
+    builder.start().map_err(Failure::bad_input)
 }

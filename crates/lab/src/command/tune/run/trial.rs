@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use hpo::Segment;
-use meter::Meter;
+use meter::{Meter, SpanReport};
 use serde_json::Value;
 use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
@@ -17,7 +17,12 @@ use super::{
     process::{self, Ended, Stream},
     series::{Metric, Series, epoch_of},
 };
-use crate::{Failure, command::tune::spent::spent, interrupt::Interrupt, progress};
+use crate::{
+    Failure,
+    command::tune::spent::{spent, spent_among_others},
+    interrupt::Interrupt,
+    progress,
+};
 
 /// The values in the output of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,9 +51,16 @@ pub(super) struct Runner<'a> {
     pub(super) description: &'a CommandStudy,
     pub(super) meter: &'a Meter,
     pub(super) interrupt: &'a Interrupt,
+    /// Whether the meter's sensors also see the work of other workers.
+    pub(super) sees_others: bool,
 }
 
 impl Runner<'_> {
+    /// What a span cost this worker.
+    pub(super) fn spent(&self, report: &SpanReport) -> Spent {
+        if self.sees_others { spent_among_others(report) } else { spent(report) }
+    }
+
     /// Runs the command for a segment, for at most `limit`. Its output goes to our standard error.
     pub(super) fn run(
         &self,
@@ -71,7 +83,7 @@ impl Runner<'_> {
                 progress::line(&line.text);
             }
         });
-        let spent = spent(&span.end());
+        let spent = self.spent(&span.end());
         let ended = ended
             .with_context(|| format!("failed to run `{}`", command.get_program().to_string_lossy()))
             .map_err(Failure::bad_input)?;

@@ -4,9 +4,8 @@ use std::{thread, time::Duration};
 
 use anyhow::anyhow;
 use hpo::{HpoError, Segment};
-use meter::Meter;
 use serde_json::{Value, json};
-use tuner::{Budget, OpenStudy, TunerError};
+use tuner::{OpenStudy, TunerError};
 
 use super::{
     desk::Desk,
@@ -15,7 +14,7 @@ use super::{
     summary,
     trial::{EndedSegment, Metrics, Runner},
 };
-use crate::{Failure, command::tune::spent::spent, progress};
+use crate::{Failure, progress};
 
 /// How long a worker without a trial waits before it asks again: at first, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -26,13 +25,13 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 ///
 /// If the journal or the command cannot be used, or somebody interrupts.
 pub(super) fn work(desk: &mut Desk<'_>, runner: &Runner<'_>) -> Result<String, Failure> {
-    let Runner { description, meter, interrupt, .. } = runner;
+    let interrupt = runner.interrupt;
     let mut pause = WAIT.0;
     loop {
         if interrupt.is_set() {
             return Err(Failure::Interrupted);
         }
-        let next = desk.change(|study, leases| next(study, leases, meter, &description.budget))?;
+        let next = desk.change(|study, leases| next(study, leases, runner))?;
         match next {
             Next::Segment(segment) => {
                 pause = WAIT.0;
@@ -50,9 +49,9 @@ pub(super) fn work(desk: &mut Desk<'_>, runner: &Runner<'_>) -> Result<String, F
     }
 }
 
-/// Why a worker has run a segment, or what it does with it now.
+/// What a worker does after it has run a segment.
 enum After {
-    /// The trial is told, or is no longer this worker's; the text says so.
+    /// Nothing more: the result was recorded, or another worker has taken the trial over. The text says which.
     Done(String),
     /// The command runs again for the same segment.
     Again,
@@ -182,9 +181,9 @@ enum Next {
 fn next(
     study: &mut OpenStudy,
     leases: Option<&Leases>,
-    meter: &Meter,
-    budget: &Budget,
+    runner: &Runner<'_>,
 ) -> Result<Next, Failure> {
+    let budget = &runner.description.budget;
     if let Some(why) = budget.used_up(study).or_else(|| budget.good_enough(study)) {
         return Ok(Next::End(why));
     }
@@ -195,7 +194,7 @@ fn next(
     if let Some(segment) = interrupted {
         return Ok(Next::Segment(segment));
     }
-    let span = meter.span("ask");
+    let span = runner.meter.span("ask");
     let end = match budget.no_more_trials(study) {
         Some(why) => Ok(Some(why)),
         None => budget.not_worth_it(study),
@@ -205,7 +204,7 @@ fn next(
         Ok(None) => study.ask().map(Next::Segment),
         Err(error) => Err(error),
     };
-    let spent = spent(&span.end());
+    let spent = runner.spent(&span.end());
     let next = match next {
         Err(TunerError::Study(
             error @ (HpoError::GridExhausted { .. } | HpoError::SpaceExhausted { .. }),

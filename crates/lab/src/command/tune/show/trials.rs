@@ -34,7 +34,8 @@ fn pareto(study: &OpenStudy) -> Option<Figure> {
         let completed = study.trials().filter(|trial| front.contains(&trial.number) == of_front);
         let point = |trial: &Trial| {
             let values = study.values_of(trial)?;
-            let label = trial.number.to_string();
+            // Numbers of dominated trials would cover the front.
+            let label = if of_front { trial.number.to_string() } else { String::new() };
             Some(Point { x: *values.first()?, y: *values.get(1)?, label, ..Point::default() })
         };
         completed.filter_map(point).collect()
@@ -55,7 +56,7 @@ fn pareto(study: &OpenStudy) -> Option<Figure> {
         id: "pareto".to_owned(),
         title: "Pareto front".to_owned(),
         caption: format!(
-            "Completed trials with their numbers; no other trial is better than one of the front in \
+            "Completed trials; those of the front with their numbers. No other trial is better than one of the front in \
              one objective and as good in the others.{beyond}"
         ),
         alt: format!("{} of {} trials are on the front.", best.len(), best.len() + others.len()),
@@ -123,7 +124,7 @@ fn curves(study: &OpenStudy) -> Option<Figure> {
         alt: "A line per trial, and one of the median.".to_owned(),
         plot: Plot::Lines(LinePlot {
             x: Axis::new("step", ""),
-            y: Axis::new("value", ""),
+            y: Axis::new(objectives(study).swap_remove(0), ""),
             lines,
             references: Vec::new(),
         }),
@@ -143,7 +144,7 @@ fn slice(study: &OpenStudy, index: usize) -> Option<Figure> {
     // Failed trials have no value; they are drawn at the worst one.
     let worst =
         if study.minimizes() { values().reduce(f64::max)? } else { values().reduce(f64::min)? };
-    let name = &spec.name;
+    let (name, value) = (&spec.name, objectives(study).swap_remove(0));
     let plot = if parameter.kind == ParameterKind::Categorical {
         let choices = parameter.cells().filter(|cells| *cells <= CHOICES)?;
         let group = |choice: u64| {
@@ -155,7 +156,7 @@ fn slice(study: &OpenStudy, index: usize) -> Option<Figure> {
             StripGroup { name, values: of_it.filter_map(|(_, value)| *value).collect() }
         };
         Plot::Strip(StripPlot {
-            value: Axis::new("value", ""),
+            value: Axis::new(value, ""),
             groups: (0..choices).map(group).collect(),
             references: Vec::new(),
         })
@@ -177,7 +178,7 @@ fn slice(study: &OpenStudy, index: usize) -> Option<Figure> {
         series.retain(|series| !series.points.is_empty());
         Plot::Points(PointPlot {
             x: if matches!(parameter.scale, Scale::Log) { axis.log() } else { axis },
-            y: Axis::new("value", ""),
+            y: Axis::new(value, ""),
             series,
             trends: Vec::new(),
         })

@@ -7,16 +7,16 @@ use report::stats::{Bootstrap, BootstrapMethod, proportion_interval};
 /// Bins of equal width of the confidence, as in Guo et al. (2017).
 const BINS: usize = 15;
 /// Largest number of classes for which the whole confusion matrix is printed.
-pub(super) const MATRIX: usize = 256;
+pub(crate) const MATRIX: usize = 256;
 /// How the interval of the calibration error is resampled.
 const BOOTSTRAP: Bootstrap =
     Bootstrap { resamples: 2000, confidence: 0.95, seed: 0, method: BootstrapMethod::Percentile };
 
 /// A number with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scored {
-    pub(super) value: f64,
-    pub(super) ci95: [f64; 2],
+pub(crate) struct Scored {
+    pub(crate) value: f64,
+    pub(crate) ci95: [f64; 2],
 }
 
 /// What a network said about one image.
@@ -32,7 +32,7 @@ struct Answer {
 
 /// The answers to all images.
 #[derive(Debug, Default)]
-pub(super) struct Scores {
+pub(crate) struct Scores {
     answers: Vec<Answer>,
     /// How often a label (first) was taken for a class (second).
     pairs: BTreeMap<(u32, u32), u64>,
@@ -41,7 +41,7 @@ pub(super) struct Scores {
 impl Scores {
     /// Adds the logits of an image with its label; `None` if a logit is not finite. Of equal logits, the first
     /// class counts as more likely.
-    pub(super) fn add(&mut self, logits: &[f32], label: u32) -> Option<()> {
+    pub(crate) fn add(&mut self, logits: &[f32], label: u32) -> Option<()> {
         let own = *logits.get(label as usize)?;
         if logits.iter().any(|logit| !logit.is_finite()) {
             return None;
@@ -62,17 +62,22 @@ impl Scores {
     }
 
     /// Number of images.
-    pub(super) fn images(&self) -> usize {
+    pub(crate) fn images(&self) -> usize {
         self.answers.len()
     }
 
+    /// Number of images whose most likely class is the label.
+    pub(crate) fn correct(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.right).count()
+    }
+
     /// Share of images whose most likely class is the label.
-    pub(super) fn top1(&self) -> Scored {
-        proportion(self.answers.iter().filter(|answer| answer.right).count(), self.images())
+    pub(crate) fn top1(&self) -> Scored {
+        proportion(self.correct(), self.images())
     }
 
     /// Share of images whose label is among the five most likely classes.
-    pub(super) fn top5(&self) -> Scored {
+    pub(crate) fn top5(&self) -> Scored {
         proportion(self.answers.iter().filter(|answer| answer.among_five).count(), self.images())
     }
 
@@ -82,7 +87,7 @@ impl Scores {
     /// The interval is a basic bootstrap over images, 2 · error − quantiles, because resampled errors are
     /// larger than the error itself. Its upper end is at least the larger quantile, and it is widened where
     /// it would not contain the error.
-    pub(super) fn ece(&self) -> Scored {
+    pub(crate) fn ece(&self) -> Scored {
         let n = self.images();
         let mut gaps = vec![0.0; n * BINS];
         for (row, answer) in gaps.chunks_exact_mut(BINS).zip(&self.answers) {
@@ -114,7 +119,7 @@ impl Scores {
     }
 
     /// The confusion matrix `[label][class]`; `None` if there are more than [`MATRIX`] classes.
-    pub(super) fn confusion(&self, classes: usize) -> Option<Vec<Vec<u64>>> {
+    pub(crate) fn confusion(&self, classes: usize) -> Option<Vec<Vec<u64>>> {
         (classes <= MATRIX).then(|| {
             let mut matrix = vec![vec![0; classes]; classes];
             for ((label, class), count) in &self.pairs {
@@ -125,7 +130,7 @@ impl Scores {
     }
 
     /// How often a label was taken for another class, most often first.
-    pub(super) fn mistakes(&self) -> Vec<([u32; 2], u64)> {
+    pub(crate) fn mistakes(&self) -> Vec<([u32; 2], u64)> {
         let wrong = self.pairs.iter().filter(|((label, class), _)| label != class);
         let mut wrong: Vec<_> =
             wrong.map(|((label, class), count)| ([*label, *class], *count)).collect();
