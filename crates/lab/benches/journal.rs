@@ -194,6 +194,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
                 cpus: 2,
                 memory_bytes: Some(25_276_502_016),
                 device: "cpu".to_owned(),
+                instructions: Some("avx512".to_owned()),
             },
             probes: vec![ProbeUse {
                 probe: "cpu-time".to_owned(),

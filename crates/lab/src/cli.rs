@@ -69,7 +69,11 @@ enum Command {
 /// Runs the command line of this process and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = models::InstructionSet::chosen() {
+        return exit(Err(Failure::bad_input(error)));
+    }
+    let outcome = match command {
         Command::Measure(args) => return pass_on(measure::run(&args)),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Report(args) => report::run(&args),

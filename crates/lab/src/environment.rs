@@ -37,6 +37,7 @@ pub(crate) fn machine() -> Machine {
         cpus: threads(),
         memory_bytes: memory(),
         device: "cpu".to_owned(),
+        instructions: Some(models::InstructionSet::current().name().to_owned()),
     }
 }
 

@@ -25,6 +25,7 @@ pub use crate::{
         embedded_names, image_shape, load_dataset, open_dataset, read_content, verify,
     },
     device::{Device, DeviceError, Precision},
+    kernels::{InstructionSet, LANES_VARIABLE, LanesError},
     layers::Layers,
     masks::Masks,
     network_file::{FileLayer, LayerShape, NetworkFile, NetworkFileError},

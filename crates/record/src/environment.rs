@@ -48,4 +48,8 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The device the network ran on: `cpu`, `cuda:0`, ….
     pub device: String,
+    /// The instruction set of the networks' kernels on the CPU: `avx512`, `avx2` or `portable`. Older records
+    /// lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
 }

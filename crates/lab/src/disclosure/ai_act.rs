@@ -188,6 +188,7 @@ mod tests {
             cpus: 128,
             memory_bytes: None,
             device: "cpu".to_owned(),
+            instructions: None,
         }
     }
 

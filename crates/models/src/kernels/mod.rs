@@ -16,6 +16,7 @@ mod block16;
 mod columns;
 mod conv_block;
 pub(crate) mod image;
+mod instructions;
 mod lanes;
 mod linear;
 mod loss;
@@ -27,6 +28,7 @@ mod product;
 mod tests;
 mod tile;
 
+pub use self::instructions::{InstructionSet, LANES_VARIABLE, LanesError};
 pub(crate) use self::{
     adam::{Moments, adam_step, adam_w_step},
     axis::Axis,

@@ -130,13 +130,13 @@ dispatch! {
     ) {
         // SAFETY: the caller's contract.
         unsafe {
-            let mut rows = [V::splat(0.0); 16];
-            for (row, value) in rows.iter_mut().enumerate().take(count) {
-                *value = V::load(from.add(row * from_pitch));
-            }
-            let turned = V::turned(rows);
-            for (term, value) in turned.iter().enumerate().take(terms) {
-                value.store(to.add(term * to_pitch));
+            for row in (0..16).step_by(V::WIDTH) {
+                let rows = count.saturating_sub(row);
+                for term in (0..terms).step_by(V::WIDTH) {
+                    let from = from.wrapping_add(row * from_pitch + term);
+                    let to = to.add(term * to_pitch + row);
+                    V::transpose(from, from_pitch, rows, to, to_pitch, terms - term);
+                }
             }
         }
     }

@@ -1,12 +1,17 @@
-//! The innermost product: a few pixels times 32 output channels, with the sums in registers.
+//! The innermost product: a few pixels times up to 32 output channels, with the sums in registers.
 
 use super::lanes::{Lanes, dispatch};
 
 /// Output channels of a panel of packed weights.
 pub(super) const PANEL: usize = 32;
 
-/// Largest number of pixels in a tile: 28 registers for sums, two for weights and one for a pixel.
+/// Largest number of pixels in a tile. With AVX-512, their sums are in 28 registers, next to two for weights
+/// and one for a pixel. Other sets have too few registers for that many and divide the pixels.
 pub(super) const MOST: usize = 14;
+
+/// Pixels whose sums are in registers at a time if a register has fewer than 16 floats: with AVX2, 6 pixels ×
+/// 16 channels are 12 registers, next to two for weights and one for a pixel.
+const NARROW: usize = 6;
 
 /// Floats between two terms of packed pixels: those of a register.
 pub(super) const TILE: usize = 16;
@@ -107,15 +112,15 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
         let (low, high) = (V::splat(tile.bounds.0), V::splat(tile.bounds.1));
         for (r, results) in results.iter().enumerate() {
             for (w, result) in results.iter().enumerate() {
-                let channel = first + w * 16;
+                let channel = first + w * V::WIDTH;
                 if channel >= tile.channels {
                     continue;
                 }
                 let mut sum = V::load(result.as_ptr()).add(V::load(tile.bias.add(channel)));
-                let valid = (tile.channels - channel).min(16);
+                let valid = (tile.channels - channel).min(V::WIDTH);
                 if !tile.residual.is_null() {
                     let residual = tile.residual.add((pixel + r) * tile.residual_pitch + channel);
-                    let kept = if valid == 16 {
+                    let kept = if valid == V::WIDTH {
                         V::load(residual)
                     } else {
                         let mut kept = [0.0; 16];
@@ -127,7 +132,7 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                 // With this order of arguments, NaN stays NaN.
                 sum = high.min(low.max(sum));
                 let to = tile.to.add((pixel + r) * tile.pitch + channel);
-                if valid == 16 {
+                if valid == V::WIDTH {
                     sum.store(to);
                 } else {
                     let mut sums = [0.0; 16];
@@ -151,7 +156,7 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
     unsafe {
         let mut factors = [V::splat(0.0); W];
         for w in 0..W {
-            factors[w] = V::load(weights.add(w * 16));
+            factors[w] = V::load(weights.add(w * V::WIDTH));
         }
         for r in 0..R {
             let value = V::splat(*at.add(r * step));
@@ -166,37 +171,41 @@ unsafe fn add_term<V: Lanes, const R: usize, const W: usize>(
 #[inline(always)]
 unsafe fn pixels<V: Lanes, const PACKED: bool>(tile: &Tile<'_>, count: usize) {
     macro_rules! by_count {
-        ($wide:literal: $($count:literal)*) => {
-            match count {
-                // SAFETY: the caller's contract.
-                $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, 0, 0) },)*
-                _ => unreachable!("a tile has 1 to {MOST} pixels, not {count}"),
+        ($all:expr, $pixel:expr, $first:expr, $wide:literal: $($count:literal)*) => {
+            match $all {
+                // SAFETY: the caller's contract; the pixels are inside the tile.
+                $($count => unsafe { product::<V, $count, $wide, PACKED>(tile, $pixel, $first) },)*
+                all => unreachable!("a tile has 1 to {MOST} pixels, not {all}"),
             }
         };
     }
-    if V::WIDE {
+    if V::WIDTH == 16 {
         if tile.channels > 16 {
-            by_count!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            by_count!(count, 0, 0, 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         } else {
-            by_count!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            by_count!(count, 0, 0, 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         }
         return;
     }
-    for first in (0..tile.channels).step_by(16) {
-        let mut pixel = 0;
-        while pixel < count {
-            // SAFETY: the caller's contract; the pixels are inside the tile.
-            pixel += unsafe {
-                match count - pixel {
-                    1 => (product::<V, 1, 1, PACKED>(tile, pixel, first), 1).1,
-                    2 => (product::<V, 2, 1, PACKED>(tile, pixel, first), 2).1,
-                    3 => (product::<V, 3, 1, PACKED>(tile, pixel, first), 3).1,
-                    _ => (product::<V, 4, 1, PACKED>(tile, pixel, first), 4).1,
-                }
-            };
+    let mut pixel = 0;
+    for parts in (1..=count.div_ceil(NARROW)).rev() {
+        // Divide evenly, because sums in few registers would wait for each other.
+        let count = (count - pixel).div_ceil(parts);
+        if count <= FEW || (V::WIDTH == 4 && V::REGISTERS == 32) {
+            for first in (0..tile.channels).step_by(4 * V::WIDTH) {
+                by_count!(count, pixel, first, 4: 1 2 3 4 5 6);
+            }
+        } else {
+            for first in (0..tile.channels).step_by(2 * V::WIDTH) {
+                by_count!(count, pixel, first, 2: 1 2 3 4 5 6);
+            }
         }
+        pixel += count;
     }
 }
+
+/// Pixels up to which four registers of channels fit, if a register has fewer than 16 floats.
+const FEW: usize = 3;
 
 dispatch! {
     /// Computes the pixels of a tile, 1 to [`MOST`].

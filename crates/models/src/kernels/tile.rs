@@ -34,14 +34,29 @@ unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
             for ky in 0..3 {
                 let line = from.add(ci * channel + ky * row);
                 for kx in 0..3 {
-                    let mut pixels = [V::splat(0.0); P];
-                    for (p, pixel) in pixels.iter_mut().enumerate() {
-                        *pixel = V::load(line.add((kx + p) * LANES));
-                    }
-                    for o in 0..O {
-                        let factor = V::splat(*weight.add(o));
+                    let at = line.add(kx * LANES);
+                    // The smaller side of the tile stays in registers.
+                    if P <= O {
+                        let mut pixels = [V::splat(0.0); P];
                         for p in 0..P {
-                            sums[p][o] = pixels[p].mul_add(factor, sums[p][o]);
+                            pixels[p] = V::load(at.add(p * LANES));
+                        }
+                        for o in 0..O {
+                            let factor = V::splat(*weight.add(o));
+                            for p in 0..P {
+                                sums[p][o] = pixels[p].mul_add(factor, sums[p][o]);
+                            }
+                        }
+                    } else {
+                        let mut factors = [V::splat(0.0); O];
+                        for o in 0..O {
+                            factors[o] = V::splat(*weight.add(o));
+                        }
+                        for p in 0..P {
+                            let pixel = V::load(at.add(p * LANES));
+                            for o in 0..O {
+                                sums[p][o] = pixel.mul_add(factors[o], sums[p][o]);
+                            }
                         }
                     }
                     weight = weight.add(cout);
@@ -56,7 +71,8 @@ unsafe fn conv_tile<V: Lanes, const P: usize, const O: usize>(
     }
 }
 
-/// Computes a convolution in tiles of `P` pixels × `O` output channels.
+/// Computes a convolution in tiles of at most `P` pixels × `O` output channels, for the images of one register
+/// at a time.
 #[inline(always)]
 unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
     from: *const f32,
@@ -67,29 +83,30 @@ unsafe fn conv_by<V: Lanes, const P: usize, const O: usize>(
 ) {
     let (row, channel) = strides(h, w);
     let to_channel = h * w * LANES;
-    for o in (0..cout).step_by(O) {
-        for y in 0..h {
-            let mut x = 0;
-            while x < w {
-                // SAFETY: (x, y) and the following pixels are inside the image, and o is a channel.
-                unsafe {
-                    let (from, weights) = (from.add(y * row + x * LANES), weights.add(o));
-                    let to = to.add(o * to_channel + (y * w + x) * LANES);
-                    if x + P <= w {
-                        conv_tile::<V, P, O>(
-                            from, cin, channel, row, weights, cout, to, to_channel,
-                        );
-                        x += P;
-                    } else if x + 2 <= w {
-                        conv_tile::<V, 2, O>(
-                            from, cin, channel, row, weights, cout, to, to_channel,
-                        );
-                        x += 2;
-                    } else {
-                        conv_tile::<V, 1, O>(
-                            from, cin, channel, row, weights, cout, to, to_channel,
-                        );
-                        x += 1;
+    for lane in (0..LANES).step_by(V::WIDTH) {
+        for o in (0..cout).step_by(O) {
+            for y in 0..h {
+                let mut x = 0;
+                while x < w {
+                    // SAFETY: (x, y) and the following pixels are inside the image, and o is a channel.
+                    unsafe {
+                        let from = from.add(y * row + x * LANES + lane);
+                        let to = to.add(o * to_channel + (y * w + x) * LANES + lane);
+                        let weights = weights.add(o);
+                        macro_rules! tile {
+                            ($pixels:expr) => {{
+                                conv_tile::<V, { $pixels }, O>(
+                                    from, cin, channel, row, weights, cout, to, to_channel,
+                                );
+                                x += $pixels;
+                            }};
+                        }
+                        match w - x {
+                            left if left >= P => tile!(P),
+                            3.. => tile!(3),
+                            2 => tile!(2),
+                            _ => tile!(1),
+                        }
                     }
                 }
             }
@@ -108,35 +125,46 @@ dispatch! {
         from: *const f32, cin: usize, h: usize, w: usize, weights: *const f32, cout: usize,
         to: *mut f32,
     ) {
+        let image = (cin, h, w);
         // SAFETY: the caller's contract.
         unsafe {
-            if cout.is_multiple_of(9) {
-                conv_by::<V, 3, 9>(from, (cin, h, w), weights, cout, to);
-            } else if cout.is_multiple_of(8) {
-                conv_by::<V, 3, 8>(from, (cin, h, w), weights, cout, to);
+            if V::REGISTERS == 32 {
+                if cout.is_multiple_of(9) {
+                    conv_by::<V, 3, 9>(from, image, weights, cout, to);
+                } else if cout.is_multiple_of(8) {
+                    conv_by::<V, 3, 8>(from, image, weights, cout, to);
+                } else if cout.is_multiple_of(3) {
+                    conv_by::<V, 8, 3>(from, image, weights, cout, to);
+                } else {
+                    conv_by::<V, 8, 1>(from, image, weights, cout, to);
+                }
             } else if cout.is_multiple_of(3) {
-                conv_by::<V, 8, 3>(from, (cin, h, w), weights, cout, to);
+                conv_by::<V, 4, 3>(from, image, weights, cout, to);
+            } else if cout.is_multiple_of(4) {
+                conv_by::<V, 3, 4>(from, image, weights, cout, to);
             } else {
-                conv_by::<V, 8, 1>(from, (cin, h, w), weights, cout, to);
+                conv_by::<V, 8, 1>(from, image, weights, cout, to);
             }
         }
     }
 }
 
-/// Computes the weight gradient of `O` output channels and one input channel, with 9 · O sums in registers.
+/// Computes the weight gradient of `O` output channels and one input channel, for `K` rows of the kernel from
+/// row `ky` on and for the images of one register, with 3 · K · O sums in registers.
 #[inline(always)]
-unsafe fn weights_tile<V: Lanes, const O: usize>(
+unsafe fn weights_tile<V: Lanes, const O: usize, const K: usize>(
     images: *const f32,
     gradients: *const f32,
     (blocks, image, gradient): (usize, usize, usize),
     (h, w): (usize, usize),
+    ky: usize,
     out: *mut f32,
     out_stride: usize,
 ) {
     let (row, channel) = strides(h, w);
     // SAFETY: the caller's pointers have the shapes documented at `weight_gradient`.
     unsafe {
-        let mut sums = [[V::splat(0.0); 9]; O];
+        let mut sums = [[[V::splat(0.0); 3]; K]; O];
         for block in 0..blocks {
             let (images, gradients) = (images.add(block * image), gradients.add(block * gradient));
             for y in 0..h {
@@ -146,11 +174,11 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
                     for (o, gradient) in gradient.iter_mut().enumerate() {
                         *gradient = V::load(at.add(o * channel));
                     }
-                    for ky in 0..3 {
+                    for k in 0..K {
                         for kx in 0..3 {
-                            let pixel = V::load(images.add((y + ky) * row + (x + kx) * LANES));
+                            let pixel = V::load(images.add((y + ky + k) * row + (x + kx) * LANES));
                             for o in 0..O {
-                                let sum = &mut sums[o][ky * 3 + kx];
+                                let sum = &mut sums[o][k][kx];
                                 *sum = pixel.mul_add(gradient[o], *sum);
                             }
                         }
@@ -159,16 +187,42 @@ unsafe fn weights_tile<V: Lanes, const O: usize>(
             }
         }
         // Store all sums first. Summing lanes directly would cost the loop above some of its registers.
-        let mut lanes = [[[0.0_f32; LANES]; 9]; O];
-        for (sums, lanes) in sums.iter().zip(&mut lanes) {
-            for (sum, lanes) in sums.iter().zip(lanes) {
-                sum.store(lanes.as_mut_ptr());
-            }
+        let mut lanes = [[[[0.0_f32; LANES]; 3]; K]; O];
+        for (sums, lanes) in
+            sums.iter().flatten().flatten().zip(lanes.iter_mut().flatten().flatten())
+        {
+            sums.store(lanes.as_mut_ptr());
         }
         let lanes = std::hint::black_box(&lanes);
         for (o, lanes) in lanes.iter().enumerate() {
-            for (tap, lanes) in lanes.iter().enumerate() {
-                *out.add(o * out_stride + tap) += V::load(lanes.as_ptr()).sum();
+            for (tap, lanes) in lanes.iter().flatten().enumerate() {
+                *out.add(o * out_stride + ky * 3 + tap) += V::load(lanes.as_ptr()).sum();
+            }
+        }
+    }
+}
+
+/// Computes the weight gradient of `O` output channels and one input channel, with all nine taps at once if
+/// there are enough registers, and otherwise with one row of the kernel at a time.
+#[inline(always)]
+unsafe fn weights_by<V: Lanes, const O: usize>(
+    images: *const f32,
+    gradients: *const f32,
+    blocks: (usize, usize, usize),
+    size: (usize, usize),
+    out: *mut f32,
+    stride: usize,
+) {
+    for lane in (0..LANES).step_by(V::WIDTH) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (images, gradients) = (images.add(lane), gradients.add(lane));
+            if V::REGISTERS == 32 {
+                weights_tile::<V, O, 3>(images, gradients, blocks, size, 0, out, stride);
+            } else {
+                for ky in 0..3 {
+                    weights_tile::<V, O, 1>(images, gradients, blocks, size, ky, out, stride);
+                }
             }
         }
     }
@@ -196,15 +250,26 @@ dispatch! {
                     let (images, gradients) = (images.add(ci * channel), gradients.add(o * channel));
                     let out = out.add((o * cin + ci) * 9);
                     if o + 3 <= cout {
-                        weights_tile::<V, 3>(images, gradients, blocks, (h, w), out, cin * 9);
+                        weights_by::<V, 3>(images, gradients, blocks, (h, w), out, cin * 9);
                     } else {
-                        weights_tile::<V, 1>(images, gradients, blocks, (h, w), out, cin * 9);
+                        weights_by::<V, 1>(images, gradients, blocks, (h, w), out, cin * 9);
                     }
                 }
             }
             o += if o + 3 <= cout { 3 } else { 1 };
         }
     }
+}
+
+/// Registers that the lanes of a block need at most.
+const SUMS: usize = 4;
+
+/// The sum of the lanes of all registers.
+#[inline(always)]
+unsafe fn total<V: Lanes>(sums: [V; SUMS]) -> f32 {
+    let [a, b, c, d] = sums;
+    // SAFETY: the caller's contract.
+    unsafe { a.add(b).add(c.add(d)).sum() }
 }
 
 dispatch! {
@@ -218,17 +283,27 @@ dispatch! {
             // SAFETY: c is a channel and i is a pixel.
             unsafe {
                 let from = values.add(c * pixels * LANES);
-                let (mut sum, mut square) = (V::splat(0.0), V::splat(0.0));
-                for i in 0..pixels {
-                    let value = V::load(from.add(i * LANES));
-                    sum = sum.add(value);
-                    square = value.mul_add(value, square);
+                let (mut sum, mut square) = ([V::splat(0.0); SUMS], [V::splat(0.0); SUMS]);
+                for first in (0..pixels * LANES).step_by(LANES) {
+                    for lane in (0..LANES).step_by(V::WIDTH) {
+                        let value = V::load(from.add(first + lane));
+                        let i = lane / V::WIDTH;
+                        sum[i] = sum[i].add(value);
+                        square[i] = value.mul_add(value, square[i]);
+                    }
                 }
-                *sums.add(2 * c) += f64::from(sum.sum());
-                *sums.add(2 * c + 1) += f64::from(square.sum());
+                *sums.add(2 * c) += f64::from(total(sum));
+                *sums.add(2 * c + 1) += f64::from(total(square));
             }
         }
     }
+}
+
+/// The first lane of each register of a block, for each channel.
+#[inline(always)]
+fn each_register<V: Lanes>(channels: usize) -> impl Iterator<Item = (usize, usize)> {
+    let registers = LANES / V::WIDTH;
+    (0..channels * registers).map(move |i| (i / registers, i % registers * V::WIDTH))
 }
 
 /// Batch norm as a scale and a shift of each channel, optionally followed by a ReLU.
@@ -257,8 +332,10 @@ dispatch! {
         let (rows, columns) = (h / 2, w / 2);
         // SAFETY: all indices are within the shapes above.
         unsafe {
-            let (zero, mask) = (V::splat(0.0), V::load(mask));
-            for c in 0..channels {
+            let zero = V::splat(0.0);
+            for (c, lane) in each_register::<V>(channels) {
+                let mask = V::load(mask.add(lane));
+                let (raw, winners, out) = (raw.add(lane), winners.add(lane), out.add(lane));
                 let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
                 let falling = affine.scale[c] < 0.0;
                 for y in 0..rows {
@@ -299,21 +376,24 @@ dispatch! {
         unsafe {
             for c in 0..channels {
                 let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
-                let (mut sum, mut product) = (V::splat(0.0), V::splat(0.0));
-                for i in 0..pixels {
-                    let at = (c * pixels + i) * LANES;
-                    let winner = V::load(winners.add(at));
-                    let gradient = V::load(gradients.add(at));
-                    let passed = if affine.relu {
-                        winner.mul_add(scale, shift).where_positive(gradient)
-                    } else {
-                        gradient
-                    };
-                    sum = sum.add(passed);
-                    product = passed.mul_add(winner, product);
+                let (mut sum, mut product) = ([V::splat(0.0); SUMS], [V::splat(0.0); SUMS]);
+                for pixel in 0..pixels {
+                    for lane in (0..LANES).step_by(V::WIDTH) {
+                        let at = (c * pixels + pixel) * LANES + lane;
+                        let i = lane / V::WIDTH;
+                        let winner = V::load(winners.add(at));
+                        let gradient = V::load(gradients.add(at));
+                        let passed = if affine.relu {
+                            winner.mul_add(scale, shift).where_positive(gradient)
+                        } else {
+                            gradient
+                        };
+                        sum[i] = sum[i].add(passed);
+                        product[i] = passed.mul_add(winner, product[i]);
+                    }
                 }
-                *sums.add(2 * c) += f64::from(sum.sum());
-                *sums.add(2 * c + 1) += f64::from(product.sum());
+                *sums.add(2 * c) += f64::from(total(sum));
+                *sums.add(2 * c + 1) += f64::from(total(product));
             }
         }
     }
@@ -344,8 +424,10 @@ dispatch! {
         let (row, channel) = strides(h, w);
         // SAFETY: all indices are within the shapes above.
         unsafe {
-            let mask = V::load(mask);
-            for c in 0..channels {
+            for (c, lane) in each_register::<V>(channels) {
+                let mask = V::load(mask.add(lane));
+                let (raw, winners) = (raw.add(lane), winners.add(lane));
+                let (gradients, out) = (gradients.add(lane), out.add(lane));
                 let (scale, shift) = (V::splat(affine.scale[c]), V::splat(affine.shift[c]));
                 let direct = V::splat(norm.direct[c]);
                 let (linear, constant) = (V::splat(norm.linear[c]), V::splat(norm.constant[c]));

@@ -68,6 +68,7 @@ fn record(seed: u64) -> RunRecord {
                 cpus: 1,
                 memory_bytes: None,
                 device: "cpu".into(),
+                instructions: None,
             },
             probes: vec![],
             threads: 1,

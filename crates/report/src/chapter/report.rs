@@ -100,6 +100,14 @@ fn in_words(energy: Energy) -> String {
     format!("{joules} ± {half} {unit}, {}", energy.origin.word())
 }
 
+/// The device, and the instruction set that the kernels used on it.
+fn device(machine: &record::Machine) -> String {
+    match (&machine.instructions, machine.device.as_str()) {
+        (Some(set), "cpu") => format!("cpu ({set} instructions)"),
+        (_, device) => device.to_owned(),
+    }
+}
+
 fn facts(runs: &Runs) -> Vec<(String, String)> {
     let Some(environment) = &runs.environment else {
         return vec![("runs".to_owned(), "none".to_owned())];
@@ -118,7 +126,7 @@ fn facts(runs: &Runs) -> Vec<(String, String)> {
         ("total time", format!("{:.1} min", runs.seconds / 60.0)),
         ("total energy of the main spans", runs.energy.map_or_else(|| "none".to_owned(), in_words)),
         ("machine", format!("{}, {} processors, {}", machine.cpu, machine.cpus, machine.os)),
-        ("device", machine.device.clone()),
+        ("device", device(machine)),
         ("energy from", if probes.is_empty() { "no probe".to_owned() } else { probes.join(", ") }),
         (
             "code",

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, time::Instant};
 
 use anyhow::anyhow;
 use models::{
-    Device, Precision, Split, TrainEvent, Training,
+    Device, InstructionSet, Precision, Split, TrainEvent, Training,
     vision::{VisionNetwork, network_info},
 };
 use serde_json::json;
@@ -81,6 +81,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "images_per_s": rate,
             "step_s": { "median": median, "p10": p10, "p90": p90 },
             "threads": threads,
+            "instructions": InstructionSet::current().name(),
             "device": device.name(),
             "device_name": device.model_name(),
             "recorded": recorded,

@@ -180,32 +180,32 @@ dispatch! {
     fn compute<V>(line: &Line<'_>) {
         let mut channel = 0;
         while channel < line.channels {
-            if line.channels < 16 {
+            if line.channels < V::WIDTH {
                 // SAFETY: the caller's contract.
                 unsafe { scalar(line, channel) };
                 channel += 1;
                 continue;
             }
-            // The last group of 16 channels overlaps the one before it.
-            let at = channel.min(line.channels - 16);
+            // The last group of channels overlaps the one before it.
+            let at = channel.min(line.channels - V::WIDTH);
             let mut pixel = 0;
             while pixel < line.pixels {
-                // SAFETY: the caller's contract; there are 16 channels from `at` on.
+                // SAFETY: the caller's contract; there is a register of channels from `at` on.
                 pixel += unsafe {
                     match line.pixels - pixel {
-                        7.. if V::WIDE => (pixels::<V, 7>(line, pixel, at), 7).1,
+                        7.. => (pixels::<V, 7>(line, pixel, at), 7).1,
                         4.. => (pixels::<V, 4>(line, pixel, at), 4).1,
                         2.. => (pixels::<V, 2>(line, pixel, at), 2).1,
                         _ => (pixels::<V, 1>(line, pixel, at), 1).1,
                     }
                 };
             }
-            channel += 16;
+            channel += V::WIDTH;
         }
     }
 }
 
-/// Computes one channel of a row, for images of fewer than 16 channels.
+/// Computes one channel of a row, for images of too few channels for a register.
 #[inline(always)]
 unsafe fn scalar(line: &Line<'_>, channel: usize) {
     for pixel in 0..line.pixels {
