@@ -15,8 +15,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         ["journal", sizes @ ..] => journal::run(sizes),
         ["meter"] => cargo(&["bench", "-p", "wattlab-meter"], &[]),
         ["meter", "--peers"] => meter::run(),
-        ["models", "--peer", "torch"] => models::run(None),
-        ["models", "--peer", "torch", "--python", python] => models::run(Some(python)),
+        ["models", flags @ ..] => models::run(flags),
         ["sim"] => sim::run(),
         ["sim", "--live"] => sim::live(),
         ["hpo", flags @ ..] => {
@@ -36,7 +35,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             cargo(&command, &[])
         }
         _ => bail!(
-            "usage: cargo xtask bench hpo [flags] | journal [RECORDS]... | meter [--peers] | models --peer torch [--python FILE] | sim [--live]"
+            "usage: cargo xtask bench hpo [flags] | journal [RECORDS]... | meter [--peers] | models [--peer torch,onnxruntime,openvino] [--python FILE] [--seconds S] [--network NAME]... | sim [--live]"
         ),
     }
 }

@@ -28,7 +28,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench sim [--live]           compare the simulator with SimPy, Ciw and nexosim; with queues served live
   bench journal [RECORDS]...   measure how journal, plans and report grow; write the table in docs/scale.md
   bench hpo [flags]            compare the optimizer with its peers
-  bench models --peer torch    compare the networks with PyTorch
+  bench models --peer torch,onnxruntime,openvino
+                               compare the networks with other runtimes
   bundle [--data DIR] [--cpu]  collect program, probe, scripts and data for a GPU machine in target/bundle
   cuda-toolkit [--check]       install a CUDA 13.0 toolkit from PyPI in target/cuda, for --features cuda
   slurm                        run a study on a two-node Slurm on this machine (needs slurm-wlm, munge, root)

@@ -1,11 +1,15 @@
-"""Compares the speed of our networks with PyTorch's: `cargo xtask bench models --peer torch`.
+"""Compares the speed of our networks with runtimes that people use instead:
+`cargo xtask bench models --peer torch,onnxruntime,openvino`.
 
-For each row, the two sides take turns, three times each. The result of a turn is the median of its steps, and
-the figure is the median of the turns. Both sides compute in float32 on random data. Training is the forward
-pass, cross-entropy, the backward pass and Adam on one batch. Inference is the forward pass in evaluation mode,
-in PyTorch under `torch.inference_mode()`. PyTorch's own counter counts the operations. Prints Markdown.
+For each row, the sides take turns, three times each. The result of a turn is the median of its steps, and the
+figure is the median of the turns. All sides compute in float32 on random data. Training is the forward pass,
+cross-entropy, the backward pass and Adam on one batch, beside PyTorch. Inference is the forward pass in
+evaluation mode: in PyTorch under `torch.inference_mode()`, in ONNX Runtime and OpenVINO on the network that
+PyTorch exported. PyTorch's own counter counts the operations. `WATTLAB_LANES` chooses our instruction set; with
+`avx2`, the libraries of the peers are limited to AVX2, too, where they have a switch for it. Prints a section of
+Markdown.
 
-    peer.py WATTLAB [SECONDS PER TURN]
+    peer.py WATTLAB PEERS [SECONDS PER TURN] [NETWORK]...
 """
 
 import json
@@ -14,7 +18,16 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
+
+AVX2 = os.environ.get("WATTLAB_LANES") == "avx2"
+if AVX2:
+    # Read when the libraries are loaded. ONNX Runtime has no such switch.
+    os.environ["ATEN_CPU_CAPABILITY"] = "avx2"
+    os.environ["MKL_ENABLE_INSTRUCTIONS"] = "AVX2"
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
 
 import torch
 import torchvision
@@ -22,28 +35,34 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 WATTLAB = sys.argv[1]
-SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+PEERS = sys.argv[2].split(",")
+SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
+# All networks if none is named.
+NETWORKS = sys.argv[4:]
 TURNS = 3
 BATCH = 512
 
 # Network, channels, side, convolution blocks, linear layers, the target ratio.
 TRAINING = [
-    ("simple_cnn", 1, 28, 2, 3, 2.5),
-    ("simple_cnn", 1, 28, 4, 7, 2.5),
-    ("simple_cnn", 3, 32, 2, 3, 2.0),
-    ("simple_cnn", 3, 32, 4, 7, 2.0),
-    ("dense_poly", 1, 28, 0, 3, 1.0),
-    ("dense_poly", 3, 32, 0, 3, 1.0),
+    ("simple_cnn", 1, 28, 2, 3, 3.0),
+    ("simple_cnn", 1, 28, 4, 7, 3.0),
+    ("simple_cnn", 3, 32, 2, 3, 2.2),
+    ("simple_cnn", 3, 32, 4, 7, 2.2),
+    ("dense_poly", 1, 28, 0, 3, 1.1),
+    ("dense_poly", 3, 32, 0, 3, 1.1),
 ]
 INFERENCE = [
-    ("shufflenet_v2_x0_5", 1.0),
-    ("mobilenet_v2", 1.0),
-    ("densenet121", 1.0),
-    ("alexnet", 0.8),
-    ("resnet18", 0.8),
-    ("vit_b_16", 0.8),
-    ("convnext_base", 0.8),
+    "shufflenet_v2_x0_5",
+    "mobilenet_v2",
+    "densenet121",
+    "alexnet",
+    "resnet18",
+    "vit_b_16",
+    "convnext_base",
 ]
+# The speed that we want to reach at least, as a ratio to the fastest peer.
+TARGET = 1.0
+NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
 def study(net, channels, side, conv, linear):
@@ -85,8 +104,9 @@ def ours(flags, guess):
     return told["step_s"]["median"], told["peak_memory_mb"] or float("nan")
 
 
-def turns(step, flags):
-    mine, theirs, memory, guess = [], [], [], SECONDS
+def turns(steps, flags):
+    """Our time, the time of each peer's step, and our peak memory."""
+    mine, theirs, memory, guess = [], [[] for _ in steps], [], SECONDS
     for _ in range(TURNS):
         guess, peak = ours(flags, guess)
         if not mine and guess < SECONDS / 2:
@@ -94,8 +114,9 @@ def turns(step, flags):
             guess, peak = ours(flags, guess)
         mine.append(guess)
         memory.append(peak)
-        theirs.append(seconds(step))
-    return statistics.median(mine), statistics.median(theirs), max(memory)
+        for times, step in zip(theirs, steps):
+            times.append(seconds(step))
+    return statistics.median(mine), [statistics.median(times) for times in theirs], max(memory)
 
 
 def operations(step):
@@ -124,28 +145,86 @@ def verdict(ratio, target):
     return f"{ratio:.2f}" if ratio >= target else f"**{ratio:.2f}**"
 
 
+def exported(model, images, folder):
+    path = os.path.join(folder, "network.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, images, path, dynamo=False, opset_version=17, input_names=["x"])
+    return path
+
+
+def onnxruntime_step(path, images, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    values = images.numpy()
+    return lambda: session.run(None, {"x": values})
+
+
+def openvino_step(path, images, threads):
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    values = images.numpy()
+    return lambda: request.infer({0: values})
+
+
+def versions():
+    found = [("PyTorch", torch.__version__), ("torchvision", torchvision.__version__)]
+    if "onnxruntime" in PEERS:
+        import onnxruntime
+
+        found.append(("ONNX Runtime", onnxruntime.__version__))
+    if "openvino" in PEERS:
+        import openvino
+
+        found.append(("OpenVINO", openvino.__version__))
+    return ", ".join(f"{name} {version.split('+')[0].split('-')[0]}" for name, version in found)
+
+
+def chosen(network):
+    return not NETWORKS or network in NETWORKS
+
+
 def main():
     cores = os.cpu_count() or 1
     counts = sorted({1, min(2, cores)})
     peaks = {threads: peak(threads) for threads in counts}
     wattlab = subprocess.run([WATTLAB, "--version"], capture_output=True, text=True, check=True)
-    print("# Speed compared with PyTorch\n")
+    probe = [WATTLAB, "model", "bench", "--net", "dense_poly", "--steps", "1", "--json"]
+    instructions = json.loads(subprocess.run(probe, stdout=subprocess.PIPE, check=True).stdout)["instructions"]
+    print(f"## {processor()}, {instructions}\n")
     print(
-        "This file is written by `cargo xtask bench models --peer torch`.\n"
-        f"The two sides took turns on one machine; the figures are medians of {TURNS} turns of {SECONDS:g} s.\n"
-        f"Versions: {wattlab.stdout.strip()}, PyTorch {torch.__version__.split('+')[0]}, "
-        f"torchvision {torchvision.__version__.split('+')[0]}.\n"
-        f"Machine: {processor()}, {cores} cores, whose peak is "
+        f"The sides took turns on one machine; the figures are medians of {TURNS} turns of {SECONDS:g} s.\n"
+        f"Versions: {wattlab.stdout.strip()}, {versions()}.\n"
+        f"Machine: {cores} cores, whose peak is "
         + " and ".join(f"{peaks[n]:.0f} GFLOP/s on {n} thread{'s' * (n > 1)}" for n in counts)
         + " (PyTorch's SGEMM, the best of four sizes).\n"
-        "A ratio is our speed divided by PyTorch's; ratios below their target are bold.\n"
+        "A ratio is our speed divided by the peer's; ratios below their target are bold."
+        + (" PyTorch and OpenVINO were limited to AVX2; ONNX Runtime was not." if AVX2 else "")
     )
-    print(f"## Training, batch {BATCH}\n")
+    if any(chosen(row[0]) for row in TRAINING):
+        training(counts, peaks)
+    if any(chosen(arch) for arch in INFERENCE):
+        inference(counts, peaks)
+
+
+def training(counts, peaks):
+    print(f"\n### Training, batch {BATCH}\n")
     print(
         "| network | threads | MFLOP per image | ours (images/s) | PyTorch (images/s) | ratio | target "
         "| our share of the peak | PyTorch's | our peak memory (MB) |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for net, channels, side, conv, linear, target in TRAINING:
+        if not chosen(net):
+            continue
         torch.manual_seed(0)
         model = study(net, channels, side, conv, linear)
         adam = torch.optim.Adam(model.parameters(), lr=1e-4)
@@ -164,7 +243,7 @@ def main():
             flags = ["--net", net, "--channels", str(channels), "--side", str(side), "--linear", str(linear)]
             flags += ["--conv", str(conv)] if conv else []
             flags += ["--batch", str(BATCH), "--threads", str(threads)]
-            mine, theirs, memory = turns(step, flags)
+            mine, (theirs,), memory = turns([step], flags)
             share = [100 * flops * BATCH / it / 1e9 / peaks[threads] for it in (mine, theirs)]
             name = f"{net} {channels}×{side}×{side}" + (f", {conv} conv" if conv else "") + f", {linear} linear"
             print(
@@ -172,12 +251,18 @@ def main():
                 f"| {verdict(theirs / mine, target)} | {target:g} | {share[0]:.0f} % | {share[1]:.0f} % | {memory:.0f} |",
                 flush=True,
             )
-    print("\n## Inference, 3×224×224\n")
+
+
+def inference(counts, peaks):
+    print(f"\n### Inference, 3×224×224, target {TARGET:g} × every peer\n")
+    names = [NAMES[peer] for peer in PEERS]
     print(
-        "| network | batch | threads | GFLOP per image | ours (ms) | PyTorch (ms) | ratio | target "
-        "| our share of the peak | PyTorch's |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+        "| network | batch | threads | GFLOP per image | ours (ms) | our share of the peak | "
+        + " | ".join(f"{name} (ms) | ratio" for name in names)
+        + " |\n|---|--:|--:|--:|--:|--:|"
+        + "--:|--:|" * len(names)
     )
-    for arch, target in INFERENCE:
+    for arch in filter(chosen, INFERENCE):
         model = torchvision.models.get_model(arch, weights=None).eval()
         for batch in (1, 8, 32):
             images = torch.randn(batch, 3, 224, 224)
@@ -187,17 +272,24 @@ def main():
                     model(images)
 
             flops = operations(step)
-            for threads in counts:
-                torch.set_num_threads(threads)
-                flags = ["--arch", arch, "--batch", str(batch), "--threads", str(threads)]
-                mine, theirs, _ = turns(step, flags)
-                share = [100 * flops / it / 1e9 / peaks[threads] for it in (mine, theirs)]
-                print(
-                    f"| {arch} | {batch} | {threads} | {flops / batch / 1e9:.2f} | {mine * 1e3:.1f} "
-                    f"| {theirs * 1e3:.1f} | {verdict(theirs / mine, target)} | {target:g} "
-                    f"| {share[0]:.0f} % | {share[1]:.0f} % |",
-                    flush=True,
-                )
+            with tempfile.TemporaryDirectory() as folder:
+                path = exported(model, images, folder)
+                for threads in counts:
+                    torch.set_num_threads(threads)
+                    makers = {
+                        "torch": lambda: step,
+                        "onnxruntime": lambda: onnxruntime_step(path, images, threads),
+                        "openvino": lambda: openvino_step(path, images, threads),
+                    }
+                    flags = ["--arch", arch, "--batch", str(batch), "--threads", str(threads)]
+                    mine, theirs, _ = turns([makers[peer]() for peer in PEERS], flags)
+                    share = 100 * flops / mine / 1e9 / peaks[threads]
+                    print(
+                        f"| {arch} | {batch} | {threads} | {flops / batch / 1e9:.2f} | {mine * 1e3:.1f} | {share:.0f} % | "
+                        + " | ".join(f"{it * 1e3:.1f} | {verdict(it / mine, TARGET)}" for it in theirs)
+                        + " |",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

@@ -268,3 +268,30 @@ fn gradients_agree_with_finite_differences() {
     let all = weight.len() + affine.len();
     assert!(checked * 20 >= all * 19, "only {checked} of {all} gradients agree");
 }
+
+/// Runs the tests of this module's operations again in processes of their own, because a process uses a single
+/// instruction set.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn every_instruction_set_of_the_processor_passes_these_tests() {
+    let name = "every_instruction_set_of_the_processor_passes_these_tests";
+    for set in InstructionSet::ALL {
+        if set == InstructionSet::current() {
+            continue;
+        }
+        if !set.is_available() {
+            eprintln!("skipped: this processor has no {}", set.name());
+            continue;
+        }
+        let program = std::env::current_exe().unwrap();
+        let arguments = ["kernels::", "--skip", name];
+        let out = std::process::Command::new(program)
+            .args(arguments)
+            .env(LANES_VARIABLE, set.name())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{}: {text}", set.name());
+        assert!(!text.contains("running 0 tests"), "{}: {text}", set.name());
+    }
+}
