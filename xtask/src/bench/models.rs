@@ -69,7 +69,9 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     let text = String::from_utf8(output.stdout)?;
     eprintln!("{text}");
     if !flags.networks.is_empty() {
-        eprintln!("crates/models/BENCHMARKS.md is unchanged, because only some networks were measured");
+        eprintln!(
+            "crates/models/BENCHMARKS.md is unchanged, because only some networks were measured"
+        );
         return Ok(0);
     }
     let path = root().join("crates/models/BENCHMARKS.md");

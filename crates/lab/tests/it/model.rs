@@ -1,6 +1,6 @@
 //! `wattlab model` on generated files.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, process::Command};
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
@@ -70,6 +70,35 @@ fn a_training_starts_with_the_loss_of_the_given_weights() {
         document["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect();
     assert!((losses[0] - 10.0_f64.ln()).abs() < 1e-6, "{losses:?}");
     assert!(losses[2] < losses[0], "{losses:?}");
+}
+
+#[test]
+fn the_instruction_set_is_chosen_by_a_variable_and_told() {
+    let bench = |set: &str| {
+        Command::new(env!("CARGO_BIN_EXE_wattlab"))
+            .args([
+                "model",
+                "bench",
+                "--net",
+                "dense_poly",
+                "--batch",
+                "16",
+                "--steps",
+                "1",
+                "--json",
+            ])
+            .env("WATTLAB_LANES", set)
+            .output()
+            .unwrap()
+    };
+    let output = bench("portable");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(json(&output.stdout)["instructions"], "portable");
+    let output = bench("sse");
+    assert_eq!(output.status.code(), Some(2));
+    let expected =
+        "WATTLAB_LANES=`sse` is unknown; use `avx512`, `avx2` or `portable`, or unset it";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
 #[test]

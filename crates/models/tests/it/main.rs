@@ -7,6 +7,7 @@ mod engines;
 mod fit;
 mod formula;
 mod goldens;
+mod instruction_sets;
 mod network_file;
 mod nn_misuse;
 mod nn_operations;

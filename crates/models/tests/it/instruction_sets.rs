@@ -1,0 +1,43 @@
+//! Networks and training agree with their references under every instruction set of the processor.
+
+use std::process::Command;
+
+use wattlab_models::{InstructionSet, LANES_VARIABLE};
+
+/// Runs tests of this program again, in processes that use another instruction set.
+fn again(filters: &[&str]) {
+    for set in InstructionSet::ALL {
+        if set == InstructionSet::current() {
+            continue;
+        }
+        if !set.is_available() {
+            eprintln!("skipped: this processor has no {}", set.name());
+            continue;
+        }
+        let out = Command::new(std::env::current_exe().unwrap())
+            .args(filters)
+            .env(LANES_VARIABLE, set.name())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success(), "{}: {text}", set.name());
+        assert!(!text.contains("running 0 tests"), "{}: {text}", set.name());
+    }
+}
+
+#[test]
+fn logits_agree_with_torchvision_under_every_instruction_set() {
+    again(&["vision::"]);
+}
+
+#[test]
+fn training_agrees_with_its_reference_under_every_instruction_set() {
+    again(&["study::", "nn_operations::"]);
+}
+
+#[test]
+fn the_chosen_instruction_set_is_available() {
+    let chosen = InstructionSet::chosen().unwrap();
+    assert!(chosen.is_available());
+    assert_eq!(chosen, InstructionSet::current());
+}
