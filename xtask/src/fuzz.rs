@@ -135,9 +135,9 @@ impl Attack<'_> {
         random: &mut Random,
     ) -> anyhow::Result<Vec<Vec<u8>>> {
         let syntax = self.format.syntax;
-        let mut inputs = Vec::new();
+        let mut learned = keys::Learned::default();
         if syntax == Syntax::Other {
-            return Ok(inputs);
+            return Ok(Vec::new());
         }
         for sample in samples {
             let mut failed = None;
@@ -156,14 +156,15 @@ impl Attack<'_> {
                 }
             };
             let text = String::from_utf8_lossy(sample);
-            let learned = keys::learn(&text, syntax, random, &mut ask);
+            learned.add(&text, syntax, random, &mut ask);
             if let Some(error) = failed {
                 return Err(error);
             }
-            self.tally.keys += learned.keys;
-            inputs.extend(learned.inputs);
         }
-        Ok(inputs)
+        let names: Vec<&str> = learned.names.iter().map(String::as_str).collect();
+        self.tally.keys = names.len();
+        eprintln!("{}: keys that no sample has: {}", self.format.name, names.join(", "));
+        Ok(learned.inputs)
     }
 
     fn try_one(&mut self, input: &[u8]) -> anyhow::Result<Trial> {

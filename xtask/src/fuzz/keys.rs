@@ -5,7 +5,12 @@
 //! key of every table is found by asking, also those that no example shows, and a value that it accepts is found by
 //! correcting a wrong one until no error is left that says how.
 
-use super::{formats::Syntax, mutate::EXTREMES, mutate::Random, mutate::extreme_texts};
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{
+    formats::Syntax,
+    mutate::{EXTREMES, Random, extreme_texts},
+};
 
 /// A key that no type has.
 const UNKNOWN: &str = "zz_unknown";
@@ -47,6 +52,20 @@ impl Value {
                 format!("[{}]", items.join(", "))
             }
         }
+    }
+
+    /// Adds the names of a key with this value and of the keys within.
+    fn name(&self, key: &str, names: &mut BTreeSet<String>) {
+        match self {
+            Self::Table(entries) => {
+                for (inner, value) in entries.iter().filter(|(inner, _)| inner != UNKNOWN) {
+                    value.name(&format!("{key}.{inner}"), names);
+                }
+            }
+            Self::List(items) => items.iter().for_each(|item| item.name(key, names)),
+            Self::Plain(_) => {}
+        }
+        names.insert(key.to_owned());
     }
 
     /// The value at a path of positions.
@@ -156,6 +175,8 @@ fn hint(said: &str) -> Hint {
         if let Some((_, rest)) = line.split_once("invalid type: ") {
             let expected = rest.split_once("expected ").map_or(rest, |(_, expected)| expected);
             let kinds = [
+                // A choice, in TOML.
+                ("string or table", "text"),
                 ("struct ", "table"),
                 ("map", "table"),
                 ("table", "table"),
@@ -170,8 +191,15 @@ fn hint(said: &str) -> Hint {
                 ("string", "text"),
                 ("enum", "text"),
                 ("variant", "text"),
-                ("u", "number"),
-                ("i", "number"),
+                ("integer", "number"),
+                ("nonzero", "number"),
+                ("usize", "number"),
+                ("u8", "number"),
+                ("u16", "number"),
+                ("u32", "number"),
+                ("u64", "number"),
+                ("i32", "number"),
+                ("i64", "number"),
             ];
             if let Some((_, kind)) = kinds.iter().find(|(word, _)| expected.contains(word)) {
                 return Hint::Type(kind);
@@ -187,54 +215,64 @@ fn hint(said: &str) -> Hint {
 /// What is learned about the inputs of a format.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
-    /// How many keys were tried that the samples do not have.
-    pub(super) keys: usize,
+    /// The keys that the samples do not have, with those of their tables: `isolation`, `isolation.rest_s`.
+    pub(super) names: BTreeSet<String>,
     /// The samples with such keys, each with an extreme value.
     pub(super) inputs: Vec<Vec<u8>>,
+    /// Tables, by all their keys, and keys that were tried in them.
+    tried: BTreeSet<(Vec<String>, String)>,
 }
 
-/// Learns keys. `ask` gives an input to the program and returns what it said, or nothing if it accepted the input or
-/// the time is up.
-pub(super) fn learn(
-    sample: &str,
-    syntax: Syntax,
-    random: &mut Random,
-    ask: &mut dyn FnMut(&str) -> Option<String>,
-) -> Learned {
-    let mut learned = Learned::default();
-    let mut places = places(sample, syntax);
-    random.shuffle(&mut places);
-    for at in places {
-        let mut try_one = |key: &str, value: &Value| ask(&with_key(sample, at, key, value, syntax));
-        let Some(said) = try_one(UNKNOWN, &Value::number()) else { continue };
-        let Hint::Keys(keys) = hint(&said) else { continue };
-        for key in keys {
-            if try_one(&key, &Value::number()).is_some_and(|said| said.contains("duplicate")) {
-                continue;
-            }
-            learned.keys += 1;
-            for value in values(&key, &mut try_one) {
-                for extreme in extremes(&value) {
-                    let input = with_key(sample, at, &key, &extreme, syntax);
-                    learned.inputs.push(input.into_bytes());
+impl Learned {
+    /// Learns from a sample. `ask` gives an input to the program and returns what it said, or nothing if it accepted the
+    /// input or the time is up.
+    pub(super) fn add(
+        &mut self,
+        sample: &str,
+        syntax: Syntax,
+        random: &mut Random,
+        ask: &mut dyn FnMut(&str) -> Option<String>,
+    ) {
+        let mut places = places(sample, syntax);
+        random.shuffle(&mut places);
+        for at in places {
+            let mut try_one =
+                |key: &str, value: &Value| ask(&with_key(sample, at, key, value, syntax));
+            let Some(said) = try_one(UNKNOWN, &Value::number()) else { continue };
+            let Hint::Keys(keys) = hint(&said) else { continue };
+            for key in &keys {
+                if self.tried.contains(&(keys.clone(), key.clone())) {
+                    continue;
+                }
+                // Nothing is said if the time is up, and of a number that is right.
+                let said = try_one(key, &Value::number());
+                if said.is_some_and(|said| said.contains("duplicate")) {
+                    continue;
+                }
+                self.tried.insert((keys.clone(), key.clone()));
+                for value in values(key, &mut try_one) {
+                    value.name(key, &mut self.names);
+                    for extreme in extremes(&value) {
+                        let input = with_key(sample, at, key, &extreme, syntax);
+                        self.inputs.push(input.into_bytes());
+                    }
                 }
             }
         }
     }
-    learned
 }
 
 /// The values that a key accepts, one for each variant and each key of its table, as far as the errors show.
 fn values(key: &str, ask: &mut dyn FnMut(&str, &Value) -> Option<String>) -> Vec<Value> {
     let mut done: Vec<Value> = Vec::new();
-    let mut open = vec![(Value::number(), Vec::new())];
-    // Of a type with very many variants, some are enough.
-    while let Some((value, cursor)) = open.pop() {
+    let mut open = VecDeque::from([(Value::number(), Vec::new())]);
+    // Of a type with very many variants, some are enough. What is near the root comes first.
+    while let Some((value, cursor)) = open.pop_front() {
         if done.len() > 60 {
             break;
         }
         let (value, others) = corrected(key, value, cursor, ask);
-        open.extend(others);
+        open.extend(others.into_iter().filter(|(_, cursor)| cursor.len() <= DEPTH));
         if !done.contains(&value) {
             done.push(value);
         }
@@ -383,12 +421,17 @@ mod tests {
             reader(&with_key(sample, at, key, value, Syntax::Toml))
         });
         let written: Vec<String> = learned.iter().map(|value| value.write(Syntax::Toml)).collect();
-        assert!(written.contains(&"{size = 1}".to_owned()), "{written:?}");
-        assert!(written.contains(&"{law = \"even\", size = 1}".to_owned()), "{written:?}");
-        assert!(written.contains(&"{law = \"table\", size = 1}".to_owned()), "{written:?}");
+        assert!(written.contains(&"{size = 1}".to_owned()), "{:?}", &written[..3]);
+        assert!(written.contains(&"{law = \"even\", size = 1}".to_owned()));
+        assert!(written.contains(&"{law = \"table\", size = 1}".to_owned()));
         assert!(places("a = { b = 1 }\n[x]\n[[y]] # z\nc = [1]\n", Syntax::Toml).len() == 4);
-        let learned = learn("[a]\n", Syntax::Toml, &mut random, &mut |_| None);
-        assert_eq!((learned.keys, learned.inputs.len()), (0, 0));
+        let mut learned = Learned::default();
+        learned
+            .add("\n[a]\n", Syntax::Toml, &mut random, &mut |input| reader(&format!("\n{input}")));
+        let names: Vec<&str> = learned.names.iter().map(String::as_str).collect();
+        assert_eq!(names[..3], ["queue", "queue.law", "queue.law.even"]);
+        assert!(names.contains(&"queue.size") && names.contains(&"seed"));
+        assert!(learned.inputs.len() > 200);
     }
 
     #[test]
