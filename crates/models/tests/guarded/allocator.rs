@@ -15,17 +15,26 @@ const PAGE: usize = 4096;
 /// Addresses, not memory: each is used once, so that a freed buffer is never touched unnoticed, either.
 const ADDRESSES: usize = 1 << 40;
 
+/// The most guarded buffers at once: Linux allows a process 65,530 stretches of memory (`vm.max_map_count`), and each
+/// buffer makes two.
+const MOST: usize = 25_000;
+
+/// From this number of bytes on, buffers of any type are guarded.
+const LONG: usize = 256;
+
 /// Buffers end at a page without access.
 pub(crate) struct Guarded {
     /// The first address; 0 before the first buffer.
     base: AtomicUsize,
     /// The number of addresses in use.
     used: AtomicUsize,
+    /// The number of guarded buffers.
+    count: AtomicUsize,
 }
 
 impl Guarded {
     pub(crate) const fn new() -> Self {
-        Self { base: AtomicUsize::new(0), used: AtomicUsize::new(PAGE) }
+        Self { base: AtomicUsize::new(0), used: AtomicUsize::new(PAGE), count: AtomicUsize::new(0) }
     }
 
     fn base(&self) -> Option<usize> {
@@ -49,6 +58,11 @@ impl Guarded {
 
     /// A buffer before a page without access; `None` if there are no addresses left, or too many buffers at once.
     fn guarded(&self, layout: Layout) -> Option<*mut u8> {
+        // Floats, and everything long. Texts and boxes are no operands, and there are very many of them.
+        let may_be_operand = layout.align() == align_of::<f32>() || layout.size() >= LONG;
+        if !may_be_operand || self.count.load(Ordering::Relaxed) >= MOST {
+            return None;
+        }
         let base = self.base()?;
         let bytes = layout.size().div_ceil(PAGE) * PAGE;
         let first = self.used.fetch_add(bytes + PAGE, Ordering::Relaxed);
@@ -59,6 +73,7 @@ impl Guarded {
         // SAFETY: these pages are in the mapping, and no other buffer has them.
         unsafe { mprotect(pages.cast(), bytes, MprotectFlags::READ | MprotectFlags::WRITE) }
             .ok()?;
+        self.count.fetch_add(1, Ordering::Relaxed);
         let start = (bytes - layout.size()) / layout.align() * layout.align();
         // SAFETY: within the pages.
         Some(unsafe { pages.add(start) })
@@ -86,6 +101,7 @@ unsafe impl GlobalAlloc for Guarded {
             // SAFETY: the caller's contract; the system gave this buffer.
             return unsafe { System.dealloc(buffer, layout) };
         }
+        self.count.fetch_sub(1, Ordering::Relaxed);
         let bytes = layout.size().div_ceil(PAGE) * PAGE;
         let pages = ptr::with_exposed_provenance_mut::<u8>(buffer as usize / PAGE * PAGE);
         // SAFETY: all pages of this buffer and of no other, which nobody uses any more. If the system refuses, they

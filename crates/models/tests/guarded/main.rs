@@ -22,8 +22,6 @@ mod random_networks;
 mod same_padding;
 #[path = "../it/study.rs"]
 mod study;
-#[path = "../it/trainable.rs"]
-mod trainable;
 
 use std::{
     env,
