@@ -147,7 +147,10 @@ impl Attack<'_> {
                 }
                 match self.try_one(input.as_bytes()) {
                     Ok(trial) => {
-                        (!trial.accepted || trial.said.contains("\"error\"")).then_some(trial.said)
+                        // A worker sets a damaged file aside, and a tuner answers an error; both go on.
+                        let words = ["\"error\"", "unknown ", "missing field", "invalid "];
+                        let refused = words.iter().any(|word| trial.said.contains(word));
+                        (!trial.accepted || refused).then_some(trial.said)
                     }
                     Err(error) => {
                         failed = Some(error);

@@ -167,10 +167,10 @@ fn hint(said: &str) -> Hint {
                 Hint::Keys(names)
             };
         }
-        if let Some((_, rest)) = line.split_once("missing field ") {
-            if let Some(name) = quoted(rest).into_iter().next() {
-                return Hint::Missing(name);
-            }
+        if let Some((_, rest)) = line.split_once("missing field ")
+            && let Some(name) = quoted(rest).into_iter().next()
+        {
+            return Hint::Missing(name);
         }
         if let Some((_, rest)) = line.split_once("invalid type: ") {
             let expected = rest.split_once("expected ").map_or(rest, |(_, expected)| expected);
@@ -348,12 +348,12 @@ fn corrected(
             Hint::Missing(name) => {
                 // The table is this value or one around it.
                 loop {
-                    if let Some(Value::Table(entries)) = value.at(&cursor) {
-                        if entries.iter().all(|(known, _)| *known != name) {
-                            entries.push((name, Value::number()));
-                            cursor.push(entries.len() - 1);
-                            break;
-                        }
+                    if let Some(Value::Table(entries)) = value.at(&cursor)
+                        && entries.iter().all(|(known, _)| *known != name)
+                    {
+                        entries.push((name, Value::number()));
+                        cursor.push(entries.len() - 1);
+                        break;
                     }
                     if cursor.pop().is_none() {
                         return (value, others);

@@ -19,7 +19,7 @@ use crate::process::root;
 const PATIENCE_CPU_S: f64 = 20.0;
 /// The longest time that an input may take on a clock, even if other programs have the processors.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The time after Ctrl-C within which a program must end that does the work it was asked for.
+/// The time after SIGTERM within which a program must end that does the work it was asked for.
 const ENDING: Duration = Duration::from_secs(20);
 /// The most memory that an input may take. The program itself takes less than a tenth of it.
 const MOST_KIB: u64 = 500 * 1024;
@@ -59,7 +59,7 @@ pub(super) struct Tally {
     pub(super) tried: u64,
     /// Keys beyond those of the samples.
     pub(super) keys: usize,
-    /// Inputs that asked for much work, which Ctrl-C ended.
+    /// Inputs that asked for much work, which SIGTERM ended.
     pub(super) long: u64,
     /// The most memory that an input took, in KiB.
     pub(super) peak_kib: u64,
@@ -99,7 +99,7 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct Trial {
     pub(super) harm: Option<Harm>,
-    /// Whether the program did what it was asked for until Ctrl-C ended it.
+    /// Whether the program did what it was asked for until SIGTERM ended it.
     long: bool,
     peak_kib: u64,
     /// Whether the exit code was 0.
@@ -174,7 +174,7 @@ pub(super) fn try_input(
                 ended_by_us = Some(Instant::now());
                 if format.asks_for_work {
                     let number = child.id().to_string();
-                    Command::new("kill").args(["-INT", &number]).status()?;
+                    Command::new("kill").args(["-TERM", &number]).status()?;
                 } else {
                     hung = true;
                     child.kill()?;
@@ -199,7 +199,7 @@ pub(super) fn try_input(
     } else if said.contains("panicked at") {
         Some(Harm::Panic)
     } else if long {
-        // Its exit code or signal is that of Ctrl-C.
+        // Its exit code or signal is that of SIGTERM.
         (memory > MOST_KIB).then_some(Harm::Memory)
     } else if status.signal().is_some() {
         Some(Harm::Signal)
