@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
-    commands, embed, platforms,
+    commands, embed, fuzz, platforms,
     process::{cargo, target_folder, wattlab},
     slurm,
 };
@@ -40,6 +40,7 @@ const STEPS: &[Step] = &[
         "every test passes (the README's command)",
         Work::Now(|| cargo(&["test", "--workspace"], &[])),
     ),
+    ("fuzz", "a minute of damaged and extreme inputs does no harm", Work::Now(short_attack)),
     ("slurm", "a study on a Slurm of two nodes survives their loss", Work::Beside(slurm::command)),
     ("features", "reports in optional formats are right", Work::Now(optional_formats)),
     ("embed", "packaged crates work in other people's workspaces", Work::Now(embed::run)),
@@ -130,6 +131,16 @@ impl Drop for Beside {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// With the program of the tests, so that nothing is compiled again.
+fn short_attack() -> anyhow::Result<u8> {
+    let code = cargo(&["test", "--workspace", "--no-run", "--quiet"], &[])?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let program = target_folder().join("debug/wattlab");
+    fuzz::run(&["--seconds", "60", "--program", &program.to_string_lossy()])
 }
 
 fn clippy() -> anyhow::Result<u8> {

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use models::vision::VisionError;
+
 use crate::plain_text::without_control;
 
 /// How a command failed.
@@ -24,6 +26,15 @@ impl Failure {
     /// A failure by an error at run time.
     pub(crate) fn run_time(error: impl Into<anyhow::Error>) -> Self {
         Self::RunTime(error.into())
+    }
+
+    /// A failure of a network. What is wrong with its file, its weights or its images, the user can correct, even if it
+    /// shows only when the network runs.
+    pub(crate) fn of_network(error: VisionError) -> Self {
+        match error {
+            VisionError::Device(_) | VisionError::Tensor(_) => Self::run_time(error),
+            error => Self::bad_input(error),
+        }
     }
 
     /// The exit code of the process.

@@ -1,10 +1,6 @@
 //! What to tune, as a TOML file.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -126,14 +122,7 @@ impl CommandStudy {
 
 /// A text file of at most the size of a configuration.
 fn read(path: &Path) -> io::Result<String> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let most = limits::CONFIG_BYTES.max();
-    let mut text = String::new();
-    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
-    limits::CONFIG_BYTES.check(text.len() as u64).map_err(io::Error::other)?;
-    Ok(text)
+    units::read_text(path, limits::CONFIG_BYTES.max())
 }
 
 /// A key of the file that is not a key of the study.

@@ -54,6 +54,13 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(content).map_err(|_| io::Error::other("it is not a text in UTF-8"))
 }
 
+/// Whether a lock failed because the file system has none, as some network file systems.
+#[must_use]
+pub fn has_no_locks(error: &io::Error) -> bool {
+    // `ENOLCK` of Linux, for which Rust has no name.
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(37)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

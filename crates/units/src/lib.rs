@@ -16,7 +16,7 @@ mod warning;
 pub use crate::{
     emissions::{EmissionsRow, emissions_columns, emissions_header},
     energy::{Domain, DomainEnergy, Energy, EnergyReport, Method, Origin, SpanEnergy},
-    files::{open_regular, read_at_most, read_text},
+    files::{has_no_locks, open_regular, read_at_most, read_text},
     insight::{Dependence, Importance, Share},
     probe::ProbeUse,
     quantity::{Joules, Seconds, Watts},

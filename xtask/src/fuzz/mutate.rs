@@ -1,7 +1,7 @@
 //! Damaged and extreme versions of a sample.
 
 /// Values that a number, and often a text, can be replaced by.
-const EXTREMES: [&str; 20] = [
+pub(super) const EXTREMES: [&str; 20] = [
     "0",
     "-1",
     "1",
@@ -22,6 +22,20 @@ const EXTREMES: [&str; 20] = [
     "\"\"",
     "[]",
     "true",
+];
+
+/// Whole numbers that a binary format can hold in place of a length, a count or an offset.
+const BINARY: [u64; 10] = [
+    0,
+    1,
+    0x7f,
+    0xff,
+    0x7fff,
+    0xffff,
+    0x7fff_ffff,
+    0xffff_ffff,
+    0x7fff_ffff_ffff_ffff,
+    0xffff_ffff_ffff_ffff,
 ];
 
 /// Bytes that mean something in one of the formats.
@@ -99,6 +113,14 @@ fn replaced(sample: &[u8], place: std::ops::Range<usize>, by: &[u8]) -> Vec<u8> 
     [&sample[..place.start], by, &sample[place.end..]].concat()
 }
 
+/// What a text is replaced by, without quotation marks.
+pub(super) fn extreme_texts() -> Vec<String> {
+    let long = "x".repeat(100_000);
+    ["", "../../../x", "/dev/zero", "\u{1b}[31m", "a\\nb", "=1+1", &long]
+        .map(str::to_owned)
+        .to_vec()
+}
+
 /// The sample with each number replaced by each extreme value, each text by others, and each line left out or doubled.
 /// Samples that are not texts have none.
 pub(super) fn extremes(sample: &[u8]) -> Vec<Vec<u8>> {
@@ -110,11 +132,9 @@ pub(super) fn extremes(sample: &[u8]) -> Vec<Vec<u8>> {
         found
             .extend(EXTREMES.iter().map(|value| replaced(sample, place.clone(), value.as_bytes())));
     }
-    let long = "x".repeat(100_000);
+    let others = extreme_texts();
     for place in texts(sample) {
-        for value in ["", "../../../x", "/dev/zero", "\u{1b}[31m", "a\\nb", "=1+1", long.as_str()] {
-            found.push(replaced(sample, place.clone(), value.as_bytes()));
-        }
+        found.extend(others.iter().map(|value| replaced(sample, place.clone(), value.as_bytes())));
     }
     let lines: Vec<&[u8]> = sample.split_inclusive(|byte| *byte == b'\n').collect();
     for at in 0..lines.len() {
@@ -129,7 +149,7 @@ pub(super) fn mutated(sample: &[u8], random: &mut Random) -> Vec<u8> {
     let mut input = sample.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(input.len().max(1));
-        match random.below(8) {
+        match random.below(10) {
             0 if at < input.len() => input[at] ^= 1 << random.below(8),
             1 if at < input.len() => input[at] = random.below(256) as u8,
             2 => input.truncate(at),
@@ -151,6 +171,16 @@ pub(super) fn mutated(sample: &[u8], random: &mut Random) -> Vec<u8> {
                     let place = places[random.below(places.len())].clone();
                     input =
                         replaced(&input, place, EXTREMES[random.below(EXTREMES.len())].as_bytes());
+                }
+            }
+            7 | 8 => {
+                // As a part of a binary format: a number of 1, 2, 4 or 8 bytes, with either end first.
+                let width = (1 << random.below(4)).min(input.len() - at.min(input.len()));
+                let value = BINARY[random.below(BINARY.len())];
+                let bytes = value.to_le_bytes();
+                let big = random.below(2) == 0;
+                for (index, to) in input[at.min(at + width)..at + width].iter_mut().enumerate() {
+                    *to = bytes[if big { width - 1 - index } else { index }];
                 }
             }
             _ => {

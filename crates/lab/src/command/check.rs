@@ -1,10 +1,11 @@
 //! `wattlab check`: verifies that every claim has a verdict.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use record::{RESULTS_SCHEMA, Results};
 use report::CLAIMS;
+use units::{limits, read_text};
 
 use crate::{Failure, output};
 
@@ -22,7 +23,7 @@ pub(crate) struct Args {
 /// If the results cannot be read, or a claim or a file of the report is missing.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.folder.join("results.json");
-    let text = fs::read_to_string(&path)
+    let text = read_text(&path, limits::CONFIG_BYTES.max())
         .with_context(|| {
             format!("failed to read `{}`; run `wattlab reproduce` first", path.display())
         })

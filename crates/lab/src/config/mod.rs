@@ -7,7 +7,7 @@ mod networks;
 mod slurm;
 pub(crate) mod unknown_key;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use self::check::Check;
 pub use self::{
@@ -19,7 +19,7 @@ pub use self::{
 };
 use record::{BatchPolicy, DataSpec, Engine, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
-use units::limits;
+use units::{limits, read_text};
 
 use crate::data::is_below;
 
@@ -183,7 +183,7 @@ impl Profile {
             let known = known.join(", ");
             return Err(ConfigError::NoProfile { given: given.to_owned(), known, nearest });
         }
-        let text = fs::read_to_string(path)
+        let text = read_text(path, limits::CONFIG_BYTES.max())
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(given, &text)
     }

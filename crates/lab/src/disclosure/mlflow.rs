@@ -174,7 +174,11 @@ fn experiment_id(root: &Path, name: &str) -> Option<String> {
         .ok()?
         .flatten()
         .filter(|entry| {
-            let meta = fs::read_to_string(entry.path().join("meta.yaml")).unwrap_or_default();
+            let meta = units::read_text(
+                &entry.path().join("meta.yaml"),
+                units::limits::CONFIG_BYTES.max(),
+            )
+            .unwrap_or_default();
             name_of(&meta).as_deref() == Some(name)
         })
         .filter_map(|entry| entry.file_name().into_string().ok())

@@ -4,12 +4,18 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 use units::{limits, open_regular, read_at_most};
 
 use crate::surroundings::host;
+
+/// How often a file that was listed is looked for, and the pause between two looks.
+const LOOKS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a work folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +51,7 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), FolderErr
         let mut file = File::create(&part)?;
         file.write_all(&json)?;
         file.sync_all()?;
-        fs::rename(&part, path)?;
+        rename(&part, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     });
     if written.is_err() {
@@ -53,6 +59,32 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<(), FolderErr
         drop(fs::remove_file(&part));
     }
     written.map_err(fail("write", path))
+}
+
+/// Renames a file. A network file system can rename it, lose the answer, ask again and then report an error: what
+/// counts is whether the file is under its new name.
+pub(in crate::executor) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let before = identity(from);
+    let renamed = fs::rename(from, to);
+    let is_done = || before.is_some() && identity(to) == before && identity(from) != before;
+    if renamed.is_err() && is_done() { Ok(()) } else { renamed }
+}
+
+/// What no other file of the machine has; `None` if there is no file.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+/// Whether an error means that a file was moved or removed. A network file system may say so late, by a stale handle.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StaleNetworkFileHandle)
 }
 
 pub(in crate::executor) fn fail<'a>(
@@ -94,18 +126,33 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
     serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
 }
 
+/// Reads a file that was listed; `None` if another process has moved or removed it since. Where a network file system
+/// sees a rename late, a file is there at the second look.
 pub(in crate::executor) fn read_if_there<T: DeserializeOwned>(
     path: &Path,
 ) -> Result<Option<T>, FolderError> {
-    match read(path) {
-        Err(FolderError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
-        result => result.map(Some),
+    for _ in 1..LOOKS {
+        match there(read(path)) {
+            Ok(None) => thread::sleep(PAUSE),
+            found => return found,
+        }
+    }
+    there(read(path))
+}
+
+/// What was read; `None` if another process has moved or removed the file since it was listed.
+pub(in crate::executor) fn there<T>(
+    found: Result<T, FolderError>,
+) -> Result<Option<T>, FolderError> {
+    match found {
+        Err(FolderError::Io { source, .. }) if is_gone(&source) => Ok(None),
+        found => found.map(Some),
     }
 }
 
 pub(crate) fn remove(path: &Path) -> Result<(), FolderError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
         result => result.map_err(fail("remove", path)),
     }
 }

@@ -39,7 +39,7 @@ use self::sound_record::sound_record;
 
 use super::{
     assignment::Assignment,
-    files::{FolderError, fail, names, read, read_if_there, remove, write},
+    files::{FolderError, fail, names, read, read_if_there, remove, rename, there, write},
     roster::Roster,
 };
 use crate::{config::IsolationConfig, sensing::Sensing};
@@ -292,18 +292,14 @@ impl WorkFolder {
     pub(crate) fn take(&self, worker: &str) -> Result<Option<TakenRun>, FolderError> {
         for name in names(&self.path.join("todo"))? {
             let (from, to) = (self.path.join("todo").join(&name), self.begun(worker, &name));
-            match fs::rename(&from, &to) {
+            match rename(&from, &to) {
                 Ok(()) => {}
-                // Another worker was faster, or a network file system renamed the file but lost its
-                // answer and tried again.
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    if !to.exists() {
-                        continue;
-                    }
-                }
+                // Another worker was faster.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(source) => return Err(fail("take", &from)(source)),
             }
-            if let Some(run) = self.sound(&to, read(&to))? {
+            // If the file is not seen there yet, the writer gives the run back once this worker has ended.
+            if let Some(run) = self.sound(&to, read_if_there(&to))?.flatten() {
                 return Ok(Some(TakenRun { worker: worker.to_owned(), run, name }));
             }
         }
@@ -357,7 +353,7 @@ impl WorkFolder {
         // A lost run is renamed to a name that no worker reads until its count is updated.
         let todo = self.path.join("todo").join(&taken.name);
         let aside = todo.with_extension("back");
-        match fs::rename(&begun, if lost { &aside } else { &todo }) {
+        match rename(&begun, if lost { &aside } else { &todo }) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             result => result.map_err(fail("give back", &begun))?,
         }
@@ -416,7 +412,8 @@ impl WorkFolder {
         let mut found: Vec<(f64, RunRecord)> = Vec::new();
         for name in names(&folder)? {
             let path = folder.join(&name);
-            let Some(record) = self.sound(&path, sound_record(&path))? else { continue };
+            let read = self.sound(&path, there(sound_record(&path)))?.flatten();
+            let Some(record) = read else { continue };
             if name != format!("{}.json", record.id) {
                 // Under its own name, it is removed once it is in the journal.
                 let own = folder.join(format!("{}.json", record.id));
@@ -424,7 +421,7 @@ impl WorkFolder {
                     self.set_aside(&path, "it is the record of a run that has another file")?;
                     continue;
                 }
-                fs::rename(&path, &own).map_err(fail("rename", &path))?;
+                rename(&path, &own).map_err(fail("rename", &path))?;
             }
             let ended = record.timing.started_unix_s + record.timing.duration.0;
             found.push((ended, record));
@@ -459,7 +456,7 @@ impl WorkFolder {
         let mut found = Vec::new();
         for name in names(&folder)? {
             let path = folder.join(&name);
-            if let Some(failure) = self.sound(&path, read(&path))? {
+            if let Some(failure) = self.sound(&path, read_if_there(&path))?.flatten() {
                 found.push(failure);
                 remove(&path)?;
             }

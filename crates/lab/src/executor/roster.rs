@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files::{FolderError, fail, remove};
+use super::files::{FolderError, fail, names, remove};
 
 /// The workers of a folder.
 #[derive(Clone, Debug)]
@@ -42,6 +42,10 @@ impl Roster {
         let folder = self.folder(worker);
         fs::create_dir_all(&folder).map_err(fail("create", &folder))?;
         let path = self.alive(worker);
+        // Opening a pipe would wait for a reader.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            remove(&path)?;
+        }
         let file = File::create(&path).map_err(fail("create", &path))?;
         let locked = file.try_lock().is_ok();
         Ok((file, locked))
@@ -50,7 +54,7 @@ impl Roster {
     /// Whether the process of a worker is alive, as far as its lock can be seen from this machine.
     #[must_use]
     pub(crate) fn is_alive(&self, worker: &str) -> bool {
-        File::open(self.alive(worker))
+        units::open_regular(&self.alive(worker))
             .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
     }
 
@@ -82,6 +86,12 @@ impl Roster {
         let folder = self.folder(worker);
         remove(&self.alive(worker))?;
         match fs::remove_dir(&folder) {
+            // A file that NFS keeps under a name of its own while it is open (`.nfs…`) is no run.
+            Err(error)
+                if error.kind() == ErrorKind::DirectoryNotEmpty && names(&folder)?.is_empty() =>
+            {
+                Ok(())
+            }
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(fail("remove", &folder)(error))
             }

@@ -14,7 +14,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::{run, stderr, wattlab};
 
 /// Runs a command that must end by itself: one that waits for a pipe is ended after a minute, and fails.
-fn ended(folder: &Path, args: &[&str]) -> Output {
+pub(super) fn ended(folder: &Path, args: &[&str]) -> Output {
     let mut command = wattlab(folder, args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -36,6 +36,35 @@ fn refused(folder: &Path, args: &[&str], words: &[&str]) {
     assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
     for word in words {
         assert!(message.contains(word), "{args:?} lacks `{word}`: {message}");
+    }
+}
+
+/// Found by `cargo xtask fuzz`: the attribute `strides` of a pool had lost its name, so its output had another size than
+/// what it is joined with.
+#[test]
+fn a_network_that_fails_only_when_it_runs_is_bad_input() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut file = include_bytes!("../../../../xtask/src/fuzz/samples/color.onnx").to_vec();
+    assert_eq!(&file[273..280], b"strides");
+    file[273..275].fill(0);
+    fs::write(scratch.path().join("n.onnx"), file).unwrap();
+    for args in [
+        &["model", "bench", "--arch", "n.onnx", "--batch", "1", "--steps", "1", "--forward-only"][..],
+        &[
+            "model",
+            "profile",
+            "--arch",
+            "n.onnx",
+            "--batch",
+            "1",
+            "--rounds",
+            "2",
+            "--seconds",
+            "0.01",
+        ],
+        &["simulate", "calibrate", "--arch", "n.onnx", "--batches", "1,2,4", "--out", "n.toml"],
+    ] {
+        refused(scratch.path(), args, &["n.onnx", "operator `Concat`", "cannot concatenate"]);
     }
 }
 

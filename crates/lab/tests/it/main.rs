@@ -10,6 +10,7 @@ mod cascade;
 mod compare;
 mod crash;
 mod engines;
+mod faults;
 mod help;
 mod jobs;
 mod journal;

@@ -119,6 +119,49 @@ fn a_report_is_not_half_written() {
     assert!(!folder.join("out/results.json").exists());
 }
 
+/// A pipe has no end as long as somebody could write to it, and `/dev/zero` has none at all.
+#[test]
+fn pipes_and_devices_in_place_of_files_are_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    fs::create_dir(folder.join("out")).unwrap();
+    let space = "metric = \"m\"\nbudget = { trials = 1 }\n[[space]]\nname = \"x\"\nkind = \"float\"\n\
+                 low = 0.0\nhigh = 1.0\n";
+    fs::write(folder.join("space.toml"), space).unwrap();
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(folder.join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    pipe("pipe");
+    pipe("out/results.json");
+    for file in ["pipe", "/dev/zero"] {
+        for args in [
+            &["reproduce", "--profile", file, "--plan"][..],
+            &["tune", "import", "new.jsonl", file, "--space", "space.toml"],
+            &["tune", "import", "new.jsonl", "space.toml", "--space", file],
+            &["model", "bench", "--arch", "n.toml", "--batch", "1"],
+            &["check", "out"],
+        ] {
+            // A network's file is known by the end of its name.
+            if args.contains(&"n.toml") {
+                let _ = fs::remove_file(folder.join("n.toml"));
+                std::os::unix::fs::symlink(file, folder.join("n.toml")).unwrap();
+            }
+            let output = super::bad_models::ended(folder, args);
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        }
+    }
+    // A worker of another call left a pipe where its lock should be.
+    fs::create_dir_all(folder.join("study/work/taken/w")).unwrap();
+    pipe("study/work/taken/w/alive");
+    let worker = ["worker", "study/work", "--name", "w"];
+    assert_eq!(super::bad_models::ended(folder, &worker).status.code(), Some(2));
+    let settings = include_str!("../../../../xtask/src/fuzz/samples/settings.json");
+    fs::write(folder.join("study/work/settings.json"), settings).unwrap();
+    let output = super::bad_models::ended(folder, &worker);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 #[test]
 fn an_unfinished_file_is_removed() {
     let scratch = tempfile::tempdir().unwrap();

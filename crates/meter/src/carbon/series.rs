@@ -1,6 +1,6 @@
 //! A grid's carbon intensity over time, read from a file.
 
-use std::{fs, path::Path};
+use std::{fs::File, io, path::Path};
 
 use units::limits;
 
@@ -31,7 +31,13 @@ impl Series {
     pub fn read(path: &Path) -> Result<Self, CarbonError> {
         let name = path.display().to_string();
         let fail = |source| CarbonError::Read { path: name.clone(), source };
-        Self::parse(&fs::read_to_string(path).map_err(fail)?, &name)
+        // A pipe is a fine source, but not an endless one.
+        let content = File::open(path)
+            .and_then(|file| units::read_at_most(file, limits::CONFIG_BYTES.max()))
+            .map_err(fail)?;
+        let text = String::from_utf8(content)
+            .map_err(|_| fail(io::Error::other("it is not a text in UTF-8")))?;
+        Self::parse(&text, &name)
     }
 
     fn parse(text: &str, name: &str) -> Result<Self, CarbonError> {

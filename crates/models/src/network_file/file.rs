@@ -1,6 +1,6 @@
 //! A network's file as a whole.
 
-use std::{fs, io::Read, path::Path, sync::Arc};
+use std::{io::Read, path::Path, sync::Arc};
 
 use record::PublishedFigures;
 use toml::{Table, Value};
@@ -111,12 +111,7 @@ impl NetworkFile {
             return Self::parse(text, name);
         }
         let fail = |reason: String| NetworkFileError::Read { path: path.to_owned(), reason };
-        // Opening a pipe could wait forever.
-        let kind = fs::metadata(path).map_err(|error| fail(error.to_string()))?;
-        if !kind.is_file() {
-            return Err(fail("it is not a regular file".to_owned()));
-        }
-        let file = fs::File::open(path).map_err(|error| fail(error.to_string()))?;
+        let file = units::open_regular(path).map_err(|error| fail(error.to_string()))?;
         let mut bytes = Vec::new();
         file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| fail(error.to_string()))?;
         if bytes.len() as u64 > LONGEST {

@@ -2,7 +2,6 @@
 //! truth values uint8.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Component, Path},
 };
@@ -245,7 +244,7 @@ fn external(proto: &TensorProto, folder: &Path, bytes: usize) -> Result<Vec<u8>,
         return Err(format!("it needs {bytes} bytes of `{location}`, which gives it {length}"));
     }
     let offset = number("offset")?.unwrap_or(0);
-    let mut file = File::open(&real).map_err(fail)?;
+    let mut file = units::open_regular(&real).map_err(fail)?;
     let about = file.metadata().map_err(fail)?;
     let end = offset.checked_add(bytes as u64);
     if !about.is_file() || end.is_none_or(|end| end > about.len()) {

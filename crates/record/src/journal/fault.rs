@@ -24,6 +24,14 @@ pub enum JournalError {
         /// The journal.
         path: PathBuf,
     },
+    /// The file system cannot lock files, so that another process could write the journal at the same time.
+    #[error("the file system of journal `{}` has no locks, so two processes could write it at once; keep it on one that has, such as a local disk, and copy it afterwards", path.display())]
+    NoLocks {
+        /// The journal.
+        path: PathBuf,
+        /// The operating system's error.
+        source: io::Error,
+    },
     /// Some lines are not as they were written.
     #[error("journal `{}` is damaged: {}; move the damaged lines aside with `wattlab journal repair`, or restore the file from a copy", path.display(), listed(damage))]
     Damaged {

@@ -199,7 +199,10 @@ pub(super) fn locked(path: &Path) -> Result<File, JournalError> {
             Err(TryLockError::WouldBlock) => {
                 return Err(JournalError::Locked { path: path.to_owned() });
             }
-            Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
+            Err(TryLockError::Error(source)) => {
+                let path = path.to_owned();
+                return Err(JournalError::NoLocks { path, source });
+            }
         }
         // A repair may have replaced the file since it was opened.
         if is_at(&file, path).map_err(failed("open", path))? {

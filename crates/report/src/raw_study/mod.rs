@@ -310,7 +310,7 @@ fn layers(path: &Path, data: &str) -> Result<Vec<LayerRow>, RawStudyError> {
 }
 
 fn published(path: &Path) -> Result<BTreeMap<String, Vec<PublishedTerm>>, RawStudyError> {
-    let text = fs::read_to_string(path)
+    let text = units::read_text(path, units::limits::CONFIG_BYTES.max())
         .map_err(|source| RawStudyError::Unreadable { path: path.to_owned(), source })?;
     let broken = |source| RawStudyError::Json { path: path.to_owned(), source };
     let all: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).map_err(broken)?;

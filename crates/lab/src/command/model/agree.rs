@@ -124,13 +124,13 @@ fn logits(device: &Device, name: &str, tolerance: f64) -> Result<Row, Failure> {
     let network = || VisionNetwork::open(name, None, None, 1).map_err(Failure::bad_input);
     let on_cpu = network()?;
     let info = on_cpu.info();
-    let images = info.random_images(2, info.usual_side, 1).map_err(Failure::run_time)?;
+    let images = info.random_images(2, info.usual_side, 1).map_err(Failure::of_network)?;
     let run = |network: &VisionNetwork, light: f64| {
         let logits = (&images * light)
             .map_err(VisionError::from)
             .and_then(|images| network.forward(&images))
             .and_then(|logits| Ok(logits.flatten_all()?.to_vec1::<f32>()?));
-        logits.map_err(Failure::run_time)
+        logits.map_err(Failure::of_network)
     };
     let (mut light, mut expected) = (1.0, run(&on_cpu, 1.0)?);
     for darker in [0.1, 0.01, 0.001] {

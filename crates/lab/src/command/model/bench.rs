@@ -153,9 +153,9 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
     room(batch, info.channels, info.usual_side, memory::INFERENCE)?;
     let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
     let network = network.on(device, args.precision.into());
-    let images = info.random_images(batch, info.usual_side, 1).map_err(Failure::run_time)?;
-    let images = network.upload(&images).map_err(Failure::run_time)?;
-    let run = || network.run(&images, None).map(|_| ()).map_err(Failure::run_time);
+    let images = info.random_images(batch, info.usual_side, 1).map_err(Failure::of_network)?;
+    let images = network.upload(&images).map_err(Failure::of_network)?;
+    let run = || network.run(&images, None).map(|_| ()).map_err(Failure::of_network);
     let Times { times, .. } = timed(args.steps, run)?;
     Ok(Times { times, recorded: network.recorded() })
 }

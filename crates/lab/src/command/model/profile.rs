@@ -190,15 +190,15 @@ fn vision(arch: &str, args: &Args, batch: usize, bench: &mut Bench<'_>) -> Resul
     info.check_size(side, side).map_err(Failure::bad_input)?;
     room(batch, info.channels, side, memory::INFERENCE)?;
     let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
-    let images = info.random_images(batch, side, 1).map_err(Failure::run_time)?;
+    let images = info.random_images(batch, side, 1).map_err(Failure::of_network)?;
     let all = network.profile(&images, &mut |work, run| bench.measure(work, run));
-    if !all.map_err(Failure::run_time)? {
+    if !all.map_err(Failure::of_network)? {
         return Err(Failure::Interrupted);
     }
     let mut times = Vec::new();
     for _ in 0..args.rounds + 1 {
         let start = Instant::now();
-        network.forward(&images).map_err(Failure::run_time)?;
+        network.forward(&images).map_err(Failure::of_network)?;
         times.push(start.elapsed().as_secs_f64());
     }
     Ok(median(times))

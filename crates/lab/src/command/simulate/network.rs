@@ -168,7 +168,7 @@ pub(super) fn fits(size: usize, channels: usize, side: usize) -> anyhow::Result<
 
 impl Answerer for Network {
     fn answer(&mut self, requests: &[usize]) -> Result<(), Failure> {
-        self.serve(requests).map_err(Failure::run_time)
+        self.serve(requests).map_err(Failure::of_network)
     }
 
     fn metered(&mut self, meter: Option<&Meter>) {

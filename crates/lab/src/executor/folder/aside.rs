@@ -6,7 +6,7 @@ use record::RunId;
 
 use super::{RunFailure, WorkFolder};
 use crate::{
-    executor::files::{FolderError, fail, write},
+    executor::files::{FolderError, fail, rename, write},
     output::line,
 };
 
@@ -37,7 +37,7 @@ impl WorkFolder {
         };
         let aside = (0..).map(free).find(|aside| fs::symlink_metadata(aside).is_err());
         let Some(aside) = aside else { return Ok(()) };
-        match fs::rename(path, &aside) {
+        match rename(path, &aside) {
             // Another process has set it aside.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             renamed => renamed.map_err(fail("set aside", path))?,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::SlurmConfig,
-    executor::{FolderError, WorkFolder},
+    executor::{FolderError, WorkFolder, files::rename},
 };
 
 /// Copies a file into the work folder as `<stem>-<sha256><end>`, so that jobs are not affected when the
@@ -31,7 +31,7 @@ pub(super) fn copy(
         let part = copy.with_extension("part");
         let written = fs::copy(file, &part)
             .and_then(|_| File::open(&part)?.sync_all())
-            .and_then(|()| fs::rename(&part, &copy));
+            .and_then(|()| rename(&part, &copy));
         written.map_err(fail("write", &copy))?;
     }
     Ok((copy, sha256))

@@ -122,7 +122,7 @@ impl EmissionsFile {
             let file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
             match file.lock() {
                 // Some network file systems have no locks.
-                Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+                Err(error) if !units::has_no_locks(&error) => return Err(error),
                 _ => {}
             }
             // Another process may have put a converted file in its place meanwhile.

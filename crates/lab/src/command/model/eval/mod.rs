@@ -290,7 +290,7 @@ impl Evaluation<'_> {
             let span = meter.span("infer");
             let clock = Instant::now();
             for batch in &batches {
-                logits.push(self.network.forward(batch).map_err(Failure::run_time)?);
+                logits.push(self.network.forward(batch).map_err(Failure::of_network)?);
                 if interrupt.is_set() {
                     return Err(Failure::Interrupted);
                 }

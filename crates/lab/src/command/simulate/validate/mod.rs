@@ -137,7 +137,9 @@ fn cells(args: &Args, most: NonZeroU32, meter: &Meter) -> Result<Vec<Cell>, Fail
     };
     fs::create_dir_all(&args.out).with_context(wrong).map_err(Failure::BadInput)?;
     let text = if journal.exists() {
-        fs::read_to_string(&journal).with_context(wrong).map_err(Failure::BadInput)?
+        units::read_text(&journal, limits::LINE_BYTES.max())
+            .with_context(wrong)
+            .map_err(Failure::BadInput)?
     } else {
         String::new()
     };

@@ -1,7 +1,6 @@
 //! Studies in the file of Optuna's journal storage: a JSON object per operation.
 
 use std::{
-    fs::File,
     io::{BufRead, BufReader, Read as _},
     path::Path,
 };
@@ -9,7 +8,7 @@ use std::{
 use anyhow::Context;
 use serde_json::{Map, Value};
 use tuner::OpenStudy;
-use units::limits;
+use units::{limits, open_regular};
 
 use super::{
     database::chosen,
@@ -41,7 +40,7 @@ pub(super) fn read(
     name: Option<&str>,
     study: &OpenStudy,
 ) -> anyhow::Result<Vec<Foreign>> {
-    let mut reader = BufReader::new(File::open(path)?);
+    let mut reader = BufReader::new(open_regular(path)?);
     let mut studies: Vec<(String, Vec<String>)> = Vec::new();
     let mut trials: Vec<Trial> = Vec::new();
     let mut line = Vec::new();

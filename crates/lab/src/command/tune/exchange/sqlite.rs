@@ -85,7 +85,7 @@ impl Database {
              wal_checkpoint(TRUNCATE)`",
             log.display()
         );
-        let mut file = File::open(path)?;
+        let mut file = units::open_regular(path)?;
         let mut header = [0; 100];
         file.read_exact(&mut header).context("the database has no header")?;
         let page_size = match u16::from_be_bytes([header[16], header[17]]) {

@@ -1,14 +1,11 @@
 //! Trials as a CSV table, with the columns of Optuna's data frames.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value};
 use tuner::{OpenStudy, ParameterSpec};
-use units::limits;
+use units::{limits, open_regular};
 
 use super::foreign::Foreign;
 
@@ -25,7 +22,8 @@ pub(super) fn read(
 ) -> anyhow::Result<Vec<Foreign>> {
     let length = fs::metadata(path)?.len();
     ensure!(length <= LONGEST, "it has {length} bytes, expected a table of at most {LONGEST}");
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(File::open(path)?);
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(open_regular(path)?);
     let header = reader.headers()?.clone();
     limits::COLUMNS.check(header.len() as u64)?;
     let find = |name: &str| header.iter().position(|column| column == name);
