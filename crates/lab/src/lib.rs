@@ -20,6 +20,7 @@ mod download;
 mod engine;
 mod environment;
 mod estimate;
+mod evidence;
 mod failure;
 mod host_load;
 mod images;

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod datasets;
+mod evidence;
 pub(crate) mod journal;
 pub(crate) mod measure;
 pub(crate) mod meter;

@@ -37,9 +37,9 @@ const STOPPING: &str = "stopping at the next safe point; finished runs are kept 
 /// On bad input (a profile, data or a folder that cannot be used), if a run fails, or on
 /// interruption.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if let (true, Some(reference)) = (args.published, &args.reference) {
+    if args.published {
         return super::published::run(
-            reference,
+            &args.reference,
             &args.out,
             args.target.unwrap_or_default(),
             args.json,
