@@ -28,6 +28,7 @@ mod interrupt;
 mod memory;
 mod output;
 mod plain_text;
+mod predict;
 mod reporting;
 mod scores;
 mod sensing;

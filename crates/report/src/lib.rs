@@ -20,7 +20,10 @@ pub use crate::export::pdf;
 #[cfg(feature = "parquet")]
 pub use crate::export::records_parquet;
 pub use crate::{
-    chapter::{Target, document, elsewhere_document, elsewhere_section, reference_document, reference_findings},
+    chapter::{
+        Target, document, elsewhere_document, elsewhere_section, reference_document,
+        reference_findings,
+    },
     claim::{
         AccuracyRow, CLAIMS, Claim, ClaimFigure, Difference, Effect, EngineRow, Estimate,
         FolderComparison, InferRow, LayerRow, MAX_RECORDS, NetworkMean, OwnRow, PublishedNetwork,
@@ -33,10 +36,10 @@ pub use crate::{
         Section, Table, Unit,
     },
     evidence::{
-        Adapter, Bundle, Elsewhere, EstimatorRatio, EvidenceAnswer, EvidenceCell, EvidenceError,
-        EvidenceFile, EvidenceRow, EvidenceSet, EvidenceTest, Graph, Licence, Phase, Replay,
-        ReplayedSearch, ReplayedTrial, Scope, Source, Synthesis, bundled_adapters, condensed,
-        evidence_text,
+        Adapter, CellGraph, Elsewhere, EstimatorRatio, EvidenceAnswer, EvidenceBundle,
+        EvidenceCell, EvidenceError, EvidenceFile, EvidenceLicence, EvidenceRow, EvidenceSet,
+        EvidenceSource, EvidenceTest, Phase, Replay, ReplayedSearch, ReplayedTrial, Scope,
+        Synthesis, bundled_adapters, condensed, evidence_text,
     },
     export::{
         EXPORTERS, Exporter, FormatError, Formats, RECORDS_AT_ONCE, RecordExporter, RecordSource,
@@ -48,8 +51,8 @@ pub use crate::{
     pareto::{ParetoFront, TradeOff},
     plot::{
         Axis, AxisScale, AxisUnit, CategoryPlot, Coordinate, CoordinatePlot, Figure, Line,
-        LinePlot, LinePoint, Mark, MatrixMark, MatrixPlot, Plot, Point, PointPlot, PointSeries, Reference, Shape,
-        StripGroup, StripPlot, Trace, svg,
+        LinePlot, LinePoint, Mark, MatrixMark, MatrixPlot, Plot, Point, PointPlot, PointSeries,
+        Reference, Shape, StripGroup, StripPlot, Trace, svg,
     },
     raw_study::{EffectShare, OurEffect, PublishedTerm, RawStudy, RawStudyError, effect_shares},
 };

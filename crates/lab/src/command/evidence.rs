@@ -62,7 +62,8 @@ pub(crate) fn fetch(
     from: Option<&Path>,
     to: Option<&Path>,
 ) -> Result<(), Failure> {
-    let folder = to.map(|to| to.join("evidence")).or_else(|| Some(default_folder()?.join("evidence")));
+    let folder =
+        to.map(|to| to.join("evidence")).or_else(|| Some(default_folder()?.join("evidence")));
     let folder = folder.ok_or_else(|| {
         Failure::BadInput(anyhow!(
             "neither HOME nor XDG_CACHE_HOME is set; choose a folder by `--to DIR`"

@@ -8,6 +8,7 @@ pub(crate) mod measure;
 pub(crate) mod meter;
 pub(crate) mod model;
 pub(crate) mod plugin;
+pub(crate) mod predict;
 pub(crate) mod probes;
 mod published;
 pub(crate) mod report;

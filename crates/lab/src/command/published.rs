@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ::report::{Document, EffectShare, Elsewhere, EvidenceError, Formats, RawStudy, RawStudyError, Target};
+use ::report::{
+    Document, EffectShare, Elsewhere, EvidenceError, Formats, RawStudy, RawStudyError, Target,
+};
 use serde_json::{Value, json};
 
 use crate::{Failure, evidence, insight, output, progress, reporting};

@@ -50,7 +50,8 @@ impl Canonical {
             let vertices: Vec<usize> =
                 std::iter::once(0).chain(order.iter().copied()).chain([count - 1]).collect();
             let operations = order.iter().map(|vertex| operations[*vertex - 1]).collect();
-            let edges = vertices.iter().flat_map(|from| vertices.iter().map(move |to| (*from, *to)));
+            let edges =
+                vertices.iter().flat_map(|from| vertices.iter().map(move |to| (*from, *to)));
             let candidate =
                 Self { operations, edges: edges.map(|(from, to)| matrix[from][to]).collect() };
             if least.as_ref().is_none_or(|least| candidate < *least) {

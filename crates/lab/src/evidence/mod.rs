@@ -5,7 +5,7 @@ mod replay;
 
 use std::path::Path;
 
-use report::{Bundle, Elsewhere, EvidenceError};
+use report::{Elsewhere, EvidenceBundle, EvidenceError};
 
 /// Tests every claim on the data sets in this program and in some folders, with replayed searches.
 ///
@@ -13,7 +13,7 @@ use report::{Bundle, Elsewhere, EvidenceError};
 ///
 /// If a data set of a folder cannot be used.
 pub(crate) fn with_searches(folders: &[&Path]) -> Result<Elsewhere, EvidenceError> {
-    let bundle = Bundle::with(folders)?;
+    let bundle = EvidenceBundle::with(folders)?;
     let replay = replay::replay(&bundle);
     Ok(Elsewhere::of(bundle, replay))
 }
@@ -24,5 +24,5 @@ pub(crate) fn with_searches(folders: &[&Path]) -> Result<Elsewhere, EvidenceErro
 ///
 /// Never in a program that passed its tests.
 pub(crate) fn embedded() -> Result<Elsewhere, EvidenceError> {
-    Ok(Elsewhere::of(Bundle::embedded()?, None))
+    Ok(Elsewhere::of(EvidenceBundle::embedded()?, None))
 }

@@ -4,14 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use hpo::{Gp, Grid, HpoError, PaperPi, Parameter, Random, Sampler, Scale, Space, Study};
 use rayon::prelude::*;
-use report::{Bundle, EvidenceRow, Replay, ReplayedSearch, ReplayedTrial};
+use report::{EvidenceBundle, EvidenceRow, Replay, ReplayedSearch, ReplayedTrial};
 
 use super::graph::Canonical;
 
 /// Trainings of a search.
-const TRAININGS: usize = 40;
+const TRAININGS: usize = 25;
 /// Searches of a strategy.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 10;
 /// A search asks for at most this many networks, invalid and repeated ones included.
 const MOST_ASKED: usize = 10 * TRAININGS;
 /// The target, as a share of the best validation accuracy in the table.
@@ -55,7 +55,7 @@ const STRATEGIES: &[Strategy] = &[
 ];
 
 /// Every strategy with every seed on the first data set that can be searched; `None` without one.
-pub(super) fn replay(bundle: &Bundle) -> Option<Replay> {
+pub(super) fn replay(bundle: &EvidenceBundle) -> Option<Replay> {
     let found = bundle.sets.iter().find_map(|set| Some((set, table(&set.rows)?)));
     let (set, table) = found?;
     let best = table.values().map(|trial| trial.validation).max_by(f64::total_cmp)?;
@@ -64,8 +64,10 @@ pub(super) fn replay(bundle: &Bundle) -> Option<Replay> {
     let all: Vec<(&Strategy, u64)> =
         (0..SEEDS).flat_map(|seed| STRATEGIES.iter().map(move |one| (one, seed))).collect();
     // A strategy that cannot search this space is a mistake of the program, which the test of this file finds.
-    replay.searches =
-        all.par_iter().filter_map(|(strategy, seed)| search(strategy, *seed, &table).ok()).collect();
+    replay.searches = all
+        .par_iter()
+        .filter_map(|(strategy, seed)| search(strategy, *seed, &table).ok())
+        .collect();
     Some(replay)
 }
 
@@ -114,7 +116,8 @@ fn search(
             break;
         }
         let segment = study.ask()?;
-        let operations: Vec<u8> = segment.parameters[..INNER].iter().map(|kind| *kind as u8).collect();
+        let operations: Vec<u8> =
+            segment.parameters[..INNER].iter().map(|kind| *kind as u8).collect();
         let edges: Vec<bool> = segment.parameters[INNER..].iter().map(|edge| *edge > 0.5).collect();
         let network = Canonical::of(&edges, &operations);
         // A description that is no network of the table costs nothing, nor does a network trained before.

@@ -11,15 +11,15 @@ use crate::{
 
 /// Short titles of the claims, in two or three lines.
 const TITLES: &[(&str, &str)] = &[
-    ("rq1-bayesian-dominates", "RQ1\nBayesian\ndominates"),
-    ("rq2-conv-dominates", "RQ2\nconv\ndominates"),
+    ("rq1-bayesian-dominates", "RQ1\nBayesian\nbest"),
+    ("rq2-conv-dominates", "RQ2\nconv\nfirst"),
     ("rq3-halved-by-smaller-network", "RQ3\nenergy\nhalved"),
     ("rq3-diminishing-returns", "RQ3\nreturns\ndiminish"),
     ("rq4-batching-matters", "RQ4\nbatching\nmatters"),
     ("rq4-model-dependent", "RQ4\nby\nnetwork"),
     ("rq5-energy-rises", "RQ5\nenergy\nrises"),
     ("rq5-accuracy-slows", "RQ5\naccuracy\nslows"),
-    ("rq5-shufflenet-exception", "RQ5\nShuffle\u{ad}Net"),
+    ("rq5-shufflenet-exception", "RQ5\nShuffle\nNet"),
 ];
 
 fn title(claim: &ClaimId) -> &'static str {
@@ -198,25 +198,22 @@ fn tested(elsewhere: &Elsewhere) -> Table {
         .filter(|claim| {
             elsewhere.cells.iter().any(|cell| cell.claim == *claim && cell.tested().is_some())
         })
-        .filter_map(|claim| {
-            Some(format!("`{claim}`: {}", Elsewhere::criterion(&claim)?))
-        })
+        .filter_map(|claim| Some(format!("`{claim}`: {}", Elsewhere::criterion(&claim)?)))
         .collect();
     let mut table = Table::new(
         "elsewhere-tests",
-        format!("The tests of the matrix, by claim. The rules of the verdicts. {}", rules.join(" ")),
+        format!(
+            "The tests of the matrix, by claim. The rules of the verdicts. {}",
+            rules.join(" ")
+        ),
         columns,
     );
     for claim in Elsewhere::claims() {
         for set in &elsewhere.sets {
             let Some(cell) = elsewhere.cell(set, &claim) else { continue };
             let Some(test) = cell.tested() else { continue };
-            let joules = format!(
-                "{}, {}, {}",
-                cell.origin.word(),
-                cell.scope.words(),
-                cell.phase.words()
-            );
+            let joules =
+                format!("{}, {}, {}", cell.origin.word(), cell.scope.words(), cell.phase.words());
             let why = std::iter::once(test.reason.as_str().to_owned() + ".")
                 .chain(test.notes.iter().cloned());
             table.push([
@@ -264,7 +261,11 @@ fn syntheses(elsewhere: &Elsewhere) -> Option<Table> {
             Cell::text(synthesis.claim.as_str()),
             Cell::text(synthesis.sets.join("; ")),
             Cell::text(unit.show_interval(mean, Some(ci95))),
-            Cell::text(format!("{} to {}", unit.show(prediction[0], 3), unit.show(prediction[1], 3))),
+            Cell::text(format!(
+                "{} to {}",
+                unit.show(prediction[0], 3),
+                unit.show(prediction[1], 3)
+            )),
             Cell::PValue(synthesis.mean.p),
             Cell::number(synthesis.mean.i_squared * 100.0, 2),
             Cell::number(synthesis.mean.tau_squared, 3),
@@ -368,7 +369,8 @@ fn searches(elsewhere: &Elsewhere) -> Option<Table> {
 }
 
 fn empty(elsewhere: &Elsewhere) -> Table {
-    let columns = [Column::text("claim"), Column::text("set"), Column::text("why there is no test")];
+    let columns =
+        [Column::text("claim"), Column::text("set"), Column::text("why there is no test")];
     let mut table =
         Table::new("elsewhere-empty", "Why the other cells of the matrix are empty.", columns);
     for claim in Elsewhere::claims() {

@@ -35,9 +35,9 @@ pub struct Adapter {
     #[serde(default)]
     pub beware: Vec<String>,
     /// Where it comes from.
-    pub source: Source,
+    pub source: EvidenceSource,
     /// Its licence.
-    pub licence: Licence,
+    pub licence: EvidenceLicence,
     /// Its tables.
     pub files: Vec<EvidenceFile>,
     /// Which columns hold what.
@@ -116,7 +116,7 @@ impl Phase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Source {
+pub struct EvidenceSource {
     /// Authors, title and place.
     pub citation: String,
     /// Page of the data.
@@ -134,7 +134,7 @@ pub struct Source {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Licence {
+pub struct EvidenceLicence {
     /// In words.
     pub name: String,
     /// Whether a copy may be passed on.
@@ -300,7 +300,10 @@ impl Adapter {
             return refused("name", problem);
         }
         if self.files.is_empty() {
-            return refused("files", "is empty, expected at least one table `[[files]]`".to_owned());
+            return refused(
+                "files",
+                "is empty, expected at least one table `[[files]]`".to_owned(),
+            );
         }
         if let Some(file) = self.files.iter().find(|file| !is_plain(&file.name)) {
             let problem = format!("is `{}`, expected a file name without a folder", file.name);

@@ -8,8 +8,7 @@ use std::{
 };
 
 use super::{
-    Adapter, EvidenceError, EvidenceSet,
-    EvidenceFile,
+    Adapter, EvidenceError, EvidenceFile, EvidenceSet,
     read::{Table, sets, verify},
 };
 
@@ -24,7 +23,7 @@ const MOST_ADAPTER_BYTES: u64 = 1 << 20;
 /// Data sets of other people's measurements.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Bundle {
+pub struct EvidenceBundle {
     /// Sets by data set and device.
     pub sets: Vec<EvidenceSet>,
     /// Adapters whose tables are not there.
@@ -41,7 +40,7 @@ pub fn bundled_adapters() -> Result<Vec<Adapter>, EvidenceError> {
     adapters.map(|(path, text)| Adapter::parse(text, path)).collect()
 }
 
-impl Bundle {
+impl EvidenceBundle {
     /// The data sets with a condensed copy in this program.
     ///
     /// # Errors
@@ -121,7 +120,8 @@ fn from_folders(
     folders: &[&Path],
 ) -> Result<Option<Vec<EvidenceSet>>, EvidenceError> {
     for folder in folders {
-        let mut places = vec![folder.join(&adapter.name), folder.join("evidence").join(&adapter.name)];
+        let mut places =
+            vec![folder.join(&adapter.name), folder.join("evidence").join(&adapter.name)];
         if folder.file_name().is_some_and(|name| name == adapter.name.as_str()) {
             places.push((*folder).to_owned());
         }
@@ -161,8 +161,8 @@ pub fn evidence_text(
     let places = [folder.to_owned(), folder.join(&adapter.name)];
     let found = places.iter().find_map(|place| existing(place, &file.name));
     let path = found.unwrap_or_else(|| folder.join(&file.name));
-    let text =
-        text_of(&path).map_err(|source| EvidenceError::Unreadable { path: path.clone(), source })?;
+    let text = text_of(&path)
+        .map_err(|source| EvidenceError::Unreadable { path: path.clone(), source })?;
     verify(adapter, file, &path.display().to_string(), &text)?;
     Ok(text)
 }

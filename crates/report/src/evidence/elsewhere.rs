@@ -6,7 +6,8 @@ use record::{ClaimId, Verdict};
 use serde_json::{Value, json};
 
 use super::{
-    Adapter, Bundle, EstimatorRatio, EvidenceAnswer, EvidenceCell, EvidenceSet, Replay, Synthesis,
+    Adapter, EstimatorRatio, EvidenceAnswer, EvidenceBundle, EvidenceCell, EvidenceSet, Replay,
+    Synthesis,
     claims::{EVIDENCE_CLAIMS, EvidenceClaim},
     estimators, synthesis,
 };
@@ -36,8 +37,8 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// Tests every claim on every set.
     #[must_use]
-    pub fn of(bundle: Bundle, replay: Option<Replay>) -> Self {
-        let Bundle { sets, absent } = bundle;
+    pub fn of(bundle: EvidenceBundle, replay: Option<Replay>) -> Self {
+        let EvidenceBundle { sets, absent } = bundle;
         let mut cells: Vec<EvidenceCell> = sets
             .iter()
             .flat_map(|set| EVIDENCE_CLAIMS.iter().map(move |claim| (set, claim)))

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum EvidenceError {
     /// The adapter is not valid TOML, or lacks a key.
-    #[error("`{file}` is not an adapter of a data set; correct it as `datasets/evidence/README.md` describes")]
+    #[error(
+        "`{file}` is not an adapter of a data set; correct it as `datasets/evidence/README.md` describes"
+    )]
     Toml {
         /// The adapter.
         file: String,
@@ -56,7 +58,9 @@ pub enum EvidenceError {
         source: csv::Error,
     },
     /// A column is missing.
-    #[error("`{file}` has no column `{column}`, which the adapter `{adapter}` names; it has {found}")]
+    #[error(
+        "`{file}` has no column `{column}`, which the adapter `{adapter}` names; it has {found}"
+    )]
     Column {
         /// The table.
         file: String,

@@ -18,14 +18,14 @@ mod set;
 mod synthesis;
 
 pub use self::{
-    adapter::{Adapter, EvidenceFile, Licence, Phase, Scope, Source},
-    bundled::{Bundle, bundled_adapters, evidence_text},
+    adapter::{Adapter, EvidenceFile, EvidenceLicence, EvidenceSource, Phase, Scope},
+    bundled::{EvidenceBundle, bundled_adapters, evidence_text},
     cell::{EvidenceAnswer, EvidenceCell, EvidenceTest},
     condense::condensed,
     elsewhere::Elsewhere,
     error::EvidenceError,
     estimators::EstimatorRatio,
     replay::{Replay, ReplayedSearch, ReplayedTrial},
-    set::{EvidenceRow, EvidenceSet, Graph},
+    set::{CellGraph, EvidenceRow, EvidenceSet},
     synthesis::Synthesis,
 };

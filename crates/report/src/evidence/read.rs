@@ -76,7 +76,11 @@ impl Lines {
                     file: table.path.clone(),
                     adapter: adapter.name.clone(),
                     column: column.to_owned(),
-                    found: head.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                    found: head
+                        .iter()
+                        .map(|name| format!("`{name}`"))
+                        .collect::<Vec<_>>()
+                        .join(", "),
                 });
             }
         }
@@ -125,7 +129,12 @@ impl Lines {
         })
     }
 
-    fn device(&self, row: usize, adapter: &Adapter, file: &EvidenceFile) -> Result<String, EvidenceError> {
+    fn device(
+        &self,
+        row: usize,
+        adapter: &Adapter,
+        file: &EvidenceFile,
+    ) -> Result<String, EvidenceError> {
         match (&adapter.columns.device, &file.device, &adapter.constants.device) {
             (Some(column), ..) => Ok(self.text(row, column)?.to_owned()),
             (None, Some(device), _) | (None, None, Some(device)) => Ok(device.clone()),
@@ -133,7 +142,12 @@ impl Lines {
         }
     }
 
-    fn holds(&self, row: usize, condition: &Condition, highest: f64) -> Result<bool, EvidenceError> {
+    fn holds(
+        &self,
+        row: usize,
+        condition: &Condition,
+        highest: f64,
+    ) -> Result<bool, EvidenceError> {
         let column = &condition.column;
         if let Some(is) = &condition.is {
             return Ok(self.text(row, column)? == is);
@@ -235,9 +249,8 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
         column.as_ref().map(|column| lines.text(row, column).map(str::to_owned)).transpose()
     };
     let above_0 = |column: &Option<String>| {
-        let number = |column: &String| {
-            lines.number(row, column, "a number above 0", |value| value > 0.0)
-        };
+        let number =
+            |column: &String| lines.number(row, column, "a number above 0", |value| value > 0.0);
         column.as_ref().map(number).transpose()
     };
     let network = lines.text(row, &columns.network)?;
@@ -247,7 +260,9 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
     };
     let whole = |value: f64| value >= 1.0 && value.fract() == 0.0 && value <= f64::from(u32::MAX);
     let batch = match &columns.batch {
-        Some(column) => Some(lines.number(row, column, "a whole number of at least 1", whole)? as u32),
+        Some(column) => {
+            Some(lines.number(row, column, "a whole number of at least 1", whole)? as u32)
+        }
         None => adapter.constants.batch,
     };
     let share = |column: &String| {
@@ -261,7 +276,7 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
         if !lines.holds(row, &replay.only, f64::NEG_INFINITY)? {
             return Ok(None);
         }
-        Ok(Some(Graph {
+        Ok(Some(CellGraph {
             matrix: lines.text(row, &replay.matrix)?.to_owned(),
             operations: lines.text(row, &replay.operations)?.to_owned(),
             validation_ppm: (share(&replay.validation)? * 1e6).round() as u32,

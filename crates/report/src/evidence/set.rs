@@ -26,13 +26,13 @@ pub struct EvidenceRow {
     /// The second measurement of the same run, as read, in joules.
     pub second_joules: Option<f64>,
     /// The network as a graph, for replayed searches.
-    pub graph: Option<Graph>,
+    pub graph: Option<CellGraph>,
 }
 
 /// A network of a search space of graphs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct Graph {
+pub struct CellGraph {
     /// Upper triangle of the adjacency matrix, row by row, as digits 0 and 1.
     pub matrix: String,
     /// Operations of the inner vertices, in order, joined by `-`.

@@ -94,9 +94,9 @@ pub(super) fn syntheses(cells: &[EvidenceCell]) -> Vec<Synthesis> {
     let mut found: Vec<Synthesis> = Vec::new();
     let key = |cell: &EvidenceCell| (cell.claim.clone(), cell.scope, cell.phase, cell.origin);
     for cell in cells {
-        let known = found.iter().any(|one| {
-            (one.claim.clone(), one.scope, one.phase, one.origin) == key(cell)
-        });
+        let known = found
+            .iter()
+            .any(|one| (one.claim.clone(), one.scope, one.phase, one.origin) == key(cell));
         if known {
             continue;
         }
@@ -108,15 +108,17 @@ pub(super) fn syntheses(cells: &[EvidenceCell]) -> Vec<Synthesis> {
         let Some((_, first, _)) = alike.first().filter(|_| alike.len() >= FEWEST) else { continue };
         let effects: Vec<f64> = alike.iter().map(|(.., [effect, _])| *effect).collect();
         let variances: Vec<f64> = alike.iter().map(|(.., [_, se])| se * se).collect();
-        let mean =
-            stats::random_effects_mean(&effects, &variances, BetweenStudies::Reml, 0.95);
+        let mean = stats::random_effects_mean(&effects, &variances, BetweenStudies::Reml, 0.95);
         let Ok(mean) = mean else { continue };
         found.push(Synthesis {
             claim: cell.claim.clone(),
             scope: cell.scope,
             phase: cell.phase,
             origin: cell.origin,
-            sets: alike.iter().map(|(cell, ..)| format!("{}, {}", cell.data, cell.device)).collect(),
+            sets: alike
+                .iter()
+                .map(|(cell, ..)| format!("{}, {}", cell.data, cell.device))
+                .collect(),
             effect_name: first.effect_name,
             unit: first.unit,
             mean,

@@ -121,7 +121,8 @@ pub fn random_effects_mean(
     let t = t_quantile((1.0 + confidence) / 2.0, df);
     let inverse: f64 = variances.iter().map(|variance| 1.0 / variance).sum();
     let squares: f64 = variances.iter().map(|variance| variance.powi(-2)).sum();
-    let typical = df * inverse / (inverse * inverse - squares);
+    // Rounding can make the difference negative where one study outweighs all others.
+    let typical = df * inverse / (inverse * inverse - squares).max(0.0);
     let q = q_at(effects, variances, 0.0);
     Ok(RandomEffectsMean {
         estimate,

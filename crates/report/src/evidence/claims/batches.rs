@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use record::Verdict;
 
-use super::{Answered, because};
+use super::answered::{Answered, because};
 use crate::{
     claim::{Estimate, distinct},
     document::Unit,
@@ -13,13 +13,11 @@ use crate::{
     stats::{self, LinearFit, StatsError},
 };
 
-pub(super) const CRITERION_MATTERS: &str =
-    "Linear model of log joules with a mean for each network (and each session) and a slope over the \
+pub(super) const CRITERION_MATTERS: &str = "Linear model of log joules with a mean for each network (and each session) and a slope over the \
      doublings of the batch for each network. Supported if the mean of the slopes differs from 0; \
      contradicted if its 95 % interval is within 5 % per doubling; otherwise inconclusive. The interval is \
      for these networks.";
-pub(super) const CRITERION_DEPENDS: &str =
-    "The same model against one common slope (F test). Supported if the slopes differ; contradicted if \
+pub(super) const CRITERION_DEPENDS: &str = "The same model against one common slope (F test). Supported if the slopes differ; contradicted if \
      they do not and the 95 % interval of the largest difference (Tukey and Kramer) is within 5 % per \
      doubling; otherwise inconclusive.";
 
@@ -33,7 +31,9 @@ fn with_batches(set: &EvidenceSet) -> Vec<(&str, Vec<&EvidenceRow>)> {
     for row in set.rows.iter().filter(|row| row.batch.is_some()) {
         of.entry(&row.network).or_default().push(row);
     }
-    of.into_iter().filter(|(_, rows)| distinct(rows.iter().map(|row| row.batch)).len() > 1).collect()
+    of.into_iter()
+        .filter(|(_, rows)| distinct(rows.iter().map(|row| row.batch)).len() > 1)
+        .collect()
 }
 
 pub(super) fn has_batches(set: &EvidenceSet) -> bool {
@@ -76,7 +76,8 @@ fn slopes(set: &EvidenceSet) -> Result<Slopes, String> {
     let networks = with_batches(set);
     let count = networks.len();
     let (mut y, mut x, mut network, mut block) = (vec![], vec![], vec![], vec![]);
-    let blocks = distinct(networks.iter().flat_map(|(_, rows)| rows).map(|row| row.block.as_deref()));
+    let blocks =
+        distinct(networks.iter().flat_map(|(_, rows)| rows).map(|row| row.block.as_deref()));
     let mut spread = Vec::new();
     for (code, (_, rows)) in networks.iter().enumerate() {
         let doublings: Vec<f64> =

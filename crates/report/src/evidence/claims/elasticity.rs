@@ -1,6 +1,6 @@
 //! RQ3: how much accuracy do more joules buy?
 
-use super::{Answered, because, enough};
+use super::answered::{Answered, because, enough};
 use crate::{
     claim::Estimate,
     document::Unit,
@@ -9,8 +9,7 @@ use crate::{
     stats,
 };
 
-pub(super) const CRITERION: &str =
-    "Slope of log accuracy over log joules across networks (least squares on the means of networks). \
+pub(super) const CRITERION: &str = "Slope of log accuracy over log joules across networks (least squares on the means of networks). \
      Supported if its 95 % interval is below 0.25, the limit for our own runs; contradicted if it is \
      above; otherwise inconclusive. The joules must differ at least twofold.";
 
@@ -26,9 +25,9 @@ pub(super) fn test(set: &EvidenceSet) -> Result<EvidenceTest, String> {
     if accuracies.iter().any(|accuracy| *accuracy <= 0.0) {
         return Err("a network has an accuracy of 0, whose logarithm does not exist".to_owned());
     }
-    let (least, most) = joules
-        .iter()
-        .fold((f64::INFINITY, 0.0_f64), |(low, high), joules| (low.min(*joules), high.max(*joules)));
+    let (least, most) = joules.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), joules| {
+        (low.min(*joules), high.max(*joules))
+    });
     if most < 2.0 * least {
         return Err(format!(
             "the joules of the networks differ by a factor of {} only",
@@ -40,8 +39,7 @@ pub(super) fn test(set: &EvidenceSet) -> Result<EvidenceTest, String> {
     let fit = stats::linear_regression(&[&x], &y).map_err(|error| because(&error))?;
     let slope = fit.coefficients[1];
     let interval = slope.interval(0.95).map_err(|error| because(&error))?;
-    let elasticity =
-        Estimate { value: slope.estimate, ci95: Some([interval.low, interval.high]) };
+    let elasticity = Estimate { value: slope.estimate, ci95: Some([interval.low, interval.high]) };
     let p = stats::t_two_sided((slope.estimate - MARGINAL) / slope.se, slope.df);
     let [cheap, dear] = halves(&joules, &accuracies);
     let points = |points: Option<f64>| points.map_or("–".to_owned(), |points| fixed(points, 2));

@@ -3,19 +3,19 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Answered, enough, of_resamples};
+use super::answered::{Answered, enough, of_resamples};
 use crate::{
     document::Unit,
     evidence::{EvidenceSet, EvidenceTest, set::NetworkRuns},
     number::fixed,
 };
 
-pub(super) const CRITERION: &str =
-    "Energy saved by the least expensive network within one point of the most accurate one, compared \
+pub(super) const CRITERION: &str = "Energy saved by the least expensive network within one point of the most accurate one, compared \
      with that one. Supported if the 95 % bootstrap interval (networks drawn, then runs of each) is above \
      39.9 %, the smaller of the study's two savings; contradicted if it is below; otherwise inconclusive. \
      Where only some networks have repeats, only those count, because the best of many single runs is the \
-     luckiest.";
+     luckiest. Of n networks, n to the power of 2/3 are drawn, because the best of several is a maximum, for \
+     which drawing all n gives intervals that are too narrow (Bickel, Götze and van Zwet 1997).";
 
 /// The smaller of the study's two savings.
 const SAVING: f64 = 0.399;
@@ -51,10 +51,11 @@ pub(super) fn test(set: &EvidenceSet) -> Result<EvidenceTest, String> {
     let points: Option<Vec<Point>> = networks.iter().map(point).collect();
     let points = points.ok_or("a row has no accuracy")?;
     let value = saving(&points).ok_or("no network")?;
+    let drawn_at_once = (networks.len() as f64).powf(2.0 / 3.0).ceil() as usize;
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let resampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
-            let drawn: Vec<Point> = (0..networks.len())
+            let drawn: Vec<Point> = (0..drawn_at_once)
                 .filter_map(|_| {
                     let rows = &networks[random.random_range(0..networks.len())].rows;
                     let (mut accuracy, mut joules) = (0.0, 0.0);
@@ -100,7 +101,8 @@ pub(super) fn test(set: &EvidenceSet) -> Result<EvidenceTest, String> {
         test.notes.push(format!("{single} networks with a single run are left out."));
     }
     if repeated == 0 {
-        test.notes.push("Each network was measured once; the noise of a run is not known.".to_owned());
+        test.notes
+            .push("Each network was measured once; the noise of a run is not known.".to_owned());
     }
     Ok(test)
 }

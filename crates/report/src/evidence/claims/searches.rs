@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use record::Verdict;
 
-use super::Answered;
+use super::answered::Answered;
 use crate::{
     claim::{Estimate, estimate_against, mean},
     document::Unit,
@@ -12,8 +12,7 @@ use crate::{
     number::fixed,
 };
 
-pub(super) const CRITERION: &str =
-    "As for our own runs, with a seed as a block: the published strategy compared with the better of grid \
+pub(super) const CRITERION: &str = "As for our own runs, with a seed as a block: the published strategy compared with the better of grid \
      and random search. Supported if the 95 % bootstrap intervals (over seeds) of both differences are \
      above 0: the test accuracy of the best network found, and the mean accuracy of a trial. Contradicted \
      if either interval is below 0; otherwise inconclusive.";

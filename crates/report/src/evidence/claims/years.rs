@@ -1,6 +1,6 @@
 //! RQ5: joules and accuracy over the years of the networks.
 
-use super::{Answered, enough};
+use super::answered::{Answered, enough};
 use crate::{
     claim::{Estimate, distinct, estimate_against},
     document::Unit,
@@ -9,12 +9,10 @@ use crate::{
     stats,
 };
 
-pub(super) const CRITERION_ENERGY: &str =
-    "As for our own runs: Theil–Sen slope of log joules per image over the year of the network. Supported \
+pub(super) const CRITERION_ENERGY: &str = "As for our own runs: Theil–Sen slope of log joules per image over the year of the network. Supported \
      if its 95 % bootstrap interval (over networks) is above 0; contradicted if it is below 0; otherwise \
      inconclusive.";
-pub(super) const CRITERION_ACCURACY: &str =
-    "As for our own runs: slope of accuracy over the years in the later half of the networks minus that \
+pub(super) const CRITERION_ACCURACY: &str = "As for our own runs: slope of accuracy over the years in the later half of the networks minus that \
      in the earlier half (Theil–Sen). Supported if its 95 % bootstrap interval (over networks) is below \
      0; contradicted if it is above 0; otherwise inconclusive. Each half needs five networks.";
 
@@ -124,4 +122,3 @@ pub(super) fn accuracy_slows(set: &EvidenceSet) -> Result<EvidenceTest, String> 
         pooled: None,
     }))
 }
-

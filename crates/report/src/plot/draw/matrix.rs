@@ -17,11 +17,8 @@ const TEXT_FROM: f64 = 50.0;
 
 pub(super) fn draw(plot: &MatrixPlot, width: Width) -> Drawing {
     let total = width.pixels();
-    let entries: Vec<Entry<'_>> = plot
-        .kinds
-        .iter()
-        .map(|(name, look)| (Sample::Marker, *look, name.as_str()))
-        .collect();
+    let entries: Vec<Entry<'_>> =
+        plot.kinds.iter().map(|(name, look)| (Sample::Marker, *look, name.as_str())).collect();
     let (legend, legend_height) = legend(&entries, total);
     let rows = Rows::new(plot.rows.iter().map(String::as_str), total);
     let step = (total - rows.left - 8.0) / plot.columns.len().max(1) as f64;
