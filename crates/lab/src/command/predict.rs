@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if found.is_beyond {
         output::print(
             "  the network is larger or smaller than all measured ones, so the interval is that of \
-             extrapolations",
+             extrapolations, widened by the distance",
         );
     }
     Ok(())

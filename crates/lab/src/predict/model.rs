@@ -61,11 +61,16 @@ impl Model {
     /// Predicts the joules of a training per image.
     pub(crate) fn predict(&self, work: &NetworkWork, device: &DeviceRatio) -> Prediction {
         let quantities = [work.flops, work.bytes, work.passes];
-        let is_beyond = quantities
+        // By what factor the work is beyond the measured range, as a logarithm.
+        let beyond = quantities
             .iter()
             .zip(self.ranges)
-            .any(|(value, [low, high])| *value < low || *value > high);
-        let half = if is_beyond { self.calibration.beyond } else { self.calibration.within };
+            .map(|(value, [low, high])| (low / value).max(value / high).ln().max(0.0))
+            .fold(0.0, f64::max);
+        let is_beyond = beyond > 0.0;
+        // A network ten times as large as all measured ones may use ten times more or less than predicted.
+        let half =
+            if is_beyond { self.calibration.beyond + beyond } else { self.calibration.within };
         let joules = self.coefficients.joules(work) * device.log_ratio.exp();
         // The two errors are independent, so their squares add up.
         let half = half.hypot(device.log_half_width);

@@ -206,3 +206,50 @@ fn predictions_have_intervals_that_cover_what_they_say() {
     let output = run(folder.path(), &["predict", "resnet17"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
+
+/// Joules per image of ResNet-50 on ImageNet at the largest batch and the highest power limit, from Zeus
+/// (`summary_power_*.csv`: seconds per epoch times watts over 1,281,167 images). The model has not seen them.
+#[test]
+fn the_intervals_of_another_network_on_other_devices_cover_what_others_measured() {
+    for (device, measured) in
+        [("V100", 0.5976), ("A40", 0.7523), ("Quadro RTX 6000", 0.9240), ("P100", 0.8108)]
+    {
+        let found = json(&["predict", "resnet50", "--device", device, "--json"]);
+        let ends = found["interval95"].as_array().unwrap();
+        let [low, high] = [0, 1].map(|at: usize| ends[at].as_f64().unwrap());
+        assert!(
+            low < measured && measured < high,
+            "{device}: {low} to {high}, measured {measured}"
+        );
+        assert!(high / low < 200.0, "{device}: an interval that says nothing");
+        let predicted = found["joules"].as_f64().unwrap();
+        assert!((0.5..2.0).contains(&(predicted / measured)), "{device}: {predicted}, {measured}");
+    }
+}
+
+#[test]
+fn a_plan_predicts_its_trainings_on_a_gpu() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), super::TINY).unwrap();
+    let args =
+        ["reproduce", "--profile", "tiny.toml", "--rq", "2", "--plan", "--on", "V100", "--json"];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let predicted = &plan["predicted"];
+    assert_eq!(predicted["device"], "V100");
+    assert_eq!(predicted["origin"], "estimated");
+    let trainings: u64 = plan["experiments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["runs"].as_u64().unwrap())
+        .sum();
+    assert_eq!(predicted["trainings"].as_u64().unwrap(), trainings);
+    let joules = predicted["joules"].as_f64().unwrap();
+    let ends = predicted["interval95"].as_array().unwrap();
+    assert!(
+        ends[0].as_f64().unwrap() < joules && joules < ends[1].as_f64().unwrap(),
+        "{predicted}"
+    );
+}

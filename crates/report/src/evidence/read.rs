@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Adapter, EvidenceError, EvidenceFile, EvidenceRow, EvidenceSet,
     adapter::{Condition, Exclusion},
-    set::Graph,
+    set::CellGraph,
 };
 
 /// More rows are refused: a table of a million rows is read in a few seconds.

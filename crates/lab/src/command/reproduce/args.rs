@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Print what would run and what it would cost, and exit; needs no data.
     #[arg(long)]
     pub(super) plan: bool,
+    /// With `--plan`, also predict the GPU joules of the trainings on this device, as `wattlab predict` does.
+    #[arg(long, value_name = "NAME", requires = "plan")]
+    pub(super) on: Option<String>,
     /// Device that trains and runs the networks: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub(super) device: String,

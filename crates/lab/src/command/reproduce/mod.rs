@@ -4,6 +4,7 @@ mod args;
 mod estimates;
 mod failure;
 mod placement;
+mod predicted;
 
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let placement = Placement::of(args, &profile, &meter, &sysfs)?;
         let records = existing_records(&args.out)?;
         let estimates = estimates::without_data(&selected, &records, &mut worker)?;
-        return estimates::show(&profile, &estimates, &placement, args.json);
+        let predicted =
+            args.on.as_deref().map(|device| predicted::of(&selected, device)).transpose()?;
+        return estimates::show(&profile, &estimates, &placement, predicted.as_ref(), args.json);
     }
 
     // Bad data is found before a folder is made and before the first joule is spent.
