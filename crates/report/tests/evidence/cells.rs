@@ -57,6 +57,7 @@ fn the_copies_in_this_program_fill_at_least_twelve_cells_as_python_computes_them
                 assert!(low <= test.effect && test.effect <= high, "{cell:?}");
                 assert!(test.p_holm.unwrap() >= test.p.unwrap(), "{cell:?}");
             }
+            other => panic!("{other:?}"),
         }
     }
     // Nothing of a data set without a licence is in the program.
