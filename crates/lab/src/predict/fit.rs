@@ -31,10 +31,10 @@ impl Coefficients {
         for one in measured {
             let work = [one.work.flops, one.work.bytes, one.work.passes];
             let row: [f64; COUNT] = std::array::from_fn(|at| work[at] / UNITS[at] / one.joules);
-            for i in 0..COUNT {
-                right[i] += row[i];
-                for j in 0..COUNT {
-                    normal[i][j] += row[i] * row[j];
+            for (i, a) in row.iter().enumerate() {
+                right[i] += a;
+                for (j, b) in row.iter().enumerate() {
+                    normal[i][j] += a * b;
                 }
             }
         }
@@ -46,10 +46,10 @@ impl Coefficients {
             }
             // The sum of squares without the constant number of rows.
             let mut squares = 0.0;
-            for i in 0..COUNT {
-                squares -= 2.0 * found[i] * right[i];
-                for j in 0..COUNT {
-                    squares += found[i] * normal[i][j] * found[j];
+            for (i, a) in found.iter().enumerate() {
+                squares -= 2.0 * a * right[i];
+                for (j, b) in found.iter().enumerate() {
+                    squares += a * normal[i][j] * b;
                 }
             }
             if best.is_none_or(|(least, _)| squares < least) {

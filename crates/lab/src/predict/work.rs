@@ -36,8 +36,8 @@ fn channels(matrix: &[Vec<bool>], input: usize, output: usize) -> Vec<usize> {
         return channels;
     }
     let mut rest = output % to_output;
-    for vertex in 1..count - 1 {
-        if matrix[vertex][count - 1] {
+    for (vertex, leads_to) in matrix.iter().enumerate().take(count - 1).skip(1) {
+        if leads_to[count - 1] {
             channels[vertex] = output / to_output + usize::from(rest > 0);
             rest = rest.saturating_sub(1);
         }
@@ -96,8 +96,7 @@ fn cell(
 ) -> Option<()> {
     let count = edges.len();
     let channels = channels(edges, from, to);
-    for vertex in 1..count - 1 {
-        let own = channels[vertex];
+    for (vertex, own) in channels.iter().copied().enumerate().take(count - 1).skip(1) {
         // The cell's input is projected to the vertex's channels.
         if edges[0][vertex] {
             convolution(work, pixels, 1, from, own);

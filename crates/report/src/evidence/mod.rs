@@ -8,6 +8,7 @@ mod adapter;
 mod bundled;
 mod cell;
 mod claims;
+mod columns;
 mod condense;
 mod elsewhere;
 mod error;

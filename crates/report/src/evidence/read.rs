@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Adapter, EvidenceError, EvidenceFile, EvidenceRow, EvidenceSet,
-    adapter::{Condition, Exclusion},
+    columns::{Condition, Exclusion, ReplayColumns},
     set::CellGraph,
 };
 
@@ -272,7 +272,7 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
     let joules = read_joules / above_0(&columns.work)?.unwrap_or(1.0);
     let images = above_0(&columns.images)?.map(|images| joules / images);
     let second = adapter.second.as_ref();
-    let graph = |replay: &super::adapter::ReplayColumns| {
+    let graph = |replay: &ReplayColumns| {
         if !lines.holds(row, &replay.only, f64::NEG_INFINITY)? {
             return Ok(None);
         }
