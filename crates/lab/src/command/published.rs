@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::report::{
-    Document, EffectShare, Elsewhere, EvidenceError, Formats, RawStudy, RawStudyError, Target,
+    Document, EffectShare, Elsewhere, EvidenceBundle, Formats, RawStudy, RawStudyError, Target,
 };
 use serde_json::{Value, json};
 
@@ -22,18 +22,21 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
     let study = raw_study(&paths)?;
-    let elsewhere = evidence::with_searches(&paths).map_err(unusable)?;
-    if let (None, false) = (&study, elsewhere.sets.iter().any(|set| !set.is_copy)) {
+    let bundle = EvidenceBundle::with(&paths).map_err(Failure::bad_input)?;
+    if study.is_none() && !bundle.has_folder_tables() {
         let path = folders.first().cloned().unwrap_or_default();
         return Err(Failure::bad_input(RawStudyError::Nothing { path }));
     }
-    let (mut document, effects) = match &study {
-        Some((folder, study)) => of_study(folder, study, out, target)?,
+    let of_study =
+        study.map(|(folder, study)| of_study(folder, &study, out, target)).transpose()?;
+    let elsewhere = evidence::with_searches(bundle);
+    let (document, effects) = match of_study {
+        Some((mut document, effects)) => {
+            document.sections.push(::report::elsewhere_section(&elsewhere));
+            (document, effects)
+        }
         None => (::report::elsewhere_document(&elsewhere), Vec::new()),
     };
-    if study.is_some() {
-        document.sections.push(::report::elsewhere_section(&elsewhere));
-    }
     let folder = out.join("published");
     ::report::write(&document, &folder, &Formats::all()).map_err(Failure::run_time)?;
     let results = results(&document, &effects, &elsewhere)?;
@@ -45,10 +48,6 @@ pub(super) fn run(
     show(&document, &effects, &elsewhere);
     progress::line(&format!("report: {}", folder.join("index.html").display()));
     Ok(())
-}
-
-fn unusable(error: EvidenceError) -> Failure {
-    Failure::bad_input(error)
 }
 
 /// The study's raw files, from the first folder that has any.

@@ -3,19 +3,12 @@
 mod graph;
 mod replay;
 
-use std::path::Path;
-
 use report::{Elsewhere, EvidenceBundle, EvidenceError};
 
-/// Tests every claim on the data sets in this program and in some folders, with replayed searches.
-///
-/// # Errors
-///
-/// If a data set of a folder cannot be used.
-pub(crate) fn with_searches(folders: &[&Path]) -> Result<Elsewhere, EvidenceError> {
-    let bundle = EvidenceBundle::with(folders)?;
+/// Tests every claim on measured sets, with replayed searches, which take seconds.
+pub(crate) fn with_searches(bundle: EvidenceBundle) -> Elsewhere {
     let replay = replay::replay(&bundle);
-    Ok(Elsewhere::of(bundle, replay))
+    Elsewhere::of(bundle, replay)
 }
 
 /// Tests every claim on the data sets in this program. Searches are not replayed, which takes seconds.
