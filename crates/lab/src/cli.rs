@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     Failure,
     command::{
-        check, datasets, journal, measure, meter, model, plugin, probes, report, reproduce,
-        simulate, stats, status, tune, worker,
+        check, datasets, journal, measure, meter, model, plugin, predict, probes, report,
+        reproduce, simulate, stats, status, tune, worker,
     },
     output,
 };
@@ -49,6 +49,8 @@ enum Command {
     /// Check or serve probes that are loaded from shared libraries.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Predict the joules of a training before it runs, from trainings that others measured.
+    Predict(predict::Args),
     /// List the probes: which can measure energy here, and how to enable the others.
     Probes(probes::Args),
     /// Analyze a CSV file: ANOVA, Tukey, Kruskal-Wallis, pairwise comparisons.
@@ -83,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Meter(command) => meter::run(&command),
         Command::Model(command) => model::run(&command),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Predict(args) => predict::run(&args),
         Command::Probes(args) => probes::run(&args),
         Command::Stats(command) => stats::run(&command),
         Command::Simulate(args) => simulate::run(&args),

@@ -11,7 +11,7 @@ use record::{
 };
 use report::{Document, Formats, RECORDS_AT_ONCE, RecordSource, RunDigest, Runs, Target};
 
-use crate::{Failure, insight, output::write_whole};
+use crate::{Failure, evidence, insight, output::write_whole};
 
 /// Computes findings from the journal in a folder and writes `results.json` and `report/` there.
 ///
@@ -44,7 +44,8 @@ fn written(
 ) -> Result<Results, anyhow::Error> {
     let results = report::results(runs);
     let insights = insight::of_searches(&runs.rows.trials);
-    let document: Document = report::document(runs, &results, target, &insights);
+    let mut document: Document = report::document(runs, &results, target, &insights);
+    document.sections.push(report::elsewhere_section(&evidence::embedded()?));
     let report = folder.join("report");
     let files = report::write(&document, &report, formats)?;
     if *formats == Formats::all() {

@@ -4,6 +4,7 @@
 mod chapter;
 mod claim;
 mod document;
+mod evidence;
 mod export;
 mod insight;
 mod number;
@@ -19,7 +20,10 @@ pub use crate::export::pdf;
 #[cfg(feature = "parquet")]
 pub use crate::export::records_parquet;
 pub use crate::{
-    chapter::{Target, document, reference_document, reference_findings},
+    chapter::{
+        Target, document, elsewhere_document, elsewhere_section, reference_document,
+        reference_findings,
+    },
     claim::{
         AccuracyRow, CLAIMS, Claim, ClaimFigure, Difference, Effect, EngineRow, Estimate,
         FolderComparison, InferRow, LayerRow, MAX_RECORDS, NetworkMean, OwnRow, PublishedNetwork,
@@ -31,6 +35,12 @@ pub use crate::{
         AssessedClaim, Banner, Cell, ClaimEffect, Column, ColumnKind, Document, KeyFigure, Number,
         Section, Table, Unit,
     },
+    evidence::{
+        Adapter, CellGraph, Elsewhere, EstimatorRatio, EvidenceAnswer, EvidenceBundle,
+        EvidenceCell, EvidenceError, EvidenceFile, EvidenceLicence, EvidenceRow, EvidenceSet,
+        EvidenceSource, EvidenceTest, Phase, Replay, ReplayedSearch, ReplayedTrial, Scope,
+        Synthesis, bundled_adapters, condensed, evidence_text,
+    },
     export::{
         EXPORTERS, Exporter, FormatError, Formats, RECORDS_AT_ONCE, RecordExporter, RecordSource,
         STUDIES_BIB, WholeFile, csv, emissions_csv, latex, markdown, records_csv, ro_crate, write,
@@ -41,8 +51,8 @@ pub use crate::{
     pareto::{ParetoFront, TradeOff},
     plot::{
         Axis, AxisScale, AxisUnit, CategoryPlot, Coordinate, CoordinatePlot, Figure, Line,
-        LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Shape,
-        StripGroup, StripPlot, Trace, svg,
+        LinePlot, LinePoint, Mark, MatrixMark, MatrixPlot, Plot, Point, PointPlot, PointSeries,
+        Reference, Shape, StripGroup, StripPlot, Trace, svg,
     },
     raw_study::{EffectShare, OurEffect, PublishedTerm, RawStudy, RawStudyError, effect_shares},
 };

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use models::{Archive, Manifest, ManifestFile, embedded_names, read_content, verify};
 
+use super::evidence;
 use crate::{
     Failure,
     data::default_folder,
@@ -24,12 +25,14 @@ pub(crate) enum Command {
     List,
     /// Download a data set, or copy its files from a folder, and verify its checksums.
     Fetch(Fetch),
+    /// Write the condensed copy of other people's measurements: the columns that their adapter names.
+    Condense(evidence::Condense),
 }
 
 /// Arguments of `wattlab datasets fetch`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fetch {
-    /// Name of the data set (see `wattlab datasets list`).
+    /// Name of the data set (see `wattlab datasets list`), or an adapter of measurements (`*.toml`).
     name: String,
     /// Copy the files from this folder instead of downloading them. They may be compressed or not, in
     /// torchvision's folders (`MNIST/raw`, `cifar-10-batches-py`), or in CIFAR-10's archive.
@@ -55,9 +58,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                 let set = Manifest::named(name).map_err(Failure::bad_input)?;
                 print(&format!("{name:<14} {}; {}; {}", set.title, set.licence, set.source));
             }
-            Ok(())
+            evidence::list()
         }
         Command::Fetch(args) => fetch(args),
+        Command::Condense(args) => evidence::condense(args),
     }
 }
 
@@ -65,6 +69,9 @@ fn fetch(args: &Fetch) -> Result<(), Failure> {
     if embedded_names().contains(&args.name.as_str()) {
         line(&format!("data set `{}` is embedded and needs no files", args.name));
         return Ok(());
+    }
+    if let Some(adapter) = evidence::adapter(&args.name)? {
+        return evidence::fetch(&adapter, args.from.as_deref(), args.to.as_deref());
     }
     let manifest = Manifest::named(&args.name).map_err(Failure::bad_input)?;
     let folder = args.to.clone().or_else(default_folder).ok_or_else(|| {

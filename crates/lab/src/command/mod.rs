@@ -2,11 +2,13 @@
 
 pub(crate) mod check;
 pub(crate) mod datasets;
+mod evidence;
 pub(crate) mod journal;
 pub(crate) mod measure;
 pub(crate) mod meter;
 pub(crate) mod model;
 pub(crate) mod plugin;
+pub(crate) mod predict;
 pub(crate) mod probes;
 mod published;
 pub(crate) mod report;

@@ -9,6 +9,7 @@ mod calibrate;
 mod cascade;
 mod compare;
 mod crash;
+mod elsewhere;
 mod engines;
 mod faults;
 mod help;

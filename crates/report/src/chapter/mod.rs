@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod batching;
+mod elsewhere;
 mod engines;
 mod frontier;
 mod layers;
@@ -15,6 +16,7 @@ mod tuning;
 
 use self::not_run::not_run;
 pub use self::{
+    elsewhere::{elsewhere_document, elsewhere_section},
     race::Target,
     reference::{reference_document, reference_findings},
     report::document,

@@ -45,6 +45,6 @@ pub(crate) use self::{
     list::claims_on,
     networks::stem,
     own::{OwnFactorial, own_factorials},
-    resample::{Sums, estimate, mean},
+    resample::{Sums, estimate, estimate_against, mean, p_of_limit},
     tuning::measured as search_figures,
 };

@@ -36,6 +36,29 @@ pub(crate) fn estimate(
     Some(Estimate { value, ci95: found.map(|found| [found.interval.low, found.interval.high]) })
 }
 
+/// As [`estimate()`], with the two-sided p-value of a limit: twice the smaller share of resamples beyond it, with
+/// one added to both counts (Davison and Hinkley 1997, section 4.2). The p-value is `None` without an interval.
+pub(crate) fn estimate_against(
+    units: usize,
+    limit: f64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<(Estimate, Option<f64>)> {
+    let found = estimate(units, &statistic)?;
+    if found.ci95.is_none() {
+        return Some((found, None));
+    }
+    let resampled = BOOTSTRAP.statistics(&Units::rows(units), statistic).ok()?;
+    Some((found, Some(p_of_limit(&resampled, limit))))
+}
+
+/// Two-sided p-value of a limit from resampled statistics.
+pub(crate) fn p_of_limit(resampled: &[f64], limit: f64) -> f64 {
+    let below = resampled.iter().filter(|value| **value <= limit).count();
+    let above = resampled.iter().filter(|value| **value >= limit).count();
+    let tail = (below.min(above) + 1) as f64 / (resampled.len() + 1) as f64;
+    (2.0 * tail).min(1.0)
+}
+
 /// Sums over units and over their resamples. All statistics that are functions of sums share one
 /// resampling, so that a report on a million runs takes seconds.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use crate::{
     document::{Cell, Column, Table},
     plot::{
-        Axis, AxisUnit, CategoryPlot, Coordinate, CoordinatePlot, Figure, LinePlot, Plot,
-        PointPlot, StripPlot, clean,
+        Axis, AxisUnit, CategoryPlot, Coordinate, CoordinatePlot, Figure, LinePlot, MatrixPlot,
+        Plot, PointPlot, StripPlot, clean,
     },
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn values(figure: &Figure) -> Table {
         Plot::Dots(it) | Plot::Bars(it) => categories(&it, empty),
         Plot::Strip(it) => strip(&it, empty),
         Plot::Coordinates(it) => coordinates(&it, empty),
+        Plot::Matrix(it) => matrix(&it, empty),
     }
 }
 
@@ -107,6 +108,18 @@ fn coordinates(plot: &CoordinatePlot, empty: impl Fn(Vec<Column>) -> Table) -> T
         let mut row = vec![Cell::text(&trace.name)];
         row.extend(values);
         table.push(row);
+    }
+    table
+}
+
+fn matrix(plot: &MatrixPlot, empty: impl Fn(Vec<Column>) -> Table) -> Table {
+    let mut table = empty(["row", "column", "mark"].map(Column::text).to_vec());
+    for (name, marks) in plot.rows.iter().zip(&plot.marks) {
+        for (title, mark) in plot.columns.iter().zip(marks) {
+            let words = mark.as_ref().map(|mark| Cell::text(&mark.words));
+            let title = title.replace('\n', " ");
+            table.push([Cell::text(name), Cell::text(title), Cell::or_missing(words)]);
+        }
     }
     table
 }

@@ -23,6 +23,8 @@ pub(crate) fn clean(plot: &Plot) -> (Plot, usize) {
         Plot::Dots(it) | Plot::Bars(it) => categories(it, &mut omitted),
         Plot::Strip(it) => strip(it, &mut omitted),
         Plot::Coordinates(it) => coordinates(it, &mut omitted),
+        // Its marks have no values.
+        Plot::Matrix(_) => {}
     }
     (plot, omitted)
 }

@@ -1,6 +1,6 @@
 //! The kinds of plots.
 
-use super::{CategoryPlot, CoordinatePlot, LinePlot, PointPlot, StripPlot};
+use super::{CategoryPlot, CoordinatePlot, LinePlot, MatrixPlot, PointPlot, StripPlot};
 
 /// What a figure draws.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,4 +18,6 @@ pub enum Plot {
     Strip(StripPlot),
     /// Parallel coordinates: an axis for each quantity, a line for each observation.
     Coordinates(CoordinatePlot),
+    /// A mark for each pair of a row and a column.
+    Matrix(MatrixPlot),
 }

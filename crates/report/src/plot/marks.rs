@@ -168,3 +168,27 @@ pub struct StripPlot {
     /// Vertical references.
     pub references: Vec<Reference>,
 }
+
+/// What stands at a row and a column of a matrix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatrixMark {
+    /// Number of its color and marker, as in the plot's kinds.
+    pub look: usize,
+    /// A few letters below the mark; empty for none.
+    pub text: String,
+    /// In words, shown on hovering.
+    pub words: String,
+}
+
+/// A mark for each pair of a row and a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatrixPlot {
+    /// Titles from left to right; a line break starts a second line.
+    pub columns: Vec<String>,
+    /// Names from top to bottom.
+    pub rows: Vec<String>,
+    /// By row and column; `None`, or too few marks, for none.
+    pub marks: Vec<Vec<Option<MatrixMark>>>,
+    /// Names of the looks, for the legend.
+    pub kinds: Vec<(String, usize)>,
+}

@@ -22,8 +22,8 @@ pub use self::{
     figure::Figure,
     kinds::Plot,
     marks::{
-        CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, Point,
-        PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
+        CategoryPlot, Coordinate, CoordinatePlot, Line, LinePlot, LinePoint, Mark, MatrixMark,
+        MatrixPlot, Point, PointPlot, PointSeries, Reference, Shape, StripGroup, StripPlot, Trace,
     },
     svg::svg,
 };

@@ -1,8 +1,8 @@
 //! A drawing in words, for readers who cannot see it.
 
 use super::{
-    Axis, CategoryPlot, CoordinatePlot, LinePlot, Plot, PointPlot, StripPlot, Trace, clean::clean,
-    ticks,
+    Axis, CategoryPlot, CoordinatePlot, LinePlot, MatrixPlot, Plot, PointPlot, StripPlot, Trace,
+    clean::clean, ticks,
 };
 
 /// Largest number of values that are listed; the others are counted.
@@ -16,6 +16,7 @@ pub(crate) fn in_words(plot: &Plot) -> String {
         Plot::Dots(it) | Plot::Bars(it) => categories(&it),
         Plot::Strip(it) => strip(&it),
         Plot::Coordinates(it) => coordinates(&it),
+        Plot::Matrix(it) => matrix(&it),
     }
 }
 
@@ -93,6 +94,20 @@ fn coordinates(plot: &CoordinatePlot) -> String {
     let left = order.len() - told.len();
     let more = if left > 0 { format!("; and {left} more lines") } else { String::new() };
     format!("The figure shows lines through {}. {}{more}.", titles.join(", "), told.join("; "))
+}
+
+/// How many marks of each kind there are.
+fn matrix(plot: &MatrixPlot) -> String {
+    let count = |look: usize| {
+        plot.marks.iter().flatten().flatten().filter(|mark| mark.look == look).count()
+    };
+    let kinds = plot.kinds.iter().map(|(name, look)| format!("{name}: {}", count(*look)));
+    format!(
+        "The figure shows {} rows and {} columns. {}.",
+        plot.rows.len(),
+        plot.columns.len(),
+        kinds.collect::<Vec<_>>().join("; ")
+    )
 }
 
 fn list(told: Vec<String>, all: usize) -> String {

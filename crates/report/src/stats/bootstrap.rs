@@ -134,20 +134,32 @@ impl Bootstrap {
         statistic: impl Fn(&[usize]) -> Option<f64>,
     ) -> Result<BootstrapInterval, StatsError> {
         check_confidence(self.confidence)?;
-        check_count("units", units.rows.len(), 2)?;
-        check_count("resamples", self.resamples, 100)?;
+        let values = self.statistics(units, &statistic)?;
         let value = |rows: &[usize]| statistic(rows).filter(|value| is_usable(*value));
         let whole = StatsError::Undefined { undefined: 1, resamples: 1 };
         let estimate = value(&units.all()).ok_or(whole)?;
+        self.limits(estimate, values, || acceleration(units, value))
+    }
+
+    /// The statistic of each resample, in the order drawn, without those on which it is not defined.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer than 2 units or 100 resamples.
+    pub fn statistics(
+        &self,
+        units: &Units,
+        statistic: impl Fn(&[usize]) -> Option<f64>,
+    ) -> Result<Vec<f64>, StatsError> {
+        check_count("units", units.rows.len(), 2)?;
+        check_count("resamples", self.resamples, 100)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut drawn = Vec::new();
-        let values: Vec<f64> = (0..self.resamples)
-            .filter_map(|_| {
-                units.draw(&mut random, &mut drawn);
-                value(&drawn)
-            })
-            .collect();
-        self.limits(estimate, values, || acceleration(units, value))
+        let resample = |_| {
+            units.draw(&mut random, &mut drawn);
+            statistic(&drawn).filter(|value| is_usable(*value))
+        };
+        Ok((0..self.resamples).filter_map(resample).collect())
     }
 
     /// Sums of columns over the rows of each resample, for statistics that are functions of sums, such as

@@ -33,7 +33,7 @@ pub(super) fn normal_two_sided(z: f64) -> f64 {
 }
 
 /// P(|T| ≥ |t|).
-pub(super) fn t_two_sided(t: f64, df: f64) -> f64 {
+pub(crate) fn t_two_sided(t: f64, df: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
@@ -41,7 +41,7 @@ pub(super) fn t_two_sided(t: f64, df: f64) -> f64 {
 }
 
 /// t with P(T ≤ t) = p.
-pub(super) fn t_quantile(p: f64, df: f64) -> f64 {
+pub(crate) fn t_quantile(p: f64, df: f64) -> f64 {
     if p < 0.5 {
         return -t_quantile(1.0 - p, df);
     }
@@ -53,7 +53,7 @@ pub(super) fn t_quantile(p: f64, df: f64) -> f64 {
 }
 
 /// P(F > f).
-pub(super) fn f_sf(f: f64, df1: f64, df2: f64) -> f64 {
+pub(crate) fn f_sf(f: f64, df1: f64, df2: f64) -> f64 {
     if f.is_infinite() {
         return 0.0;
     }
@@ -61,11 +61,11 @@ pub(super) fn f_sf(f: f64, df1: f64, df2: f64) -> f64 {
 }
 
 /// P(χ² > x).
-pub(super) fn chi_squared_sf(x: f64, df: f64) -> f64 {
+pub(crate) fn chi_squared_sf(x: f64, df: f64) -> f64 {
     ChiSquared::new(df).expect(CHECKED).sf(x)
 }
 
 /// P(χ² ≤ x).
-pub(super) fn chi_squared_cdf(x: f64, df: f64) -> f64 {
+pub(crate) fn chi_squared_cdf(x: f64, df: f64) -> f64 {
     ChiSquared::new(df).expect(CHECKED).cdf(x)
 }

@@ -21,6 +21,7 @@ mod factor;
 mod interval;
 mod least_squares;
 mod means;
+mod meta;
 mod model;
 mod multiple;
 mod noncentral_f;
@@ -40,6 +41,7 @@ mod spread;
 mod survival;
 mod t_test;
 
+pub(crate) use self::distribution::{f_sf, t_two_sided};
 pub use self::{
     anova::{Anova, AnovaTerm, EffectIntervals, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
@@ -59,6 +61,7 @@ pub use self::{
     factor::Factor,
     interval::Interval,
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
+    meta::{BetweenStudies, RandomEffectsMean, random_effects_mean},
     model::{
         FittedRow, FixedEffect, Formula, MixedModel, MixedTerm, NamedColumn, RandomEffects,
         RandomVariance, Repeated, RepeatedMeasures, RepeatedTerm, Role, Sphericity, Term, Variable,

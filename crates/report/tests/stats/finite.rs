@@ -136,6 +136,7 @@ fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
         let units = Units::clusters(&(0..x.len()).map(|row| row / 2).collect::<Vec<_>>());
         let sum = |rows: &[usize]| Some(rows.iter().map(|row| x[*row]).sum::<f64>());
         check("Bootstrap", bootstrap.interval(&units, sum));
+        check("Bootstrap", bootstrap.statistics(&units, sum));
         check("Bootstrap", bootstrap.one_sample(x, |values| stats::median(values).ok()));
     }
 }
@@ -143,6 +144,13 @@ fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {
 fn of_pairs(x: &[f64], y: &[f64], confidence: f64) {
     check("spearman", stats::spearman(x, y));
     check("theil_sen", stats::theil_sen(x, y));
+    let positive: Vec<f64> = y.iter().map(|y| y.abs()).collect();
+    for between in [stats::BetweenStudies::Reml, stats::BetweenStudies::PauleMandel] {
+        let found = stats::random_effects_mean(x, &positive, between, confidence);
+        check("random_effects_mean", found);
+        let ones = vec![1.0; x.len()];
+        check("random_effects_mean", stats::random_effects_mean(x, &ones, between, confidence));
+    }
     check("theil_sen_within", stats::theil_sen_within(x, y, confidence));
     if let Some(fit) = check("linear_regression", stats::linear_regression(&[x], y)) {
         check("LinearFit", fit.predict(&[1.5], confidence));

@@ -13,6 +13,7 @@ mod finite;
 mod formulas;
 mod joules;
 mod laws;
+mod meta;
 mod models;
 mod oracle;
 mod published;

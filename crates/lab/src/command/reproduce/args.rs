@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Print what would run and what it would cost, and exit; needs no data.
     #[arg(long)]
     pub(super) plan: bool,
+    /// With `--plan`, also predict the GPU joules of the trainings on this device, as `wattlab predict` does.
+    #[arg(long, value_name = "NAME", requires = "plan")]
+    pub(super) on: Option<String>,
     /// Device that trains and runs the networks: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub(super) device: String,
@@ -58,12 +61,15 @@ pub(crate) struct Args {
     /// Send the study's progress to an OpenTelemetry collector, at `http://HOST:4318/v1/metrics`.
     #[arg(long, value_name = "URL")]
     pub(super) otlp: Option<String>,
-    /// Analyze the studies' own raw files instead, and compare them with the runs in `--out`.
+    /// Analyze what others measured instead: the studies' own raw files, beside the runs in `--out`, and the
+    /// data sets of `datasets/evidence`.
     #[arg(long, requires = "reference")]
     pub(super) published: bool,
-    /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`).
+    /// Folder with the studies' raw files (`rq1_trials.csv`, `rq2_*.csv`, `rq2_published.json`), or with
+    /// folders of other measurements (`NAME/*.csv`) and their adapters (`*.toml`). May be given several
+    /// times.
     #[arg(long, value_name = "DIR", requires = "published")]
-    pub(super) reference: Option<PathBuf>,
+    pub(super) reference: Vec<PathBuf>,
     /// Test accuracy for which RQ1 shows the energy that each strategy needs; by default 0.95 of the best
     /// accuracy found.
     #[arg(long, value_name = "SHARE", value_parser = output::target)]

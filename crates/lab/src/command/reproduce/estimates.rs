@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use record::Energy;
 
-use super::{failure, placement::Placement};
+use super::{failure, placement::Placement, predicted::Predicted};
 use crate::{
     Failure,
     config::Profile,
@@ -77,10 +77,11 @@ pub(super) fn show(
     profile: &Profile,
     estimates: &[Estimate],
     placement: &Placement,
+    predicted: Option<&Predicted>,
     json: bool,
 ) -> Result<(), Failure> {
     if json {
-        return output::print_json(&serde_json::json!({
+        let mut plan = serde_json::json!({
             "schema": "wattlab.plan/1",
             "profile": profile.name,
             "experiments": estimates,
@@ -88,7 +89,11 @@ pub(super) fn show(
                 "duration_s": in_all(estimates, placement).as_secs_f64(),
                 "energy": Energy::total(estimates.iter().filter_map(|estimate| estimate.energy)),
             },
-        }));
+        });
+        if let Some(predicted) = predicted {
+            plan["predicted"] = serde_json::to_value(predicted).map_err(Failure::run_time)?;
+        }
+        return output::print_json(&plan);
     }
     output::print(&format!(
         "{:<16} {:>7} {:>7} {:>14} {:>12}",
@@ -109,6 +114,9 @@ pub(super) fn show(
         human(in_all(estimates, placement)),
         placement.place()
     ));
+    if let Some(predicted) = predicted {
+        predicted.show();
+    }
     Ok(())
 }
 

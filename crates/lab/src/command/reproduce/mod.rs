@@ -4,6 +4,7 @@ mod args;
 mod estimates;
 mod failure;
 mod placement;
+mod predicted;
 
 use std::path::{Path, PathBuf};
 
@@ -37,9 +38,9 @@ const STOPPING: &str = "stopping at the next safe point; finished runs are kept 
 /// On bad input (a profile, data or a folder that cannot be used), if a run fails, or on
 /// interruption.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if let (true, Some(reference)) = (args.published, &args.reference) {
+    if args.published {
         return super::published::run(
-            reference,
+            &args.reference,
             &args.out,
             args.target.unwrap_or_default(),
             args.json,
@@ -64,7 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let placement = Placement::of(args, &profile, &meter, &sysfs)?;
         let records = existing_records(&args.out)?;
         let estimates = estimates::without_data(&selected, &records, &mut worker)?;
-        return estimates::show(&profile, &estimates, &placement, args.json);
+        let predicted =
+            args.on.as_deref().map(|device| predicted::of(&selected, device)).transpose()?;
+        return estimates::show(&profile, &estimates, &placement, predicted.as_ref(), args.json);
     }
 
     // Bad data is found before a folder is made and before the first joule is spent.

@@ -3,6 +3,7 @@
 mod categories;
 mod coordinates;
 mod lines;
+mod matrix;
 mod points;
 mod shapes;
 mod strip;
@@ -21,5 +22,6 @@ pub(super) fn draw(plot: &Plot, width: Width) -> Drawing {
         Plot::Bars(it) => categories::draw(it, categories::Style::Bars, width),
         Plot::Strip(it) => strip::draw(it, width),
         Plot::Coordinates(it) => coordinates::draw(it, width),
+        Plot::Matrix(it) => matrix::draw(it, width),
     }
 }
