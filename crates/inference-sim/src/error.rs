@@ -81,8 +81,8 @@ pub enum ConfigError {
     },
     /// A column that would be ignored.
     #[error(
-        "trace `{}` has an unknown column `{column}`: expected `arrival_s`, `size`, `priority` and `timeout_s`; remove \
-         it, or say which columns to read by `arrivals.columns`",
+        "trace `{}` has an unknown column `{column}`: expected `arrival_s`, `size`, `priority`, `timeout_s`, \
+         `prompt_tokens` and `output_tokens`; remove it, or say which columns to read by `arrivals.columns`",
         path.display()
     )]
     TraceUnknownColumn {

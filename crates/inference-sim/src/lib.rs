@@ -12,6 +12,7 @@ mod describe;
 mod engine;
 mod error;
 mod fit;
+mod generation;
 mod growth;
 mod live;
 mod log;
@@ -56,6 +57,7 @@ pub use crate::{
     count_law::CountLaw,
     error::ConfigError,
     fit::LinearFit,
+    generation::*,
     growth::Growth,
     live::{LiveError, QueueProgress, ServedQueue, serve, serve_limited},
     log::{LogError, request_log, request_log_with},

@@ -5,6 +5,7 @@
 
 mod description;
 mod families;
+mod generation;
 mod laws;
 mod live;
 mod load;
@@ -18,6 +19,7 @@ mod systems;
 mod theory;
 mod traces;
 mod triton;
+mod vllm;
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{SimulationConfig, simulate};
