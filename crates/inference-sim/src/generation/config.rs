@@ -1,19 +1,14 @@
 //! The description of a generative model and its load, as in `wattlab simulate FILE.toml`.
 
 use serde::{Deserialize, Serialize};
-use units::{
-    Watts,
-    limits::{self, Limit},
-};
+use units::{Watts, limits::Limit};
 
-use super::steps::{StepPowerConfig, StepsConfig};
+use super::steps::{StepPowerConfig, StepsConfig, TOKENS};
 use crate::{
     config::{ArrivalConfig, CountConfig},
     error::{ConfigError, limited_count, within},
 };
 
-/// Tokens of a sequence, or of a step.
-pub(super) const TOKENS: Limit<u64> = Limit::whole("number of tokens", "", 1, 10_000_000);
 const SEQUENCES: Limit<u64> = Limit::whole("number of sequences", "", 1, 1_000_000);
 const BLOCK: Limit<u64> = Limit::whole("tokens of a block", "", 1, 1_000_000);
 const BLOCKS: Limit<u64> = Limit::whole("number of blocks", "", 1, 1_000_000_000_000);
@@ -287,8 +282,5 @@ impl GenerationConfig {
     }
 }
 
-/// What a rate of tokens is limited by.
+/// The work of a simulation: more would take hours.
 pub(super) const WORK: Limit<f64> = Limit::real("tokens of all requests together", "", 0.0, 1e12);
-
-/// A power, in watts.
-pub(super) const POWER: Limit<f64> = limits::POWER_W;

@@ -3,7 +3,7 @@
 use super::{
     config::{GenerationConfig, WORK},
     law::StepLaw,
-    scheduler::{Step, TokenLimits, TokenScheduler},
+    scheduler::{TokenLimits, TokenScheduler, TokenStep},
     source::{Incoming, Source, TokenLaws},
     statistics::{BLOCKS, Backlog, Block, Integrals, Times, Window},
     steps::StepPower,
@@ -358,7 +358,7 @@ impl Run {
         from_s: f64,
         to_s: f64,
         energy_j: f64,
-        step: Option<&Step>,
+        step: Option<&TokenStep>,
         waiting: usize,
     ) {
         let Self { setup, scheduler, counts, arrived, .. } = self;

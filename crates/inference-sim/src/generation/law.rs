@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scheduler::Step;
+use super::scheduler::TokenStep;
 
 /// A number of a step, such as its seconds or its joules: a part of every step, parts of each
 /// token, sequence and so on, and a part from a table.
@@ -19,7 +19,7 @@ pub(super) struct StepLaw {
 
 impl StepLaw {
     #[inline]
-    pub(super) fn of(&self, step: &Step) -> f64 {
+    pub(super) fn of(&self, step: &TokenStep) -> f64 {
         let linear = self.base
             + self.per_token * step.tokens as f64
             + self.per_sequence * step.sequences as f64
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_table_is_linear_between_its_rows_and_goes_on_like_its_end() {
         let law = StepLaw { table: [(8, 1.0), (16, 2.0), (32, 6.0)].into(), ..StepLaw::default() };
-        let at = |tokens| law.of(&Step { tokens, ..Step::default() });
+        let at = |tokens| law.of(&TokenStep { tokens, ..TokenStep::default() });
         for (tokens, expected) in [(1, 1.0), (8, 1.0), (12, 1.5), (24, 4.0), (32, 6.0), (40, 8.0)] {
             assert!((at(tokens) - expected).abs() < 1e-12, "{tokens}: {}", at(tokens));
         }

@@ -22,8 +22,8 @@ pub use self::{
         GENERATION_SCHEMA, GenerationIntervals, GenerationReport, TimeQuantiles,
         simulate_generation, simulate_generation_observed,
     },
-    scheduler::{Step, TokenLimits, TokenScheduler},
-    sequence::{Sequence, TokenRequest},
+    scheduler::{TokenLimits, TokenScheduler, TokenStep},
+    sequence::{TokenRequest, TokenSequence},
     steps::{StepPowerConfig, StepsConfig},
     tuning::{
         BatchLimit, GENERATION_TUNE_SCHEMA, GenerationObjectives, GenerationTuning,

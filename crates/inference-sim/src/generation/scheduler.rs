@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     cache::PagedCache,
-    sequence::{Sequence, TokenRequest},
+    sequence::{TokenRequest, TokenSequence},
 };
 
 /// The limits of a scheduler, named as in vLLM.
@@ -58,7 +58,7 @@ impl TokenLimits {
 /// What a step computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct TokenStep {
     /// Tokens that are computed.
     pub tokens: u64,
     /// Sequences that take part.
@@ -103,8 +103,8 @@ pub struct TokenScheduler<T> {
     limits: TokenLimits,
     spare: u64,
     cache: PagedCache,
-    running: Vec<Sequence<T>>,
-    waiting: VecDeque<Sequence<T>>,
+    running: Vec<TokenSequence<T>>,
+    waiting: VecDeque<TokenSequence<T>>,
 }
 
 impl<T: Copy> TokenScheduler<T> {
@@ -131,7 +131,7 @@ impl<T: Copy> TokenScheduler<T> {
         let progresses = self.limits.max_num_seqs > 0 && self.limits.max_num_batched_tokens > 0;
         let fits = request.prompt > 0 && self.cache.holds(most) && in_step && progresses;
         if fits {
-            self.waiting.push_back(Sequence::new(request, owned));
+            self.waiting.push_back(TokenSequence::new(request, owned));
         }
         fits
     }
@@ -144,21 +144,21 @@ impl<T: Copy> TokenScheduler<T> {
 
     /// Sequences that run, in the order of their admission.
     #[must_use]
-    pub fn running(&self) -> &[Sequence<T>] {
+    pub fn running(&self) -> &[TokenSequence<T>] {
         &self.running
     }
 
-    pub(super) fn running_mut(&mut self) -> &mut [Sequence<T>] {
+    pub(super) fn running_mut(&mut self) -> &mut [TokenSequence<T>] {
         &mut self.running
     }
 
     /// Sequences that take part in the step.
-    pub fn scheduled(&self) -> impl Iterator<Item = &Sequence<T>> {
+    pub fn scheduled(&self) -> impl Iterator<Item = &TokenSequence<T>> {
         self.running.iter().filter(|sequence| sequence.scheduled > 0)
     }
 
     /// Sequences that wait, the first first.
-    pub fn waiting(&self) -> impl ExactSizeIterator<Item = &Sequence<T>> {
+    pub fn waiting(&self) -> impl ExactSizeIterator<Item = &TokenSequence<T>> {
         self.waiting.iter()
     }
 
@@ -169,8 +169,8 @@ impl<T: Copy> TokenScheduler<T> {
     }
 
     /// Decides what the next step computes. [`TokenScheduler::complete`] must follow.
-    pub fn schedule(&mut self) -> Step {
-        let mut step = Step::default();
+    pub fn schedule(&mut self) -> TokenStep {
+        let mut step = TokenStep::default();
         let mut budget = self.limits.max_num_batched_tokens;
         let mut next = 0;
         while next < self.running.len() {
@@ -204,7 +204,7 @@ impl<T: Copy> TokenScheduler<T> {
     /// Blocks for `needed` tokens of a running sequence, from others if there are none left; `None` if
     /// it had to be preempted itself.
     #[inline]
-    fn grow(&mut self, place: usize, held: u32, needed: u32, step: &mut Step) -> Option<u32> {
+    fn grow(&mut self, place: usize, held: u32, needed: u32, step: &mut TokenStep) -> Option<u32> {
         loop {
             if let Some(blocks) = self.cache.grow(held, needed, 0) {
                 return Some(blocks);
@@ -223,7 +223,7 @@ impl<T: Copy> TokenScheduler<T> {
     }
 
     /// Gives the budget that is left to those that wait.
-    fn admit(&mut self, mut budget: u32, step: &mut Step) {
+    fn admit(&mut self, mut budget: u32, step: &mut TokenStep) {
         while budget > 0 && self.running.len() < self.limits.max_num_seqs {
             let Some(first) = self.waiting.front() else { break };
             let all = first.tokens();
@@ -250,8 +250,8 @@ impl<T: Copy> TokenScheduler<T> {
     /// of, and those that are done leave, which `done` is told of.
     pub fn complete(
         &mut self,
-        mut generated: impl FnMut(&mut Sequence<T>),
-        mut done: impl FnMut(&Sequence<T>),
+        mut generated: impl FnMut(&mut TokenSequence<T>),
+        mut done: impl FnMut(&TokenSequence<T>),
     ) {
         let cache = &mut self.cache;
         self.running.retain_mut(|sequence| {
@@ -270,10 +270,10 @@ impl<T: Copy> TokenScheduler<T> {
     }
 }
 
-impl<T> Sequence<T> {
+impl<T> TokenSequence<T> {
     /// Takes part in a step.
     #[inline]
-    fn take(&mut self, tokens: u32, blocks: u32, step: &mut Step) {
+    fn take(&mut self, tokens: u32, blocks: u32, step: &mut TokenStep) {
         let pairs =
             f64::from(tokens) * (f64::from(self.computed) + 0.5 * (f64::from(tokens) + 1.0));
         self.scheduled = tokens;

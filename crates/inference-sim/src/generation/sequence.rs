@@ -21,7 +21,7 @@ impl TokenRequest {
 /// A request that waits or runs, with what its owner keeps beside it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Sequence<T> {
+pub struct TokenSequence<T> {
     /// What it is.
     pub request: TokenRequest,
     /// Tokens generated so far.
@@ -38,7 +38,7 @@ pub struct Sequence<T> {
     pub owned: T,
 }
 
-impl<T> Sequence<T> {
+impl<T> TokenSequence<T> {
     pub(super) fn new(request: TokenRequest, owned: T) -> Self {
         Self { request, generated: 0, computed: 0, scheduled: 0, preemptions: 0, blocks: 0, owned }
     }

@@ -6,12 +6,11 @@ use units::{
     limits::{self, Limit},
 };
 
-use super::{
-    config::{POWER, TOKENS},
-    law::StepLaw,
-};
+use super::law::StepLaw;
 use crate::error::{ConfigError, limited, limited_count};
 
+/// Tokens of a sequence, or of a step.
+pub(super) const TOKENS: Limit<u64> = Limit::whole("number of tokens", "", 1, 10_000_000);
 const ROWS: Limit<u64> = Limit::whole("number of rows", "", 1, 1_000_000);
 
 /// How long a step takes: the sum of what is given here. At least one must be above 0.
@@ -144,7 +143,7 @@ impl StepPowerConfig {
             table: rows("power.step_table_j", self.step_table_j.as_deref(), limits::ENERGY_J)?
                 .into(),
         };
-        let idle_w = limited("power.idle_w", self.idle.0, POWER)?;
+        let idle_w = limited("power.idle_w", self.idle.0, limits::POWER_W)?;
         let busy_w = match self.busy {
             None => None,
             Some(busy) => {
@@ -152,7 +151,7 @@ impl StepPowerConfig {
                 if !law.is_zero() {
                     return Err(ConfigError::Unused { key: "power.busy_w", kind });
                 }
-                Some(limited("power.busy_w", busy.0, POWER)?)
+                Some(limited("power.busy_w", busy.0, limits::POWER_W)?)
             }
         };
         if busy_w.is_none() && law.is_zero() {
@@ -179,7 +178,7 @@ pub(super) struct StepPower {
 impl StepPower {
     /// Joules of a step of this many seconds.
     #[inline]
-    pub(super) fn joules(&self, step: &super::scheduler::Step, seconds: f64) -> f64 {
+    pub(super) fn joules(&self, step: &super::scheduler::TokenStep, seconds: f64) -> f64 {
         self.busy_w * seconds + self.law.of(step)
     }
 }

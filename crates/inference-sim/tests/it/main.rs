@@ -10,6 +10,7 @@ mod laws;
 mod live;
 mod load;
 mod loadgen;
+mod ml_energy;
 mod oracles;
 mod policies;
 mod replay;

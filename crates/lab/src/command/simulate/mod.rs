@@ -4,6 +4,8 @@ mod answerer;
 mod batches;
 mod calibrate;
 mod description;
+mod generation;
+mod generation_tune;
 mod live;
 mod mlperf;
 mod network;
@@ -22,6 +24,7 @@ use std::{
 use anyhow::Context;
 use inference_sim::{PolicyKind, limits};
 
+use self::description::Description;
 use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab simulate`.
@@ -32,7 +35,7 @@ use crate::{Failure, output, progress};
     after_long_help = policies()
 )]
 pub(crate) struct Args {
-    /// Description of the queue, a TOML file.
+    /// Description of the queue, a TOML file; with `[tokens]`, of a generative model.
     #[arg(required = true)]
     file: Option<PathBuf>,
     /// Write the times of every request to this CSV file.
@@ -61,7 +64,8 @@ enum Command {
     Live(live::Args),
     /// Run one of MLPerf's scenarios by the rules of its LoadGen.
     Mlperf(mlperf::Args),
-    /// Find the batching policy with the fewest joules that still answers in time.
+    /// Find the batching policy, or the batch limit of a generative model, with the fewest joules that
+    /// still answers in time.
     Tune(tune::Args),
     /// Calibrate networks, then compare served and simulated queues under three policies.
     Validate(validate::Args),
@@ -105,7 +109,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn simulate(file: &Path, args: &Args) -> Result<(), Failure> {
-    let config = description::read(file).map_err(Failure::bad_input)?;
+    let config = match description::read_any(file).map_err(Failure::bad_input)? {
+        Description::Queue(config) => *config,
+        Description::Generation(config) => return generation::run(file, &config, args),
+    };
     let several = args.replications > NonZeroUsize::MIN;
     let report = if several {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

@@ -73,7 +73,7 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
 }
 
 /// Six significant digits; whole numbers without a fraction.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if !value.is_finite() || value.fract() == 0.0 {
         return format!("{value:.0}");
     }
