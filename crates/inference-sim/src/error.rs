@@ -48,6 +48,12 @@ pub enum ConfigError {
         /// The mistake.
         error: Box<ConfigError>,
     },
+    /// A mistake in the large network of a cascade.
+    #[error("`cascade`: {error}")]
+    Cascade {
+        /// The mistake.
+        error: Box<ConfigError>,
+    },
     /// A trace that could not be read as CSV.
     #[error("trace `{}` could not be read; check the path of `arrivals.file` and that it is CSV", path.display())]
     Trace {

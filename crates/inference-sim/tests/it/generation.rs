@@ -453,3 +453,54 @@ fn long_answers_end_at_the_limit_and_long_prompts_are_rejected() {
     assert_eq!(report.truncated, report.requests);
     assert_eq!(report.output_tokens, 78 * report.requests as u64);
 }
+
+/// The first requests of Azure's trace of a conversation service (AzurePublicDataset,
+/// `AzureLLMInferenceTrace_conv.csv`), read with a map of its columns.
+#[test]
+fn a_trace_of_a_cloud_provider_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.csv");
+    let rows = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                2023-11-16 18:15:46.6805900,374,44\n\
+                2023-11-16 18:15:50.9951690,396,109\n\
+                2023-11-16 18:15:51.2224670,879,55\n\
+                2023-11-16 18:15:51.3910170,91,16\n";
+    std::fs::write(&path, rows).unwrap();
+    let text = r#"seed = 1
+        requests = 4
+        arrivals = { process = "trace", file = "trace.csv", columns = { arrival = "TIMESTAMP", prompt = "ContextTokens", output = "GeneratedTokens" } }
+        tokens = {}
+        steps = { base_s = 0.01 }
+        batching = { policy = "continuous", max_num_seqs = 8, max_num_batched_tokens = 1000 }"#;
+    let mut trace = model(text);
+    trace.arrivals.file = Some(path.clone());
+    let mut seen = Vec::new();
+    let report = simulate_generation_observed(&trace, |one| {
+        seen.push((one.number, one.prompt, one.output, one.arrival_s, one.end_s));
+    })
+    .unwrap();
+    seen.sort_by_key(|one| one.0);
+    let tokens: Vec<_> = seen.iter().map(|one| (one.1, one.2)).collect();
+    assert_eq!(tokens, [(374, 44), (396, 109), (879, 55), (91, 16)]);
+    assert!((seen[1].3 - 4.314_579).abs() < 1e-6, "{seen:?}");
+    // A step of 10 ms for each token.
+    assert!((seen[0].4 - 0.44).abs() < 1e-9 && report.output_tokens == 224);
+    // Lengths from a law take the place of the columns; without either, the key is named.
+    trace.tokens.output = Some(CountConfig::fixed(5));
+    assert_eq!(simulate_generation(&trace).unwrap().output_tokens, 20);
+    let columns = "arrival_s\n0.0\n1.0\n2.0\n3.0\n";
+    std::fs::write(&path, columns).unwrap();
+    trace.arrivals.columns = None;
+    let error = simulate_generation(&trace).unwrap_err().to_string();
+    assert!(error.contains("`tokens.prompt` is missing"), "{error}");
+    // A queue of images does not ignore tokens.
+    std::fs::write(&path, "arrival_s,prompt_tokens\n0.0,5\n").unwrap();
+    let queue = wattlab_inference_sim::SimulationConfig::new(
+        wattlab_inference_sim::ArrivalConfig::trace(&path),
+        wattlab_inference_sim::ServiceConfig::deterministic(0.1, 0.0),
+        wattlab_inference_sim::BatchingConfig::fixed(1),
+    )
+    .with_requests(1, 0);
+    let error = wattlab_inference_sim::simulate(&queue).unwrap_err().to_string();
+    assert!(error.contains("`[tokens]`"), "{error}");
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test shows what it compared, or why it was skipped")]
 
+mod cascades;
 mod description;
 mod families;
 mod generation;
