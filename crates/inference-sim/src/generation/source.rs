@@ -11,6 +11,7 @@ use crate::{
     error::ConfigError,
     random::{Stream, generator},
     requests::TraceRequests,
+    service::Time,
 };
 
 /// A request as it comes.
@@ -134,8 +135,8 @@ pub(super) struct Source {
     times: ArrivalTimes,
     laws: TokenLaws,
     clients: Option<Clients>,
-    /// When clients that think send their next requests; bits of times, which are never negative.
-    thinking: BinaryHeap<Reverse<u64>>,
+    /// When clients that think send their next requests.
+    thinking: BinaryHeap<Reverse<Time>>,
     marks: ChaCha8Rng,
     thoughts: ChaCha8Rng,
     next: Option<f64>,
@@ -176,7 +177,7 @@ impl Source {
         self.next = match self.clients {
             _ if ended => None,
             None => self.times.next(),
-            Some(_) => self.thinking.pop().map(|Reverse(bits)| f64::from_bits(bits)),
+            Some(_) => self.thinking.pop().map(|Reverse(time)| time.0),
         };
     }
 
@@ -204,11 +205,11 @@ impl Source {
         if clients.think_s > 0.0 {
             time_s += clients.think_s * exponential(&mut self.thoughts);
         }
-        self.thinking.push(Reverse(time_s.to_bits()));
+        self.thinking.push(Reverse(Time(time_s)));
         if self.next.is_some_and(|next| next > time_s)
             && let Some(next) = self.next.take()
         {
-            self.thinking.push(Reverse(next.to_bits()));
+            self.thinking.push(Reverse(Time(next)));
         }
         if self.next.is_none() {
             self.fetch();

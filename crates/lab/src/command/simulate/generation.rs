@@ -10,19 +10,30 @@ use std::{
 use anyhow::{Context, anyhow};
 use inference_sim::{AnsweredRequest, GenerationConfig, GenerationReport, TimeQuantiles};
 
-use super::{Args, description, table::number};
+use super::{description, table::number};
 use crate::{Failure, output, progress};
 
+/// What to do besides simulating.
+pub(super) struct Options<'a> {
+    pub(super) log: Option<&'a Path>,
+    pub(super) replications: NonZeroUsize,
+    pub(super) json: bool,
+}
+
 /// Simulates it, and prints its report.
-pub(super) fn run(file: &Path, config: &GenerationConfig, args: &Args) -> Result<(), Failure> {
-    if args.replications > NonZeroUsize::MIN {
+pub(super) fn run(
+    file: &Path,
+    config: &GenerationConfig,
+    options: &Options<'_>,
+) -> Result<(), Failure> {
+    if options.replications > NonZeroUsize::MIN {
         return Err(Failure::BadInput(anyhow!(
             "`--replications` is for queues of batches, and `{}` describes a generative model: leave it out, and \
              change `seed` instead",
             file.display()
         )));
     }
-    let report = match &args.log {
+    let report = match options.log {
         None => inference_sim::simulate_generation(config)
             .map_err(|error| Failure::bad_input(description::in_file(file, error)))?,
         Some(path) => logged(file, config, path)?,
@@ -30,7 +41,7 @@ pub(super) fn run(file: &Path, config: &GenerationConfig, args: &Args) -> Result
     for words in warnings(&report) {
         progress::line(&format!("warning: {words}"));
     }
-    if args.json {
+    if options.json {
         return output::print_json(&report);
     }
     output::print(&table(&report));

@@ -99,7 +99,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Mlperf(args)), _) => mlperf::run(args),
-        (Some(Command::Tune(args)), _) => tune::run(args),
+        (Some(Command::Tune(args)), _) => {
+            match description::read_any(&args.file).map_err(Failure::bad_input)? {
+                Description::Queue(config) => tune::run(*config, args),
+                Description::Generation(config) => generation_tune::run(*config, args),
+            }
+        }
         (Some(Command::Validate(args)), _) => validate::run(args),
         (None, Some(file)) => simulate(file, args),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!(
@@ -111,7 +116,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn simulate(file: &Path, args: &Args) -> Result<(), Failure> {
     let config = match description::read_any(file).map_err(Failure::bad_input)? {
         Description::Queue(config) => *config,
-        Description::Generation(config) => return generation::run(file, &config, args),
+        Description::Generation(config) => {
+            let Args { replications, json, .. } = *args;
+            let options = generation::Options { log: args.log.as_deref(), replications, json };
+            return generation::run(file, &config, &options);
+        }
     };
     let several = args.replications > NonZeroUsize::MIN;
     let report = if several {

@@ -14,10 +14,7 @@ use report::{Axis, Figure, Plot, Point, PointPlot, PointSeries};
 
 use serde::Serialize;
 
-use super::{
-    description::{self, Description},
-    generation_tune, live,
-};
+use super::{description, live};
 use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
 
 /// Arguments of `wattlab simulate tune`.
@@ -85,11 +82,7 @@ impl Args {
 /// # Errors
 ///
 /// If the description cannot be tuned or the folder cannot be written.
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut config = match description::read_any(&args.file).map_err(Failure::bad_input)? {
-        Description::Queue(config) => *config,
-        Description::Generation(config) => return generation_tune::run(*config, args),
-    };
+pub(super) fn run(mut config: SimulationConfig, args: &Args) -> Result<(), Failure> {
     let p99 = args.p99.filter(|_| args.ttft.is_none() && args.tpot.is_none()).ok_or_else(|| {
         Failure::BadInput(anyhow!(
             "simulation `{}` describes a queue of batches: give `--p99`, and neither `--ttft` nor `--tpot`, \
