@@ -18,14 +18,18 @@ pub struct LiveLoad(Kind);
 enum Kind {
     /// Times in seconds after the start, the last first.
     Times(Vec<f64>),
-    Clients {
-        /// When clients that think send their next requests.
-        thinking: BinaryHeap<Reverse<Time>>,
-        think_s: f64,
-        random: ChaCha8Rng,
-        /// Requests that are still to be sent.
-        left: usize,
-    },
+    Clients(Box<Thinkers>),
+}
+
+/// Clients that send a request, wait for its answer, think, and send the next one.
+#[derive(Clone, Debug)]
+struct Thinkers {
+    /// When those that think send their next requests.
+    sends: BinaryHeap<Reverse<Time>>,
+    think_s: f64,
+    random: ChaCha8Rng,
+    /// Requests that are still to be sent.
+    left: usize,
 }
 
 impl LiveLoad {
@@ -36,10 +40,13 @@ impl LiveLoad {
         let Some(clients) = process.clients() else {
             return Self::at(&process.times(seed).take(requests).collect::<Vec<_>>());
         };
-        let think_s = clients.think_s;
-        let random = generator(seed, Stream::Clients, 0);
-        let thinking = BinaryHeap::new();
-        let mut load = Self(Kind::Clients { thinking, think_s, random, left: requests });
+        let thinkers = Thinkers {
+            sends: BinaryHeap::new(),
+            think_s: clients.think_s,
+            random: generator(seed, Stream::Clients, 0),
+            left: requests,
+        };
+        let mut load = Self(Kind::Clients(Box::new(thinkers)));
         load.answered(clients.count, 0.0);
         load
     }
@@ -53,7 +60,7 @@ impl LiveLoad {
     pub(crate) fn left(&self) -> usize {
         match &self.0 {
             Kind::Times(times) => times.len(),
-            Kind::Clients { left, .. } => *left,
+            Kind::Clients(clients) => clients.left,
         }
     }
 
@@ -61,8 +68,8 @@ impl LiveLoad {
     pub(crate) fn next_s(&self) -> Option<f64> {
         match &self.0 {
             Kind::Times(times) => times.last().copied(),
-            Kind::Clients { thinking, left, .. } => {
-                thinking.peek().filter(|_| *left > 0).map(|Reverse(time)| time.0)
+            Kind::Clients(clients) => {
+                clients.sends.peek().filter(|_| clients.left > 0).map(|Reverse(time)| time.0)
             }
         }
     }
@@ -73,19 +80,20 @@ impl LiveLoad {
             Kind::Times(times) => {
                 times.pop();
             }
-            Kind::Clients { thinking, left, .. } => {
-                thinking.pop();
-                *left = left.saturating_sub(1);
+            Kind::Clients(clients) => {
+                clients.sends.pop();
+                clients.left = clients.left.saturating_sub(1);
             }
         }
     }
 
     /// Clients got answers, or lost their requests, at this time, and think.
     pub(crate) fn answered(&mut self, count: usize, now_s: f64) {
-        if let Kind::Clients { thinking, think_s, random, .. } = &mut self.0 {
+        if let Kind::Clients(clients) = &mut self.0 {
+            let Thinkers { sends, think_s, random, .. } = &mut **clients;
             for _ in 0..count {
                 let thinks_s = if *think_s > 0.0 { *think_s * exponential(random) } else { 0.0 };
-                thinking.push(Reverse(Time(now_s + thinks_s)));
+                sends.push(Reverse(Time(now_s + thinks_s)));
             }
         }
     }
