@@ -64,8 +64,7 @@ enum Command {
     Live(live::Args),
     /// Run one of MLPerf's scenarios by the rules of its LoadGen.
     Mlperf(mlperf::Args),
-    /// Find the batching policy, or the batch limit of a generative model, with the fewest joules that
-    /// still answers in time.
+    /// Find the batching policy with the fewest joules that still answers in time.
     Tune(tune::Args),
     /// Calibrate networks, then compare served and simulated queues under three policies.
     Validate(validate::Args),
