@@ -52,7 +52,11 @@ fn server<'a>(measured: impl Iterator<Item = &'a Row> + Clone, clients: usize) -
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    if values.len().is_multiple_of(2) {
+        (values[middle - 1] + values[middle]) / 2.0
+    } else {
+        values[middle]
+    }
 }
 
 fn servers() -> Vec<Value> {
@@ -70,7 +74,7 @@ fn limits_that_were_left_out_are_predicted() {
         // Without the limits that the server's cache could not fill.
         rows.retain(|row| row.running > 0.97 * row.limit as f64);
         let last = rows.len() - 1;
-        let known = |place: usize| place % 2 == 0 || place == last;
+        let known = |place: usize| place.is_multiple_of(2) || place == last;
         for place in (0..rows.len()).filter(|&place| !known(place)) {
             let row = &rows[place];
             let measured =
