@@ -50,16 +50,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })?;
         }
         Some("generation") => {
-            // A load at which about 80 sequences run, and the cache is full at times.
+            // A server that keeps up with its requests.
             let config: GenerationConfig = toml::from_str(
                 r#"seed = 1
                 requests = 100_000
                 warmup = 5_000
-                arrivals = { process = "poisson", rate = 15.0 }
+                arrivals = { process = "poisson", rate = 12.0 }
                 tokens = { prompt = { mean = 200.0 }, output = { mean = 300.0 } }
                 steps = { base_s = 0.007, per_token_s = 0.00008 }
                 batching = { policy = "continuous", max_num_seqs = 256, max_num_batched_tokens = 2048 }
-                cache = { block_size = 16, blocks = 2500 }
+                cache = { block_size = 16, blocks = 4000 }
                 power = { idle_w = 75.0, busy_w = 600.0 }"#,
             )?;
             let report = simulate_generation(&config)?;

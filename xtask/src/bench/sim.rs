@@ -248,8 +248,8 @@ fn page(lines: &[Line]) -> String {
     text.push_str(
         "\n`day` is a day of a service with 10⁹ requests and greedy batches of at most 64, in constant \
          memory.\n`sweep` is 5 models × 6 policies × 5 rates × 30 seeds with 20,000 requests each; all policies \
-         of a seed see the same arrivals.\n`generation` is a server of a generative model with about 80 \
-         sequences at a time and a cache that is full at times; its rows count generated tokens, not requests.\n",
+         of a seed see the same arrivals.\n`generation` is a generative model that keeps up \
+         with its requests; its rows count generated tokens, not requests.\n",
     );
     text
 }
