@@ -2,12 +2,15 @@
 //! with other simulators.
 //!
 //! `speed` runs the cases of the other simulators, `speed day` a day of a service with 10⁹ requests,
-//! and `speed sweep` 5 models × 6 policies × 5 rates × 30 seeds.
+//! `speed generation` a generative model, whose tokens are counted, and `speed sweep` 5 models × 6
+//! policies × 5 rates × 30 seeds.
 #![expect(clippy::print_stdout, reason = "an example shows its result")]
 
 use std::{env, num::NonZeroUsize, time::Instant};
 
-use wattlab_inference_sim::{SimulationConfig, simulate, simulate_all};
+use wattlab_inference_sim::{
+    GenerationConfig, SimulationConfig, simulate, simulate_all, simulate_generation,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match env::args().nth(1).as_deref() {
@@ -44,6 +47,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             )?;
             measure("day", 1_000_000_000, || {
                 simulate(&config).map(|report| report.p99_response.map(|time| time.0))
+            })?;
+        }
+        Some("generation") => {
+            // A server that keeps up with its requests.
+            let config: GenerationConfig = toml::from_str(
+                r#"seed = 1
+                requests = 100_000
+                warmup = 5_000
+                arrivals = { process = "poisson", rate = 12.0 }
+                tokens = { prompt = { mean = 200.0 }, output = { mean = 300.0 } }
+                steps = { base_s = 0.007, per_token_s = 0.00008 }
+                batching = { policy = "continuous", max_num_seqs = 256, max_num_batched_tokens = 2048 }
+                cache = { block_size = 16, blocks = 4000 }
+                power = { idle_w = 75.0, busy_w = 600.0 }"#,
+            )?;
+            let report = simulate_generation(&config)?;
+            let tokens = report.output_tokens as usize;
+            measure("generation", tokens, || {
+                simulate_generation(&config).map(|report| report.ttft.p99.map(|time| time.0))
             })?;
         }
         Some(_) => {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use units::limits;
 
 use crate::{
@@ -21,6 +23,11 @@ pub struct CountLaw(Law);
 enum Law {
     Fixed(usize),
     Geometric(f64),
+    LogNormal {
+        mean: f64,
+        mu: f64,
+        sigma: f64,
+    },
     /// Values with their cumulated weights.
     Table(Arc<[(usize, f64)]>),
 }
@@ -45,6 +52,23 @@ impl CountLaw {
             return Err(ConfigError::Invalid { key, found, expected });
         }
         Ok(Self(Law::Geometric(mean)))
+    }
+
+    /// A log-normal number, rounded at random to the whole number below or above so that the mean stays;
+    /// at least 1.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a mean as in [`CountLaw::geometric`], or a `cv` that is 0 or outside
+    /// [`crate::limits::VARIATION`].
+    pub fn lognormal(mean: f64, cv: f64, key: &'static str) -> Result<Self, ConfigError> {
+        Self::geometric(mean, key)?;
+        let cv = limited(key, cv, limits::VARIATION)?;
+        if cv == 0.0 {
+            let expected = "a `cv` above 0 (for 0 take `value`)";
+            return Err(ConfigError::Invalid { key, found: "`cv = 0`".to_owned(), expected });
+        }
+        let variance = cv.powi(2).ln_1p();
+        Ok(Self(Law::LogNormal { mean, mu: mean.ln() - variance / 2.0, sigma: variance.sqrt() }))
     }
 
     /// Values with their weights.
@@ -73,7 +97,7 @@ impl CountLaw {
     pub fn mean(&self) -> f64 {
         match &self.0 {
             Law::Fixed(value) => *value as f64,
-            Law::Geometric(mean) => *mean,
+            Law::Geometric(mean) | Law::LogNormal { mean, .. } => *mean,
             Law::Table(rows) => {
                 let total = rows.last().map_or(1.0, |row| row.1);
                 let mut before = 0.0;
@@ -87,6 +111,23 @@ impl CountLaw {
         }
     }
 
+    /// The smallest number.
+    pub(crate) fn least(&self) -> usize {
+        match &self.0 {
+            Law::Fixed(value) => *value,
+            Law::Geometric(_) | Law::LogNormal { .. } => 1,
+            Law::Table(rows) => {
+                let mut before = 0.0;
+                let possible = rows.iter().filter(|&&(_, weight)| {
+                    let possible = weight > before;
+                    before = weight;
+                    possible
+                });
+                possible.map(|row| row.0).min().unwrap_or(1)
+            }
+        }
+    }
+
     /// Whether it is always the same number.
     pub(crate) fn is_certain(&self) -> bool {
         matches!(self.0, Law::Fixed(_))
@@ -96,6 +137,11 @@ impl CountLaw {
         match &self.0 {
             Law::Fixed(value) => *value,
             Law::Geometric(mean) => usize::try_from(geometric(*mean, random)).unwrap_or(usize::MAX),
+            Law::LogNormal { mu, sigma, .. } => {
+                let normal: f64 = StandardNormal.sample(random);
+                let value = (mu + sigma * normal).exp() + random.random::<f64>();
+                (value.min(limits::BATCH.max() as f64) as usize).max(1)
+            }
             Law::Table(rows) => choose(rows, random),
         }
     }
@@ -113,6 +159,7 @@ mod tests {
             CountLaw::fixed(3, "size"),
             CountLaw::geometric(3.0, "size"),
             CountLaw::geometric(1.0, "size"),
+            CountLaw::lognormal(40.0, 0.8, "size"),
             CountLaw::table(&[(1, 3.0), (8, 0.0), (7, 1.0)], "size"),
         ] {
             let law = law.unwrap();
@@ -124,5 +171,8 @@ mod tests {
         assert!(CountLaw::table(&[(1, 0.0)], "size").is_err());
         assert!(CountLaw::geometric(0.5, "size").is_err());
         assert!(CountLaw::geometric(f64::NAN, "size").is_err());
+        assert!(CountLaw::lognormal(40.0, 0.0, "size").is_err());
+        assert!(CountLaw::lognormal(40.0, f64::NAN, "size").is_err());
+        assert_eq!(CountLaw::table(&[(1, 0.0), (8, 2.0), (5, 1.0)], "size").unwrap().least(), 5);
     }
 }

@@ -10,6 +10,7 @@ use units::BatchTimes;
 
 use crate::{
     arrival::ArrivalTimes,
+    escalation::Asked,
     pause::PauseEffect,
     policy::{Decision, Policy, PolicyError, Queue},
     service::ServiceLaw,
@@ -23,6 +24,8 @@ pub(crate) struct StartedBatch {
     pub(crate) items: usize,
     /// The effect of its server's last pause when it started.
     pub(crate) pause: PauseEffect,
+    /// What the large network of a cascade adds; its seconds are in `times`.
+    pub(crate) asked: Asked,
 }
 
 impl StartedBatch {
@@ -148,7 +151,7 @@ impl Engine<'_> {
             let pause = self.law.pause_effect(size, pause_s, last);
             let end_s = now + self.law.sample(size, pause, &mut self.service_random);
             let times = BatchTimes { size, start_s: now, end_s };
-            let batch = StartedBatch { times, items: size, pause };
+            let batch = StartedBatch { times, items: size, pause, asked: Asked::default() };
             observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
             served += size;
             if let Some(mut server) = servers.peek_mut() {

@@ -48,6 +48,12 @@ pub enum ConfigError {
         /// The mistake.
         error: Box<ConfigError>,
     },
+    /// A mistake in the large network of a cascade.
+    #[error("`cascade`: {error}")]
+    Cascade {
+        /// The mistake.
+        error: Box<ConfigError>,
+    },
     /// A trace that could not be read as CSV.
     #[error("trace `{}` could not be read; check the path of `arrivals.file` and that it is CSV", path.display())]
     Trace {
@@ -81,8 +87,8 @@ pub enum ConfigError {
     },
     /// A column that would be ignored.
     #[error(
-        "trace `{}` has an unknown column `{column}`: expected `arrival_s`, `size`, `priority` and `timeout_s`; remove \
-         it, or say which columns to read by `arrivals.columns`",
+        "trace `{}` has an unknown column `{column}`: expected `arrival_s`, `size`, `priority`, `timeout_s`, \
+         `prompt_tokens` and `output_tokens`; remove it, or say which columns to read by `arrivals.columns`",
         path.display()
     )]
     TraceUnknownColumn {

@@ -11,9 +11,12 @@ mod count_law;
 mod describe;
 mod engine;
 mod error;
+mod escalation;
 mod fit;
+mod generation;
 mod growth;
 mod live;
+mod live_load;
 mod log;
 mod pause;
 mod policy;
@@ -49,15 +52,17 @@ pub use crate::{
     },
     clock::{Clock, RealClock, VirtualClock},
     config::{
-        ArrivalConfig, AutoscaleConfig, CountConfig, LawKind, ModelConfig, PatienceConfig,
-        PowerConfig, ProcessKind, QueueConfig, ReplicasConfig, RetryConfig, Routing, ServersConfig,
-        ServiceConfig, SimulationConfig, SlownessConfig, StatisticsConfig,
+        ArrivalConfig, AutoscaleConfig, CascadeConfig, CountConfig, LawKind, ModelConfig,
+        PatienceConfig, PowerConfig, ProcessKind, QueueConfig, ReplicasConfig, RetryConfig,
+        Routing, ServersConfig, ServiceConfig, SimulationConfig, SlownessConfig, StatisticsConfig,
     },
     count_law::CountLaw,
     error::ConfigError,
     fit::LinearFit,
+    generation::*,
     growth::Growth,
-    live::{LiveError, QueueProgress, ServedQueue, serve, serve_limited},
+    live::{LiveError, QueueProgress, ServedQueue, serve, serve_limited, serve_load},
+    live_load::LiveLoad,
     log::{LogError, request_log, request_log_with},
     pause::AfterPause,
     policy::*,

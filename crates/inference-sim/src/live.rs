@@ -6,6 +6,7 @@ use units::{BatchTimes, Serving};
 
 use crate::{
     clock::Clock,
+    live_load::LiveLoad,
     policy::{Decision, Policy, PolicyError, Queue},
     server::BatchServer,
 };
@@ -125,31 +126,56 @@ where
     C: Clock + ?Sized,
 {
     check(arrivals)?;
+    serve_load(LiveLoad::at(arrivals), limit, policy, server, clock, control)
+}
+
+/// The same for the requests of any process, such as clients that wait for their answers: a client
+/// sends its next request when it has an answer, or lost its request, and has thought.
+///
+/// # Errors
+/// See [`LiveError`].
+pub fn serve_load<P, S, C>(
+    mut load: LiveLoad,
+    limit: usize,
+    policy: &mut P,
+    server: &mut S,
+    clock: &C,
+    control: &mut dyn FnMut(&QueueProgress) -> ControlFlow<()>,
+) -> Result<ServedQueue, LiveError<S::Error>>
+where
+    P: Policy + ?Sized,
+    S: BatchServer + ?Sized,
+    C: Clock + ?Sized,
+{
     // Times are compared on the clock. Were they compared after subtracting this, a rounding error
     // could leave a virtual clock forever a little short of an arrival.
     let origin = clock.now();
-    let requests = arrivals.len();
+    let requests = load.left();
+    // Of all requests that have come, in seconds after the start.
+    let mut arrivals: Vec<f64> = Vec::new();
     let mut batches = Vec::new();
     let (mut kept, mut dropped, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
     let mut waiting = VecDeque::new();
-    let mut arrived = 0;
     let mut busy_until = origin;
-    while arrived < requests || !waiting.is_empty() {
+    while load.left() > 0 || !waiting.is_empty() {
         let now = clock.now();
-        while arrived < requests && origin + arrivals[arrived] <= now {
-            let found_busy = origin + arrivals[arrived] < busy_until;
+        while let Some(time) = load.next_s().filter(|time| origin + time <= now) {
+            load.take();
+            let found_busy = origin + time < busy_until;
             if waiting.len() < if found_busy { limit } else { limit.max(1) } {
-                waiting.push_back(arrived);
+                waiting.push_back(arrivals.len());
             } else {
-                rejected.push(arrived);
+                rejected.push(arrivals.len());
+                load.answered(1, time);
             }
-            arrived += 1;
+            arrivals.push(time);
         }
+        let arrived = arrivals.len();
         let progress = QueueProgress { served: arrived - waiting.len(), arrived, requests };
         if control(&progress).is_break() {
             return Err(LiveError::Stopped(progress));
         }
-        let next = arrivals.get(arrived).map(|time| origin + time);
+        let next = load.next_s().map(|time| origin + time);
         let Some(&first) = waiting.front() else {
             next.into_iter().for_each(|next| clock.wait_until(next));
             continue;
@@ -177,8 +203,12 @@ where
                     end_s: (busy_until - origin).max(last),
                 });
                 kept.extend(waiting.drain(..size).map(|request| arrivals[request]));
+                load.answered(size, busy_until - origin);
             }
-            (Decision::Drop(count), _) => dropped.extend(waiting.drain(..count)),
+            (Decision::Drop(count), _) => {
+                dropped.extend(waiting.drain(..count));
+                load.answered(count, now - origin);
+            }
             (Decision::WaitUntil(time), _) => {
                 clock.wait_until(next.map_or(time, |next| next.min(time)));
             }

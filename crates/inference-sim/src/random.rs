@@ -18,6 +18,8 @@ pub(crate) enum Stream {
     Routes = 4,
     /// Slow and fast times of a server.
     Slowness = 5,
+    /// Images that are asked of the large network of a cascade.
+    Cascade = 6,
 }
 
 /// The generator of a model's stream: ChaCha8, whose output is the same on every machine.

@@ -90,6 +90,7 @@ fn pool(reports: &[SimulationReport], responses: &Sketch) -> SimulationReport {
         utilization: plain(&|report| report.utilization),
         mean_batch: plain(&|report| report.mean_batch),
         mean_batch_images: mean(&|report| report.mean_batch_images),
+        asked: mean(&|report| report.asked),
         throughput: plain(&|report| report.throughput),
         duration: Seconds(sum(&|report| report.duration.0)),
         energy: values(&|report| report.energy.map(|energy| energy.0))

@@ -61,6 +61,9 @@ pub struct SimulationReport {
     /// Images per batch, mean over the batches; `None` where every request has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_batch_images: Option<f64>,
+    /// Share of the images that were asked of the large network; `None` without `cascade`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<f64>,
     /// Requests per second.
     #[serde(rename = "throughput_rps")]
     pub throughput: f64,
@@ -178,6 +181,8 @@ pub(crate) struct Outlook {
     /// Whether every run of this queue has the same figures.
     pub(crate) whole: bool,
     pub(crate) asleep: Asleep,
+    /// Whether a large network is asked for some images.
+    pub(crate) cascade: bool,
 }
 
 impl Outlook {
@@ -251,6 +256,7 @@ pub(crate) fn report(
         mean_batch,
         mean_batch_images: (total.items != total.batch_sizes)
             .then(|| total.items as f64 / total.batches as f64),
+        asked: outlook.cascade.then(|| total.asked as f64 / total.items as f64),
         throughput,
         duration: Seconds(duration),
         energy,

@@ -18,6 +18,9 @@ pub(crate) struct TraceRequests {
     pub(crate) sizes: Option<Arc<[u32]>>,
     pub(crate) levels: Option<Arc<[u32]>>,
     pub(crate) limits_s: Option<Arc<[f64]>>,
+    /// Tokens of prompts and of answers, for generative models.
+    pub(crate) prompts: Option<Arc<[u32]>>,
+    pub(crate) outputs: Option<Arc<[u32]>>,
 }
 
 impl TraceRequests {
@@ -35,7 +38,7 @@ impl TraceRequests {
             return Err(invalid(format!("{} after {}", pair[1], pair[0])));
         }
         let times = times.iter().map(|time| time - first).collect();
-        Ok(Self { times, sizes: None, levels: None, limits_s: None })
+        Ok(Self { times, sizes: None, levels: None, limits_s: None, prompts: None, outputs: None })
     }
 
     pub(crate) fn count(&self) -> usize {

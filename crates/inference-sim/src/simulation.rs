@@ -10,6 +10,7 @@ use crate::{
     config::{ArrivalConfig, PowerConfig, QueueConfig, ServiceConfig, SimulationConfig},
     engine::{Engine, Observer, StartedBatch},
     error::{ConfigError, limited_count, within},
+    escalation::Escalation,
     policy::{BuiltInPolicy, Policy, PolicyContext, PolicyError},
     power::ServerPower,
     random::{Stream, generator},
@@ -215,6 +216,7 @@ struct ModelSetup<P> {
     marks: MarkLaws,
     patience: Option<ServiceLaw>,
     law: ServiceLaw,
+    escalation: Option<Escalation>,
     policy: P,
     queue: QueueConfig,
 }
@@ -236,7 +238,10 @@ impl<P: Policy> Setup<P> {
             let policy = policy(&context)?;
             let queue: QueueConfig = checked_queue(queue, &policy)?;
             let patience = queue.patience.map(|patience| patience.law()).transpose()?;
-            Ok(ModelSetup { process, marks, patience, law, policy, queue })
+            let cascade = config.cascade.as_ref().filter(|_| number == 0);
+            let escalation =
+                cascade.map(|cascade| cascade.escalation(config.power.as_ref())).transpose()?;
+            Ok(ModelSetup { process, marks, patience, law, escalation, policy, queue })
         };
         let mut models = vec![model(0, &config.arrivals, &config.service, config.queue)?];
         for (number, other) in (1..).zip(&config.models) {
@@ -284,7 +289,9 @@ impl<P: Policy> Setup<P> {
             || model.policy.drops()
             || model.policy.has_rules();
         let differ = !model.marks.are_plain() || model.process.clients().is_some();
-        let changes = !config.replicas.is_plain() || model.law.slowness().is_some();
+        let changes = !config.replicas.is_plain()
+            || model.law.slowness().is_some()
+            || model.escalation.is_some();
         // Where pauses matter, so does which of several servers has paused.
         let energy = self.power.as_ref().is_some_and(|power| power.batch.depends_on_pauses());
         let pauses = energy || model.law.depends_on_pauses();
@@ -296,7 +303,11 @@ impl<P: Policy> Setup<P> {
             let servers = config.all_servers() as f64;
             let (smallest, largest) = (model.policy.min_size(), model.policy.max_size());
             let rate = model.process.mean_rate() * model.marks.mean_size();
-            rate / (servers * model.law.capacity(smallest, largest))
+            let capacity = match &model.escalation {
+                Some(escalation) => escalation.capacity(&model.law, smallest, largest),
+                None => model.law.capacity(smallest, largest),
+            };
+            rate / (servers * capacity)
         };
         let bounded = |model: &ModelSetup<P>| {
             let queue = &model.queue;
@@ -305,8 +316,10 @@ impl<P: Policy> Setup<P> {
         };
         // A trace has no more requests than these, and without chance every run is the same.
         let whole = |model: &ModelSetup<P>| {
-            let certain =
-                model.process.is_certain() && model.law.is_certain() && model.marks.are_certain();
+            let certain = model.process.is_certain()
+                && model.law.is_certain()
+                && model.marks.are_certain()
+                && model.escalation.is_none();
             model.process.limit().is_some() || certain
         };
         Outlook {
@@ -316,6 +329,7 @@ impl<P: Policy> Setup<P> {
             bounded: self.models.iter().all(bounded),
             whole: self.models.iter().all(whole),
             asleep: Asleep::default(),
+            cascade: config.cascade.is_some(),
         }
     }
 
@@ -346,6 +360,7 @@ impl<P: Policy> Setup<P> {
             clients: model.process.clients(),
             marks: model.marks,
             law: model.law,
+            escalation: model.escalation,
             policy: model.policy,
             limit: model.queue.limit.unwrap_or(usize::MAX),
             priority: model.queue.priority,
@@ -356,6 +371,7 @@ impl<P: Policy> Setup<P> {
                 marks: generator(config.seed, Stream::Marks, number as u64),
                 clients: generator(config.seed, Stream::Clients, number as u64),
                 slowness: generator(config.seed, Stream::Slowness, number as u64),
+                cascade: generator(config.seed, Stream::Cascade, number as u64),
             },
         };
         let sleep = config.servers.sleep_after_s.map(|after_s| Sleep {

@@ -50,6 +50,18 @@ impl Sketch {
         }
     }
 
+    /// Counts a value, which is not negative, this often.
+    pub(crate) fn insert_many(&mut self, value: f64, count: u64) {
+        if let Some(others) = count.checked_sub(1) {
+            self.insert(value);
+            self.total += others;
+            match (value.to_bits() >> SHIFT).checked_sub(OFFSET) {
+                Some(bucket) => self.counts[(bucket as usize).min(BUCKETS - 1)] += others,
+                None => self.zeros += others,
+            }
+        }
+    }
+
     /// Counts what another has counted: the sketch of all the values together.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {

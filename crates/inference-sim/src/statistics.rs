@@ -24,8 +24,9 @@ pub(crate) struct Block {
     pub(crate) requests: usize,
     pub(crate) batches: usize,
     pub(crate) batch_sizes: usize,
-    /// Images.
+    /// Images, and those that were asked of the large network of a cascade.
     pub(crate) items: usize,
+    pub(crate) asked: usize,
     pub(crate) wait_s: f64,
     pub(crate) response_s: f64,
     pub(crate) service_s: f64,
@@ -43,6 +44,7 @@ impl Block {
             batches: self.batches + other.batches,
             batch_sizes: self.batch_sizes + other.batch_sizes,
             items: self.items + other.items,
+            asked: self.asked + other.asked,
             wait_s: self.wait_s + other.wait_s,
             response_s: self.response_s + other.response_s,
             service_s: self.service_s + other.service_s,
@@ -185,6 +187,7 @@ impl Statistics {
         self.batch_energy
             .as_ref()
             .map_or(0.0, |energy| energy.joules_with_pause(size, time, batch.pause))
+            + batch.asked.joules
     }
 
     /// Adds the part of a batch that is inside the covered time.
@@ -267,6 +270,7 @@ impl Observer for Statistics {
                 self.current.batches += 1;
                 self.current.batch_sizes += times.size;
                 self.current.items += batch.items;
+                self.current.asked += batch.asked.images as usize;
                 self.current.service_s += batch.service_s();
                 self.current.batch_j += self.joules(batch);
             }

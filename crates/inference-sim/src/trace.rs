@@ -8,7 +8,10 @@ use units::{limits, open_regular};
 use crate::{arrival::ArrivalProcess, error::ConfigError, requests::TraceRequests, timestamp};
 
 /// The columns of a trace without a map.
-const COLUMNS: [&str; 4] = ["arrival_s", "size", "priority", "timeout_s"];
+const COLUMNS: [&str; 6] =
+    ["arrival_s", "size", "priority", "timeout_s", "prompt_tokens", "output_tokens"];
+
+const TOKENS: &str = "a whole number of tokens from 1 to 1000000";
 
 /// Where the values of requests are in the file of a trace, which may have other columns, too, and
 /// need not be sorted.
@@ -31,13 +34,32 @@ pub struct TraceColumns {
     /// The column of each request's own time limit in the queue, in seconds; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+    /// The column of the tokens of a prompt, for generative models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The column of the tokens that a request generates, for generative models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 impl TraceColumns {
     /// Arrivals in this column.
     #[must_use]
     pub fn new(arrival: impl Into<String>) -> Self {
-        Self { arrival: arrival.into(), size: None, priority: None, timeout: None }
+        Self {
+            arrival: arrival.into(),
+            size: None,
+            priority: None,
+            timeout: None,
+            prompt: None,
+            output: None,
+        }
+    }
+
+    /// The same with the tokens of prompts and of answers in these columns.
+    #[must_use]
+    pub fn with_tokens(self, prompt: impl Into<String>, output: impl Into<String>) -> Self {
+        Self { prompt: Some(prompt.into()), output: Some(output.into()), ..self }
     }
 
     /// The same with the images per request in this column.
@@ -48,8 +70,9 @@ impl TraceColumns {
 }
 
 /// Reads requests from a CSV file with a header line: their arrivals in column `arrival_s`, in
-/// seconds, which must never decrease, and optionally `size` (images), `priority` (Triton's level)
-/// and `timeout_s` (Triton's time limit of a request). Any other column is an error.
+/// seconds, which must never decrease, and optionally `size` (images), `priority` (Triton's level),
+/// `timeout_s` (Triton's time limit of a request), `prompt_tokens` and `output_tokens` (of generative
+/// models). Any other column is an error.
 ///
 /// # Errors
 /// The variants of [`ConfigError`] whose names begin with `Trace`, for a file that cannot be read or
@@ -78,6 +101,8 @@ struct Row {
     size: u32,
     level: u32,
     limit_s: f64,
+    prompt: u32,
+    output: u32,
 }
 
 fn read(
@@ -106,12 +131,17 @@ fn read(
     }
     let mapped = |name: Option<&String>| name.map(|name| needed(name)).transpose();
     let places = match columns {
-        None => [Some(needed(COLUMNS[0])?), find(COLUMNS[1]), find(COLUMNS[2]), find(COLUMNS[3])],
+        None => {
+            needed(COLUMNS[0])?;
+            COLUMNS.map(find)
+        }
         Some(map) => [
             Some(needed(&map.arrival)?),
             mapped(map.size.as_ref())?,
             mapped(map.priority.as_ref())?,
             mapped(map.timeout.as_ref())?,
+            mapped(map.prompt.as_ref())?,
+            mapped(map.output.as_ref())?,
         ],
     };
     let mut rows: Vec<Row> = Vec::new();
@@ -126,7 +156,7 @@ fn read(
             found: text(place).unwrap_or_default().to_owned(),
             expected,
         };
-        let [arrival, size, level, limit] = places;
+        let [arrival, size, level, limit, prompt, output] = places;
         let value = text(arrival).unwrap_or_default();
         let time = if columns.is_some() {
             time(value, unit_s, &mut origin)
@@ -165,7 +195,9 @@ fn read(
         };
         let size = whole(size, 1, 1, "a whole number of images from 1 to 1000000")?;
         let level = whole(level, 0, 0, "a level from 0 to 1000000")?;
-        rows.push(Row { time, size, level, limit_s });
+        let prompt = whole(prompt, 1, 1, TOKENS)?;
+        let output = whole(output, 1, 1, TOKENS)?;
+        rows.push(Row { time, size, level, limit_s, prompt, output });
         if rows.len() as u64 > limits::LIVE_REQUESTS.max() {
             return Err(ConfigError::TraceTooLong { path: path.to_owned() });
         }
@@ -176,11 +208,13 @@ fn read(
     // Stable: requests of the same time stay in the order of the file.
     rows.sort_by(|a, b| a.time.total_cmp(&b.time));
     let times: Vec<f64> = rows.iter().map(|row| row.time).collect();
-    let [_, size, level, limit] = places;
+    let [_, size, level, limit, prompt, output] = places;
     let mut requests = TraceRequests::new(&times)?;
     requests.sizes = size.map(|_| rows.iter().map(|row| row.size).collect());
     requests.levels = level.map(|_| rows.iter().map(|row| row.level).collect());
     requests.limits_s = limit.map(|_| rows.iter().map(|row| row.limit_s).collect());
+    requests.prompts = prompt.map(|_| rows.iter().map(|row| row.prompt).collect());
+    requests.outputs = output.map(|_| rows.iter().map(|row| row.output).collect());
     Ok(ArrivalProcess::recorded(requests))
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn run() -> anyhow::Result<u8> {
     lines.extend(reports(&mut nexosim()?)?);
     lines.extend(reports(&mut with(&speed, "day"))?);
     lines.extend(reports(&mut with(&speed, "sweep"))?);
+    lines.extend(reports(&mut with(&speed, "generation"))?);
     let path = root().join("crates/inference-sim/BENCHMARKS.md");
     let text = page(&lines);
     eprintln!("{text}");
@@ -247,7 +248,8 @@ fn page(lines: &[Line]) -> String {
     text.push_str(
         "\n`day` is a day of a service with 10⁹ requests and greedy batches of at most 64, in constant \
          memory.\n`sweep` is 5 models × 6 policies × 5 rates × 30 seeds with 20,000 requests each; all policies \
-         of a seed see the same arrivals.\n",
+         of a seed see the same arrivals.\n`generation` is a generative model that keeps up \
+         with its requests; its rows count generated tokens, not requests.\n",
     );
     text
 }

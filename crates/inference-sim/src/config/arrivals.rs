@@ -13,7 +13,7 @@ use crate::{
     arrival::{self, ArrivalProcess},
     error::{ConfigError, limited},
     ramp,
-    requests::MarkLaws,
+    requests::{MarkLaws, TraceRequests},
     trace::{TraceColumns, read_trace, read_trace_columns},
 };
 
@@ -51,7 +51,7 @@ pub struct ArrivalConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Vec<(f64, f64)>>,
     /// For `trace`: a CSV file with a column `arrival_s`, and optionally `size`, `priority` and
-    /// `timeout_s`.
+    /// `timeout_s`, or for generative models `prompt_tokens` and `output_tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// For `trace`: the names of the columns to read, where they have others; the file need not be
@@ -281,6 +281,14 @@ impl ArrivalConfig {
         let law = |config: &Option<CountConfig>, key| {
             config.as_ref().map(|config| config.law(key)).transpose()
         };
+        let tokens = |trace: &TraceRequests| trace.prompts.is_some() || trace.outputs.is_some();
+        if process.trace_requests().is_some_and(tokens) {
+            return Err(ConfigError::Invalid {
+                key: "arrivals.file",
+                found: "a trace with tokens".to_owned(),
+                expected: "a trace of images, or a description with `[tokens]` for a generative model",
+            });
+        }
         Ok(MarkLaws {
             trace: process.trace_requests().cloned(),
             size: law(&self.size, "arrivals.size")?,

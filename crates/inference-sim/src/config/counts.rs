@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::unused;
 use crate::{count_law::CountLaw, error::ConfigError};
 
-/// A random whole number from 1 on: `{ value = 4 }`, `{ mean = 4.0 }` (geometric) or
-/// `{ table = [[1, 0.7], [8, 0.3]] }` (rows of value and weight).
+/// A random whole number from 1 on: `{ value = 4 }`, `{ mean = 4.0 }` (geometric),
+/// `{ mean = 400.0, cv = 1.2 }` (log-normal) or `{ table = [[1, 0.7], [8, 0.3]] }` (rows of value and
+/// weight).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -14,9 +15,13 @@ pub struct CountConfig {
     /// Always this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<usize>,
-    /// The mean of a geometric distribution, at least 1.
+    /// The mean of a geometric distribution, at least 1; with `cv`, of a log-normal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<f64>,
+    /// With `mean`: the coefficient of variation of a log-normal distribution, rounded at random to the
+    /// whole number below or above so that the mean stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cv: Option<f64>,
     /// Rows `[value, weight]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Vec<(usize, f64)>>,
@@ -35,6 +40,12 @@ impl CountConfig {
         Self { mean: Some(mean), ..Self::default() }
     }
 
+    /// Log-normal with this mean and coefficient of variation.
+    #[must_use]
+    pub fn lognormal(mean: f64, cv: f64) -> Self {
+        Self { mean: Some(mean), cv: Some(cv), ..Self::default() }
+    }
+
     /// Values with their weights.
     #[must_use]
     pub fn table(rows: Vec<(usize, f64)>) -> Self {
@@ -46,6 +57,12 @@ impl CountConfig {
     /// # Errors
     /// [`ConfigError`] for values out of range, and unless exactly one key is given.
     pub fn law(&self, key: &'static str) -> Result<CountLaw, ConfigError> {
+        unused(
+            key,
+            self.mean.is_some(),
+            self.cv.is_some(),
+            "a number with `cv`, but without `mean`",
+        )?;
         match (self.value, self.mean, &self.table) {
             (Some(value), mean, table) => {
                 unused(key, false, mean.is_some() || table.is_some(), "a number with `value`")?;
@@ -53,7 +70,10 @@ impl CountConfig {
             }
             (None, Some(mean), table) => {
                 unused(key, false, table.is_some(), "a number with `mean`")?;
-                CountLaw::geometric(mean, key)
+                match self.cv {
+                    Some(cv) => CountLaw::lognormal(mean, cv, key),
+                    None => CountLaw::geometric(mean, key),
+                }
             }
             (None, None, Some(table)) => CountLaw::table(table, key),
             (None, None, None) => Err(ConfigError::Missing {

@@ -1,6 +1,7 @@
 //! The description of a simulation, as in `wattlab simulate FILE.toml`.
 
 mod arrivals;
+mod cascade;
 mod counts;
 mod keys;
 mod power;
@@ -14,6 +15,7 @@ use units::limits::{self, Limit};
 
 pub use self::{
     arrivals::{ArrivalConfig, ProcessKind},
+    cascade::CascadeConfig,
     counts::CountConfig,
     power::PowerConfig,
     queue::{PatienceConfig, QueueConfig, RetryConfig},
@@ -77,6 +79,9 @@ pub struct SimulationConfig {
     /// The limit and the priority of the queue; without limit if left out.
     #[serde(default, skip_serializing_if = "QueueConfig::is_plain")]
     pub queue: QueueConfig,
+    /// A large network that is asked for the images of which the first is uncertain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeConfig>,
     /// Further models with queues of their own in front of the same servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelConfig>,
@@ -168,6 +173,7 @@ impl SimulationConfig {
             replicas: ReplicasConfig::default(),
             power: None,
             queue: QueueConfig::default(),
+            cascade: None,
             models: Vec::new(),
             statistics: StatisticsConfig::default(),
             calibration: None,
@@ -209,6 +215,12 @@ impl SimulationConfig {
     #[must_use]
     pub fn with_queue(self, queue: QueueConfig) -> Self {
         Self { queue, ..self }
+    }
+
+    /// The same with a large network behind the first.
+    #[must_use]
+    pub fn with_cascade(self, cascade: CascadeConfig) -> Self {
+        Self { cascade: Some(cascade), ..self }
     }
 
     /// The same with another model before the same servers.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     engine::{Observer, StartedBatch},
+    escalation::Asked,
     pause::PauseEffect,
     policy::{Decision, Policy, PolicyError, Queue},
     service::Time,
@@ -136,7 +137,7 @@ impl<P: Policy, O: Observer> State<'_, P, O> {
     }
 
     fn begin(&mut self, number: usize, server: usize, model: usize, count: usize) {
-        let Model { law, random, clients, .. } = &mut self.models[model];
+        let Model { law, escalation, random, clients, .. } = &mut self.models[model];
         let (items, entries) = self.replicas[number].queues[model].take(count);
         // A server that has just woken up is as ready as after a batch.
         let pause = match self.servers[server] {
@@ -147,9 +148,15 @@ impl<P: Policy, O: Observer> State<'_, P, O> {
         if let (Some(slowness), Some(pace)) = (law.slowness(), self.paces.get_mut(server)) {
             service_s *= slowness.factor(pace, self.now, &mut random.slowness);
         }
+        let mut asked = Asked::default();
+        if let Some(escalation) = escalation {
+            let (longer_s, found) = escalation.sample(items, &mut random.cascade);
+            service_s += longer_s;
+            asked = found;
+        }
         let end_s = self.now + service_s;
         let times = BatchTimes { size: count, start_s: self.now, end_s };
-        let batch = StartedBatch { times, items, pause };
+        let batch = StartedBatch { times, items, pause, asked };
         if clients.is_some() {
             self.awaited += count;
         }

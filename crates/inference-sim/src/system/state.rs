@@ -12,6 +12,7 @@ use crate::{
     arrival::{ArrivalTimes, Clients},
     config::RetryConfig,
     engine::StartedBatch,
+    escalation::Escalation,
     pause::PauseEffect,
     requests::MarkLaws,
     service::{ServiceLaw, Time},
@@ -34,6 +35,8 @@ pub(crate) struct Model<P> {
     pub(crate) clients: Option<Clients>,
     pub(crate) marks: MarkLaws,
     pub(crate) law: ServiceLaw,
+    /// The large network of a cascade.
+    pub(crate) escalation: Option<Escalation>,
     pub(crate) policy: P,
     /// Requests that may wait.
     pub(crate) limit: usize,
@@ -50,6 +53,7 @@ pub(crate) struct Randoms {
     pub(crate) marks: ChaCha8Rng,
     pub(crate) clients: ChaCha8Rng,
     pub(crate) slowness: ChaCha8Rng,
+    pub(crate) cascade: ChaCha8Rng,
 }
 
 /// Server-seconds in the states that are neither idle nor busy, from the first measured request.

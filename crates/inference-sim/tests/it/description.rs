@@ -160,7 +160,7 @@ fn messages_name_the_key_the_value_and_the_remedy() {
     `warmup` is 100: expected less than `requests`
     `servers.count` is 0, expected a whole number from 1 to 1000000
     `power.busy_w` is inf, expected a number from 0 to 1e9 watts
-    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `replicas`, `power`, `queue`, `models`, `statistics`, `calibration`
+    unknown field `sed`, expected one of `seed`, `requests`, `warmup`, `arrivals`, `service`, `batching`, `servers`, `replicas`, `power`, `queue`, `cascade`, `models`, `statistics`, `calibration`
     "#);
 }
 
@@ -238,7 +238,7 @@ fn a_trace_is_replayed() {
     insta::assert_snapshot!(messages.join("\n"), @r#"
     `requests` is 3, but the trace has 2 arrivals: lower `requests`
     trace `FILE` has no column `arrival_s`: found `time` in its first line
-    trace `FILE` has an unknown column `user`: expected `arrival_s`, `size`, `priority` and `timeout_s`; remove it, or say which columns to read by `arrivals.columns`
+    trace `FILE` has an unknown column `user`: expected `arrival_s`, `size`, `priority`, `timeout_s`, `prompt_tokens` and `output_tokens`; remove it, or say which columns to read by `arrivals.columns`
     trace `FILE`, line 3: `arrival_s` is `soon`: expected a finite number of seconds
     trace `FILE`, line 3: `arrival_s` is `0.5`: expected a time no earlier than the line before
     trace `FILE`, line 3: `arrival_s` is `NaN`: expected a finite number of seconds

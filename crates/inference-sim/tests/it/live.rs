@@ -3,9 +3,10 @@
 use std::{convert::Infallible, ops::ControlFlow, thread, time::Duration};
 
 use wattlab_inference_sim::{
-    ArrivalProcess, BatchServer, BatchTimes, Clock, Decision, Fixed, Greedy, LiveError,
-    ModeledServer, Policy, Queue, QueueProgress, RealClock, ServiceLaw, VirtualClock, Window,
-    serve,
+    ArrivalConfig, ArrivalProcess, BatchServer, BatchTimes, BatchingConfig, Clock, CountConfig,
+    Decision, Fixed, Greedy, LiveError, LiveLoad, ModeledServer, Policy, Queue, QueueProgress,
+    RealClock, ServiceConfig, ServiceLaw, SimulationConfig, VirtualClock, Window, sample_path,
+    serve, serve_load,
 };
 
 /// A server that is a function.
@@ -184,5 +185,48 @@ fn a_decision_that_would_hang_or_serve_too_many_is_an_error() {
         let mut server = By(|_: &[usize]| Ok::<_, Infallible>(()));
         let result = serve(&[0.0], &mut Always(decision), &mut server, &clock, &mut go_on);
         assert!(matches!(result, Err(LiveError::Policy(_))), "{decision:?}: {result:?}");
+    }
+}
+
+/// Clients that wait for answers, groups, bursts and ramps: the live loop serves the same requests at the
+/// same times as the simulation, in the same batches.
+#[test]
+fn every_kind_of_arrival_is_served_as_simulated() {
+    let ramp = vec![(0.0, 5.0), (10.0, 60.0)];
+    for arrivals in [
+        ArrivalConfig::closed(7, 0.0),
+        ArrivalConfig::closed(7, 0.05),
+        ArrivalConfig::closed(40, 1.0),
+        ArrivalConfig::gamma(30.0, 3.0),
+        ArrivalConfig::ramp(ramp),
+        ArrivalConfig::poisson(30.0).in_groups(CountConfig::geometric(3.0)),
+        ArrivalConfig::mmpp([5.0, 60.0], [1.0, 1.0]),
+    ] {
+        let process = arrivals.process().unwrap();
+        let config = SimulationConfig::new(
+            arrivals,
+            ServiceConfig::deterministic(0.05, 0.01),
+            BatchingConfig::greedy(8),
+        )
+        .with_requests(500, 0)
+        .with_seed(5);
+        let simulated = sample_path(&config).unwrap();
+        let clock = VirtualClock::new();
+        let law = ServiceLaw::deterministic(0.05, 0.01).unwrap();
+        let mut server = ModeledServer::new(law, 1, &clock);
+        let load = LiveLoad::new(&process, 500, 5);
+        let mut policy = Greedy::new(8).unwrap();
+        let served =
+            serve_load(load, usize::MAX, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+        let live = served.serving;
+        assert_eq!(live.arrivals_s.len(), 500, "{config:?}");
+        assert_eq!(live.batches.len(), simulated.batches.len(), "{config:?}");
+        for (live, simulated) in live.batches.iter().zip(&simulated.batches) {
+            assert_eq!(live.size, simulated.size);
+            assert!((live.start_s - simulated.start_s).abs() < 1e-9, "{live:?} {simulated:?}");
+        }
+        for (live, simulated) in live.arrivals_s.iter().zip(&simulated.arrivals_s) {
+            assert!((live - simulated).abs() < 1e-9, "{live} {simulated}");
+        }
     }
 }

@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test shows what it compared, or why it was skipped")]
 
+mod cascades;
 mod description;
 mod families;
+mod generation;
 mod laws;
 mod live;
 mod load;
 mod loadgen;
+mod ml_energy;
 mod oracles;
 mod policies;
 mod replay;
@@ -18,6 +21,7 @@ mod systems;
 mod theory;
 mod traces;
 mod triton;
+mod vllm;
 
 use serde_json::{Value, json};
 use wattlab_inference_sim::{SimulationConfig, simulate};

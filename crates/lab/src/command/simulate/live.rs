@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    BatchServer, BuiltInPolicy, LiveError, Policy, RealClock, ReplicasConfig, ServedQueue,
-    SimulationConfig, SimulationReport, limits, serve_limited,
+    BatchServer, BuiltInPolicy, LiveError, LiveLoad, Policy, RealClock, ReplicasConfig,
+    ServedQueue, SimulationConfig, SimulationReport, limits, serve_load,
 };
 use meter::Meter;
 use record::{BatchTimes, Energy, Origin};
@@ -168,9 +168,9 @@ pub(super) struct By<'a> {
 fn only_simulated(config: &SimulationConfig, policy: &BuiltInPolicy) -> Option<&'static str> {
     let arrivals = &config.arrivals;
     [
-        (arrivals.clients.is_some(), "`arrivals.clients`"),
         (arrivals.size.is_some(), "`arrivals.size`"),
         (arrivals.level.is_some(), "`arrivals.level`"),
+        (config.cascade.is_some(), "`cascade`"),
         (config.queue.patience.is_some(), "`queue.patience`"),
         (config.queue.retry.is_some(), "`queue.retry`"),
         (config.replicas != ReplicasConfig::default(), "`replicas`"),
@@ -210,7 +210,7 @@ pub(super) fn serve_beside(
             .map_err(|error| Failure::bad_input(description::in_file(file, error)))?,
     );
     let process = config.arrivals.process().map_err(bad)?;
-    let times: Vec<f64> = process.times(config.seed).take(config.requests).collect();
+    let load = LiveLoad::new(&process, config.requests, config.seed);
     let mut policy = policy;
     let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
     let largest = policy.max_size().min(config.requests);
@@ -232,8 +232,7 @@ pub(super) fn serve_beside(
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let served =
-        serve_limited(&times, limit, &mut policy, network, &RealClock::start(), &mut control);
+    let served = serve_load(load, limit, &mut policy, network, &RealClock::start(), &mut control);
     let others_share = others.share();
     let span = span.end();
     network.metered(None);

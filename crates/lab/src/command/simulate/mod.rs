@@ -4,6 +4,8 @@ mod answerer;
 mod batches;
 mod calibrate;
 mod description;
+mod generation;
+mod generation_tune;
 mod live;
 mod mlperf;
 mod network;
@@ -22,6 +24,7 @@ use std::{
 use anyhow::Context;
 use inference_sim::{PolicyKind, limits};
 
+use self::description::Description;
 use crate::{Failure, output, progress};
 
 /// Arguments of `wattlab simulate`.
@@ -32,7 +35,7 @@ use crate::{Failure, output, progress};
     after_long_help = policies()
 )]
 pub(crate) struct Args {
-    /// Description of the queue, a TOML file.
+    /// Description of the queue, a TOML file; with `[tokens]`, of a generative model.
     #[arg(required = true)]
     file: Option<PathBuf>,
     /// Write the times of every request to this CSV file.
@@ -95,7 +98,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(Command::Calibrate(args)), _) => calibrate::run(args),
         (Some(Command::Live(args)), _) => live::run(args),
         (Some(Command::Mlperf(args)), _) => mlperf::run(args),
-        (Some(Command::Tune(args)), _) => tune::run(args),
+        (Some(Command::Tune(args)), _) => {
+            match description::read_any(&args.file).map_err(Failure::bad_input)? {
+                Description::Queue(config) => tune::run(*config, args),
+                Description::Generation(config) => generation_tune::run(*config, args),
+            }
+        }
         (Some(Command::Validate(args)), _) => validate::run(args),
         (None, Some(file)) => simulate(file, args),
         (None, None) => Err(Failure::BadInput(anyhow::anyhow!(
@@ -105,7 +113,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn simulate(file: &Path, args: &Args) -> Result<(), Failure> {
-    let config = description::read(file).map_err(Failure::bad_input)?;
+    let config = match description::read_any(file).map_err(Failure::bad_input)? {
+        Description::Queue(config) => *config,
+        Description::Generation(config) => {
+            let Args { replications, json, .. } = *args;
+            let options = generation::Options { log: args.log.as_deref(), replications, json };
+            return generation::run(file, &config, &options);
+        }
+    };
     let several = args.replications > NonZeroUsize::MIN;
     let report = if several {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

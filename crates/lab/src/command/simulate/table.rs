@@ -55,6 +55,8 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
         });
         format!("{name:<19}{value:>13} {unit:<10}{interval}").trim_end().to_owned()
     };
+    let asked =
+        report.asked.map(|share| ("asked of the large", Some(share), None, "of the images"));
     let lost = [
         ("rejected", report.rejected),
         ("dropped", report.dropped),
@@ -64,7 +66,7 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| (name, Some(count as f64), None, "requests"));
-    let mut lines: Vec<String> = rows.into_iter().chain(lost).map(line).collect();
+    let mut lines: Vec<String> = rows.into_iter().chain(asked).chain(lost).map(line).collect();
     if ci.mean_wait_s.is_some() {
         let by = if replications { "over replications" } else { "by batch means over 20 blocks" };
         lines.push(format!("in brackets: 95 % confidence intervals, {by}"));
@@ -73,7 +75,7 @@ pub(super) fn table(report: &SimulationReport, replications: bool) -> String {
 }
 
 /// Six significant digits; whole numbers without a fraction.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if !value.is_finite() || value.fract() == 0.0 {
         return format!("{value:.0}");
     }

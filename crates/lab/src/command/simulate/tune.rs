@@ -20,14 +20,21 @@ use crate::{Failure, Interrupt, output, progress, sensing::Sensing};
 /// Arguments of `wattlab simulate tune`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Description of the queue, a TOML file with `power`; its `batching` is ignored.
-    file: PathBuf,
-    /// Seconds that 99 % of the responses must not exceed.
+    /// Description of the queue or of the generative model, a TOML file with `power`; its policy, or its
+    /// batch limit, is ignored.
+    pub(super) file: PathBuf,
+    /// Seconds that 99 % of the responses must not exceed; for queues of batches.
     #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_DURATION_S.parser())]
-    p99: f64,
+    p99: Option<f64>,
+    /// Seconds to the first token that 99 % of the requests must not exceed; for generative models.
+    #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_DURATION_S.parser())]
+    pub(super) ttft: Option<f64>,
+    /// Seconds per token after the first that 99 % of the requests must not exceed; for generative models.
+    #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_DURATION_S.parser())]
+    pub(super) tpot: Option<f64>,
     /// Requests per second; overrides the file's `arrivals.rate`.
     #[arg(long, value_parser = limits::RATE_PER_S.parser())]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
     /// Set the rate to this share of the highest rate at which single requests can be served.
     #[arg(
         long,
@@ -36,24 +43,38 @@ pub(super) struct Args {
         value_parser = limits::LOAD.parser()
     )]
     load: Option<f64>,
-    /// The largest batch to try; by default the file's `batching.size`.
+    /// The largest batch to try; by default the file's `batching.size` or `batching.max_num_seqs`.
     #[arg(long, value_name = "N", value_parser = limits::TUNED_BATCH.parser::<usize>())]
-    largest: Option<usize>,
+    pub(super) largest: Option<usize>,
     /// Number of threads to simulate on; the result does not depend on it.
     #[arg(long, value_name = "N", value_parser = limits::THREADS.parser::<NonZeroUsize>())]
-    threads: Option<NonZeroUsize>,
+    pub(super) threads: Option<NonZeroUsize>,
     /// Also serve the best policy and single requests with the real network, by turns, for this many
     /// seconds each.
     #[arg(long, value_name = "SECONDS", value_parser = limits::POSITIVE_WAIT_S.parser())]
     live: Option<f64>,
     #[command(flatten)]
     sensing: Sensing,
-    /// Write `frontier.csv` and `frontier.svg` into this folder.
+    /// Write `frontier.csv` and `frontier.svg` into this folder; of a generative model `batch-limits.csv` and
+    /// `batch-limits.svg`.
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+}
+
+impl Args {
+    /// The first of the options that only queues of batches have.
+    pub(super) fn of_batches(&self) -> Option<&'static str> {
+        [
+            (self.p99.is_some(), "--p99"),
+            (self.load.is_some(), "--load"),
+            (self.live.is_some(), "--live"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 /// Runs the command.
@@ -61,8 +82,14 @@ pub(super) struct Args {
 /// # Errors
 ///
 /// If the description cannot be tuned or the folder cannot be written.
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let mut config = description::read(&args.file).map_err(Failure::bad_input)?;
+pub(super) fn run(mut config: SimulationConfig, args: &Args) -> Result<(), Failure> {
+    let p99 = args.p99.filter(|_| args.ttft.is_none() && args.tpot.is_none()).ok_or_else(|| {
+        Failure::BadInput(anyhow!(
+            "simulation `{}` describes a queue of batches: give `--p99`, and neither `--ttft` nor `--tpot`, \
+             which are for generative models (with `[tokens]`)",
+            args.file.display()
+        ))
+    })?;
     if let Some(rate) = args.rate {
         config.arrivals.rate = Some(rate);
     }
@@ -80,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     })?;
     let threads = args.threads.or(std::thread::available_parallelism().ok());
     let threads = threads.unwrap_or(NonZeroUsize::MIN);
-    let tuning = inference_sim::tune_batching(&config, args.p99, largest, threads)
+    let tuning = inference_sim::tune_batching(&config, p99, largest, threads)
         .map_err(|error| description::in_file(&args.file, error))
         .map_err(Failure::bad_input)?;
     let live = match args.live {
