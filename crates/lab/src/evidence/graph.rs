@@ -25,9 +25,9 @@ impl Canonical {
         }
         let mut at = edges.iter();
         let mut matrix = vec![vec![false; count]; count];
-        for from in 0..count {
-            for to in from + 1..count {
-                matrix[from][to] = *at.next()?;
+        for (from, row) in matrix.iter_mut().enumerate() {
+            for edge in &mut row[from + 1..] {
+                *edge = *at.next()?;
             }
         }
         let mut from_input = vec![false; count];

@@ -78,11 +78,11 @@ fn solved(
         if rows[pivot][pivot].abs() < 1e-12 {
             return None;
         }
-        for row in pivot + 1..at.len() {
-            let factor = rows[row][pivot] / rows[pivot][pivot];
-            for column in pivot..=at.len() {
-                rows[row][column] -= factor * rows[pivot][column];
-            }
+        let (above, below) = rows.split_at_mut(pivot + 1);
+        let top = &above[pivot];
+        for row in below {
+            let factor = row[pivot] / top[pivot];
+            row.iter_mut().zip(top).skip(pivot).for_each(|(value, top)| *value -= factor * top);
         }
     }
     let mut found = [0.0; COUNT];

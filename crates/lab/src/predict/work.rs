@@ -62,9 +62,9 @@ pub(crate) fn of_cell_network(matrix: &str, operations: &str) -> Option<(Network
     }
     let mut bits = bits.into_iter();
     let mut edges = vec![vec![false; count]; count];
-    for from in 0..count {
-        for to in from + 1..count {
-            edges[from][to] = bits.next()?;
+    for (from, row) in edges.iter_mut().enumerate() {
+        for edge in &mut row[from + 1..] {
+            *edge = bits.next()?;
         }
     }
     let mut work = NetworkWork::default();
