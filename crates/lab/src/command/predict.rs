@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PIXELS", value_parser = limits::IMAGE_SIDE.parser::<usize>())]
     image_side: Option<usize>,
     /// Number of images that the training sees: epochs times images. Without it, joules are per image.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = limits::IMAGES_SEEN.parser::<u64>())]
     images: Option<u64>,
     /// Print one JSON document.
     #[arg(long)]

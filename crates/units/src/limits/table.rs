@@ -47,6 +47,8 @@ pub const TRIES: Limit<u64> = count("number of tries", 1, 1_000);
 pub const IMAGES: Limit<u64> = count("number of images", 1, 100_000_000);
 /// Images of a data set that are used, where none is allowed.
 pub const IMAGES_OR_NONE: Limit<u64> = count("number of images", 0, 100_000_000);
+/// Images that a training sees: epochs times images.
+pub const IMAGES_SEEN: Limit<u64> = count("number of images", 1, 1_000_000_000_000_000);
 /// Side of a square image.
 pub const IMAGE_SIDE: Limit<u64> = Limit::whole("side of an image", "pixels", 1, 16_384);
 /// Channels of an image or a layer.
