@@ -129,8 +129,8 @@ where
     serve_load(LiveLoad::at(arrivals), limit, policy, server, clock, control)
 }
 
-/// The same for the requests of any process, such as clients that wait for their answers: a client
-/// sends its next request when it has an answer, or lost its request, and has thought.
+/// Serves as [`serve_limited`] does, with requests of any process, such as clients that wait for their
+/// answers: a client sends its next request one thinking time after its last one was answered or lost.
 ///
 /// # Errors
 /// See [`LiveError`].

@@ -64,7 +64,7 @@ impl LiveLoad {
         }
     }
 
-    /// When the next request comes; `None` if it depends on answers, or there is none.
+    /// When the next request comes; `None` if no more come, or if the next one is sent only after an answer.
     pub(crate) fn next_s(&self) -> Option<f64> {
         match &self.0 {
             Kind::Times(times) => times.last().copied(),

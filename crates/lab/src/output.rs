@@ -140,6 +140,22 @@ pub(crate) fn energy(energy: Energy) -> String {
     format!("{amount} {}", energy.origin.word())
 }
 
+/// Joules for people with three digits, such as `20.0 mJ`, `340 J` or `11.2 MJ`. The origin must stand beside.
+pub(crate) fn joules(joules: f64) -> String {
+    const UNITS: [(f64, &str); 6] =
+        [(1e9, "GJ"), (1e6, "MJ"), (1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")];
+    // A value that rounds up to 1000 of a unit is shown in the next one.
+    let found = UNITS.iter().find(|(unit, _)| joules.abs() >= 0.9995 * unit);
+    let (unit, name) = found.unwrap_or(&(1e-6, "µJ"));
+    let value = joules / unit;
+    let decimals = match value.abs() {
+        it if it >= 99.95 => 0,
+        it if it >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$} {name}")
+}
+
 /// A duration for people, such as `48 s`, `3 min 20 s` or `5 h 10 min`.
 #[must_use]
 pub(crate) fn human(duration: Duration) -> String {
@@ -155,6 +171,23 @@ pub(crate) fn human(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joules_have_three_digits_and_a_unit() {
+        for (value, expected) in [
+            (0.0, "0.00 µJ"),
+            (3.2e-8, "0.03 µJ"),
+            (0.020_04, "20.0 mJ"),
+            (0.999_6, "1.00 J"),
+            (67.04, "67.0 J"),
+            (999.4, "999 J"),
+            (999.6, "1.00 kJ"),
+            (1.123e7, "11.2 MJ"),
+            (5e12, "5000 GJ"),
+        ] {
+            assert_eq!(joules(value), expected);
+        }
+    }
 
     #[test]
     fn an_energy_below_1000_joules_is_in_joules() {

@@ -131,7 +131,7 @@ pub struct GenerationIntervals {
     pub energy_j_per_token: Option<[f64; 2]>,
 }
 
-/// Simulates a server of a generative model; the same report for the same description.
+/// Simulates a server of a generative model. The same description always gives the same report.
 ///
 /// Memory grows with the requests that wait or run at a time, not with those simulated.
 ///
@@ -142,8 +142,8 @@ pub fn simulate_generation(config: &GenerationConfig) -> Result<GenerationReport
     simulate_generation_observed(config, |_| {})
 }
 
-/// The same, and `answered` is told of each request when its last token is there, those of the
-/// warm-up too.
+/// Simulates as [`simulate_generation`] does, and calls `answered` with each request, including those of
+/// the warm-up, as soon as its last token is generated.
 ///
 /// # Errors
 /// As [`simulate_generation`].

@@ -157,7 +157,7 @@ impl<T: Copy> TokenScheduler<T> {
         self.running.iter().filter(|sequence| sequence.scheduled > 0)
     }
 
-    /// Sequences that wait, the first first.
+    /// Sequences that wait, in the order in which they will be admitted.
     pub fn waiting(&self) -> impl ExactSizeIterator<Item = &TokenSequence<T>> {
         self.waiting.iter()
     }
@@ -201,8 +201,9 @@ impl<T: Copy> TokenScheduler<T> {
         missing.min(budget)
     }
 
-    /// Blocks for `needed` tokens of a running sequence, from others if there are none left; `None` if
-    /// it had to be preempted itself.
+    /// Gives the running sequence at `place`, which holds `held` blocks, enough blocks for `needed` tokens.
+    /// While no block is free, the sequence that was admitted last is preempted. `None` if that was the
+    /// sequence at `place` itself.
     #[inline]
     fn grow(&mut self, place: usize, held: u32, needed: u32, step: &mut TokenStep) -> Option<u32> {
         loop {
@@ -246,8 +247,8 @@ impl<T: Copy> TokenScheduler<T> {
         }
     }
 
-    /// Ends the step: sequences whose tokens are all computed generate one, which `generated` is told
-    /// of, and those that are done leave, which `done` is told of.
+    /// Ends the step. Each sequence whose tokens are all computed generates one more, and `generated` is
+    /// called with it. A sequence that has all its tokens then leaves, and `done` is called with it.
     pub fn complete(
         &mut self,
         mut generated: impl FnMut(&mut TokenSequence<T>),

@@ -87,9 +87,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let per = args.images.map_or_else(|| "image".to_owned(), |images| format!("{images} images"));
     output::print(&format!(
-        "{} at {side}×{side} pixels, training on {}: {joules:.3e} J per {per}, estimated (95 % interval \
-         {low:.3e} to {high:.3e} J)",
-        args.network, device.device
+        "{} at {side}×{side} pixels, training on {}: {} per {per}, estimated (95 % interval {} to {})",
+        args.network,
+        device.device,
+        output::joules(joules),
+        output::joules(low),
+        output::joules(high)
     ));
     output::print(&format!(
         "  GPU joules; {:.2} GFLOP and {:.1} MB per image in {} layers; device: {}",

@@ -52,7 +52,8 @@ fn channels(matrix: &[Vec<bool>], input: usize, output: usize) -> Vec<usize> {
 }
 
 /// The work of a network of EC-NAS, and the kinds of its operations: a 3×3 convolution, then three stacks of
-/// three cells with 128, 256 and 512 channels, on images of 32×32 pixels; `None` if the description is none.
+/// three cells with 128, 256 and 512 channels, on images of 32×32 pixels; `None` if it is not
+/// the description of such a network.
 pub(crate) fn of_cell_network(matrix: &str, operations: &str) -> Option<(NetworkWork, String)> {
     let operations: Vec<&str> = operations.split('-').filter(|name| !name.is_empty()).collect();
     let count = operations.len() + 2;

@@ -1,4 +1,4 @@
-//! A claim on a set: the answer, or why there is none.
+//! One cell of the matrix: the test of a claim on a measured set, or the reason why it could not be tested.
 
 use record::{ClaimId, Origin, Verdict};
 use serde::Serialize;

@@ -73,8 +73,11 @@ impl Predicted {
     pub(super) fn show(&self) {
         let Self { device, trainings, not_predicted, joules, interval95: [low, high], .. } = self;
         output::print(&format!(
-            "on {device}, the {trainings} trainings would use about {joules:.2e} J of GPU energy, \
-             estimated (95 % interval {low:.1e} to {high:.1e} J)"
+            "on {device}, the {trainings} trainings would use about {} of GPU energy, estimated (95 % \
+             interval {} to {})",
+            output::joules(*joules),
+            output::joules(*low),
+            output::joules(*high)
         ));
         if self.is_beyond_measured_networks {
             output::print(
