@@ -2,7 +2,7 @@
 //!
 //! The tests compare it with candle's convolution.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::OnceLock};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{
     Activation, ConvShape, NEAR, View,
     window::{Window, windows},
+    winograd,
 };
 use crate::kernels::{
     Parts, cpu_storage,
@@ -37,6 +38,8 @@ pub(crate) struct Conv {
     /// `[groups][panels][32]`.
     pub(super) bias: Vec<f32>,
     pub(super) activation: Activation,
+    /// The weights for [`Conv::by_tiles`], made when they are needed first.
+    filters: OnceLock<Vec<f32>>,
 }
 
 impl Conv {
@@ -64,7 +67,7 @@ impl Conv {
                 }
             }
         }
-        Self { shape, weights: packed, bias: biases, activation }
+        Self { shape, weights: packed, bias: biases, activation, filters: OnceLock::new() }
     }
 
     pub(crate) fn shape(&self) -> &ConvShape {
@@ -105,6 +108,13 @@ impl Conv {
         (0..self.shape.output).map(|output| bias(self.panel_and_lane(output))).collect()
     }
 
+    /// A weight of a convolution without groups.
+    fn weight(&self, output: usize, input: usize, tap: usize) -> f32 {
+        let (panel, lane) = self.panel_and_lane(output);
+        let term = tap * self.shape.input + input;
+        self.weights[(panel * self.terms() + term) * PANEL + lane]
+    }
+
     /// The panel and the lane of an output.
     fn panel_and_lane(&self, output: usize) -> (usize, usize) {
         let outputs = self.shape.output / self.shape.groups;
@@ -138,6 +148,15 @@ impl Conv {
         let pixels = x.n * rows * columns;
         let mut out: Vec<f32> = Vec::with_capacity(pixels * shape.output);
         let parts = Parts(out.as_mut_ptr());
+        if winograd::pays(shape, rows, columns) {
+            let filters = self.filters.get_or_init(|| {
+                winograd::transform_weights(shape, |o, i, tap| self.weight(o, i, tap))
+            });
+            self.by_tiles(x, (rows, columns), filters, residual, parts);
+            // SAFETY: every channel of every pixel has been written.
+            unsafe { out.set_len(pixels * shape.output) };
+            return Ok((out, dims));
+        }
         let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
         let point = shape.kernel == [1, 1] && shape.padding == [0, 0];
         if point && shape.stride == 1 {

@@ -15,6 +15,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod window;
+mod winograd;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

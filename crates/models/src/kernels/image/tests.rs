@@ -41,6 +41,21 @@ fn close(found: &Tensor, expected: &Tensor) -> std::result::Result<(), TestCaseE
 
 /// A shape of a convolution, and a batch that it accepts.
 fn convolutions() -> impl Strategy<Value = (ConvShape, [usize; 3])> {
+    prop_oneof![3 => any_convolutions(), 1 => tiled_convolutions()]
+}
+
+/// Convolutions that are computed in tiles (`winograd.rs`), if the image is not tiny.
+fn tiled_convolutions() -> impl Strategy<Value = (ConvShape, [usize; 3])> {
+    (1..4_usize, 1..6_usize, 0..3_usize, 1..6_usize, 3..40_usize, 3..24_usize).prop_map(
+        |(inputs, outputs, padding, n, h, w)| {
+            let (input, output) = (16 * inputs, 16 * outputs);
+            let (kernel, padding) = ([3, 3], [padding, padding / 2]);
+            (ConvShape { input, output, kernel, stride: 1, padding, groups: 1 }, [n, h, w])
+        },
+    )
+}
+
+fn any_convolutions() -> impl Strategy<Value = (ConvShape, [usize; 3])> {
     let kernel = prop::sample::select(vec![[1, 1], [3, 3], [5, 5], [1, 7], [7, 1], [2, 2]]);
     let sizes = (1..4_usize, 1..20_usize, 1..20_usize);
     (kernel, 1..4_usize, any::<bool>(), 1..4_usize, 1..24_usize, 1..24_usize, sizes).prop_map(
@@ -175,6 +190,26 @@ proptest! {
         let factors = random("f", &[n, c]);
         let expected = a.broadcast_mul(&factors.reshape((n, 1, 1, c)).unwrap()).unwrap();
         close(&a.apply_op2_no_bwd(&factors, &Gate).unwrap(), &expected)?;
+    }
+}
+
+/// Values that are not finite stay visible: no pixel that depends on one becomes a number.
+#[test]
+fn a_pixel_that_is_no_number_reaches_all_pixels_that_depend_on_it() {
+    let shape =
+        ConvShape { input: 16, output: 16, kernel: [3, 3], stride: 1, padding: [1, 1], groups: 1 };
+    let weights = values(&random("w", &[16, 16, 3, 3]));
+    for (bad, activation) in [(f32::NAN, Activation::Relu), (f32::INFINITY, Activation::None)] {
+        let mut image = values(&random("x", &[1, 9, 9, 16]));
+        image[(4 * 9 + 4) * 16 + 3] = bad;
+        let image = Tensor::from_vec(image, (1, 9, 9, 16), &Device::Cpu).unwrap();
+        let conv = Conv::new(shape, &weights, &[0.0; 16], activation);
+        let out = values(&conv.forward(&image, None).unwrap());
+        for (y, x) in (3..6).flat_map(|y| (3..6).map(move |x| (y, x))) {
+            let pixel = &out[(y * 9 + x) * 16..][..16];
+            assert!(pixel.iter().all(|value| !value.is_finite()), "{bad} at {y}, {x}: {pixel:?}");
+        }
+        assert!(out[..16].iter().all(|value| value.is_finite()), "a tile far from it");
     }
 }
 
