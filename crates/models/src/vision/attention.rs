@@ -33,6 +33,11 @@ enum Form {
 }
 
 impl Attention {
+    /// Number of weights: those of the projections to queries, keys and values, and of the combination.
+    pub(super) fn weights(&self) -> usize {
+        4 * self.width * self.width
+    }
+
     /// `weight` and `bias` are the names of the three projections' tensors, `output` that of the last
     /// linear layer.
     pub(super) fn new(

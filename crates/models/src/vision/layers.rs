@@ -85,6 +85,11 @@ pub(super) trait CustomLayer: Send + Sync {
         x: DeviceTensor,
     ) -> std::result::Result<DeviceTensor, VisionError>;
 
+    /// Number of floats of weights that it reads for a batch.
+    fn weights(&self) -> usize {
+        0
+    }
+
     /// Its name, its kind, and its floating-point operations for x.
     fn describe(&self, x: &Tensor) -> (&'static str, LayerKind, f64);
 }
@@ -176,28 +181,74 @@ impl Layer {
         }
     }
 
-    /// The layer's output for a batch, computed `part` images at a time up to the last layer that works
-    /// on images, so that each layer finds its input in the cache; the remaining layers take all images
-    /// at once.
-    pub(super) fn forward_by_parts(&self, x: &Tensor, part: usize) -> Result<Tensor> {
+    /// The layer's output for a batch of n images. Layers that work on images take only as many at a time as
+    /// [`Layer::images_at_a_time`] says, and at most n / threads; the remaining layers take all at once.
+    pub(super) fn forward_by_parts(&self, x: &Tensor) -> Result<Tensor> {
         let n = x.dim(0)?;
         let Self::Sequence(layers) = self else { return self.forward(x, &mut NoObserver) };
         let images = layers
             .iter()
             .position(|layer| matches!(layer, Self::Flatten | Self::GlobalAvgPool))
             .map_or(layers.len(), |index| index + 1);
-        if n <= part {
-            return self.forward(x, &mut NoObserver);
+        let most = n.div_ceil(rayon::current_num_threads());
+        let (mut x, mut done) = (x.clone(), 0);
+        while done < images && n > 1 {
+            let part = layers[done].images_at_a_time(&x, most)?;
+            // Runs some layers on a part of the images, up to one that should take more images at a time.
+            let run = |mut x: Tensor| {
+                let mut next = done;
+                while next < images
+                    && (next == done || layers[next].images_at_a_time(&x, most)? <= part)
+                {
+                    x = layers[next].forward(&x, &mut NoObserver)?;
+                    next += 1;
+                }
+                Ok((x, next))
+            };
+            let parts: Vec<(Tensor, usize)> = (0..n.div_ceil(part))
+                .into_par_iter()
+                .map(|index| run(x.narrow(0, index * part, part.min(n - index * part))?))
+                .collect::<Result<_>>()?;
+            done = parts.iter().map(|(_, next)| *next).min().unwrap_or(images);
+            let parts: Vec<&Tensor> = parts.iter().map(|(x, _)| x).collect();
+            x = Tensor::cat(&parts, 0)?;
         }
-        let run = |layers: &[Layer], x: Tensor| {
-            layers.iter().try_fold(x, |x, layer| layer.forward(&x, &mut NoObserver))
-        };
-        let parts: Vec<Tensor> = (0..n.div_ceil(part))
-            .into_par_iter()
-            .map(|index| index * part)
-            .map(|start| run(&layers[..images], x.narrow(0, start, part.min(n - start))?))
-            .collect::<Result<_>>()?;
-        run(&layers[images..], Tensor::cat(&parts, 0)?)
+        layers[done..].iter().try_fold(x, |x, layer| layer.forward(&x, &mut NoObserver))
+    }
+
+    /// How many images of x the layer should take at a time, at most `most`. With few images, its input and its
+    /// output stay in the cache, but its weights are read again for every group of images. The number
+    /// depends on shapes only.
+    fn images_at_a_time(&self, x: &Tensor, most: usize) -> Result<usize> {
+        /// Floats of weights that are worth one more float of an image.
+        const WORTH: usize = 4;
+        let floats = x.elem_count() / x.dim(0)?.max(1);
+        let images = (self.weights() / (WORTH * floats).max(1)).clamp(1, 8);
+        Ok(images.min(most).max(1))
+    }
+
+    /// Number of floats of weights that the layer reads for a batch, roughly.
+    fn weights(&self) -> usize {
+        match self {
+            Self::Conv(conv) => conv.floats(),
+            Self::Depthwise(operation) => operation.weights().len(),
+            Self::Linear(Linear(conv)) => conv.floats(),
+            Self::Sequence(layers) | Self::Branches(layers) => {
+                layers.iter().map(Self::weights).sum()
+            }
+            Self::Residual { path, shortcut, .. } => {
+                path.weights() + shortcut.as_ref().map_or(0, |layer| layer.weights())
+            }
+            Self::Grow(path) | Self::HalfAndShuffle(path) | Self::Gated(path) => path.weights(),
+            Self::BranchesAndShuffle(a, b) => a.weights() + b.weights(),
+            Self::Custom(layer) => layer.weights(),
+            Self::ScaleShift(_)
+            | Self::LayerNorm(_)
+            | Self::MaxPool(_)
+            | Self::AveragePool(_)
+            | Self::GlobalAvgPool
+            | Self::Flatten => 0,
+        }
     }
 
     /// `relu?(self(x) + residual)`; the addition is part of the last convolution if there is one.

@@ -21,12 +21,11 @@ use super::{
 };
 use crate::{
     device::Precision,
+    kernels::image::channels_last,
     network_file::NetworkFile,
     onnx::{Graph, GraphInput, OnnxError},
 };
 
-/// Parameters from which on a network runs several images at a time on the CPU: 40 MB of weights.
-const LARGE: usize = 10_000_000;
 /// Number of classes of ImageNet-1k.
 const IMAGENET: usize = 1000;
 /// Side of the images that networks for ImageNet usually take, in pixels.
@@ -315,19 +314,15 @@ impl VisionNetwork {
             }
         };
         let images = self.channels_last(images)?;
-        // With few images at a time, activations stay in the cache but weights are read again for every
-        // group of images. Large networks therefore take more images at a time.
-        let most = if self.parameters < LARGE { 1 } else { 4 };
-        let each = images.dim(0)?.div_ceil(rayon::current_num_threads());
         // Run on a thread of the pool. From outside the pool, each parallel loop would first have to
         // wake up a thread.
-        Ok(rayon::scope(|_| layer.forward_by_parts(&images, most.min(each.max(1))))?)
+        Ok(rayon::scope(|_| layer.forward_by_parts(&images))?)
     }
 
     /// The images as the layers read them, `[n][h][w][c]`, if the network accepts their size.
     pub(super) fn channels_last(&self, images: &Tensor) -> Result<Tensor, VisionError> {
         self.check(images)?;
-        Ok(images.permute((0, 2, 3, 1))?.contiguous()?)
+        Ok(channels_last(images)?)
     }
 
     /// An error if the network does not accept images of that size.

@@ -312,6 +312,10 @@ impl CustomLayer for WindowAttention {
         pass.gather(&mixed, &[n, h, w, c], owner, part | 2, indices)
     }
 
+    fn weights(&self) -> usize {
+        self.attention.weights()
+    }
+
     fn describe(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
         let flops = x.dims4().map_or(0.0, |(n, h, w, _)| {
             let windows = n * h.div_ceil(WINDOW) * w.div_ceil(WINDOW);

@@ -143,6 +143,10 @@ impl CustomLayer for GlobalAttention {
         self.0.forward_on_device(pass, x, Option::None)
     }
 
+    fn weights(&self) -> usize {
+        self.0.weights()
+    }
+
     fn describe(&self, x: &Tensor) -> (&'static str, LayerKind, f64) {
         let flops = x.dims3().map_or(0.0, |(n, tokens, _)| self.0.flops(n, tokens));
         ("attention", LayerKind::Attention, flops)

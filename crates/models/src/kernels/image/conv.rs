@@ -115,6 +115,12 @@ impl Conv {
         self.weights[(panel * self.terms() + term) * PANEL + lane]
     }
 
+    /// Number of floats of weights that the convolution of a large image reads.
+    pub(crate) fn floats(&self) -> usize {
+        let tiled = winograd::pays(&self.shape, 64, 64);
+        self.weights.len() * if tiled { 4 } else { 1 }
+    }
+
     /// The panel and the lane of an output.
     fn panel_and_lane(&self, output: usize) -> (usize, usize) {
         let outputs = self.shape.output / self.shape.groups;

@@ -17,7 +17,10 @@ mod tests;
 mod window;
 mod winograd;
 
-use candle_core::{CpuStorage, Layout, Result, bail};
+use candle_core::{CpuStorage, Layout, Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{cpu_storage, floats};
 
 pub(crate) use self::{
     activation::Activation,
@@ -104,6 +107,27 @@ impl<'a> View<'a> {
     fn pixel(&self, index: usize) -> &'a [f32] {
         &self.values[index * self.pitch..][..self.c]
     }
+}
+
+/// Images `[n][c][h][w]` with the channels last, `[n][h][w][c]`.
+pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let (storage, layout) = x.storage_and_layout();
+    if !layout.is_contiguous() || x.elem_count() == 0 {
+        return x.permute((0, 2, 3, 1))?.contiguous();
+    }
+    let from = floats(cpu_storage(&storage)?, layout)?;
+    let mut out = vec![0.0_f32; from.len()];
+    out.par_chunks_mut(w * c).enumerate().for_each(|(line, to)| {
+        let (image, row) = (line / h, line % h);
+        for channel in 0..c {
+            let from = &from[((image * c + channel) * h + row) * w..][..w];
+            for (to, from) in to[channel..].iter_mut().step_by(c).zip(from) {
+                *to = *from;
+            }
+        }
+    });
+    Tensor::from_vec(out, (n, h, w, c), x.device())
 }
 
 /// Floats that a task works on at a time: about a quarter of a core's second-level cache.

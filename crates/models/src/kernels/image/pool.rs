@@ -54,21 +54,16 @@ impl CustomOp1 for MaxPool {
         out.par_chunks_mut((columns * x.c).max(1)).enumerate().for_each(|(index, line)| {
             let (image, row) = (index / rows, index % rows);
             let ys = covered(row, self.stride, self.kernel, self.padding, x.h);
+            let mut pixels = Vec::with_capacity(self.kernel * self.kernel);
             for (column, best) in line.chunks_exact_mut(x.c).enumerate() {
                 let xs = covered(column, self.stride, self.kernel, self.padding, x.w);
-                let mut first = true;
+                pixels.clear();
                 for y in ys.clone() {
-                    for at in xs.clone() {
-                        let pixel = x.pixel((image * x.h + y) * x.w + at);
-                        if first {
-                            best.copy_from_slice(pixel);
-                            first = false;
-                        } else {
-                            // SAFETY: both have `c` floats.
-                            unsafe { largest(best.as_mut_ptr(), pixel.as_ptr(), x.c) };
-                        }
-                    }
+                    let pixel = |at| x.pixel((image * x.h + y) * x.w + at).as_ptr();
+                    pixels.extend(xs.clone().map(pixel));
                 }
+                // SAFETY: each pixel and the output have `c` floats.
+                unsafe { largest(&pixels, best.as_mut_ptr(), x.c) };
             }
         });
         Ok((CpuStorage::F32(out), Shape::from((x.n, rows, columns, x.c))))
@@ -167,21 +162,49 @@ impl CustomOp1 for GlobalAverage {
     }
 }
 
+/// Channels of which a window's maximum is computed at a time.
+const CHUNK: usize = 16;
+
 dispatch! {
-    /// `to = max(to, from)`; NaN if `from` is NaN.
+    /// The maximum of each channel over some pixels, and NaN if a pixel's is NaN. Without pixels, `to` is not
+    /// written.
     ///
     /// # Safety
     ///
-    /// Both have `len` floats.
-    fn largest<V>(to: *mut f32, from: *const f32, len: usize) {
-        // SAFETY: the caller's contract.
-        let (to, from) = unsafe {
-            (std::slice::from_raw_parts_mut(to, len), std::slice::from_raw_parts(from, len))
-        };
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = if *from > *to || from.is_nan() { *from } else { *to };
+    /// Each pixel and `to` have `len` floats.
+    fn largest<V>(pixels: &[*const f32], to: *mut f32, len: usize) {
+        let Some((first, rest)) = pixels.split_first() else { return };
+        // SAFETY: the caller's contract. The last chunk may overlap the one before, with the same result.
+        unsafe {
+            for start in (0..len).step_by(CHUNK) {
+                let start = start.min(len.saturating_sub(CHUNK));
+                if len < CHUNK {
+                    for channel in 0..len {
+                        let mut best = *first.add(channel);
+                        for pixel in rest {
+                            best = larger(best, *pixel.add(channel));
+                        }
+                        *to.add(channel) = best;
+                    }
+                    continue;
+                }
+                let mut best = first.add(start).cast::<[f32; CHUNK]>().read();
+                for pixel in rest {
+                    let other = pixel.add(start).cast::<[f32; CHUNK]>().read();
+                    for lane in 0..CHUNK {
+                        best[lane] = larger(best[lane], other[lane]);
+                    }
+                }
+                to.add(start).cast::<[f32; CHUNK]>().write(best);
+            }
         }
     }
+}
+
+/// The larger value, or NaN if one of them is NaN.
+#[inline(always)]
+fn larger(best: f32, value: f32) -> f32 {
+    if value > best || value.is_nan() { value } else { best }
 }
 
 dispatch! {
