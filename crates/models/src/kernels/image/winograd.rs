@@ -29,6 +29,9 @@ const INNER: f32 = consts::FRAC_1_SQRT_2;
 const OUTER: f32 = consts::SQRT_2;
 /// Floats of transformed pixels that a task works on at a time.
 const NEAR: usize = 160 * 1024;
+/// Tiles that a task works on at least, unless that is more than a thread's share: every group of tiles reads
+/// all weights.
+const LEAST: usize = 8 * MOST;
 /// Floats between transformed tiles, besides the channels: addresses whose distance is a power of two would
 /// compete for the same lines of the first-level cache.
 const GAP: usize = 16;
@@ -146,7 +149,7 @@ impl Conv {
         let panels = self.bias.len() / PANEL;
         let pitch = input + GAP;
         let threads = rayon::current_num_threads();
-        let most = (NEAR / (POSITIONS * pitch)).max(MOST).next_multiple_of(MOST);
+        let most = (NEAR / (POSITIONS * pitch)).max(LEAST).next_multiple_of(MOST);
         let blocks = all.div_ceil(most);
         let zeros = vec![0.0_f32; input];
         let multiply = |pixels: Transformed, range: Range<usize>, panel: usize| {
