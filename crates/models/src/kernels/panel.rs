@@ -76,6 +76,12 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
     // SAFETY: the caller's pointers are valid as documented at `Tile`.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
+        for w in 0..W {
+            let bias = V::load(tile.bias.add(first + w * V::WIDTH));
+            for r in 0..R {
+                sums[r][w] = bias;
+            }
+        }
         let from = tile.from.add(pixel * step);
         let mut weights = tile.weights.add(first);
         let mut ahead = tile.ahead.from;
@@ -101,6 +107,27 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                 at = at.add(along);
             }
         }
+        let (low, high) = (V::splat(tile.bounds.0), V::splat(tile.bounds.1));
+        if first + W * V::WIDTH <= tile.channels {
+            let to = tile.to.add(pixel * tile.pitch + first);
+            if !tile.residual.is_null() {
+                let residual = tile.residual.add(pixel * tile.residual_pitch + first);
+                for r in 0..R {
+                    for w in 0..W {
+                        let kept = V::load(residual.add(r * tile.residual_pitch + w * V::WIDTH));
+                        sums[r][w] = sums[r][w].add(kept);
+                    }
+                }
+            }
+            for r in 0..R {
+                for w in 0..W {
+                    // With this order of arguments, NaN stays NaN.
+                    let sum = high.min(low.max(sums[r][w]));
+                    sum.store(to.add(r * tile.pitch + w * V::WIDTH));
+                }
+            }
+            return;
+        }
         // Store all sums first. If the loops below indexed `sums`, the compiler would keep them in memory
         // during the product, too.
         let mut results = [[[0.0_f32; 16]; W]; R];
@@ -109,14 +136,13 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                 sums[r][w].store(results[r][w].as_mut_ptr());
             }
         }
-        let (low, high) = (V::splat(tile.bounds.0), V::splat(tile.bounds.1));
         for (r, results) in results.iter().enumerate() {
             for (w, result) in results.iter().enumerate() {
                 let channel = first + w * V::WIDTH;
                 if channel >= tile.channels {
                     continue;
                 }
-                let mut sum = V::load(result.as_ptr()).add(V::load(tile.bias.add(channel)));
+                let mut sum = V::load(result.as_ptr());
                 let valid = (tile.channels - channel).min(V::WIDTH);
                 if !tile.residual.is_null() {
                     let residual = tile.residual.add((pixel + r) * tile.residual_pitch + channel);
@@ -129,7 +155,6 @@ unsafe fn product<V: Lanes, const R: usize, const W: usize, const PACKED: bool>(
                     };
                     sum = sum.add(kept);
                 }
-                // With this order of arguments, NaN stays NaN.
                 sum = high.min(low.max(sum));
                 let to = tile.to.add((pixel + r) * tile.pitch + channel);
                 if valid == V::WIDTH {

@@ -29,8 +29,7 @@ const INNER: f32 = consts::FRAC_1_SQRT_2;
 const OUTER: f32 = consts::SQRT_2;
 /// Floats of transformed pixels that a task works on at a time.
 const NEAR: usize = 160 * 1024;
-/// Tiles that a task works on at least, unless that is more than a thread's share: every group of tiles reads
-/// all weights.
+/// Tiles of a group at least, if there are as many: every group reads all weights.
 const LEAST: usize = 8 * MOST;
 /// Floats between transformed tiles, besides the channels: addresses whose distance is a power of two would
 /// compete for the same lines of the first-level cache.
@@ -183,6 +182,7 @@ impl Conv {
             self.transform(x, tiles, tile, &zeros, to, all * pitch);
         });
         let pixels = Transformed { from: buffer.as_ptr(), first: 0, count: all, pitch };
+        let blocks = blocks.max(threads.div_ceil(panels.max(1))).min(all.div_ceil(SIDE));
         let each = all.div_ceil(blocks.max(1));
         (0..blocks * panels).into_par_iter().for_each(|task| {
             let (block, panel) = (task / panels, task % panels);
