@@ -154,6 +154,21 @@ pub struct Finding {
     pub caveats: Vec<String>,
 }
 
+impl Finding {
+    /// Whether there were no observations of what the claim is about. The verdict is then inconclusive,
+    /// because nothing was decided.
+    #[must_use]
+    pub fn was_not_run(&self) -> bool {
+        self.evidence.n == 0
+    }
+
+    /// The verdict for readers: that of [`Verdict::word`], or `not run`.
+    #[must_use]
+    pub fn verdict_in_words(&self) -> &'static str {
+        if self.was_not_run() { "not run" } else { self.verdict.word() }
+    }
+}
+
 /// A statistical test and the size of its effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -159,6 +159,14 @@ fn show(found: &report::FolderComparison) {
             change.b.word()
         ));
     }
+    if let Some(first) = found.not_comparable.first() {
+        output::print(&format!(
+            "{} energies are not compared, because one folder measured them and the other estimated \
+             them, at least in part: {first}{}",
+            found.not_comparable.len(),
+            if found.not_comparable.len() > 1 { ", …" } else { "" }
+        ));
+    }
     let differing = found.differences.iter().filter(|difference| difference.differs()).count();
     output::print(&format!(
         "{differing} of {} effects differ (Welch's t test, p < 0.05 after Holm's correction); {} verdicts differ",

@@ -41,7 +41,7 @@ impl Difference {
     }
 }
 
-/// A claim with different verdicts in the two folders.
+/// A claim with different verdicts in the two folders, which both ran it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct VerdictChange {
@@ -61,6 +61,9 @@ pub struct FolderComparison {
     pub differences: Vec<Difference>,
     /// Claims with different verdicts.
     pub verdicts: Vec<VerdictChange>,
+    /// Energies that both have, but that are measured in one folder and estimated in the other, at least in
+    /// part. They are not compared, because their difference says nothing of the runs.
+    pub not_comparable: Vec<String>,
 }
 
 impl FolderComparison {
@@ -80,15 +83,27 @@ struct Values {
     origins: Vec<Origin>,
 }
 
+impl Values {
+    fn origin(&self) -> Option<Origin> {
+        origin_of(self.origins.iter().copied())
+    }
+}
+
 /// Compares the rows of two folders, cell by cell: energies and times by the ratio of their
 /// geometric means, accuracies by their difference; Welch's t test (on logarithms for ratios).
 #[must_use]
 pub fn compare_folders(a: &Rows, b: &Rows) -> FolderComparison {
     let cells_b: BTreeMap<String, Values> = cells(b).into_iter().collect();
-    let mut differences: Vec<Difference> = cells(a)
-        .into_iter()
-        .filter_map(|(name, of_a)| difference(name.clone(), &of_a, cells_b.get(&name)?))
-        .collect();
+    let (mut differences, mut not_comparable) = (Vec::new(), Vec::new());
+    for (name, of_a) in cells(a) {
+        let Some(of_b) = cells_b.get(&name) else { continue };
+        let comparable = of_a.origin() == of_b.origin() && of_a.origin() != Some(Origin::Mixed);
+        if comparable {
+            differences.extend(difference(name, &of_a, of_b));
+        } else {
+            not_comparable.push(name);
+        }
+    }
     let p: Vec<f64> = differences.iter().filter_map(|difference| difference.p).collect();
     let mut adjusted = stats::holm(&p).unwrap_or_default().into_iter();
     for difference in differences.iter_mut().filter(|difference| difference.p.is_some()) {
@@ -98,10 +113,11 @@ pub fn compare_folders(a: &Rows, b: &Rows) -> FolderComparison {
     let verdicts = of_a.into_iter().filter_map(|finding| {
         let other = of_b.iter().find(|other| other.id == finding.id)?;
         let (a, b) = (finding.verdict, other.verdict);
-        (a != b).then_some(VerdictChange { claim: finding.id, a, b })
+        let both = !finding.was_not_run() && !other.was_not_run();
+        (both && a != b).then_some(VerdictChange { claim: finding.id, a, b })
     });
     let verdicts = verdicts.collect();
-    FolderComparison { differences, verdicts }
+    FolderComparison { differences, verdicts, not_comparable }
 }
 
 /// The cells of all questions, in the order of the report, with their names.
@@ -196,6 +212,6 @@ fn difference(name: String, a: &Values, b: &Values) -> Option<Difference> {
             .and_then(|test| test.interval(0.95).ok())
             .map(|interval| [back(interval.low), back(interval.high)]),
         p: test.map(|test| test.p),
-        origin: origin_of(a.origins.iter().chain(&b.origins).copied()),
+        origin: a.origin(),
     })
 }

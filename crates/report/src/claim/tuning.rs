@@ -195,7 +195,7 @@ fn bayesian_dominates(observations: &Observations<'_>) -> Answer {
     };
     let (Some(best), Some(mean_trial)) = (over(|gain| gain.best), over(|gain| gain.mean)) else {
         let why = "no block has complete searches by grid, random and the published strategy";
-        return Answer::too_little(0, why);
+        return Answer::too_little(all.len(), why);
     };
     let best_gains: Vec<f64> = gains.iter().map(|gain| gain.best).collect();
     let wilcoxon = stats::wilcoxon_signed_rank(&best_gains).ok();

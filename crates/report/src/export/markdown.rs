@@ -91,7 +91,7 @@ fn summary(claims: &[AssessedClaim]) -> String {
         let effect =
             claim.effect.as_ref().map_or_else(|| "–".to_owned(), |effect| inline(&effect.text()));
         [
-            format!("**{}**", claim.finding.verdict.word()),
+            format!("**{}**", claim.finding.verdict_in_words()),
             inline(&claim.finding.statement),
             list(published.collect()),
             list(measured.collect()),
@@ -108,7 +108,7 @@ fn detail(claim: &AssessedClaim) -> String {
     let finding = &claim.finding;
     let mut text = format!(
         "**{}**: {} {}",
-        capital(finding.verdict.word()),
+        capital(finding.verdict_in_words()),
         inline(&finding.statement),
         inline(&sentence(&finding.reason))
     );

@@ -1,7 +1,7 @@
 //! Verdicts: a table of all of them first, and each in detail in its section.
 
 use maud::{Markup, html};
-use record::Verdict;
+use record::{Finding, Verdict};
 
 use super::markup::{badge, prose};
 use crate::{
@@ -14,15 +14,20 @@ pub(super) fn summary(document: &Document) -> Markup {
     if document.findings.is_empty() {
         return html! {};
     }
-    let count =
-        |verdict| document.findings.iter().filter(|claim| claim.finding.verdict == verdict).count();
-    let verdicts = [Verdict::Supported, Verdict::Contradicted, Verdict::Inconclusive];
+    let count = |word| {
+        let with = |claim: &&AssessedClaim| claim.finding.verdict_in_words() == word;
+        document.findings.iter().filter(with).count()
+    };
+    let decided = [Verdict::Supported, Verdict::Contradicted, Verdict::Inconclusive];
+    let verdicts = decided.map(|verdict| (verdict.word(), verdict.word(), icon(Some(verdict))));
+    let not_run = ("not run", "not-run", icon(None));
+    let tally = verdicts.into_iter().chain((count("not run") > 0).then_some(not_run));
     html! {
         section id="verdicts" aria-labelledby="verdicts-heading" {
             h2 id="verdicts-heading" { "Verdicts" }
             ul class="tally" {
-                @for verdict in verdicts {
-                    li class=(verdict.word()) { (icon(verdict)) strong { (count(verdict)) } " " (verdict.word()) }
+                @for (word, class, icon) in tally {
+                    li class=(class) { (icon) strong { (count(word)) } " " (word) }
                 }
             }
             div class="scroll" tabindex="0" role="region" aria-labelledby="verdicts-heading" {
@@ -48,7 +53,7 @@ fn row(document: &Document, claim: &AssessedClaim) -> Markup {
     let section = document.sections.iter().find(|section| section.claims.contains(&finding.id));
     html! {
         tr {
-            td data-label="Verdict" { (verdict(finding.verdict)) }
+            td data-label="Verdict" { (verdict(finding)) }
             th scope="row" {
                 @if let Some(section) = section {
                     a href={ "#" (slug(&section.id)) } { (finding.statement) }
@@ -93,8 +98,8 @@ fn figures(figures: &[KeyFigure]) -> Markup {
 pub(super) fn details(claim: &AssessedClaim) -> Markup {
     let finding = &claim.finding;
     html! {
-        div class={ "finding " (finding.verdict.word()) } {
-            (verdict(finding.verdict))
+        div class={ "finding " (class(finding)) } {
+            (verdict(finding))
             p class="statement" { (finding.statement) }
             @if !finding.reason.is_empty() { p { (prose(&sentence(&finding.reason))) } }
             dl class="evidence" {
@@ -115,16 +120,28 @@ pub(super) fn details(claim: &AssessedClaim) -> Markup {
     }
 }
 
-fn verdict(verdict: Verdict) -> Markup {
-    html! { span class={ "verdict " (verdict.word()) } { (icon(verdict)) (verdict.word()) } }
+fn verdict(finding: &Finding) -> Markup {
+    let decided = (!finding.was_not_run()).then_some(finding.verdict);
+    html! {
+        span class={ "verdict " (class(finding)) } { (icon(decided)) (finding.verdict_in_words()) }
+    }
 }
 
-/// A check, a cross or a question mark; the word beside it says the same.
-fn icon(verdict: Verdict) -> Markup {
+/// The class in the style sheet.
+fn class(finding: &Finding) -> &'static str {
+    if finding.was_not_run() { "not-run" } else { finding.verdict.word() }
+}
+
+/// A check, a cross or a question mark, and a dash for a claim that was not run; the word beside it says the
+/// same.
+fn icon(verdict: Option<Verdict>) -> Markup {
     let shape = match verdict {
-        Verdict::Supported => "M3 8.5l3.2 3.2L13 4.8",
-        Verdict::Contradicted => "M4 4l8 8M12 4l-8 8",
-        Verdict::Inconclusive => "M5 6c0-1.8 1.3-2.8 3-2.8s3 1 3 2.6c0 2.2-3 2.2-3 4.2M8 12.4v.4",
+        Some(Verdict::Supported) => "M3 8.5l3.2 3.2L13 4.8",
+        Some(Verdict::Contradicted) => "M4 4l8 8M12 4l-8 8",
+        Some(Verdict::Inconclusive) => {
+            "M5 6c0-1.8 1.3-2.8 3-2.8s3 1 3 2.6c0 2.2-3 2.2-3 4.2M8 12.4v.4"
+        }
+        None => "M4 8h8",
     };
     html! { svg class="icon" viewBox="0 0 16 16" aria-hidden="true" { path d=(shape) {} } }
 }

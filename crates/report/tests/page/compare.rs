@@ -58,3 +58,35 @@ fn a_folder_does_not_differ_from_itself() {
     );
     assert!(compare_folders(&Rows::default(), &Rows::of(&runs(1.0))).differences.is_empty());
 }
+
+/// The difference between a measured and an estimated joule says nothing of the runs.
+#[test]
+fn measured_and_estimated_energies_are_not_compared() {
+    let measured: Vec<RunRecord> = runs(3.0)
+        .into_iter()
+        .map(|mut run| {
+            run.energy.total.as_mut().unwrap().origin = record::Origin::Measured;
+            run
+        })
+        .collect();
+    let found = compare_folders(&Rows::of(&runs(1.0)), &Rows::of(&measured));
+    assert_eq!(found.not_comparable.len(), 2, "{:?}", found.not_comparable);
+    assert!(found.differences.iter().all(|difference| difference.name.starts_with("time")));
+    let found = compare_folders(&Rows::of(&measured), &Rows::of(&measured));
+    assert!(found.not_comparable.is_empty());
+}
+
+/// A folder that never ran a question has no verdict on it that could differ.
+#[test]
+fn verdicts_on_claims_that_one_folder_did_not_run_do_not_differ() {
+    let rows = Rows::of(&runs(1.0));
+    for (a, b) in [(&rows, &Rows::default()), (&Rows::default(), &rows)] {
+        assert!(compare_folders(a, b).verdicts.is_empty());
+    }
+    let not_run = |rows: &Rows| {
+        let findings = wattlab_report::findings(rows);
+        findings.iter().filter(|finding| finding.was_not_run()).count()
+    };
+    assert_eq!(not_run(&Rows::default()), 9);
+    assert_eq!(not_run(&rows), 6, "the three claims of RQ5 were run");
+}

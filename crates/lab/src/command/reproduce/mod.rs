@@ -238,7 +238,7 @@ fn show_verdicts(results: &Results, out: &Path) {
         output::print(&format!(
             "{:<32} {:<13} {}",
             claim.id.as_str(),
-            claim.verdict.word(),
+            claim.verdict_in_words(),
             claim.reason
         ));
     }

@@ -74,25 +74,28 @@ pub(super) fn transform_weights(
     ];
     let ConvShape { input, output, .. } = *shape;
     let mut packed = vec![0.0; output.div_ceil(PANEL) * POSITIONS * input * PANEL];
-    packed.par_chunks_mut((POSITIONS * input * PANEL).max(1)).enumerate().for_each(|(panel, to)| {
-        for (lane, o) in (panel * PANEL..output.min((panel + 1) * PANEL)).enumerate() {
-            for i in 0..input {
-                let mut half = [[0.0; 3]; WIDE];
-                for (half, factors) in half.iter_mut().zip(&to_points) {
-                    for column in 0..3 {
-                        for row in 0..3 {
-                            half[column] += factors[row] * f64::from(weight(o, i, row * 3 + column));
+    packed.par_chunks_mut((POSITIONS * input * PANEL).max(1)).enumerate().for_each(
+        |(panel, to)| {
+            for (lane, o) in (panel * PANEL..output.min((panel + 1) * PANEL)).enumerate() {
+                for i in 0..input {
+                    let mut half = [[0.0; 3]; WIDE];
+                    for (half, factors) in half.iter_mut().zip(&to_points) {
+                        for column in 0..3 {
+                            for row in 0..3 {
+                                half[column] +=
+                                    factors[row] * f64::from(weight(o, i, row * 3 + column));
+                            }
                         }
                     }
-                }
-                for position in 0..POSITIONS {
-                    let (half, factors) = (&half[position / WIDE], &to_points[position % WIDE]);
-                    let sum: f64 = half.iter().zip(factors).map(|(a, b)| a * b).sum();
-                    to[(position * input + i) * PANEL + lane] = sum as f32;
+                    for position in 0..POSITIONS {
+                        let (half, factors) = (&half[position / WIDE], &to_points[position % WIDE]);
+                        let sum: f64 = half.iter().zip(factors).map(|(a, b)| a * b).sum();
+                        to[(position * input + i) * PANEL + lane] = sum as f32;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     packed
 }
 
@@ -346,10 +349,7 @@ unsafe fn backward<V: Lanes>(m: [V; WIDE]) -> [V; SIDE] {
             m[0].add(inner).add(outer),
             inner_odd.mul_add(V::splat(a), outer_odd.mul(V::splat(b))),
             inner.mul_add(V::splat(a * a), outer.mul(V::splat(b * b))),
-            inner_odd.mul_add(
-                V::splat(a * a * a),
-                outer_odd.mul_add(V::splat(b * b * b), m[5]),
-            ),
+            inner_odd.mul_add(V::splat(a * a * a), outer_odd.mul_add(V::splat(b * b * b), m[5])),
         ]
     }
 }
