@@ -125,6 +125,9 @@ fn caveats(elsewhere: &Elsewhere) -> Vec<String> {
         let set = sources().find(|set| set.adapter.name == name);
         let Some(set) = set else { continue };
         caveats.extend(set.adapter.beware.iter().map(|text| format!("{name}: {text}")));
+        caveats.extend(set.adapter.estimate.iter().map(|estimate| {
+            format!("{name}: the cores or power caps of our estimates: {}.", estimate.limits_from)
+        }));
     }
     caveats
 }
