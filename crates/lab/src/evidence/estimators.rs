@@ -133,8 +133,12 @@ impl Replayed<'_> {
     /// Mean of the shares that the driver showed within a window; `None` if it showed none.
     fn busy_share(&self, window: &RealWindow) -> Option<f64> {
         let within = window.from.0..window.from.0 + WINDOW;
-        let shares: Vec<f64> =
-            self.busy.iter().filter(|(at, _)| within.contains(at)).map(|(_, share)| *share).collect();
+        let shares: Vec<f64> = self
+            .busy
+            .iter()
+            .filter(|(at, _)| within.contains(at))
+            .map(|(_, share)| *share)
+            .collect();
         (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
     }
 }
@@ -148,7 +152,9 @@ fn of_recordings(recordings: &[EvidenceRecording]) -> Result<Vec<EstimatorRatio>
         let of = |shown| replay_windows(&parsed, shown, &[WINDOW]);
         let trace = of(Shown::Instant).or_else(|| of(Shown::Draw));
         // A recording shorter than a window has none.
-        let Some(windows) = trace.and_then(|trace| trace.lengths.into_iter().next()) else { continue };
+        let Some(windows) = trace.and_then(|trace| trace.lengths.into_iter().next()) else {
+            continue;
+        };
         replayed.push(Replayed { recording, windows, busy: busy_shares(sensor) });
     }
     let mut ratios = Vec::new();

@@ -43,8 +43,10 @@ impl Coefficients {
             column(|work| work.passes),
         ];
         let ones = vec![1.0; measured.len()];
-        let found = non_negative_least_squares(&columns.each_ref().map(Vec::as_slice), &ones).ok()?;
-        let [per_window_flop, per_flop, per_byte, per_weight_byte, per_pass] = found.try_into().ok()?;
+        let found =
+            non_negative_least_squares(&columns.each_ref().map(Vec::as_slice), &ones).ok()?;
+        let [per_window_flop, per_flop, per_byte, per_weight_byte, per_pass] =
+            found.try_into().ok()?;
         Some(Self { per_window_flop, per_flop, per_byte, per_weight_byte, per_pass })
     }
 }

@@ -54,9 +54,15 @@ impl OwnModel {
             Read::Run(run) => runs.push(*run),
             Read::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,
         };
-        scan_journal(journal, Read::from, sink)
-            .and_then(|state| state.undamaged(journal))
-            .map_err(Failure::bad_input)?;
+        let state = scan_journal(journal, Read::from, sink).map_err(Failure::bad_input)?;
+        let undamaged = state.undamaged(journal);
+        if undamaged.is_err() && runs.is_empty() && left_out.is_empty() {
+            return Err(Failure::BadInput(anyhow!(
+                "`{}` has no record of a run that can be read, expected a journal that `wattlab reproduce` wrote",
+                journal.display()
+            )));
+        }
+        undamaged.map_err(Failure::bad_input)?;
         let mut by_conditions: BTreeMap<Conditions, Vec<OwnRun>> = BTreeMap::new();
         for run in runs {
             by_conditions.entry(run.conditions.clone()).or_default().push(run);
@@ -67,7 +73,8 @@ impl OwnModel {
                 && wanted.phase.is_none_or(|phase| conditions.phase() == phase)
         };
         let architectures = |runs: &[OwnRun]| {
-            let mut names: Vec<String> = runs.iter().map(|run| run.subject.architecture()).collect();
+            let mut names: Vec<String> =
+                runs.iter().map(|run| run.subject.architecture()).collect();
             names.sort_unstable();
             names.dedup();
             names.len()
@@ -154,7 +161,10 @@ impl OwnModel {
             calibration,
             ranges: Ranges::of(&measured),
             runs: used,
-            batch: batches.into_iter().max_by_key(|(_, count)| *count).map_or(1, |(batch, _)| batch),
+            batch: batches
+                .into_iter()
+                .max_by_key(|(_, count)| *count)
+                .map_or(1, |(batch, _)| batch),
             uncertainty: uncertainties[uncertainties.len() / 2],
             left_out,
         })

@@ -119,9 +119,9 @@ fn of_record(record: RunRecord) -> Result<OwnRun, &'static str> {
                     let shape = image_shape(&task.data.name).ok_or("images of unknown size")?;
                     of_study(network, shape)
                 }
-                TrainedNetwork::Own(network) => {
-                    Subject::Own(serde_json::to_string(&network).map_err(|_| "unreadable networks")?)
-                }
+                TrainedNetwork::Own(network) => Subject::Own(
+                    serde_json::to_string(&network).map_err(|_| "unreadable networks")?,
+                ),
             };
             let images = task.data.train as f64 * f64::from(task.epochs);
             (subject, task.minibatch, images, Some(task.engine))
@@ -154,7 +154,8 @@ fn of_record(record: RunRecord) -> Result<OwnRun, &'static str> {
     domains.sort_unstable();
     domains.dedup();
     let machine = record.environment.machine;
-    let on_gpu = machine.device.split_once('(').map(|(_, name)| name.trim_end_matches(')').to_owned());
+    let on_gpu =
+        machine.device.split_once('(').map(|(_, name)| name.trim_end_matches(')').to_owned());
     Ok(OwnRun {
         conditions: Conditions {
             is_training: engine.is_some(),
@@ -199,14 +200,14 @@ impl Subject {
             match self {
                 Self::Study(kind, conv, linear, relu, [channels, side]) => {
                     let kind = KINDS[usize::from(*kind)];
-                    let network =
-                        StudyNetwork { kind, conv: *conv, linear: *linear, relu: *relu };
+                    let network = StudyNetwork { kind, conv: *conv, linear: *linear, relu: *relu };
                     NetworkLayers::of_study(&network, *channels, *side)
                 }
                 Self::Vision { name, text, side } => {
                     let network = match text {
                         Some(text) => {
-                            let file = NetworkFile::parse(text, name).map_err(Failure::bad_input)?;
+                            let file =
+                                NetworkFile::parse(text, name).map_err(Failure::bad_input)?;
                             VisionNetwork::from_file(&file, name, None, 1)
                         }
                         None => VisionNetwork::open(name, None, None, 1),

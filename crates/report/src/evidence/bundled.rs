@@ -171,8 +171,8 @@ pub fn recording_texts(
         let path = existing(&place, name).unwrap_or_else(|| place.join(name));
         let text = text_of(&path)
             .map_err(|source| EvidenceError::Unreadable { path: path.clone(), source })?;
-        let [published, copy] =
-            [&files.sha256, &files.condensed_sha256].map(|sums| sums.as_ref().map(|sums| &sums[at]));
+        let [published, copy] = [&files.sha256, &files.condensed_sha256]
+            .map(|sums| sums.as_ref().map(|sums| &sums[at]));
         check(adapter, copy, published, &path.display().to_string(), &text)?;
         Ok(text)
     };

@@ -6,8 +6,8 @@ use record::{ClaimId, Verdict};
 use serde_json::{Value, json};
 
 use super::{
-    Adapter, EstimatorRatio, EvidenceAnswer, EvidenceBundle, EvidenceCell, EvidenceRecording, EvidenceSet, Replay,
-    Synthesis,
+    Adapter, EstimatorRatio, EvidenceAnswer, EvidenceBundle, EvidenceCell, EvidenceRecording,
+    EvidenceSet, Replay, Synthesis,
     claims::{EVIDENCE_CLAIMS, EvidenceClaim},
     estimators, synthesis,
 };

@@ -38,7 +38,11 @@ pub fn non_negative_least_squares(columns: &[&[f64]], y: &[f64]) -> Result<Vec<f
         columns.iter().zip(&lengths).map(|(column, length)| unit(column, *length)).collect();
     let found = solve(&units, &lengths, &unit(y, whole));
     // A coefficient may be smaller than the smallest number.
-    Ok(found.iter().zip(&lengths).map(|(b, length)| if *b > 0.0 { b * whole / length } else { 0.0 }).collect())
+    Ok(found
+        .iter()
+        .zip(&lengths)
+        .map(|(b, length)| if *b > 0.0 { b * whole / length } else { 0.0 })
+        .collect())
 }
 
 fn solve(columns: &[Vec<f64>], lengths: &[f64], y: &[f64]) -> Vec<f64> {
@@ -52,7 +56,9 @@ fn solve(columns: &[Vec<f64>], lengths: &[f64], y: &[f64]) -> Vec<f64> {
         let rest = residual(columns, &b, y);
         let gradient = |at: usize| dot(&columns[at], &rest);
         let candidates = (0..width).filter(|at| !is_free[*at] && !is_out[*at]);
-        let Some(next) = candidates.max_by(|a, b| gradient(*a).total_cmp(&gradient(*b))) else { break };
+        let Some(next) = candidates.max_by(|a, b| gradient(*a).total_cmp(&gradient(*b))) else {
+            break;
+        };
         if gradient(next) <= FLAT {
             break;
         }
@@ -64,9 +70,9 @@ fn solve(columns: &[Vec<f64>], lengths: &[f64], y: &[f64]) -> Vec<f64> {
         // Goes as far towards the unrestricted best as no coefficient becomes negative, and fixes those that are 0.
         while (0..width).any(|at| is_free[at] && best[at] <= 0.0) {
             let limits = (0..width).filter(|at| is_free[*at] && best[*at] <= 0.0);
-            let step = limits.map(|at| b[at] / (b[at] - best[at])).fold(1.0_f64, |least, step| {
-                if step.is_finite() { least.min(step) } else { 0.0 }
-            });
+            let step = limits
+                .map(|at| b[at] / (b[at] - best[at]))
+                .fold(1.0_f64, |least, step| if step.is_finite() { least.min(step) } else { 0.0 });
             for at in (0..width).filter(|at| is_free[*at]) {
                 b[at] += step * (best[at] - b[at]);
             }

@@ -204,7 +204,11 @@ fn recordings_are_read_condensed_and_refused_with_their_place() {
     assert!(refused("100\n", &sums).contains("nvidia_smi.csv` has SHA-256"));
     for (column, value) in [("watts", "nan"), ("watts", ""), ("time_s", "x")] {
         let row = if column == "watts" { format!("1,{value}") } else { format!("{value},1") };
-        let error = condensed_recording(&found[0].adapter, "time_s\n1\n", &format!("time_s,watts\n{row}\n"));
+        let error = condensed_recording(
+            &found[0].adapter,
+            "time_s\n1\n",
+            &format!("time_s,watts\n{row}\n"),
+        );
         assert!(error.unwrap_err().to_string().contains(&format!("`{column}` is `{value}`")));
     }
 }
@@ -220,7 +224,8 @@ fn a_table_between_other_lines_begins_at_its_header() {
     fs::write(folder.path().join("own.toml"), &adapter).unwrap();
     fs::create_dir(folder.path().join("own")).unwrap();
     fs::write(folder.path().join("own/runs.csv"), rows).unwrap();
-    let own = |bundle: EvidenceBundle| bundle.sets.into_iter().find(|set| set.adapter.name == "own");
+    let own =
+        |bundle: EvidenceBundle| bundle.sets.into_iter().find(|set| set.adapter.name == "own");
     let set = own(EvidenceBundle::with(&[folder.path()]).unwrap()).unwrap();
     assert_eq!(set.rows.iter().map(|row| row.joules).collect::<Vec<_>>(), [8.0, 4.0]);
     // The condensed copy is a plain table.

@@ -61,7 +61,8 @@ pub(super) fn by_others(name: &str, layers: &NetworkLayers) -> Result<Found, Fai
     let is_known = model.devices.names().any(|known| known == device.device);
     let calibration = &model.calibration;
     let price = device.log_ratio.exp();
-    let each = layers.iter().map(|layer| price * model.coefficients.joules(&layer.in_usual_batch()));
+    let each =
+        layers.iter().map(|layer| price * model.coefficients.joules(&layer.in_usual_batch()));
     Ok(Found {
         is_known,
         device_from: device.from.clone(),

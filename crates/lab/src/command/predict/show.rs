@@ -79,7 +79,8 @@ pub(super) fn text(args: &Args, side: usize, layers: &NetworkLayers, found: &Fou
     let joules = |joules: f64| output::joules(joules * images);
     let Found { prediction: Prediction { joules: mean, interval: [low, high], is_beyond }, .. } =
         found;
-    let batch = found.journal.map_or_else(String::new, |(_, batch)| format!(" in batches of {batch}"));
+    let batch =
+        found.journal.map_or_else(String::new, |(_, batch)| format!(" in batches of {batch}"));
     let mut lines = vec![format!(
         "{} at {side}×{side} pixels, {}{batch} on {}: {} per {per}, estimated (95 % interval {} to {})",
         args.network,
@@ -120,7 +121,7 @@ pub(super) fn text(args: &Args, side: usize, layers: &NetworkLayers, found: &Fou
     }
     let [networks, _] = found.counts;
     lines.push(format!(
-        "  fitted on {networks} {} networks; with architectures left out, the median error is {:.1} % and the \
+        "  fitted on {networks} networks with {} joules; with architectures left out, the median error is {:.1} % and the \
          interval covers {:.1} %",
         found.fitted_on.word(),
         found.median_error * 100.0,
@@ -133,7 +134,9 @@ pub(super) fn text(args: &Args, side: usize, layers: &NetworkLayers, found: &Fou
                 .to_owned(),
         );
     }
-    lines.extend(found.left_out.iter().map(|(reason, count)| format!("  left out: {count} × {reason}")));
+    lines.extend(
+        found.left_out.iter().map(|(reason, count)| format!("  left out: {count} × {reason}")),
+    );
     if args.layers {
         lines.extend(table(layers, found, images));
     }
@@ -149,7 +152,8 @@ fn table(layers: &NetworkLayers, found: &Found, images: f64) -> Vec<String> {
     for (layer, joules) in layers.iter().zip(&found.layers) {
         let work = layer.in_batch(1);
         let intensity = work.all_flops() / (work.bytes + work.weights);
-        let intensity = if intensity.is_finite() { format!("{intensity:.1}") } else { String::new() };
+        let intensity =
+            if intensity.is_finite() { format!("{intensity:.1}") } else { String::new() };
         lines.push(format!(
             "{:<width$} {:>9.4} {:>9.2} {intensity:>9} {:>10} {:>5.1} %",
             layer.layer,

@@ -34,9 +34,8 @@ pub(super) fn compared(elsewhere: &Elsewhere) -> Option<Table> {
          runs.",
         columns,
     );
-    let percent = |share: Option<f64>| {
-        Cell::or_missing(share.map(|share| Cell::number(share * 100.0, 3)))
-    };
+    let percent =
+        |share: Option<f64>| Cell::or_missing(share.map(|share| Cell::number(share * 100.0, 3)));
     for ratio in &elsewhere.estimators {
         let EstimatorRatio { name, .. } = ratio;
         table.push([
@@ -50,7 +49,10 @@ pub(super) fn compared(elsewhere: &Elsewhere) -> Option<Table> {
             percent(ratio.coverage95),
             Cell::number(ratio.log_sd, 2),
             Cell::number(ratio.reading_log_sd, 2),
-            Cell::text(format!("{} {}, {} {}", ratio.runs, name.runs_are, ratio.groups, name.groups_are)),
+            Cell::text(format!(
+                "{} {}, {} {}",
+                ratio.runs, name.runs_are, ratio.groups, name.groups_are
+            )),
         ]);
     }
     Some(table)
@@ -82,11 +84,8 @@ fn reasons(elsewhere: &Elsewhere) -> Vec<(&str, &str)> {
 
 /// What the table of estimators says, in sentences.
 pub(super) fn words(elsewhere: &Elsewhere) -> Option<String> {
-    let stated: Vec<(&EstimatorRatio, f64)> = elsewhere
-        .estimators
-        .iter()
-        .filter_map(|ratio| Some((ratio, ratio.coverage95?)))
-        .collect();
+    let stated: Vec<(&EstimatorRatio, f64)> =
+        elsewhere.estimators.iter().filter_map(|ratio| Some((ratio, ratio.coverage95?))).collect();
     if stated.is_empty() {
         return None;
     }
