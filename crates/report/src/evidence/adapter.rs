@@ -9,7 +9,7 @@ use super::{
     EvidenceError,
     columns::{Columns, Constants, Exclusion, Missing, ReplayColumns, Second},
     own::OwnEstimate,
-    recording::RecordingFiles,
+    recording_files::RecordingFiles,
 };
 
 /// The description of a data set.

@@ -16,6 +16,7 @@ mod estimators;
 mod own;
 mod read;
 mod recording;
+mod recording_files;
 mod replay;
 mod set;
 mod synthesis;
@@ -29,7 +30,8 @@ pub use self::{
     error::EvidenceError,
     estimators::{EstimatedRun, EstimatorName, EstimatorRatio},
     own::{OwnEstimator, OwnModel, OwnReading},
-    recording::{EvidenceRecording, RecordingFiles, condensed_recording},
+    recording::{EvidenceRecording, condensed_recording},
+    recording_files::RecordingFiles,
     replay::{Replay, ReplayedSearch, ReplayedTrial},
     set::{CellGraph, EvidenceRow, EvidenceSet},
     synthesis::Synthesis,

@@ -2,9 +2,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use serde::Deserialize;
-
-use super::{Adapter, EvidenceError};
+use super::{Adapter, EvidenceError, recording_files::RecordingFiles};
 
 /// The file of the driver's readings in the folder of a recording.
 pub(crate) const SENSOR: &str = "nvidia_smi.csv";
@@ -16,25 +14,6 @@ const SENSOR_COLUMNS: [&str; 4] =
     ["time_s", "power_draw_w", "power_draw_instant_w", "utilization_pct"];
 /// A condensed copy has the meter's means over times of this length, in seconds.
 const MEAN_OVER_S: f64 = 0.01;
-
-/// A recording in an adapter: a folder of its name with `nvidia_smi.csv` and `meter.csv`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RecordingFiles {
-    /// Its name: the board's name, a hyphen, and the kind of load. Also the name of its folder.
-    pub name: String,
-    /// The device, for readers.
-    pub device: String,
-    /// The device's power cap in watts, which our model of a GPU without a sensor reads.
-    pub power_cap_w: f64,
-    /// SHA-256 of the driver's readings and of the meter's samples, uncompressed, in hex.
-    #[serde(default)]
-    pub sha256: Option<[String; 2]>,
-    /// The same of the condensed copies.
-    #[serde(default)]
-    pub condensed_sha256: Option<[String; 2]>,
-}
 
 /// A recording with the text of its files.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use record::Origin;
 use report::{EvidenceBundle, Phase};
 
-use super::Args;
+use super::args::Args;
 use crate::{
     Failure,
     predict::{

@@ -3,7 +3,7 @@
 use record::Origin;
 use serde_json::{Value, json};
 
-use super::{Args, found::Found};
+use super::{args::Args, found::Found};
 use crate::{
     output,
     predict::{NetworkLayers, Prediction},
