@@ -65,7 +65,7 @@ pub use crate::{
     clock::{Clock, MonotonicClock, VirtualClock},
     counter::{Advance, Counter},
     cpu_share::CpuShare,
-    estimator::{EnergyObservation, Estimator, FittedEstimator},
+    estimator::{EnergyObservation, Estimator, FittedEstimator, gpu_energy},
     idle::Idle,
     meter::{Meter, MeterError, Span},
     plugin::{LoadError, Plugin, TrustFault, trusted_library},

@@ -75,6 +75,9 @@ pub struct LayerWork {
     pub flops: f64,
     /// The least number of bytes read and written for the batch: each input, weight and output once.
     pub bytes: f64,
+    /// How many pixels of each channel of its input an output of a convolution reads: 9 for a kernel of 3×3, 1 for
+    /// convolutions in groups and for all other layers.
+    pub taps: usize,
     /// Whether the layer is fused with another one, so that its cost is a difference: that of
     /// [`Variant::Whole`] minus that of [`Variant::Without`].
     pub by_difference: bool,

@@ -36,10 +36,12 @@ pub use crate::{
         Section, Table, Unit,
     },
     evidence::{
-        Adapter, CellGraph, Elsewhere, EstimatorRatio, EvidenceAnswer, EvidenceBundle,
-        EvidenceCell, EvidenceError, EvidenceFile, EvidenceLicence, EvidenceRow, EvidenceSet,
-        EvidenceSource, EvidenceTest, Phase, Replay, ReplayedSearch, ReplayedTrial, Scope,
-        Synthesis, bundled_adapters, condensed, evidence_text,
+        Adapter, CellGraph, Elsewhere, EstimatedRun, EstimatorName, EstimatorRatio, EvidenceAnswer,
+        EvidenceBundle, EvidenceCell, EvidenceError, EvidenceFile, EvidenceLicence, EvidenceOrigin,
+        EvidenceRecording, EvidenceRow, EvidenceSet, EvidenceSource, EvidenceTest, OwnEstimator,
+        OwnModel, OwnReading, Phase, RecordingFiles, Replay, ReplayedSearch, ReplayedTrial, Scope,
+        Synthesis, bundled_adapters, condensed, condensed_recording, evidence_text,
+        recording_texts,
     },
     export::{
         EXPORTERS, Exporter, FormatError, Formats, RECORDS_AT_ONCE, RecordExporter, RecordSource,

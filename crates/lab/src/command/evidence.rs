@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use report::{Adapter, EvidenceFile, bundled_adapters, condensed, evidence_text};
+use report::{
+    Adapter, EvidenceFile, RecordingFiles, bundled_adapters, condensed, condensed_recording,
+    evidence_text, recording_texts,
+};
 
 use crate::{
     Failure,
@@ -81,6 +84,10 @@ pub(crate) fn fetch(
                     .map_err(Failure::RunTime)?;
                 line(&format!("{}: verified", file.name));
             }
+            for recording in &adapter.recordings {
+                write_recording(&target, recording, &texts(adapter, recording, from)?)?;
+                line(&format!("{}: verified", recording.name));
+            }
         }
         (None, Some(base)) => {
             create(&target)?;
@@ -137,6 +144,34 @@ fn create(folder: &Path) -> Result<(), Failure> {
         .map_err(Failure::BadInput)
 }
 
+/// The verified texts of a recording in a folder or its subfolder.
+fn texts(
+    adapter: &Adapter,
+    recording: &RecordingFiles,
+    from: &Path,
+) -> Result<[String; 2], Failure> {
+    let place = from.join(&adapter.name);
+    let place = if place.is_dir() { &place } else { from };
+    recording_texts(adapter, recording, place).map_err(Failure::bad_input)
+}
+
+/// Writes the driver's readings and the meter's samples; returns their paths.
+fn write_recording(
+    target: &Path,
+    recording: &RecordingFiles,
+    texts: &[String; 2],
+) -> Result<[PathBuf; 2], Failure> {
+    let folder = target.join(&recording.name);
+    create(&folder)?;
+    let paths = ["nvidia_smi.csv", "meter.csv"].map(|name| folder.join(name));
+    for (path, text) in paths.iter().zip(texts) {
+        write_whole(path, text.as_bytes())
+            .with_context(|| format!("failed to write `{}`", path.display()))
+            .map_err(Failure::RunTime)?;
+    }
+    Ok(paths)
+}
+
 /// The verified text of a published file, compressed or not, in a folder or its subfolder.
 fn published(adapter: &Adapter, file: &EvidenceFile, from: &Path) -> Result<String, Failure> {
     evidence_text(adapter, file, from).map_err(Failure::bad_input)
@@ -172,6 +207,20 @@ pub(crate) fn condense(args: &Condense) -> Result<(), Failure> {
             .map_err(Failure::RunTime)?;
         let sum = sha256_of(&path).map_err(Failure::RunTime)?;
         print(&format!("{}: {} bytes, condensed_sha256 = \"{sum}\"", path.display(), copy.len()));
+    }
+    for recording in &adapter.recordings {
+        let [sensor, meter] = texts(&adapter, recording, &args.from)?;
+        let copies = condensed_recording(&adapter, &sensor, &meter).map_err(Failure::bad_input)?;
+        let mut sums = Vec::new();
+        for path in write_recording(&target, recording, &copies)? {
+            sums.push(format!("\"{}\"", sha256_of(&path).map_err(Failure::RunTime)?));
+        }
+        print(&format!(
+            "{}: {} bytes, condensed_sha256 = [{}]",
+            target.join(&recording.name).display(),
+            copies[0].len() + copies[1].len(),
+            sums.join(", ")
+        ));
     }
     Ok(())
 }

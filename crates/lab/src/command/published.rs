@@ -29,7 +29,7 @@ pub(super) fn run(
     }
     let of_study =
         study.map(|(folder, study)| of_study(folder, &study, out, target)).transpose()?;
-    let elsewhere = evidence::with_searches(bundle);
+    let elsewhere = evidence::with_searches(bundle).map_err(Failure::bad_input)?;
     let (document, effects) = match of_study {
         Some((mut document, effects)) => {
             document.sections.push(::report::elsewhere_section(&elsewhere));

@@ -1,21 +1,33 @@
-//! The studies' claims on other people's measurements: reads the data sets and replays searches on them.
+//! The studies' claims on other people's measurements: reads the data sets, replays searches on them, and compares
+//! our estimators with their meters.
 
+mod estimators;
 mod graph;
 mod replay;
 
+use meter::validate::RecordingError;
 use report::{Elsewhere, EvidenceBundle, EvidenceError};
 
 /// Tests every claim on measured sets, with replayed searches, which take seconds.
-pub(crate) fn with_searches(bundle: EvidenceBundle) -> Elsewhere {
+///
+/// # Errors
+///
+/// If a recording cannot be used.
+pub(crate) fn with_searches(bundle: EvidenceBundle) -> Result<Elsewhere, RecordingError> {
     let replay = replay::replay(&bundle);
-    Elsewhere::of(bundle, replay)
+    let estimators = estimators::ratios(&bundle)?;
+    Ok(Elsewhere::of(bundle, replay).with_estimators(estimators))
 }
 
-/// Tests every claim on the data sets in this program. Searches are not replayed, which takes seconds.
+/// Tests every claim on the data sets in this program. Searches and recordings are not replayed, which takes
+/// seconds.
 ///
 /// # Errors
 ///
 /// Never in a program that passed its tests.
 pub(crate) fn embedded() -> Result<Elsewhere, EvidenceError> {
-    Ok(Elsewhere::of(EvidenceBundle::embedded()?, None))
+    let mut bundle = EvidenceBundle::embedded()?;
+    bundle.recordings.clear();
+    let estimators = estimators::ratios(&bundle).unwrap_or_default();
+    Ok(Elsewhere::of(bundle, None).with_estimators(estimators))
 }

@@ -7,6 +7,15 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::measured::FITTED_ON;
 
+/// A name without its case, spaces and signs.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
+fn words(name: &str) -> Vec<String> {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_lowercase).collect()
+}
+
 /// A device's joules over those of the fitted device for the same work.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeviceRatio {
@@ -18,6 +27,13 @@ pub(crate) struct DeviceRatio {
     pub(crate) log_half_width: f64,
     /// What it rests on, in words.
     pub(crate) from: String,
+}
+
+impl DeviceRatio {
+    /// The words of its name.
+    fn names(&self) -> Vec<String> {
+        words(&self.device)
+    }
 }
 
 /// The devices that were compared with the fitted one on the same workloads.
@@ -86,14 +102,27 @@ impl Devices {
         self.0.iter().map(|ratio| ratio.device.as_str())
     }
 
+    /// A known device that a name is nearly that of, but not quite; `None` if it is known or far from all.
+    pub(crate) fn nearly(&self, device: &str) -> Option<&str> {
+        let wanted = plain(device);
+        let near = |known: &&str| {
+            let known = plain(known);
+            known != wanted
+                && (strsim::damerau_levenshtein(&known, &wanted) <= 2
+                    || (wanted.len() >= 3 && known.contains(&wanted)))
+        };
+        self.names().find(near)
+    }
+
     /// The ratio of a device: measured if it is known, else what the known devices say about a new one; `None`
     /// if they are too few.
     pub(crate) fn ratio(&self, device: &str) -> Option<DeviceRatio> {
-        let plain = |name: &str| -> String {
-            name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
-        };
         let wanted = plain(device);
-        let known = self.0.iter().find(|ratio| plain(&ratio.device) == wanted);
+        let known = self.0.iter().find(|ratio| plain(&ratio.device) == wanted).or_else(|| {
+            // `Tesla V100-SXM2-16GB` is a V100; a `RTX 6000 Ada` is not a `Quadro RTX 6000`.
+            let words = words(device);
+            self.0.iter().find(|ratio| ratio.names().iter().all(|word| words.contains(word)))
+        });
         known.cloned().or_else(|| {
             let logs: Vec<f64> = self.0.iter().map(|ratio| ratio.log_ratio).collect();
             let (log_ratio, between) = prediction(&logs)?;

@@ -19,7 +19,31 @@ pub(crate) struct Model {
     pub(crate) calibration: Calibration,
     pub(crate) devices: Devices,
     /// Smallest and largest work of the measured networks, by quantity.
-    ranges: [[f64; 2]; 3],
+    ranges: Ranges,
+}
+
+/// Smallest and largest work of the fitted networks, by quantity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranges([[f64; 2]; 3]);
+
+impl Ranges {
+    pub(crate) fn of(measured: &[Measured]) -> Self {
+        let range = |of: fn(&NetworkWork) -> f64| {
+            measured
+                .iter()
+                .map(|one| of(&one.work))
+                .fold([f64::INFINITY, 0.0], |[low, high]: [f64; 2], it| [low.min(it), high.max(it)])
+        };
+        Self([range(NetworkWork::all_flops), range(|work| work.bytes), range(|work| work.passes)])
+    }
+
+    /// By what factor a work is beyond the fitted ones, as a logarithm; 0 within them.
+    pub(crate) fn beyond(&self, work: &NetworkWork) -> f64 {
+        let quantities = [work.all_flops(), work.bytes, work.passes];
+        let each = quantities.iter().zip(self.0);
+        each.map(|(value, [low, high])| (low / value).max(value / high).ln().max(0.0))
+            .fold(0.0, f64::max)
+    }
 }
 
 /// A prediction for a network on a device, in joules per image of training.
@@ -47,26 +71,13 @@ impl Model {
         let coefficients = Coefficients::fit(measured.iter())?;
         let calibration = Calibration::of(&measured)?;
         let devices = Devices::of(bundle);
-        let range = |of: fn(&NetworkWork) -> f64| {
-            measured
-                .iter()
-                .map(|one| of(&one.work))
-                .fold([f64::INFINITY, 0.0], |[low, high]: [f64; 2], it| [low.min(it), high.max(it)])
-        };
-        let ranges =
-            [range(|work| work.flops), range(|work| work.bytes), range(|work| work.passes)];
+        let ranges = Ranges::of(&measured);
         Some(Self { coefficients, calibration, devices, ranges })
     }
 
     /// Predicts the joules of a training per image.
     pub(crate) fn predict(&self, work: &NetworkWork, device: &DeviceRatio) -> Prediction {
-        let quantities = [work.flops, work.bytes, work.passes];
-        // By what factor the work is beyond the measured range, as a logarithm.
-        let beyond = quantities
-            .iter()
-            .zip(self.ranges)
-            .map(|(value, [low, high])| (low / value).max(value / high).ln().max(0.0))
-            .fold(0.0, f64::max);
+        let beyond = self.ranges.beyond(work);
         let is_beyond = beyond > 0.0;
         // A network ten times as large as all measured ones may use ten times more or less than predicted.
         let half =

@@ -23,6 +23,7 @@ use record::{
 
 use self::context::{KEPT_PARAMETERS, RunContext};
 pub(crate) use self::isolation::shared_domains;
+pub(crate) use self::trainee::file as network_of_file;
 pub use self::{error::RunError, trained_weights::EvaluationError};
 use crate::{Interrupt, config::IsolationConfig, data::DataFolder, environment::environment};
 

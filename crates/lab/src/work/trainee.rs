@@ -100,7 +100,7 @@ fn check_device(device: &Device, task: &TrainTask) -> Result<(), RunError> {
 }
 
 /// The network of a file, with the values of its cell.
-fn file(network: &OwnNetwork) -> Result<NetworkFile, RunError> {
+pub(crate) fn file(network: &OwnNetwork) -> Result<NetworkFile, RunError> {
     let file = NetworkFile::parse(&network.text, &network.file)?;
     let levels = network.levels.iter().map(|level| (level.path.as_str(), value(&level.value)));
     Ok(file.with_all(levels)?)

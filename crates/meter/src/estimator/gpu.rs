@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use units::{Domain, Method};
+use units::{Domain, Energy, Method, Seconds, Watts};
 
 use crate::{
     file::{NumberFile, read_text},
@@ -17,6 +17,14 @@ pub(crate) const NAME: &str = "gpu-model";
 
 /// A busy GPU may draw anything up to its cap.
 const UNCERTAINTY: f64 = 0.5;
+
+/// What the model says of a GPU's work that was recorded elsewhere: the share of the time in which the GPU was busy,
+/// its power cap, and the length of the work.
+#[must_use]
+pub fn gpu_energy(busy_share: f64, cap: Watts, duration: Seconds) -> Energy {
+    let joules = cap * busy_share * duration;
+    Energy { joules, uncertainty: joules * UNCERTAINTY, origin: Method::Model.origin() }
+}
 
 /// Busy share × power cap, for each card that shows both.
 pub(crate) struct GpuModel {

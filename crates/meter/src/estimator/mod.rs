@@ -7,6 +7,7 @@ mod memory;
 mod processors;
 
 pub use self::fit::{EnergyObservation, FittedEstimator};
+pub use self::gpu::gpu_energy;
 pub(crate) use self::{
     gpu::{GpuModel, NAME as GPU},
     memory::{MemoryModel, NAME as MEMORY},
@@ -14,7 +15,7 @@ pub(crate) use self::{
 
 use std::path::Path;
 
-use units::{Domain, Method, Seconds, Watts};
+use units::{Domain, Energy, Method, Seconds, Watts};
 
 use crate::{
     cpu_time,
@@ -107,6 +108,19 @@ impl Estimator {
         )
     }
 
+    /// What the model says of work that was recorded elsewhere: the CPU time of its processes, its length, and the
+    /// number of physical cores that it could use.
+    #[must_use]
+    pub fn energy(&self, cpu: Seconds, duration: Seconds, cores: f64) -> Energy {
+        let busy = Seconds(cpu.0.min(cores * duration.0));
+        let joules = self.watts_per_core * busy;
+        Energy {
+            joules,
+            uncertainty: joules * self.relative_uncertainty,
+            origin: Method::Model.origin(),
+        }
+    }
+
     /// The source, on a machine whose cores `sysfs` shows. `workload`: the processes that count, if
     /// they are given.
     ///
@@ -182,6 +196,17 @@ mod tests {
             text.starts_with("CPU time of this process × 7.0 W per busy core (±50 %)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn recorded_work_costs_at_most_all_cores() {
+        let model = Estimator::cpu_time(Watts(5.0), 0.5);
+        let energy = |cpu: f64| model.energy(Seconds(cpu), Seconds(2.0), 4.0);
+        assert!((energy(3.0).joules.0 - 15.0).abs() < 1e-9);
+        assert!((energy(3.0).uncertainty.0 - 7.5).abs() < 1e-9);
+        // Eight threads on four cores.
+        assert!((energy(16.0).joules.0 - 40.0).abs() < 1e-9);
+        assert_eq!(energy(3.0).origin, units::Origin::Estimated);
     }
 
     #[test]

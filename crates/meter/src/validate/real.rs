@@ -90,7 +90,7 @@ pub struct RealTrace {
     pub shown: Shown,
     /// The sensor.
     pub sensor: RealSensor,
-    /// Windows of each length of [`WINDOWS`] that is not longer than the recording.
+    /// Windows of each length, [`WINDOWS`] if no others were asked for, that is not longer than the recording.
     pub lengths: Vec<RealWindows>,
 }
 
@@ -157,6 +157,12 @@ impl RealWindows {
 /// Replays a recording; `None` if it does not have this reading.
 #[must_use]
 pub fn replay(recording: &Recording, shown: Shown) -> Option<RealTrace> {
+    replay_windows(recording, shown, &WINDOWS)
+}
+
+/// The same with windows of other lengths, in seconds.
+#[must_use]
+pub fn replay_windows(recording: &Recording, shown: Shown, lengths: &[f64]) -> Option<RealTrace> {
     let polls = recording.polls.iter();
     let powers: Option<Vec<f64>> = polls
         .map(|poll| match shown {
@@ -187,7 +193,7 @@ pub fn replay(recording: &Recording, shown: Shown) -> Option<RealTrace> {
         }
     };
     let (first, last) = (truth.times[0], truth.times[truth.times.len() - 1]);
-    let lengths = WINDOWS.iter().filter(|length| first + **length <= last).map(|length| {
+    let lengths = lengths.iter().filter(|length| first + **length <= last).map(|length| {
         let count = ((last - first - length) / SLIDE + 1e-9).floor() as u32 + 1;
         let windows = (0..count).map(|index| {
             let from = first + f64::from(index) * SLIDE;

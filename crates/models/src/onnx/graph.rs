@@ -466,6 +466,12 @@ impl Step {
                 2.0 * (terms * written) as f64
             }
         };
+        let taps = match (self.operation.kind, &self.operation.flops, first.map(Tensor::dims)) {
+            (LayerKind::Convolution, Flops::Each(each), Some([_, channels, ..])) => {
+                (each / 2.0 / *channels as f64).max(1.0) as usize
+            }
+            _ => 1,
+        };
         let shape = outputs.first().map_or(&[][..], Tensor::dims);
         let sizes: Vec<String> = shape.iter().skip(1).map(ToString::to_string).collect();
         let kind: LayerKind = self.operation.kind;
@@ -475,6 +481,7 @@ impl Step {
             pass: Pass::Forward,
             flops,
             bytes: 4.0 * (read + written + self.operation.weights) as f64,
+            taps,
             by_difference: false,
         }
     }

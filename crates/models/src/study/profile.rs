@@ -147,7 +147,9 @@ fn names(block: &Block) -> [String; 4] {
 }
 
 fn work(pass: Pass, layer: String, kind: LayerKind, flops: f64, floats: f64) -> LayerWork {
-    LayerWork { layer, kind, pass, flops, bytes: FLOAT * floats, by_difference: false }
+    // The study's convolutions are all of 3×3.
+    let taps = if kind == LayerKind::Convolution { 9 } else { 1 };
+    LayerWork { layer, kind, pass, flops, bytes: FLOAT * floats, taps, by_difference: false }
 }
 
 fn block_forward(

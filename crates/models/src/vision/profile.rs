@@ -61,7 +61,7 @@ impl StepObserver for Profiler<'_, '_> {
             return Ok(out);
         }
         self.steps += 1;
-        let Description { name, kind, flops, weights } = describe(step, x, &out);
+        let Description { name, kind, flops, weights, taps } = describe(step, x, &out);
         let floats = (x.elem_count() + out.elem_count() + weights) as f64;
         let work = LayerWork {
             layer: format!("{} {name}, {}", self.steps, shape(&out)),
@@ -69,6 +69,7 @@ impl StepObserver for Profiler<'_, '_> {
             pass: Pass::Forward,
             flops,
             bytes: FLOAT * floats,
+            taps,
             by_difference: false,
         };
         // `run` has just succeeded on the same input.
@@ -91,6 +92,8 @@ struct Description {
     flops: f64,
     /// Number of weights and biases.
     weights: usize,
+    /// See [`LayerWork::taps`].
+    taps: usize,
 }
 
 fn describe(step: Step<'_>, x: &Tensor, out: &Tensor) -> Description {
@@ -100,6 +103,7 @@ fn describe(step: Step<'_>, x: &Tensor, out: &Tensor) -> Description {
         kind,
         flops: operations * out.elem_count() as f64,
         weights: 0,
+        taps: 1,
     };
     match step {
         Step::Add => each("addition", LayerKind::Other, 1.0),
@@ -155,6 +159,7 @@ fn convolution(shape: &ConvShape, activation: Activation, out: &Tensor) -> Descr
         kind: LayerKind::Convolution,
         flops: 2.0 * (window * out.elem_count()) as f64,
         weights: window * output + output,
+        taps: if groups > 1 { 1 } else { h * w },
     }
 }
 
@@ -165,5 +170,6 @@ fn linear(shape: &ConvShape, activation: Activation, out: &Tensor) -> Descriptio
         kind: LayerKind::Linear,
         flops: 2.0 * (input * out.elem_count()) as f64,
         weights: input * output + output,
+        taps: 1,
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     EvidenceError,
     columns::{Columns, Constants, Exclusion, Missing, ReplayColumns, Second},
+    own::OwnEstimate,
+    recording_files::RecordingFiles,
 };
 
 /// The description of a data set.
@@ -34,6 +36,10 @@ pub struct Adapter {
     /// Whether all devices are one set.
     #[serde(default)]
     pub together: bool,
+    /// Whether its rows are runs of something other than networks, so that no claim is about them and only
+    /// estimators are compared with their joules.
+    #[serde(default)]
+    pub estimators_only: bool,
     /// What a reader should know before quoting a result.
     #[serde(default)]
     pub beware: Vec<String>,
@@ -42,8 +48,13 @@ pub struct Adapter {
     /// Its licence.
     pub licence: EvidenceLicence,
     /// Its tables.
+    #[serde(default)]
     pub files: Vec<EvidenceFile>,
+    /// Readings over time with those of a power meter beside them, instead of tables.
+    #[serde(default)]
+    pub recordings: Vec<RecordingFiles>,
     /// Which columns hold what.
+    #[serde(default)]
     pub(crate) columns: Columns,
     /// Values that are the same in all rows.
     #[serde(default)]
@@ -51,6 +62,9 @@ pub struct Adapter {
     /// A second measurement of the same runs.
     #[serde(default)]
     pub(crate) second: Option<Second>,
+    /// What our own estimators would have read of the same runs.
+    #[serde(default)]
+    pub(crate) estimate: Option<OwnEstimate>,
     /// Rows that are left out, and why.
     #[serde(default)]
     pub(crate) exclude: Vec<Exclusion>,
@@ -74,6 +88,8 @@ pub enum Scope {
     Gpu,
     /// A GPU and the processor.
     GpuAndCpu,
+    /// The processors alone.
+    Processor,
     /// The whole computer, at the plug.
     Computer,
     /// A microcontroller's board.
@@ -87,6 +103,7 @@ impl Scope {
         match self {
             Self::Gpu => "GPU",
             Self::GpuAndCpu => "GPU and CPU",
+            Self::Processor => "processors",
             Self::Computer => "whole computer",
             Self::Board => "board",
         }
@@ -102,6 +119,8 @@ pub enum Phase {
     Training,
     /// They answered.
     Inference,
+    /// No networks: artificial loads.
+    Load,
 }
 
 impl Phase {
@@ -111,6 +130,7 @@ impl Phase {
         match self {
             Self::Training => "training",
             Self::Inference => "inference",
+            Self::Load => "artificial load",
         }
     }
 }
@@ -163,6 +183,10 @@ pub struct EvidenceFile {
     /// The device of all its rows.
     #[serde(default)]
     pub device: Option<String>,
+    /// The line with the columns' names, if the table begins below other lines and has others in between; lines
+    /// with another number of fields are not rows of it.
+    #[serde(default)]
+    pub header: Option<String>,
 }
 
 impl Adapter {
@@ -193,15 +217,40 @@ impl Adapter {
             let problem = format!("is `{}`, expected letters, digits, `-`, `_` and `.`", self.name);
             return refused("name", problem);
         }
+        if !self.recordings.is_empty() {
+            if !self.files.is_empty() {
+                let problem = "stands beside `recordings`, expected one of them".to_owned();
+                return refused("files", problem);
+            }
+            let unfit = self.recordings.iter().find(|recording| !is_plain(&recording.name));
+            if let Some(unfit) = unfit {
+                let problem =
+                    format!("is `{}`, expected letters, digits, `-`, `_` and `.`", unfit.name);
+                return refused("recordings.name", problem);
+            }
+            let unfit = self.recordings.iter().find(|it| !OwnEstimate::is_limit(it.power_cap_w));
+            return match unfit {
+                Some(unfit) => {
+                    refused("recordings.power_cap_w", OwnEstimate::not_a_limit(unfit.power_cap_w))
+                }
+                None => Ok(()),
+            };
+        }
         if self.files.is_empty() {
             return refused(
                 "files",
-                "is empty, expected at least one table `[[files]]`".to_owned(),
+                "is empty, expected at least one table `[[files]]`, or `[[recordings]]`".to_owned(),
             );
         }
         if let Some(file) = self.files.iter().find(|file| !is_plain(&file.name)) {
             let problem = format!("is `{}`, expected a file name without a folder", file.name);
             return refused("files.name", problem);
+        }
+        if self.columns.network.is_empty() {
+            return refused("columns.network", "is missing, expected a column".to_owned());
+        }
+        if let Some((key, problem)) = self.estimate.as_ref().and_then(OwnEstimate::problem) {
+            return refused(key, problem);
         }
         if self.columns.joules.is_empty() {
             return refused("columns.joules", "is empty, expected at least one column".to_owned());
@@ -260,6 +309,7 @@ impl Adapter {
             .chain(optional.into_iter().flatten())
             .chain(&columns.joules)
             .chain(self.second.iter().flat_map(|second| &second.joules))
+            .chain(self.estimate.iter().flat_map(OwnEstimate::columns))
             .chain(excluded.map(|condition| &condition.column))
             .chain(replay);
         let mut names: Vec<&str> = Vec::new();

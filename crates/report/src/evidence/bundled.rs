@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
-    Adapter, EvidenceError, EvidenceFile, EvidenceSet,
-    read::{Table, sets, verify},
+    Adapter, EvidenceError, EvidenceFile, EvidenceRecording, EvidenceSet, RecordingFiles,
+    read::{Table, check, sets, verify},
+    recording::{METER, SENSOR},
 };
 
 /// The files of `evidence/` by their path in it.
@@ -26,6 +27,8 @@ const MOST_ADAPTER_BYTES: u64 = 1 << 20;
 pub struct EvidenceBundle {
     /// Sets by data set and device.
     pub sets: Vec<EvidenceSet>,
+    /// Readings over time beside those of a power meter.
+    pub recordings: Vec<EvidenceRecording>,
     /// Adapters whose tables are not there.
     pub absent: Vec<Arc<Adapter>>,
 }
@@ -67,7 +70,12 @@ impl EvidenceBundle {
         }
         let mut bundle = Self::default();
         for adapter in adapters.into_iter().map(Arc::new) {
-            if let Some(found) = from_folders(&adapter, folders)? {
+            if !adapter.recordings.is_empty() {
+                match recordings(&adapter, folders)? {
+                    Some(found) => bundle.recordings.extend(found),
+                    None => bundle.absent.push(adapter),
+                }
+            } else if let Some(found) = from_folders(&adapter, folders)? {
                 bundle.sets.extend(found);
             } else if let Some(found) = from_copy(&adapter)? {
                 bundle.sets.extend(found);
@@ -82,6 +90,7 @@ impl EvidenceBundle {
     #[must_use]
     pub fn has_folder_tables(&self) -> bool {
         self.sets.iter().any(|set| !set.is_copy)
+            || self.recordings.iter().any(|recording| !recording.is_copy)
     }
 }
 
@@ -115,17 +124,76 @@ fn from_copy(adapter: &Arc<Adapter>) -> Result<Option<Vec<EvidenceSet>>, Evidenc
     sets(adapter, &tables, true).map(Some)
 }
 
+/// The recordings of a data set, from a folder or from the copies in this program; `None` if there are neither.
+fn recordings(
+    adapter: &Arc<Adapter>,
+    folders: &[&Path],
+) -> Result<Option<Vec<EvidenceRecording>>, EvidenceError> {
+    let recording = |files: &RecordingFiles, [sensor, meter]: [String; 2], is_copy| {
+        let (adapter, files) = (Arc::clone(adapter), files.clone());
+        EvidenceRecording { adapter, files, sensor, meter, is_copy }
+    };
+    for place in folders.iter().flat_map(|folder| places(adapter, folder)) {
+        let is_there = |files: &RecordingFiles| {
+            let folder = place.join(&files.name);
+            existing(&folder, SENSOR).is_some() && existing(&folder, METER).is_some()
+        };
+        if adapter.recordings.iter().all(is_there) {
+            let read = |files: &RecordingFiles| {
+                Ok(recording(files, recording_texts(adapter, files, &place)?, false))
+            };
+            return adapter.recordings.iter().map(read).collect::<Result<_, _>>().map(Some);
+        }
+    }
+    let copy = |files: &RecordingFiles| {
+        let text = |name: &str| {
+            let wanted = format!("{}/{}/{name}", adapter.name, files.name);
+            FILES.iter().find(|(path, _)| *path == wanted).map(|(_, text)| (*text).to_owned())
+        };
+        Some(recording(files, [text(SENSOR)?, text(METER)?], true))
+    };
+    Ok(adapter.recordings.iter().map(copy).collect())
+}
+
+/// The texts of a recording's files in its subfolder of a folder, compressed or not: the driver's readings and the
+/// meter's samples.
+///
+/// # Errors
+///
+/// If a file is not there, or is neither the published one nor its condensed copy.
+pub fn recording_texts(
+    adapter: &Adapter,
+    files: &RecordingFiles,
+    folder: &Path,
+) -> Result<[String; 2], EvidenceError> {
+    let place = folder.join(&files.name);
+    let text = |at: usize, name: &str| {
+        let path = existing(&place, name).unwrap_or_else(|| place.join(name));
+        let text = text_of(&path)
+            .map_err(|source| EvidenceError::Unreadable { path: path.clone(), source })?;
+        let [published, copy] = [&files.sha256, &files.condensed_sha256]
+            .map(|sums| sums.as_ref().map(|sums| &sums[at]));
+        check(adapter, copy, published, &path.display().to_string(), &text)?;
+        Ok(text)
+    };
+    Ok([text(0, SENSOR)?, text(1, METER)?])
+}
+
+/// Where a folder may have the files of a data set.
+fn places(adapter: &Adapter, folder: &Path) -> Vec<PathBuf> {
+    let mut places = vec![folder.join(&adapter.name), folder.join("evidence").join(&adapter.name)];
+    if folder.file_name().is_some_and(|name| name == adapter.name.as_str()) {
+        places.push(folder.to_owned());
+    }
+    places
+}
+
 fn from_folders(
     adapter: &Arc<Adapter>,
     folders: &[&Path],
 ) -> Result<Option<Vec<EvidenceSet>>, EvidenceError> {
     for folder in folders {
-        let mut places =
-            vec![folder.join(&adapter.name), folder.join("evidence").join(&adapter.name)];
-        if folder.file_name().is_some_and(|name| name == adapter.name.as_str()) {
-            places.push((*folder).to_owned());
-        }
-        for place in places {
+        for place in places(adapter, folder) {
             let paths: Option<Vec<PathBuf>> =
                 adapter.files.iter().map(|file| existing(&place, &file.name)).collect();
             let Some(paths) = paths else { continue };

@@ -4,9 +4,10 @@ use record::Origin;
 use serde::Deserialize;
 
 /// Which columns hold what.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Columns {
+    #[serde(default)]
     pub(crate) network: String,
     #[serde(default)]
     pub(crate) device: Option<String>,
@@ -17,6 +18,7 @@ pub(crate) struct Columns {
     #[serde(default)]
     pub(crate) block: Option<String>,
     /// Joules are the product of these columns and of the factor.
+    #[serde(default)]
     pub(crate) joules: Vec<String>,
     #[serde(default = "one")]
     pub(crate) joules_factor: f64,
@@ -110,4 +112,7 @@ pub(crate) struct Missing {
     pub(crate) search: Option<String>,
     #[serde(default)]
     pub(crate) shufflenet: Option<String>,
+    /// Why our own estimators have no value for its runs.
+    #[serde(default)]
+    pub(crate) estimate: Option<String>,
 }

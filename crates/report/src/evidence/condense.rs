@@ -1,6 +1,6 @@
 //! Condensed copies: the columns that an adapter reads, with their values as published.
 
-use super::{Adapter, EvidenceError, EvidenceFile};
+use super::{Adapter, EvidenceError, EvidenceFile, read::reader};
 
 /// The columns of a table that the adapter reads, all rows, in the table's order.
 ///
@@ -19,7 +19,7 @@ pub fn condensed(
         });
     }
     let of_csv = |source| EvidenceError::Csv { file: file.name.clone(), source };
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let mut reader = reader(adapter, file, &file.name, text)?;
     let head = reader.headers().map_err(of_csv)?.clone();
     let mut picked = Vec::new();
     for column in adapter.columns_read() {
@@ -37,7 +37,10 @@ pub fn condensed(
     };
     writer.write_record(&pick(&head)).map_err(of_csv)?;
     for row in reader.records() {
-        writer.write_record(&pick(&row.map_err(of_csv)?)).map_err(of_csv)?;
+        let row = row.map_err(of_csv)?;
+        if row.len() == head.len() {
+            writer.write_record(&pick(&row)).map_err(of_csv)?;
+        }
     }
     let bytes = writer.into_inner().map_err(|error| of_csv(error.into_error().into()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -6,8 +6,8 @@ use record::{ClaimId, Verdict};
 use serde_json::{Value, json};
 
 use super::{
-    Adapter, EstimatorRatio, EvidenceAnswer, EvidenceBundle, EvidenceCell, EvidenceSet, Replay,
-    Synthesis,
+    Adapter, EstimatorRatio, EvidenceAnswer, EvidenceBundle, EvidenceCell, EvidenceRecording,
+    EvidenceSet, Replay, Synthesis,
     claims::{EVIDENCE_CLAIMS, EvidenceClaim},
     estimators, synthesis,
 };
@@ -16,12 +16,48 @@ use crate::stats;
 /// The level of all tests together.
 const LEVEL: f64 = 0.05;
 
+/// Where the rows of a device, or a recording, come from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EvidenceOrigin {
+    /// The data set.
+    pub adapter: Arc<Adapter>,
+    /// The device.
+    pub device: String,
+    /// Rows, or readings of a recording.
+    pub rows: usize,
+    /// What is left out: the reason and the number of rows.
+    pub excluded: Vec<(String, usize)>,
+    /// Whether they are of the copy in this program.
+    pub is_copy: bool,
+}
+
+fn sources(sets: &[EvidenceSet], recordings: &[EvidenceRecording]) -> Vec<EvidenceOrigin> {
+    let of_set = |set: &EvidenceSet| EvidenceOrigin {
+        adapter: Arc::clone(&set.adapter),
+        device: set.device.clone(),
+        rows: set.rows.len(),
+        excluded: set.excluded.clone(),
+        is_copy: set.is_copy,
+    };
+    let of_recording = |recording: &EvidenceRecording| EvidenceOrigin {
+        adapter: Arc::clone(&recording.adapter),
+        device: format!("{} ({})", recording.files.device, recording.files.name),
+        rows: recording.sensor.lines().count().saturating_sub(1),
+        excluded: Vec::new(),
+        is_copy: recording.is_copy,
+    };
+    sets.iter().map(of_set).chain(recordings.iter().map(of_recording)).collect()
+}
+
 /// The studies' claims on other people's measurements.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Elsewhere {
     /// The sets, in the order shown.
     pub sets: Vec<EvidenceSet>,
+    /// Where all rows and recordings come from.
+    pub sources: Vec<EvidenceOrigin>,
     /// Data sets whose rows are not there.
     pub absent: Vec<Arc<Adapter>>,
     /// A cell for each set and claim: the claims of the first set, then those of the next.
@@ -38,7 +74,11 @@ impl Elsewhere {
     /// Tests every claim on every set.
     #[must_use]
     pub fn of(bundle: EvidenceBundle, replay: Option<Replay>) -> Self {
-        let EvidenceBundle { sets, absent } = bundle;
+        let EvidenceBundle { sets, recordings, absent } = bundle;
+        let estimators = estimators::ratios(&sets);
+        let sources = sources(&sets, &recordings);
+        let sets: Vec<EvidenceSet> =
+            sets.into_iter().filter(|set| !set.adapter.estimators_only).collect();
         let mut cells: Vec<EvidenceCell> = sets
             .iter()
             .flat_map(|set| EVIDENCE_CLAIMS.iter().map(move |claim| (set, claim)))
@@ -46,8 +86,14 @@ impl Elsewhere {
             .collect();
         adjust(&mut cells);
         let syntheses = synthesis::syntheses(&cells);
-        let estimators = estimators::ratios(&sets);
-        Self { sets, absent, cells, syntheses, estimators, replay }
+        Self { sets, sources, absent, cells, syntheses, estimators, replay }
+    }
+
+    /// Adds estimators that were compared outside: those of this project, which other crates contain.
+    #[must_use]
+    pub fn with_estimators(mut self, estimators: Vec<EstimatorRatio>) -> Self {
+        self.estimators.extend(estimators);
+        self
     }
 
     /// The cell of a set and a claim.

@@ -57,6 +57,14 @@ pub enum EvidenceError {
         /// Line and problem.
         source: csv::Error,
     },
+    /// The line with the columns' names is missing.
+    #[error("`{file}` has no line `{header}`, with which the adapter says that its table begins")]
+    Header {
+        /// The table.
+        file: String,
+        /// The line.
+        header: String,
+    },
     /// A column is missing.
     #[error(
         "`{file}` has no column `{column}`, which the adapter `{adapter}` names; it has {found}"

@@ -13,19 +13,25 @@ mod condense;
 mod elsewhere;
 mod error;
 mod estimators;
+mod own;
 mod read;
+mod recording;
+mod recording_files;
 mod replay;
 mod set;
 mod synthesis;
 
 pub use self::{
     adapter::{Adapter, EvidenceFile, EvidenceLicence, EvidenceSource, Phase, Scope},
-    bundled::{EvidenceBundle, bundled_adapters, evidence_text},
+    bundled::{EvidenceBundle, bundled_adapters, evidence_text, recording_texts},
     cell::{EvidenceAnswer, EvidenceCell, EvidenceTest},
     condense::condensed,
-    elsewhere::Elsewhere,
+    elsewhere::{Elsewhere, EvidenceOrigin},
     error::EvidenceError,
-    estimators::EstimatorRatio,
+    estimators::{EstimatedRun, EstimatorName, EstimatorRatio},
+    own::{OwnEstimator, OwnModel, OwnReading},
+    recording::{EvidenceRecording, condensed_recording},
+    recording_files::RecordingFiles,
     replay::{Replay, ReplayedSearch, ReplayedTrial},
     set::{CellGraph, EvidenceRow, EvidenceSet},
     synthesis::Synthesis,

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Adapter, EvidenceError, EvidenceFile, EvidenceRow, EvidenceSet,
     columns::{Condition, Exclusion, ReplayColumns},
+    own::{OwnEstimate, OwnReading},
     set::CellGraph,
 };
 
@@ -32,25 +33,48 @@ pub(crate) fn verify(
     path: &str,
     text: &str,
 ) -> Result<(), EvidenceError> {
-    if file.condensed_sha256.as_ref() == Some(&sha256(text)) {
-        return Ok(());
-    }
-    check(adapter, file.sha256.as_ref(), path, text)
+    check(adapter, file.condensed_sha256.as_ref(), file.sha256.as_ref(), path, text)
 }
 
-fn check(
+/// Whether a text has the checksum of the condensed copy, or of the published file if that is known.
+pub(crate) fn check(
     adapter: &Adapter,
-    expected: Option<&String>,
+    copy: Option<&String>,
+    published: Option<&String>,
     path: &str,
     text: &str,
 ) -> Result<(), EvidenceError> {
-    let Some(expected) = expected else { return Ok(()) };
+    let Some(expected) = published else { return Ok(()) };
     let found = sha256(text);
-    if found == *expected {
+    if found == *expected || copy == Some(&found) {
         return Ok(());
     }
     let (file, adapter, expected) = (path.to_owned(), adapter.name.clone(), expected.clone());
     Err(EvidenceError::Checksum { file, adapter, found, expected })
+}
+
+/// A reader of the table in a text, from its header on.
+pub(crate) fn reader<'a>(
+    adapter: &Adapter,
+    file: &EvidenceFile,
+    path: &str,
+    text: &'a str,
+) -> Result<csv::Reader<&'a [u8]>, EvidenceError> {
+    let mut builder = csv::ReaderBuilder::new();
+    let Some(header) = &file.header else { return Ok(builder.from_reader(text.as_bytes())) };
+    // A condensed copy has no other lines.
+    let first: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();
+    if adapter.columns_read().iter().all(|column| first.contains(column)) {
+        return Ok(builder.from_reader(text.as_bytes()));
+    }
+    let mut before = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_end() == header {
+            return Ok(builder.flexible(true).from_reader(&text.as_bytes()[before..]));
+        }
+        before += line.len();
+    }
+    Err(EvidenceError::Header { file: path.to_owned(), header: header.clone() })
 }
 
 /// A table's rows with the positions of its columns.
@@ -64,7 +88,7 @@ struct Lines {
 impl Lines {
     fn read(adapter: &Adapter, table: &Table<'_>) -> Result<Self, EvidenceError> {
         let of_csv = |source| EvidenceError::Csv { file: table.path.clone(), source };
-        let mut reader = csv::Reader::from_reader(table.text.as_bytes());
+        let mut reader = reader(adapter, table.file, &table.path, table.text)?;
         let head = reader.headers().map_err(of_csv)?.clone();
         let mut positions = HashMap::new();
         for (at, name) in head.iter().enumerate() {
@@ -89,7 +113,11 @@ impl Lines {
             if rows.len() == MOST_ROWS {
                 return Err(EvidenceError::TooLong { file: table.path.clone(), most: MOST_ROWS });
             }
-            rows.push(row.map_err(of_csv)?);
+            let row = row.map_err(of_csv)?;
+            // Only tables between other lines have rows of other lengths.
+            if row.len() == head.len() {
+                rows.push(row);
+            }
         }
         Ok(Self { path: table.path.clone(), adapter: adapter.name.clone(), positions, rows })
     }
@@ -166,7 +194,8 @@ pub(crate) fn sets(
     let mut sets: Vec<EvidenceSet> = Vec::new();
     for table in tables {
         if is_copy {
-            check(adapter, table.file.condensed_sha256.as_ref(), &table.path, table.text)?;
+            let copy = table.file.condensed_sha256.as_ref();
+            check(adapter, None, copy, &table.path, table.text)?;
         } else {
             verify(adapter, table.file, &table.path, table.text)?;
         }
@@ -272,6 +301,13 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
     let joules = read_joules / above_0(&columns.work)?.unwrap_or(1.0);
     let images = above_0(&columns.images)?.map(|images| joules / images);
     let second = adapter.second.as_ref();
+    let own = |estimate: &OwnEstimate| {
+        let mut busy = estimate.busy_factor;
+        for column in &estimate.busy {
+            busy *= lines.number(row, column, "a number of at least 0", |value| value >= 0.0)?;
+        }
+        Ok(OwnReading { busy, seconds: above_0(&estimate.seconds)?.unwrap_or(1.0) })
+    };
     let graph = |replay: &ReplayColumns| {
         if !lines.holds(row, &replay.only, f64::NEG_INFINITY)? {
             return Ok(None);
@@ -291,6 +327,7 @@ fn of_line(adapter: &Adapter, lines: &Lines, row: usize) -> Result<EvidenceRow, 
         joules_per_image: images.or((adapter.unit == "image").then_some(joules)),
         accuracy: columns.accuracy.as_ref().map(share).transpose()?,
         second_joules: second.map(|second| lines.product(row, &second.joules)).transpose()?,
+        own: adapter.estimate.as_ref().map(own).transpose()?,
         graph: adapter.replay.as_ref().map(graph).transpose()?.flatten(),
     })
 }

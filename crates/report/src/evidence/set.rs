@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Adapter;
+use super::{Adapter, OwnEstimator, OwnReading};
 use crate::claim::distinct;
 
 /// One run of other people.
@@ -25,6 +25,8 @@ pub struct EvidenceRow {
     pub accuracy: Option<f64>,
     /// The second measurement of the same run, as read, in joules.
     pub second_joules: Option<f64>,
+    /// What one of our own estimators would have read of the run.
+    pub own: Option<OwnReading>,
     /// The network as a graph, for replayed searches.
     pub graph: Option<CellGraph>,
 }
@@ -82,6 +84,14 @@ impl EvidenceSet {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}, {}", self.adapter.name, self.device)
+    }
+
+    /// Our own estimator that applies to its runs; `None` if what it reads was not recorded.
+    #[must_use]
+    pub fn own_estimator(&self) -> Option<OwnEstimator> {
+        let estimate = self.adapter.estimate.as_ref()?;
+        let limit = *estimate.limits.get(&self.device)?;
+        Some(OwnEstimator { model: estimate.model, limit, at_most: estimate.at_most })
     }
 
     /// The largest batch that every network has, if there are several.

@@ -4,7 +4,7 @@
 //! P-values are two-sided. A confidence is a share, such as 0.95. Suggested reading order: the
 //! description of a sample ([`describe`], [`Bootstrap`]), the effects of factors ([`anova`],
 //! [`marginal_means`]), comparisons of samples ([`compare`] and its parts, [`tukey_hsd`]), trends
-//! ([`linear_regression`], [`theil_sen`]), and warnings about a design ([`intraclass_correlation`],
+//! ([`linear_regression`], [`theil_sen`], [`non_negative_least_squares`]), and warnings about a design ([`intraclass_correlation`],
 //! [`drift`], [`Caution`], [`screen`]).
 
 mod anova;
@@ -24,6 +24,7 @@ mod means;
 mod meta;
 mod model;
 mod multiple;
+mod non_negative;
 mod noncentral_f;
 mod noncentral_t;
 mod normality;
@@ -68,6 +69,7 @@ pub use self::{
         anova_by_formula, fitted_rows, mixed_model, repeated_measures, tukey_by_formula,
     },
     multiple::holm,
+    non_negative::non_negative_least_squares,
     normality::{ShapiroWilk, normal_plot, shapiro_wilk},
     paired_effect::{PairedEffects, paired_effects},
     posthoc::{

@@ -159,6 +159,8 @@ fn of_pairs(x: &[f64], y: &[f64], confidence: f64) {
         check("Coefficient", fit.coefficients[1].interval(confidence));
     }
     check("linear_regression", stats::linear_regression(&[x, y], y));
+    check("non_negative_least_squares", stats::non_negative_least_squares(&[x, y], x));
+    check("non_negative_least_squares", stats::non_negative_least_squares(&[x, x, y], y));
     let happened: Vec<bool> = y.iter().map(|value| *value > 0.0).collect();
     check("kaplan_meier", stats::kaplan_meier(x, &happened, confidence));
 }

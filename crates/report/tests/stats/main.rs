@@ -15,6 +15,7 @@ mod joules;
 mod laws;
 mod meta;
 mod models;
+mod non_negative;
 mod oracle;
 mod published;
 mod screening;

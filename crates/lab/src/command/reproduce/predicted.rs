@@ -1,10 +1,8 @@
 //! What the trainings of a plan would use on a GPU, predicted from trainings that others measured.
 
-use std::ops::ControlFlow;
-
 use anyhow::anyhow;
-use models::{Network, Training, image_shape, profile::Pass};
-use record::{Adam, StudyNetwork, Task};
+use models::image_shape;
+use record::Task;
 use report::EvidenceBundle;
 use serde::Serialize;
 
@@ -12,7 +10,7 @@ use crate::{
     Failure,
     experiment::Plan,
     output,
-    predict::{Model, NetworkWork},
+    predict::{LayerCost, Model, NetworkLayers},
 };
 
 /// The GPU joules of all trainings of a study.
@@ -58,7 +56,8 @@ pub(super) fn of(plans: &[&dyn Plan], device: &str) -> Result<Predicted, Failure
             sum.not_predicted += count;
             continue;
         };
-        let one = model.predict(&work(&network, channels, side)?, &device);
+        let layers = NetworkLayers::of_study(&network, channels, side)?;
+        let one = model.predict(&layers.sum(LayerCost::in_usual_batch), &device);
         let images = count as f64 * task.data.train as f64 * f64::from(task.epochs);
         sum.trainings += count;
         sum.joules += one.joules * images;
@@ -91,42 +90,4 @@ impl Predicted {
             ));
         }
     }
-}
-
-/// The work of one of the study's networks for an image: what a batch of 64 needs beyond one of 32, because weights
-/// are read once per batch.
-fn work(network: &StudyNetwork, channels: usize, side: usize) -> Result<NetworkWork, Failure> {
-    const BATCH: usize = 32;
-    let small = profiled(network, channels, side, BATCH)?;
-    let large = profiled(network, channels, side, 2 * BATCH)?;
-    Ok(NetworkWork {
-        flops: (large.flops - small.flops) / BATCH as f64,
-        bytes: (large.bytes - small.bytes) / BATCH as f64,
-        passes: small.passes,
-    })
-}
-
-fn profiled(
-    network: &StudyNetwork,
-    channels: usize,
-    side: usize,
-    batch: usize,
-) -> Result<NetworkWork, Failure> {
-    let built = Network::new(network, channels, side, 10, 0).map_err(Failure::bad_input)?;
-    let images = vec![0.5; batch * channels * side * side];
-    let labels: Vec<u32> = (0..batch as u32).map(|image| image % 10).collect();
-    let mut training = Training::on_one_batch(built, &Adam::default(), &images, &labels)
-        .map_err(Failure::bad_input)?;
-    let mut sum = NetworkWork::default();
-    training
-        .profile(&mut |work, _| {
-            if work.pass == Pass::Forward {
-                sum.flops += work.flops;
-                sum.bytes += work.bytes;
-                sum.passes += f64::from(u8::from(!work.by_difference && work.bytes > 0.0));
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(Failure::run_time)?;
-    Ok(sum)
 }

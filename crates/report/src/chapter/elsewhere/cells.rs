@@ -1,6 +1,6 @@
 //! The cells of the matrix as tables: the tests, why others are missing, and the measured sets.
 
-use super::matrix::{effect, row_name};
+use super::matrix::{effect, named, row_name};
 use crate::{
     document::{Cell, Column, Table},
     evidence::{Elsewhere, EvidenceAnswer},
@@ -103,15 +103,15 @@ pub(super) fn data_sets(elsewhere: &Elsewhere) -> Table {
         "The measured sets. Condensed copies keep all rows and the columns that the tests use.",
         columns,
     );
-    for set in &elsewhere.sets {
+    for set in &elsewhere.sources {
         let adapter = &set.adapter;
         let left_out = set.excluded.iter().map(|(reason, count)| format!("{count} {reason}"));
         let copy = if set.is_copy { "; condensed copy" } else { "" };
         table.push([
-            Cell::text(row_name(set)),
+            Cell::text(named(&adapter.name, &set.device)),
             Cell::text(format!("{}: {}", adapter.title, adapter.about)),
             Cell::text(&adapter.measured_by),
-            Cell::Integer(i64::try_from(set.rows.len()).unwrap_or(i64::MAX)),
+            Cell::Integer(i64::try_from(set.rows).unwrap_or(i64::MAX)),
             Cell::text(left_out.collect::<Vec<_>>().join("; ")),
             Cell::text(format!(
                 "{}; {}, revision {}{copy}",

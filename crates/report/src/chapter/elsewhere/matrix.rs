@@ -37,9 +37,14 @@ fn look(verdict: Verdict) -> usize {
 }
 
 pub(super) fn row_name(set: &EvidenceSet) -> String {
-    let device = set.device.strip_prefix("NVIDIA GeForce ").unwrap_or(&set.device);
-    let device = device.strip_prefix("13th Gen Intel(R) Core(TM) ").unwrap_or(device);
-    format!("{}, {device}", set.adapter.name)
+    named(&set.adapter.name, &set.device)
+}
+
+/// A data set and a device without the words that all devices of its maker have.
+pub(super) fn named(data: &str, device: &str) -> String {
+    let makers = ["NVIDIA GeForce ", "13th Gen Intel(R) Core(TM) ", "Intel(R) Xeon(R) "];
+    let device = makers.iter().find_map(|maker| device.strip_prefix(maker)).unwrap_or(device);
+    format!("{data}, {device}")
 }
 
 pub(super) fn matrix(elsewhere: &Elsewhere) -> Figure {

@@ -1,6 +1,7 @@
 //! The studies' claims on other people's measurements: the matrix, its cells, and what follows from them.
 
 mod cells;
+mod estimators;
 mod matrix;
 mod pooled;
 
@@ -8,8 +9,9 @@ use record::Verdict;
 
 use self::{
     cells::{data_sets, empty, rules, tested},
+    estimators::{compared, not_estimated, words},
     matrix::matrix,
-    pooled::{estimators, searches, syntheses},
+    pooled::{searches, syntheses},
 };
 use crate::{
     document::{Document, Section},
@@ -24,7 +26,8 @@ pub fn elsewhere_section(elsewhere: &Elsewhere) -> Section {
         Some(tested(elsewhere)),
         Some(rules(elsewhere)),
         syntheses(elsewhere),
-        estimators(elsewhere),
+        compared(elsewhere),
+        not_estimated(elsewhere),
         searches(elsewhere),
         Some(empty(elsewhere)),
         Some(data_sets(elsewhere)),
@@ -104,10 +107,11 @@ fn paragraphs(elsewhere: &Elsewhere) -> Vec<String> {
             fixed(synthesis.mean.i_squared * 100.0, 0),
         ));
     }
+    paragraphs.extend(words(elsewhere));
     for absent in &elsewhere.absent {
         paragraphs.push(format!(
             "The rows of `{}` are not part of this program (licence: {}). `wattlab reproduce --published \
-             --reference DIR` tests the claims on them if `DIR/{}` holds them.",
+             --reference DIR` uses them if `DIR/{}` holds them.",
             absent.name, absent.licence.name, absent.name
         ));
     }
@@ -116,10 +120,14 @@ fn paragraphs(elsewhere: &Elsewhere) -> Vec<String> {
 
 fn caveats(elsewhere: &Elsewhere) -> Vec<String> {
     let mut caveats = Vec::new();
-    for name in crate::claim::distinct(elsewhere.sets.iter().map(|set| set.adapter.name.as_str())) {
-        let set = elsewhere.sets.iter().find(|set| set.adapter.name == name);
+    let sources = || elsewhere.sources.iter();
+    for name in crate::claim::distinct(sources().map(|set| set.adapter.name.as_str())) {
+        let set = sources().find(|set| set.adapter.name == name);
         let Some(set) = set else { continue };
         caveats.extend(set.adapter.beware.iter().map(|text| format!("{name}: {text}")));
+        caveats.extend(set.adapter.estimate.iter().map(|estimate| {
+            format!("{name}: the cores or power caps of our estimates: {}.", estimate.limits_from)
+        }));
     }
     caveats
 }

@@ -1,4 +1,4 @@
-//! What follows from several sets, runs or searches: means over sets, estimators beside meters, replayed searches.
+//! What follows from several sets or searches: means over sets, replayed searches.
 
 use record::Origin;
 
@@ -45,43 +45,6 @@ pub(super) fn syntheses(elsewhere: &Elsewhere) -> Option<Table> {
             Cell::number(synthesis.mean.i_squared * 100.0, 2),
             Cell::number(synthesis.mean.tau_squared, 3),
             Cell::PValue(synthesis.mean.q_p),
-        ]);
-    }
-    Some(table)
-}
-
-pub(super) fn estimators(elsewhere: &Elsewhere) -> Option<Table> {
-    if elsewhere.estimators.is_empty() {
-        return None;
-    }
-    let columns = [
-        Column::text("estimator"),
-        Column::text("set"),
-        Column::text("joules of the estimator"),
-        Column::number("estimator over meter", ""),
-        Column::text("95 % of runs"),
-        Column::number("ratio of sums", ""),
-        Column::number("spread of runs (log sd)", ""),
-        Column::number("of that, the meter's resolution", ""),
-        Column::number("runs", ""),
-    ];
-    let mut table = Table::new(
-        "elsewhere-estimators",
-        "What an estimator is worth: its joules over those of a meter in the same runs. The ratio is the \
-         geometric mean over networks, its interval from the differences between networks.",
-        columns,
-    );
-    for ratio in &elsewhere.estimators {
-        table.push([
-            Cell::text(&ratio.estimator),
-            Cell::text(format!("{}, {}", ratio.data, ratio.device)),
-            Cell::text(ratio.origin.word()),
-            Cell::interval(ratio.ratio, Some(ratio.ci95), 3),
-            Cell::text(format!("{} to {}", fixed(ratio.range95[0], 2), fixed(ratio.range95[1], 2))),
-            Cell::number(ratio.ratio_of_sums, 3),
-            Cell::number(ratio.log_sd, 2),
-            Cell::number(ratio.reading_log_sd, 2),
-            Cell::Integer(i64::try_from(ratio.runs).unwrap_or(i64::MAX)),
         ]);
     }
     Some(table)
