@@ -341,6 +341,17 @@ impl Iterator for ArrivalTimes {
 
     #[inline]
     fn next(&mut self) -> Option<f64> {
+        // The most frequent process is inlined into the fast engine.
+        if let (Process::Poisson { rate }, None) = (&self.process, &self.group) {
+            self.time += exponential(&mut self.random) / rate;
+            return Some(self.time);
+        }
+        self.next_of_any()
+    }
+}
+
+impl ArrivalTimes {
+    fn next_of_any(&mut self) -> Option<f64> {
         if self.left > 0 {
             self.left -= 1;
             return Some(self.time);

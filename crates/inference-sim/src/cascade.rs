@@ -1,6 +1,6 @@
 //! Cascades: a small network answers first, and a large one when the small one is not confident.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a small and a large network said about one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct CascadeAnswer {
 }
 
 /// Who answers if the small network is not confident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CascadeRule {

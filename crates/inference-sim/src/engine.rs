@@ -1,9 +1,6 @@
 //! One queue before equal servers as a discrete-event simulation: the fast engine.
 
-use std::{
-    cmp::Ordering,
-    collections::{BinaryHeap, VecDeque},
-};
+use std::{cmp::Ordering, collections::BinaryHeap};
 
 use rand_chacha::ChaCha8Rng;
 use units::BatchTimes;
@@ -104,34 +101,49 @@ impl Engine<'_> {
     /// # Errors
     /// The first answer that the policy must not give.
     pub(crate) fn run<P: Policy, O: Observer>(
+        self,
+        policy: P,
+        observer: &mut O,
+    ) -> Result<(), PolicyError> {
+        match self.servers {
+            // Without a heap, what is known of the server stays in registers.
+            1 => self.run_on(Server::default(), policy, observer),
+            count => {
+                self.run_on(BinaryHeap::from(vec![Server::default(); count]), policy, observer)
+            }
+        }
+    }
+
+    fn run_on<P: Policy, O: Observer>(
         mut self,
+        mut servers: impl Servers,
         mut policy: P,
         observer: &mut O,
     ) -> Result<(), PolicyError> {
-        let mut servers = BinaryHeap::from(vec![Server::default(); self.servers]);
         let mut upcoming = Upcoming { number: 0, requests: self.requests, arrivals: self.arrivals };
         let mut next = upcoming.next(&servers, observer);
-        let mut queue = VecDeque::new();
+        let mut queue = Waiting::default();
         let mut now = 0.0_f64;
         let mut served = 0;
-        while let Some(server) = servers.peek().copied() {
-            if let Some(batch) = server.batch {
+        while let Some(server) = servers.first() {
+            if let Some(batch) = &server.batch {
                 policy.served(batch.times.size, batch.service_s());
             }
             now = now.max(server.free_s);
-            if queue.is_empty() {
+            if queue.times().is_empty() {
                 let Some(time) = next else { return Ok(()) };
                 now = now.max(time);
             }
             let size = loop {
                 while let Some(time) = next.filter(|&time| time <= now) {
-                    queue.push_back(time);
+                    queue.push(time);
                     next = upcoming.next(&servers, observer);
                 }
+                let waiting = queue.times();
                 let seen = Queue {
-                    waiting: queue.len(),
-                    oldest_s: queue[0],
-                    taken_s: server.free_s.max(queue[0]),
+                    waiting: waiting.len(),
+                    oldest_s: waiting[0],
+                    taken_s: server.free_s.max(waiting[0]),
                     now_s: now,
                     more_to_come: next.is_some(),
                 };
@@ -152,13 +164,45 @@ impl Engine<'_> {
             let end_s = now + self.law.sample(size, pause, &mut self.service_random);
             let times = BatchTimes { size, start_s: now, end_s };
             let batch = StartedBatch { times, items: size, pause, asked: Asked::default() };
-            observer.batch(0, &batch, (served..).zip(queue.drain(..size)));
+            observer.batch(0, &batch, (served..).zip(queue.times()[..size].iter().copied()));
+            queue.leave(size);
             served += size;
-            if let Some(mut server) = servers.peek_mut() {
-                *server = Server { free_s: end_s, batch: Some(batch) };
-            }
+            servers.begin(Server { free_s: end_s, batch: Some(batch) });
         }
         Ok(())
+    }
+}
+
+/// The arrivals of the requests that wait, the oldest first.
+#[derive(Default)]
+struct Waiting {
+    /// The first `gone` have left.
+    times: Vec<f64>,
+    gone: usize,
+}
+
+impl Waiting {
+    #[inline]
+    fn times(&self) -> &[f64] {
+        &self.times[self.gone..]
+    }
+
+    #[inline]
+    fn push(&mut self, time: f64) {
+        self.times.push(time);
+    }
+
+    /// The first `count` leave.
+    #[inline]
+    fn leave(&mut self, count: usize) {
+        self.gone += count;
+        if self.gone == self.times.len() {
+            self.times.clear();
+            self.gone = 0;
+        } else if self.gone >= 512 && 4 * self.gone >= self.times.len() {
+            self.times.drain(..self.gone);
+            self.gone = 0;
+        }
     }
 }
 
@@ -171,19 +215,67 @@ struct Upcoming {
 
 impl Upcoming {
     #[inline]
-    fn next<O: Observer>(&mut self, servers: &BinaryHeap<Server>, observer: &mut O) -> Option<f64> {
+    fn next<O: Observer>(&mut self, servers: &impl Servers, observer: &mut O) -> Option<f64> {
         if self.number == self.requests {
             return None;
         }
         let time = self.arrivals.next()?;
-        observer.arrival(self.number, time, servers.iter().filter_map(|server| server.batch));
+        observer.arrival(self.number, time, servers.batches());
         self.number += 1;
         if self.number == self.requests
             && let Some(time) = self.arrivals.next()
         {
-            observer.closes(time, servers.iter().filter_map(|server| server.batch));
+            observer.closes(time, servers.batches());
         }
         Some(time)
+    }
+}
+
+/// Equal servers.
+trait Servers {
+    /// The server that is free first.
+    fn first(&self) -> Option<Server>;
+
+    /// That server begins a batch, and becomes this one.
+    fn begin(&mut self, server: Server);
+
+    /// The last batch of each.
+    fn batches(&self) -> impl Iterator<Item = StartedBatch>;
+}
+
+impl Servers for Server {
+    #[inline]
+    fn first(&self) -> Option<Server> {
+        Some(*self)
+    }
+
+    #[inline]
+    fn begin(&mut self, server: Server) {
+        *self = server;
+    }
+
+    #[inline]
+    fn batches(&self) -> impl Iterator<Item = StartedBatch> {
+        self.batch.into_iter()
+    }
+}
+
+impl Servers for BinaryHeap<Server> {
+    #[inline]
+    fn first(&self) -> Option<Server> {
+        self.peek().copied()
+    }
+
+    #[inline]
+    fn begin(&mut self, server: Server) {
+        if let Some(mut first) = self.peek_mut() {
+            *first = server;
+        }
+    }
+
+    #[inline]
+    fn batches(&self) -> impl Iterator<Item = StartedBatch> {
+        self.iter().filter_map(|server| server.batch)
     }
 }
 

@@ -119,6 +119,24 @@ pub enum ConfigError {
         /// What is wrong with it.
         found: String,
     },
+    /// A file of measured steps that cannot be used.
+    #[error("measured steps `{}`: {found}", path.display())]
+    Steps {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about it.
+        found: String,
+    },
+    /// Measured steps from which no law follows.
+    #[error(
+        "{found} different steps were measured: expected at least {least}, because some are left out to test the law"
+    )]
+    FewSteps {
+        /// Different numbers of tokens, sequences and so on.
+        found: usize,
+        /// The fewest.
+        least: usize,
+    },
     /// A trace shorter than the simulation.
     #[error("`requests` is {requests}, but the trace has {found} arrivals: lower `requests`")]
     TraceTooShort {

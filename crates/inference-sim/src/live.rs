@@ -7,7 +7,8 @@ use units::{BatchTimes, Serving};
 use crate::{
     clock::Clock,
     live_load::LiveLoad,
-    policy::{Decision, Policy, PolicyError, Queue},
+    policy::{Decision, Policy, PolicyError, Queue, WaitingRequest},
+    requests::Mark,
     server::BatchServer,
 };
 
@@ -101,6 +102,8 @@ where
 pub struct ServedQueue {
     /// Those that were served.
     pub serving: Serving,
+    /// Images of each batch, in the order of the batches.
+    pub items: Vec<usize>,
     /// Numbers of those that the policy dropped, rising.
     pub dropped: Vec<usize>,
     /// Numbers of those that found the queue full, rising.
@@ -132,6 +135,9 @@ where
 /// Serves as [`serve_limited`] does, with requests of any process, such as clients that wait for their
 /// answers: a client sends its next request one thinking time after its last one was answered or lost.
 ///
+/// Requests may have several images (see [`LiveLoad::with_sizes`]). Policies then count images, as in a
+/// simulation: of those that they ask for, as many requests are served as fit, at least one.
+///
 /// # Errors
 /// See [`LiveError`].
 pub fn serve_load<P, S, C>(
@@ -155,7 +161,8 @@ where
     let mut arrivals: Vec<f64> = Vec::new();
     let mut batches = Vec::new();
     let (mut kept, mut dropped, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
-    let mut waiting = VecDeque::new();
+    let mut items = Vec::new();
+    let mut waiting = Waiting::new(load.has_sizes());
     let mut busy_until = origin;
     while load.left() > 0 || !waiting.is_empty() {
         let now = clock.now();
@@ -163,7 +170,7 @@ where
             load.take();
             let found_busy = origin + time < busy_until;
             if waiting.len() < if found_busy { limit } else { limit.max(1) } {
-                waiting.push_back(arrivals.len());
+                waiting.push(arrivals.len(), load.size(arrivals.len()), time);
             } else {
                 rejected.push(arrivals.len());
                 load.answered(1, time);
@@ -176,37 +183,44 @@ where
             return Err(LiveError::Stopped(progress));
         }
         let next = load.next_s().map(|time| origin + time);
-        let Some(&first) = waiting.front() else {
+        let Some(first) = waiting.first() else {
             next.into_iter().for_each(|next| clock.wait_until(next));
             continue;
         };
         let queue = Queue {
-            waiting: waiting.len(),
+            waiting: waiting.images,
             oldest_s: origin + arrivals[first],
             taken_s: busy_until.max(origin + arrivals[first]),
             now_s: now,
             more_to_come: next.is_some(),
         };
-        let decision = policy.decide(&queue).checked(&queue, policy.drops())?;
+        let decision = waiting.decision(policy, &queue, origin).checked(&queue, policy.drops())?;
         match (decision, next) {
-            (Decision::Serve(size), _) => {
-                let batch = &waiting.make_contiguous()[..size];
+            (Decision::Serve(images), _) => {
+                let size = waiting.count_within(images);
+                let (batch, images) = waiting.take(size);
                 let start_s = clock.now();
-                server.serve(batch).map_err(|source| LiveError::Server { first, size, source })?;
+                server.serve(&images).map_err(|source| LiveError::Server {
+                    first,
+                    size,
+                    source,
+                })?;
                 busy_until = clock.now();
-                policy.served(size, busy_until - start_s);
+                policy.served(images.len(), busy_until - start_s);
+                items.push(images.len());
                 // Subtraction must not round to before an arrival either.
-                let last = arrivals[batch[size - 1]];
+                let last = batch.last().map_or(0.0, |&request| arrivals[request]);
                 batches.push(BatchTimes {
                     size,
                     start_s: (start_s - origin).max(last),
                     end_s: (busy_until - origin).max(last),
                 });
-                kept.extend(waiting.drain(..size).map(|request| arrivals[request]));
+                kept.extend(batch.iter().map(|&request| arrivals[request]));
                 load.answered(size, busy_until - origin);
             }
-            (Decision::Drop(count), _) => {
-                dropped.extend(waiting.drain(..count));
+            (Decision::Drop(images), _) => {
+                let count = waiting.count_within(images);
+                dropped.extend(waiting.take(count).0);
                 load.answered(count, now - origin);
             }
             (Decision::WaitUntil(time), _) => {
@@ -219,7 +233,86 @@ where
             }
         }
     }
-    Ok(ServedQueue { serving: Serving { arrivals_s: kept, batches }, dropped, rejected })
+    Ok(ServedQueue { serving: Serving { arrivals_s: kept, batches }, items, dropped, rejected })
+}
+
+/// The requests that wait, in order of arrival.
+struct Waiting {
+    /// Their numbers, the numbers of their first images, and how many they are.
+    requests: VecDeque<(usize, usize, usize)>,
+    /// As policies see them; empty if all have one image.
+    seen: VecDeque<WaitingRequest>,
+    have_sizes: bool,
+    /// Images of all of them.
+    images: usize,
+    /// Images of all requests so far.
+    numbered: usize,
+}
+
+impl Waiting {
+    fn new(have_sizes: bool) -> Self {
+        let (requests, seen) = (VecDeque::new(), VecDeque::new());
+        Self { requests, seen, have_sizes, images: 0, numbered: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The number of the first.
+    fn first(&self) -> Option<usize> {
+        Some(self.requests.front()?.0)
+    }
+
+    /// `time_s` is its arrival after the start.
+    fn push(&mut self, request: usize, images: usize, time_s: f64) {
+        self.requests.push_back((request, self.numbered, images));
+        self.numbered += images;
+        self.images += images;
+        if self.have_sizes {
+            let mark = Mark { size: images, level: 0, limit_s: None };
+            self.seen.push_back(WaitingRequest::new(time_s, &mark));
+        }
+    }
+
+    /// What a policy decides; `origin` is the start on the clock.
+    fn decision<P: Policy + ?Sized>(&self, policy: &P, queue: &Queue, origin: f64) -> Decision {
+        if !self.have_sizes {
+            return policy.decide(queue);
+        }
+        let on_clock = |request: &WaitingRequest| WaitingRequest {
+            arrival_s: origin + request.arrival_s,
+            ..*request
+        };
+        policy.decide_among(queue, &mut self.seen.iter().map(on_clock))
+    }
+
+    /// How many requests fit into a batch of this many images, at least one.
+    fn count_within(&self, images: usize) -> usize {
+        let mut left = images;
+        let fit = self.requests.iter().take_while(|(_, _, size)| {
+            let rest = left.checked_sub(*size);
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        });
+        fit.count().max(1)
+    }
+
+    /// The first `count` leave; returns their numbers, and those of their images.
+    fn take(&mut self, count: usize) -> (Vec<usize>, Vec<usize>) {
+        let (mut requests, mut images) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        self.seen.drain(..count.min(self.seen.len()));
+        for (request, first, size) in self.requests.drain(..count) {
+            requests.push(request);
+            images.extend(first..first + size);
+        }
+        self.images -= images.len();
+        (requests, images)
+    }
 }
 
 fn check<E>(arrivals: &[f64]) -> Result<(), LiveError<E>> {

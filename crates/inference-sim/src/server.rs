@@ -20,7 +20,8 @@ pub trait BatchServer {
     /// Serves the requests with these numbers, and returns when all of them are answered.
     ///
     /// Requests are numbered from 0 in order of arrival; each is served at most once, in rising
-    /// order. A server on an accelerator must wait for it: the time of return is the time of
+    /// order. Where requests have several images, these are the numbers of images: those of a request
+    /// follow one another, and so do those of requests in order of arrival. A server on an accelerator must wait for it: the time of return is the time of
     /// response.
     ///
     /// # Errors

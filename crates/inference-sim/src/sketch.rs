@@ -42,8 +42,13 @@ impl Sketch {
     #[inline]
     pub(crate) fn insert(&mut self, value: f64) {
         self.total += 1;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        // New extremes are rare.
+        if value < self.min {
+            self.min = value;
+        }
+        if value > self.max {
+            self.max = value;
+        }
         match (value.to_bits() >> SHIFT).checked_sub(OFFSET) {
             Some(bucket) => self.counts[(bucket as usize).min(BUCKETS - 1)] += 1,
             None => self.zeros += 1,

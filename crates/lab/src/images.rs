@@ -67,6 +67,8 @@ fn in_folder(folder: &Path) -> String {
 pub(crate) enum Images {
     /// `[POOL][channels][side][side]`
     Random(Tensor),
+    /// Prepared images, of which requests use one after another: `[n][channels][side][side]`
+    Ready(Tensor),
     Photographs(Photographs),
 }
 
@@ -115,6 +117,11 @@ impl Images {
                 let image = |request: &usize| pool.narrow(0, request % POOL, 1);
                 requests.iter().map(image).collect::<Result<_, _>>()?
             }
+            Self::Ready(all) => {
+                let count = all.dim(0)?;
+                let image = |request: &usize| all.narrow(0, request % count, 1);
+                requests.iter().map(image).collect::<Result<_, _>>()?
+            }
             Self::Photographs(photographs) => requests
                 .par_iter()
                 .map(|request| photographs.image(*request))
@@ -127,14 +134,14 @@ impl Images {
     pub(crate) fn pool(&self) -> Option<&Tensor> {
         match self {
             Self::Random(pool) => Some(pool),
-            Self::Photographs(_) => None,
+            Self::Ready(_) | Self::Photographs(_) => None,
         }
     }
 
     /// Number of photographs; 0 if the images are random.
     pub(crate) fn count(&self) -> usize {
         match self {
-            Self::Random(_) => 0,
+            Self::Random(_) | Self::Ready(_) => 0,
             Self::Photographs(photographs) => photographs.files.len(),
         }
     }
@@ -142,7 +149,7 @@ impl Images {
     /// SHA-256 of the photographs' names and bytes, in hex; `None` if the images are random.
     pub(crate) fn sha256(&self) -> Option<&str> {
         match self {
-            Self::Random(_) => None,
+            Self::Random(_) | Self::Ready(_) => None,
             Self::Photographs(photographs) => Some(&photographs.sha256),
         }
     }

@@ -14,6 +14,7 @@ pub mod work;
 
 mod cli;
 mod command;
+mod confidence;
 mod device;
 mod disclosure;
 mod download;

@@ -9,6 +9,7 @@ use super::{
     service::ServiceConfig,
 };
 use crate::{
+    cascade::CascadeRule,
     error::{ConfigError, limited},
     escalation::Escalation,
     power::BatchEnergy,
@@ -24,6 +25,17 @@ pub struct CascadeConfig {
     /// The probability that an image is asked of the large network, as `wattlab model cascade` measures
     /// it.
     pub share: f64,
+    /// The large network, for `wattlab simulate live`: torchvision's name, or the path of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// For `wattlab simulate live`: the large network is asked where the small one's highest probability
+    /// is below this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// For `wattlab simulate live`: who answers then; both, by the mean of their probabilities, if left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<CascadeRule>,
     /// How long a batch of the large network takes.
     pub service: ServiceConfig,
     /// Where `power` has joules of batches: a batch of n takes `batch_base_j + n · batch_per_item_j`
@@ -42,7 +54,22 @@ impl CascadeConfig {
     /// A large network whose joules are those of the constant power of the server.
     #[must_use]
     pub fn new(share: f64, service: ServiceConfig) -> Self {
-        Self { share, service, batch_base_j: None, batch_per_item_j: None, batch_table_j: None }
+        Self {
+            share,
+            network: None,
+            threshold: None,
+            rule: None,
+            service,
+            batch_base_j: None,
+            batch_per_item_j: None,
+            batch_table_j: None,
+        }
+    }
+
+    /// The same with a network that is asked in a live queue, below this confidence.
+    #[must_use]
+    pub fn asking(self, network: impl Into<String>, threshold: f64, rule: CascadeRule) -> Self {
+        Self { network: Some(network.into()), threshold: Some(threshold), rule: Some(rule), ..self }
     }
 
     /// The same with `base_j + n · per_item_j` joules for a batch of n.
@@ -57,6 +84,9 @@ impl CascadeConfig {
     ) -> Result<Escalation, ConfigError> {
         let within = |error| ConfigError::Cascade { error: Box::new(error) };
         let share = limited("cascade.share", self.share, limits::SHARE)?;
+        if let Some(threshold) = self.threshold {
+            limited("cascade.threshold", threshold, limits::SHARE)?;
+        }
         let law = self.service.law().map_err(within)?;
         if law.slowness().is_some() {
             let kind = "`cascade`".to_owned();

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use units::{Watts, limits::Limit};
 
-use super::steps::{StepPowerConfig, StepsConfig, TOKENS};
+use super::{
+    calibration::StepCalibration,
+    steps::{SEQUENCES, StepPowerConfig, StepsConfig, TOKENS},
+};
 use crate::{
     config::{ArrivalConfig, CountConfig},
     error::{ConfigError, limited_count, within},
 };
 
-const SEQUENCES: Limit<u64> = Limit::whole("number of sequences", "", 1, 1_000_000);
 const BLOCK: Limit<u64> = Limit::whole("tokens of a block", "", 1, 1_000_000);
 const BLOCKS: Limit<u64> = Limit::whole("number of blocks", "", 1, 1_000_000_000_000);
 /// Their times are not kept, but their tokens take time.
@@ -62,6 +64,10 @@ pub struct GenerationConfig {
     /// The power of the server; without it, the report has no energies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<StepPowerConfig>,
+    /// The measured steps that `steps` and `power` were fitted to, written by
+    /// `wattlab simulate calibrate --steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<StepCalibration>,
 }
 
 /// Tokens of prompts and of answers; from the columns `prompt_tokens` and `output_tokens` of a trace
@@ -208,6 +214,7 @@ impl GenerationConfig {
             batching,
             cache: None,
             power: None,
+            calibration: None,
         }
     }
 

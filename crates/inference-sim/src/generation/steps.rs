@@ -11,6 +11,8 @@ use crate::error::{ConfigError, limited, limited_count};
 
 /// Tokens of a sequence, or of a step.
 pub(super) const TOKENS: Limit<u64> = Limit::whole("number of tokens", "", 1, 10_000_000);
+/// Sequences of a step.
+pub(super) const SEQUENCES: Limit<u64> = Limit::whole("number of sequences", "", 1, 1_000_000);
 const ROWS: Limit<u64> = Limit::whole("number of rows", "", 1, 1_000_000);
 
 /// How long a step takes: the sum of what is given here. At least one must be above 0.

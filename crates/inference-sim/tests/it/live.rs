@@ -230,3 +230,50 @@ fn every_kind_of_arrival_is_served_as_simulated() {
         }
     }
 }
+
+/// Requests of several images, from a law and from a trace: the live loop forms the same batches as the
+/// simulation, and gives the server the numbers of their images.
+#[test]
+fn requests_of_several_images_are_served_as_simulated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.csv");
+    let rows: String = (0..500).map(|n| format!("{},{}\n", n / 5, 1 + n * 7 % 11)).collect();
+    std::fs::write(&path, format!("arrival_s,size\n{rows}")).unwrap();
+    let sizes = CountConfig::table(vec![(1, 0.6), (3, 0.3), (12, 0.1)]);
+    for (arrivals, batching) in [
+        (ArrivalConfig::poisson(12.0).with_size(sizes.clone()), BatchingConfig::greedy(8)),
+        (ArrivalConfig::poisson(12.0).with_size(sizes.clone()), BatchingConfig::fixed(5)),
+        (ArrivalConfig::closed(9, 0.2).with_size(sizes), BatchingConfig::window(8, 0.3)),
+        (ArrivalConfig::trace(&path), BatchingConfig::window(16, 0.5)),
+    ] {
+        let law = || ServiceLaw::deterministic(0.05, 0.01).unwrap();
+        let service = ServiceConfig::deterministic(0.05, 0.01);
+        let config = SimulationConfig::new(arrivals, service, batching).with_requests(500, 0);
+        let simulated = sample_path(&config).unwrap();
+        let clock = VirtualClock::new();
+        let mut modeled = ModeledServer::new(law(), 1, &clock);
+        let mut next = 0;
+        let mut server = By(|images: &[usize]| {
+            assert_eq!(images, (next..next + images.len()).collect::<Vec<_>>());
+            next += images.len();
+            modeled.serve(images)
+        });
+        let load = config.live_load().unwrap();
+        let mut policy = config.policy().unwrap();
+        let served =
+            serve_load(load, usize::MAX, &mut policy, &mut server, &clock, &mut go_on).unwrap();
+        let live = served.serving;
+        assert_eq!(live.batches.len(), simulated.batches.len(), "{config:?}");
+        for (live, simulated) in live.batches.iter().zip(&simulated.batches) {
+            assert_eq!(live.size, simulated.size, "{config:?}");
+            assert!((live.start_s - simulated.start_s).abs() < 1e-9, "{live:?} {simulated:?}");
+        }
+        assert!(served.items.iter().sum::<usize>() > 800 && served.items.iter().any(|&n| n > 8));
+    }
+    std::fs::write(&path, "arrival_s,size,priority\n1,2,1\n").unwrap();
+    let service = ServiceConfig::deterministic(0.05, 0.01);
+    let config =
+        SimulationConfig::new(ArrivalConfig::trace(&path), service, BatchingConfig::greedy(8));
+    let error = config.with_requests(1, 0).live_load().unwrap_err().to_string();
+    assert!(error.contains("`arrivals.file`") && error.contains("priorities"), "{error}");
+}

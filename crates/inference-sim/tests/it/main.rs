@@ -17,10 +17,12 @@ mod policies;
 mod replay;
 mod scenario;
 mod servers;
+mod step_fit;
 mod systems;
 mod theory;
 mod traces;
 mod triton;
+mod vidur;
 mod vllm;
 
 use serde_json::{Value, json};

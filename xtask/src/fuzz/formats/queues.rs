@@ -15,6 +15,23 @@ pub(super) const FORMATS: &[Format] = &[
     .toml()
     .asks_for_work(),
     Format::new(
+        "tokens",
+        "description of a generative model (TOML)",
+        &[sample!("tokens.toml"), sample!("tokens-traced.toml")],
+        Place::File("queue.toml"),
+        SIMULATE,
+    )
+    .toml()
+    .asks_for_work()
+    .beside(&[("tokens.csv", sample!("tokens.csv"))]),
+    Format::new(
+        "steps",
+        "measured steps of a generative model (CSV)",
+        &[sample!("steps.csv")],
+        Place::File("steps.csv"),
+        &["simulate", "calibrate", "--steps", "steps.csv", "--idle", "75", "--json"],
+    ),
+    Format::new(
         "trace",
         "arrivals (CSV)",
         &[sample!("trace.csv")],

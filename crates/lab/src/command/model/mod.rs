@@ -2,12 +2,12 @@
 
 mod agree;
 mod bench;
-mod eval;
+pub(super) mod eval;
 mod forward;
 mod net;
 mod profile;
 mod train;
-mod weights;
+pub(super) mod weights;
 
 use models::{
     NetworkFile,

@@ -21,7 +21,7 @@ use crate::{
 
 /// Flags that select weights.
 #[derive(Debug, clap::Args)]
-pub(super) struct Weights {
+pub(in crate::command) struct Weights {
     /// A state dict with torchvision's names (`.safetensors`, or PyTorch's `.pth`). `download` uses
     /// torchvision's default weights, `download:IMAGENET1K_V1` those of that name. An ONNX file has its own
     /// weights.
@@ -44,7 +44,7 @@ type ForNetwork = (Option<HashMap<String, Tensor>>, Option<&'static Pretrained>)
 
 impl Weights {
     /// Those of a file; `None` for a network that has its own.
-    pub(super) fn of_file(file: Option<PathBuf>) -> Self {
+    pub(in crate::command) fn of_file(file: Option<PathBuf>) -> Self {
         Self { weights: file, allow_unused: false, weights_dir: None, mirror: PUBLISHED.to_owned() }
     }
 

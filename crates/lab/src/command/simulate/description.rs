@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use inference_sim::{ArrivalConfig, GenerationConfig, SimulationConfig, SimulationError};
+use models::vision::is_file;
 use serde::de::DeserializeOwned;
 use units::{limits, read_text};
 
@@ -102,6 +103,10 @@ fn queue(path: &Path, text: &str) -> Result<SimulationConfig, DescriptionError> 
             relative_to(path, arrivals);
             *batching = batching.clone().relative_to(folder);
         }
+    }
+    let large = config.cascade.as_mut().and_then(|cascade| cascade.network.as_mut());
+    if let (Some(network), Some(folder)) = (large.filter(|name| is_file(name)), path.parent()) {
+        *network = folder.join(&*network).to_string_lossy().into_owned();
     }
     let counted = has_servers(text);
     let mut instances = 1;

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use inference_sim::{
-    BatchServer, BuiltInPolicy, LiveError, LiveLoad, Policy, RealClock, ReplicasConfig,
-    ServedQueue, SimulationConfig, SimulationReport, limits, serve_load,
+    BatchServer, BuiltInPolicy, LiveError, Policy, RealClock, ReplicasConfig, ServedQueue,
+    SimulationConfig, SimulationReport, limits, serve_load,
 };
 use meter::Meter;
 use record::{BatchTimes, Energy, Origin};
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     answerer::Answerer,
-    description,
+    description, escalation,
     network::{Network, Part},
     photographs::Photographs,
 };
@@ -40,6 +40,8 @@ pub(super) struct Args {
     rate: Option<f64>,
     #[command(flatten)]
     images: Photographs,
+    #[command(flatten)]
+    cascade: escalation::Flags,
     /// Batches of the largest size to serve before the first request.
     #[arg(long, value_name = "N", default_value_t = WARMUP, value_parser = limits::WARMUP.parser::<usize>())]
     warmup: usize,
@@ -67,6 +69,8 @@ pub(super) struct Document {
 #[derive(Debug, Serialize)]
 pub(super) struct Live {
     requests: usize,
+    /// Images of these requests.
+    images: usize,
     /// Different photographs, which the requests use in turn; 0 if the images were random.
     photographs: usize,
     /// Requests that found the queue full.
@@ -93,6 +97,10 @@ pub(super) struct Live {
     /// The share of the processors that other processes used meanwhile; `None` if the system does
     /// not report it.
     pub(super) others_share: Option<f64>,
+    /// Share of the images that were asked of the large network; `None` without a cascade.
+    asked: Option<f64>,
+    /// Share of the images that the cascade answered right.
+    accuracy: Option<f64>,
     /// Figures by batch size, rising.
     batches: Vec<OfSize>,
 }
@@ -100,6 +108,7 @@ pub(super) struct Live {
 /// The batches of one size.
 #[derive(Debug, Serialize)]
 struct OfSize {
+    /// Images.
     size: usize,
     batches: usize,
     mean_service_s: f64,
@@ -132,7 +141,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         calibration.images = args.images.folder.clone();
         calibration.cache_images = args.images.cached;
     }
-    let mut network = network(&config, &args.file)?;
+    if config.cascade.is_some() && args.images.folder.is_some() {
+        return Err(Failure::BadInput(anyhow!(
+            "--images cannot be used with a cascade, which needs labeled images: give `--data`"
+        )));
+    }
+    let mut network = args.cascade.network(&config, || network(&config, &args.file))?;
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let by = By { meter: &meter, interrupt: &interrupt, warmup: args.warmup };
@@ -165,12 +179,17 @@ pub(super) struct By<'a> {
 }
 
 /// What a description asks for that only simulated queues have.
-fn only_simulated(config: &SimulationConfig, policy: &BuiltInPolicy) -> Option<&'static str> {
-    let arrivals = &config.arrivals;
+fn only_simulated(
+    config: &SimulationConfig,
+    policy: &BuiltInPolicy,
+    network: &Network,
+) -> Option<&'static str> {
     [
-        (arrivals.size.is_some(), "`arrivals.size`"),
-        (arrivals.level.is_some(), "`arrivals.level`"),
-        (config.cascade.is_some(), "`cascade`"),
+        (config.arrivals.level.is_some(), "`arrivals.level`"),
+        (
+            config.cascade.is_some() && network.answers().is_none(),
+            "`cascade` (other than by `wattlab simulate live`)",
+        ),
         (config.queue.patience.is_some(), "`queue.patience`"),
         (config.queue.retry.is_some(), "`queue.retry`"),
         (config.replicas != ReplicasConfig::default(), "`replicas`"),
@@ -199,7 +218,7 @@ pub(super) fn serve_beside(
         )));
     }
     let policy = config.policy().map_err(bad)?;
-    if let Some(key) = only_simulated(config, &policy) {
+    if let Some(key) = only_simulated(config, &policy, network) {
         return Err(Failure::BadInput(anyhow!(
             "simulation `{}`: {key} cannot be served live: leave it out",
             file.display()
@@ -209,11 +228,12 @@ pub(super) fn serve_beside(
         inference_sim::simulate(config)
             .map_err(|error| Failure::bad_input(description::in_file(file, error)))?,
     );
-    let process = config.arrivals.process().map_err(bad)?;
-    let load = LiveLoad::new(&process, config.requests, config.seed);
+    let load = config.live_load().map_err(bad)?;
     let mut policy = policy;
     let limit = config.queue.limit.or(policy.queue_limit()).unwrap_or(usize::MAX);
-    let largest = policy.max_size().min(config.requests);
+    // A request of more images than a batch is a batch of its own.
+    let largest = policy.max_size().min(config.requests.saturating_mul(load.largest()));
+    let largest = largest.max(load.largest());
     let side =
         config.calibration.as_ref().and_then(|calibration| calibration.image_side).unwrap_or(1);
     super::network::fits(largest, network.channels(), side)
@@ -244,6 +264,10 @@ pub(super) fn serve_beside(
     let mut live = live(&served, &network.parts(), span.total, idle_j);
     live.others_share = others_share;
     live.photographs = network.photographs();
+    if let Some(answers) = network.answers() {
+        live.asked = Some(answers.asked as f64 / answers.images as f64);
+        live.accuracy = Some(answers.right as f64 / answers.images as f64);
+    }
     let ratio = Ratio {
         mean_response: simulated.mean_response.map(|time| live.mean_response_s / time.0),
         energy_per_request: live
@@ -271,6 +295,7 @@ fn live(served: &ServedQueue, parts: &[Part], energy: Option<Energy>, idle_j: Op
     let prepare_s: f64 = parts.iter().map(|part| part.prepare.0).sum();
     Live {
         requests,
+        images: served.items.iter().sum(),
         photographs: 0,
         rejected: served.rejected.len(),
         dropped: served.dropped.len(),
@@ -288,15 +313,18 @@ fn live(served: &ServedQueue, parts: &[Part], energy: Option<Energy>, idle_j: Op
         prepare_share: prepare_s / busy_s,
         prepare_s_per_request: prepare_s / requests as f64,
         others_share: None,
-        batches: by_size(&serving.batches, parts),
+        asked: None,
+        accuracy: None,
+        batches: by_size(served, parts),
     }
 }
 
-fn by_size(batches: &[BatchTimes], parts: &[Part]) -> Vec<OfSize> {
-    let sizes: std::collections::BTreeSet<usize> = batches.iter().map(|batch| batch.size).collect();
+fn by_size(served: &ServedQueue, parts: &[Part]) -> Vec<OfSize> {
+    let sizes: std::collections::BTreeSet<usize> = served.items.iter().copied().collect();
     let of_size = |size: usize| {
-        let pairs = batches.iter().zip(parts).filter(|(batch, _)| batch.size == size);
-        let pairs: Vec<_> = pairs.collect();
+        let batches = served.serving.batches.iter().zip(parts).zip(&served.items);
+        let pairs: Vec<_> =
+            batches.filter(|(_, items)| **items == size).map(|(pair, _)| pair).collect();
         let mean = |value: &dyn Fn(&(&BatchTimes, &Part)) -> f64| {
             pairs.iter().map(value).sum::<f64>() / pairs.len() as f64
         };
@@ -333,12 +361,16 @@ fn print(document: &Document, config: &SimulationConfig) {
         ("p99 response, s", Some(live.p99_response_s), simulated.p99_response.map(|time| time.0)),
         ("mean batch", Some(live.mean_batch), Some(simulated.mean_batch)),
         ("utilization", Some(live.utilisation), Some(simulated.utilization)),
+        ("asked", live.asked, simulated.asked),
         (
             &format!("J/request, {origin}"),
             live.energy_j_per_request,
             simulated.energy_per_request.map(|energy| energy.0),
         ),
     ] {
+        if live.is_none() && simulated.is_none() && name == "asked" {
+            continue;
+        }
         let ratio = live.zip(simulated).map(|(live, simulated)| live / simulated);
         let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
         output::print(&format!(
@@ -363,6 +395,13 @@ fn print(document: &Document, config: &SimulationConfig) {
             row.mean_service_s,
             row.mean_prepare_s,
             number(row.mean_j)
+        ));
+    }
+    if let Some(accuracy) = live.accuracy {
+        output::print(&format!(
+            "right answers: {:.2} % of {} images",
+            100.0 * accuracy,
+            live.images
         ));
     }
     if live.photographs > 0 {

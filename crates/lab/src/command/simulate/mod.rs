@@ -4,6 +4,7 @@ mod answerer;
 mod batches;
 mod calibrate;
 mod description;
+mod escalation;
 mod generation;
 mod generation_tune;
 mod live;

@@ -11,7 +11,11 @@ use models::{
 };
 use record::{Energy, Seconds};
 
-use super::{answerer::Answerer, photographs::Photographs};
+use super::{
+    answerer::Answerer,
+    escalation::{Answers, Escalation},
+    photographs::Photographs,
+};
 use crate::{
     Failure,
     device::{check_seen, device},
@@ -35,6 +39,8 @@ pub(super) struct Network {
     meter: Option<Meter>,
     /// The batches since the last call of [`Network::parts`].
     parts: Vec<Part>,
+    /// The large network of a cascade.
+    escalation: Option<Escalation>,
 }
 
 /// The flags for the device that runs a network.
@@ -89,7 +95,7 @@ impl Network {
             anyhow::Ok((network.on(&device, Precision::default()), side, images))
         };
         let (network, side, images) = build().map_err(Failure::BadInput)?;
-        Ok(Self { network, side, device, images, meter: None, parts: Vec::new() })
+        Ok(Self { network, side, device, images, meter: None, parts: Vec::new(), escalation: None })
     }
 
     /// The network of a calibration, with its images.
@@ -111,6 +117,21 @@ impl Network {
                 error => error,
             },
         )
+    }
+
+    /// The same place with a trained network, its images, and a large one that it asks.
+    pub(super) fn escalating(
+        self,
+        network: VisionNetwork,
+        images: Images,
+        escalation: Escalation,
+    ) -> Self {
+        Self { network, images, escalation: Some(escalation), ..self }
+    }
+
+    /// What the networks of a cascade answered since the meter began; `None` for a single network.
+    pub(super) fn answers(&self) -> Option<Answers> {
+        self.escalation.as_ref().map(Escalation::answers)
     }
 
     /// Side of its images in pixels.
@@ -175,6 +196,7 @@ impl Answerer for Network {
         self.meter = meter.cloned();
         if meter.is_some() {
             self.parts.clear();
+            self.escalation.iter_mut().for_each(Escalation::begin);
         }
     }
 
@@ -196,8 +218,14 @@ impl BatchServer for Network {
         let images = self.images.batch(requests)?;
         let prepare = Seconds(start.elapsed().as_secs_f64());
         // On a thread of the pool, so that the parallel parts of the layers need not wake one up.
-        let network = &self.network;
-        rayon::scope(|_| network.forward(&images).map(drop))?;
+        let (network, escalation) = (&self.network, &mut self.escalation);
+        rayon::scope(|_| {
+            let logits = network.forward(&images)?;
+            match escalation {
+                Some(escalation) => escalation.ask(requests, &images, &logits),
+                None => Ok(()),
+            }
+        })?;
         let energy = span.and_then(|span| span.end().total);
         self.parts.push(Part { prepare, energy });
         Ok(())

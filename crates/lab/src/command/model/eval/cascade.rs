@@ -15,7 +15,11 @@ use serde_json::json;
 use units::limits;
 
 use super::{Evaluation, EvaluationFlags, Measured, Opened, Weights};
-use crate::{Failure, Interrupt, output, progress};
+use crate::{
+    Failure, Interrupt,
+    confidence::{most_likely, softmax},
+    output, progress,
+};
 
 /// Arguments of `wattlab model cascade`.
 #[derive(Debug, clap::Args)]
@@ -162,20 +166,6 @@ fn measured(
     Ok(PerImage {
         joules: energy.map(|energy| (energy.joules.0 / images, energy.origin)),
         seconds: inference.seconds / images,
-    })
-}
-
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f32> = logits.iter().map(|logit| (logit - top).exp()).collect();
-    let sum: f32 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
-}
-
-/// The first class with the largest value, and the value.
-fn most_likely(row: &[f32]) -> (usize, f32) {
-    row.iter().copied().enumerate().fold((0, f32::NEG_INFINITY), |best, (class, value)| {
-        if value > best.1 { (class, value) } else { best }
     })
 }
 

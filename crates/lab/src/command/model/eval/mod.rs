@@ -1,7 +1,7 @@
 //! `wattlab model eval`: accuracy, calibration and joules per image of a network on labeled images.
 
 pub(super) mod cascade;
-mod preparation;
+pub(in crate::command) mod preparation;
 
 use std::{path::PathBuf, time::Instant};
 
@@ -129,7 +129,7 @@ impl EvaluationFlags {
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum SplitName {
+pub(in crate::command) enum SplitName {
     /// Training images; all images if the data set has no splits.
     Train,
     /// Validation images.
@@ -205,7 +205,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The images of the split that is asked for, as many as asked for.
-fn chosen(
+pub(in crate::command) fn chosen(
     found: &Collection,
     split: Option<SplitName>,
     limit: Option<usize>,
@@ -224,7 +224,7 @@ fn chosen(
 }
 
 /// Opens the network with its weights. Also returns the published weights whose preprocessing it needs.
-fn network(
+pub(in crate::command) fn network(
     arch: &str,
     weights: &Weights,
 ) -> Result<(VisionNetwork, Option<&'static Pretrained>), Failure> {

@@ -10,7 +10,7 @@ use crate::Failure;
 /// How images become a network's input. By default they are prepared as torchvision does for the published
 /// weights of the network; for a network of a file they are resized to its side, with colors in [0, 1].
 #[derive(Debug, clap::Args)]
-pub(super) struct Preparation {
+pub(in crate::command) struct Preparation {
     /// Shorter side after resizing, in pixels.
     #[arg(long, value_name = "PIXELS", value_parser = limits::IMAGE_SIDE.parser::<u32>())]
     resize: Option<u32>,
@@ -34,7 +34,7 @@ impl Preparation {
     /// # Errors
     ///
     /// If a flag has a wrong number of values, a deviation is 0, or the network does not accept the size.
-    pub(super) fn of(
+    pub(in crate::command) fn of(
         &self,
         network: &NetworkInfo,
         published: Option<&Pretrained>,

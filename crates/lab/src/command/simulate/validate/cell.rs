@@ -23,6 +23,12 @@ pub(super) struct Cell {
     pub(super) simulated_mean_batch: f64,
     pub(super) live_response_s: f64,
     pub(super) simulated_response_s: Option<f64>,
+    /// `None` in queues of an older version.
+    #[serde(default)]
+    pub(super) live_p99_s: Option<f64>,
+    /// With the slowness that the measurements of the round show, if any.
+    #[serde(default)]
+    pub(super) simulated_p99_s: Option<f64>,
     pub(super) live_j_per_request: Option<f64>,
     pub(super) simulated_j_per_request: Option<f64>,
     /// The origin of the joules.
@@ -39,6 +45,11 @@ impl Cell {
     /// The live mean response divided by the simulated one.
     pub(super) fn response(&self) -> Option<f64> {
         Some(self.live_response_s / self.simulated_response_s?)
+    }
+
+    /// The live p99 of the response divided by the simulated one.
+    pub(super) fn p99(&self) -> Option<f64> {
+        Some(self.live_p99_s? / self.simulated_p99_s?)
     }
 
     /// The live energy per request divided by the simulated one.
@@ -81,6 +92,8 @@ impl Cell {
             simulated_mean_batch: 1.5,
             live_response_s: 9.0,
             simulated_response_s: Some(0.1),
+            live_p99_s: None,
+            simulated_p99_s: None,
             live_j_per_request: None,
             simulated_j_per_request: None,
             energy_origin: None,

@@ -85,6 +85,9 @@ impl Round<'_> {
             queue.power = calibrated.power;
             let simulated = inference_sim::simulate(&queue)
                 .map_err(|error| Failure::bad_input(description::in_file(&path, error)))?;
+            queue.service.slowness = measured.slowness_config();
+            let slowed = inference_sim::simulate(&queue)
+                .map_err(|error| Failure::bad_input(description::in_file(&path, error)))?;
             let size = queue.batching.size().unwrap_or_default();
             each(Cell {
                 network: arch.to_owned(),
@@ -97,6 +100,8 @@ impl Round<'_> {
                 simulated_mean_batch: simulated.mean_batch,
                 live_response_s: live.mean_response_s,
                 simulated_response_s: simulated.mean_response.map(|time| time.0),
+                live_p99_s: Some(live.p99_response_s),
+                simulated_p99_s: slowed.p99_response.map(|time| time.0),
                 live_j_per_request: live.energy_j_per_request,
                 simulated_j_per_request: simulated.energy_per_request.map(|energy| energy.0),
                 energy_origin: live.energy.map(|energy| energy.origin),

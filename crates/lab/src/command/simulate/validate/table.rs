@@ -29,6 +29,8 @@ pub(super) struct Mean {
     rounds: usize,
     /// The mean response, live over simulated.
     pub(super) response: Option<Ratio>,
+    /// The p99 of the response, live over simulated.
+    pub(super) p99: Option<Ratio>,
     /// The energy per request, live over simulated.
     pub(super) energy: Option<Ratio>,
 }
@@ -80,6 +82,8 @@ impl Mean {
             simulated_mean_batch: of(|cell| cell.simulated_mean_batch),
             live_response_s: of(|cell| cell.live_response_s),
             simulated_response_s: some(|cell| cell.simulated_response_s),
+            live_p99_s: some(|cell| cell.live_p99_s),
+            simulated_p99_s: some(|cell| cell.simulated_p99_s),
             live_j_per_request: some(|cell| cell.live_j_per_request),
             simulated_j_per_request: some(|cell| cell.simulated_j_per_request),
             energy_origin: group.iter().filter_map(|cell| cell.energy_origin).reduce(Origin::and),
@@ -92,8 +96,8 @@ impl Mean {
             let error = standard_error(group.iter().filter_map(|cell| value(cell)));
             Some(Ratio { mean, error })
         };
-        let (response, energy) = (ratio(Cell::response), ratio(Cell::energy));
-        Self { cell, rounds: group.len(), response, energy }
+        let [response, p99, energy] = [Cell::response, Cell::p99, Cell::energy].map(ratio);
+        Self { cell, rounds: group.len(), response, p99, energy }
     }
 
     /// Whether the relative standard errors of its ratios are at most this share.
@@ -123,17 +127,17 @@ fn standard_error(values: impl Iterator<Item = f64>) -> Option<f64> {
 pub(super) fn table(document: &Document<'_>) -> String {
     let mut lines = vec![
         "| network | policy | requests/s | rounds | requests | batch, live | simulated | response, live (s) \
-         | simulated | ratio | J/request, live | simulated | ratio |"
+         | simulated | ratio | p99, live (s) | simulated | ratio | J/request, live | simulated | ratio |"
             .to_owned(),
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for Mean { cell, rounds, response, energy } in &document.means {
+    for Mean { cell, rounds, response, p99, energy } in &document.means {
         let number = |value: Option<f64>| {
             value.map_or_else(|| "–".to_owned(), |number| format!("{number:.4}"))
         };
         let ratio = |value: &Option<Ratio>| value.map_or_else(|| "–".to_owned(), Ratio::text);
         lines.push(format!(
-            "| {} | {} | {:.1} | {rounds} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {:.1} | {rounds} | {} | {:.2} | {:.2} | {:.4} | {} | {} | {} | {} | {} | {} | {} | {} |",
             cell.network,
             cell.policy,
             cell.rate_rps,
@@ -143,6 +147,9 @@ pub(super) fn table(document: &Document<'_>) -> String {
             cell.live_response_s,
             number(cell.simulated_response_s),
             ratio(response),
+            number(cell.live_p99_s),
+            number(cell.simulated_p99_s),
+            ratio(p99),
             number(cell.live_j_per_request),
             number(cell.simulated_j_per_request),
             ratio(energy),

@@ -1,5 +1,8 @@
 //! `wattlab simulate calibrate`: measures the batches of a network, a command or a server, and describes its queue.
 
+mod cascade;
+mod steps;
+
 use std::{
     ffi::OsString,
     num::NonZeroUsize,
@@ -30,13 +33,22 @@ use crate::{
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("server").required(true).args(["arch", "url", "command"]))]
+#[command(group = ArgGroup::new("server").required(true).args(["arch", "url", "command", "steps"]))]
 pub(super) struct Args {
     /// torchvision's name of the network, or the path of a network's file (`FILE.toml`, `FILE.onnx`).
     #[arg(long, value_name = "NAME|FILE")]
     arch: Option<String>,
     #[command(flatten)]
     http: HttpFlags,
+    #[command(flatten)]
+    cascade: cascade::Flags,
+    /// Fit the laws of the steps of a generative model to this CSV file of measured steps: the columns `tokens` and
+    /// `seconds`, and optionally `sequences`, `context`, `pairs` and `joules`. Nothing is measured.
+    #[arg(long, value_name = "FILE")]
+    steps: Option<PathBuf>,
+    /// Power of the server between the steps, in watts; for `--steps` with joules.
+    #[arg(long, value_name = "WATTS", requires = "steps", value_parser = limits::POWER_W.parser())]
+    idle: Option<f64>,
     /// Measure this command, which must keep running. It reads a number from each line of its standard input,
     /// answers that many requests as one batch, and then prints the number as a line.
     #[arg(last = true, value_name = "CMD")]
@@ -51,8 +63,8 @@ pub(super) struct Args {
     timeout: f64,
     #[command(flatten)]
     plan: Plan,
-    /// Write the description to this file; by default NAME.toml, NAME-queue.toml for a network's file, and
-    /// server.toml for a command or a server.
+    /// Write the description to this file; by default NAME.toml, NAME-queue.toml for a network's file, server.toml
+    /// for a command or a server, and steps.toml for measured steps.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -111,6 +123,10 @@ pub(super) struct Plan {
 ///
 /// If the network is unknown or a size is not valid, or if measuring or writing fails.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(file) = &args.steps {
+        let out = args.out.clone().unwrap_or_else(|| PathBuf::from("steps.toml"));
+        return steps::run(file, args.idle, &out, args.json);
+    }
     let default = || args.arch.as_deref().map_or_else(|| PathBuf::from("server.toml"), described);
     let out = args.out.clone().unwrap_or_else(default);
     let config = match &args.arch {
@@ -130,12 +146,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn calibrate_network(arch: &str, args: &Args) -> Result<SimulationConfig, Failure> {
     args.plan.check(arch).map_err(Failure::BadInput)?;
+    if let Some(large) = args.cascade.arch() {
+        args.plan.check(large).map_err(Failure::BadInput)?;
+    }
     let meter = args.sensing.builder()?.start().map_err(Failure::bad_input)?;
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let mut network = Network::new(arch, args.plan.side, &args.plan.images, &args.plan.place)?;
     network.check_seen(&meter)?;
     let measured = args.plan.measure(arch, &mut network, &meter, &interrupt)?;
-    args.plan.describe_with_pace(Described::of(arch, &network, &args.plan), &measured)
+    let subject = Described::of(arch, &network, &args.plan);
+    let config = args.plan.describe_with_pace(subject, &measured)?;
+    args.cascade.add(&args.plan, &meter, &interrupt, config)
 }
 
 /// Measures a command or a server of somebody else.
@@ -402,8 +423,7 @@ impl Plan {
         measured: &Measured,
     ) -> Result<SimulationConfig, Failure> {
         let mut config = self.describe(described, measured)?;
-        config.service.slowness =
-            measured.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0));
+        config.service.slowness = measured.slowness_config();
         Ok(config)
     }
 
@@ -490,6 +510,11 @@ impl Measured {
         Self { observations, times: Vec::new(), sequences: Vec::new(), ..*self }
     }
 
+    /// [`Measured::slowness`] for a description.
+    pub(super) fn slowness_config(&self) -> Option<SlownessConfig> {
+        self.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0))
+    }
+
     /// How much the speed of the machine varied between the measurements, and for how long.
     fn slowness(&self) -> Option<(f64, Seconds)> {
         let mean = |like: &BatchMeasurement| {
@@ -560,6 +585,12 @@ pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
     if let Some(energy) = &calibration.energy {
         let origin = calibration.energy_origin.map_or("", Origin::word);
         lines.push(format!("E(n) = {} ({origin})", fit(energy, "J")));
+    }
+    if let Some(cascade) = &config.cascade {
+        let network = cascade.network.as_deref().unwrap_or("none");
+        for (size, seconds) in cascade.service.table.iter().flatten() {
+            lines.push(format!("{size:>6} images of {network}: {seconds:.5} s"));
+        }
     }
     if let Some(recovery_s) = config.service.recovery_s {
         lines.push(format!(
