@@ -1,35 +1,18 @@
 //! From measured steps to a description.
 
-use serde::{Deserialize, Serialize};
 use units::Watts;
 
 use super::{
     config::{ContinuousConfig, GenerationConfig, TokensConfig},
     law::StepLaw,
     measured::MeasuredStep,
-    step_fit::{StepFit, StepLawFit, fit_steps},
+    step_fit::{StepCalibration, StepFit, fit_steps},
     steps::{StepPowerConfig, StepsConfig},
 };
 use crate::{
     config::{ArrivalConfig, CountConfig},
     error::ConfigError,
 };
-
-/// The measured steps that the laws of a description were fitted to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct StepCalibration {
-    /// Steps.
-    pub steps: usize,
-    /// Steps that differ in what they computed.
-    pub different: usize,
-    /// How well the law of their seconds fits.
-    pub seconds: StepLawFit,
-    /// The same of their joules; `None` without joules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub joules: Option<StepLawFit>,
-}
 
 /// A description of a server whose steps were measured, with an example of a load: chat at half of the rate
 /// that the largest of the measured steps can serve.

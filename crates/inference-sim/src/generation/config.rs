@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use units::{Watts, limits::Limit};
 
 use super::{
-    calibration::StepCalibration,
+    step_fit::StepCalibration,
     steps::{SEQUENCES, StepPowerConfig, StepsConfig, TOKENS},
 };
 use crate::{

@@ -21,7 +21,7 @@ mod steps;
 mod tuning;
 
 pub use self::{
-    calibration::{StepCalibration, calibrated_steps},
+    calibration::calibrated_steps,
     config::{CacheConfig, ContinuousConfig, GenerationConfig, GenerationPolicy, TokensConfig},
     engine::AnsweredRequest,
     measured::{MeasuredStep, read_measured_steps},
@@ -31,7 +31,7 @@ pub use self::{
     },
     scheduler::{TokenLimits, TokenScheduler, TokenStep},
     sequence::{TokenRequest, TokenSequence},
-    step_fit::{StepFit, StepLawFit, fit_steps},
+    step_fit::{StepCalibration, StepFit, StepLawFit, fit_steps},
     steps::{StepPowerConfig, StepsConfig},
     tuning::{
         BatchLimit, GENERATION_TUNE_SCHEMA, GenerationObjectives, GenerationTuning,

@@ -174,3 +174,19 @@ fn fit(steps: &[MeasuredStep], values: &[f64], folds: &[usize]) -> (StepLawFit, 
     };
     (fit, chosen.basis.law(&chosen.without(&[])))
 }
+
+/// The measured steps that the laws of a description were fitted to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StepCalibration {
+    /// Steps.
+    pub steps: usize,
+    /// Steps that differ in what they computed.
+    pub different: usize,
+    /// How well the law of their seconds fits.
+    pub seconds: StepLawFit,
+    /// The same of their joules; `None` without joules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joules: Option<StepLawFit>,
+}

@@ -114,7 +114,7 @@ fn transform_input_converts_inputs_as_torchvision_does() {
     let folder = folder.path();
     save(folder, "weights.safetensors", &weights("googlenet", 3));
     // Far outside the range of real colors, because colors have a small effect on the logits with these weights.
-    let colors = tensor(&[1, 3, 40, 40], 0.5).affine(1000.0, 0.5).unwrap();
+    let colors = tensor(&[1, 3, 40, 40], 0.5).affine(1e6, 0.5).unwrap();
     let normalized = |mean: [f32; 3], deviation: [f32; 3]| {
         let per_channel = |values: [f32; 3]| {
             Tensor::from_vec(values.to_vec(), (1, 3, 1, 1), &Device::Cpu).unwrap()

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     answerer::Answerer,
-    description, escalation,
+    cascade_flags, description,
     network::{Network, Part},
     photographs::Photographs,
 };
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[command(flatten)]
     images: Photographs,
     #[command(flatten)]
-    cascade: escalation::Flags,
+    cascade: cascade_flags::Flags,
     /// Batches of the largest size to serve before the first request.
     #[arg(long, value_name = "N", default_value_t = WARMUP, value_parser = limits::WARMUP.parser::<usize>())]
     warmup: usize,

@@ -3,6 +3,7 @@
 mod answerer;
 mod batches;
 mod calibrate;
+mod cascade_flags;
 mod description;
 mod escalation;
 mod generation;

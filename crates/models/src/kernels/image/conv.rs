@@ -8,9 +8,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    Activation, ConvShape, NEAR, View,
+    Activation, ConvShape, NEAR, View, filters,
     window::{Window, windows},
-    winograd,
 };
 use crate::kernels::{
     Parts, cpu_storage,
@@ -117,7 +116,7 @@ impl Conv {
 
     /// Number of floats of weights that the convolution of a large image reads.
     pub(crate) fn floats(&self) -> usize {
-        let tiled = winograd::pays(&self.shape, 64, 64);
+        let tiled = filters::pays(&self.shape, 64, 64);
         self.weights.len() * if tiled { 4 } else { 1 }
     }
 
@@ -154,9 +153,9 @@ impl Conv {
         let pixels = x.n * rows * columns;
         let mut out: Vec<f32> = Vec::with_capacity(pixels * shape.output);
         let parts = Parts(out.as_mut_ptr());
-        if winograd::pays(shape, rows, columns) {
+        if filters::pays(shape, rows, columns) {
             let filters = self.filters.get_or_init(|| {
-                winograd::transform_weights(shape, |o, i, tap| self.weight(o, i, tap))
+                filters::transform_weights(shape, |o, i, tap| self.weight(o, i, tap))
             });
             self.by_tiles(x, (rows, columns), filters, residual, parts);
             // SAFETY: every channel of every pixel has been written.

@@ -9,6 +9,7 @@ mod activation;
 mod attention;
 mod conv;
 mod depthwise;
+mod filters;
 mod packed;
 mod pool;
 mod rows;

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use inference_sim::{CascadeConfig, CascadeRule, SimulationConfig, limits};
 use meter::Meter;
 
-use super::{Described, Plan, absolute};
+use super::plan::{Described, Plan, absolute};
 use crate::{Failure, Interrupt, command::simulate::network::Network};
 
 /// The large network of a cascade.

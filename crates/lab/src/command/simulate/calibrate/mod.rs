@@ -1,35 +1,32 @@
 //! `wattlab simulate calibrate`: measures the batches of a network, a command or a server, and describes its queue.
 
 mod cascade;
+mod measured;
+mod plan;
 mod steps;
 
 use std::{
     ffi::OsString,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
 use clap::ArgGroup;
-use inference_sim::{
-    BatchMeasurement, BatchSequence, Calibration, Clock, LinearFit, PaceSample, RealClock,
-    SimulationConfig, SlownessConfig, fit_recovery, fit_slowness, limits, size_rows,
-};
-use meter::{Estimator, Meter};
-use models::vision::{NetworkInfo, architectures, is_file, network_info};
-use record::{Origin, Seconds, Watts};
+use inference_sim::{Calibration, LinearFit, SimulationConfig, limits};
+use meter::Estimator;
+use models::vision::is_file;
+use record::Origin;
 
+pub(super) use self::{
+    measured::Measured,
+    plan::{Described, Plan},
+};
 use super::{
     answerer::{Answerer, Command, HttpFlags},
-    batches::{Batches, Found, idle},
-    network::{self, DeviceFlags, Network},
-    photographs::Photographs,
+    network::Network,
 };
-use crate::{
-    Failure, Interrupt, config::unknown_key, host_load::HostLoad, output,
-    plain_text::without_control, progress, sensing::Sensing,
-};
+use crate::{Failure, Interrupt, output, plain_text::without_control, progress, sensing::Sensing};
 
 /// Arguments of `wattlab simulate calibrate`.
 #[derive(Debug, clap::Args)]
@@ -72,49 +69,6 @@ pub(super) struct Args {
     /// Print the description as one JSON document.
     #[arg(long)]
     json: bool,
-}
-
-/// The batches to measure, and how.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Plan {
-    /// Batch sizes to measure.
-    #[arg(
-        long,
-        value_name = "SIZES",
-        value_delimiter = ',',
-        default_value = "1,2,3,4,5,6,8,12,16,24,32",
-        value_parser = limits::BATCH.parser::<usize>()
-    )]
-    batches: Vec<usize>,
-    /// Side of the square images [default: that for which the network was made, 224 for those of
-    /// `wattlab model list`].
-    #[arg(long, value_name = "PIXELS", value_parser = limits::IMAGE_SIDE.parser::<usize>())]
-    pub(super) side: Option<usize>,
-    #[command(flatten)]
-    pub(super) images: Photographs,
-    #[command(flatten)]
-    pub(super) place: DeviceFlags,
-    /// Number of measurements of each size.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = limits::REPETITIONS.parser::<u32>())]
-    pub(super) repetitions: u32,
-    /// Minimum busy time of a measurement, in seconds; small batches are repeated.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 0.3,
-        value_parser = limits::MEASUREMENT_S.parser()
-    )]
-    seconds: f64,
-    /// Also measure batches that begin after a pause of these lengths in seconds, because they take
-    /// longer than batches that follow one another at once; 0 for none.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        value_delimiter = ',',
-        default_value = "0.002,0.01,0.06",
-        value_parser = limits::PAUSE_S.parser()
-    )]
-    pauses: Vec<f64>,
 }
 
 /// Runs the command.
@@ -171,7 +125,7 @@ fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
     let interrupt = Interrupt::watch().map_err(Failure::run_time)?;
     let builder = args.sensing.builder()?;
     let patience = Duration::from_secs_f64(args.timeout);
-    let server = |name: &str| Described { server: Some(name.to_owned()), ..Described::default() };
+    let server = |name: &str| Described::server(name.to_owned());
     match &args.http.url {
         Some(url) => {
             let mut http = args.http.server(url, args.plan.largest(), patience)?;
@@ -203,40 +157,6 @@ fn calibrate_server(args: &Args) -> Result<SimulationConfig, Failure> {
     }
 }
 
-/// What is measured, as a description names it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Described {
-    network: Option<String>,
-    server: Option<String>,
-    image_side: Option<usize>,
-    images: Option<PathBuf>,
-    cache_images: bool,
-    threads: Option<NonZeroUsize>,
-    device: Option<String>,
-    device_model: Option<String>,
-}
-
-impl Described {
-    /// A network of this program.
-    pub(super) fn of(arch: &str, network: &Network, plan: &Plan) -> Self {
-        let (device, images) = (network.device(), &plan.images);
-        Self {
-            // Absolute paths, so that the description is valid in any folder.
-            network: Some(absolute(arch)),
-            server: None,
-            image_side: Some(network.side()),
-            images: images
-                .folder
-                .as_ref()
-                .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())),
-            cache_images: images.cached,
-            threads: NonZeroUsize::new(rayon::current_num_threads()),
-            device: device.model_name().map(|_| device.name().to_owned()),
-            device_model: device.model_name().map(str::to_owned),
-        }
-    }
-}
-
 /// The name of a network without the folder and the ending of its file.
 pub(super) fn short(arch: &str) -> &str {
     match is_file(arch) {
@@ -249,27 +169,6 @@ pub(super) fn short(arch: &str) -> &str {
 fn described(arch: &str) -> PathBuf {
     let queue = if is_file(arch) { "-queue" } else { "" };
     PathBuf::from(format!("{}{queue}.toml", short(arch)))
-}
-
-/// The absolute path of a network's file, or the network's name.
-fn absolute(arch: &str) -> String {
-    let path = if is_file(arch) { Path::new(arch).canonicalize().ok() } else { None };
-    path.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| arch.to_owned())
-}
-
-/// The images that a network of the catalog or of a file accepts.
-fn known(arch: &str) -> anyhow::Result<NetworkInfo> {
-    if is_file(arch) {
-        return network_info(arch).context("--arch");
-    }
-    let names = || architectures().iter().map(|architecture| architecture.name);
-    if let Some(known) = architectures().iter().find(|architecture| architecture.name == arch) {
-        return Ok(known.info());
-    }
-    let near = unknown_key::nearest(arch, names());
-    let near = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-    let names = names().collect::<Vec<_>>().join(", ");
-    Err(anyhow!("`--arch` is `{arch}`: expected one of {names}{near}"))
 }
 
 /// Writes a description with a comment at its beginning.
@@ -286,266 +185,6 @@ pub(super) fn write(config: &SimulationConfig, out: &Path) -> Result<(), Failure
             format!("failed to write `{}`; choose another path with `--out`", out.display())
         })
         .map_err(Failure::BadInput)
-}
-
-impl Plan {
-    pub(super) fn check(&self, arch: &str) -> anyhow::Result<()> {
-        let known = known(arch)?;
-        self.check_sizes()?;
-        let side = self.side.unwrap_or(known.usual_side);
-        known.check_size(side, side).with_context(|| format!("`--side` is {side}"))?;
-        let largest = self.largest();
-        network::fits(largest, known.channels, side)
-            .with_context(|| format!("`--batches` has {largest} and `--side` is {side}"))?;
-        Ok(())
-    }
-
-    /// The largest batch.
-    fn largest(&self) -> usize {
-        self.batches.iter().copied().max().unwrap_or(1)
-    }
-
-    /// Whether a flag was given that is about a network of this program.
-    fn is_of_network(&self) -> bool {
-        self.side.is_some()
-            || self.images.folder.is_some()
-            || self.place.threads.is_some()
-            || !self.place.is_default()
-    }
-
-    fn check_sizes(&self) -> anyhow::Result<()> {
-        let different = {
-            let mut sizes = self.batches.clone();
-            sizes.sort_unstable();
-            sizes.dedup();
-            sizes.len() > 1
-        };
-        if !different {
-            let found = &self.batches;
-            return Err(anyhow!("`--batches` is {found:?}: expected two or more different sizes"));
-        }
-        Ok(())
-    }
-
-    /// Measures every size as often as asked for; `name` is that of the network or the server.
-    fn measure(
-        &self,
-        name: &str,
-        server: &mut dyn Answerer,
-        meter: &Meter,
-        interrupt: &Interrupt,
-    ) -> Result<Measured, Failure> {
-        let name = without_control(name);
-        if !server.is_in_this_process() {
-            // A server may still be starting, which must not count as idle power.
-            server.answer(&[0])?;
-        }
-        let mut measured = Measured::begin(meter, interrupt)?;
-        for repetition in 0..self.repetitions {
-            self.once_more(server, meter, interrupt, &mut measured)?;
-            progress::line(&format!(
-                "calibrate {name}: {} of {} rounds",
-                repetition + 1,
-                self.repetitions
-            ));
-        }
-        measured.warn(&name);
-        Ok(measured)
-    }
-
-    /// Measures every size once more.
-    pub(super) fn once_more(
-        &self,
-        server: &mut dyn Answerer,
-        meter: &Meter,
-        interrupt: &Interrupt,
-        measured: &mut Measured,
-    ) -> Result<(), Failure> {
-        let mut pauses = [&[0.0], self.pauses.as_slice()].concat();
-        pauses.sort_by(f64::total_cmp);
-        pauses.dedup();
-        // The order alternates, so that drift of the machine does not look like an effect of the size.
-        let mut sizes = self.batches.clone();
-        sizes.sort_unstable();
-        sizes.dedup();
-        if measured.rounds % 2 == 1 {
-            sizes.reverse();
-        }
-        measured.rounds += 1;
-        let idle = measured.idle;
-        // As in a live queue: measuring is a part of the service, some percent of small batches.
-        server.metered(Some(meter));
-        let (is_in_this_process, has_joules) = (server.is_in_this_process(), server.has_joules());
-        let mut batches = Batches { server: &mut *server, meter, interrupt, idle, next: 0 };
-        for (size, &pause) in
-            sizes.into_iter().flat_map(|size| pauses.iter().map(move |p| (size, p)))
-        {
-            batches.serve(size)?;
-            // Other processes make a batch slower: it is then measured again.
-            const TRIES: usize = 6;
-            let mut tries = 0;
-            let Found { service, cv, energy } = loop {
-                let others = HostLoad::watch();
-                let found = batches.repeat(size, self.seconds, pause)?;
-                tries += 1;
-                // The work of another process cannot be told from a disturbance.
-                if !is_in_this_process || !others.disturbed() {
-                    break found;
-                }
-                if tries == TRIES {
-                    measured.disturbed += 1;
-                    break found;
-                }
-            };
-            let energy = energy.filter(|_| has_joules);
-            let origin = energy.map(|energy| energy.origin);
-            measured.origin = measured.origin.into_iter().chain(origin).reduce(Origin::and);
-            let energy = energy.map(|energy| energy.joules);
-            let pause = Seconds(pause);
-            measured.observations.push(BatchMeasurement { size, pause, service, cv, energy });
-            measured.times.push(Seconds(measured.clock.now()));
-        }
-        // The smallest batches show best how fast the effect of a pause fades.
-        let smallest = self.batches.iter().copied().min().unwrap_or(1);
-        for &pause in pauses.iter().filter(|&&pause| pause > 0.0) {
-            batches.serve(smallest)?;
-            let sequence = batches.sequence(smallest, self.seconds, pause)?;
-            measured.sequences.push(sequence);
-        }
-        server.metered(None);
-        Ok(())
-    }
-
-    /// The description of a queue before what was measured, with the slowness of the machine, if its speed varied.
-    fn describe_with_pace(
-        &self,
-        described: Described,
-        measured: &Measured,
-    ) -> Result<SimulationConfig, Failure> {
-        let mut config = self.describe(described, measured)?;
-        config.service.slowness = measured.slowness_config();
-        Ok(config)
-    }
-
-    /// The description of a queue before what was measured.
-    pub(super) fn describe(
-        &self,
-        subject: Described,
-        measured: &Measured,
-    ) -> Result<SimulationConfig, Failure> {
-        let observations = &measured.observations;
-        let points = |value: &dyn Fn(&BatchMeasurement) -> Option<f64>| -> Vec<(f64, f64)> {
-            let at_once = observations.iter().filter(|batch| batch.pause.0 == 0.0);
-            let each = at_once.filter_map(|batch| Some((batch.size as f64, value(batch)?)));
-            each.filter(|point| point.1 > 0.0).collect()
-        };
-        let time = LinearFit::new(&points(&|batch| Some(batch.service.0)))
-            .context("the batches took no measurable time; raise `--seconds`")
-            .map_err(Failure::RunTime)?;
-        let cpu = crate::environment::environment(Vec::new()).machine.cpu;
-        let calibration = Calibration {
-            network: subject.network,
-            server: subject.server,
-            image_side: subject.image_side,
-            images: subject.images,
-            cache_images: subject.cache_images,
-            threads: subject.threads,
-            device: subject.device,
-            machine: match subject.device_model {
-                Some(model) => format!("{cpu}, {model}"),
-                None => cpu,
-            },
-            energy_origin: measured.origin,
-            time,
-            energy: LinearFit::new(&points(&|batch| Some(batch.energy?.0))),
-            sizes: size_rows(observations),
-        };
-        let mut config = calibration.describe(measured.idle);
-        if !config.service.after_pause.is_empty() {
-            let law = config.service.law().map_err(Failure::run_time)?;
-            config.service.recovery_s = Some(fit_recovery(&law, &measured.sequences).0);
-        }
-        Ok(config)
-    }
-}
-
-/// The measurements so far.
-pub(super) struct Measured {
-    observations: Vec<BatchMeasurement>,
-    /// When each observation ended.
-    times: Vec<Seconds>,
-    clock: RealClock,
-    sequences: Vec<BatchSequence>,
-    origin: Option<Origin>,
-    /// The idle power before the first measurement.
-    idle: Option<Watts>,
-    /// Number of measurements during which other processes used the machine.
-    disturbed: usize,
-    rounds: u32,
-}
-
-impl Measured {
-    /// Measures the idle power.
-    pub(super) fn begin(meter: &Meter, interrupt: &Interrupt) -> Result<Self, Failure> {
-        let idle = idle(meter, interrupt)?;
-        Ok(Self {
-            observations: Vec::new(),
-            times: Vec::new(),
-            clock: RealClock::start(),
-            sequences: Vec::new(),
-            origin: None,
-            idle,
-            disturbed: 0,
-            rounds: 0,
-        })
-    }
-
-    /// In the order in which they were measured.
-    pub(super) fn observations(&self) -> &[BatchMeasurement] {
-        &self.observations
-    }
-
-    /// The same with these measurements alone.
-    pub(super) fn only(&self, observations: Vec<BatchMeasurement>) -> Self {
-        Self { observations, times: Vec::new(), sequences: Vec::new(), ..*self }
-    }
-
-    /// [`Measured::slowness`] for a description.
-    pub(super) fn slowness_config(&self) -> Option<SlownessConfig> {
-        self.slowness().map(|(cv, fades)| SlownessConfig::new(cv, fades.0))
-    }
-
-    /// How much the speed of the machine varied between the measurements, and for how long.
-    fn slowness(&self) -> Option<(f64, Seconds)> {
-        let mean = |like: &BatchMeasurement| {
-            let alike = self
-                .observations
-                .iter()
-                .filter(|batch| (batch.size, batch.pause) == (like.size, like.pause));
-            let (sum, count) =
-                alike.fold((0.0, 0.0), |(sum, count), batch| (sum + batch.service.0, count + 1.0));
-            sum / count
-        };
-        let samples: Vec<PaceSample> = self
-            .times
-            .iter()
-            .zip(&self.observations)
-            .map(|(&time, batch)| PaceSample { time, ratio: batch.service.0 / mean(batch) })
-            .collect();
-        fit_slowness(&samples)
-    }
-
-    /// Warns about disturbed measurements.
-    pub(super) fn warn(&self, arch: &str) {
-        if self.disturbed > 0 {
-            progress::line(&format!(
-                "warning: {} of {} measurements of {arch} were disturbed: other processes used more \
-                 than 5 % of the processors; end them and calibrate again",
-                self.disturbed,
-                self.observations.len()
-            ));
-        }
-    }
 }
 
 pub(super) fn table(config: &SimulationConfig) -> Vec<String> {
