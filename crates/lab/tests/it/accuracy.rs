@@ -171,10 +171,7 @@ fn a_plan_needs_neither_weights_nor_images() {
 /// The trained ResNets for CIFAR-10 answer as many of the first 2,000 test images correctly as in PyTorch.
 #[test]
 fn trained_resnets_have_the_accuracy_of_pytorch() {
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into(),
-        std::path::PathBuf::from,
-    );
+    let shared = super::shared();
     let (evidence, images) =
         (shared.join("evidence/cifar-resnets"), shared.join("datasets/cifar-10"));
     let Ok(expected) = fs::read(evidence.join("expected.json")) else {

@@ -1,6 +1,6 @@
 //! `wattlab model cascade`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -39,10 +39,7 @@ fn a_cascade_needs_two_networks_with_their_weights() {
 /// The trained networks on images of CIFAR-10's test set: the costs add up, and asking more often costs more.
 #[test]
 fn resnets_of_cifar_10_make_a_frontier() {
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let shared = super::shared();
     let (weights, data) = (shared.join("evidence/cifar-resnets"), shared.join("datasets"));
     if !weights.is_dir() || !data.join("cifar-10").is_dir() {
         println!("skipped: no `{}` (set WATTLAB_SHARED)", weights.display());

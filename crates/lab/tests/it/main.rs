@@ -45,7 +45,7 @@ mod vision;
 mod workers;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -56,6 +56,14 @@ fn wattlab(folder: &Path, args: &[&str]) -> Command {
     // No data set in the user's cache may change the result of a test.
     command.env("XDG_CACHE_HOME", folder.join("cache"));
     command
+}
+
+/// The folder with public data that is no part of the project: `WATTLAB_SHARED`, or `shared` beside the project.
+fn shared() -> PathBuf {
+    std::env::var_os("WATTLAB_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    )
 }
 
 fn run(folder: &Path, args: &[&str]) -> Output {

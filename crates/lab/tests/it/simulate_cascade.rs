@@ -1,9 +1,6 @@
 //! `wattlab simulate calibrate --cascade`, and the live cascade beside its simulation.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
@@ -76,10 +73,7 @@ fn a_cascade_is_calibrated_and_simulated() {
 /// `wattlab model cascade` finds for that threshold.
 #[test]
 fn a_live_cascade_answers_as_well_as_measured() {
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let shared = super::shared();
     let (weights, data) = (shared.join("evidence/cifar-resnets"), shared.join("datasets"));
     if !weights.is_dir() || !data.join("cifar-10").is_dir() {
         println!("skipped: no `{}` (set WATTLAB_SHARED)", weights.display());

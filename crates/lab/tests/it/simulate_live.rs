@@ -1,9 +1,6 @@
 //! `wattlab simulate calibrate`, `live`, `tune --live` and `validate`, with real networks.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
@@ -138,10 +135,7 @@ fn a_network_is_calibrated_and_its_batches_are_tuned() {
 /// Decoding is a part of the service and reported separately; a cache removes it.
 #[test]
 fn preparing_photographs_is_a_part_of_the_service() {
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let shared = super::shared();
     let pictures = shared.join("datasets/images");
     if !pictures.exists() {
         println!("skipped: no `{}` (set WATTLAB_SHARED)", pictures.display());

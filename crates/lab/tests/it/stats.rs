@@ -8,10 +8,7 @@ use super::{run, stderr};
 
 /// The folder with the study's data, where it is there.
 pub(crate) fn reference() -> Option<PathBuf> {
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-        PathBuf::from,
-    );
+    let shared = super::shared();
     let folder = shared.join("reference");
     if folder.is_dir() {
         return Some(folder);

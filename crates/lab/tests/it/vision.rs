@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::Output,
     thread,
 };
@@ -66,10 +66,7 @@ fn photographs_get_five_predictions_with_class_names() {
     let folder = folder.path();
     save(folder, "weights.safetensors", &weights(ARCH, 1000));
     fs::write(folder.join("pixel.png"), PIXEL).unwrap();
-    let shared = std::env::var_os("WATTLAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let shared = super::shared();
     let mut images = vec!["pixel.png".to_owned()];
     for name in ["skimage_chelsea.png", "skimage_rocket.jpg"] {
         let path = shared.join("datasets/images").join(name);

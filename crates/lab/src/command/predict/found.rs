@@ -100,7 +100,8 @@ pub(super) fn by_journal(
     let prediction = model.predict(&work);
     if !(prediction.joules > 0.0 && prediction.joules.is_finite()) {
         return Err(Failure::BadInput(anyhow!(
-            "`{}` says nothing about such a network: of what it does, the journal's networks do nothing",
+            "`{}` says nothing about such a network: it has none of the operations that the journal's networks have; \
+             use a journal of similar networks",
             file.display()
         )));
     }

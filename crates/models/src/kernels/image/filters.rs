@@ -13,9 +13,10 @@ pub(super) const SIDE: usize = 4;
 pub(super) const WIDE: usize = SIDE + 2;
 /// Positions of a transformed tile.
 pub(super) const POSITIONS: usize = WIDE * WIDE;
-/// The inner and the outer points.
+/// The points ±INNER and ±OUTER at which polynomials are interpolated.
 pub(super) const INNER: f32 = consts::FRAC_1_SQRT_2;
 pub(super) const OUTER: f32 = consts::SQRT_2;
+
 /// Whether these convolutions are faster with fewer multiplications. Only the shape decides, because results
 /// must not depend on the rest of the batch.
 pub(super) fn pays(shape: &ConvShape, rows: usize, columns: usize) -> bool {

@@ -1,4 +1,4 @@
-//! What estimators are worth: their joules beside a meter's, and where there is none to compare.
+//! How good estimators are: their joules compared with a meter's, and which data sets allow no comparison.
 
 use super::matrix::named;
 use crate::{
