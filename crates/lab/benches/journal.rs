@@ -209,6 +209,7 @@ fn record_of(spec: &RunSpec, order: u64) -> RunRecord {
             WarningKind::EstimatedEnergy,
             format!("no sensor of the processor: its joules are estimated: {model}"),
         )],
+        looks: Vec::new(),
         spec: spec.clone(),
     }
 }

@@ -136,8 +136,7 @@ impl Driver<'_> {
                 Event::Record(record) => {
                     pending.retain(|spec| *spec != record.spec);
                     for state in &mut states {
-                        state.may_have_more |=
-                            !state.plan.is_fixed() && state.plan.owns(&record.spec);
+                        state.may_have_more |= state.plan.depends_on(&record.spec);
                     }
                     self.keep(*record, executor)?;
                 }
@@ -166,14 +165,14 @@ impl Driver<'_> {
         executor: &mut dyn Executor,
     ) -> Result<(), DriveError> {
         if !self.records.contains(&record.spec) {
-            record.timing.order = self.records.all().len() as u64;
+            self.records.place(&mut record);
             self.journal.append(&record)?;
             self.observer.standing(executor.counts());
             self.observer.finished(&record);
         }
         executor.acknowledge(&record.id)?;
         if !self.records.contains(&record.spec) {
-            self.records.push(record);
+            self.records.push_newest(record);
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod progress;
 pub mod seed;
 pub mod work;
 
+mod budget;
 mod cli;
 mod command;
 mod confidence;

@@ -81,4 +81,8 @@ pub struct RunRecord {
     pub environment: Environment,
     /// Reasons to doubt some of the numbers.
     pub warnings: Vec<Warning>,
+    /// The numbers of repetitions after which the study looks at the verdicts of this experiment and may end it, in
+    /// rising order; empty if it looks once, at the end. The intervals of verdicts depend on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<u32>,
 }

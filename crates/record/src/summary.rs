@@ -29,6 +29,9 @@ pub struct RunSummary {
     /// The kinds of its warnings.
     #[serde(deserialize_with = "kinds_of_warnings")]
     pub warnings: Vec<WarningKind>,
+    /// When the study looks at its verdicts, see [`RunRecord::looks`].
+    #[serde(default)]
+    pub looks: Vec<u32>,
 }
 
 /// The energies of a run that plans and reports need.
@@ -52,6 +55,7 @@ impl From<RunRecord> for RunSummary {
             energy: EnergySummary { total: record.energy.total, plan },
             timing: record.timing,
             warnings: record.warnings.into_iter().map(|warning| warning.kind).collect(),
+            looks: record.looks,
         }
     }
 }

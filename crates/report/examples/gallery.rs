@@ -8,7 +8,7 @@ use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
     AssessedClaim, Axis, Banner, CategoryPlot, Cell, Column, Document, Figure, Formats, Line,
     LinePlot, LinePoint, Mark, Plot, Point, PointPlot, PointSeries, Reference, Section, Shape,
-    StripGroup, StripPlot, Table, assessed, write,
+    ShortAnswer, StripGroup, StripPlot, Table, assessed, write,
 };
 
 #[expect(clippy::print_stderr, reason = "an example that says why it failed")]
@@ -33,6 +33,12 @@ fn noise(index: usize) -> f64 {
 
 fn gallery() -> Document {
     Document {
+        answers: vec![ShortAnswer {
+            heading: "Batching".to_owned(),
+            text: "Serve in batches of 16: 0.34× the joules per request.".to_owned(),
+            section: "rq4".to_owned(),
+            origin: Some(Origin::Estimated),
+        }],
         title: "What does an accuracy point cost in joules?".into(),
         lead: vec![
             "Gallery data: every number on this page is invented to show the design, and none was \

@@ -26,14 +26,14 @@ pub use crate::{
     },
     claim::{
         AccuracyRow, CLAIMS, Claim, ClaimFigure, Difference, Effect, EngineRow, Estimate,
-        FolderComparison, InferRow, LayerRow, MAX_RECORDS, NetworkMean, OwnRow, PublishedNetwork,
-        Question, QueueRow, Response, Rows, RunDigest, Runs, Search, TrialRow, VerdictChange,
-        assessed, compare_folders, findings, network_means, origin_of, policy_title, results,
-        searches,
+        FolderComparison, InferRow, LayerRow, MAX_RECORDS, NetworkMean, Outlook, OwnRow,
+        PublishedNetwork, Question, QueueRow, Response, Rows, RunDigest, Runs, Search, TrialRow,
+        VerdictChange, assessed, compare_folders, findings, network_means, origin_of, outlooks,
+        policy_title, results, searches,
     },
     document::{
         AssessedClaim, Banner, Cell, ClaimEffect, Column, ColumnKind, Document, KeyFigure, Number,
-        Section, Table, Unit,
+        Section, ShortAnswer, Table, Unit,
     },
     evidence::{
         Adapter, CellGraph, Elsewhere, EstimatedRun, EstimatorName, EstimatorRatio, EvidenceAnswer,

@@ -17,11 +17,14 @@ pub use self::{
     networks::{EnginesConfig, FactorConfig, OwnConfig},
     slurm::SlurmConfig,
 };
-use record::{BatchPolicy, DataSpec, Engine, NetworkKind, SamplerKind, TuningSpace};
+use record::{BatchPolicy, DataSpec, Engine, Experiment, NetworkKind, SamplerKind, TuningSpace};
 use serde::Deserialize;
 use units::{limits, read_text};
 
-use crate::data::is_below;
+use crate::{
+    budget::{Budget, looks},
+    data::is_below,
+};
 
 /// The profiles that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -38,6 +41,9 @@ pub struct Profile {
     pub name: String,
     /// The seed from which every random number follows.
     pub seed: u64,
+    /// How much the runs may use. With a budget, the repetitions are the most that there may be: the study ends when
+    /// its verdicts are decided, or the budget is used. Without one, every run is done.
+    pub budget: Option<Budget>,
     /// What computes the trainings of RQ1, RQ2 and RQ3.
     #[serde(default)]
     pub engine: Engine,
@@ -188,6 +194,13 @@ impl Profile {
         Self::parse(given, &text)
     }
 
+    /// The profile of tests: generated images, and every run is done.
+    #[cfg(test)]
+    pub(crate) fn shapes() -> Self {
+        Self::parse("shapes.toml", include_str!("../../profiles/shapes.toml"))
+            .expect("a valid profile")
+    }
+
     /// Reads a profile from its text; `file` is named in errors.
     ///
     /// # Errors
@@ -205,6 +218,45 @@ impl Profile {
         profile.check(file)?;
         profile.read_networks(file)?;
         Ok(profile)
+    }
+
+    /// After how many repetitions an experiment looks at its verdicts, if the study has a budget; empty if no claim
+    /// is about it.
+    pub(crate) fn looks(&self, experiment: Experiment) -> Vec<u32> {
+        // A block of RQ1 is a repetition of one network on one data set, so that few repetitions have many blocks.
+        let (repetitions, fewest) = match experiment {
+            Experiment::Tuning => (self.tuning.as_ref().map(|table| table.repetitions), 2),
+            Experiment::Layers => {
+                let own = self.own.as_ref().map(|table| table.repetitions);
+                (self.layers.as_ref().map(|table| table.repetitions).or(own), 3)
+            }
+            Experiment::Batching => (self.batching.as_ref().map(|table| table.repetitions), 3),
+            Experiment::Timeline => (self.timeline.as_ref().map(|table| table.repetitions), 3),
+            Experiment::Accuracy | Experiment::Engines => (None, 0),
+        };
+        repetitions.map_or_else(Vec::new, |repetitions| looks(repetitions, fewest))
+    }
+
+    /// The same profile with another number of repetitions of one experiment.
+    pub(crate) fn with_repetitions(&self, experiment: Experiment, repetitions: u32) -> Self {
+        let mut profile = self.clone();
+        match experiment {
+            Experiment::Tuning => {
+                profile.tuning.iter_mut().for_each(|table| table.repetitions = repetitions);
+            }
+            Experiment::Layers => {
+                profile.layers.iter_mut().for_each(|table| table.repetitions = repetitions);
+                profile.own.iter_mut().for_each(|table| table.repetitions = repetitions);
+            }
+            Experiment::Batching => {
+                profile.batching.iter_mut().for_each(|table| table.repetitions = repetitions);
+            }
+            Experiment::Timeline => {
+                profile.timeline.iter_mut().for_each(|table| table.repetitions = repetitions);
+            }
+            Experiment::Accuracy | Experiment::Engines => {}
+        }
+        profile
     }
 
     /// Replaces the profile's data sets by the one of this name, with the sizes of the profile's

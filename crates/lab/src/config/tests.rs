@@ -37,7 +37,7 @@ fn an_unknown_key_is_named_with_the_nearest_valid_one() {
 
 #[test]
 fn an_unknown_key_in_a_table_is_named_with_the_nearest_valid_one() {
-    let text = quick().replace("minibatch", "mini_batch");
+    let text = shapes().replace("minibatch", "mini_batch");
     let message = error_of(&text);
     assert!(message.contains("`mini_batch`"), "{message}");
     assert!(message.ends_with("did you mean `minibatch`?"), "{message}");
@@ -45,17 +45,17 @@ fn an_unknown_key_in_a_table_is_named_with_the_nearest_valid_one() {
 
 #[test]
 fn a_value_out_of_range_is_named_by_its_key() {
-    let zero_batch = quick().replacen("minibatch   = 128", "minibatch   = 0", 1);
+    let zero_batch = shapes().replacen("minibatch   = 128", "minibatch   = 0", 1);
     insta::assert_snapshot!(
         error_of(&zero_batch),
         @"profile `p.toml`: key `tuning.minibatch` is 0, expected a whole number from 1 to 1000000"
     );
-    let no_batch = quick().replacen("fixed = 16", "fixed = 0", 1);
+    let no_batch = shapes().replacen("fixed = 16", "fixed = 0", 1);
     insta::assert_snapshot!(
         error_of(&no_batch),
         @"profile `p.toml`: key `batching.policies (batch size)` is 0, expected a whole number from 1 to 1000000"
     );
-    let data = quick().replacen("name = \"shapes-28\"", "name = \"shapes-82\"", 1);
+    let data = shapes().replacen("name = \"shapes-28\"", "name = \"shapes-82\"", 1);
     assert!(error_of(&data).contains("did you mean `shapes-28`?"), "{}", error_of(&data));
 }
 
@@ -69,8 +69,8 @@ fn numbers_far_beyond_any_use_are_refused() {
         ("rates_per_s    = ", "rates_per_s    = [1e-300] # ", "batching.rates_per_s"),
         ("repetitions = ", "repetitions = 100000 # ", "tuning (number of runs)"),
     ] {
-        let text = quick().replacen(from, to, 1);
-        assert_ne!(text, quick(), "the profile does not contain `{from}`");
+        let text = shapes().replacen(from, to, 1);
+        assert_ne!(text, shapes(), "the profile does not contain `{from}`");
         let message = error_of(&text);
         assert!(message.contains(key) && message.contains(", expected a "), "{message}");
     }
@@ -82,6 +82,7 @@ fn a_misspelled_profile_name_gets_a_suggestion() {
     assert!(message.ends_with("did you mean `quick`?"), "{message}");
 }
 
-fn quick() -> String {
-    BUILT_IN[0].1.to_owned()
+/// The generated images, without a budget.
+fn shapes() -> String {
+    include_str!("../../profiles/shapes.toml").to_owned()
 }

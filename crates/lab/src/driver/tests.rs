@@ -83,7 +83,7 @@ impl Executor for Shuffled {
 }
 
 fn profile(parallel: usize) -> Profile {
-    let mut profile = Profile::load("quick").unwrap();
+    let mut profile = Profile::shapes();
     profile.tuning.iter_mut().for_each(|tuning| {
         tuning.parallel = parallel;
         tuning.repetitions = 1;

@@ -12,18 +12,21 @@ mod layers;
 mod own;
 mod plan;
 mod records;
+mod sequential;
 mod timeline;
 mod tuning;
 
 use record::Experiment;
 
+use self::sequential::Part;
+pub(crate) use self::sequential::{Sequence, Staged, Standing};
 pub(crate) use self::tuning::{point, space};
 use self::{fixed::FixedPlan, tuning::Tuning};
 pub use self::{
     plan::{Plan, PlanError},
     records::{RecordDigest, Records},
 };
-use crate::{config::Profile, seed::derive};
+use crate::{budget::Budget, config::Profile, seed::derive};
 
 /// What the program needs to know of an experiment.
 struct Entry {
@@ -115,6 +118,21 @@ pub(crate) fn all() -> impl Iterator<Item = Experiment> {
 #[must_use]
 pub fn plans(profile: &Profile) -> Vec<Box<dyn Plan>> {
     EXPERIMENTS.iter().filter_map(|entry| (entry.plan)(profile)).collect()
+}
+
+/// The stages of a study with a budget: of each of these experiments, with the repetitions of each of its looks.
+pub(crate) fn sequence(profile: &Profile, experiments: &[Experiment], budget: Budget) -> Sequence {
+    let part = |experiment: &Experiment| {
+        let entry = entry(*experiment)?;
+        let looks = profile.looks(*experiment);
+        let plan =
+            |repetitions: &u32| (entry.plan)(&profile.with_repetitions(*experiment, *repetitions));
+        let stages: Option<Vec<_>> = looks.iter().map(plan).collect();
+        let whole = || Some(vec![(entry.plan)(profile)?]);
+        let stages = stages.filter(|stages| !stages.is_empty()).or_else(whole)?;
+        Some(Part { stages, looks })
+    };
+    Sequence::new(experiments.iter().filter_map(part).collect(), budget)
 }
 
 /// A short name of an experiment for the terminal.

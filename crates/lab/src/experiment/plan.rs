@@ -8,7 +8,7 @@ use record::{Experiment, RunSpec};
 use super::records::{RecordDigest, Records};
 
 /// An experiment of a study: which runs it wants, given the records so far.
-pub trait Plan: Sync {
+pub trait Plan: Send + Sync {
     /// The experiment.
     fn experiment(&self) -> Experiment;
 
@@ -24,6 +24,16 @@ pub trait Plan: Sync {
     /// Whether all runs are known beforehand, so that no record changes what the plan asks for.
     fn is_fixed(&self) -> bool {
         true
+    }
+
+    /// Whether a run's record may change what the plan asks for, although its runs were all handed out.
+    fn depends_on(&self, spec: &RunSpec) -> bool {
+        !self.is_fixed() && self.owns(spec)
+    }
+
+    /// Whether it asks for no more runs.
+    fn is_done(&self, records: &Records) -> bool {
+        self.done(records) >= self.total()
     }
 
     /// How many of its runs have a record.

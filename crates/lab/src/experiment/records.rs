@@ -1,11 +1,12 @@
 //! The records of a journal as plans see them.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{Mutex, PoisonError},
 };
 
-use record::{Adam, Energy, Outcome, RunId, RunRecord, RunSpec, RunSummary, Task};
+use record::{Adam, Energy, Experiment, Outcome, RunId, RunRecord, RunSpec, RunSummary, Task};
+use report::{RunDigest, Runs};
 
 /// What plans, estimates and progress need of a record; small enough that a million fit into memory.
 #[derive(Clone, Debug)]
@@ -19,8 +20,21 @@ pub struct RecordDigest {
     pub value: Option<f64>,
     /// The energy of the main span; `None` where nothing was measured or estimated.
     pub energy: Option<Energy>,
+    /// The time of the run, in seconds.
+    pub seconds: f64,
     /// The search that the run is a trial of; `None` if it is no trial.
     pub(super) search: Option<RunId>,
+    /// What the claims' tests see of the run; see [`RecordDigest::observed`].
+    run: Option<RunDigest>,
+}
+
+impl RecordDigest {
+    /// The digest of a record for [`Records::observing`].
+    #[must_use]
+    pub fn observed(record: RunSummary) -> Self {
+        let run = Some(RunDigest::from(record.clone()));
+        Self { run, ..Self::from(record) }
+    }
 }
 
 impl From<RunRecord> for RecordDigest {
@@ -36,7 +50,15 @@ impl From<RunSummary> for RecordDigest {
             _ => None,
         };
         let search = search_of(&record.spec);
-        Self { id: record.id, search, spec: record.spec, value, energy: record.energy.total }
+        Self {
+            id: record.id,
+            search,
+            spec: record.spec,
+            value,
+            energy: record.energy.total,
+            seconds: record.timing.duration.0,
+            run: None,
+        }
     }
 }
 
@@ -77,6 +99,10 @@ pub struct Records {
     list: Vec<RecordDigest>,
     by_id: HashMap<RunId, usize>,
     searches: HashMap<RunId, SearchLog>,
+    /// What the claims' tests see; `None` if nobody tests claims while runs are left.
+    runs: Option<Runs>,
+    /// After how many repetitions the study looks at its verdicts, by experiment.
+    looks: BTreeMap<Experiment, Vec<u32>>,
     /// For each list of runs (by its key): how many of its first runs are done without a gap.
     fronts: Mutex<HashMap<u64, usize>>,
 }
@@ -93,11 +119,48 @@ impl Records {
         records
     }
 
+    /// The records of a journal, in its order, for a study that looks at its verdicts after these numbers of
+    /// repetitions. The digests must be those of [`RecordDigest::observed`].
+    #[must_use]
+    pub fn observing(
+        list: impl IntoIterator<Item = RecordDigest>,
+        looks: BTreeMap<Experiment, Vec<u32>>,
+    ) -> Self {
+        let mut records = Self { runs: Some(Runs::default()), looks, ..Self::default() };
+        list.into_iter().for_each(|record| records.push(record));
+        records
+    }
+
+    /// What the claims' tests see of the records; `None` unless they are observed.
+    pub(crate) fn runs(&self) -> Option<&Runs> {
+        self.runs.as_ref()
+    }
+
+    /// Fills in what a record says of its place in the study: how many records are before it, and when the study looks
+    /// at its verdicts.
+    pub(crate) fn place(&self, record: &mut RunRecord) {
+        record.timing.order = self.list.len() as u64;
+        record.looks = self.looks.get(&record.spec.experiment).cloned().unwrap_or_default();
+    }
+
+    /// Adds the newest record of the study. A second record of the same run is ignored.
+    pub(crate) fn push_newest(&mut self, record: RunRecord) {
+        if self.runs.is_some() {
+            self.push(RecordDigest::observed(record.into()));
+        } else {
+            self.push(record);
+        }
+    }
+
     /// Adds the newest record. A second record of the same run is ignored.
     pub fn push(&mut self, record: impl Into<RecordDigest>) {
-        let record = record.into();
+        let mut record = record.into();
+        let run = record.run.take();
         let Entry::Vacant(vacant) = self.by_id.entry(record.id.clone()) else { return };
         vacant.insert(self.list.len());
+        if let (Some(runs), Some(run)) = (&mut self.runs, run) {
+            runs.push(run);
+        }
         if let (Some(search), Task::Train(task)) = (&record.search, &record.spec.task) {
             let number = task.trial.map_or(0, |trial| trial.number);
             let log = self.searches.entry(search.clone()).or_default();

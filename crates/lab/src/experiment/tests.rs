@@ -1,12 +1,14 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use record::{
-    DataUse, EnergyReport, EpochOutcome, NetworkKind, Outcome, RECORD_SCHEMA, RunId, RunRecord,
-    RunSpec, Seconds, StudyNetwork, Task, Timing, Trained, WeightsFile,
+    DataUse, Energy, EnergyReport, EpochOutcome, Joules, NetworkKind, Origin, Outcome,
+    RECORD_SCHEMA, RunId, RunRecord, RunSpec, Seconds, StudyNetwork, Task, Timing, Trained,
+    TrainedNetwork, WeightsFile,
 };
 
 use super::*;
 use crate::{
+    budget::Budget,
     config::{AccuracyConfig, EnginesConfig, TrainedConfig},
     environment::environment,
 };
@@ -48,12 +50,13 @@ pub(crate) fn record_of(spec: &RunSpec) -> RunRecord {
         },
         environment: environment(vec![]),
         warnings: vec![],
+        looks: Vec::new(),
     }
 }
 
-/// The plans of every experiment: those of the quick profile, trained networks, and a comparison of engines.
+/// The plans of every experiment: those of the profile `shapes`, trained networks, and a comparison of engines.
 fn every() -> Vec<Box<dyn Plan>> {
-    let mut profile = Profile::load("quick").unwrap();
+    let mut profile = Profile::shapes();
     let layers = profile.layers.as_ref().unwrap();
     let trained = |network: &str| TrainedConfig {
         network: network.to_owned(),
@@ -86,8 +89,8 @@ fn every() -> Vec<Box<dyn Plan>> {
     plans(&profile)
 }
 
-fn quick() -> Vec<Box<dyn Plan>> {
-    plans(&Profile::load("quick").unwrap())
+fn shapes() -> Vec<Box<dyn Plan>> {
+    plans(&Profile::shapes())
 }
 
 /// Does the runs that a plan asks for, at most `stop_after`; returns them in order, with all records.
@@ -128,7 +131,7 @@ fn every_plan_asks_for_each_of_its_runs_exactly_once() {
 /// A new plan continues from the records as the old one would have, wherever it was stopped.
 #[test]
 fn a_plan_depends_on_the_records_alone() {
-    for (old, new) in quick().into_iter().zip(quick()) {
+    for (old, new) in shapes().into_iter().zip(shapes()) {
         let (whole, _) = play(&*old, Records::default(), 60);
         for stop in [1, 7, 25] {
             let (mut order, records) = play(&*old, Records::default(), stop);
@@ -141,7 +144,7 @@ fn a_plan_depends_on_the_records_alone() {
 
 #[test]
 fn pending_runs_are_not_handed_out_again() {
-    for plan in quick() {
+    for plan in shapes() {
         let records = Records::default();
         let mut pending = Vec::new();
         for _ in 0..10 {
@@ -154,9 +157,9 @@ fn pending_runs_are_not_handed_out_again() {
 
 #[test]
 fn a_plan_does_not_own_the_runs_of_another_seed() {
-    let mut profile = Profile::load("quick").unwrap();
+    let mut profile = Profile::shapes();
     profile.seed += 1;
-    for (plan, other) in quick().into_iter().zip(plans(&profile)) {
+    for (plan, other) in shapes().into_iter().zip(plans(&profile)) {
         let spec = plan.next(&Records::default(), &[], 1).unwrap().pop().unwrap();
         assert!(!other.owns(&spec), "{:?}", plan.experiment());
     }
@@ -166,11 +169,97 @@ fn a_plan_does_not_own_the_runs_of_another_seed() {
 /// strategies alike.
 #[test]
 fn searches_take_turns() {
-    let plans = quick();
+    let plans = shapes();
     let (order, _) = play(&*plans[0], Records::default(), usize::MAX);
     let number = |spec: &RunSpec| match &spec.task {
         Task::Train(task) => task.trial.unwrap().number,
         _ => unreachable!(),
     };
     assert!(order.windows(2).all(|pair| number(&pair[1]) >= number(&pair[0])));
+}
+
+/// A record of the factorial whose joules follow from its network and its id.
+fn record_with(spec: &RunSpec, joules: fn(u32, f64) -> f64) -> RunRecord {
+    let conv = match &spec.task {
+        Task::Train(task) => match &task.network {
+            TrainedNetwork::Study(network) => network.conv,
+            TrainedNetwork::Own(_) => 0,
+        },
+        _ => 0,
+    };
+    let noise = crate::seed::unit(crate::seed::derive(7, &spec.id().to_string()));
+    let joules = Joules(joules(conv, noise));
+    let energy = Energy { joules, uncertainty: Joules(0.0), origin: Origin::Measured };
+    let mut record = record_of(spec);
+    record.energy.total = Some(energy);
+    record
+}
+
+/// Plays a study with a budget of the factorial alone from some records; returns its runs in order.
+fn play_staged(
+    budget: Budget,
+    mut records: Records,
+    joules: fn(u32, f64) -> f64,
+) -> Vec<RunRecord> {
+    let mut profile = Profile::shapes();
+    profile.layers.iter_mut().for_each(|table| table.repetitions = 12);
+    let sequence = Arc::new(sequence(&profile, &[Experiment::Layers], budget));
+    let plans = Staged::of(&sequence);
+    let mut done = Vec::new();
+    while let Some(spec) = plans[0].next(&records, &[], 1).unwrap().pop() {
+        let mut record = record_with(&spec, joules);
+        records.place(&mut record);
+        assert_eq!(record.looks, [3, 5, 8, 12]);
+        records.push_newest(record.clone());
+        done.push(record);
+    }
+    assert!(plans[0].is_done(&records));
+    done
+}
+
+fn observing() -> Records {
+    Records::observing([], [(Experiment::Layers, vec![3, 5, 8, 12])].into())
+}
+
+const RUNS_OF_A_REPETITION: usize = 2 * 8;
+
+#[test]
+fn a_study_ends_when_its_verdicts_are_decided() {
+    let clear = |conv, noise| 100.0 * f64::from(conv) + noise;
+    let done = play_staged(Budget::Seconds(1e6), observing(), clear);
+    assert_eq!(done.len(), 3 * RUNS_OF_A_REPETITION, "the first look decides");
+}
+
+#[test]
+fn a_study_goes_on_while_a_verdict_is_open() {
+    let noisy = |_, noise| 100.0 + noise;
+    let done = play_staged(Budget::Seconds(1e6), observing(), noisy);
+    // A saving of 39.9 % is contradicted; the claims on the layers' shares and on more energy stay open.
+    assert_eq!(done.len(), 12 * RUNS_OF_A_REPETITION);
+}
+
+#[test]
+fn no_run_starts_beyond_the_budget_and_no_stage_that_exceeds_it() {
+    let noisy = |_, noise| 100.0 + noise;
+    // A run takes a second.
+    assert_eq!(play_staged(Budget::Seconds(10.0), observing(), noisy).len(), 10);
+    let five = Budget::Seconds(6.0 * RUNS_OF_A_REPETITION as f64);
+    assert_eq!(play_staged(five, observing(), noisy).len(), 5 * RUNS_OF_A_REPETITION);
+    let joules = Budget::Joules(110.0 * 6.0 * RUNS_OF_A_REPETITION as f64);
+    assert_eq!(play_staged(joules, observing(), noisy).len(), 5 * RUNS_OF_A_REPETITION);
+}
+
+#[test]
+fn a_study_with_a_budget_continues_as_if_it_had_not_been_stopped() {
+    let noisy = |_, noise| 100.0 + noise;
+    let whole = play_staged(Budget::Seconds(1e6), observing(), noisy);
+    for stop in [1, 47, 48, 49, 80, 130] {
+        let so_far = whole[..stop].iter().cloned();
+        let so_far = so_far.map(|record| RecordDigest::observed(record.into()));
+        let looks = [(Experiment::Layers, vec![3, 5, 8, 12])].into();
+        let rest = play_staged(Budget::Seconds(1e6), Records::observing(so_far, looks), noisy);
+        let ids =
+            |records: &[RunRecord]| records.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&rest), ids(&whole[stop..]), "stopped after {stop}");
+    }
 }

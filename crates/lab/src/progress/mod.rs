@@ -49,6 +49,8 @@ pub struct Progress {
     ended: usize,
     /// The number of runs at once, until ended runs show how much faster that is.
     workers: usize,
+    /// The time after which the study ends at the latest.
+    at_most: Option<Duration>,
     last_line: Option<Instant>,
     written: Option<Instant>,
     sent: Option<Instant>,
@@ -88,6 +90,7 @@ impl Progress {
             expected: Duration::ZERO,
             ended: 0,
             workers: workers.max(1),
+            at_most: None,
             last_line: None,
             written: None,
             sent: None,
@@ -97,6 +100,11 @@ impl Progress {
         };
         this.show(None);
         this
+    }
+
+    /// The study ends after this time at the latest; `None` if it has no such limit.
+    pub fn end_after(&mut self, time: Option<Duration>) {
+        self.at_most = time;
     }
 
     /// Ends the progress of a study; the bars stay on the screen.
@@ -165,6 +173,13 @@ impl Progress {
     /// The time for the runs that are left: their expected time, scaled by how much longer or shorter
     /// than expected the runs so far took. `None` while nothing is known.
     fn left(&self) -> Option<Duration> {
+        let left = self.left_without_limit()?;
+        let at_most = self.at_most.map(|time| time.saturating_sub(self.started.elapsed()));
+        Some(at_most.map_or(left, |at_most| left.min(at_most)))
+    }
+
+    /// The same for a study that does all its runs.
+    fn left_without_limit(&self) -> Option<Duration> {
         let left = |row: &Row| u32::try_from(row.start.total.saturating_sub(row.done)).unwrap_or(0);
         let expected: Duration = self.rows.iter().map(|row| row.start.each * left(row)).sum();
         if self.ended == 0 || self.expected.is_zero() {

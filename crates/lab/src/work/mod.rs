@@ -193,6 +193,7 @@ impl Worker {
             },
             environment: self.environment.clone(),
             warnings,
+            looks: Vec::new(),
         };
         Ok((record, whole))
     }

@@ -6,22 +6,21 @@ use record::DataSpec;
 use units::limits;
 
 use super::{
-    cifar,
+    cifar, embedded,
     error::DataError,
     idx,
     loaded::{Dataset, Splits},
     manifest::{Format, Manifest},
     open::{DataOptions, open_dataset},
     pixels::Pixels,
-    shapes,
 };
 
 /// Channels and side, in pixels, of the images of a known data set; `None` for other names.
 #[must_use]
 pub fn image_shape(name: &str) -> Option<[usize; 2]> {
-    let generated = shapes::size(name).map(|(channels, side)| [channels, side]);
+    let embedded = embedded::size(name).map(|(channels, side)| [channels, side]);
     let published = || Manifest::named(name).ok().map(|found| [found.channels, found.side]);
-    generated.or_else(published)
+    embedded.or_else(published)
 }
 
 /// Loads the images of a spec: `train` images from the start of the training split, `validation` images
@@ -29,7 +28,7 @@ pub fn image_shape(name: &str) -> Option<[usize; 2]> {
 /// [`open_dataset`] does, which divides your own images by the seed.
 ///
 /// `folder` contains the files of real data sets. `seed` determines the images of the generated data sets;
-/// real ones do not depend on it.
+/// real ones, the embedded ones among them, do not depend on it.
 ///
 /// # Errors
 ///
@@ -52,12 +51,11 @@ pub fn load_dataset(
         }
         _ => Ok(()),
     };
-    let (channels, side, classes, train, test) = if let Some((channels, side)) = shapes::size(name)
+    let (channels, side, classes, train, test) = if let (Some((channels, side)), Some(loaded)) =
+        (embedded::size(name), embedded::load(name, [wanted, spec.test], seed))
     {
-        enough("training", shapes::MOST, wanted)?;
-        enough("test", shapes::MOST, spec.test)?;
-        let draw = |split, n| shapes::generate(channels, side, seed, split, n);
-        (channels, side, shapes::CLASSES, draw("train", wanted), draw("test", spec.test))
+        let (train, test) = loaded?;
+        (channels, side, embedded::CLASSES, train, test)
     } else if Manifest::named(name).is_err() && Path::new(name).exists() {
         let mut options =
             DataOptions { folder: folder.map(Path::to_owned), ..DataOptions::default() };

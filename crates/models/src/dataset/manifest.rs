@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{error::DataError, shapes::embedded_names};
+use super::{embedded::embedded_names, error::DataError};
 
 /// The manifests in this crate's folder `datasets`.
 const BUILT_IN: &[(&str, &str)] = &[

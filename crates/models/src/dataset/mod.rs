@@ -5,6 +5,7 @@ mod cifar_python;
 mod collection;
 mod compressed;
 mod content;
+mod embedded;
 mod error;
 mod idx;
 mod images;
@@ -20,12 +21,12 @@ mod statistics;
 pub use self::{
     collection::{Collection, collection},
     content::{read_content, verify},
+    embedded::embedded_names,
     error::DataError,
     images::{LabeledImages, PreparedBatch},
     load::{image_shape, load_dataset},
     loaded::{Dataset, Split},
     manifest::{Archive, Download, FileRole, Format, Manifest, ManifestFile},
     open::{DataOptions, open_dataset},
-    shapes::embedded_names,
     statistics::ChannelStatistics,
 };

@@ -8,11 +8,8 @@
 use super::pixels::Pixels;
 use crate::random::Stream;
 
-/// Names of the data sets that need no files.
-#[must_use]
-pub fn embedded_names() -> [&'static str; 2] {
-    ["shapes-28", "shapes-32"]
-}
+/// Names of the generated data sets.
+pub(super) const NAMES: [&str; 2] = ["shapes-28", "shapes-32"];
 
 /// Channels and side of a generated data set; `None` for other names.
 pub(super) fn size(name: &str) -> Option<(usize, usize)> {

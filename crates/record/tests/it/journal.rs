@@ -74,6 +74,7 @@ fn record(seed: u64) -> RunRecord {
             threads: 1,
         },
         warnings: vec![],
+        looks: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Fills the document: for each question a file that turns rows into figures and tables.
 
 mod accuracy;
+mod answers;
 mod batching;
 mod elsewhere;
 mod engines;

@@ -106,6 +106,7 @@ pub fn reference_document(
     ]
     .into();
     Ok(Document {
+        answers: Vec::new(),
         title: "The study's raw data, analyzed again".to_owned(),
         lead: vec![
             "Yarally et al. (CAIN 2023) published the raw results of their trainings. This report \

@@ -2,7 +2,9 @@
 
 use record::{Energy, Origin, Results};
 
-use super::{accuracy, batching, engines, layers, own, race::Target, timeline, tuning};
+use super::{
+    accuracy, answers::answers, batching, engines, layers, own, race::Target, timeline, tuning,
+};
 use crate::{
     claim::{MAX_RECORDS, Runs, assessed, factorials},
     document::{Banner, Document},
@@ -50,6 +52,7 @@ pub fn document(
                 .to_owned(),
         ],
         banner: banner(runs),
+        answers: answers(rows, &results.claims),
         findings: results.claims.iter().cloned().map(assessed).collect(),
         facts: facts(runs),
         sections: sections.collect(),

@@ -62,21 +62,23 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     let caption = "A point is a network: the mean over runs, with a 95 % bootstrap interval if there are \
                    at least five runs.";
     let energy = || Axis::energy("energy per image", "J", origin).log();
-    let mut add = |id: &str, title: &str, alt: &str, x: Axis, y: Axis, points: Vec<Point>| {
-        let series = vec![PointSeries { name: "networks".to_owned(), points, faded: false }];
-        section.figures.push(Figure {
-            id: id.to_owned(),
-            title: title.to_owned(),
-            caption: caption.to_owned(),
-            alt: alt.to_owned(),
-            plot: Plot::Points(PointPlot { x, y, series, trends: Vec::new() }),
-        });
-    };
+    let mut add =
+        |id: &str, title: &str, caption: &str, alt: &str, x: Axis, y: Axis, points: Vec<Point>| {
+            let series = vec![PointSeries { name: "networks".to_owned(), points, faded: false }];
+            section.figures.push(Figure {
+                id: id.to_owned(),
+                title: title.to_owned(),
+                caption: caption.to_owned(),
+                alt: alt.to_owned(),
+                plot: Plot::Points(PointPlot { x, y, series, trends: Vec::new() }),
+            });
+        };
     let year = || Axis::new("year of the network", "");
     let top1 = || Axis::new("published ImageNet top-1 accuracy", "%");
     add(
         "rq5-energy",
         "Energy per image over the years",
+        caption,
         "Points: energy per image by year of the network.",
         year(),
         energy(),
@@ -85,6 +87,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
     add(
         "rq5-accuracy",
         "Published accuracy over the years",
+        "A point is a network: the accuracy that torchvision publishes for its first set of weights.",
         "Points: published accuracy by year of the network.",
         year(),
         top1(),

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 
-use record::{BatchPolicy, ClaimId, Verdict};
+use record::{BatchPolicy, ClaimId, Experiment, Verdict};
 
 use super::{
     Answer, Claim, ClaimFigure, Effect, Estimate, Observations, Question, Sums, Test, distinct,
-    mean, origin_of, percent, percent_interval, policy_title, rows::QueueRow,
+    mean, origin_of, percent, percent_interval, policy_title, rows::QueueRow, verdict::Margin,
 };
 use crate::{document::Unit, stats};
 
-/// Significance level, after Holm's correction over energy and response time.
-const LEVEL: f64 = 0.05;
 /// A change smaller than this share is negligible.
 const NEGLIGIBLE: f64 = 0.05;
 
@@ -22,7 +20,7 @@ pub(super) static BATCHING_MATTERS: Claim = Claim {
     source: "SEAA 2023; the preserved pilot has one run per cell (ConvNeXt-Base), fixed 16 and greedy",
     criterion: "Two-way ANOVA (type III) of log joules per request and of log mean response time over \
         policy × network. Supported if the policy's effect on both is significant (p < 0.05 after \
-        Holm's correction); contradicted if the 95 % bootstrap interval of the energy ratio between \
+        Holm's correction); contradicted if the 95 % jackknife interval (over repetitions) of the energy ratio between \
         the most and the least expensive policy is within 5 % of 1; otherwise inconclusive.",
     effect: Effect {
         name: "joules per request, most over least expensive policy, geometric mean over networks, \
@@ -60,7 +58,7 @@ pub(super) static MODEL_DEPENDENT: Claim = Claim {
     source: "SEAA 2023; ResNet-101, batches of 8 and single images",
     criterion: "Interaction policy × network in the same ANOVA of log joules per request. Supported \
         if it is significant (p < 0.05) and at least two networks were run; contradicted if the 95 % \
-        bootstrap interval of the difference between networks is within 5 %; otherwise inconclusive.",
+        jackknife interval (over repetitions) of the difference between networks is within 5 %; otherwise inconclusive.",
     effect: Effect {
         name: "energy ratio of the most to the least expensive policy: network with the widest ratio \
             over network with the narrowest, minus 1",
@@ -150,17 +148,19 @@ impl<'a> Policies<'a> {
 
 /// The energy ratio of the most to the least expensive policy, minus 1, over networks, with its
 /// interval over repetitions.
-fn energy_range(rows: &[QueueRow]) -> Option<Estimate> {
+fn energy_range(rows: &[QueueRow], error_rate: f64) -> Option<Estimate> {
     let policies = Policies::of(rows);
-    policies.sums.estimate(|sums| Some(mean(policies.log_ranges(sums)?)?.exp() - 1.0))
+    let range = |sums: &[f64], _| Some(mean(policies.log_ranges(sums)?)?.exp() - 1.0);
+    policies.sums.jackknife(error_rate, range)
 }
 
 fn batching_matters(observations: &Observations<'_>) -> Answer {
     let rows = &observations.rows.queues;
+    let level = observations.error_rate(Experiment::Batching);
     let (Some(energy), Some(response), Some(range)) = (
         two_way(rows, joules_per_request),
         two_way(rows, |row| row.mean_response_s),
-        energy_range(rows),
+        energy_range(rows, level),
     ) else {
         let why = "no complete, repeated set of runs over policy × network has energy";
         return Answer::too_little(rows.len(), why);
@@ -171,7 +171,7 @@ fn batching_matters(observations: &Observations<'_>) -> Answer {
         return Answer::too_little(rows.len(), why);
     };
     // Holm over two: the smaller p doubles, the larger must pass by itself.
-    let significant = 2.0 * p_energy.min(p_response) < LEVEL && p_energy.max(p_response) < LEVEL;
+    let significant = 2.0 * p_energy.min(p_response) < level && p_energy.max(p_response) < level;
     let negligible = range.ci95.is_some_and(|[_, high]| high < NEGLIGIBLE);
     let verdict = match (significant, negligible) {
         (true, false) => Verdict::Supported,
@@ -207,6 +207,11 @@ fn batching_matters(observations: &Observations<'_>) -> Answer {
         origin: origin_of(rows.iter().map(|row| row.energy.origin)),
         data: data(rows),
         caveats: caveats(rows),
+        margins: margin_of_p(
+            (2.0 * p_energy.min(p_response)).max(p_energy.max(p_response)),
+            level,
+            rows,
+        ),
     }
 }
 
@@ -222,7 +227,8 @@ fn greedy_over_fixed_16(rows: &[QueueRow]) -> Option<f64> {
 fn model_dependent(observations: &Observations<'_>) -> Answer {
     let rows = &observations.rows.queues;
     let policies = Policies::of(rows);
-    let spread = policies.sums.estimate(|sums| {
+    let level = observations.error_rate(Experiment::Batching);
+    let spread = policies.sums.jackknife(level, |sums, _| {
         let ranges = policies.log_ranges(sums)?;
         let widest = ranges.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let narrowest = ranges.iter().copied().fold(f64::INFINITY, f64::min);
@@ -234,7 +240,7 @@ fn model_dependent(observations: &Observations<'_>) -> Answer {
         let why = "fewer than two networks have complete, repeated runs with energy";
         return Answer::too_little(rows.len(), why);
     };
-    let verdict = match (interaction.p < LEVEL, spread.ci95) {
+    let verdict = match (interaction.p < level, spread.ci95) {
         (_, Some([_, high])) if high < NEGLIGIBLE => Verdict::Contradicted,
         (true, _) => Verdict::Supported,
         (false, _) => Verdict::Inconclusive,
@@ -269,11 +275,18 @@ fn model_dependent(observations: &Observations<'_>) -> Answer {
         origin: origin_of(rows.iter().map(|row| row.energy.origin)),
         data: data(rows),
         caveats: caveats(rows),
+        margins: margin_of_p(interaction.p, level, rows),
     }
 }
 
 fn term<'a>(anova: &'a stats::Anova, name: &str) -> Option<&'a stats::AnovaTerm> {
     anova.terms.iter().find(|term| term.term == name)
+}
+
+/// How far a p-value is from its level, as quantiles of the normal distribution.
+fn margin_of_p(p: f64, level: f64, rows: &[QueueRow]) -> Vec<Margin> {
+    let quantile = |p: f64| stats::normal_quantile(1.0 - p.clamp(f64::MIN_POSITIVE, 1.0) / 2.0);
+    vec![Margin { ratio: quantile(p.max(1e-15)) / quantile(level), units: rows.len() }]
 }
 
 /// `p = 0.012`, `p < 0.001`; the measured figures have all digits.

@@ -1,8 +1,13 @@
 //! What a claim is: the statement of a study, and the rule by which our records test it.
 
-use record::{ClaimId, Evidence, Finding, Origin, Verdict};
+use record::{ClaimId, Evidence, Experiment, Finding, Origin, Verdict};
 
-use super::{Factorial, NetworkMean, Rows, factorials, network_means};
+use super::verdict::Margin;
+use super::{
+    Factorial, NetworkMean, Rows, factorials_at,
+    looks::{ERROR_RATE, Looked, LooksSoFar},
+    network_means,
+};
 use crate::document::Unit;
 
 /// A claim of a study, what the study published, and how it is tested.
@@ -95,11 +100,40 @@ pub(super) struct Observations<'a> {
     pub(super) factorials: Vec<Factorial<'a>>,
     /// The vision networks by year.
     pub(super) networks: Vec<NetworkMean>,
+    looked: Option<&'a Looked>,
 }
 
 impl<'a> Observations<'a> {
-    pub(super) fn of(rows: &'a Rows) -> Self {
-        Self { rows, factorials: factorials(&rows.layers), networks: network_means(&rows.infers) }
+    /// Looks at rows; `looked` has those up to the last look of a study that looks several times.
+    pub(super) fn of(rows: &'a Rows, looked: Option<&'a Looked>) -> Self {
+        let rows = looked.map_or(rows, |looked| &looked.rows);
+        let mut this = Self { rows, factorials: Vec::new(), networks: Vec::new(), looked };
+        this.factorials = factorials_at(&rows.layers, this.error_rate(Experiment::Layers));
+        this.networks = network_means(&rows.infers);
+        this
+    }
+
+    /// The error rate of the intervals that verdicts on an experiment rest on: 0.05 for 95 %.
+    pub(super) fn error_rate(&self, experiment: Experiment) -> f64 {
+        self.looks(experiment).map_or(ERROR_RATE, LooksSoFar::error_rate)
+    }
+
+    /// The looks of an experiment; `None` if it looks once.
+    pub(super) fn looks(&self, experiment: Experiment) -> Option<&LooksSoFar> {
+        self.looked?.at(experiment)
+    }
+}
+
+impl Question {
+    /// The experiment that answers it.
+    pub(super) fn experiment(self) -> Experiment {
+        match self {
+            Self::Tuning => Experiment::Tuning,
+            Self::Layers | Self::Complexity => Experiment::Layers,
+            Self::Batching => Experiment::Batching,
+            Self::Timeline => Experiment::Timeline,
+            Self::Engines => Experiment::Engines,
+        }
     }
 }
 
@@ -117,6 +151,8 @@ pub(super) struct Answer {
     /// Data sets and sizes, in words.
     pub(super) data: String,
     pub(super) caveats: Vec<String>,
+    /// How far each part of the verdict is from its limit, where repetitions can change that.
+    pub(super) margins: Vec<Margin>,
 }
 
 /// A statistical test and the size of the effect.
@@ -145,6 +181,7 @@ impl Answer {
             origin: None,
             data: "none".to_owned(),
             caveats: Vec::new(),
+            margins: Vec::new(),
         }
     }
 }
@@ -158,7 +195,10 @@ impl Claim {
 
     /// Tests the claim on observations.
     pub(super) fn finding(&self, observations: &Observations<'_>) -> Finding {
-        let answer = (self.test)(observations);
+        let mut answer = (self.test)(observations);
+        if let Some(looks) = observations.looks(self.question.experiment()) {
+            answer.caveats.push(looks.in_words());
+        }
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         let measured = answer.measured.into_iter().map(|(key, value)| {
             debug_assert!(self.figure(key).is_some(), "{}: `{key}` is not declared", self.id);

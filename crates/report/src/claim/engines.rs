@@ -215,5 +215,6 @@ fn engine_cost(observations: &Observations<'_>) -> Answer {
         origin,
         data: distinct(rows.iter().map(|row| row.data.as_str())).join(", "),
         caveats,
+        margins: Vec::new(),
     }
 }

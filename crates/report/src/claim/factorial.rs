@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use record::StudyNetwork;
 use serde::Serialize;
 
-use super::{Estimate, distinct, resample::Sums, rows::LayerRow};
+use super::{Estimate, distinct, looks::ERROR_RATE, resample::Sums, rows::LayerRow};
 
 /// A complete block: every cell of the factorial once, trained from one seed with one setting of the
 /// optimizer, in the order of the cells.
@@ -23,6 +23,8 @@ pub(crate) struct Factorial<'a> {
     sums: Sums,
     /// Mean of all energies; sums of differences from it lose no digits.
     center: f64,
+    /// The error rate of the intervals that verdicts rest on.
+    error_rate: f64,
 }
 
 /// A response of a training.
@@ -66,6 +68,11 @@ impl Response {
 
 /// The factorial of each data set, in order of first appearance.
 pub(crate) fn factorials(rows: &[LayerRow]) -> Vec<Factorial<'_>> {
+    factorials_at(rows, ERROR_RATE)
+}
+
+/// The same, with the error rate of the intervals that verdicts rest on.
+pub(crate) fn factorials_at(rows: &[LayerRow], error_rate: f64) -> Vec<Factorial<'_>> {
     let mut sets: Vec<(&str, Vec<&LayerRow>)> = Vec::new();
     for row in rows {
         match sets.iter_mut().find(|set| set.0 == row.data) {
@@ -73,11 +80,11 @@ pub(crate) fn factorials(rows: &[LayerRow]) -> Vec<Factorial<'_>> {
             None => sets.push((&row.data, vec![row])),
         }
     }
-    sets.into_iter().map(|(data, rows)| Factorial::of(data, &rows)).collect()
+    sets.into_iter().map(|(data, rows)| Factorial::of(data, &rows, error_rate)).collect()
 }
 
 impl<'a> Factorial<'a> {
-    fn of(data: &'a str, rows: &[&'a LayerRow]) -> Self {
+    fn of(data: &'a str, rows: &[&'a LayerRow], error_rate: f64) -> Self {
         let mut cells = distinct(rows.iter().map(|row| row.network));
         cells.sort_by_key(|cell| (cell.conv, cell.linear, cell.relu));
         // Blocks in order of first appearance, with a list of rows for each cell.
@@ -106,13 +113,14 @@ impl<'a> Factorial<'a> {
             let squares = block.iter().map(|row| (row.energy.joules.0 - center).powi(2));
             columns.push(squares.sum());
         }
-        Self { data, cells, sums: Sums::of(&columns, width), blocks, center }
+        Self { data, cells, sums: Sums::of(&columns, width), blocks, center, error_rate }
     }
 
-    /// Mean of a response over the cells that a condition picks, from sums over blocks.
+    /// Mean of a response over the cells that a condition picks, from sums over `blocks` blocks.
     fn mean_in(
         &self,
         sums: &[f64],
+        blocks: usize,
         response: Response,
         pick: impl Fn(&StudyNetwork) -> bool,
     ) -> Option<f64> {
@@ -122,7 +130,7 @@ impl<'a> Factorial<'a> {
         };
         let picked = self.cells.iter().zip(&sums[from..]).filter(|cell| pick(cell.0));
         let (sum, count) = picked.fold((0.0, 0), |(sum, n), cell| (sum + cell.1, n + 1));
-        (count > 0).then(|| sum / (count * self.sums.units()) as f64 + shift)
+        (count * blocks > 0).then(|| sum / (count * blocks) as f64 + shift)
     }
 
     /// Mean of a response in a cell.
@@ -130,7 +138,8 @@ impl<'a> Factorial<'a> {
         if self.blocks.is_empty() {
             return None;
         }
-        self.sums.estimate(|sums| self.mean_in(sums, response, |network| *network == cell))
+        let blocks = self.sums.units();
+        self.sums.estimate(|sums| self.mean_in(sums, blocks, response, |network| *network == cell))
     }
 
     /// The fewest and the most convolution blocks; `None` if they are equal.
@@ -142,27 +151,28 @@ impl<'a> Factorial<'a> {
     /// The contrast over the complete blocks; `None` if there are none.
     pub(crate) fn contrast(&self) -> Option<Contrast> {
         let (few, many) = self.conv_range().filter(|_| !self.blocks.is_empty())?;
-        let energy = |sums: &[f64], conv| {
-            self.mean_in(sums, Response::Energy, |network| network.conv == conv)
+        let energy = |sums: &[f64], blocks, conv| {
+            self.mean_in(sums, blocks, Response::Energy, |network| network.conv == conv)
                 .filter(|mean| *mean > 0.0)
         };
-        let accuracy = |sums: &[f64], conv| {
-            self.mean_in(sums, Response::Accuracy, |network| network.conv == conv)
+        let accuracy = |sums: &[f64], blocks, conv| {
+            self.mean_in(sums, blocks, Response::Accuracy, |network| network.conv == conv)
         };
+        let rate = self.error_rate;
         Some(Contrast {
             conv: (few, many),
-            saving: self
-                .sums
-                .estimate(|sums| Some(1.0 - energy(sums, few)? / energy(sums, many)?))?,
-            accuracy_cost: self
-                .sums
-                .estimate(|sums| Some(accuracy(sums, many)? - accuracy(sums, few)?))?,
-            increase: self
-                .sums
-                .estimate(|sums| Some(energy(sums, many)? / energy(sums, few)? - 1.0))?,
-            elasticity: self.sums.estimate(|sums| {
-                let gain = (accuracy(sums, many)? / accuracy(sums, few)?).ln();
-                let cost = (energy(sums, many)? / energy(sums, few)?).ln();
+            saving: self.sums.jackknife(rate, |sums, n| {
+                Some(1.0 - energy(sums, n, few)? / energy(sums, n, many)?)
+            })?,
+            accuracy_cost: self.sums.jackknife(rate, |sums, n| {
+                Some(accuracy(sums, n, many)? - accuracy(sums, n, few)?)
+            })?,
+            increase: self.sums.jackknife(rate, |sums, n| {
+                Some(energy(sums, n, many)? / energy(sums, n, few)? - 1.0)
+            })?,
+            elasticity: self.sums.jackknife(rate, |sums, n| {
+                let gain = (accuracy(sums, n, many)? / accuracy(sums, n, few)?).ln();
+                let cost = (energy(sums, n, many)? / energy(sums, n, few)?).ln();
                 (cost.abs() > 1e-9).then(|| gain / cost)
             }),
         })
@@ -184,16 +194,16 @@ impl<'a> Factorial<'a> {
         {
             return None;
         }
-        self.sums.estimate(|sums| {
-            let [conv, linear, relu] = self.eta_squares(sums)?;
+        self.sums.jackknife(self.error_rate, |sums, blocks| {
+            let [conv, linear, relu] = self.eta_squares(sums, blocks)?;
             Some(conv - linear.max(relu))
         })
     }
 
-    /// η² of convolution blocks, linear layers and ReLU, from sums over blocks.
-    fn eta_squares(&self, sums: &[f64]) -> Option<[f64; 3]> {
+    /// η² of convolution blocks, linear layers and ReLU, from sums over `blocks` blocks.
+    fn eta_squares(&self, sums: &[f64], blocks: usize) -> Option<[f64; 3]> {
         let cells = self.cells.len();
-        let rows = (cells * self.sums.units()) as f64;
+        let rows = (cells * blocks) as f64;
         let grand = sums[..cells].iter().sum::<f64>() / rows;
         let total = sums[2 * cells] - rows * grand * grand;
         // Rounding errors alone can be this large.
@@ -209,7 +219,7 @@ impl<'a> Factorial<'a> {
                 *count += 1;
             }
             let squares = by_level.values().map(|(sum, count)| {
-                let rows = (count * self.sums.units()) as f64;
+                let rows = (count * blocks) as f64;
                 rows * (sum / rows - grand).powi(2)
             });
             squares.sum::<f64>() / total
@@ -281,7 +291,7 @@ mod tests {
     fn shares_of_sums_are_those_of_the_analysis_of_variance() {
         let rows = rows(20);
         let found = factorials(&rows);
-        let shares = found[0].eta_squares(found[0].sums.whole()).unwrap();
+        let shares = found[0].eta_squares(found[0].sums.whole(), 20).unwrap();
         let factor =
             |name, level: fn(&LayerRow) -> String| stats::Factor::new(name, rows.iter().map(level));
         let factors = [
@@ -304,6 +314,6 @@ mod tests {
         rows[9] = twice;
         let found = factorials(&rows);
         assert_eq!(found[0].blocks.len(), 4);
-        assert!(found[0].contrast().unwrap().saving.ci95.is_none());
+        assert!(found[0].contrast().unwrap().saving.ci95.is_some());
     }
 }

@@ -9,6 +9,7 @@ use super::{
     definition::{Claim, Observations, Question},
     engines::{self, engine_comparisons},
     layers,
+    looks::Looked,
     rows::Rows,
     runs::Runs,
     timeline, tuning,
@@ -50,7 +51,8 @@ pub fn results(runs: &Runs) -> Results {
 /// what the engine costs follows.
 #[must_use]
 pub fn findings(rows: &Rows) -> Vec<Finding> {
-    let observations = Observations::of(rows);
+    let looked = Looked::of(rows);
+    let observations = Observations::of(rows, looked.as_ref());
     let own = OWN_CLAIMS.iter().filter(|_| !engine_comparisons(&rows.engines).is_empty());
     CLAIMS.iter().chain(own).map(|claim| claim.finding(&observations)).collect()
 }

@@ -7,10 +7,14 @@ mod definition;
 mod difference;
 mod distinct;
 mod engines;
+#[cfg(test)]
+mod error_rate;
 mod factorial;
 mod layers;
 mod list;
+mod looks;
 mod networks;
+mod outlook;
 mod own;
 mod resample;
 mod rows;
@@ -30,6 +34,7 @@ pub use self::{
     factorial::Response,
     list::{CLAIMS, assessed, findings, results},
     networks::{NetworkMean, PublishedNetwork, network_means},
+    outlook::{Outlook, outlooks},
     rows::{
         AccuracyRow, EngineRow, InferRow, LayerRow, OwnRow, QueueRow, Rows, TrialRow, origin_of,
         policy_title,
@@ -41,10 +46,10 @@ pub use self::{
 pub(crate) use self::{
     distinct::{distinct, unique},
     engines::{EngineComparison, engine_comparisons},
-    factorial::{Block, Factorial, factorials},
+    factorial::{Block, Factorial, factorials, factorials_at},
     list::claims_on,
     networks::stem,
     own::{OwnFactorial, own_factorials},
-    resample::{Sums, estimate, estimate_against, mean, p_of_limit},
+    resample::{Sums, estimate, estimate_against, jackknife, mean, p_of_limit},
     tuning::measured as search_figures,
 };

@@ -1,8 +1,10 @@
-//! Intervals by resampling whole units (cluster bootstrap; Davison and Hinkley 1997, section 3.8): the
-//! rows of one search, block or repetition are drawn together.
+//! Intervals over whole units: the rows of one search, block or repetition stay together.
+//!
+//! Verdicts rest on the jackknife, whose interval is right for few units. Figures and tables show intervals of the
+//! cluster bootstrap (Davison and Hinkley 1997, section 3.8).
 
 use super::verdict::Estimate;
-use crate::stats::{Bootstrap, BootstrapMethod, Units};
+use crate::stats::{self, Bootstrap, BootstrapMethod, Units};
 
 /// Percentile intervals: the statistics here (η², ratios of few blocks) are not smooth enough for the
 /// acceleration of BCa.
@@ -16,6 +18,9 @@ const BOOTSTRAP: Bootstrap = Bootstrap {
 /// Smallest number of units with an interval: few units have few distinct resamples (126 for n = 5),
 /// and percentile intervals are then too narrow.
 pub(super) const FEWEST_UNITS: usize = 5;
+
+/// Smallest number of units with a jackknife interval.
+pub(super) const FEWEST_LEFT_OUT: usize = 3;
 
 /// A statistic over units with its 95 % percentile interval.
 ///
@@ -34,6 +39,38 @@ pub(crate) fn estimate(
     // If a tenth of the resamples are undefined, an interval of the others would be biased: none.
     let found = BOOTSTRAP.interval(&Units::rows(units), statistic).ok();
     Some(Estimate { value, ci95: found.map(|found| [found.interval.low, found.interval.high]) })
+}
+
+/// A smooth statistic over units with its jackknife interval of this error rate: 0.05 for 95 %.
+///
+/// `statistic` gets the indices of the units to use. The interval is `None` for fewer than [`FEWEST_LEFT_OUT`]
+/// units, or if the statistic is not defined without one of them.
+pub(crate) fn jackknife(
+    units: usize,
+    error_rate: f64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<Estimate> {
+    let all: Vec<usize> = (0..units).collect();
+    let value = statistic(&all).filter(|value| value.is_finite())?;
+    let without = |left_out: usize| {
+        let others: Vec<usize> = all.iter().copied().filter(|unit| *unit != left_out).collect();
+        statistic(&others)
+    };
+    Some(interval_of(value, error_rate, units, without))
+}
+
+/// The jackknife interval around a value, from the value without each of the units.
+fn interval_of(
+    value: f64,
+    error_rate: f64,
+    units: usize,
+    without: impl Fn(usize) -> Option<f64>,
+) -> Estimate {
+    let left_out: Option<Vec<f64>> =
+        (0..units).map(without).collect::<Option<_>>().filter(|_| units >= FEWEST_LEFT_OUT);
+    let found = left_out
+        .and_then(|left_out| stats::jackknife_interval(value, &left_out, 1.0 - error_rate).ok());
+    Estimate { value, ci95: found.map(|found| [found.low, found.high]) }
 }
 
 /// As [`estimate()`], with the two-sided p-value of a limit: twice the smaller share of resamples beyond it, with
@@ -64,6 +101,8 @@ pub(crate) fn p_of_limit(resampled: &[f64], limit: f64) -> f64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Sums {
     units: usize,
+    /// The columns of each unit.
+    columns: Vec<f64>,
     whole: Vec<f64>,
     /// Sums over each resample; empty if there are too few units for an interval.
     resampled: Vec<Vec<f64>>,
@@ -82,7 +121,7 @@ impl Sums {
         } else {
             BOOTSTRAP.sums(columns, width).unwrap_or_default()
         };
-        Self { units, whole, resampled }
+        Self { units, columns: columns.to_vec(), whole, resampled }
     }
 
     /// The sums over all units.
@@ -101,6 +140,24 @@ impl Sums {
         let found = BOOTSTRAP.interval_of_sums(&self.whole, &self.resampled, statistic).ok();
         let ci95 = found.filter(|_| !self.resampled.is_empty());
         Some(Estimate { value, ci95: ci95.map(|found| [found.interval.low, found.interval.high]) })
+    }
+
+    /// A smooth statistic of sums with its jackknife interval of this error rate. It also gets the number of units
+    /// that the sums are over.
+    pub(crate) fn jackknife(
+        &self,
+        error_rate: f64,
+        statistic: impl Fn(&[f64], usize) -> Option<f64>,
+    ) -> Option<Estimate> {
+        let value = statistic(&self.whole, self.units).filter(|value| value.is_finite())?;
+        let width = self.whole.len();
+        let without = |unit: usize| {
+            let columns = &self.columns[unit * width..][..width];
+            let rest: Vec<f64> =
+                self.whole.iter().zip(columns).map(|(sum, value)| sum - value).collect();
+            statistic(&rest, self.units - 1)
+        };
+        Some(interval_of(value, error_rate, self.units, without))
     }
 
     /// Mean of a column over the units with its interval.

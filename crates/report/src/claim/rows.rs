@@ -1,5 +1,7 @@
 //! Records as rows of observations, a kind of row for each question.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use record::{
     Adam, BatchPolicy, Energy, Engine, Experiment, NetworkKind, Origin, Outcome, OwnNetwork,
     PublishedFigures, RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained,
@@ -235,6 +237,8 @@ pub struct Rows {
     pub infers: Vec<InferRow>,
     /// RQ5 with accuracy that was measured here.
     pub accuracies: Vec<AccuracyRow>,
+    /// The repetitions after which a study looks at its verdicts, by experiment; empty if it looks only once.
+    pub looks: BTreeMap<Experiment, BTreeSet<u32>>,
     /// Number of runs with an impossible value: not a number, negative, or absurdly large.
     pub unsound: usize,
 }
@@ -280,8 +284,20 @@ impl Rows {
     #[must_use]
     pub fn of(records: &[RunRecord]) -> Self {
         let mut rows = Self::default();
-        records.iter().for_each(|record| rows.push(Row::of(&record.clone().into())));
+        for record in records {
+            let summary = RunSummary::from(record.clone());
+            rows.look(summary.spec.experiment, &summary.looks);
+            rows.look(summary.spec.experiment, &summary.looks);
+            rows.push(Row::of(&summary));
+        }
         rows
+    }
+
+    /// Remembers when an experiment looks at its verdicts.
+    pub(super) fn look(&mut self, experiment: Experiment, looks: &[u32]) {
+        if !looks.is_empty() {
+            self.looks.entry(experiment).or_default().extend(looks);
+        }
     }
 
     pub(crate) fn push(&mut self, row: Row) {

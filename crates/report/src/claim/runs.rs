@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use record::{Energy, Environment, Outcome, RunRecord, RunSummary, WarningKind};
+use record::{Energy, Environment, Experiment, Outcome, RunRecord, RunSummary, WarningKind};
 
 use super::rows::{Row, Rows, is_sound, sound_energy, start_of};
 
@@ -34,10 +34,12 @@ pub struct Runs {
 }
 
 /// What a report needs to know about one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RunDigest {
     row: Row,
+    experiment: Experiment,
+    looks: Vec<u32>,
     seconds: f64,
     energy: Option<Energy>,
     /// Name and the beginning of the checksum of its data.
@@ -58,6 +60,8 @@ impl From<RunSummary> for RunDigest {
         let warned = |kind| record.warnings.contains(&kind);
         Self {
             row: Row::of(&record),
+            experiment: record.spec.experiment,
+            looks: record.looks.clone(),
             shared: warned(WarningKind::SharedDomain),
             disturbed: warned(WarningKind::OutsideLoad),
             host: record
@@ -88,6 +92,7 @@ impl Runs {
     pub fn push(&mut self, run: RunDigest) {
         self.count += 1;
         self.rows.push(run.row);
+        self.rows.look(run.experiment, &run.looks);
         if is_sound(run.seconds) {
             self.seconds += run.seconds;
         }

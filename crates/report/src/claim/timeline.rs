@@ -1,12 +1,15 @@
 //! RQ5: energy and accuracy of vision networks over the years.
 
-use record::ClaimId;
+use record::{ClaimId, Experiment, Verdict};
 
 use super::{
     Answer, Claim, ClaimFigure, Effect, NetworkMean, Observations, Question, Test, estimate,
-    interval, mean, origin_of, percent, percent_interval, rows::InferRow, signed,
+    interval, jackknife, mean, origin_of, percent, percent_interval, rows::InferRow, signed,
 };
 use crate::{document::Unit, stats};
+
+/// A decade is not decided by fewer networks.
+const FEWEST_NETWORKS: usize = 12;
 
 fn year(network: &NetworkMean) -> f64 {
     f64::from(network.published.year)
@@ -30,8 +33,8 @@ pub(super) static ENERGY_RISES: Claim = Claim {
         than their accuracy.",
     source: "SEAA 2023; a trend without a published slope",
     criterion: "Theil–Sen slope of log joules per image over the year of the network. Supported if its \
-        95 % bootstrap interval (over networks) is above 0; contradicted if it is below 0; otherwise \
-        inconclusive.",
+        95 % bootstrap interval (over networks) is above 0; contradicted if it is below 0; otherwise, and \
+        with fewer than twelve networks, inconclusive.",
     effect: Effect { name: "growth of joules per image", unit: Unit::SharePerYear },
     figures: &[
         ClaimFigure::ours("energy_growth_share_per_year", "energy growth", Unit::SharePerYear),
@@ -58,7 +61,11 @@ fn energy_rises(observations: &Observations<'_>) -> Answer {
             ("energy_growth_share_per_year", Some(growth.value)),
             ("accuracy_points_per_year", accuracy.map(|slope| slope.value)),
         ],
-        verdict: growth.above(0.0),
+        verdict: if means.len() < FEWEST_NETWORKS {
+            Verdict::Inconclusive
+        } else {
+            growth.above(0.0)
+        },
         reason: format!(
             "joules per image change by {} per year ({}), published accuracy by {} points per year",
             percent(growth.value),
@@ -76,6 +83,7 @@ fn energy_rises(observations: &Observations<'_>) -> Answer {
         origin: origin_of(means.iter().map(|network| network.origin)),
         data: data(rows, means),
         caveats: caveats(rows, means),
+        margins: Vec::new(),
     }
 }
 
@@ -86,7 +94,8 @@ pub(super) static ACCURACY_SLOWS: Claim = Claim {
     source: "SEAA 2023; a trend without a published slope",
     criterion: "Slope of published accuracy over the years in the later half of the networks minus \
         that in the earlier half (Theil–Sen). Supported if its 95 % bootstrap interval (over networks \
-        within halves) is below 0; contradicted if it is above 0; otherwise inconclusive.",
+        within halves) is below 0; contradicted if it is above 0; otherwise, and with fewer than twelve \
+        networks, inconclusive.",
     effect: Effect { name: "later minus earlier slope of accuracy", unit: Unit::PointsPerYear },
     figures: &[
         ClaimFigure::ours(
@@ -138,7 +147,11 @@ fn accuracy_slows(observations: &Observations<'_>) -> Answer {
             ("later_points_per_year", all(later)),
             ("points_per_doubling_of_energy", per_doubling),
         ],
-        verdict: change.below(0.0),
+        verdict: if means.len() < FEWEST_NETWORKS {
+            Verdict::Inconclusive
+        } else {
+            change.below(0.0)
+        },
         reason: format!(
             "accuracy changed by {} points per year among the earlier networks and by {} among the \
              later ones, a difference of {} ({}); a doubling of joules per image goes with {} points",
@@ -159,6 +172,7 @@ fn accuracy_slows(observations: &Observations<'_>) -> Answer {
         origin: origin_of(means.iter().map(|network| network.origin)),
         data: data(rows, means),
         caveats: caveats(rows, means),
+        margins: Vec::new(),
     }
 }
 
@@ -175,7 +189,7 @@ pub(super) static SHUFFLENET_EXCEPTION: Claim = Claim {
     source: "SEAA 2023; accuracy and multiply-adds as torchvision publishes them, ShuffleNetV2 x0.5 and \
         AlexNet",
     criterion: "Joules per image of ShuffleNetV2 x0.5 over those of the least expensive other network \
-        whose published accuracy is at most 5 points higher. Supported if the 95 % bootstrap \
+        whose published accuracy is at most 5 points higher. Supported if the 95 % jackknife \
         interval (over runs) is below 0.5; contradicted if it is above 0.5; otherwise inconclusive.",
     effect: Effect {
         name: "joules per image, ShuffleNetV2 x0.5 over the least expensive peer (ratio)",
@@ -218,7 +232,8 @@ fn shufflenet_exception(observations: &Observations<'_>) -> Answer {
         .collect();
     let fewest = peers.iter().map(|peer| peer.runs.len()).min().unwrap_or(0);
     let runs = shufflenet.runs.len().min(fewest);
-    let ratio = estimate(runs, |units| {
+    let error_rate = observations.error_rate(Experiment::Timeline);
+    let ratio = jackknife(runs, error_rate, |units| {
         let of = |network: &NetworkMean| mean(units.iter().map(|run| network.runs[*run]));
         let least = peers.iter().filter_map(|peer| of(peer)).min_by(f64::total_cmp)?;
         Some(of(shufflenet)? / least)
@@ -236,10 +251,6 @@ fn shufflenet_exception(observations: &Observations<'_>) -> Answer {
                 "energy_over_alexnet",
                 alexnet.map(|alexnet| shufflenet.joules_per_image / alexnet.joules_per_image),
             ),
-            (
-                "accuracy_points_over_alexnet",
-                alexnet.map(|alexnet| shufflenet.published.top1 - alexnet.published.top1),
-            ),
         ],
         verdict: ratio.below(FAR_LOWER),
         reason: format!(
@@ -249,7 +260,7 @@ fn shufflenet_exception(observations: &Observations<'_>) -> Answer {
             interval(ratio.ci95, 2, "too few runs for an interval"),
         ),
         test: Test {
-            name: "bootstrap of the ratio of means over runs",
+            name: "jackknife of the ratio of means over runs",
             statistic: None,
             p: None,
             effect: Some(ratio.value),
@@ -259,6 +270,7 @@ fn shufflenet_exception(observations: &Observations<'_>) -> Answer {
         origin: origin_of(means.iter().map(|network| network.origin)),
         data: data(rows, means),
         caveats: caveats(rows, means),
+        margins: ratio.margin_below(FAR_LOWER, runs).into_iter().collect(),
     }
 }
 
@@ -297,7 +309,7 @@ fn caveats(rows: &[InferRow], means: &[NetworkMean]) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if means.len() < 12 {
+    if means.len() < FEWEST_NETWORKS {
         caveats.push(format!("{} networks are a small sample of a decade.", means.len()));
     }
     caveats

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use record::{ClaimId, NetworkKind, SamplerKind, TuningSpace};
+use record::{ClaimId, Experiment, NetworkKind, SamplerKind, TuningSpace};
 
 use super::{
-    Answer, Claim, ClaimFigure, Effect, Estimate, Observations, Question, Test, distinct, estimate,
-    mean, origin_of, percent, percent_interval, rows::TrialRow, unique, verdict,
+    Answer, Claim, ClaimFigure, Effect, Estimate, Observations, Question, Test, distinct, interval,
+    jackknife, mean, origin_of, rows::TrialRow, unique, verdict,
 };
-use crate::{document::Unit, stats};
+use crate::{document::Unit, number::fixed, stats};
 
 /// A search by one strategy: its trials in order.
 #[derive(Clone, Debug)]
@@ -123,13 +123,13 @@ pub(super) static BAYESIAN_DOMINATES: Claim = Claim {
     source: "CAIN 2023, raw data: Fashion-MNIST, DensePolyNN, 3 parameters, 64 trials",
     criterion: "A block is a data set, a network and a repetition. In each block, the published \
         strategy is compared with the better of grid and random search. Supported if the 95 % \
-        bootstrap intervals (over blocks) of both differences are above 0: the accuracy of the best \
+        jackknife intervals (over blocks) of both differences are above 0: the accuracy of the best \
         configuration, and the mean accuracy of a trial. Contradicted if either interval is below 0; \
         otherwise inconclusive.",
     effect: Effect {
         name: "test accuracy of the best configuration: Bayesian search as published, minus the \
             better of grid and random search",
-        unit: Unit::Share,
+        unit: Unit::ShareDifference,
     },
     figures: FIGURES,
     test: bayesian_dominates,
@@ -190,24 +190,27 @@ fn bayesian_dominates(observations: &Observations<'_>) -> Answer {
     };
     let all: Vec<Search<'_>> = all.into_iter().filter(|search| search.space == space).collect();
     let gains = gains(&all);
+    let error_rate = observations.error_rate(Experiment::Tuning);
     let over = |part: fn(&Gain) -> f64| {
-        estimate(gains.len(), |units| mean(units.iter().map(|index| part(&gains[*index]))))
+        jackknife(gains.len(), error_rate, |units| {
+            mean(units.iter().map(|index| part(&gains[*index])))
+        })
     };
     let (Some(best), Some(mean_trial)) = (over(|gain| gain.best), over(|gain| gain.mean)) else {
         let why = "no block has complete searches by grid, random and the published strategy";
         return Answer::too_little(all.len(), why);
     };
     let best_gains: Vec<f64> = gains.iter().map(|gain| gain.best).collect();
-    let wilcoxon = stats::wilcoxon_signed_rank(&best_gains).ok();
+    let test = stats::one_sample_t(&best_gains, 0.0).ok();
     let energies = trials.iter().filter_map(|trial| trial.energy);
     Answer {
         measured: measured(&all),
         verdict: verdict::all([best.above(0.0), mean_trial.above(0.0)]),
         reason: reason(best, mean_trial),
         test: Test {
-            name: "Wilcoxon signed-rank over blocks (best configuration); bootstrap interval",
-            statistic: wilcoxon.as_ref().map(|test| test.statistic),
-            p: wilcoxon.as_ref().map(|test| test.p),
+            name: "t test over blocks (best configuration); jackknife interval",
+            statistic: test.map(|test| test.t),
+            p: test.map(|test| test.p),
             effect: Some(best.value),
             ci95: best.ci95,
             n: gains.len(),
@@ -215,6 +218,10 @@ fn bayesian_dominates(observations: &Observations<'_>) -> Answer {
         origin: origin_of(energies.map(|energy| energy.origin)),
         data: data(&all),
         caveats: caveats(space, &all),
+        margins: [best, mean_trial]
+            .iter()
+            .filter_map(|part| part.margin_above(0.0, gains.len()))
+            .collect(),
     }
 }
 
@@ -271,13 +278,22 @@ pub(crate) fn measured(all: &[Search<'_>]) -> Vec<(&'static str, Option<f64>)> {
 
 fn reason(best: Estimate, mean_trial: Estimate) -> String {
     format!(
-        "compared with the better of grid and random search, the best configuration gains {} of \
-         accuracy ({}) and the mean trial {} ({})",
-        percent(best.value),
-        percent_interval(best.ci95),
-        percent(mean_trial.value),
-        percent_interval(mean_trial.ci95),
+        "compared with the better of grid and random search, the best configuration gains {} points of \
+         accuracy ({}) and the mean trial {} points ({})",
+        points(best.value),
+        points_interval(best),
+        points(mean_trial.value),
+        points_interval(mean_trial),
     )
+}
+
+fn points(share: f64) -> String {
+    fixed(share * 100.0, 1)
+}
+
+fn points_interval(estimate: Estimate) -> String {
+    let scaled = estimate.ci95.map(|ends| ends.map(|end| end * 100.0));
+    interval(scaled, 1, "too few blocks for an interval")
 }
 
 fn data(all: &[Search<'_>]) -> String {

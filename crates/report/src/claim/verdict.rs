@@ -31,6 +31,32 @@ impl Estimate {
     }
 }
 
+/// How far the estimate of a part of a claim is from its limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Margin {
+    /// The distance of the estimate from the limit over that of the interval's end from the estimate; positive on the
+    /// side that supports the claim. Beyond ±1 the part is decided.
+    pub(super) ratio: f64,
+    /// The number of units behind the estimate.
+    pub(super) units: usize,
+}
+
+impl Estimate {
+    /// How far it is from "above the limit"; `None` without an interval.
+    pub(super) fn margin_above(&self, limit: f64, units: usize) -> Option<Margin> {
+        let [low, high] = self.ci95?;
+        let distance = self.value - limit;
+        let half = if distance > 0.0 { self.value - low } else { high - self.value };
+        (half > 0.0).then(|| Margin { ratio: distance / half, units })
+    }
+
+    /// How far it is from "below the limit"; `None` without an interval.
+    pub(super) fn margin_below(&self, limit: f64, units: usize) -> Option<Margin> {
+        let margin = self.margin_above(limit, units)?;
+        Some(Margin { ratio: -margin.ratio, ..margin })
+    }
+}
+
 /// The verdict on a claim with several parts: contradicted if one part is, else inconclusive if one
 /// part is, else supported.
 #[must_use]

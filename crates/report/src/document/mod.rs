@@ -34,6 +34,8 @@ pub struct Document {
     pub lead: Vec<String>,
     /// A warning that applies to every number; `None` if there is none.
     pub banner: Option<Banner>,
+    /// The answers in a sentence each, above the verdicts.
+    pub answers: Vec<ShortAnswer>,
     /// The claims with their verdicts, in the order shown.
     pub findings: Vec<AssessedClaim>,
     /// Facts about the runs, as names and values: data, machine, sensors, runs, joules, duration.
@@ -50,6 +52,28 @@ pub struct Banner {
     /// The reason, and what to do about it.
     pub text: String,
 }
+
+/// The answer to a question in a sentence, with its numbers and advice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortAnswer {
+    /// What it is about, in a word.
+    pub heading: String,
+    /// The sentence.
+    pub text: String,
+    /// The id of the section that says more.
+    pub section: String,
+    /// Origin of the joules behind it; `None` if there are none.
+    pub origin: Option<Origin>,
+}
+
+/// How to read a report with findings: four sentences that every exporter shows beside the answers.
+pub(crate) const HOW_TO_READ: [&str; 4] = [
+    "A verdict is “supported” if the whole interval agrees with the published claim, “contradicted” if the whole \
+     interval disagrees, and “inconclusive” otherwise.",
+    "Square brackets hold 95 % intervals: over many such studies, they contain the true value 19 times out of 20.",
+    "Every energy is marked by its origin; an estimate is good for ratios between runs and less for absolute figures.",
+    "The verdicts are about the sizes and the machine of these runs; the caveats say what differs from the studies.",
+];
 
 /// A question with its answer.
 #[derive(Clone, Debug, Default, PartialEq)]

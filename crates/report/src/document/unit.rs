@@ -12,6 +12,8 @@ pub enum Unit {
     Share,
     /// A share per year as a fraction of 1; shown in percent per year.
     SharePerYear,
+    /// A difference of shares as a fraction of 1; shown in percentage points.
+    ShareDifference,
     /// Percentage points.
     Points,
     /// Percentage points per year.
@@ -28,7 +30,7 @@ impl Unit {
     pub fn name(self) -> &'static str {
         match self {
             Self::None | Self::PValue => "",
-            Self::Share => "share",
+            Self::Share | Self::ShareDifference => "share",
             Self::SharePerYear => "share per year",
             Self::Points => "points",
             Self::PointsPerYear => "points per year",
@@ -42,6 +44,7 @@ impl Unit {
             Self::None | Self::PValue => (1.0, ""),
             Self::Share => (100.0, "\u{202f}%"),
             Self::SharePerYear => (100.0, "\u{202f}% per year"),
+            Self::ShareDifference => (100.0, " points"),
             Self::Points => (1.0, " points"),
             Self::PointsPerYear => (1.0, " points per year"),
             Self::Joules => (1.0, "\u{a0}J"),
@@ -77,6 +80,7 @@ mod tests {
         let rows = [
             (Unit::Share, 0.399, "39.9\u{202f}%"),
             (Unit::SharePerYear, -0.05, "\u{2212}5.00\u{202f}% per year"),
+            (Unit::ShareDifference, 0.022, "2.20 points"),
             (Unit::Points, 0.75, "0.750 points"),
             (Unit::None, 0.9898, "0.990"),
             (Unit::Joules, 857.0, "857\u{a0}J"),

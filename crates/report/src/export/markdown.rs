@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{
     document::{
-        AssessedClaim, ColumnKind, Document, Section, Table, plain_text, sentence, test_in_words,
+        AssessedClaim, ColumnKind, Document, HOW_TO_READ, Section, Table, origin_mark, plain_text,
+        sentence, test_in_words,
     },
     slug::slug,
 };
@@ -28,6 +29,20 @@ pub fn markdown(document: &Document) -> String {
         block(&mut out, &paragraph(text));
     }
     if !document.findings.is_empty() {
+        block(&mut out, "## Answers");
+        let answers = document.answers.iter().map(|answer| {
+            let origin = answer
+                .origin
+                .map_or_else(String::new, |origin| format!(" ({})", origin_mark(origin)));
+            format!("- **{}.** {}{origin}", inline(&answer.heading), inline(&answer.text))
+        });
+        let answers: Vec<String> = answers.collect();
+        if answers.is_empty() {
+            block(&mut out, "No verdict is decided yet, so there is no answer.");
+        } else {
+            block(&mut out, &answers.join("\n"));
+        }
+        block(&mut out, &format!("How to read this: {}", HOW_TO_READ.map(inline).join(" ")));
         block(&mut out, "## Verdicts");
         block(&mut out, &summary(&document.findings));
     }

@@ -10,7 +10,11 @@ use super::{
     markup::{badge, prose},
     section,
 };
-use crate::{document::Document, plot, slug::slug};
+use crate::{
+    document::{Document, HOW_TO_READ},
+    plot,
+    slug::slug,
+};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("sort.js");
@@ -37,6 +41,7 @@ pub fn html(document: &Document) -> String {
                 a class="skip" href="#content" { "Skip to the content" }
                 (header(document))
                 main id="content" {
+                    (answers(document))
                     (findings::summary(document))
                     @for each in &document.sections { (section::section(document, each)) }
                 }
@@ -48,6 +53,31 @@ pub fn html(document: &Document) -> String {
         }
     }
     .into_string()
+}
+
+/// The answers in a sentence each, and how to read the rest.
+fn answers(document: &Document) -> Markup {
+    if document.findings.is_empty() {
+        return markup! {};
+    }
+    markup! {
+        section id="answers" aria-labelledby="answers-heading" {
+            h2 id="answers-heading" { "Answers" }
+            @if document.answers.is_empty() {
+                p { "No verdict is decided yet, so there is no answer." }
+            }
+            dl class="answers" {
+                @for answer in &document.answers {
+                    div {
+                        dt { a href={ "#" (slug(&answer.section)) } { (answer.heading) } }
+                        dd { (prose(&answer.text)) @if let Some(origin) = answer.origin { " " (badge(origin)) } }
+                    }
+                }
+            }
+            h3 { "How to read this" }
+            ul class="reading" { @for text in HOW_TO_READ { li { (text) } } }
+        }
+    }
 }
 
 fn header(document: &Document) -> Markup {
@@ -64,7 +94,10 @@ fn header(document: &Document) -> Markup {
             @if !document.sections.is_empty() {
                 nav aria-label="Contents" {
                     ol {
-                        @if !document.findings.is_empty() { li { a href="#verdicts" { "Verdicts" } } }
+                        @if !document.findings.is_empty() {
+                            li { a href="#answers" { "Answers" } }
+                            li { a href="#verdicts" { "Verdicts" } }
+                        }
                         @for section in &document.sections {
                             li { a href={ "#" (slug(&section.id)) } { (section.heading) } }
                         }

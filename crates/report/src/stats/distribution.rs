@@ -14,7 +14,7 @@ pub(super) fn normal_sf(z: f64) -> f64 {
     0.5 * libm::erfc(z / SQRT_2)
 }
 
-pub(super) fn normal_cdf(z: f64) -> f64 {
+pub(crate) fn normal_cdf(z: f64) -> f64 {
     normal_sf(-z)
 }
 
@@ -23,7 +23,7 @@ pub(super) fn normal_pdf(z: f64) -> f64 {
 }
 
 /// z with P(Z ≤ z) = p.
-pub(super) fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
 

@@ -19,7 +19,9 @@ mod effect;
 mod error;
 mod factor;
 mod interval;
+mod jackknife;
 mod least_squares;
+mod looks;
 mod means;
 mod meta;
 mod model;
@@ -42,7 +44,7 @@ mod spread;
 mod survival;
 mod t_test;
 
-pub(crate) use self::distribution::{f_sf, t_two_sided};
+pub(crate) use self::distribution::{f_sf, normal_cdf, normal_quantile, t_quantile, t_two_sided};
 pub use self::{
     anova::{Anova, AnovaTerm, EffectIntervals, Effects, Residual, SumsOfSquares, anova, anova_of},
     bootstrap::{Bootstrap, BootstrapInterval, BootstrapMethod, Units},
@@ -61,6 +63,8 @@ pub use self::{
     error::StatsError,
     factor::Factor,
     interval::Interval,
+    jackknife::jackknife_interval,
+    looks::look_error_rates,
     means::{CellMean, MarginalMean, cell_means, cell_residuals, marginal_means},
     meta::{BetweenStudies, RandomEffectsMean, random_effects_mean},
     model::{

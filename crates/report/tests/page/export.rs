@@ -4,8 +4,8 @@ use std::fs;
 
 use record::{ClaimId, Origin};
 use wattlab_report::{
-    Axis, Cell, Column, Document, EXPORTERS, Figure, Formats, Plot, Section, StripGroup, StripPlot,
-    Table, markdown, write,
+    Axis, Cell, Column, Document, EXPORTERS, Figure, Formats, Plot, Section, ShortAnswer,
+    StripGroup, StripPlot, Table, markdown, write,
 };
 
 use crate::{fixture, markup};
@@ -34,6 +34,12 @@ fn small() -> Document {
     finding.evidence.test = "Welch's t test".into();
     finding.caveats = vec!["One machine.".into()];
     Document {
+        answers: vec![ShortAnswer {
+            heading: "Batching".into(),
+            text: "Serve *16*.".into(),
+            section: "rq2".into(),
+            origin: Some(Origin::Estimated),
+        }],
         title: "Joules <b>".into(),
         lead: vec!["1. Not a list, `code` and a lone ` too.".into(), "- Nor this.".into()],
         banner: None,
@@ -70,6 +76,12 @@ fn markdown_escapes_text_and_has_every_part() {
     1\. Not a list, \`code\` and a lone \` too.
 
     \- Nor this.
+
+    ## Answers
+
+    - **Batching.** Serve \*16\*. (est.)
+
+    How to read this: A verdict is “supported” if the whole interval agrees with the published claim, “contradicted” if the whole interval disagrees, and “inconclusive” otherwise. Square brackets hold 95 % intervals: over many such studies, they contain the true value 19 times out of 20. Every energy is marked by its origin; an estimate is good for ratios between runs and less for absolute figures. The verdicts are about the sizes and the machine of these runs; the caveats say what differs from the studies.
 
     ## Verdicts
 

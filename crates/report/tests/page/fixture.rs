@@ -4,7 +4,8 @@ use record::{ClaimId, Evidence, Finding, Origin, Verdict};
 use wattlab_report::{
     AssessedClaim, Axis, Banner, CategoryPlot, Cell, ClaimEffect, Column, Coordinate,
     CoordinatePlot, Document, Figure, KeyFigure, Line, LinePlot, LinePoint, Mark, Plot, Point,
-    PointPlot, PointSeries, Reference, Section, Shape, StripGroup, StripPlot, Table, Trace, Unit,
+    PointPlot, PointSeries, Reference, Section, Shape, ShortAnswer, StripGroup, StripPlot, Table,
+    Trace, Unit,
 };
 
 /// A name that would run a script or close an attribute or a cell if it were not escaped.
@@ -12,6 +13,12 @@ pub(crate) const EVIL: &str = "</script><script>alert(1)</script>\"'&|*`x`";
 
 pub(crate) fn document() -> Document {
     Document {
+        answers: vec![ShortAnswer {
+            heading: "Batching <b>".to_owned(),
+            text: "Serve in batches of 16: 0.34× the joules per request.".to_owned(),
+            section: "rq1 \"onclick=".to_owned(),
+            origin: Some(Origin::Estimated),
+        }],
         title: format!("Report {EVIL}"),
         lead: vec![format!("Lead {EVIL}.")],
         banner: Some(Banner { headline: EVIL.into(), text: EVIL.into() }),

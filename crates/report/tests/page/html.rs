@@ -75,6 +75,7 @@ fn the_page_has_landmarks_a_language_and_a_skip_link() {
 #[test]
 fn an_empty_document_is_a_valid_page() {
     let empty = Document {
+        answers: Vec::new(),
         title: String::new(),
         lead: Vec::new(),
         banner: None,

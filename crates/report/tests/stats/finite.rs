@@ -105,6 +105,13 @@ fn of_one_sample(x: &[f64], confidence: f64) {
     let p: Vec<f64> = x.iter().map(|value| value.abs().min(1.0)).collect();
     check("holm", stats::holm(&p));
     check("holm", stats::holm(x));
+    check(
+        "jackknife_interval",
+        stats::jackknife_interval(x.first().copied().unwrap_or(0.0), x, confidence),
+    );
+    let looks: Vec<u32> = x.iter().map(|value| value.abs().min(1e9) as u32).collect();
+    check("look_error_rates", stats::look_error_rates(&looks, confidence));
+    check("look_error_rates", stats::look_error_rates(&[3, 5, 8], confidence));
 }
 
 fn of_two_samples(x: &[f64], y: &[f64], confidence: f64) {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use report::Target;
 use units::limits;
 
-use crate::{engine::EngineFlag, output, sensing::Sensing};
+use crate::{budget::Budget, engine::EngineFlag, output, sensing::Sensing};
 
 /// Arguments of `wattlab reproduce`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Override the profile's random seed.
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    /// Time or energy that the runs may use, such as `5min`, `3h` or `20kJ`: the study ends when its verdicts are
+    /// decided or the budget is used [default: the profile's `budget`; without one, every run is done].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(super) budget: Option<Budget>,
     /// Print what would run and what it would cost, and exit; needs no data.
     #[arg(long)]
     pub(super) plan: bool,

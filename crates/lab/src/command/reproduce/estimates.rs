@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use record::Energy;
 
-use super::{failure, placement::Placement, predicted::Predicted};
+use super::{
+    course::{self, ClaimOutlook},
+    failure,
+    placement::Placement,
+    predicted::Predicted,
+};
 use crate::{
     Failure,
     config::Profile,
@@ -62,8 +67,23 @@ fn announce(plan: &dyn Plan) {
 }
 
 /// Says what will happen, before the first run.
-pub(super) fn say(profile: &Profile, estimates: &[Estimate], placement: &Placement) {
+pub(super) fn say(
+    profile: &Profile,
+    estimates: &[Estimate],
+    placement: &Placement,
+    budget: Option<&str>,
+) {
     let left: usize = estimates.iter().map(|estimate| estimate.left).sum();
+    if let Some(budget) = budget {
+        line(&format!(
+            "profile {}: the repetitions up to the first look at the verdicts take about {} {}; more follow where a \
+             verdict is open, until the runs have used {budget} (Ctrl-C is safe: the same command continues)",
+            profile.name,
+            human(in_all(estimates, placement)),
+            placement.place(),
+        ));
+        return;
+    }
     line(&format!(
         "profile {}: {left} runs to do, about {} {} (Ctrl-C is safe: the same command continues)",
         profile.name,
@@ -78,6 +98,7 @@ pub(super) fn show(
     estimates: &[Estimate],
     placement: &Placement,
     predicted: Option<&Predicted>,
+    outlook: Option<&Vec<ClaimOutlook>>,
     json: bool,
 ) -> Result<(), Failure> {
     if json {
@@ -92,6 +113,10 @@ pub(super) fn show(
         });
         if let Some(predicted) = predicted {
             plan["predicted"] = serde_json::to_value(predicted).map_err(Failure::run_time)?;
+        }
+        if let Some(outlook) = outlook {
+            plan["claims"] = serde_json::to_value(outlook).map_err(Failure::run_time)?;
+            plan["budget"] = serde_json::to_value(profile.budget).map_err(Failure::run_time)?;
         }
         return output::print_json(&plan);
     }
@@ -109,6 +134,12 @@ pub(super) fn show(
             human(estimate.duration),
         ));
     }
+    if let Some(budget) = profile.budget {
+        output::print(&format!(
+            "up to the first look at the verdicts; more repetitions follow where a verdict is open, until the runs \
+             have used {budget}"
+        ));
+    }
     output::print(&format!(
         "in all, about {} {}",
         human(in_all(estimates, placement)),
@@ -116,6 +147,9 @@ pub(super) fn show(
     ));
     if let Some(predicted) = predicted {
         predicted.show();
+    }
+    if let Some(outlook) = outlook {
+        course::show(outlook);
     }
     Ok(())
 }

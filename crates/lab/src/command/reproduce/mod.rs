@@ -1,6 +1,7 @@
 //! `wattlab reproduce`: runs the experiments, tests the claims and writes the report.
 
 mod args;
+mod course;
 mod estimates;
 mod failure;
 mod placement;
@@ -9,7 +10,7 @@ mod predicted;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::args::Args;
-use self::placement::Placement;
+use self::{course::Course, placement::Placement};
 use ::meter::Meter;
 use anyhow::{Context, anyhow};
 use record::{Engine, Journal, Results, create_folder, summarize_journal};
@@ -20,7 +21,7 @@ use crate::{
     data::DataFolder,
     device::{check_seen, device},
     driver::{DriveError, Driver},
-    experiment::{Plan, RecordDigest, Records, plans, questions},
+    experiment::{Plan, Records, plans, questions},
     output,
     progress::{self, Progress, Sinks, Start, StudyState, StudyStatus},
     reporting,
@@ -49,6 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let profile = profile(args)?;
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
+    let course = Course::of(&profile, &selected);
+    let selected = course.plans(selected);
     let interrupt = Interrupt::watch_saying(STOPPING).map_err(Failure::run_time)?;
     // Before the meter: an open driver of a GPU draws power that belongs to no run.
     let device = device(&args.device)?;
@@ -63,11 +66,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
     if args.plan {
         let placement = Placement::of(args, &profile, &meter, &sysfs)?;
-        let records = existing_records(&args.out)?;
+        let records = existing_records(&args.out, &course)?;
         let estimates = estimates::without_data(&selected, &records, &mut worker)?;
         let predicted =
             args.on.as_deref().map(|device| predicted::of(&selected, device)).transpose()?;
-        return estimates::show(&profile, &estimates, &placement, predicted.as_ref(), args.json);
+        let outlook = course.outlook(&records);
+        return estimates::show(
+            &profile,
+            &estimates,
+            &placement,
+            predicted.as_ref(),
+            outlook.as_ref(),
+            args.json,
+        );
     }
 
     // Bad data is found before a folder is made and before the first joule is spent.
@@ -76,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         prepare(&selected, &mut worker)?;
     }
     let placement = Placement::of(args, &profile, &meter, &sysfs)?;
-    let (mut journal, mut records) = open_journal(args, &plans)?;
+    let (mut journal, mut records) = open_journal(args, &plans, &course)?;
     let folder = placement.folder(args, &plans, &mut journal, &mut records, &interrupt)?;
     let starts = estimates::starts(&selected, &records);
     let sinks = Sinks {
@@ -85,14 +96,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         otlp: args.otlp.clone(),
     };
     let status = StudyStatus::of(&profile.name, &placement.words());
-    let is_done = starts.iter().all(|start| start.done >= start.total);
+    let is_done = selected.iter().all(|plan| plan.is_done(&records));
     let estimates = if is_done {
         say_done(&starts, &args.out);
         Vec::new()
     } else {
         progress::announce(status.clone(), StudyState::Preparing, &starts, &sinks);
-        let unfinished = selected.iter().zip(&starts).filter(|(_, start)| start.done < start.total);
-        let unfinished: Vec<&dyn Plan> = unfinished.map(|(plan, _)| *plan).collect();
+        let unfinished = selected.iter().filter(|plan| !plan.is_done(&records));
+        let unfinished: Vec<&dyn Plan> = unfinished.copied().collect();
         let checked = if is_new { Ok(()) } else { prepare(&unfinished, &mut worker) };
         let estimates = checked.and_then(|()| estimates::of(&unfinished, &records, &mut worker));
         let estimates = estimates.inspect_err(|failure| {
@@ -100,12 +111,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let state = if interrupted { StudyState::Interrupted } else { StudyState::Failed };
             progress::announce(status.clone(), state, &starts, &sinks);
         })?;
-        estimates::say(&profile, &estimates, &placement);
+        estimates::say(&profile, &estimates, &placement, course.budget().as_deref());
         estimates
     };
     let mut executor = placement.executor(folder, &mut worker)?;
     let starts = estimates::with_times(starts, &estimates);
     let mut progress = Progress::new(status, &starts, placement.speedup(), sinks);
+    progress.end_after(course.time_left(&records));
     let mut driver = Driver {
         plans: &selected,
         records: &mut records,
@@ -122,6 +134,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     });
     ended.map_err(failure::of_study)?;
     drop(executor);
+    course.say_end(&records);
     let results = reporting::write_report(
         &args.out,
         args.target.unwrap_or_default(),
@@ -170,6 +183,7 @@ fn profile(args: &Args) -> Result<Profile, Failure> {
     let mut profile = Profile::load(&args.profile).map_err(Failure::bad_input)?;
     profile.seed = args.seed.unwrap_or(profile.seed);
     profile.engine = args.engine.map_or(profile.engine, Engine::from);
+    profile.budget = args.budget.or(profile.budget);
     if let Some(name) = &args.dataset {
         profile.use_data(name).map_err(Failure::bad_input)?;
     }
@@ -191,18 +205,22 @@ fn selected<'a>(plans: &'a [Box<dyn Plan>], rq: &[u8]) -> Result<Vec<&'a dyn Pla
     Ok(selected)
 }
 
-fn existing_records(out: &Path) -> Result<Records, Failure> {
+fn existing_records(out: &Path, course: &Course) -> Result<Records, Failure> {
     let path = out.join(JOURNAL);
     if !path.exists() {
         return Ok(Records::default());
     }
-    let mut records = Records::default();
-    let state = summarize_journal(&path, RecordDigest::from, |_, record| records.push(record));
+    let mut records = course.records(Vec::new());
+    let state = summarize_journal(&path, course.digest(), |_, record| records.push(record));
     state.and_then(|state| state.undamaged(&path)).map_err(Failure::bad_input)?;
     Ok(records)
 }
 
-fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Records), Failure> {
+fn open_journal(
+    args: &Args,
+    plans: &[Box<dyn Plan>],
+    course: &Course,
+) -> Result<(Journal, Records), Failure> {
     create_folder(&args.out)
         .with_context(|| {
             format!("failed to create folder `{}`; choose another with `--out`", args.out.display())
@@ -213,7 +231,7 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
         super::journal::repaired(&path)?;
     }
     let (journal, records, torn) =
-        Journal::open_with(&path, RecordDigest::from).map_err(Failure::bad_input)?;
+        Journal::open_with(&path, course.digest()).map_err(Failure::bad_input)?;
     if let Some(torn) = torn {
         progress::line(&format!(
             "journal: removed an unfinished last line of {} bytes; its run will be repeated",
@@ -230,7 +248,7 @@ fn open_journal(args: &Args, plans: &[Box<dyn Plan>]) -> Result<(Journal, Record
             path.display()
         )));
     }
-    Ok((journal, Records::new(records)))
+    Ok((journal, course.records(records)))
 }
 
 fn show_verdicts(results: &Results, out: &Path) {

@@ -237,9 +237,9 @@ fn collect(
         }
         let id = record.id.clone();
         if !records.contains(&record.spec) {
-            record.timing.order = records.all().len() as u64;
+            records.place(&mut record);
             journal.append(&record).map_err(Failure::run_time)?;
-            records.push(record);
+            records.push_newest(record);
             kept += 1;
         }
         folder.acknowledge(&id).map_err(Failure::run_time)?;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn runs(count: usize) -> Vec<Assignment> {
-    let plan = plans(&Profile::load("quick").unwrap()).remove(1);
+    let plan = plans(&Profile::shapes()).remove(1);
     let specs = plan.next(&Records::default(), &[], count).unwrap();
     specs.into_iter().map(|spec| Assignment { spec, plan: None, lost: 0 }).collect()
 }

@@ -48,6 +48,7 @@ pub fn elsewhere_section(elsewhere: &Elsewhere) -> Section {
 #[must_use]
 pub fn elsewhere_document(elsewhere: &Elsewhere) -> Document {
     Document {
+        answers: Vec::new(),
         title: "The studies' claims on other people's measurements".to_owned(),
         lead: vec![
             "Others have published what their meters and GPUs measured. This report tests the studies' \

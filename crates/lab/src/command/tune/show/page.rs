@@ -24,6 +24,7 @@ pub(super) fn page(study: &OpenStudy, learned: &Learned<'_>, name: &str, watched
         ..Section::default()
     };
     let document = Document {
+        answers: Vec::new(),
         title: format!("Study {name}"),
         lead: vec![format!("Trials: {}.", counts(study))],
         banner: None,

@@ -1,4 +1,6 @@
-//! `wattlab datasets`: lists and downloads data sets.
+//! `wattlab datasets`: lists, downloads and cuts data sets.
+
+mod subset;
 
 use std::{
     fs::{self, File},
@@ -9,6 +11,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use models::{Archive, Manifest, ManifestFile, embedded_names, read_content, verify};
 
+use self::subset::{Subset, subset};
 use super::evidence;
 use crate::{
     Failure,
@@ -25,6 +28,8 @@ pub(crate) enum Command {
     List,
     /// Download a data set, or copy its files from a folder, and verify its checksums.
     Fetch(Fetch),
+    /// Write the first images of a data set as files of their own.
+    Subset(Subset),
     /// Write the condensed copy of other people's measurements: the columns that their adapter names.
     Condense(evidence::Condense),
 }
@@ -52,15 +57,21 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List => {
             for name in embedded_names() {
-                print(&format!("{name:<14} embedded, generated from a seed"));
+                let what = if name.starts_with("shapes") {
+                    "generated from a seed"
+                } else {
+                    "the first images of Fashion-MNIST; MIT, Zalando SE"
+                };
+                print(&format!("{name:<20} embedded: {what}"));
             }
             for name in Manifest::names() {
                 let set = Manifest::named(name).map_err(Failure::bad_input)?;
-                print(&format!("{name:<14} {}; {}; {}", set.title, set.licence, set.source));
+                print(&format!("{name:<20} {}; {}; {}", set.title, set.licence, set.source));
             }
             evidence::list()
         }
         Command::Fetch(args) => fetch(args),
+        Command::Subset(args) => subset(args),
         Command::Condense(args) => evidence::condense(args),
     }
 }
