@@ -22,6 +22,7 @@ mod download;
 mod engine;
 mod environment;
 mod estimate;
+mod everyday;
 mod evidence;
 mod failure;
 mod host_load;

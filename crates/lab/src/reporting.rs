@@ -11,11 +11,11 @@ use record::{
 };
 use report::{Document, Formats, RECORDS_AT_ONCE, RecordSource, RunDigest, Runs, Target};
 
-use crate::{Failure, evidence, insight, output::write_whole};
+use crate::{Failure, everyday::Everyday, evidence, insight, output::write_whole};
 
 /// Computes findings from the journal in a folder and writes `results.json` and `report/` there.
 ///
-/// `target` is the accuracy whose energy cost is shown. The tables of all records are written only
+/// `target` is the accuracy whose energy cost is shown; `everyday` puts the joules into other units. The tables of all records are written only
 /// with [`Formats::all`].
 ///
 /// # Errors
@@ -25,10 +25,12 @@ pub(crate) fn write_report(
     folder: &Path,
     target: Target,
     formats: &Formats,
+    everyday: &Everyday,
 ) -> Result<Results, Failure> {
     let source = JournalFile::of(folder);
     let runs = source.runs().map_err(Failure::bad_input)?;
-    written(&source, &runs, folder, target, formats).map_err(|error| {
+    let facts = runs.energy.map(|energy| everyday.facts(energy)).transpose()?.unwrap_or_default();
+    written(&source, &runs, folder, target, formats, facts).map_err(|error| {
         // The tables of all records read parts of the lines that the summary leaves out.
         let is_damage = error.chain().any(|cause| cause.is::<JournalError>());
         if is_damage { Failure::BadInput(error) } else { Failure::RunTime(error) }
@@ -41,10 +43,14 @@ fn written(
     folder: &Path,
     target: Target,
     formats: &Formats,
+    facts: Vec<(String, String)>,
 ) -> Result<Results, anyhow::Error> {
     let results = report::results(runs);
     let insights = insight::of_searches(&runs.rows.trials);
     let mut document: Document = report::document(runs, &results, target, &insights);
+    let energy = document.facts.iter().position(|(name, _)| name.starts_with("total energy"));
+    let after = energy.map_or(document.facts.len(), |at| at + 1);
+    document.facts.splice(after..after, facts);
     document.sections.push(report::elsewhere_section(&evidence::embedded()?));
     let report = folder.join("report");
     let files = report::write(&document, &report, formats)?;

@@ -5,6 +5,7 @@
 mod accuracy;
 mod bad_input;
 mod bad_models;
+mod budget;
 mod calibrate;
 mod cascade;
 mod compare;

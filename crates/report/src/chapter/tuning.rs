@@ -70,12 +70,16 @@ pub(super) fn section(trials: &[TrialRow], target: Target, insights: &[TuningIns
         section.figures.extend(race::survival(&of, &strategies, &id, &name_of, origin, target));
         section.figures.extend(race::ranks(&of, &strategies, &id, &name_of));
         section.tables.push(table(&of, data, name, space));
+        let mut words: Vec<String> = Vec::new();
         for insight in
             insights.iter().filter(|insight| insight.data == data && insight.space == space)
         {
-            section.paragraphs.extend(insight.insight.in_words());
+            words.extend(insight.insight.in_words());
             section.figures.extend(insight.insight.figures());
             section.tables.extend(insight.insight.table());
+        }
+        if !words.is_empty() {
+            section.paragraphs.push(format!("On {data} ({name}): {}", words.join(" ")));
         }
     }
     section

@@ -131,20 +131,20 @@ pub(super) static HALVED_BY_SMALLER_NETWORK: Claim = Claim {
         ),
         ClaimFigure::published(
             "accuracy_cost_points_fashion_mnist",
-            "accuracy lost (negative: gained), Fashion-MNIST",
+            "accuracy lost (− gained), Fashion-MNIST",
             Unit::Points,
             0.74,
         ),
         ClaimFigure::published(
             "accuracy_cost_points_cifar_10",
-            "accuracy lost (negative: gained), CIFAR-10",
+            "accuracy lost (− gained), CIFAR-10",
             Unit::Points,
             6.67,
         ),
         ClaimFigure::ours("saving_share", "energy saved, first data set", Unit::Share),
         ClaimFigure::ours(
             "accuracy_cost_points",
-            "accuracy lost (negative: gained), first data set",
+            "accuracy lost (− gained), first data set",
             Unit::Points,
         ),
     ],

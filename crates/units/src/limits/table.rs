@@ -176,6 +176,8 @@ pub const CARBON_G_PER_KWH: Limit<f64> =
     Limit::real("carbon intensity", "grams of CO2 per kWh", 0.0, 1e4);
 /// Power usage effectiveness: the power of a data center divided by that of its machines.
 pub const PUE: Limit<f64> = Limit::real("power usage effectiveness", "", 1.0, 100.0);
+/// The price of a kilowatt-hour in any currency.
+pub const PRICE: Limit<f64> = Limit::real("price", "per kWh", 0.0, 1e9);
 /// Emissions that were caused by making hardware.
 pub const EMBODIED_G: Limit<f64> =
     Limit::real("embodied emissions", "grams of CO2 equivalent", 0.0, 1e15);

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use report::Target;
 use units::limits;
 
-use crate::{budget::Budget, engine::EngineFlag, output, sensing::Sensing};
+use crate::{budget::Budget, engine::EngineFlag, everyday::Everyday, output, sensing::Sensing};
 
 /// Arguments of `wattlab reproduce`.
 #[derive(Debug, clap::Args)]
@@ -78,6 +78,8 @@ pub(crate) struct Args {
     /// accuracy found.
     #[arg(long, value_name = "SHARE", value_parser = output::target)]
     pub(super) target: Option<Target>,
+    #[command(flatten)]
+    pub(super) everyday: Everyday,
     /// Print the content of `results.json`.
     #[arg(long)]
     pub(super) json: bool,

@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             args.json,
         );
     }
+    args.everyday.check()?;
     let profile = profile(args)?;
     let plans = plans(&profile);
     let selected: Vec<&dyn Plan> = selected(&plans, &args.rq)?;
@@ -139,6 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         &args.out,
         args.target.unwrap_or_default(),
         &report::Formats::all(),
+        &args.everyday,
     )?;
     if args.json {
         return output::print_json(&results);
@@ -208,7 +210,7 @@ fn selected<'a>(plans: &'a [Box<dyn Plan>], rq: &[u8]) -> Result<Vec<&'a dyn Pla
 fn existing_records(out: &Path, course: &Course) -> Result<Records, Failure> {
     let path = out.join(JOURNAL);
     if !path.exists() {
-        return Ok(Records::default());
+        return Ok(course.records(Vec::new()));
     }
     let mut records = course.records(Vec::new());
     let state = summarize_journal(&path, course.digest(), |_, record| records.push(record));

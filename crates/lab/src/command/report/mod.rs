@@ -1,8 +1,11 @@
 //! `wattlab report`: the report again, from the journal alone; and two folders compared.
 
+mod overview;
+
 use std::path::{Path, PathBuf};
 
-use crate::{Failure, output, progress, reporting};
+use self::overview::Overview;
+use crate::{Failure, everyday::Everyday, output, progress, reporting};
 use ::report::{Formats, Rows, Target};
 use anyhow::anyhow;
 use units::limits;
@@ -22,6 +25,8 @@ pub(crate) struct Args {
     target: Option<Target>,
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help = formats())]
     format: Vec<String>,
+    #[command(flatten)]
+    everyday: Everyday,
     /// Print the content of `results.json`.
     #[arg(long)]
     json: bool,
@@ -47,6 +52,8 @@ fn formats() -> String {
 enum Command {
     /// Compare two folders (two machines, two versions): which effects differ, and by how much.
     Compare(Compare),
+    /// Show the verdicts of several studies in one table, in Markdown.
+    Overview(Overview),
 }
 
 /// Arguments of `wattlab report compare`.
@@ -71,8 +78,10 @@ struct Compare {
 /// If there is no readable journal, the folder cannot be written, or a difference exceeds the
 /// threshold.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(Command::Compare(args)) = &args.command {
-        return compare(args);
+    match &args.command {
+        Some(Command::Compare(args)) => return compare(args),
+        Some(Command::Overview(args)) => return overview::run(args),
+        None => {}
     }
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
     let formats = if args.format.is_empty() {
@@ -81,7 +90,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Formats::only(&args.format)
             .map_err(|error| Failure::BadInput(anyhow!(error).context("flag `--format`")))?
     };
-    let results = reporting::write_report(folder, args.target.unwrap_or_default(), &formats)?;
+    let results =
+        reporting::write_report(folder, args.target.unwrap_or_default(), &formats, &args.everyday)?;
     if args.json {
         return output::print_json(&results);
     }
