@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 // What benchmarks, tests and the README's example use is public; the rest belongs to the command.
+pub mod budget;
 pub mod config;
 pub mod data;
 pub mod driver;
@@ -12,7 +13,6 @@ pub mod progress;
 pub mod seed;
 pub mod work;
 
-mod budget;
 mod cli;
 mod command;
 mod confidence;

@@ -1,4 +1,5 @@
-//! Data sets that are part of the program: generated shapes, and the first images of Fashion-MNIST.
+//! Data sets that are part of the program: generated shapes, and the first 10,000 training and 2,000 test images of
+//! Fashion-MNIST (MIT, Zalando SE), made by `wattlab datasets subset`.
 
 use std::{io, path::PathBuf};
 
@@ -8,23 +9,14 @@ use super::{
     compressed::decompressed,
     error::DataError,
     idx::{self, Idx},
+    names::FASHION,
     pixels::Pixels,
     shapes,
 };
 
-/// The first 10,000 training and 2,000 test images of Fashion-MNIST (MIT, Zalando SE), made by
-/// `wattlab datasets subset`.
-const FASHION: &str = "fashion-mnist-small";
 const CHANNELS: usize = 1;
 const SIDE: usize = 28;
 pub(super) const CLASSES: usize = 10;
-
-/// Names of the data sets that need no files.
-#[must_use]
-pub fn embedded_names() -> [&'static str; 3] {
-    let [small, colored] = shapes::NAMES;
-    [small, colored, FASHION]
-}
 
 /// Channels and side of an embedded data set; `None` for other names.
 pub(super) fn size(name: &str) -> Option<(usize, usize)> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{embedded::embedded_names, error::DataError};
+use super::{error::DataError, names::embedded_names};
 
 /// The manifests in this crate's folder `datasets`.
 const BUILT_IN: &[(&str, &str)] = &[

@@ -13,6 +13,7 @@ mod listing;
 mod load;
 mod loaded;
 mod manifest;
+mod names;
 mod open;
 mod pixels;
 mod shapes;
@@ -21,12 +22,12 @@ mod statistics;
 pub use self::{
     collection::{Collection, collection},
     content::{read_content, verify},
-    embedded::embedded_names,
     error::DataError,
     images::{LabeledImages, PreparedBatch},
     load::{image_shape, load_dataset},
     loaded::{Dataset, Split},
     manifest::{Archive, Download, FileRole, Format, Manifest, ManifestFile},
+    names::embedded_names,
     open::{DataOptions, open_dataset},
     statistics::ChannelStatistics,
 };
