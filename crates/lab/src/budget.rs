@@ -9,7 +9,7 @@ use crate::output;
 /// How much the runs of a study may use.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Budget {
+pub enum StudyBudget {
     /// Time of the runs, in seconds.
     Seconds(f64),
     /// Energy of the runs' main spans, in joules, measured or estimated.
@@ -33,7 +33,7 @@ const ENERGIES: [(&str, f64); 5] =
 /// More than the longest study: about thirty years, or a petajoule.
 const MOST: f64 = 1e15;
 
-impl FromStr for Budget {
+impl FromStr for StudyBudget {
     type Err = InvalidBudget;
 
     fn from_str(text: &str) -> Result<Self, InvalidBudget> {
@@ -51,7 +51,7 @@ impl FromStr for Budget {
     }
 }
 
-impl TryFrom<String> for Budget {
+impl TryFrom<String> for StudyBudget {
     type Error = InvalidBudget;
 
     fn try_from(text: String) -> Result<Self, InvalidBudget> {
@@ -59,16 +59,16 @@ impl TryFrom<String> for Budget {
     }
 }
 
-impl From<Budget> for String {
-    fn from(budget: Budget) -> Self {
+impl From<StudyBudget> for String {
+    fn from(budget: StudyBudget) -> Self {
         match budget {
-            Budget::Seconds(seconds) => format!("{seconds}s"),
-            Budget::Joules(joules) => format!("{joules}J"),
+            StudyBudget::Seconds(seconds) => format!("{seconds}s"),
+            StudyBudget::Joules(joules) => format!("{joules}J"),
         }
     }
 }
 
-impl fmt::Display for Budget {
+impl fmt::Display for StudyBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seconds(seconds) => f.write_str(&output::human(
@@ -101,18 +101,18 @@ mod tests {
 
     #[test]
     fn budgets_are_times_or_energies() {
-        let of = |text: &str| text.parse::<Budget>();
-        assert_eq!(of("5min"), Ok(Budget::Seconds(300.0)));
-        assert_eq!(of("1.5 h"), Ok(Budget::Seconds(5400.0)));
-        assert_eq!(of("20kJ"), Ok(Budget::Joules(20_000.0)));
-        assert_eq!(of("1Wh"), Ok(Budget::Joules(3600.0)));
+        let of = |text: &str| text.parse::<StudyBudget>();
+        assert_eq!(of("5min"), Ok(StudyBudget::Seconds(300.0)));
+        assert_eq!(of("1.5 h"), Ok(StudyBudget::Seconds(5400.0)));
+        assert_eq!(of("20kJ"), Ok(StudyBudget::Joules(20_000.0)));
+        assert_eq!(of("1Wh"), Ok(StudyBudget::Joules(3600.0)));
         for bad in
             ["", "5", "min", "-1h", "0s", "nanmin", "inf h", "1e300h", "5 minutes", "5m", "1e3"]
         {
             assert!(of(bad).is_err(), "{bad}");
         }
-        let round: Budget = String::from(Budget::Seconds(90.0)).parse().unwrap();
-        assert_eq!(round, Budget::Seconds(90.0));
+        let round: StudyBudget = String::from(StudyBudget::Seconds(90.0)).parse().unwrap();
+        assert_eq!(round, StudyBudget::Seconds(90.0));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use units::{limits, read_text};
 
 use crate::{
-    budget::{Budget, looks},
+    budget::{StudyBudget, looks},
     data::is_below,
 };
 
@@ -43,7 +43,7 @@ pub struct Profile {
     pub seed: u64,
     /// How much the runs may use. With a budget, the repetitions are the most that there may be: the study ends when
     /// its verdicts are decided, or the budget is used. Without one, every run is done.
-    pub budget: Option<Budget>,
+    pub budget: Option<StudyBudget>,
     /// What computes the trainings of RQ1, RQ2 and RQ3.
     #[serde(default)]
     pub engine: Engine,

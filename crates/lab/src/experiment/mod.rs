@@ -26,7 +26,7 @@ pub use self::{
     plan::{Plan, PlanError},
     records::{RecordDigest, Records},
 };
-use crate::{budget::Budget, config::Profile, seed::derive};
+use crate::{budget::StudyBudget, config::Profile, seed::derive};
 
 /// What the program needs to know of an experiment.
 struct Entry {
@@ -121,7 +121,11 @@ pub fn plans(profile: &Profile) -> Vec<Box<dyn Plan>> {
 }
 
 /// The stages of a study with a budget: of each of these experiments, with the repetitions of each of its looks.
-pub(crate) fn sequence(profile: &Profile, experiments: &[Experiment], budget: Budget) -> Sequence {
+pub(crate) fn sequence(
+    profile: &Profile,
+    experiments: &[Experiment],
+    budget: StudyBudget,
+) -> Sequence {
     let part = |experiment: &Experiment| {
         let entry = entry(*experiment)?;
         let looks = profile.looks(*experiment);

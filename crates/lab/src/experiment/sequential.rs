@@ -16,7 +16,7 @@ use super::{
     plan::{Plan, PlanError},
     records::{RecordDigest, Records},
 };
-use crate::budget::Budget;
+use crate::budget::StudyBudget;
 
 /// An experiment of a sequential study.
 pub(crate) struct Part {
@@ -57,7 +57,7 @@ impl Part {
 /// The experiments of a sequential study, which share a budget.
 pub(crate) struct Sequence {
     parts: Vec<Part>,
-    budget: Budget,
+    budget: StudyBudget,
     /// The stage of each part that may be worked on, with the numbers of records and pending runs that it was computed
     /// for.
     turn: Mutex<Option<([usize; 2], Vec<Option<usize>>)>>,
@@ -75,22 +75,22 @@ pub(crate) enum Standing {
 }
 
 impl Sequence {
-    pub(crate) fn new(parts: Vec<Part>, budget: Budget) -> Self {
+    pub(crate) fn new(parts: Vec<Part>, budget: StudyBudget) -> Self {
         Self { parts, budget, turn: Mutex::new(None) }
     }
 
     /// What the runs so far have used of the budget.
     fn spent(&self, records: &Records, of: impl Fn(&RecordDigest) -> bool + Sync) -> f64 {
         let cost = |record: &RecordDigest| match self.budget {
-            Budget::Seconds(_) => record.seconds,
-            Budget::Joules(_) => record.energy.map_or(0.0, |energy| energy.joules.0),
+            StudyBudget::Seconds(_) => record.seconds,
+            StudyBudget::Joules(_) => record.energy.map_or(0.0, |energy| energy.joules.0),
         };
         records.all().par_iter().filter(|record| of(record)).map(cost).sum()
     }
 
     fn limit(&self) -> f64 {
         match self.budget {
-            Budget::Seconds(limit) | Budget::Joules(limit) => limit,
+            StudyBudget::Seconds(limit) | StudyBudget::Joules(limit) => limit,
         }
     }
 

@@ -8,7 +8,7 @@ use record::{
 
 use super::*;
 use crate::{
-    budget::Budget,
+    budget::StudyBudget,
     config::{AccuracyConfig, EnginesConfig, TrainedConfig},
     environment::environment,
 };
@@ -197,7 +197,7 @@ fn record_with(spec: &RunSpec, joules: fn(u32, f64) -> f64) -> RunRecord {
 
 /// Plays a study with a budget of the factorial alone from some records; returns its runs in order.
 fn play_staged(
-    budget: Budget,
+    budget: StudyBudget,
     mut records: Records,
     joules: fn(u32, f64) -> f64,
 ) -> Vec<RunRecord> {
@@ -226,14 +226,14 @@ const RUNS_OF_A_REPETITION: usize = 2 * 8;
 #[test]
 fn a_study_ends_when_its_verdicts_are_decided() {
     let clear = |conv, noise| 100.0 * f64::from(conv) + noise;
-    let done = play_staged(Budget::Seconds(1e6), observing(), clear);
+    let done = play_staged(StudyBudget::Seconds(1e6), observing(), clear);
     assert_eq!(done.len(), 3 * RUNS_OF_A_REPETITION, "the first look decides");
 }
 
 #[test]
 fn a_study_goes_on_while_a_verdict_is_open() {
     let noisy = |_, noise| 100.0 + noise;
-    let done = play_staged(Budget::Seconds(1e6), observing(), noisy);
+    let done = play_staged(StudyBudget::Seconds(1e6), observing(), noisy);
     // A saving of 39.9 % is contradicted; the claims on the layers' shares and on more energy stay open.
     assert_eq!(done.len(), 12 * RUNS_OF_A_REPETITION);
 }
@@ -242,22 +242,22 @@ fn a_study_goes_on_while_a_verdict_is_open() {
 fn no_run_starts_beyond_the_budget_and_no_stage_that_exceeds_it() {
     let noisy = |_, noise| 100.0 + noise;
     // A run takes a second.
-    assert_eq!(play_staged(Budget::Seconds(10.0), observing(), noisy).len(), 10);
-    let five = Budget::Seconds(6.0 * RUNS_OF_A_REPETITION as f64);
+    assert_eq!(play_staged(StudyBudget::Seconds(10.0), observing(), noisy).len(), 10);
+    let five = StudyBudget::Seconds(6.0 * RUNS_OF_A_REPETITION as f64);
     assert_eq!(play_staged(five, observing(), noisy).len(), 5 * RUNS_OF_A_REPETITION);
-    let joules = Budget::Joules(110.0 * 6.0 * RUNS_OF_A_REPETITION as f64);
+    let joules = StudyBudget::Joules(110.0 * 6.0 * RUNS_OF_A_REPETITION as f64);
     assert_eq!(play_staged(joules, observing(), noisy).len(), 5 * RUNS_OF_A_REPETITION);
 }
 
 #[test]
 fn a_study_with_a_budget_continues_as_if_it_had_not_been_stopped() {
     let noisy = |_, noise| 100.0 + noise;
-    let whole = play_staged(Budget::Seconds(1e6), observing(), noisy);
+    let whole = play_staged(StudyBudget::Seconds(1e6), observing(), noisy);
     for stop in [1, 47, 48, 49, 80, 130] {
         let so_far = whole[..stop].iter().cloned();
         let so_far = so_far.map(|record| RecordDigest::observed(record.into()));
         let looks = [(Experiment::Layers, vec![3, 5, 8, 12])].into();
-        let rest = play_staged(Budget::Seconds(1e6), Records::observing(so_far, looks), noisy);
+        let rest = play_staged(StudyBudget::Seconds(1e6), Records::observing(so_far, looks), noisy);
         let ids =
             |records: &[RunRecord]| records.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&rest), ids(&whole[stop..]), "stopped after {stop}");

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use report::Target;
 use units::limits;
 
-use crate::{budget::Budget, engine::EngineFlag, everyday::Everyday, output, sensing::Sensing};
+use crate::{
+    budget::StudyBudget, engine::EngineFlag, everyday::Everyday, output, sensing::Sensing,
+};
 
 /// Arguments of `wattlab reproduce`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     /// Time or energy that the runs may use, such as `5min`, `3h` or `20kJ`: the study ends when its verdicts are
     /// decided or the budget is used [default: the profile's `budget`; without one, every run is done].
     #[arg(long, value_name = "AMOUNT")]
-    pub(super) budget: Option<Budget>,
+    pub(super) budget: Option<StudyBudget>,
     /// Print what would run and what it would cost, and exit; needs no data.
     #[arg(long)]
     pub(super) plan: bool,

@@ -7,7 +7,7 @@ use report::{Outlook, outlooks};
 use serde::Serialize;
 
 use crate::{
-    budget::Budget,
+    budget::StudyBudget,
     config::Profile,
     experiment::{Plan, RecordDigest, Records, Sequence, Staged, Standing, sequence, title},
     output::{self, line},
@@ -19,7 +19,7 @@ pub(super) enum Course {
     Whole,
     /// Experiments grow in stages until their verdicts are decided or the budget is used.
     Staged {
-        budget: Budget,
+        budget: StudyBudget,
         sequence: Arc<Sequence>,
         plans: Vec<Staged>,
         /// The numbers of repetitions after which each experiment looks at its verdicts.
@@ -73,7 +73,7 @@ impl Course {
 
     /// The time that the budget leaves; `None` without a budget of time.
     pub(super) fn time_left(&self, records: &Records) -> Option<Duration> {
-        let Self::Staged { budget: Budget::Seconds(limit), .. } = self else { return None };
+        let Self::Staged { budget: StudyBudget::Seconds(limit), .. } = self else { return None };
         let used: f64 = records.all().iter().map(|record| record.seconds).sum();
         Duration::try_from_secs_f64((limit - used).max(0.0)).ok()
     }
