@@ -6,12 +6,12 @@
 #
 # Environment variables, with their defaults:
 # DEVICE  where networks run (cuda); `cpu` is for trying the script
-# OUT     folder of the output: summary.txt, logs.tar.xz, study.tar.xz, rewritten after each part (out)
+# OUT     folder of the output: summary.txt, logs.tar.gz, study.tar.gz, rewritten after each part (out)
 # WORK    folder of intermediate files (a temporary folder)
 # SCALE   factor for all time limits (1)
 # SIZE    `tiny` uses small sizes, for trying the script (full sizes)
 #
-# If a folder `study` is beside this script (unpack study.tar.xz there), its study is continued.
+# If a folder `study` is beside this script (unpack study.tar.gz there), its study is continued.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=${DEVICE:-cuda}
@@ -50,7 +50,8 @@ if [ "$device" != cpu ]; then
         $("$python" -c 'import sys, glob; print(*(f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")))' 2>/dev/null)
 fi
 
-# within SECONDS NAME COMMAND...: runs a command, interrupts it after that time, and keeps its output.
+# within SECONDS NAME COMMAND...: runs a command and keeps its output. A command that is not done in that time is
+# interrupted, and the session has failed.
 within() {
     local seconds name start code
     seconds=$(awk "BEGIN { print int($1 * $scale + 0.5) }") name=$2 start=$(date +%s)
@@ -59,19 +60,28 @@ within() {
     timeout --kill-after=20 --signal=INT "$seconds" "$@" > >(tee "$work/$name.txt") 2> >(tee "$work/$name.log" >&2)
     code=$?
     echo "== $name: ended with $code after $(($(date +%s) - start)) s"
-    # 124: time limit reached; 130: interrupted by `timeout`. What was finished is kept.
-    case $code in 0 | 124 | 130) ;; *) failed=1 ;; esac
+    [ $code -eq 0 ] || failed=1
+    return $code
+}
+
+# as_far_as SECONDS NAME COMMAND...: the same for a study, which continues later: it may end by its time limit.
+as_far_as() {
+    local before=$failed
+    within "$@"
+    # 124: `timeout` interrupted it; 130: it says that it was interrupted. 137, killed, is a failure: it did not stop.
+    case $? in 124 | 130) failed=$before ;; esac
 }
 
 # Runs one research question of the study; all questions share a journal.
 question() {
     local profile=$here/gpu.toml
-    [ "${SIZE:-}" = tiny ] && profile=quick
-    local flags=(--profile "$profile" --rq "$2" --device "$device" --out "$study" --plugin "$probe")
+    local amount=()
+    [ "${SIZE:-}" = tiny ] && profile=quick amount=(--budget 20s)
+    local flags=("${amount[@]}" --profile "$profile" --rq "$2" --device "$device" --out "$study" --plugin "$probe")
     # Count the GPU's energy only, because nothing measures the processor's.
     [ "$device" != cpu ] && flags+=(--measured)
     [ -d "$here/data" ] && flags+=(--data-dir "$here/data")
-    within "$1" "rq$2" "$wattlab" reproduce "${flags[@]}"
+    as_far_as "$1" "rq$2" "$wattlab" reproduce "${flags[@]}"
 }
 
 bench() {
@@ -95,14 +105,14 @@ part() {
             return
         fi
         # Work without an end, then work of about a second with pauses.
-        local work=("$wattlab" model bench --device "$device" --net simple_cnn --channels 3 --side 32 --conv 4 --linear 7)
+        local steps=("$wattlab" model bench --device "$device" --net simple_cnn --channels 3 --side 32 --conv 4 --linear 7)
         for format in markdown json; do
             within 120 "nvml-steady-$format" "$wattlab" meter gpu --plugin "$probe" --idle "$idle" --for "$steady" \
-                "--$format" -- "${work[@]}" --steps 100000000
+                "--$format" -- "${steps[@]}" --steps 100000000
             steady=20
         done
         within 60 nvml-bursts "$wattlab" meter gpu --plugin "$probe" --idle 2 --for 40 --markdown -- \
-            bash -c 'while :; do "$@" --steps 2000; sleep 0.3; done' bash "${work[@]}"
+            bash -c 'while :; do "$@" --steps 2000; sleep 0.3; done' bash "${steps[@]}"
         ;;
     speed)
         local seconds=0.5
@@ -125,9 +135,9 @@ part() {
 pack() {
     if [ -f "$study/journal.jsonl" ]; then
         cp "$here/gpu.toml" "$study/profile.toml"
-        tar -C "$work" -cJf "$work/study.tar.xz" study && mv "$work/study.tar.xz" "$out"
+        tar -C "$work" -czf "$work/study.tar.gz" study && mv "$work/study.tar.gz" "$out"
     fi
-    (cd "$work" && tail -n +1 ./*.txt > "$out/summary.txt" && tar -cJf logs.tar.xz ./*.txt ./*.log && mv logs.tar.xz "$out")
+    (cd "$work" && tail -n +1 ./*.txt > "$out/summary.txt" && tar -czf logs.tar.gz ./*.txt ./*.log && mv logs.tar.gz "$out")
 }
 
 [ "$*" = all ] && set -- check nvml speed rq23 rq1 rq4 rq5 report

@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use crate::process::{cargo, release_folder, root};
 
 /// The greatest size of a bundle in bytes.
-const LIMIT: u64 = 64 << 20;
+const LIMIT: u64 = 48 << 20;
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     let (mut data, mut features) = (None, vec!["--features", "wattlab/cuda"]);
