@@ -54,7 +54,7 @@ pub(crate) fn estimate(
     worker: &mut Worker,
 ) -> Result<Estimate, RunError> {
     let done = plan.done(records);
-    let runs = plan.total();
+    let runs = plan.foreseen();
     let left = runs.saturating_sub(done);
     let mut whole = Cost::default();
     if left > 0 {

@@ -15,6 +15,11 @@ pub trait Plan: Send + Sync {
     /// The number of its runs.
     fn total(&self) -> usize;
 
+    /// The number of runs that [`Plan::kinds`] describes: all, unless the records decide how many are done.
+    fn foreseen(&self) -> usize {
+        self.total()
+    }
+
     /// Whether a run belongs to this experiment with this configuration and seed.
     fn owns(&self, spec: &RunSpec) -> bool;
 

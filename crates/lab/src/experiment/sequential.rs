@@ -199,6 +199,10 @@ impl Plan for Staged {
         self.part().whole().total()
     }
 
+    fn foreseen(&self) -> usize {
+        self.part().stages[0].total()
+    }
+
     fn owns(&self, spec: &RunSpec) -> bool {
         self.part().whole().owns(spec)
     }
