@@ -94,7 +94,7 @@ fn table(studies: &[(String, Results)]) -> String {
     table
 }
 
-/// `**supported**: 0.864 [0.844 to 0.884], est.`, or a dash for a claim that was not run.
+/// `**supported**: 0.864 [0.841 to 0.886], estimated`, or a dash for a claim that was not run.
 fn cell(finding: &Finding) -> String {
     if finding.was_not_run() {
         return "–".to_owned();
