@@ -8,6 +8,7 @@ mod fit;
 mod formula;
 mod goldens;
 mod instruction_sets;
+mod int8;
 mod network_file;
 mod nn_misuse;
 mod nn_operations;
