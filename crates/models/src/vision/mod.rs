@@ -45,5 +45,6 @@ pub use self::{
     },
     preprocess::{PreparedImage, Preprocessing, image_size},
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
+    to_int8::int8_networks,
     trainable::{TrainableNetwork, head_variables, trainable},
 };

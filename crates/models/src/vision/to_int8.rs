@@ -51,3 +51,18 @@ impl VisionNetwork {
         }
     }
 }
+
+/// Names of the catalog's networks that [`VisionNetwork::to_int8`] supports.
+#[must_use]
+pub fn int8_networks() -> &'static [&'static str] {
+    &[
+        "alexnet",
+        "vgg11",
+        "vgg16",
+        "resnet18",
+        "resnet50",
+        "resnet152",
+        "mobilenet_v2",
+        "mnasnet1_0",
+    ]
+}

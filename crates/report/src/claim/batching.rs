@@ -156,7 +156,7 @@ fn energy_range(rows: &[QueueRow]) -> Option<Estimate> {
 }
 
 fn batching_matters(observations: &Observations<'_>) -> Answer {
-    let rows = &observations.rows.queues;
+    let rows = &observations.rows.float32_queues();
     let (Some(energy), Some(response), Some(range)) = (
         two_way(rows, joules_per_request),
         two_way(rows, |row| row.mean_response_s),
@@ -220,7 +220,7 @@ fn greedy_over_fixed_16(rows: &[QueueRow]) -> Option<f64> {
 }
 
 fn model_dependent(observations: &Observations<'_>) -> Answer {
-    let rows = &observations.rows.queues;
+    let rows = &observations.rows.float32_queues();
     let policies = Policies::of(rows);
     let spread = policies.sums.estimate(|sums| {
         let ranges = policies.log_ranges(sums)?;

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use candle_core::{Result, bail};
 
+#[cfg(target_arch = "x86_64")]
+use super::three::{Row, ThreeByThree, compute as compute_three};
 use super::{
     conv::{scales, signed},
     images::ByteImages,
@@ -28,6 +30,9 @@ pub(crate) struct ByteDepthwise {
     weights: Vec<i32>,
     requantize: Requantize,
     zero: u8,
+    /// For kernels of 3×3 with VNNI.
+    #[cfg(target_arch = "x86_64")]
+    three: Option<ThreeByThree>,
 }
 
 impl ByteDepthwise {
@@ -50,7 +55,18 @@ impl ByteDepthwise {
         }
         let requantize =
             Requantize::new(input, &scales(&bytes), bias, None, (activation, Some(output)));
-        Self { set, shape, weights: packed, requantize, zero: input.zero }
+        #[cfg(target_arch = "x86_64")]
+        let three = (set == ByteSet::Vnni && shape.kernel == [3, 3] && shape.stride <= 2)
+            .then(|| ThreeByThree::new(&bytes, &requantize));
+        Self {
+            set,
+            shape,
+            weights: packed,
+            requantize,
+            zero: input.zero,
+            #[cfg(target_arch = "x86_64")]
+            three,
+        }
     }
 
     /// Bytes of weights that the convolution reads.
@@ -100,9 +116,27 @@ impl ByteDepthwise {
             let (image, row) = (index / window.rows, index % window.rows);
             let first = ((window.image + image) * rows + window.row + row) * columns;
             let start = image * source.image + row * stride * source.row;
+            // SAFETY: the window's rows are inside its source.
+            let from = unsafe { source.from.add(start) };
+            #[cfg(target_arch = "x86_64")]
+            if let Some(three) = &self.three {
+                // SAFETY: as above; the set has these instructions, and only this task writes the row.
+                unsafe {
+                    compute_three(&Row {
+                        of: three,
+                        rows: [0, 1, 2].map(|row| from.wrapping_add(row * source.row)),
+                        column: source.column,
+                        stride,
+                        channels: x.c,
+                        bounds: (self.requantize.low, self.requantize.high),
+                        to: to(first * x.c),
+                        pixels: columns,
+                    });
+                }
+                continue;
+            }
             let line = ByteLine {
-                // SAFETY: the window's rows are inside its source.
-                from: unsafe { source.from.add(start) },
+                from,
                 step: stride * source.column,
                 taps: &taps,
                 weights: self.weights.as_ptr(),

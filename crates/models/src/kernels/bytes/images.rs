@@ -1,9 +1,48 @@
 //! Images of bytes.
 
+use std::cell::RefCell;
+
 use candle_core::{Result, bail};
 
 /// Bytes after the last pixel, so that a register of bytes can be read at any pixel.
 pub(super) const SLACK: usize = 64;
+
+/// Bytes of the buffers that a thread keeps for later images. The system takes longer to hand out new memory than a
+/// small layer takes to fill it.
+const KEPT: usize = 32 * 1024 * 1024;
+
+thread_local! {
+    /// Buffers of images that were dropped.
+    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer for exactly this many bytes.
+fn buffer(len: usize) -> Vec<u8> {
+    let kept = FREE.with_borrow_mut(|free| {
+        let at = free.iter().rposition(|buffer| buffer.capacity() == len)?;
+        Some(free.swap_remove(at))
+    });
+    let mut buffer = kept.unwrap_or_else(|| Vec::with_capacity(len));
+    buffer.clear();
+    buffer
+}
+
+impl Drop for ByteImages {
+    fn drop(&mut self) {
+        let values = std::mem::take(&mut self.values);
+        // There is nothing to keep while the thread ends.
+        let _ = FREE.try_with(|free| {
+            let Ok(mut free) = free.try_borrow_mut() else { return };
+            while free.iter().map(Vec::capacity).sum::<usize>() + values.capacity() > KEPT {
+                if free.is_empty() {
+                    return;
+                }
+                free.remove(0);
+            }
+            free.push(values);
+        });
+    }
+}
 
 /// Images `[n][h][w][c]`.
 #[derive(Clone, Debug)]
@@ -38,7 +77,7 @@ impl ByteImages {
         let Some(len) = [h, w, c].into_iter().try_fold(n, usize::checked_mul) else {
             bail!("images of shape {:?} are too large", [n, h, w, c]);
         };
-        let mut values: Vec<u8> = Vec::with_capacity(len + SLACK);
+        let mut values = buffer(len + SLACK);
         fill(ByteParts(values.as_mut_ptr()))?;
         // SAFETY: there is room for this many bytes, and all of them have been written.
         unsafe {
@@ -66,7 +105,8 @@ impl ByteImages {
     /// A range of the images.
     pub(crate) fn narrow(&self, first: usize, n: usize) -> Self {
         let each = self.h * self.w * self.c;
-        let mut values = self.values[first * each..(first + n) * each].to_vec();
+        let mut values = buffer(n * each + SLACK);
+        values.extend_from_slice(&self.values[first * each..(first + n) * each]);
         values.resize(n * each + SLACK, 0);
         Self { n, values, ..*self }
     }
@@ -75,7 +115,7 @@ impl ByteImages {
     pub(crate) fn cat(parts: &[Self]) -> Result<Self> {
         let Some(first) = parts.first() else { bail!("there are no images") };
         let n = parts.iter().map(|part| part.n).sum();
-        let mut values = Vec::with_capacity(parts.iter().map(Self::len).sum::<usize>() + SLACK);
+        let mut values = buffer(parts.iter().map(Self::len).sum::<usize>() + SLACK);
         parts.iter().for_each(|part| values.extend_from_slice(part.values()));
         values.resize(values.len() + SLACK, 0);
         Ok(Self { n, values, ..*first })
@@ -84,7 +124,7 @@ impl ByteImages {
     /// Rows of `c·h·w` features, channels first as in PyTorch.
     pub(crate) fn flatten(&self) -> Self {
         let Self { n, h, w, c, .. } = *self;
-        let mut values = Vec::with_capacity(self.values.len());
+        let mut values = buffer(self.values.len());
         for image in self.values().chunks_exact((h * w * c).max(1)) {
             for channel in 0..c {
                 values.extend(image[channel..].iter().step_by(c));

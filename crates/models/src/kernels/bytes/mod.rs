@@ -17,6 +17,8 @@ mod source;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod three;
 mod tile;
 mod words;
 

@@ -3,7 +3,7 @@
 use candle_core::Result;
 
 use super::{
-    images::ByteImages,
+    images::{ByteImages, SLACK},
     quantize::{ByteScale, rounded},
     set::ByteSet,
     tasks::each,
@@ -45,15 +45,24 @@ by_set! {
     ///
     /// # Safety
     ///
-    /// Each pixel and `to` have `len` bytes.
+    /// `to` has `len` bytes, and each pixel has [`SLACK`] more.
     fn largest<V>(pixels: &[*const u8], to: *mut u8, len: usize) {
         let _: usize = V::GROUP;
-        // SAFETY: the caller's contract; the output is new.
+        // SAFETY: the caller's contract; a register of bytes can be read at any pixel.
         unsafe {
-            to.write_bytes(0, len);
-            for pixel in pixels {
-                for channel in 0..len {
-                    *to.add(channel) = (*to.add(channel)).max(*pixel.add(channel));
+            for start in (0..len).step_by(SLACK) {
+                let mut best = [0_u8; SLACK];
+                for pixel in pixels {
+                    let other = pixel.add(start).cast::<[u8; SLACK]>().read();
+                    for lane in 0..SLACK {
+                        best[lane] = best[lane].max(other[lane]);
+                    }
+                }
+                let to = to.add(start);
+                if len - start >= SLACK {
+                    to.cast::<[u8; SLACK]>().write(best);
+                } else {
+                    to.copy_from_nonoverlapping(best.as_ptr(), len - start);
                 }
             }
         }

@@ -31,6 +31,8 @@ pub(super) trait Words: Copy {
     unsafe fn zero() -> Self;
     /// Loads 16 words.
     unsafe fn load(from: *const i32) -> Self;
+    /// Stores 16 words.
+    unsafe fn store(self, to: *mut i32);
     /// Loads 16 bytes.
     unsafe fn load_bytes(from: *const u8) -> Self;
     /// The same word 16 times.

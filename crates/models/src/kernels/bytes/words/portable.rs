@@ -29,6 +29,10 @@ impl Words for Portable {
         Self(unsafe { from.cast::<[i32; LANES]>().read_unaligned() })
     }
     #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        unsafe { to.cast::<[i32; LANES]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> Self {
         Self(unsafe { from.cast::<[u8; LANES]>().read() }.map(i32::from))
     }

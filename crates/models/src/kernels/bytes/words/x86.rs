@@ -30,6 +30,10 @@ impl Words for Vnni {
         Self(unsafe { _mm512_loadu_si512(from.cast()) })
     }
     #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        unsafe { _mm512_storeu_si512(to.cast(), self.0) }
+    }
+    #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> Self {
         Self(unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) })
     }
@@ -110,6 +114,13 @@ impl Words for Avx2 {
     unsafe fn load(from: *const i32) -> Self {
         unsafe {
             Self(_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(LANES / 2).cast()))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        unsafe {
+            _mm256_storeu_si256(to.cast(), self.0);
+            _mm256_storeu_si256(to.add(LANES / 2).cast(), self.1);
         }
     }
     #[inline(always)]
