@@ -2,16 +2,21 @@
 `cargo xtask bench models --peer torch,onnxruntime,openvino`.
 
 For each row, the sides take turns, three times each. The result of a turn is the median of its steps, and the
-figure is the median of the turns. All sides compute in float32 on random data. Training is the forward pass,
+figure is the median of the turns. All sides compute in float32 on random data, unless int8 is asked for. Training is the forward pass,
 cross-entropy, the backward pass and Adam on one batch, beside PyTorch as most people run it and beside its best.
 Inference is the forward pass in evaluation mode: in PyTorch under `torch.inference_mode()`, in ONNX Runtime and
 OpenVINO on the network that PyTorch exported. PyTorch's own counter counts the operations. `WATTLAB_LANES`
 chooses our instruction set; with `avx2`, the libraries of the peers are limited to AVX2, too, where they have a
 switch for it. Prints a section of Markdown.
 
-    peer.py WATTLAB PEERS [SECONDS PER TURN] [NETWORK]...
+With `int8`, all sides compute with 8-bit integers: signed weights with a scale for each output channel, unsigned
+activations with one for each tensor, calibrated on the same random images. ONNX Runtime quantizes statically (QDQ), and
+OpenVINO by NNCF. PyTorch is left out, because it has no quantization of exported networks on x86 besides these.
+
+    peer.py WATTLAB PEERS [SECONDS PER TURN] [float32|int8] [NETWORK]...
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -37,8 +42,11 @@ from torch.utils.flop_counter import FlopCounterMode
 WATTLAB = sys.argv[1]
 PEERS = sys.argv[2].split(",")
 SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
+INT8 = len(sys.argv) > 4 and sys.argv[4] == "int8"
 # All networks if none is named.
-NETWORKS = sys.argv[4:]
+NETWORKS = sys.argv[5:]
+if INT8:
+    PEERS = [peer for peer in PEERS if peer != "torch"]
 TURNS = 3
 BATCH = 512
 
@@ -60,6 +68,16 @@ INFERENCE = [
     "vit_b_16",
     "convnext_base",
 ]
+# Network of int8, side of its images; the files of CIFAR ResNets are below this repository's folder.
+INT8_INFERENCE = [
+    ("resnet18", 224),
+    ("mobilenet_v2", 224),
+    *((f"configs/networks/cifar-resnet{depth}.toml", 32) for depth in (20, 32, 44, 56)),
+]
+# The speed that we want to reach at least with int8, as a ratio to our float32.
+OWN_TARGET = 1.5
+# Images for the calibration of int8.
+CALIBRATION = 100
 # The speed that we want to reach at least, as a ratio to PyTorch's best training, with and without convolutions.
 BEST_CONV, BEST_DENSE = 1.2, 1.0
 # The speed that we want to reach at least, as a ratio to the fastest peer.
@@ -106,9 +124,11 @@ def ours(flags, guess):
     return told["step_s"]["median"], told["peak_memory_mb"] or float("nan")
 
 
-def turns(steps, flags):
-    """Our time, the time of each peer's step, and our peak memory."""
+def turns(steps, flags, other=None):
+    """Our time, the time of each peer's step, and our peak memory. The flags `other` are ours, too; their time comes
+    before those of the peers."""
     mine, theirs, memory, guess = [], [[] for _ in steps], [], SECONDS
+    more, last = [], SECONDS
     for _ in range(TURNS):
         guess, peak = ours(flags, guess)
         if not mine and guess < SECONDS / 2:
@@ -116,9 +136,15 @@ def turns(steps, flags):
             guess, peak = ours(flags, guess)
         mine.append(guess)
         memory.append(peak)
+        if other:
+            last, _ = ours(other, last)
+            if not more and last < SECONDS / 2:
+                last, _ = ours(other, last)
+            more.append(last)
         for times, step in zip(theirs, steps):
             times.append(seconds(step))
-    return statistics.median(mine), [statistics.median(times) for times in theirs], max(memory)
+    theirs = [statistics.median(times) for times in ([more] if other else []) + theirs]
+    return statistics.median(mine), theirs, max(memory)
 
 
 def operations(step):
@@ -188,6 +214,10 @@ def versions():
         import openvino
 
         found.append(("OpenVINO", openvino.__version__))
+        if INT8:
+            import nncf
+
+            found.append(("NNCF", nncf.__version__))
     return ", ".join(f"{name} {version.split('+')[0].split('-')[0]}" for name, version in found)
 
 
@@ -202,7 +232,7 @@ def main():
     wattlab = subprocess.run([WATTLAB, "--version"], capture_output=True, text=True, check=True)
     probe = [WATTLAB, "model", "bench", "--net", "dense_poly", "--steps", "1", "--json"]
     instructions = json.loads(subprocess.run(probe, stdout=subprocess.PIPE, check=True).stdout)["instructions"]
-    print(f"## {processor()}, {instructions}\n")
+    print(f"## {processor()}, {instructions}{', int8' if INT8 else ''}\n")
     print(
         f"The sides took turns on one machine; the figures are medians of {TURNS} turns of {SECONDS:g} s.\n"
         f"Versions: {wattlab.stdout.strip()}, {versions()}.\n"
@@ -212,6 +242,9 @@ def main():
         "A ratio is our speed divided by the peer's; ratios below their target are bold."
         + (" PyTorch and OpenVINO were limited to AVX2; ONNX Runtime was not." if AVX2 else "")
     )
+    if INT8:
+        int8_inference(counts)
+        return
     if any(chosen(row[0]) for row in TRAINING):
         training(counts, peaks)
     if any(chosen(arch) for arch in INFERENCE):
@@ -328,6 +361,147 @@ def inference(counts, peaks):
                     print(
                         f"| {arch} | {batch} | {threads} | {flops / batch / 1e9:.2f} | {mine * 1e3:.1f} | {share:.0f} % | "
                         + " | ".join(f"{it * 1e3:.1f} | {verdict(it / mine, TARGET)}" for it in theirs)
+                        + " |",
+                        flush=True,
+                    )
+
+
+class CifarResNet(nn.Module):
+    """ResNet for CIFAR (He et al. 2015, section 4.2) with shortcuts without parameters, as in our files."""
+
+    class Block(nn.Module):
+        def __init__(self, width, out, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(width, out, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(out)
+            self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(out)
+            self.stride, self.more = stride, (out - width) // 2
+
+        def forward(self, x):
+            kept = x
+            if self.stride > 1:
+                kept = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more, self.more))
+            x = torch.relu(self.bn1(self.conv1(x)))
+            return torch.relu(self.bn2(self.conv2(x)) + kept)
+
+    def __init__(self, depth):
+        super().__init__()
+        layers, width = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
+        for out in (16, 32, 64):
+            for block in range((depth - 2) // 6):
+                layers.append(self.Block(width, out, 2 if out > width else 1))
+                width = out
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def built(network):
+    torch.manual_seed(0)
+    if network.endswith(".toml"):
+        return CifarResNet(int("".join(it for it in os.path.basename(network) if it.isdigit()))).eval()
+    return torchvision.models.get_model(network, weights=None).eval()
+
+
+def quantized_for_onnxruntime(path, images, folder):
+    """A network with the operations of static quantization, as ONNX Runtime's own documentation makes it."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            self.left = iter([{"x": images[at : at + 1].numpy()} for at in range(len(images))])
+
+        def get_next(self):
+            return next(self.left, None)
+
+    prepared, out = os.path.join(folder, "prepared.onnx"), os.path.join(folder, "int8.onnx")
+    quant_pre_process(path, prepared)
+    quantization.quantize_static(
+        prepared,
+        out,
+        Reader(),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+    return out
+
+
+def quantized_for_openvino(path, images):
+    import nncf
+    import openvino
+
+    return nncf.quantize(
+        openvino.Core().read_model(path),
+        nncf.Dataset([images[at : at + 1].numpy() for at in range(len(images))]),
+        subset_size=len(images),
+    )
+
+
+def openvino_int8_step(model, images, threads):
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    values = images.numpy()
+    return lambda: request.infer({0: values})
+
+
+def dynamic(model, images, folder):
+    """The network in ONNX for batches of any size, so that it can be calibrated image by image."""
+    path = os.path.join(folder, "network.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, images, path, dynamo=False, opset_version=17, input_names=["x"], dynamic_axes={"x": {0: "n"}}
+        )
+    return path
+
+
+def int8_inference(counts):
+    import logging
+
+    logging.disable(logging.WARNING)
+    names = [NAMES[peer] for peer in PEERS]
+    print(
+        f"\n### Inference in int8, target {TARGET:g} × every peer and {OWN_TARGET:g} × our float32\n\n"
+        f"Calibrated on {CALIBRATION} random images; ours on 4, which changes no time.\n\n"
+        "| network | batch | threads | ours, float32 (ms) | ours, int8 (ms) | ratio | "
+        + " | ".join(f"{name} int8 (ms) | ratio" for name in names)
+        + " |\n|---|--:|--:|--:|--:|--:|"
+        + "--:|--:|" * len(names)
+    )
+    for network, side in INT8_INFERENCE:
+        if not chosen(network):
+            continue
+        model = built(network)
+        calibration = torch.randn(CALIBRATION, 3, side, side)
+        with tempfile.TemporaryDirectory() as folder:
+            # They show their progress, which is no part of the section.
+            with contextlib.redirect_stdout(sys.stderr):
+                path = dynamic(model, calibration[:1], folder)
+                onnx = quantized_for_onnxruntime(path, calibration, folder) if "onnxruntime" in PEERS else None
+                ir = quantized_for_openvino(path, calibration) if "openvino" in PEERS else None
+            for batch in (1, 8, 32):
+                images = torch.randn(batch, 3, side, side)
+                for threads in counts:
+                    makers = {
+                        "onnxruntime": lambda: onnxruntime_step(onnx, images, threads),
+                        "openvino": lambda: openvino_int8_step(ir, images, threads),
+                    }
+                    flags = ["--arch", network, "--batch", str(batch), "--threads", str(threads)]
+                    steps = [makers[peer]() for peer in PEERS]
+                    mine, theirs, _ = turns(steps, [*flags, "--precision", "int8"], flags)
+                    single, theirs = theirs[0], theirs[1:]
+                    name = os.path.basename(network).removesuffix(".toml")
+                    print(
+                        f"| {name} | {batch} | {threads} | {single * 1e3:.2f} | {mine * 1e3:.2f} "
+                        f"| {verdict(single / mine, OWN_TARGET)} | "
+                        + " | ".join(f"{it * 1e3:.2f} | {verdict(it / mine, TARGET)}" for it in theirs)
                         + " |",
                         flush=True,
                     )

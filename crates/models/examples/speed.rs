@@ -1,14 +1,14 @@
 //! The time of a vision network's forward pass on random images.
 //!
 //! `cargo run --release -p wattlab-models --example speed -- [batch] [seconds] [network]...`
-//! `RAYON_NUM_THREADS` sets the number of threads, and `WATTLAB_LANES` the instruction set.
+//! A name followed by `:int8` stands for the network with 8-bit integers. `RAYON_NUM_THREADS` sets the number of threads, and `WATTLAB_LANES` the instruction set.
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::time::{Duration, Instant};
 
 use wattlab_models::{
     InstructionSet,
-    vision::{VisionNetwork, network_info},
+    vision::{Int8Settings, VisionNetwork, network_info},
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,9 +21,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     println!("{} instructions, batch {batch}", InstructionSet::chosen()?.name());
     for name in networks {
-        let info = network_info(&name)?;
-        let network = VisionNetwork::open(&name, None, None, 1)?;
+        let (network, int8) = match name.strip_suffix(":int8") {
+            Some(network) => (network, true),
+            None => (name.as_str(), false),
+        };
+        let info = network_info(network)?;
+        let mut network = VisionNetwork::open(network, None, None, 1)?;
         let images = info.random_images(batch, info.usual_side, 1)?;
+        if int8 {
+            network = network.to_int8(&Int8Settings::default(), &images)?;
+        }
         network.forward(&images)?;
         let mut times = Vec::new();
         let begin = Instant::now();

@@ -23,9 +23,9 @@ pub use crate::{
     run::{RECORD_SCHEMA, RunId, RunRecord},
     spec::{
         Adam, Arrivals, BatchPolicy, DataSpec, Engine, EvaluateTask, Experiment, FactorLevel,
-        FactorValue, InferTask, NetworkKind, OwnNetwork, PublishedFigures, RunSpec, SamplerKind,
-        ServeTask, StudyNetwork, Task, TrainTask, TrainedNetwork, TrialId, TuningSpace,
-        WeightsFile,
+        FactorValue, InferTask, InferencePrecision, NetworkKind, OwnNetwork, PublishedFigures,
+        RunSpec, SamplerKind, ServeTask, StudyNetwork, Task, TrainTask, TrainedNetwork, TrialId,
+        TuningSpace, WeightsFile,
     },
     summary::{EnergySummary, RunSummary},
     surroundings::Surroundings,

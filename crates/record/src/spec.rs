@@ -357,6 +357,48 @@ pub struct ServeTask {
     /// random images that are ready in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photographs: Option<String>,
+    /// The numbers that the network computes with.
+    #[serde(default, skip_serializing_if = "InferencePrecision::is_float32")]
+    pub precision: InferencePrecision,
+}
+
+/// The numbers that a network computes with in inference.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum InferencePrecision {
+    /// Single precision.
+    #[default]
+    Float32,
+    /// 8-bit integers, calibrated on images.
+    Int8,
+}
+
+impl InferencePrecision {
+    /// The name, as in profiles and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Whether it is single precision, which records do not name.
+    #[must_use]
+    pub fn is_float32(&self) -> bool {
+        *self == Self::Float32
+    }
+
+    /// A network's name together with the precision, if it is not single precision.
+    #[must_use]
+    pub fn of_network(self, network: &str) -> String {
+        match self {
+            Self::Float32 => network.to_owned(),
+            Self::Int8 => format!("{network}, int8"),
+        }
+    }
 }
 
 /// The study's arrival process: the time between two requests is uniformly distributed between
@@ -435,6 +477,9 @@ pub struct InferTask {
     pub batches: u32,
     /// Number of warm-up batches, which run before the measurement.
     pub warmup_batches: u32,
+    /// The numbers that the network computes with.
+    #[serde(default, skip_serializing_if = "InferencePrecision::is_float32")]
+    pub precision: InferencePrecision,
 }
 
 /// The evaluation of a trained network on the first images of a test split.
@@ -465,6 +510,9 @@ pub struct EvaluateTask {
     /// The number that each channel is divided by after that. Empty: nothing is divided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deviation: Vec<f64>,
+    /// The numbers that the network computes with.
+    #[serde(default, skip_serializing_if = "InferencePrecision::is_float32")]
+    pub precision: InferencePrecision,
 }
 
 /// A file of trained weights.

@@ -15,14 +15,14 @@ use crate::process::{cargo, release_folder, root};
 const PEERS: [(&str, &[&str]); 3] = [
     ("torch", &["torch==2.15.0", "torchvision==0.29.2"]),
     ("onnxruntime", &["onnxruntime==1.32.0", "onnx==1.23.2"]),
-    ("openvino", &["openvino==2026.4.1", "onnx==1.23.2"]),
+    ("openvino", &["openvino==2026.4.1", "onnx==1.23.2", "nncf==3.4.0"]),
 ];
 
 /// What the file says above its sections.
 const HEAD: &str = "# Speed compared with other runtimes
 
 This file is written by `cargo xtask bench models --peer torch,onnxruntime,openvino`. A run replaces the section \
-of its kind of processor and instruction set and keeps the others. `WATTLAB_LANES=avx2` measures the kernels for \
+of its kind of processor, instruction set and precision (`--precision int8`) and keeps the others. `WATTLAB_LANES=avx2` measures the kernels for \
 AVX2 on a processor that has AVX-512.
 ";
 
@@ -32,6 +32,8 @@ struct Flags<'a> {
     /// A Python that has the peers. Without one, they are installed under `target/` (several gigabytes).
     python: Option<&'a str>,
     seconds: &'a str,
+    /// `float32` or `int8`.
+    precision: &'a str,
     networks: Vec<&'a str>,
 }
 
@@ -56,7 +58,8 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     let output = Command::new(python)
         .arg(root().join("crates/models/benches/peer.py"))
         .arg(release_folder().join("wattlab"))
-        .args([flags.peers, flags.seconds])
+        .args([flags.peers, flags.seconds, flags.precision])
+        .current_dir(root())
         .args(&flags.networks)
         .stderr(Stdio::inherit())
         .output()
@@ -82,7 +85,13 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
 }
 
 fn parse<'a>(args: &[&'a str]) -> anyhow::Result<Flags<'a>> {
-    let mut flags = Flags { peers: "torch", python: None, seconds: "1", networks: Vec::new() };
+    let mut flags = Flags {
+        peers: "torch",
+        python: None,
+        seconds: "1",
+        precision: "float32",
+        networks: Vec::new(),
+    };
     let mut args = args.iter();
     while let Some(flag) = args.next() {
         let mut value = || args.next().copied().with_context(|| format!("{flag} needs a value"));
@@ -90,9 +99,11 @@ fn parse<'a>(args: &[&'a str]) -> anyhow::Result<Flags<'a>> {
             "--peer" => flags.peers = value()?,
             "--python" => flags.python = Some(value()?),
             "--seconds" => flags.seconds = value()?,
+            "--precision" => flags.precision = value()?,
             "--network" => flags.networks.push(value()?),
             _ => bail!(
-                "`{flag}` is unknown; the flags are --peer, --python, --seconds and --network (repeatable)"
+                "`{flag}` is unknown; the flags are --peer, --python, --seconds, --precision and --network \
+                 (repeatable)"
             ),
         }
     }
@@ -100,6 +111,15 @@ fn parse<'a>(args: &[&'a str]) -> anyhow::Result<Flags<'a>> {
     if let Some(name) = flags.peers.split(',').find(|name| !known(name)) {
         bail!("--peer: `{name}` is unknown; the peers are torch, onnxruntime and openvino");
     }
+    ensure!(
+        ["float32", "int8"].contains(&flags.precision),
+        "--precision: expected `float32` or `int8`, got `{}`",
+        flags.precision
+    );
+    ensure!(
+        flags.precision == "float32" || flags.peers != "torch",
+        "--precision int8 needs --peer onnxruntime or openvino: PyTorch is no peer of it"
+    );
     ensure!(
         flags.seconds.parse::<f64>().is_ok_and(|it| it.is_finite() && it > 0.0),
         "--seconds: expected a positive number, got `{}`",
@@ -149,6 +169,10 @@ mod tests {
         assert!(parse(&["--seconds", "0"]).is_err());
         assert!(parse(&["--peer"]).is_err());
         assert!(parse(&["--quick"]).is_err());
+        assert!(parse(&["--precision", "int4", "--peer", "openvino"]).is_err());
+        assert!(parse(&["--precision", "int8"]).is_err());
+        let int8 = parse(&["--precision", "int8", "--peer", "openvino"]).unwrap();
+        assert_eq!(int8.precision, "int8");
         let flags = parse(&["--peer", "onnxruntime,openvino", "--network", "alexnet"]).unwrap();
         assert_eq!((flags.peers, flags.networks), ("onnxruntime,openvino", vec!["alexnet"]));
     }

@@ -1,7 +1,7 @@
 //! The table about trained networks whose accuracy is measured.
 
 use models::image_shape;
-use record::WeightsFile;
+use record::{InferencePrecision, WeightsFile};
 use serde::Deserialize;
 use units::limits::{self, Limit};
 
@@ -38,6 +38,9 @@ pub struct AccuracyConfig {
     /// The number that each channel is divided by after that. By default nothing is divided.
     #[serde(default)]
     pub deviation: Vec<f64>,
+    /// The numbers that networks compute with: `float32`, `int8` or both.
+    #[serde(default = "super::float32")]
+    pub precision: Vec<InferencePrecision>,
 }
 
 /// A trained network.
@@ -98,7 +101,11 @@ impl AccuracyConfig {
                 check.fail("accuracy.deviation", "0", "a number that can be divided by");
             }
         }
-        check.runs("accuracy", &[self.networks.len() as u64, u64::from(self.repetitions)]);
+        let named = self.networks.iter().map(|trained| &trained.network);
+        let named: Vec<String> = named.filter(|name| !is_file(name)).cloned().collect();
+        check.precision("accuracy", &self.precision, &named);
+        let (networks, precisions) = (self.networks.len() as u64, self.precision.len() as u64);
+        check.runs("accuracy", &[networks, precisions, u64::from(self.repetitions)]);
     }
 
     /// Reads the files of networks.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use record::DataSpec;
+use models::vision::int8_networks;
+use record::{DataSpec, InferencePrecision};
 use units::limits::{self, Limit, OutOfRange, Whole};
 
 use super::unknown_key;
@@ -108,6 +109,33 @@ impl<'a> Check<'a> {
     /// The real number must be within a limit.
     pub(super) fn real(&mut self, key: &str, value: f64, limit: Limit<f64>) {
         self.result(key, limit.check(value));
+    }
+
+    /// Precisions must be named once each, and networks of the catalog must support them. Networks in files are
+    /// checked before their first run.
+    pub(super) fn precision(
+        &mut self,
+        table: &str,
+        precisions: &[InferencePrecision],
+        networks: &[String],
+    ) {
+        let key = format!("{table}.precision");
+        self.not_empty(&key, precisions.len());
+        for (index, precision) in precisions.iter().enumerate() {
+            if precisions[..index].contains(precision) {
+                self.fail(&key, &format!("`{}` twice", precision.name()), "each precision once");
+            }
+        }
+        let known = int8_networks();
+        let unfit = networks.iter().find(|network| !known.contains(&network.as_str()));
+        if let (true, Some(network)) = (precisions.contains(&InferencePrecision::Int8), unfit) {
+            let found = format!("`int8` with network `{network}`");
+            let expected = format!(
+                "`float32`, or networks that int8 supports: {}, or files of such layers",
+                known.join(", ")
+            );
+            self.fail(&key, &found, &expected);
+        }
     }
 
     /// The experiment of a table must have no more runs than a study may have: the product of these

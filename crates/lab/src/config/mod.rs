@@ -17,7 +17,10 @@ pub use self::{
     networks::{EnginesConfig, FactorConfig, OwnConfig},
     slurm::SlurmConfig,
 };
-use record::{BatchPolicy, DataSpec, Engine, Experiment, NetworkKind, SamplerKind, TuningSpace};
+use record::{
+    BatchPolicy, DataSpec, Engine, Experiment, InferencePrecision, NetworkKind, SamplerKind,
+    TuningSpace,
+};
 use serde::Deserialize;
 use units::{limits, read_text};
 
@@ -148,6 +151,10 @@ pub struct BatchingExperimentConfig {
     /// photographs in turn, and reading and decoding are part of the service, as in the study.
     /// `None`: random images that are ready in memory.
     pub photographs: Option<String>,
+    /// The numbers that networks compute with: `float32`, `int8` or both. int8 needs networks of convolutions, pools,
+    /// ReLU and additions.
+    #[serde(default = "float32")]
+    pub precision: Vec<InferencePrecision>,
 }
 
 /// RQ5: a decade of vision networks.
@@ -170,6 +177,15 @@ pub struct TimelineConfig {
     pub warmup_batches: u32,
     /// The number of runs of each network.
     pub repetitions: u32,
+    /// The numbers that networks compute with: `float32`, `int8` or both. int8 needs networks of convolutions, pools,
+    /// ReLU and additions.
+    #[serde(default = "float32")]
+    pub precision: Vec<InferencePrecision>,
+}
+
+/// Single precision alone.
+fn float32() -> Vec<InferencePrecision> {
+    vec![InferencePrecision::Float32]
 }
 
 impl Profile {
@@ -400,9 +416,16 @@ impl BatchingExperimentConfig {
         }
         check.whole("batching.warmup_batches", self.warmup_batches, limits::WARMUP);
         check.whole("batching.repetitions", self.repetitions, limits::REPETITIONS);
-        let lists = [self.networks.len(), self.rates_per_s.len(), self.policies.len()];
-        let [networks, rates, policies] = lists.map(|length| length as u64);
-        check.runs("batching", &[networks, rates, policies, u64::from(self.repetitions)]);
+        check.precision("batching", &self.precision, &self.networks);
+        let lists = [
+            self.networks.len(),
+            self.rates_per_s.len(),
+            self.policies.len(),
+            self.precision.len(),
+        ];
+        let [networks, rates, policies, precisions] = lists.map(|length| length as u64);
+        let repetitions = u64::from(self.repetitions);
+        check.runs("batching", &[networks, rates, policies, precisions, repetitions]);
         if let Some(name) = self.photographs.as_ref().filter(|name| !is_below(name)) {
             check.fail(
                 "batching.photographs",
@@ -426,7 +449,9 @@ impl TimelineConfig {
         check.whole("timeline.batches", self.batches, limits::BATCHES);
         check.whole("timeline.warmup_batches", self.warmup_batches, limits::WARMUP);
         check.whole("timeline.repetitions", self.repetitions, limits::REPETITIONS);
-        check.runs("timeline", &[self.networks.len() as u64, u64::from(self.repetitions)]);
+        check.precision("timeline", &self.precision, &named);
+        let (networks, precisions) = (self.networks.len() as u64, self.precision.len() as u64);
+        check.runs("timeline", &[networks, precisions, u64::from(self.repetitions)]);
     }
 }
 

@@ -86,3 +86,29 @@ fn a_misspelled_profile_name_gets_a_suggestion() {
 fn shapes() -> String {
     include_str!("../../profiles/shapes.toml").to_owned()
 }
+
+#[test]
+fn int8_is_for_networks_that_support_it() {
+    let with = |networks: &str, precision: &str| {
+        shapes().replacen("[\"alexnet\", \"shufflenet_v2_x0_5\"]", networks, 1).replacen(
+            "jitter         = 0.2",
+            &format!("precision = {precision}\njitter = 0.2"),
+            1,
+        )
+    };
+    let both = with("[\"alexnet\", \"resnet18\"]", "[\"float32\", \"int8\"]");
+    let batching = Profile::parse("p.toml", &both).unwrap().batching.unwrap();
+    assert_eq!(batching.precision, [InferencePrecision::Float32, InferencePrecision::Int8]);
+    let usual = Profile::load("quick").unwrap().batching.unwrap();
+    assert_eq!(usual.precision, [InferencePrecision::Float32]);
+    let unfit = error_of(&with("[\"alexnet\", \"shufflenet_v2_x0_5\"]", "[\"int8\"]"));
+    assert!(
+        unfit.contains("key `batching.precision` is `int8` with network `shufflenet_v2_x0_5`"),
+        "{unfit}"
+    );
+    assert!(unfit.contains("mobilenet_v2"), "{unfit}");
+    let twice = error_of(&with("[\"alexnet\"]", "[\"int8\", \"int8\"]"));
+    assert!(twice.contains("`int8` twice, expected each precision once"), "{twice}");
+    assert!(error_of(&with("[\"alexnet\"]", "[]")).contains("batching.precision"));
+    assert!(error_of(&with("[\"alexnet\"]", "[\"int4\"]")).contains("float32"));
+}

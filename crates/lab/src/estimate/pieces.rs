@@ -1,7 +1,8 @@
 //! Small versions of runs, from which costs are scaled up.
 
 use record::{
-    Arrivals, BatchPolicy, Energy, InferTask, Outcome, RunRecord, RunSpec, Seconds, ServeTask, Task,
+    Arrivals, BatchPolicy, Energy, InferTask, InferencePrecision, Outcome, RunRecord, RunSpec,
+    Seconds, ServeTask, Task,
 };
 
 use crate::work::{RunError, Worker};
@@ -52,6 +53,12 @@ impl<'a> Pieces<'a> {
         image_side: usize,
         batch: usize,
     ) -> Result<(Seconds, Option<Energy>), RunError> {
+        let precision = match &spec.task {
+            Task::Serve(task) => task.precision,
+            Task::Infer(task) => task.precision,
+            Task::Evaluate(task) => task.precision,
+            Task::Train(_) => InferencePrecision::default(),
+        };
         let piece = |batches: u32| {
             let (network, text) = (network.to_owned(), text.map(str::to_owned));
             let task = InferTask {
@@ -62,6 +69,7 @@ impl<'a> Pieces<'a> {
                 batch,
                 batches,
                 warmup_batches: 1,
+                precision,
             };
             // The seed does not change what a batch costs.
             RunSpec { task: Task::Infer(task), seed: 1, repetition: 0, ..spec.clone() }

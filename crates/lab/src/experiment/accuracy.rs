@@ -15,7 +15,8 @@ pub(super) fn plan(config: &AccuracyConfig, seed: u64) -> FixedPlan {
         let mut block: Vec<RunSpec> = config
             .networks
             .iter()
-            .map(|trained| RunSpec {
+            .flat_map(|trained| config.precision.iter().map(move |of| (trained, *of)))
+            .map(|(trained, precision)| RunSpec {
                 experiment: Experiment::Accuracy,
                 repetition,
                 seed: derive(seed, &format!("evaluation {repetition}")),
@@ -30,6 +31,7 @@ pub(super) fn plan(config: &AccuracyConfig, seed: u64) -> FixedPlan {
                     warmup_batches: config.warmup_batches,
                     mean: config.mean.clone(),
                     deviation: config.deviation.clone(),
+                    precision,
                 }),
             })
             .collect();
@@ -41,7 +43,7 @@ pub(super) fn plan(config: &AccuracyConfig, seed: u64) -> FixedPlan {
 
 fn cost_key(spec: &RunSpec) -> String {
     match &spec.task {
-        Task::Evaluate(task) => task.network.clone(),
+        Task::Evaluate(task) => task.precision.of_network(&task.network),
         _ => String::new(),
     }
 }

@@ -24,7 +24,11 @@ fn block(config: &BatchingExperimentConfig, seed: u64, repetition: u32) -> Vec<R
     let mut block = Vec::new();
     for network in &config.networks {
         for &rate in &config.rates_per_s {
-            for &policy in &config.policies {
+            for (&policy, &precision) in config
+                .policies
+                .iter()
+                .flat_map(|policy| config.precision.iter().map(move |of| (policy, of)))
+            {
                 block.push(RunSpec {
                     experiment: Experiment::Batching,
                     repetition,
@@ -40,6 +44,7 @@ fn block(config: &BatchingExperimentConfig, seed: u64, repetition: u32) -> Vec<R
                         policy,
                         warmup_batches: config.warmup_batches,
                         photographs: config.photographs.clone(),
+                        precision,
                     }),
                 });
             }
@@ -51,7 +56,8 @@ fn block(config: &BatchingExperimentConfig, seed: u64, repetition: u32) -> Vec<R
 fn cost_key(spec: &RunSpec) -> String {
     match &spec.task {
         Task::Serve(task) => {
-            format!("{} {} {:?}", task.network, task.arrivals.rate, task.policy)
+            let network = task.precision.of_network(&task.network);
+            format!("{network} {} {:?}", task.arrivals.rate, task.policy)
         }
         _ => String::new(),
     }

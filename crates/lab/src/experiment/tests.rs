@@ -1,9 +1,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use record::{
-    DataUse, Energy, EnergyReport, EpochOutcome, Joules, NetworkKind, Origin, Outcome,
-    RECORD_SCHEMA, RunId, RunRecord, RunSpec, Seconds, StudyNetwork, Task, Timing, Trained,
-    TrainedNetwork, WeightsFile,
+    DataUse, Energy, EnergyReport, EpochOutcome, InferencePrecision, Joules, NetworkKind, Origin,
+    Outcome, RECORD_SCHEMA, RunId, RunRecord, RunSpec, Seconds, StudyNetwork, Task, Timing,
+    Trained, TrainedNetwork, WeightsFile,
 };
 
 use super::*;
@@ -65,6 +65,7 @@ fn every() -> Vec<Box<dyn Plan>> {
         read: None,
     };
     profile.accuracy = Some(AccuracyConfig {
+        precision: vec![InferencePrecision::Float32],
         networks: vec![trained("alexnet"), trained("resnet18")],
         data: "shapes-32".to_owned(),
         images: 100,
@@ -261,5 +262,35 @@ fn a_study_with_a_budget_continues_as_if_it_had_not_been_stopped() {
         let ids =
             |records: &[RunRecord]| records.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&rest), ids(&whole[stop..]), "stopped after {stop}");
+    }
+}
+
+/// A precision is a factor: the runs of single precision stay what they were.
+#[test]
+fn precisions_multiply_the_runs() {
+    let mut profile = Profile::shapes();
+    let ids = |profile: &Profile| {
+        let specs =
+            plans(profile).into_iter().flat_map(|plan| play(&*plan, Records::default(), 9999).0);
+        specs.map(|spec| (spec.id(), spec)).collect::<Vec<_>>()
+    };
+    (profile.tuning, profile.layers) = (None, None);
+    let networks = ["alexnet", "resnet18"].map(str::to_owned).to_vec();
+    profile.batching.iter_mut().for_each(|batching| batching.networks = networks.clone());
+    profile.timeline.iter_mut().for_each(|timeline| timeline.networks = networks.clone());
+    let usual = ids(&profile);
+    let both = vec![InferencePrecision::Float32, InferencePrecision::Int8];
+    profile.batching.iter_mut().for_each(|batching| batching.precision = both.clone());
+    profile.timeline.iter_mut().for_each(|timeline| timeline.precision = both.clone());
+    let twice = ids(&profile);
+    assert_eq!(twice.len(), 2 * usual.len());
+    let is_int8 = |spec: &RunSpec| match &spec.task {
+        Task::Serve(task) => task.precision == InferencePrecision::Int8,
+        Task::Infer(task) => task.precision == InferencePrecision::Int8,
+        _ => false,
+    };
+    assert_eq!(twice.iter().filter(|(_, spec)| is_int8(spec)).count(), usual.len());
+    for (id, _) in &usual {
+        assert!(twice.iter().any(|(other, spec)| other == id && !is_int8(spec)));
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn plan(config: &TimelineConfig, seed: u64) -> FixedPlan {
         let mut block: Vec<RunSpec> = config
             .networks
             .iter()
-            .map(|network| {
+            .flat_map(|network| config.precision.iter().map(move |of| (network, *of)))
+            .map(|(network, precision)| {
                 let file = config.files.iter().find(|file| file.file == *network);
                 RunSpec {
                     experiment: Experiment::Timeline,
@@ -29,6 +30,7 @@ pub(super) fn plan(config: &TimelineConfig, seed: u64) -> FixedPlan {
                         batch: config.batch,
                         batches: config.batches,
                         warmup_batches: config.warmup_batches,
+                        precision,
                     }),
                 }
             })
@@ -41,7 +43,7 @@ pub(super) fn plan(config: &TimelineConfig, seed: u64) -> FixedPlan {
 
 fn cost_key(spec: &RunSpec) -> String {
     match &spec.task {
-        Task::Infer(task) => task.network.clone(),
+        Task::Infer(task) => task.precision.of_network(&task.network),
         _ => String::new(),
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use models::{NetworkFile, image_shape, vision::VisionNetwork};
 use record::{
-    Engine, NetworkKind, Origin, Outcome, OwnNetwork, RunRecord, StudyNetwork, Task, TrainedNetwork,
+    Engine, EvaluateTask, InferTask, InferencePrecision, NetworkKind, Origin, Outcome, OwnNetwork,
+    RunRecord, StudyNetwork, Task, TrainedNetwork,
 };
 use report::Phase;
 
@@ -125,6 +126,10 @@ fn of_record(record: RunRecord) -> Result<OwnRun, &'static str> {
             };
             let images = task.data.train as f64 * f64::from(task.epochs);
             (subject, task.minibatch, images, Some(task.engine))
+        }
+        (Task::Infer(InferTask { precision: InferencePrecision::Int8, .. }), _)
+        | (Task::Evaluate(EvaluateTask { precision: InferencePrecision::Int8, .. }), _) => {
+            return Err("networks of 8-bit integers, whose work is of another kind");
         }
         (Task::Infer(task), Outcome::Inferred(outcome)) => {
             let side = Some(task.image_side);

@@ -3,8 +3,11 @@
 use std::cell::RefCell;
 
 use meter::{Meter, Span, SpanReport};
-use models::{Device, NetworkFile, Precision, vision::VisionNetwork};
-use record::{Outcome, Seconds, Serving, Surroundings, Warning};
+use models::{
+    Device, NetworkFile, Precision,
+    vision::{Int8Settings, VisionError, VisionNetwork},
+};
+use record::{InferencePrecision, Outcome, Seconds, Serving, Surroundings, Warning};
 
 use super::{error::RunError, isolation::Isolation};
 use crate::{Interrupt, data::DataFolder, surroundings::Watch};
@@ -13,6 +16,18 @@ use crate::{Interrupt, data::DataFolder, surroundings::Watch};
 pub(super) const KEPT_PARAMETERS: usize = 300_000_000;
 /// The seed of the vision networks' random weights, on which neither time nor energy depends.
 const WEIGHTS_SEED: u64 = 1;
+
+/// Random images for the calibration of 8-bit integers.
+const CALIBRATION: usize = 4;
+
+/// An error if a network of 8-bit integers should run on another device than the CPU.
+pub(super) fn on_the_cpu(device: &Device, network: &str) -> Result<(), VisionError> {
+    if device.name() == "cpu" {
+        return Ok(());
+    }
+    let reason = format!("it runs on the CPU only, and the device is `{}`", device.name());
+    Err(VisionError::Int8 { network: network.to_owned(), reason })
+}
 
 /// The result of a task.
 pub(super) struct Done {
@@ -78,13 +93,19 @@ impl RunContext {
         Ok((value, span.end()))
     }
 
-    /// Takes a vision network from those that are kept, or builds it. `text` is that of its file.
+    /// Takes a vision network from those that are kept, or builds it. `text` is that of its file. 8-bit integers are
+    /// calibrated on random images of this side, because neither time nor energy depends on the ranges.
     pub(super) fn take_network(
         &mut self,
-        name: &str,
-        text: Option<&str>,
+        (name, text): (&str, Option<&str>),
+        precision: InferencePrecision,
+        side: usize,
     ) -> Result<VisionNetwork, RunError> {
-        match self.networks.iter().position(|network| network.info().name == name) {
+        let same = |network: &VisionNetwork| {
+            network.info().name == name
+                && network.int8_summary().is_none() == precision.is_float32()
+        };
+        match self.networks.iter().position(same) {
             Some(at) => Ok(self.networks.remove(at)),
             None => {
                 let network = match text {
@@ -94,7 +115,19 @@ impl RunContext {
                     }
                     None => VisionNetwork::open(name, None, None, WEIGHTS_SEED)?,
                 };
-                Ok(network.on(&self.device, Precision::default()))
+                match precision {
+                    InferencePrecision::Float32 => {
+                        Ok(network.on(&self.device, Precision::default()))
+                    }
+                    InferencePrecision::Int8 => {
+                        on_the_cpu(&self.device, name)?;
+                        let images =
+                            network.info().random_images(CALIBRATION, side, WEIGHTS_SEED)?;
+                        let settings =
+                            Int8Settings { images: CALIBRATION, ..Int8Settings::default() };
+                        Ok(network.to_int8(&settings, &images)?)
+                    }
+                }
             }
         }
     }

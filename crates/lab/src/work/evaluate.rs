@@ -5,13 +5,13 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor};
 use models::{
     Dataset, NetworkFile, Precision,
-    vision::{Images, VisionError, VisionNetwork, read_weights},
+    vision::{Images, Int8Settings, VisionError, VisionNetwork, read_weights},
 };
-use record::{DataSpec, DataUse, EvaluateTask, Evaluated, Outcome};
+use record::{DataSpec, DataUse, EvaluateTask, Evaluated, InferencePrecision, Outcome};
 use units::limits;
 
 use super::{
-    context::{Done, RunContext},
+    context::{Done, RunContext, on_the_cpu},
     error::RunError,
     trained_weights::{EvaluationError, weights_path},
 };
@@ -21,7 +21,25 @@ use crate::{data::DataFolder, memory, scores::Scores};
 pub(super) fn check(context: &mut RunContext, task: &EvaluateTask) -> Result<(), RunError> {
     let data = context.data.load(&images_of(task))?;
     let network = network(&context.data, task)?;
-    fits(&network, &data, task)
+    fits(&network, &data, task)?;
+    if task.precision == InferencePrecision::Int8 {
+        on_the_cpu(&context.device, &task.network)?;
+        calibrated(&network, &data, task)?;
+    }
+    Ok(())
+}
+
+/// The network with 8-bit integers, calibrated on the first images. Their labels are not used.
+fn calibrated(
+    network: &VisionNetwork,
+    data: &Dataset,
+    task: &EvaluateTask,
+) -> Result<VisionNetwork, RunError> {
+    let settings = Int8Settings::default();
+    let values = settings.images * data.channels * data.side * data.side;
+    let images = &data.test.images[..values.min(data.test.images.len())];
+    let images = normalized(images, data, task)?;
+    network.to_int8(&settings, &images).map_err(|error| unfit(task, error.to_string()))
 }
 
 pub(super) fn run(context: &mut RunContext, task: &EvaluateTask) -> Result<Done, RunError> {
@@ -29,7 +47,13 @@ pub(super) fn run(context: &mut RunContext, task: &EvaluateTask) -> Result<Done,
     let (network, load) = context.measured("load", |_| {
         let network = network(&context.data, task)?;
         fits(&network, &data, task)?;
-        Ok(network.on(&context.device, Precision::default()))
+        match task.precision {
+            InferencePrecision::Float32 => Ok(network.on(&context.device, Precision::default())),
+            InferencePrecision::Int8 => {
+                on_the_cpu(&context.device, &task.network).map_err(RunError::from)?;
+                calibrated(&network, &data, task)
+            }
+        }
     })?;
     let (batches, prepare) = context.measured("prepare", |_| batches(&network, &data, task))?;
     let interrupt = context.interrupt.clone();
@@ -134,7 +158,14 @@ fn batches(
     data: &Rc<Dataset>,
     task: &EvaluateTask,
 ) -> Result<Vec<Images>, RunError> {
-    let Dataset { channels, side, test, .. } = &**data;
+    let batch = task.batch * data.channels * data.side * data.side;
+    let batches = data.test.images.chunks(batch);
+    batches.map(|images| Ok(network.upload(&normalized(images, data, task)?)?)).collect()
+}
+
+/// Normalized images, `[n][channels][side][side]`.
+fn normalized(images: &[f32], data: &Dataset, task: &EvaluateTask) -> Result<Tensor, RunError> {
+    let Dataset { channels, side, .. } = data;
     let plane = side * side;
     let of = |values: &[f64], channel: usize, default: f32| match values {
         [] => default,
@@ -144,17 +175,13 @@ fn batches(
     let parameters: Vec<(f32, f32)> = (0..*channels)
         .map(|channel| (of(&task.mean, channel, 0.0), of(&task.deviation, channel, 1.0)))
         .collect();
-    let uploaded = test.images.chunks(task.batch * channels * plane).map(|images| {
-        let mut images = images.to_vec();
-        for (index, pixels) in images.chunks_exact_mut(plane).enumerate() {
-            let (mean, deviation) = parameters[index % channels];
-            pixels.iter_mut().for_each(|pixel| *pixel = (*pixel - mean) / deviation);
-        }
-        let shape = (images.len() / (channels * plane), *channels, *side, *side);
-        let images = Tensor::from_vec(images, shape, &Device::Cpu).map_err(VisionError::from)?;
-        Ok(network.upload(&images)?)
-    });
-    uploaded.collect()
+    let mut images = images.to_vec();
+    for (index, pixels) in images.chunks_exact_mut(plane).enumerate() {
+        let (mean, deviation) = parameters[index % channels];
+        pixels.iter_mut().for_each(|pixel| *pixel = (*pixel - mean) / deviation);
+    }
+    let shape = (images.len() / (channels * plane), *channels, *side, *side);
+    Ok(Tensor::from_vec(images, shape, &Device::Cpu).map_err(VisionError::from)?)
 }
 
 /// The number of images whose most likely class is the label. Of equal logits, the first class counts.

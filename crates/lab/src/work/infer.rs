@@ -18,7 +18,8 @@ pub(super) fn run(
     let batch = limits::BATCH.check(task.batch).map_err(|error| error.of_key("batch"));
     batch.map_err(VisionError::from)?;
     let span = context.meter.span("load");
-    let network = context.take_network(&task.network, task.text.as_deref())?;
+    let named = (task.network.as_str(), task.text.as_deref());
+    let network = context.take_network(named, task.precision, task.image_side)?;
     memory::fits(task.batch, network.info().channels, task.image_side, memory::INFERENCE)
         .map_err(|error| RunError::Memory { batch: task.batch, reason: error.to_string() })?;
     let images = network.info().random_images(task.batch, task.image_side, spec.seed)?;

@@ -18,7 +18,8 @@ use std::{
 use meter::{Meter, SpanReport};
 use models::{Device, NetworkFile};
 use record::{
-    EnergyReport, Environment, RECORD_SCHEMA, RunRecord, RunSpec, SpanEnergy, Task, Timing,
+    EnergyReport, Environment, InferencePrecision, RECORD_SCHEMA, RunRecord, RunSpec, SpanEnergy,
+    Task, Timing,
 };
 
 use self::context::{KEPT_PARAMETERS, RunContext};
@@ -96,6 +97,13 @@ impl Worker {
             Task::Infer(task) => match &task.text {
                 Some(text) => {
                     NetworkFile::parse(text, &task.network)?;
+                    if task.precision == InferencePrecision::Int8 {
+                        // Whether 8-bit integers support its layers.
+                        let named = (task.network.as_str(), Some(text.as_str()));
+                        let network =
+                            self.context.take_network(named, task.precision, task.image_side)?;
+                        self.context.keep_network(network);
+                    }
                 }
                 None => check_side(&task.network, task.image_side)?,
             },

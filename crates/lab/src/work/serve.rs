@@ -86,7 +86,8 @@ pub(super) fn run(
 ) -> Result<Done, RunError> {
     let span = context.meter.span("load");
     let times = arrivals(&task.arrivals, spec.seed)?;
-    let network = context.take_network(&task.network, None)?;
+    let named = (task.network.as_str(), None);
+    let network = context.take_network(named, task.precision, task.image_side)?;
     let images = images(&context.data, spec, task, network.info())?;
     let pool = images.pool().map(|pool| network.upload(pool)).transpose()?;
     let mut server = Server { network: &network, images, pool, preparing: Seconds(0.0) };

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use record::{Outcome, RunRecord, Task, read_journal};
+use record::{InferencePrecision, Outcome, RunRecord, Task, read_journal};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -117,6 +117,49 @@ fn accuracy_and_joules_come_from_the_same_runs() {
     let again = reproduce(folder, &profile("shapes-28", more, "small.safetensors", &sha256), &[]);
     assert!(again.status.success());
     assert_eq!(crate::accuracy::records(folder), records);
+}
+
+#[test]
+fn precisions_are_compared_in_one_study() {
+    let (folder, sha256) = trained();
+    let folder = folder.path();
+    let more = "precision = [\"float32\", \"int8\"]";
+    let queues = "\n[batching]\nnetworks = [\"resnet18\"]\nimage_side = 32\nrates_per_s = [500.0]\njitter = 0.2\n\
+                  requests = 8\npolicies = [{ fixed = 4 }]\nwarmup_batches = 1\nrepetitions = 1\n";
+    let decade = "\n[timeline]\nnetworks = [\"mobilenet_v2\", \"small.toml\"]\nimage_side = 32\nbatch = 2\n\
+                  batches = 2\nwarmup_batches = 1\nrepetitions = 1\n";
+    let text = profile("shapes-28", more, "small.safetensors", &sha256)
+        + &format!("{queues}{more}\n{decade}{more}\n");
+    let done = reproduce(folder, &text, &[]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let records = records(folder);
+    assert_eq!(records.len(), 2 * (2 + 1 + 2));
+    let correct = |int8: InferencePrecision| {
+        records.iter().find_map(|record| match (&record.spec.task, &record.outcome) {
+            (Task::Evaluate(task), Outcome::Evaluated(outcome)) if task.precision == int8 => {
+                Some(outcome.correct)
+            }
+            _ => None,
+        })
+    };
+    let [single, int8] =
+        [InferencePrecision::Float32, InferencePrecision::Int8].map(|of| correct(of).unwrap());
+    assert!(single.abs_diff(int8) <= 15, "{single} and {int8} of 300 images");
+    let report = fs::read_to_string(folder.join("out/report/report.md")).unwrap();
+    for row in ["| small, int8 | 1998 |", "| resnet18, int8 |", "| mobilenet_v2, int8 |"] {
+        assert!(report.contains(row), "{row}: {report}");
+    }
+    let planned = run(folder, &["reproduce", "--profile", "p.toml", "--plan"]);
+    assert!(planned.status.success(), "{}", stderr(&planned));
+    let shown = run(folder, &["journal", "show", "out"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("resnet18, int8 at 500/s"));
+    let silu = NETWORK.replace("\"relu\"", "\"silu\"");
+    fs::write(folder.join("small.toml"), silu).unwrap();
+    let text = text.replace("seed = 1", "seed = 2");
+    fs::remove_dir_all(folder.join("out")).unwrap();
+    let refused = reproduce(folder, &text, &[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("Silu is not supported in int8"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod adam;
 mod axis;
 mod block16;
+pub(crate) mod bytes;
 mod columns;
 mod conv_block;
 pub(crate) mod image;

@@ -307,6 +307,10 @@ impl CustomLayer for OptionA {
         pass.conv(&self.0, x, None)
     }
 
+    fn selection(&self) -> Option<&Conv> {
+        Some(&self.0)
+    }
+
     fn describe(&self, _: &Tensor) -> (&'static str, LayerKind, f64) {
         ("shortcut without parameters", LayerKind::Other, 0.0)
     }

@@ -119,6 +119,14 @@ pub enum VisionError {
         /// Number of channels as given.
         channels: usize,
     },
+    /// The network cannot run with 8-bit integers.
+    #[error("network `{network}` cannot run in int8: {reason}")]
+    Int8 {
+        /// Name of the network.
+        network: String,
+        /// What is missing.
+        reason: String,
+    },
     /// A size is beyond its limit.
     #[error(transparent)]
     Size(#[from] OutOfRange),

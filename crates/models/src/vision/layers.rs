@@ -85,6 +85,11 @@ pub(super) trait CustomLayer: Send + Sync {
         x: DeviceTensor,
     ) -> std::result::Result<DeviceTensor, VisionError>;
 
+    /// The 1×1 convolution that computes it, if each of its output channels is an input channel or zero.
+    fn selection(&self) -> Option<&Conv> {
+        None
+    }
+
     /// Number of floats of weights that it reads for a batch.
     fn weights(&self) -> usize {
         0

@@ -13,6 +13,7 @@ mod efficient;
 mod error;
 mod inception;
 mod info;
+mod int8;
 mod layers;
 mod mobile;
 mod names;
@@ -27,6 +28,7 @@ mod residual;
 mod resize;
 mod state_names;
 mod swin;
+mod to_int8;
 mod trainable;
 mod transformer;
 mod weights;
@@ -36,11 +38,13 @@ pub use self::{
     checkpoint::read_weights,
     error::VisionError,
     info::NetworkInfo,
+    int8::{Clip, Int8Settings, Int8Summary},
     network::{
         FittedState, Images, VisionNetwork, fit_state_dict, has_own_weights, is_file, network_info,
         random_images, state_dict,
     },
     preprocess::{PreparedImage, Preprocessing, image_size},
     pretrained::{PUBLISHED, Pretrained, imagenet_class},
+    to_int8::int8_networks,
     trainable::{TrainableNetwork, head_variables, trainable},
 };

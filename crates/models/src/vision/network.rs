@@ -14,6 +14,7 @@ use super::{
     described::described,
     error::VisionError,
     info::{NetworkInfo, random_pixels},
+    int8::Int8Layers,
     layers::Layer,
     on_device::{DeviceImages, DeviceNetwork},
     state_names::{check_unused, fitted, without_unused},
@@ -48,6 +49,8 @@ pub(super) enum Body {
     Layers(Layer),
     /// The nodes of an ONNX file.
     Graph(Box<Graph>),
+    /// Layers of 8-bit integers.
+    Int8(Box<Int8Layers>),
 }
 
 impl Body {
@@ -63,6 +66,10 @@ impl Body {
                 let reason = format!("{what} is not supported for ONNX files");
                 Err(OnnxError::unfit(graph.path(), reason).into())
             }
+            Self::Int8(layers) => Err(VisionError::Int8 {
+                network: layers.name().to_owned(),
+                reason: format!("{what} is not supported"),
+            }),
         }
     }
 }
@@ -311,6 +318,10 @@ impl VisionNetwork {
                 self.check(images)?;
                 let logits = graph.forward(images)?;
                 return Ok(if logits.rank() > 2 { logits.flatten_from(1)? } else { logits });
+            }
+            Body::Int8(layers) => {
+                self.check(images)?;
+                return rayon::scope(|_| layers.forward(images));
             }
         };
         let images = self.channels_last(images)?;

@@ -11,6 +11,8 @@
 mod allocator;
 #[path = "../it/formula.rs"]
 mod formula;
+#[path = "../it/int8.rs"]
+mod int8;
 #[path = "../it/nn_operations.rs"]
 mod nn_operations;
 #[path = "../it/nn_reference.rs"]

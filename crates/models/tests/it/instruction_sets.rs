@@ -32,6 +32,11 @@ fn logits_agree_with_torchvision_under_every_instruction_set() {
 }
 
 #[test]
+fn logits_of_8_bit_integers_are_near_under_every_instruction_set() {
+    again(&["int8::"]);
+}
+
+#[test]
 fn the_chosen_instruction_set_is_available() {
     let chosen = InstructionSet::chosen().unwrap();
     assert!(chosen.is_available());

@@ -8,6 +8,8 @@ mod fit;
 mod formula;
 mod goldens;
 mod instruction_sets;
+mod int8;
+mod int8_list;
 mod network_file;
 mod nn_misuse;
 mod nn_operations;

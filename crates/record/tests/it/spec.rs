@@ -1,8 +1,8 @@
 //! Specs keep their form: new fields do not change the ids of older runs.
 
 use wattlab_record::{
-    Adam, DataSpec, Engine, Experiment, FactorLevel, FactorValue, NetworkKind, OwnNetwork, RunSpec,
-    StudyNetwork, Task, TrainTask, TrainedNetwork,
+    Adam, DataSpec, Engine, Experiment, FactorLevel, FactorValue, InferTask, InferencePrecision,
+    NetworkKind, OwnNetwork, RunSpec, StudyNetwork, Task, TrainTask, TrainedNetwork,
 };
 
 fn spec(engine: Engine, network: TrainedNetwork) -> RunSpec {
@@ -62,4 +62,31 @@ fn engines_and_networks_of_the_user_are_read_as_written_and_have_ids_of_their_ow
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), ids.len());
+}
+
+#[test]
+fn single_precision_is_written_as_before_there_were_precisions() {
+    let before = r#"{"experiment":"timeline","repetition":0,"seed":7,"task":{"infer":{"network":"resnet18","image_side":64,"batch":8,"batches":3,"warmup_batches":1}}}"#;
+    let infer = |precision| RunSpec {
+        experiment: Experiment::Timeline,
+        repetition: 0,
+        seed: 7,
+        task: Task::Infer(InferTask {
+            network: "resnet18".into(),
+            text: None,
+            published: None,
+            image_side: 64,
+            batch: 8,
+            batches: 3,
+            warmup_batches: 1,
+            precision,
+        }),
+    };
+    let (single, int8) = (infer(InferencePrecision::Float32), infer(InferencePrecision::Int8));
+    assert_eq!(serde_json::to_string(&single).unwrap(), before);
+    assert_eq!(serde_json::from_str::<RunSpec>(before).unwrap(), single);
+    assert_ne!(single.id(), int8.id());
+    let written = serde_json::to_string(&int8).unwrap();
+    assert!(written.contains(r#""precision":"int8""#), "{written}");
+    assert_eq!(serde_json::from_str::<RunSpec>(&written).unwrap(), int8);
 }

@@ -37,6 +37,13 @@ pub(super) fn section(rows: &[AccuracyRow]) -> Option<Section> {
          that of these forward passes; the accuracy is the share of images whose most likely class is the label."
             .to_owned(),
     );
+    if rows.iter().any(|row| !row.precision.is_float32()) {
+        section.paragraphs.push(
+            "Networks marked int8 compute with 8-bit integers. The ranges of their activations are from the first \
+             100 of the images; labels were not used."
+                .to_owned(),
+        );
+    }
     section.tables.push(table(&networks));
     // Accuracies on different images cannot be compared, so every set of images has its own figure.
     let mut sets: Vec<(&str, &str, usize)> = Vec::new();
@@ -84,10 +91,12 @@ fn images(row: &AccuracyRow) -> (&str, &str, usize) {
     (&row.data, &row.data_sha256, row.images)
 }
 
-/// The networks, by energy. Runs with other weights, images or batches count as another network. Repetitions
+/// The networks, by energy. Runs with other weights, images, batches or precisions count as another network. Repetitions
 /// have the same accuracy, so those with another one are left out: they are of another program or machine.
 fn networks(rows: &[AccuracyRow]) -> Vec<Trained<'_>> {
-    let key = |row: &AccuracyRow| (row.network.clone(), row.weights_sha256.clone(), row.batch);
+    let key = |row: &AccuracyRow| {
+        (row.network.clone(), row.precision, row.weights_sha256.clone(), row.batch)
+    };
     let mut groups: Vec<Vec<&AccuracyRow>> = Vec::new();
     for row in rows {
         let same = |group: &&mut Vec<&AccuracyRow>| {
@@ -101,15 +110,18 @@ fn networks(rows: &[AccuracyRow]) -> Vec<Trained<'_>> {
         }
     }
     let mut names = HashSet::new();
-    let repeated: HashSet<&str> =
-        groups.iter().map(|group| name(group[0])).filter(|name| !names.insert(*name)).collect();
+    let repeated: HashSet<String> = groups
+        .iter()
+        .map(|group| name(group[0]))
+        .filter(|name| !names.insert(name.clone()))
+        .collect();
     let mut networks: Vec<Trained<'_>> = groups
         .into_iter()
         .filter_map(|rows| {
             let first = rows[0];
-            let label = match repeated.contains(name(first)) {
+            let label = match repeated.contains(&name(first)) {
                 true => format!("{} ({}, batch {})", name(first), first.weights, first.batch),
-                false => name(first).to_owned(),
+                false => name(first),
             };
             let origin = origin_of(rows.iter().map(|row| row.origin))?;
             Some(Trained { label, rows, origin })
@@ -122,8 +134,8 @@ fn networks(rows: &[AccuracyRow]) -> Vec<Trained<'_>> {
     networks
 }
 
-fn name(row: &AccuracyRow) -> &str {
-    stem(&row.network)
+fn name(row: &AccuracyRow) -> String {
+    row.precision.of_network(stem(&row.network))
 }
 
 impl Trained<'_> {

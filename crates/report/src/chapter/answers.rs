@@ -150,9 +150,10 @@ fn batching(finding: &Finding, rows: &Rows) -> Option<String> {
                 .to_owned(),
         );
     }
-    let networks = distinct(rows.queues.iter().map(|row| row.network.as_str()));
+    let queues = rows.float32_queues();
+    let networks = distinct(queues.iter().map(|row| row.network.as_str()));
     let savings = networks.into_iter().filter_map(|network| {
-        let of: Vec<&QueueRow> = rows.queues.iter().filter(|row| row.network == network).collect();
+        let of: Vec<&QueueRow> = queues.iter().filter(|row| row.network == network).collect();
         let policies = policies(&of);
         let least = policies.iter().min_by(|a, b| a.joules.total_cmp(&b.joules))?;
         let single = policies.iter().find(|policy| policy.title == "fixed 1");
@@ -184,7 +185,7 @@ fn networks(finding: &Finding, rows: &Rows) -> Option<String> {
         significant(ratio, 2),
         interval(finding, 1.0, "")
     );
-    let networks = network_means(&rows.infers);
+    let networks = network_means(&rows.float32_infers());
     let trades: Vec<TradeOff> = networks
         .iter()
         .map(|network| TradeOff { cost: network.joules_per_image, gain: network.published.top1 })

@@ -20,6 +20,12 @@ pub(super) fn section(rows: &[QueueRow]) -> Section {
         Question::Batching,
     );
     let Some(origin) = origin_of(rows.iter().map(|row| row.energy.origin)) else { return section };
+    // A network in another precision has its own rows and figures.
+    let labeled = |row: &QueueRow| {
+        let network = row.precision.of_network(&row.network);
+        QueueRow { network, ..row.clone() }
+    };
+    let rows = &rows.iter().map(labeled).collect::<Vec<QueueRow>>()[..];
     let mut policies = distinct(rows.iter().map(|row| row.policy));
     policies.sort_unstable();
     let networks = distinct(rows.iter().map(|row| row.network.as_str()));
@@ -92,7 +98,7 @@ pub(super) fn section(rows: &[QueueRow]) -> Section {
                 falling: true,
             };
             let (figure, prices) = frontier(
-                &format!("rq4-frontier-{network}-{rate}"),
+                &format!("rq4-frontier-{}-{rate}", network.replace(", ", "-")),
                 &format!("Response time against energy: {network} at {rate} requests per second"),
                 "A point is a policy: the mean over runs, with 95 % bootstrap intervals if there are at \
                  least five runs. Points further down and to the left are better.",

@@ -1,12 +1,15 @@
 //! RQ5: energy per image against published accuracy, and both over the years.
 
+use record::InferencePrecision;
+
 use super::{
     frontier::{Gain, frontier},
     not_run,
 };
 use crate::{
     claim::{
-        InferRow, PublishedNetwork, Question, distinct, estimate, mean, network_means, origin_of,
+        InferRow, PublishedNetwork, Question, distinct, estimate, mean, means_in, network_means,
+        origin_of,
     },
     document::{Cell, Column, Section, Table},
     plot::{Axis, Figure, Plot, Point, PointPlot, PointSeries},
@@ -59,20 +62,53 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
             Cell::energy(network.joules_per_image, interval, 3, network.origin),
         ]);
     }
+    // The published accuracy is that of single precision, so that int8 has none here.
+    let int8 = means_in(rows, InferencePrecision::Int8);
+    let mut by_year_int8 = Vec::new();
+    for network in &int8 {
+        let energy =
+            estimate(network.runs.len(), |units| mean(units.iter().map(|run| network.runs[*run])));
+        let interval = energy.and_then(|energy| energy.ci95);
+        let label = InferencePrecision::Int8.of_network(&network.published.name);
+        table.push([
+            Cell::text(&label),
+            Cell::text(network.published.year.to_string()),
+            Cell::or_missing(None),
+            Cell::number(network.published.giga_multiply_adds, 3),
+            Cell::Integer(network.runs.len() as i64),
+            Cell::energy(network.joules_per_image, interval, 3, network.origin),
+        ]);
+        by_year_int8.push(Point {
+            x: f64::from(network.published.year),
+            y: network.joules_per_image,
+            y_interval: interval,
+            label,
+            ..Point::default()
+        });
+    }
     let caption = "A point is a network: the mean over runs, with a 95 % bootstrap interval if there are \
                    at least five runs.";
     let energy = || Axis::energy("energy per image", "J", origin).log();
-    let mut add =
-        |id: &str, title: &str, caption: &str, alt: &str, x: Axis, y: Axis, points: Vec<Point>| {
-            let series = vec![PointSeries { name: "networks".to_owned(), points, faded: false }];
-            section.figures.push(Figure {
-                id: id.to_owned(),
-                title: title.to_owned(),
-                caption: caption.to_owned(),
-                alt: alt.to_owned(),
-                plot: Plot::Points(PointPlot { x, y, series, trends: Vec::new() }),
-            });
-        };
+    let mut add = |id: &str,
+                   title: &str,
+                   caption: &str,
+                   alt: &str,
+                   x: Axis,
+                   y: Axis,
+                   points: [Vec<Point>; 2]| {
+        let named = ["networks", "networks, int8"].into_iter().zip(points);
+        let series = named
+            .filter(|(_, points)| !points.is_empty())
+            .map(|(name, points)| PointSeries { name: name.to_owned(), points, faded: false })
+            .collect();
+        section.figures.push(Figure {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            caption: caption.to_owned(),
+            alt: alt.to_owned(),
+            plot: Plot::Points(PointPlot { x, y, series, trends: Vec::new() }),
+        });
+    };
     let year = || Axis::new("year of the network", "");
     let top1 = || Axis::new("published ImageNet top-1 accuracy", "%");
     add(
@@ -82,7 +118,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
         "Points: energy per image by year of the network.",
         year(),
         energy(),
-        by_year,
+        [by_year, by_year_int8],
     );
     add(
         "rq5-accuracy",
@@ -91,7 +127,7 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
         "Points: published accuracy by year of the network.",
         year(),
         top1(),
-        accuracy,
+        [accuracy, Vec::new()],
     );
     let gain = Gain {
         axis: top1(),
@@ -116,8 +152,14 @@ pub(super) fn section(rows: &[InferRow]) -> Section {
 
 /// The energy of networks without a published accuracy, such as users' own. `None` if every network has one.
 fn own_networks(rows: &[InferRow]) -> Option<Table> {
-    let own: Vec<&InferRow> =
-        rows.iter().filter(|row| PublishedNetwork::of(row).is_none()).collect();
+    let own: Vec<InferRow> = rows
+        .iter()
+        .filter(|row| PublishedNetwork::of(row).is_none())
+        .map(|row| {
+            let network = row.precision.of_network(&row.network);
+            InferRow { network, ..row.clone() }
+        })
+        .collect();
     let names = distinct(own.iter().map(|row| row.network.as_str()));
     if names.is_empty() {
         return None;
@@ -135,7 +177,7 @@ fn own_networks(rows: &[InferRow]) -> Option<Table> {
         ],
     );
     for name in names {
-        let of: Vec<&InferRow> = own.iter().filter(|row| row.network == name).copied().collect();
+        let of: Vec<&InferRow> = own.iter().filter(|row| row.network == name).collect();
         let over_runs = |value: fn(&InferRow) -> f64| {
             estimate(of.len(), |units| mean(units.iter().map(|run| value(of[*run]))))
         };

@@ -155,7 +155,7 @@ fn energy_range(rows: &[QueueRow], error_rate: f64) -> Option<Estimate> {
 }
 
 fn batching_matters(observations: &Observations<'_>) -> Answer {
-    let rows = &observations.rows.queues;
+    let rows = &observations.rows.float32_queues();
     let level = observations.error_rate(Experiment::Batching);
     let (Some(energy), Some(response), Some(range)) = (
         two_way(rows, joules_per_request),
@@ -225,7 +225,7 @@ fn greedy_over_fixed_16(rows: &[QueueRow]) -> Option<f64> {
 }
 
 fn model_dependent(observations: &Observations<'_>) -> Answer {
-    let rows = &observations.rows.queues;
+    let rows = &observations.rows.float32_queues();
     let policies = Policies::of(rows);
     let level = observations.error_rate(Experiment::Batching);
     let spread = policies.sums.jackknife(level, |sums, _| {

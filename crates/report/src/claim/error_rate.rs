@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use record::{
-    BatchPolicy, Energy, Experiment, Joules, NetworkKind, Origin, SamplerKind, StudyNetwork,
-    TuningSpace, Verdict,
+    BatchPolicy, Energy, Experiment, InferencePrecision, Joules, NetworkKind, Origin, SamplerKind,
+    StudyNetwork, TuningSpace, Verdict,
 };
 
 use super::{InferRow, LayerRow, QueueRow, Rows, TrialRow, findings};
@@ -142,6 +142,7 @@ fn policies_without_effect_matter_by_chance_alone() {
                 for network in ["a", "b"] {
                     for size in [1, 16, 64] {
                         rows.queues.push(QueueRow {
+                            precision: InferencePrecision::Float32,
                             network: network.into(),
                             rate: 64.0,
                             policy: BatchPolicy::Fixed(size),
@@ -175,6 +176,7 @@ fn a_network_at_half_the_energy_is_an_exception_by_chance_alone() {
                 let mut noise = noise(seed, repetition);
                 for (network, mean) in [("alexnet", 2.0), ("shufflenet_v2_x0_5", 1.0)] {
                     rows.infers.push(InferRow {
+                        precision: InferencePrecision::Float32,
                         network: network.into(),
                         repetition,
                         quoted: None,

@@ -48,7 +48,7 @@ pub(crate) use self::{
     engines::{EngineComparison, engine_comparisons},
     factorial::{Block, Factorial, factorials, factorials_at},
     list::claims_on,
-    networks::stem,
+    networks::{means_in, stem},
     own::{OwnFactorial, own_factorials},
     resample::{Sums, estimate, estimate_against, jackknife, mean, p_of_limit},
     tuning::measured as search_figures,

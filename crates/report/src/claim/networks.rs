@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use record::{Origin, PublishedFigures};
+use record::{InferencePrecision, Origin, PublishedFigures};
 use serde::Deserialize;
 
 use super::{distinct, mean, origin_of, rows::InferRow};
@@ -73,12 +73,18 @@ pub struct NetworkMean {
     pub origin: Origin,
 }
 
-/// The networks of our runs by year, without those that have no published accuracy.
+/// The networks of our runs in single precision by year, without those that have no published accuracy.
 #[must_use]
 pub fn network_means(rows: &[InferRow]) -> Vec<NetworkMean> {
+    means_in(rows, InferencePrecision::Float32)
+}
+
+/// The networks of our runs in a precision. The published accuracy is that of single precision.
+pub(crate) fn means_in(rows: &[InferRow], precision: InferencePrecision) -> Vec<NetworkMean> {
+    let rows: Vec<&InferRow> = rows.iter().filter(|row| row.precision == precision).collect();
     let names = distinct(rows.iter().map(|row| row.network.as_str()));
     let of_name = |name: &str| {
-        let of: Vec<&InferRow> = rows.iter().filter(|row| row.network == name).collect();
+        let of: Vec<&InferRow> = rows.iter().filter(|row| row.network == name).copied().collect();
         let runs: Vec<f64> = of.iter().map(|row| row.joules_per_image).collect();
         Some(NetworkMean {
             published: PublishedNetwork::of(of.first()?)?,

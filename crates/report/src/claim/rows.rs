@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::{
-    Adam, BatchPolicy, Energy, Engine, Experiment, NetworkKind, Origin, Outcome, OwnNetwork,
-    PublishedFigures, RunRecord, RunSummary, SamplerKind, StudyNetwork, Task, TrainTask, Trained,
-    TrainedNetwork, TuningSpace,
+    Adam, BatchPolicy, Energy, Engine, Experiment, InferencePrecision, NetworkKind, Origin,
+    Outcome, OwnNetwork, PublishedFigures, RunRecord, RunSummary, SamplerKind, StudyNetwork, Task,
+    TrainTask, Trained, TrainedNetwork, TuningSpace,
 };
 
 /// A trial of a search (RQ1).
@@ -161,6 +161,8 @@ pub struct QueueRow {
     pub utilization: f64,
     /// Share of the service time that preparing photographs takes, in [0, 1]; `None` for random images.
     pub preparing_share: Option<f64>,
+    /// The numbers that the network computed with.
+    pub precision: InferencePrecision,
 }
 
 /// A network run forward (RQ5).
@@ -183,6 +185,8 @@ pub struct InferRow {
     pub origin: Origin,
     /// Seconds per image.
     pub seconds_per_image: f64,
+    /// The numbers that the network computed with.
+    pub precision: InferencePrecision,
 }
 
 /// A trained network that answered labeled images (RQ5).
@@ -217,6 +221,8 @@ pub struct AccuracyRow {
     pub origin: Origin,
     /// Seconds per image.
     pub seconds_per_image: f64,
+    /// The numbers that the network computed with.
+    pub precision: InferencePrecision,
 }
 
 /// The rows of every question.
@@ -300,6 +306,16 @@ impl Rows {
         }
     }
 
+    /// The queues of networks in single precision, which the studies are about.
+    pub(crate) fn float32_queues(&self) -> Vec<QueueRow> {
+        self.queues.iter().filter(|row| row.precision.is_float32()).cloned().collect()
+    }
+
+    /// The forward passes of networks in single precision, which the studies are about.
+    pub(crate) fn float32_infers(&self) -> Vec<InferRow> {
+        self.infers.iter().filter(|row| row.precision.is_float32()).cloned().collect()
+    }
+
     pub(crate) fn push(&mut self, row: Row) {
         match row {
             Row::Trial(row) => self.trials.push(row),
@@ -351,6 +367,7 @@ impl Row {
                     mean_batch: outcome.requests as f64 / serving.batches.len() as f64,
                     utilization: busy / makespan.0,
                     preparing_share: record.timing.preparing.map(|preparing| preparing.0 / busy),
+                    precision: task.precision,
                 })
             }
             (Task::Infer(task), Outcome::Inferred(outcome)) => match energy {
@@ -363,6 +380,7 @@ impl Row {
                     joules_per_image: energy.joules.0 / outcome.images as f64,
                     origin: energy.origin,
                     seconds_per_image: record.timing.main.0 / outcome.images as f64,
+                    precision: task.precision,
                 }),
                 None => Self::None,
             },
@@ -382,6 +400,7 @@ impl Row {
                     joules_per_image: energy.joules.0 / outcome.data.test as f64,
                     origin: energy.origin,
                     seconds_per_image: record.timing.main.0 / outcome.data.test as f64,
+                    precision: task.precision,
                 }),
                 None => Self::None,
             },

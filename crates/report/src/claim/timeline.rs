@@ -44,7 +44,7 @@ pub(super) static ENERGY_RISES: Claim = Claim {
 };
 
 fn energy_rises(observations: &Observations<'_>) -> Answer {
-    let (rows, means) = (&observations.rows.infers, &observations.networks);
+    let (rows, means) = (&observations.rows.float32_infers(), &observations.networks);
     let pick = |units: &[usize]| units.iter().map(|index| &means[*index]).collect::<Vec<_>>();
     let growth = estimate(means.len(), |units| Some(slope(&pick(units), log_energy)?.exp() - 1.0));
     let accuracy =
@@ -118,7 +118,7 @@ pub(super) static ACCURACY_SLOWS: Claim = Claim {
 };
 
 fn accuracy_slows(observations: &Observations<'_>) -> Answer {
-    let (rows, means) = (&observations.rows.infers, &observations.networks);
+    let (rows, means) = (&observations.rows.float32_infers(), &observations.networks);
     let half = means.len().div_ceil(2);
     let (earlier, later) = means.split_at(half.min(means.len()));
     let accuracy = |network: &NetworkMean| network.published.top1;
@@ -219,7 +219,7 @@ pub(super) static SHUFFLENET_EXCEPTION: Claim = Claim {
 };
 
 fn shufflenet_exception(observations: &Observations<'_>) -> Answer {
-    let (rows, means) = (&observations.rows.infers, &observations.networks);
+    let (rows, means) = (&observations.rows.float32_infers(), &observations.networks);
     let shufflenet = means.iter().find(|network| network.published.name == SHUFFLENET);
     let Some(shufflenet) = shufflenet else {
         let why = "shufflenet_v2_x0_5 was not run";

@@ -1,8 +1,8 @@
 //! Measured accuracy beside energy: the section appears with the runs of trained networks.
 
 use record::{
-    DataUse, EvaluateTask, Evaluated, Experiment, Origin, Outcome, RunRecord, Seconds, Task,
-    WeightsFile,
+    DataUse, EvaluateTask, Evaluated, Experiment, InferencePrecision, Origin, Outcome, RunRecord,
+    Seconds, Task, WeightsFile,
 };
 use wattlab_report::{Cell, Rows, Runs, Section, Target, document, results};
 
@@ -21,6 +21,7 @@ fn evaluation(
     record.spec.experiment = Experiment::Accuracy;
     record.spec.repetition = repetition;
     record.spec.task = Task::Evaluate(EvaluateTask {
+        precision: InferencePrecision::Float32,
         network: network.to_owned(),
         text: None,
         weights: WeightsFile {

@@ -22,5 +22,6 @@ mod parquet;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plots;
+mod precision;
 mod synthetic;
 mod tables;

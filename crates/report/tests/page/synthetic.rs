@@ -3,9 +3,9 @@
 
 use record::{
     Adam, Arrivals, BatchPolicy, BatchTimes, DataSpec, DataUse, Energy, Engine, EpochOutcome,
-    Experiment, InferTask, Inferred, Joules, NetworkKind, Origin, Outcome, RunRecord, RunSpec,
-    SamplerKind, Seconds, ServeTask, Served, Serving, StudyNetwork, Task, TrainTask, Trained,
-    TrialId, TuningSpace,
+    Experiment, InferTask, InferencePrecision, Inferred, Joules, NetworkKind, Origin, Outcome,
+    RunRecord, RunSpec, SamplerKind, Seconds, ServeTask, Served, Serving, StudyNetwork, Task,
+    TrainTask, Trained, TrialId, TuningSpace,
 };
 
 /// The number of runs of each kind.
@@ -241,6 +241,7 @@ impl Study {
                     });
                     let serving = Serving { batches: batches.collect(), arrivals_s: arrivals };
                     let task = Task::Serve(ServeTask {
+                        precision: InferencePrecision::Float32,
                         network: (*network).to_owned(),
                         image_side: 224,
                         arrivals: Arrivals { rate: 16.0, jitter: 0.2, requests },
@@ -280,6 +281,7 @@ impl Study {
         for (at, network) in networks.into_iter().enumerate() {
             for repetition in 0..self.scale.infers {
                 let task = Task::Infer(InferTask {
+                    precision: InferencePrecision::Float32,
                     text: None,
                     published: None,
                     network: network.to_owned(),

@@ -161,11 +161,15 @@ fn line(record: &RunRecord) -> Line {
         }
         Task::Serve(task) => {
             let policy = report::policy_title(task.policy);
-            format!("{} at {}/s, {policy}", task.network, task.arrivals.rate)
+            let network = task.precision.of_network(&task.network);
+            format!("{network} at {}/s, {policy}", task.arrivals.rate)
         }
-        Task::Infer(task) => format!("{}, batches of {}", task.network, task.batch),
+        Task::Infer(task) => {
+            format!("{}, batches of {}", task.precision.of_network(&task.network), task.batch)
+        }
         Task::Evaluate(task) => {
-            format!("{}, weights {}, {}", task.network, task.weights.file, task.data)
+            let network = task.precision.of_network(&task.network);
+            format!("{network}, weights {}, {}", task.weights.file, task.data)
         }
     };
     let result = match &record.outcome {

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, time::Instant};
 use anyhow::anyhow;
 use models::{
     Device, InstructionSet, Precision, Split, TrainEvent, Training,
-    vision::{VisionNetwork, network_info},
+    vision::{Int8Settings, VisionNetwork, network_info},
 };
 use serde_json::json;
 use units::limits;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Number of steps to time.
     #[arg(long, default_value_t = 20, value_parser = limits::STEPS.parser::<usize>())]
     steps: usize,
-    /// Precision of a vision network on a GPU.
+    /// Precision of a vision network: `f32` or `int8` on the CPU, `f32`, `tf32` or `bf16` on a GPU.
     #[arg(long, default_value = "f32")]
     precision: Type,
     /// Measure inference of one of the study's networks instead of training.
@@ -36,23 +36,34 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Type {
     /// Single precision.
+    #[value(alias = "float32")]
     F32,
     /// Single precision with products in NVIDIA's TF32.
     Tf32,
     /// bfloat16.
     Bf16,
+    /// 8-bit integers, calibrated on the images.
+    Int8,
 }
 
-impl From<Type> for Precision {
-    fn from(precision: Type) -> Self {
-        match precision {
-            Type::F32 => Self::Single,
-            Type::Tf32 => Self::Tf32,
-            Type::Bf16 => Self::Bf16,
-        }
+impl Type {
+    /// The precision on a device, whose name is `device`.
+    fn on(self, device: &str) -> Result<Precision, Failure> {
+        let (found, expected) = match (self, device) {
+            (Self::F32 | Self::Int8, "cpu") => return Ok(Precision::Single),
+            (Self::Tf32 | Self::Bf16, "cpu") => ("the CPU supports", "`f32` and `int8` only"),
+            (Self::F32, _) => return Ok(Precision::Single),
+            (Self::Tf32, _) => return Ok(Precision::Tf32),
+            (Self::Bf16, _) => return Ok(Precision::Bf16),
+            (Self::Int8, _) => ("a GPU supports", "`f32`, `tf32` and `bf16` only"),
+        };
+        let text = format!("--precision: {found} {expected}; choose another precision or --device");
+        Err(Failure::bad_input(anyhow!(text)))
     }
 }
 
+/// Images for the calibration of 8-bit integers, on whose ranges the time does not depend.
+const CALIBRATION: usize = 4;
 /// Warm-up steps.
 const WARMUP: usize = 3;
 /// Seconds after which the warm-up of a slow network ends with fewer steps.
@@ -145,15 +156,18 @@ fn evaluate(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Ti
 }
 
 fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
-    if device.name() == "cpu" && args.precision != Type::F32 {
-        let text = "--precision: the CPU supports `f32` only; use `--device cuda` for others";
-        return Err(Failure::bad_input(anyhow!(text)));
-    }
+    let precision = args.precision.on(device.name())?;
     let info = network_info(arch).map_err(Failure::bad_input)?;
     room(batch, info.channels, info.usual_side, memory::INFERENCE)?;
     let network = VisionNetwork::open(arch, None, None, 1).map_err(Failure::bad_input)?;
-    let network = network.on(device, args.precision.into());
     let images = info.random_images(batch, info.usual_side, 1).map_err(Failure::of_network)?;
+    let network = match args.precision {
+        Type::Int8 => {
+            let settings = Int8Settings { images: CALIBRATION, ..Int8Settings::default() };
+            network.to_int8(&settings, &images).map_err(Failure::bad_input)?
+        }
+        _ => network.on(device, precision),
+    };
     let images = network.upload(&images).map_err(Failure::of_network)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::of_network);
     let Times { times, .. } = timed(args.steps, run)?;

@@ -28,6 +28,11 @@ impl MaxPool {
         let within = last * self.stride < size + self.padding;
         Ok(if self.ceil && !within { last } else { last + 1 })
     }
+
+    /// The input pixels that an output covers along an axis of `size` pixels.
+    pub(crate) fn covered(&self, output: usize, size: usize) -> std::ops::Range<usize> {
+        covered(output, self.stride, self.kernel, self.padding, size)
+    }
 }
 
 /// The input pixels that an output covers along an axis.
@@ -53,10 +58,10 @@ impl CustomOp1 for MaxPool {
         let mut out = vec![0.0_f32; x.n * rows * columns * x.c];
         out.par_chunks_mut((columns * x.c).max(1)).enumerate().for_each(|(index, line)| {
             let (image, row) = (index / rows, index % rows);
-            let ys = covered(row, self.stride, self.kernel, self.padding, x.h);
+            let ys = self.covered(row, x.h);
             let mut pixels = Vec::with_capacity(self.kernel * self.kernel);
             for (column, best) in line.chunks_exact_mut(x.c).enumerate() {
-                let xs = covered(column, self.stride, self.kernel, self.padding, x.w);
+                let xs = self.covered(column, x.w);
                 pixels.clear();
                 for y in ys.clone() {
                     let pixel = |at| x.pixel((image * x.h + y) * x.w + at).as_ptr();
@@ -94,7 +99,8 @@ impl AveragePool {
         }
     }
 
-    fn covered(self, output: usize, size: usize) -> std::ops::Range<usize> {
+    /// The input pixels that an output covers along an axis of `size` pixels.
+    pub(crate) fn covered(self, output: usize, size: usize) -> std::ops::Range<usize> {
         match self {
             Self::Adaptive(n) => output * size / n..((output + 1) * size).div_ceil(n),
             Self::Windows { kernel, stride, padding } => {

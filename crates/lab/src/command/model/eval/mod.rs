@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use meter::Meter;
 use models::{
     Collection, DataError, Device, LabeledImages, Precision, collection,
-    vision::{Preprocessing, Pretrained, VisionError, VisionNetwork},
+    vision::{Int8Settings, Preprocessing, Pretrained, VisionError, VisionNetwork},
 };
 use record::{Energy, Warning};
 use serde_json::{Value, json};
@@ -69,6 +69,10 @@ struct EvaluationFlags {
     /// Device to compute on: `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// The numbers that networks compute with. `int8` runs on the CPU; the ranges of activations are from 100 of the
+    /// images, spread evenly over all. Their labels are not used.
+    #[arg(long, value_name = "NAME", default_value = "float32")]
+    precision: PrecisionName,
     #[command(flatten)]
     sensing: Sensing,
 }
@@ -121,10 +125,45 @@ impl EvaluationFlags {
         }
         memory::fits(batch, channels, preprocessing.crop as usize, memory::INFERENCE)
             .map_err(|error| Failure::BadInput(error.context("--batch")))?;
-        let network = network.on(&opened.device, Precision::Single);
+        let network = match self.precision {
+            PrecisionName::Float32 => network.on(&opened.device, Precision::Single),
+            PrecisionName::Int8 => self.int8(&network, &preprocessing, opened)?,
+        };
         let (data, classes) = (self.data.as_str(), opened.found.classes.as_slice());
         Ok(Evaluation { arch, data, network, preprocessing, classes, batch })
     }
+}
+
+impl EvaluationFlags {
+    /// The network with 8-bit integers.
+    fn int8(
+        &self,
+        network: &VisionNetwork,
+        preprocessing: &Preprocessing,
+        opened: &Opened,
+    ) -> Result<VisionNetwork, Failure> {
+        if opened.device.name() != "cpu" {
+            let text = "--precision int8 runs on the CPU only; leave out --device";
+            return Err(Failure::BadInput(anyhow!(text)));
+        }
+        let settings = Int8Settings::default();
+        let images = opened.images.evenly(settings.images);
+        let part = images
+            .prepare(0..images.len(), preprocessing, network.info().channels)
+            .map_err(|error| Failure::BadInput(anyhow!(error).context("--data")))?;
+        network
+            .to_int8(&settings, &part.images)
+            .map_err(|error| Failure::BadInput(anyhow!(error).context("--precision int8")))
+    }
+}
+
+/// The numbers that a network computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PrecisionName {
+    /// Single precision.
+    Float32,
+    /// 8-bit integers.
+    Int8,
 }
 
 /// A part of a data set.
@@ -385,6 +424,7 @@ impl Evaluation<'_> {
             "preprocessing": document(&self.preprocessing),
             "orientations_ignored": measured.oriented,
             "batch": self.batch,
+            "precision": if self.network.int8_summary().is_some() { "int8" } else { "float32" },
             "threads": rayon::current_num_threads(),
             "device": device,
             "device_name": device_name,
