@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use crate::{
     commands, embed, fuzz, platforms,
     process::{cargo, target_folder, wattlab},
-    slurm,
+    slurm, wheel,
 };
 
 /// How a step runs.
@@ -39,6 +39,11 @@ const STEPS: &[Step] = &[
         "test",
         "every test passes (the README's command)",
         Work::Now(|| cargo(&["test", "--workspace"], &[])),
+    ),
+    (
+        "python",
+        "the Python package installs, and its tests and recipes pass",
+        Work::Now(wheel::check),
     ),
     ("fuzz", "a minute of damaged and extreme inputs does no harm", Work::Now(short_attack)),
     ("slurm", "a study on a Slurm of two nodes survives their loss", Work::Beside(slurm::command)),

@@ -15,6 +15,7 @@ mod platforms;
 mod process;
 mod reproduce;
 mod slurm;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                                compare the networks with other runtimes
   bundle [--data DIR] [--cpu]  collect program, probe, scripts and data for a GPU machine in target/bundle
   cuda-toolkit [--check]       install a CUDA 13.0 toolkit from PyPI in target/cuda, for --features cuda
+  wheel                        build the Python package in target/wheels, and check what it links to
   slurm                        run a study on a two-node Slurm on this machine (needs slurm-wlm, munge, root)
   public-api [--update]        compare the crates' public items with crates/*/public-api.txt, or rewrite the files
   commands [--list]            run every command that the documentation shows
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Some((&"datasets", rest)) => datasets::run(rest),
         Some((&"new-probe", rest)) => new_probe::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"wheel", rest)) => wheel::run(rest),
         Some((&"slurm", [])) => process::status(&mut slurm::command()),
         Some((&"bundle", rest)) => bundle::run(rest),
         Some((&"cuda-toolkit", rest)) => cuda::run(rest),

@@ -29,6 +29,17 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wattlab-units",
         ],
     ),
+    (
+        "wattlab-python",
+        &[
+            "wattlab-hpo",
+            "wattlab-inference-sim",
+            "wattlab-meter",
+            "wattlab-report",
+            "wattlab-tuner",
+            "wattlab-units",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

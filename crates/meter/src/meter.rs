@@ -309,6 +309,13 @@ impl Meter {
         tracks.find_map(Track::history).map(look)
     }
 
+    /// Whether the two ends of a span may wait for a source that is read on a thread of its own. If not,
+    /// they take a few microseconds, and a program that holds a lock of its own may keep it.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        !self.0.hosted.is_empty()
+    }
+
     /// Reads every channel now, as the sampling thread does at each interval.
     pub fn sample(&self) {
         let shared = &*self.0;
