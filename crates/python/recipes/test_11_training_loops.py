@@ -111,3 +111,49 @@ def test_keras() -> None:
     x = numpy.zeros((32, 4))
     history = model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[EnergyCallback()])
     assert len(history.history["energy/epoch/seconds"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "mlflow", "wandb"])
+def test_loggers(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values reach each logger of Lightning; none of them needs a network."""
+    torch = pytest.importorskip("torch")
+    pl = pytest.importorskip("lightning.pytorch")
+    pytest.importorskip(kind)
+    from wattlab.callbacks.lightning import EnergyCallback
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    make = {
+        "tensorboard": lambda: pl.loggers.TensorBoardLogger(tmp_path),
+        "mlflow": lambda: pl.loggers.MLFlowLogger(tracking_uri=f"file:{tmp_path}/mlruns"),
+        "wandb": lambda: pl.loggers.WandbLogger(save_dir=tmp_path, offline=True),
+    }
+    logger = make[kind]()
+
+    class Model(pl.LightningModule):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 1)
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            return self.layer(batch[0]).pow(2).mean()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=logger,
+        callbacks=[EnergyCallback()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    data = torch.utils.data.TensorDataset(torch.randn(16, 8))
+    trainer.fit(Model(), torch.utils.data.DataLoader(data, batch_size=8))
+    logger.finalize("success")
+    if kind == "wandb":
+        logger.experiment.finish()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"energy/epoch" in path.read_bytes() or "energy" in str(path) for path in written)

@@ -25,6 +25,7 @@ from wattlab.compat._codecarbon_data import (
 from wattlab.errors import InputError
 
 log = logging.getLogger("wattlab.codecarbon")
+FORCED = "force_carbon_intensity_g_co2e_kwh"
 
 
 class EmissionsTracker:
@@ -261,8 +262,8 @@ def track_emissions(
     **keywords: Any,
 ) -> Callable[..., Any]:
     """A decorator: each call is measured by a tracker with these keywords."""
-    if offline and keywords.get("country_iso_code") is None:
-        raise InputError('`offline=True` needs `country_iso_code`, such as "DEU"')
+    if offline and keywords.get("country_iso_code") is None and keywords.get(FORCED) is None:
+        log.warning("without `country_iso_code` or a forced intensity, grams are unknown; joules are measured")
     kind = OfflineEmissionsTracker if offline else EmissionsTracker
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
