@@ -32,8 +32,8 @@ fn int8_has_its_own_rows_and_changes_no_claim() {
     assert!(both.len() > all.len());
     let (before, after) = (Runs::of(&all), Runs::of(&both));
     let (claims, with) = (results(&before), results(&after));
-    assert!(!claims.findings.is_empty());
-    for (a, b) in claims.findings.iter().zip(&with.findings) {
+    assert!(!claims.claims.is_empty());
+    for (a, b) in claims.claims.iter().zip(&with.claims) {
         assert_eq!((&a.id, &a.verdict, &a.reason), (&b.id, &b.verdict, &b.reason));
     }
     let page = document(&after, &with, Target::default(), &[]);
