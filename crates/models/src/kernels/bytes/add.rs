@@ -3,10 +3,7 @@
 use candle_core::{Result, bail};
 
 use super::{
-    images::ByteImages,
-    quantize::{ByteScale, rounded},
-    set::ByteSet,
-    tasks::each,
+    images::ByteImages, quantize::ByteScale, round::rounded, set::ByteSet, tasks::each,
     words::by_set,
 };
 

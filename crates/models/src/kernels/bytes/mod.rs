@@ -12,6 +12,7 @@ mod depthwise;
 mod images;
 mod pool;
 mod quantize;
+mod round;
 mod set;
 mod source;
 mod tasks;

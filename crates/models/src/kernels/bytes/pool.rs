@@ -4,7 +4,8 @@ use candle_core::Result;
 
 use super::{
     images::{ByteImages, SLACK},
-    quantize::{ByteScale, rounded},
+    quantize::ByteScale,
+    round::rounded,
     set::ByteSet,
     tasks::each,
     words::by_set,
@@ -159,7 +160,7 @@ by_set! {
     fn scaled<V>(sums: &[i32], to: *mut u8, scale: f32, shift: f32) {
         let _: usize = V::GROUP;
         for index in 0..sums.len() {
-            let value = (sums[index] as f32 * scale + shift).max(0.0).min(255.0);
+            let value = (sums[index] as f32 * scale + shift).clamp(0.0, 255.0);
             // SAFETY: the caller's contract; the number is within the bytes.
             unsafe { *to.add(index) = rounded(value) };
         }

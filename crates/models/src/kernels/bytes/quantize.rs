@@ -4,14 +4,13 @@ use candle_core::{Result, Tensor};
 
 use super::{
     images::ByteImages,
+    round::rounded,
     set::ByteSet,
     tasks::each,
     words::{LANES, by_set},
 };
 use crate::kernels::{cpu_storage, floats, image::Activation};
 
-/// Adding and subtracting 1.5·2²³ rounds a small number to the nearest integer, halves to the even one.
-pub(super) const ROUND: f32 = 12_582_912.0;
 /// The largest byte.
 const LARGEST: f32 = 255.0;
 
@@ -78,22 +77,13 @@ by_set! {
             let row = unsafe { std::slice::from_raw_parts(*row, w) };
             for column in 0..w {
                 let value = row[column] * inverse + zero;
+                // NaN becomes 0.
+                let value = if value > 0.0 { value.min(LARGEST) } else { 0.0 };
                 // SAFETY: the caller's contract; the number is within the bytes.
-                unsafe { *to.add(column * c + channel) = rounded(value.max(0.0).min(LARGEST)) };
+                unsafe { *to.add(column * c + channel) = rounded(value) };
             }
         }
     }
-}
-
-/// The integer nearest to a number of 0 to 255.
-///
-/// # Safety
-///
-/// The number is in this range.
-#[inline(always)]
-pub(super) unsafe fn rounded(value: f32) -> u8 {
-    // SAFETY: the caller's contract: the sum is a number that fits.
-    unsafe { (value + ROUND - ROUND).to_int_unchecked::<i32>() as u8 }
 }
 
 /// How sums of products become bytes or numbers: `sum · scale[c] + shift[c] + residual · factor`, limited to a

@@ -1,14 +1,16 @@
 //! A register of 16 sums, for each set of instructions.
 
 mod portable;
+mod sizes;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use self::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) use self::x86::{Avx2, Vnni};
-
-use super::set::ByteSet;
+pub(super) use self::{
+    portable::Portable,
+    sizes::{group, pixels},
+};
 
 /// Sums in a register, and output channels of a panel.
 pub(super) const LANES: usize = 16;
@@ -61,28 +63,6 @@ pub(super) trait Floats: Copy {
     unsafe fn store(self, to: *mut f32, lanes: usize);
     /// Rounds numbers of 0 to 255, halves to even, and stores the first `lanes`.
     unsafe fn store_bytes(self, to: *mut u8, lanes: usize);
-}
-
-/// [`Words::GROUP`] of a set.
-pub(super) fn group(set: ByteSet) -> usize {
-    match set {
-        #[cfg(target_arch = "x86_64")]
-        ByteSet::Vnni => Vnni::GROUP,
-        #[cfg(target_arch = "x86_64")]
-        ByteSet::Avx2 => Avx2::GROUP,
-        _ => Portable::GROUP,
-    }
-}
-
-/// [`Words::PIXELS`] of a set.
-pub(super) fn pixels(set: ByteSet) -> [usize; 3] {
-    match set {
-        #[cfg(target_arch = "x86_64")]
-        ByteSet::Vnni => Vnni::PIXELS,
-        #[cfg(target_arch = "x86_64")]
-        ByteSet::Avx2 => Avx2::PIXELS,
-        _ => Portable::PIXELS,
-    }
 }
 
 /// Defines a kernel that is compiled for several sets: `fn name<V>(arguments) { body }` becomes

@@ -5,7 +5,7 @@
 )]
 
 use super::{Floats, LANES, Words};
-use crate::kernels::bytes::quantize::rounded;
+use crate::kernels::bytes::round::rounded;
 
 /// An array of words, which the compiler keeps in registers.
 #[derive(Clone, Copy)]
