@@ -26,8 +26,8 @@ pub use crate::{
     pruner::{Pruner, Rungs},
     random::RandomStream,
     sampler::{
-        Gp, Grid, PaperPi, Random, SAMPLERS, Sampler, SamplerEntry, Setting, SettingValue,
-        SettingValues, Sobol, Suggestion, Tpe, suggest,
+        CmaEs, Gp, Grid, NsgaTwo, PaperPi, Random, SAMPLERS, Sampler, SamplerEntry, Setting,
+        SettingValue, SettingValues, Sobol, Suggestion, Tpe, suggest,
     },
     search::{History, SearchState, TrialResult},
     space::{Condition, Constraint, Parameter, ParameterKind, Scale, Space},

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use wattlab_hpo::{
-    Gp, Grid, HpoError, Parameter, ParameterKind, Random, Sampler, Scale, SearchState, Segment,
-    Space, Study, Suggestion, Trial, suggest,
+    CmaEs, Gp, Grid, HpoError, NsgaTwo, Objectives, Parameter, ParameterKind, Random, Sampler,
+    Scale, SearchState, Segment, Space, Study, Suggestion, Tpe, Trial, suggest,
 };
 
 use common::{samplers, samplers_without_repeats};
@@ -307,4 +307,87 @@ fn a_sampler_from_outside_drives_a_study_and_its_suggestions_are_checked() {
     let error = study.ask().unwrap_err();
     assert_eq!(error, HpoError::OutsideSpace { number: 0, parameters: vec![7.0] });
     assert!(study.trials().is_empty());
+}
+
+/// Values at random points, some of which failed, are what a sampler may meet in a journal.
+fn journal(space: &Space, seed: u64, count: u32, objectives: usize) -> Vec<Trial> {
+    let trial = |number: u32| {
+        let search = SearchState::new(space, seed, number, &[]);
+        let parameters = suggest(&Random, &search).unwrap().parameters;
+        let value = parameters.iter().sum::<f64>().sin();
+        match number % 5 {
+            0 => Trial::failed(number, parameters),
+            1 => Trial::running(number, parameters, 1),
+            _ => Trial::completed(number, parameters, &[value, 1.0 - value * value][..objectives]),
+        }
+    };
+    (0..count).map(trial).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Also among trials that others suggested, that run or that failed, in mixed spaces.
+    #[test]
+    fn evolution_suggests_new_points_of_the_space_among_any_trials(
+        seed in any::<u64>(),
+        count in 0_u32..150,
+    ) {
+        let space = Space::new(vec![
+            Parameter::categorical("optimizer", 3),
+            Parameter::integer("width", 8, 512, Scale::Log),
+            Parameter::new("rate", 1e-5, 1e-1, Scale::Log).only_if("optimizer", &[0.0, 2.0]),
+        ])
+        .unwrap();
+        for (sampler, objectives) in [
+            (Arc::new(CmaEs) as Arc<dyn Sampler>, 1),
+            (Arc::new(NsgaTwo::default()), 2),
+            (Arc::new(Tpe), 2),
+        ] {
+            let trials = journal(&space, seed, count, objectives);
+            let mut search = SearchState::new(&space, seed, count, &trials);
+            search.objectives = Objectives::new(objectives);
+            let next = suggest(&sampler, &search).unwrap();
+            prop_assert!(space.has(&next.parameters));
+            prop_assert!(!search.tried(&next.parameters));
+            prop_assert_eq!(next, suggest(&sampler, &search).unwrap());
+        }
+    }
+}
+
+/// The median value of five seeds on a sphere after 200 trials; a quarter of the space fails.
+#[test]
+fn samplers_for_hundreds_of_trials_converge_and_leave_a_failing_region() {
+    let names = ["x", "y", "z"].map(|name| Parameter::new(name, -1.0, 1.5, Scale::Linear));
+    let space = Space::new(names.to_vec()).unwrap();
+    let run = |sampler: Arc<dyn Sampler>| {
+        let mut failed = 0;
+        let mut found: Vec<f64> = (0..5)
+            .map(|seed| {
+                let mut study = Study::new(space.clone(), sampler.clone(), seed);
+                for _ in 0..200 {
+                    let Segment { number, parameters, .. } = study.ask().unwrap();
+                    let squares: f64 = parameters.iter().map(|x| x * x).sum();
+                    tell(&mut study, number, (parameters[0] < 0.9).then_some(-squares));
+                }
+                let late = &study.trials()[100..];
+                failed = failed.max(late.iter().filter(|trial| trial.has_failed()).count());
+                -study.best().unwrap().value().unwrap()
+            })
+            .collect();
+        found.sort_by(f64::total_cmp);
+        (found[2], failed)
+    };
+    let (random, _) = run(Arc::new(Random));
+    for (sampler, share) in [(Arc::new(Tpe) as Arc<dyn Sampler>, 0.1), (Arc::new(CmaEs), 0.001)] {
+        let (best, failed) = run(sampler.clone());
+        assert!(best < share * random, "{sampler:?}: {best}, random {random}");
+        assert!(failed < 10, "{sampler:?}: {failed} late failures");
+    }
+}
+
+#[test]
+fn a_population_that_is_too_small_is_an_error() {
+    let error = NsgaTwo::new(3).unwrap_err().to_string();
+    assert!(error.contains("`population` is 3, expected a whole number from 4"), "{error}");
 }

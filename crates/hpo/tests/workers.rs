@@ -190,7 +190,7 @@ fn trials_that_run_at_once_are_apart_in_a_continuous_space() {
         }
         let running: Vec<Vec<f64>> =
             (0..8).map_while(|_| study.ask().ok()).map(|segment| segment.parameters).collect();
-        let least = if name == "Gp" { 2.5e-3 } else { f64::MIN_POSITIVE };
+        let least = if name == "Gp" { 1e-4 } else { f64::MIN_POSITIVE };
         for (index, a) in running.iter().enumerate() {
             for b in &running[..index] {
                 let apart = (a[0] - b[0]).hypot(a[1] - b[1]);

@@ -2,15 +2,15 @@
 
 use std::{f64::consts::PI, fmt::Write as _, time::Instant};
 
-use wattlab_hpo::{Gp, Objectives, Parameter, Scale, Segment, Space, Study, hypervolume};
+use wattlab_hpo::{Gp, Objectives, Parameter, Sampler, Scale, Segment, Space, Study, hypervolume};
 
 use crate::{parallel, quartiles};
 
 const TRIALS: u32 = 64;
 
 /// Two functions to minimize on a box.
-struct Problem {
-    name: &'static str,
+pub(crate) struct Problem {
+    pub(crate) name: &'static str,
     value: fn(&[f64]) -> [f64; 2],
     space: Vec<(f64, f64, bool)>,
     reference: [f64; 2],
@@ -18,7 +18,7 @@ struct Problem {
 }
 
 /// The problems of the other optimizers' baselines.
-fn problems() -> [Problem; 3] {
+pub(crate) fn problems() -> [Problem; 3] {
     let cube = |dimensions| vec![(0.0, 1.0, false); dimensions];
     [
         Problem {
@@ -73,8 +73,13 @@ fn accuracy_energy(x: &[f64]) -> [f64; 2] {
     [1.0 - accuracy, (energy(epochs, width) / low).ln() / (high / low).ln()]
 }
 
-/// Hypervolume after 64 trials, and seconds per suggestion at the last eight.
-fn run(problem: &Problem, seed: u64) -> (f64, f64) {
+/// Hypervolume after some trials, and seconds per suggestion at the last eight.
+pub(crate) fn run(
+    problem: &Problem,
+    sampler: impl Sampler + 'static,
+    seed: u64,
+    trials: u32,
+) -> (f64, f64) {
     let parameters = problem.space.iter().enumerate().map(|(axis, (low, high, log))| {
         let scale = if *log { Scale::Log } else { Scale::Linear };
         Parameter::new(&format!("x{axis}"), *low, *high, scale)
@@ -82,12 +87,12 @@ fn run(problem: &Problem, seed: u64) -> (f64, f64) {
     let space = Space::new(parameters.collect()).expect("a valid box");
     let reference = problem.reference.map(|value| -value);
     let objectives = Objectives { at_least: reference.iter().map(|value| Some(*value)).collect() };
-    let mut study = Study::new(space, Gp, seed).with_objectives(objectives);
+    let mut study = Study::new(space, sampler, seed).with_objectives(objectives);
     let (mut values, mut latency_s) = (Vec::new(), 0.0);
-    for index in 0..TRIALS {
+    for index in 0..trials {
         let started = Instant::now();
         let Segment { number, parameters: point, .. } = study.ask().expect("no grid");
-        if index >= TRIALS - 8 {
+        if index >= trials - 8 {
             latency_s += started.elapsed().as_secs_f64() / 8.0;
         }
         let value = (problem.value)(&point).map(|value| -value).to_vec();
@@ -107,7 +112,7 @@ pub(crate) fn report(seeds: u64) -> String {
          median | third quartile | target | ms per suggestion |\n|---|---|---|---|---|---|---|---|\n"
     );
     for problem in problems() {
-        let runs = parallel(seeds, |seed| run(&problem, seed));
+        let runs = parallel(seeds, |seed| run(&problem, Gp, seed, TRIALS));
         let [low, median, high] = quartiles(runs.iter().map(|run| run.0));
         let latency_ms = 1e3 * quartiles(runs.iter().map(|run| run.1))[1];
         let mark = if median >= problem.target { "✓" } else { "✗" };

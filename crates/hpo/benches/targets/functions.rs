@@ -60,6 +60,12 @@ pub(crate) fn others() -> Vec<Function> {
     ]
 }
 
+/// A sphere whose minimum is not in the middle of its box.
+pub(crate) fn sphere() -> Function {
+    let squares = |x: &[f64]| x.iter().map(|value| value * value).sum();
+    Function::new("sphere5", squares, (-1.0, 1.5), 5, 0.0)
+}
+
 fn branin(x: &[f64]) -> f64 {
     let (b, c, t) = (5.1 / (4.0 * PI * PI), 5.0 / PI, 1.0 / (8.0 * PI));
     (x[1] - b * x[0] * x[0] + c * x[0] - 6.0).powi(2) + 10.0 * (1.0 - t) * x[0].cos() + 10.0

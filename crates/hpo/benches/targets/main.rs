@@ -1,7 +1,7 @@
 //! Compares the samplers with other optimizers on functions with known minima, with twenty seeds each.
 //! Prints a table and writes it to `BENCHMARKS.md`.
 //!
-//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts | workers]... [--seeds N] [--from N] [--others] [--no-file]`
+//! `cargo bench -p wattlab-hpo --bench targets -- [FUNCTION | curves | fronts | hundreds | workers]... [--seeds N] [--from N] [--others] [--no-file]`
 //!
 //! `curves` may be followed by families of curves (`benign`) and strategies (`posterior`); `--from` is
 //! the first seed.
@@ -13,6 +13,7 @@
 mod curves;
 mod fronts;
 mod functions;
+mod hundreds;
 mod study;
 mod workers;
 
@@ -188,6 +189,9 @@ fn main() {
     }
     if asked("fronts") {
         report += &fronts::report(seeds);
+    }
+    if asked("hundreds") {
+        report += &hundreds::report(seeds);
     }
     if asked("workers") {
         report += &workers::report(seeds);

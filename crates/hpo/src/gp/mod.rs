@@ -15,6 +15,7 @@ pub(crate) use self::{
         expected_improvement, log_expected_improvement, log_expected_improvement_slope,
         log_normal_cdf,
     },
+    dense::{cholesky, forward},
     fit::{fit, fit_from, fit_plain, fit_staged},
     lbfgs::minimize,
     posterior::Posterior,

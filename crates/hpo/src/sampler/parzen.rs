@@ -2,7 +2,7 @@
 
 use crate::{
     random::RandomStream,
-    space::{ParameterKind, Space},
+    space::{Parameter, ParameterKind, Space},
 };
 
 /// A mixture over the unit cube. Each kernel is a product over the parameters: a normal distribution
@@ -12,13 +12,9 @@ pub(super) struct Parzen<'a> {
     space: &'a Space,
     /// Places of the points; `None` where a parameter is not active.
     centers: Vec<Vec<Option<f64>>>,
-    /// Deviation of the normal distributions.
-    width: f64,
+    /// Deviations of the normal distributions, for each point along each axis.
+    widths: Vec<Vec<f64>>,
 }
-
-/// The width of the kernels of one point in one dimension, before it shrinks with the number of points
-/// (Scott's rule).
-const WIDTH: f64 = 0.2;
 
 impl<'a> Parzen<'a> {
     /// The density of these points of the space.
@@ -28,11 +24,12 @@ impl<'a> Parzen<'a> {
             let places = space.places(point).into_iter().zip(active);
             places.map(|(place, active)| active.then_some(place)).collect()
         });
-        let n = points.len().max(1) as f64;
-        let scott = WIDTH * n.powf(-1.0 / (space.dimensions() as f64 + 4.0));
-        // No kernel is narrower than the share of the range that one of the points has.
-        let width = scott.max(1.0 / (n + 1.0).min(100.0));
-        Self { space, centers: centers.collect(), width }
+        let centers: Vec<Vec<Option<f64>>> = centers.collect();
+        let mut widths: Vec<Vec<f64>> = vec![vec![1.0; space.dimensions()]; centers.len()];
+        for axis in 0..space.dimensions() {
+            neighbor_distances(&centers, axis, &mut widths);
+        }
+        Self { space, centers, widths }
     }
 
     /// Places drawn from the density.
@@ -41,15 +38,15 @@ impl<'a> Parzen<'a> {
         let Some(center) = self.centers.get(chosen) else {
             return random.point(self.space.dimensions());
         };
-        let places = center.iter().zip(self.space.parameters());
-        let draw = |(place, parameter): (&Option<f64>, &crate::Parameter)| {
+        let places = center.iter().zip(self.space.parameters()).zip(&self.widths[chosen]);
+        let draw = |((place, parameter), width): ((&Option<f64>, &Parameter), &f64)| {
             let Some(place) = *place else { return random.unit() };
             if parameter.kind == ParameterKind::Categorical {
                 let stays = random.unit() < self.same(parameter.cells().unwrap_or(1));
                 return if stays { place } else { random.unit() };
             }
             // Drawn again until it is inside, as the cut-off distribution.
-            let mut draws = (0..64).map(|_| place + self.width * random.normal());
+            let mut draws = (0..64).map(|_| place + width * random.normal());
             draws.find(|place| (0.0..=1.0).contains(place)).unwrap_or(place)
         };
         places.map(draw).collect()
@@ -61,7 +58,7 @@ impl<'a> Parzen<'a> {
         let mut logs = Vec::with_capacity(self.centers.len() + 1);
         // The wide kernel is uniform.
         logs.push(0.0);
-        for center in &self.centers {
+        for (center, widths) in self.centers.iter().zip(&self.widths) {
             let mut log = 0.0;
             for (axis, parameter) in parameters.iter().enumerate() {
                 let (true, Some(center)) = (active[axis], center[axis]) else { continue };
@@ -72,7 +69,7 @@ impl<'a> Parzen<'a> {
                     let moved = 1.0 - stays;
                     (if same { stays * cells as f64 + moved } else { moved }).max(1e-300).ln()
                 } else {
-                    self.log_normal(places[axis], center, parameter.cells())
+                    log_normal(places[axis], (center, widths[axis]), parameter.cells())
                 };
             }
             logs.push(log);
@@ -87,19 +84,41 @@ impl<'a> Parzen<'a> {
         let n = self.centers.len() as f64;
         n / (n + cells as f64)
     }
+}
 
-    /// The logarithm of the mean density over the value's cell or, without cells, at the place.
-    fn log_normal(&self, place: f64, center: f64, cells: Option<u64>) -> f64 {
-        let below = |place: f64| 0.5 * libm::erfc((center - place) / self.width / 2.0_f64.sqrt());
-        let inside = below(1.0) - below(0.0);
-        if let Some(cells) = cells.filter(|cells| (*cells as f64) * self.width < 2.0) {
-            let half = 0.5 / cells as f64;
-            let mass = below((place + half).min(1.0)) - below((place - half).max(0.0));
-            return (mass * cells as f64 / inside).max(1e-300).ln();
-        }
-        let z = (place - center) / self.width;
-        -0.5 * z * z - (self.width * (2.0 * std::f64::consts::PI).sqrt() * inside).ln()
+/// Sets the width of each point that is active along an axis: the larger distance to its two neighbors there, as
+/// Bergstra et al. 2011. The edges of the cube count as neighbors only of a single point. No width is below the
+/// share of the range that one of the points has, or 1 %.
+fn neighbor_distances(centers: &[Vec<Option<f64>>], axis: usize, widths: &mut [Vec<f64>]) {
+    let active = centers.iter().enumerate();
+    let mut active: Vec<(usize, f64)> =
+        active.filter_map(|(index, center)| Some((index, center[axis]?))).collect();
+    active.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let least = 1.0 / (active.len() as f64 + 2.0).min(100.0);
+    let is_single = active.len() == 1;
+    let width = |place: usize| {
+        let own = active[place].1;
+        let edge = |distance: f64| if is_single { distance } else { 0.0 };
+        let below = place.checked_sub(1).map_or(edge(own), |below| own - active[below].1);
+        let above = active.get(place + 1).map_or(edge(1.0 - own), |above| above.1 - own);
+        below.max(above).clamp(least, 1.0)
+    };
+    for (place, (index, _)) in active.iter().enumerate() {
+        widths[*index][axis] = width(place);
     }
+}
+
+/// The logarithm of the mean density of a kernel over the value's cell or, without cells, at the place.
+fn log_normal(place: f64, (center, width): (f64, f64), cells: Option<u64>) -> f64 {
+    let below = |place: f64| 0.5 * libm::erfc((center - place) / width / 2.0_f64.sqrt());
+    let inside = below(1.0) - below(0.0);
+    if let Some(cells) = cells.filter(|cells| (*cells as f64) * width < 2.0) {
+        let half = 0.5 / cells as f64;
+        let mass = below((place + half).min(1.0)) - below((place - half).max(0.0));
+        return (mass * cells as f64 / inside).max(1e-300).ln();
+    }
+    let z = (place - center) / width;
+    -0.5 * z * z - (width * (2.0 * std::f64::consts::PI).sqrt() * inside).ln()
 }
 
 #[cfg(test)]

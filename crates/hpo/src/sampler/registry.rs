@@ -1,11 +1,19 @@
 //! The built-in samplers by name.
 
-use super::{entry::SamplerEntry, gp, grid, paper_pi, sobol, tpe, uniform};
+use super::{cma, entry::SamplerEntry, gp, grid, nsga2, paper_pi, sobol, tpe, uniform};
 use crate::error::HpoError;
 
 /// All built-in samplers. To add one, write its file and add its entry here.
-pub const SAMPLERS: &[SamplerEntry] =
-    &[gp::ENTRY, tpe::ENTRY, sobol::ENTRY, uniform::ENTRY, grid::ENTRY, paper_pi::ENTRY];
+pub const SAMPLERS: &[SamplerEntry] = &[
+    gp::ENTRY,
+    tpe::ENTRY,
+    cma::ENTRY,
+    nsga2::ENTRY,
+    sobol::ENTRY,
+    uniform::ENTRY,
+    grid::ENTRY,
+    paper_pi::ENTRY,
+];
 
 impl SamplerEntry {
     /// The entry of a name.

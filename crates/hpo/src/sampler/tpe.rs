@@ -6,8 +6,9 @@ use super::{
     entry::SamplerEntry,
     interface::{Sampler, Suggestion},
     parzen::Parzen,
+    ranking::ranking,
 };
-use crate::{error::HpoError, pareto::pareto_front, search::SearchState};
+use crate::{error::HpoError, search::SearchState};
 
 /// A multivariate tree-structured Parzen estimator (Bergstra et al. 2011, "Algorithms for
 /// hyper-parameter optimization"; Watanabe 2023, "Tree-structured Parzen estimator"): one density of
@@ -15,7 +16,7 @@ use crate::{error::HpoError, pareto::pareto_front, search::SearchState};
 /// are only good together stay together. Of some draws from the good density, it takes the one with
 /// the largest ratio of the two.
 ///
-/// With several objectives, trials are ordered by non-dominated fronts. Failed trials are bad ones, and
+/// With several objectives, trials are ordered by non-dominated fronts and crowding distance. Failed trials are bad ones, and
 /// so are running ones, so that parallel workers keep apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tpe;
@@ -44,7 +45,8 @@ impl Sampler for Tpe {
 
 fn suggest(search: &SearchState<'_>) -> Vec<f64> {
     let (space, history) = (search.space, search.history());
-    let ranked = ranked(search);
+    let ranked = ranking(search, GOOD.1);
+    let ranked: Vec<&[f64]> = ranked.iter().map(|trial| trial.point).collect();
     let failed: Vec<&[f64]> = history.failed().collect();
     if ranked.len() + failed.len() < INITIAL || ranked.len() < INITIAL_VALUES {
         return space.spread(search.seed, "initial", search.number);
@@ -67,38 +69,4 @@ fn suggest(search: &SearchState<'_>) -> Vec<f64> {
         }
     }
     best.map_or_else(|| search.uniform(), |(_, point)| point)
-}
-
-/// Parameters of the trials that gave values, best first: by the objective or, with several, by
-/// non-dominated fronts. Trials outside the objectives' limits come last. Equal ones stay in the order
-/// of their numbers.
-fn ranked<'a>(search: &SearchState<'a>) -> Vec<&'a [f64]> {
-    let history = search.history();
-    let given = history.results().iter();
-    let given: Vec<(&[f64], &[f64])> =
-        given.filter_map(|trial| Some((trial.parameters, trial.values?))).collect();
-    let (mut allowed, refused): (Vec<_>, Vec<_>) =
-        given.into_iter().partition(|(_, values)| search.objectives.allow(values));
-    if search.objectives.count() == 1 {
-        let mut refused = refused;
-        for part in [&mut allowed, &mut refused] {
-            part.sort_by(|a, b| b.1[0].total_cmp(&a.1[0]));
-        }
-        return allowed.into_iter().chain(refused).map(|(point, _)| point).collect();
-    }
-    let mut ranked = Vec::new();
-    // Fronts beyond the good trials need no order.
-    while !allowed.is_empty() && ranked.len() < GOOD.1 {
-        let values: Vec<Vec<f64>> = allowed.iter().map(|(_, values)| values.to_vec()).collect();
-        let mut front = pareto_front(&values);
-        front.sort_unstable();
-        ranked.extend(front.iter().map(|index| allowed[*index].0));
-        let mut index = 0;
-        allowed.retain(|_| {
-            index += 1;
-            front.binary_search(&(index - 1)).is_err()
-        });
-    }
-    ranked.extend(allowed.iter().chain(&refused).map(|(point, _)| *point));
-    ranked
 }

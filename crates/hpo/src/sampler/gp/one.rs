@@ -211,7 +211,7 @@ pub(super) struct Apart {
 
 impl Apart {
     /// The bounds of the least distance, in the unit cube.
-    const LEAST: (f64, f64) = (2.5e-3, 0.02);
+    const LEAST: (f64, f64) = (1e-4, 0.02);
     /// The least distance as a share of that between the best trial and the one next to it.
     const SHARE: f64 = 0.2;
 
