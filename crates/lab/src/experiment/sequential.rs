@@ -58,9 +58,15 @@ impl Part {
 pub(crate) struct Sequence {
     parts: Vec<Part>,
     budget: StudyBudget,
-    /// The stage of each part that may be worked on, with the numbers of records and pending runs that it was computed
-    /// for.
-    turn: Mutex<Option<([usize; 2], Vec<Option<usize>>)>>,
+    turn: Mutex<Option<Turn>>,
+}
+
+/// What may be worked on, kept until a run is added or ends.
+struct Turn {
+    /// The numbers of records and of pending runs that it was computed for.
+    runs: [usize; 2],
+    /// The stage of each part.
+    stages: Vec<Option<usize>>,
 }
 
 /// Why an experiment does or does not go on, for readers.
@@ -96,13 +102,13 @@ impl Sequence {
 
     /// The stage of each part that may be worked on now.
     fn turn(&self, records: &Records, pending: &[RunSpec]) -> Vec<Option<usize>> {
-        let key = [records.all().len(), pending.len()];
+        let runs = [records.all().len(), pending.len()];
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match &*turn {
-            Some((known, stages)) if *known == key => stages.clone(),
+            Some(known) if known.runs == runs => known.stages.clone(),
             _ => {
                 let stages = self.compute(records, pending);
-                *turn = Some((key, stages.clone()));
+                *turn = Some(Turn { runs, stages: stages.clone() });
                 stages
             }
         }

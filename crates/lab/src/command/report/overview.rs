@@ -1,6 +1,6 @@
 //! `wattlab report overview`: the verdicts of several studies in one table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use record::{Finding, Origin, Results, Verdict};
@@ -34,7 +34,7 @@ pub(super) struct Overview {
 ///
 /// If a `results.json` cannot be read, or the file has no place for the table.
 pub(super) fn run(args: &Overview) -> Result<(), Failure> {
-    let studies = args.folders.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+    let studies = args.folders.iter().map(|folder| read(folder)).collect::<Result<Vec<_>, Failure>>()?;
     let table = table(&studies);
     let Some(path) = &args.into else {
         output::print(table.trim_end());
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Overview) -> Result<(), Failure> {
 }
 
 /// A study: the name of its folder, and its findings.
-fn read(folder: &PathBuf) -> Result<(String, Results), Failure> {
+fn read(folder: &Path) -> Result<(String, Results), Failure> {
     let path = folder.join("results.json");
     let results = read_text(&path, limits::CONFIG_BYTES.max())
         .map_err(anyhow::Error::from)
