@@ -5,6 +5,7 @@ mod meter;
 mod models;
 mod python;
 mod sim;
+mod tables;
 
 use anyhow::bail;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
         ["models", flags @ ..] => models::run(flags),
         ["sim"] => sim::run(),
         ["sim", "--live"] => sim::live(),
+        ["hpo", "--tables", flags @ ..] => tables::run(flags),
         ["hpo", flags @ ..] => {
             let mut command = vec!["bench", "-p", "wattlab-hpo", "--bench", "targets"];
             // Cargo runs a benchmark in its package's folder; relative paths mean the caller's.
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<u8> {
             cargo(&command, &[])
         }
         _ => bail!(
-            "usage: cargo xtask bench hpo [flags] | journal [RECORDS]... | meter [--peers] | models [--peer torch,onnxruntime,openvino] [--python FILE] [--seconds S] [--network NAME]... | sim [--live]"
+            "usage: cargo xtask bench hpo [flags] | hpo --tables [--python FILE] [--runs FILE] [flags] | journal [RECORDS]... | meter [--peers] | models [--peer torch,onnxruntime,openvino] [--python FILE] [--seconds S] [--network NAME]... | sim [--live]"
         ),
     }
 }

@@ -391,3 +391,23 @@ fn a_population_that_is_too_small_is_an_error() {
     let error = NsgaTwo::new(3).unwrap_err().to_string();
     assert!(error.contains("`population` is 3, expected a whole number from 4"), "{error}");
 }
+
+/// Choices that are good only in pairs, beside the middle of a range of whole numbers.
+#[test]
+fn the_gaussian_process_finds_the_best_of_a_finite_space() {
+    let parameters = (0..4).map(|axis| Parameter::categorical(&format!("c{axis}"), 5));
+    let parameters = parameters.chain([Parameter::integer("n", 1, 40, Scale::Linear)]);
+    let space = Space::new(parameters.collect()).unwrap();
+    let pair =
+        |a: f64, b: f64| if (a, b) == (2.0, 3.0) { 2.0 } else { f64::from(u8::from(a == 2.0)) };
+    let value = |x: &[f64]| pair(x[0], x[1]) + pair(x[2], x[3]) - ((x[4] - 17.0) / 20.0).powi(2);
+    let found = (0..8).filter(|seed| {
+        let mut study = Study::new(space.clone(), Gp, *seed);
+        for _ in 0..60 {
+            let Segment { number, parameters, .. } = study.ask().unwrap();
+            study.tell(number, &[value(&parameters)]).unwrap();
+        }
+        study.best().unwrap().value() > Some(3.98)
+    });
+    assert!(found.count() >= 6);
+}

@@ -7,7 +7,7 @@ use wattlab_hpo::{CmaEs, NsgaTwo, Random, Sampler, Segment, Study, Tpe};
 use crate::{
     fronts,
     functions::{self, Function},
-    parallel, quartiles, space_of,
+    parallel, processor, quartiles, space_of,
 };
 
 /// Numbers of trials after which regrets are compared.
@@ -42,8 +42,9 @@ fn regrets(function: &Function, sampler: Arc<dyn Sampler>, seed: u64) -> [f64; 3
 pub(crate) fn report(seeds: u64) -> String {
     let mut text = format!(
         "\n## Hundreds of trials\n\nMedian regret over {seeds} seeds; lower is better. Optuna's figures \
-         are stored in `benches/targets/hundreds.tsv`.\n\n| function | strategy | at 64 | at 100 | \
-         at 300 |\n|---|---|---|---|---|\n"
+         are stored in `benches/targets/hundreds.tsv`. Processor: {}.\n\n| function | strategy | at 64 | \
+         at 100 | at 300 |\n|---|---|---|---|---|\n",
+        processor()
     );
     let single: [(&str, Arc<dyn Sampler>); 3] =
         [("TPE", Arc::new(Tpe)), ("CMA-ES", Arc::new(CmaEs)), ("random", Arc::new(Random))];

@@ -198,7 +198,22 @@ fn main() {
     }
     println!("{report}");
     // A part of the functions or of the seeds is not written.
+    let report = report + &tables();
     keep("BENCHMARKS.md", &report, file && chosen.is_empty() && seeds >= 20 && from == 0);
+}
+
+/// The section of `BENCHMARKS.md` that `cargo xtask bench hpo --tables` wrote, which stays.
+fn tables() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("BENCHMARKS.md");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.find("\n## Tables of real trainings").map_or_else(String::new, |at| text[at..].to_owned())
+}
+
+/// The name of the processor.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    line.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
 /// Writes a page next to the crate's README, if it is wanted.

@@ -1,5 +1,6 @@
 //! Bayesian optimization with a Gaussian process.
 
+mod climb;
 mod curves;
 mod one;
 mod several;

@@ -3,6 +3,7 @@
 //! Parameters are places in the unit cube. Values are standardized, with the bad tail compressed. The
 //! kernel is Matérn-5/2 with a length per parameter, fitted by maximum a posteriori, as is the noise.
 
+use super::climb::climb;
 use crate::{
     cost::CostModel,
     gp::{
@@ -162,8 +163,15 @@ fn maximize(
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     if finite {
-        let first = scored.first().map(|(_, place)| space.at(place));
-        return (first.unwrap_or_else(|| search.uniform()), best);
+        let allowed = |point: &[f64]| {
+            (space.allows(point) && !search.tried(point)).then(|| score(&space.places(point)))
+        };
+        let climbed = scored
+            .into_iter()
+            .take(STARTS)
+            .map(|(score, place)| climb(space, (score, space.at(&place)), allowed));
+        let found = climbed.reduce(|a, b| if b.0 > a.0 { b } else { a });
+        return (found.map_or_else(|| search.uniform(), |(_, point)| point), best);
     }
 
     let width = observations.dimensions;
