@@ -7,6 +7,7 @@ use candle_core::{Result, bail};
 #[cfg(target_arch = "x86_64")]
 use super::three::{Row, ThreeByThree, compute as compute_three};
 use super::{
+    aligned::AlignedBytes,
     conv::{scales, signed},
     images::ByteImages,
     quantize::{ByteScale, Requantize},
@@ -19,7 +20,7 @@ use crate::kernels::image::{Activation, ConvShape};
 
 thread_local! {
     /// A task's padded input.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<AlignedBytes> = const { RefCell::new(AlignedBytes::new()) };
 }
 
 /// A depthwise convolution `[n][h][w][c] → [n][h'][w'][c]`.
@@ -107,7 +108,7 @@ impl ByteDepthwise {
         x: &ByteImages,
         (rows, columns): (usize, usize),
         to: impl Fn(usize) -> *mut u8,
-        buffer: &mut Vec<u8>,
+        buffer: &mut AlignedBytes,
     ) {
         let ConvShape { kernel: [kh, kw], stride, .. } = self.shape;
         let form = Form { set: self.set, wide: false, zero: self.zero };

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use candle_core::{Result, bail};
 
+use super::aligned::AlignedBytes;
+
 /// Bytes after the last pixel, so that a register of bytes can be read at any pixel.
 pub(super) const SLACK: usize = 64;
 
@@ -13,27 +15,27 @@ const KEPT: usize = 32 * 1024 * 1024;
 
 thread_local! {
     /// Buffers of images that were dropped.
-    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static FREE: RefCell<Vec<AlignedBytes>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An empty buffer for exactly this many bytes.
-fn buffer(len: usize) -> Vec<u8> {
+fn buffer(len: usize) -> AlignedBytes {
     let kept = FREE.with_borrow_mut(|free| {
-        let at = free.iter().rposition(|buffer| buffer.capacity() == len)?;
+        let at = free.iter().rposition(|buffer| buffer.is_as_large_as(len))?;
         Some(free.swap_remove(at))
     });
-    let mut buffer = kept.unwrap_or_else(|| Vec::with_capacity(len));
+    let mut buffer = kept.unwrap_or_else(|| AlignedBytes::with_room(len));
     buffer.clear();
     buffer
 }
 
 impl Drop for ByteImages {
     fn drop(&mut self) {
-        let values = std::mem::take(&mut self.values);
+        let values = std::mem::replace(&mut self.values, AlignedBytes::new());
         // There is nothing to keep while the thread ends.
         let _ = FREE.try_with(|free| {
             let Ok(mut free) = free.try_borrow_mut() else { return };
-            while free.iter().map(Vec::capacity).sum::<usize>() + values.capacity() > KEPT {
+            while free.iter().map(AlignedBytes::room).sum::<usize>() + values.room() > KEPT {
                 if free.is_empty() {
                     return;
                 }
@@ -52,7 +54,7 @@ pub(crate) struct ByteImages {
     pub(crate) w: usize,
     pub(crate) c: usize,
     /// The bytes and [`SLACK`] zeros.
-    values: Vec<u8>,
+    values: AlignedBytes,
 }
 
 impl ByteImages {
@@ -60,9 +62,10 @@ impl ByteImages {
     #[cfg(test)]
     pub(crate) fn of([n, h, w, c]: [usize; 4], values: &[u8]) -> Self {
         assert_eq!(values.len(), n * h * w * c);
-        let mut images = Self { n, h, w, c, values: values.to_vec() };
-        images.values.resize(values.len() + SLACK, 0);
-        images
+        let mut all = buffer(values.len() + SLACK);
+        all.add(values);
+        all.add_zeros(SLACK);
+        Self { n, h, w, c, values: all }
     }
 
     /// Images whose bytes `fill` writes.
@@ -78,10 +81,10 @@ impl ByteImages {
             bail!("images of shape {:?} are too large", [n, h, w, c]);
         };
         let mut values = buffer(len + SLACK);
-        fill(ByteParts(values.as_mut_ptr()))?;
+        fill(ByteParts(values.start()))?;
         // SAFETY: there is room for this many bytes, and all of them have been written.
         unsafe {
-            values.as_mut_ptr().add(len).write_bytes(0, SLACK);
+            values.start().add(len).write_bytes(0, SLACK);
             values.set_len(len + SLACK);
         }
         Ok(Self { n, h, w, c, values })
@@ -106,8 +109,8 @@ impl ByteImages {
     pub(crate) fn narrow(&self, first: usize, n: usize) -> Self {
         let each = self.h * self.w * self.c;
         let mut values = buffer(n * each + SLACK);
-        values.extend_from_slice(&self.values[first * each..(first + n) * each]);
-        values.resize(n * each + SLACK, 0);
+        values.add(&self.values[first * each..(first + n) * each]);
+        values.add_zeros(SLACK);
         Self { n, values, ..*self }
     }
 
@@ -116,8 +119,8 @@ impl ByteImages {
         let Some(first) = parts.first() else { bail!("there are no images") };
         let n = parts.iter().map(|part| part.n).sum();
         let mut values = buffer(parts.iter().map(Self::len).sum::<usize>() + SLACK);
-        parts.iter().for_each(|part| values.extend_from_slice(part.values()));
-        values.resize(values.len() + SLACK, 0);
+        parts.iter().for_each(|part| values.add(part.values()));
+        values.add_zeros(SLACK);
         Ok(Self { n, values, ..*first })
     }
 
@@ -127,10 +130,10 @@ impl ByteImages {
         let mut values = buffer(self.values.len());
         for image in self.values().chunks_exact((h * w * c).max(1)) {
             for channel in 0..c {
-                values.extend(image[channel..].iter().step_by(c));
+                image[channel..].iter().step_by(c).for_each(|byte| values.add(&[*byte]));
             }
         }
-        values.resize(values.len() + SLACK, 0);
+        values.add_zeros(SLACK);
         Self { n, h: 1, w: 1, c: h * w * c, values }
     }
 }

@@ -1,6 +1,7 @@
 //! The part of a batch that a task works on, as the products read it.
 
 use super::{
+    aligned::AlignedBytes,
     images::{ByteImages, SLACK},
     set::ByteSet,
     words::by_set,
@@ -73,7 +74,7 @@ impl ByteWindow {
         shape: &ConvShape,
         x: &ByteImages,
         form: Form,
-        buffer: &mut Vec<u8>,
+        buffer: &mut AlignedBytes,
     ) -> ByteSource {
         let [top, left] = shape.padding;
         let first = self.row * shape.stride;
@@ -85,9 +86,7 @@ impl ByteWindow {
         let rows = (self.rows - 1) * shape.stride + shape.kernel[0];
         let line = (x.w + 2 * left) * x.c * size;
         let len = self.images * rows * line + SLACK;
-        if buffer.len() < len {
-            buffer.resize(len, 0);
-        }
+        buffer.at_least(len);
         let zero = if form.wide { [form.zero, 0] } else { [form.zero; 2] };
         let fill = |to: &mut [u8]| match zero {
             [a, b] if a == b => to.fill(a),
@@ -124,15 +123,13 @@ pub(super) fn band(
     first: usize,
     pixels: usize,
     form: Form,
-    buffer: &mut Vec<u8>,
+    buffer: &mut AlignedBytes,
 ) -> (*const u8, usize) {
     if !form.wide {
         return (x.at(first), x.c);
     }
     let len = pixels * x.c;
-    if buffer.len() < 2 * len + SLACK {
-        buffer.resize(2 * len + SLACK, 0);
-    }
+    buffer.at_least(2 * len + SLACK);
     // SAFETY: the pixels are inside the images, and the buffer has two bytes for each.
     unsafe { widen(form.set, x.values()[first * x.c..][..len].as_ptr(), buffer.as_mut_ptr(), len) };
     (buffer.as_ptr(), 2 * x.c)

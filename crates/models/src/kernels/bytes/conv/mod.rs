@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use candle_core::{Result, bail};
 
 use super::{
+    aligned::{AlignedBytes, Row},
     amx::{self, Line},
     images::{ByteImages, ByteParts},
     quantize::{ByteScale, Requantize},
@@ -24,15 +25,15 @@ const MOST_TERMS: usize = i32::MAX as usize / (255 * 127);
 
 thread_local! {
     /// A task's input.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<AlignedBytes> = const { RefCell::new(AlignedBytes::new()) };
 }
 
 /// A convolution `[n][h][w][ci] → [n][h'][w'][co]` without groups.
 pub(crate) struct ByteConv {
     set: ByteSet,
     shape: ConvShape,
-    /// `[panels][segments][words][16]`: words of 32 bits for 16 output channels.
-    weights: Vec<i32>,
+    /// `[panels][segments][words]`: words of 32 bits for 16 output channels.
+    weights: Vec<Row>,
     /// Words of a kernel row.
     words: usize,
     requantize: Requantize,
@@ -83,14 +84,14 @@ impl ByteConv {
         let group = group(set);
         let (run, words) = (kw * channels, (kw * channels).div_ceil(group));
         let words = if set == ByteSet::Amx { amx::whole(words) } else { words };
-        let mut packed = vec![0_i32; outputs.div_ceil(LANES) * kh * words * LANES];
+        let mut packed = vec![Row([0; LANES]); outputs.div_ceil(LANES) * kh * words];
         for (output, (bytes, _)) in bytes.iter().enumerate() {
             for (term, byte) in bytes.iter().enumerate() {
                 let (row, within) = (term / run, term % run);
                 let word = (output / LANES * kh + row) * words + within / group;
                 let bits = 32 / group;
                 let value = (i32::from(*byte) & ((1 << bits) - 1)) << (within % group * bits);
-                packed[word * LANES + output % LANES] |= value;
+                packed[word].0[output % LANES] |= value;
             }
         }
         let requantize =
@@ -109,7 +110,7 @@ impl ByteConv {
 
     /// Bytes of weights that the convolution reads.
     pub(crate) fn bytes(&self) -> usize {
-        self.weights.len() * 4
+        size_of_val(&*self.weights)
     }
 
     /// The output as bytes.
@@ -229,7 +230,7 @@ impl ByteConv {
     }
 
     /// The pixels of a band, as one line.
-    fn band(&self, window: &ByteWindow, x: &ByteImages, buffer: &mut Vec<u8>) -> Lines {
+    fn band(&self, window: &ByteWindow, x: &ByteImages, buffer: &mut AlignedBytes) -> Lines {
         let (from, step) = band(x, window.row, window.rows, self.form(), buffer);
         let lines = vec![Line { from, first: window.row, pixels: window.rows }];
         Lines { lines, rows: 1, step, segments: vec![0] }
@@ -241,7 +242,7 @@ impl ByteConv {
         window: &ByteWindow,
         x: &ByteImages,
         (rows, columns): (usize, usize),
-        buffer: &mut Vec<u8>,
+        buffer: &mut AlignedBytes,
     ) -> Lines {
         let ConvShape { kernel: [kh, _], stride, .. } = self.shape;
         let source = window.source(&self.shape, x, self.form(), buffer);
@@ -280,7 +281,7 @@ impl ByteConv {
             // SAFETY: the caller's contract.
             return unsafe { self.tiles(panels, lines, residual, to) };
         }
-        let size = lines.segments.len() * self.words * LANES;
+        let size = lines.segments.len() * self.words;
         let most = pixels(self.set);
         let mut panel = panels.start;
         while panel < panels.end {
@@ -308,8 +309,8 @@ impl ByteConv {
                         step: lines.step,
                         segments: &lines.segments,
                         words: self.words,
-                        weights: self.weights[panel * size..].as_ptr(),
-                        panel: size,
+                        weights: self.weights[panel * size..].as_ptr().cast(),
+                        panel: size * LANES,
                         // SAFETY: the caller's contract.
                         output: unsafe { self.output(pixel, panel, together, residual, to) },
                     };

@@ -4,6 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use super::{Buffer, ByteConv, Lines};
 use crate::kernels::bytes::{
+    aligned::Row,
     amx::{Products, ROWS, Span, Tiles, parts},
     images::ByteImages,
     tile::finish,
@@ -35,9 +36,9 @@ impl ByteConv {
         let rows = positions.min(ROWS);
         // SAFETY: the set is available. A task has no other tiles.
         let _tiles = unsafe { Tiles::new(rows, words) };
-        let size = lines.segments.len() * self.words * LANES;
+        let size = lines.segments.len() * self.words;
         let row = lines.segments.get(1).map_or(0, |second| second - lines.segments[0]);
-        let mut sums = MaybeUninit::<[i32; TOGETHER * ROWS * TOGETHER * LANES]>::uninit();
+        let mut sums = MaybeUninit::<[Row; TOGETHER * ROWS * TOGETHER]>::uninit();
         let sums = sums.as_mut_ptr().cast::<i32>();
         for panel in panels.clone().step_by(TOGETHER) {
             let together = (panels.end - panel).min(TOGETHER);
@@ -59,7 +60,7 @@ impl ByteConv {
                         step: lines.step,
                         // SAFETY: the positions are inside the span.
                         pixels: starts.map(|start| unsafe { span.from.add(start * lines.step) }),
-                        weights: [weights, second],
+                        weights: [weights.cast(), second.cast()],
                     };
                     // SAFETY: the windows and the weights can be read: images and buffers have the words of each
                     // pixel's last row after them. There is room for the sums of all tiles.
