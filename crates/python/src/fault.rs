@@ -61,6 +61,7 @@ impl From<TunerError> for Fault {
 
 impl From<Fault> for PyErr {
     fn from(Fault { class, message }: Fault) -> Self {
+        let message = shortened(message);
         Python::attach(|py| {
             let found = py.import("wattlab.errors").and_then(|module| module.getattr(class));
             match found.and_then(|class| Ok(class.cast_into::<PyType>()?)) {
@@ -69,6 +70,18 @@ impl From<Fault> for PyErr {
             }
         })
     }
+}
+
+/// A message without its middle if it quotes a huge input.
+fn shortened(message: String) -> String {
+    const EACH: usize = 1500;
+    let count = message.chars().count();
+    if count <= 2 * EACH {
+        return message;
+    }
+    let start: String = message.chars().take(EACH).collect();
+    let end: String = message.chars().skip(count - EACH).collect();
+    format!("{start} … {end}")
 }
 
 /// An error and its causes, separated by colons.

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use meter::Energy;
 use pyo3::{
-    exceptions::PyTypeError,
+    exceptions::{PyGeneratorExit, PyTypeError},
     prelude::*,
+    sync::PyOnceLock,
     types::{PyDict, PyType},
 };
 
@@ -37,12 +38,14 @@ pub(crate) struct PySpan {
     core: Arc<Core>,
     /// As it was given.
     own_name: String,
+    /// The span that was open around it when it began.
+    around: PyOnceLock<Py<Self>>,
     state: Mutex<State>,
 }
 
 impl PySpan {
     pub(crate) fn new(core: Arc<Core>, own_name: String) -> Self {
-        Self { core, own_name, state: Mutex::new(State::New) }
+        Self { core, own_name, around: PyOnceLock::new(), state: Mutex::new(State::New) }
     }
 
     /// Only held for a moment and with the interpreter's lock, so a fork finds it free.
@@ -59,6 +62,18 @@ impl PySpan {
         }
     }
 
+    /// The first of a span and those around it that is open. Where spans do not end in the reverse order of
+    /// their beginnings, as those of generators, the current one may have ended.
+    fn innermost_open(mut span: Option<Bound<'_, Self>>) -> Option<Bound<'_, Self>> {
+        while let Some(found) = &span {
+            if matches!(&*found.get().state(), State::Open { .. }) {
+                break;
+            }
+            span = found.get().around.get(found.py()).map(|around| around.bind(found.py()).clone());
+        }
+        span
+    }
+
     /// Begins the span inside the current one of its meter. `scoped`: it becomes the current one.
     pub(crate) fn begin(slf: &Bound<'_, Self>, scoped: bool) -> PyResult<()> {
         let py = slf.py();
@@ -70,11 +85,15 @@ impl PySpan {
             ))
             .into());
         }
-        let parent = this.core.current(py)?.cast_into::<Self>().ok();
-        let path = match &parent {
-            Some(parent) => format!("{}/{}", parent.get().path(), this.own_name),
+        let around = Self::innermost_open(this.core.current(py)?.cast_into::<Self>().ok());
+        let path = match &around {
+            Some(around) => format!("{}/{}", around.get().path(), this.own_name),
             None => this.own_name.clone(),
         };
+        if let Some(around) = around {
+            // It begins once, so nothing is there.
+            let _ = this.around.set(py, around.unbind());
+        }
         let thread = std::thread::current();
         let thread = match thread.name() {
             Some(name) => name.to_owned(),
@@ -166,7 +185,9 @@ impl PySpan {
         error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let text = if class.is_none() { None } else { Some(described(class, error)) };
+        // A generator that its consumer leaves early has not failed.
+        let is_failure = !class.is_none() && !error.is_instance_of::<PyGeneratorExit>();
+        let text = is_failure.then(|| described(class, error));
         Self::finish(slf, text)?;
         Ok(false)
     }

@@ -21,6 +21,15 @@ class Tree:
         (folder / "max_energy_range_uj").write_text("262143328850\n")
         self.set(zone, 0.0)
 
+    def gpu(self, number: int, joules: float) -> None:
+        """The energy of a graphics card."""
+        folder = self.root / "class" / "hwmon" / f"hwmon{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "name").write_text("i915\n")
+        new = folder / "new"
+        new.write_text(f"{round(joules * 1e6)}\n")
+        new.rename(folder / "energy1_input")
+
     def set(self, zone: str, joules: float) -> None:
         folder = self.root / "class" / "powercap" / zone
         new = folder / "new"

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
+import logging
+import os
 from pathlib import Path
 
 import pytest
 from conftest import Tree
-from wattlab.compat.codecarbon import EmissionsTracker, OfflineEmissionsTracker, track_emissions
+from wattlab.compat.codecarbon import (
+    EmissionsData,
+    EmissionsTracker,
+    LoggerOutput,
+    OfflineEmissionsTracker,
+    TaskEmissionsTracker,
+    track_emissions,
+    track_task_emissions,
+)
 from wattlab.compat.zeus import ZeusMonitor
+from wattlab.errors import InputError
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -68,7 +80,8 @@ def test_a_decorator_measures_each_call(tree: Tree, tmp_path: Path) -> None:
     def nowhere() -> int:
         return 3
 
-    assert nowhere() == 3
+    with pytest.raises(InputError, match="country_iso_code"):
+        nowhere()
     assert bare.__name__ == "bare"
 
 
@@ -81,11 +94,122 @@ def test_tasks_add_up(tree: Tree, tmp_path: Path) -> None:
     tree.set("intel-rapl:0", 40.0)
     fit = tracker.stop_task()
     total = tracker.stop()
-    assert load.energy_consumed is not None and fit.energy_consumed is not None
+    assert load is not None and load.energy_consumed is not None
+    assert fit is not None and fit.energy_consumed is not None
     assert load.energy_consumed + fit.energy_consumed == pytest.approx(40 / 3.6e6, rel=0.1)
     assert total == pytest.approx((load.energy_consumed + fit.energy_consumed) * 0.1)
-    with pytest.raises(ValueError, match="not under way"):
-        tracker.stop_task("fit")
+    assert tracker.stop_task("fit") is None, "it has ended"
+    assert tracker.stop() == total, "it has ended, too"
+    tasks = _rows(tmp_path / f"emissions_base_{tracker.run_id}.csv")
+    assert [row["task_name"] for row in tasks] == ["load", "fit"]
+    assert float(tasks[1]["energy_consumed"]) == fit.energy_consumed
+
+
+def test_one_task_at_a_time(tree: Tree, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = EmissionsTracker(save_to_file=False)
+    tracker.start_task("first")
+    tracker.start_task("second")
+    assert "`first` is measured already" in caplog.text
+    assert tracker.stop_task("second") is None
+    assert tracker.stop_task() is not None
+    tracker.start_task("first")
+    assert tracker.stop_task() is not None, "a name may come again"
+    tracker.stop()
+
+
+def test_tasks_of_decorators_and_blocks(tree: Tree, tmp_path: Path) -> None:
+    tracker = EmissionsTracker(output_dir=tmp_path, experiment_name="exp")
+
+    @track_task_emissions(tracker=tracker, task_name="fit")
+    def fit() -> int:
+        return 42
+
+    with tracker:
+        assert fit() == 42 and fit.__name__ == "fit"
+        with TaskEmissionsTracker("test", tracker):
+            pass
+    rows = _rows(tmp_path / f"emissions_exp_{tracker.run_id}.csv")
+    assert [row["task_name"] for row in rows] == ["fit", "test"]
+    assert len(_rows(tmp_path / "emissions.csv")) == 1
+
+
+def test_outputs_get_the_total_and_the_part_since_the_last_one(tree: Tree, tmp_path: Path) -> None:
+    class Mine:
+        def __init__(self) -> None:
+            self.seen: list[tuple[float | None, float | None]] = []
+            self.has_ended = False
+
+        def out(self, total: EmissionsData, delta: EmissionsData) -> None:
+            self.seen.append((total.energy_consumed, delta.energy_consumed))
+
+        def exit(self) -> None:
+            self.has_ended = True
+
+    mine = Mine()
+    tracker = EmissionsTracker(output_methods=[], output_handlers=[mine])
+    tracker.start()
+    tree.set("intel-rapl:0", 10.0)
+    tracker.flush()
+    tree.set("intel-rapl:0", 40.0)
+    tracker.stop()
+    assert [round((total or 0) * 3.6e6) for total, _ in mine.seen] == [10, 40]
+    assert [round((delta or 0) * 3.6e6) for _, delta in mine.seen] == [10, 30]
+    assert mine.has_ended and not list(tmp_path.glob("*.csv"))
+
+
+def test_an_output_that_fails_ends_nothing(tree: Tree, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def out(self, total: EmissionsData, delta: EmissionsData) -> None:
+            raise OSError("disk full")
+
+    with EmissionsTracker(output_dir=tmp_path, output_handlers=[Broken()]) as tracker:
+        pass
+    assert "disk full" in caplog.text and "energy_consumed" in caplog.text
+    assert tracker.final_emissions_data is not None and len(_rows(tmp_path / "emissions.csv")) == 1
+
+
+def test_the_logger_gets_a_line_of_json(tree: Tree, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    logger = LoggerOutput(logging.getLogger("mine"))
+    with EmissionsTracker(output_methods="logger", logging_logger=logger, project_name="p"):
+        pass
+    [line] = [record.getMessage() for record in caplog.records if record.name == "mine"]
+    assert json.loads(line)["project_name"] == "p"
+
+
+def test_settings_come_from_keywords_then_variables_then_files(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    (home / ".codecarbon.config").write_text("[codecarbon]\nproject_name = home\nregion = oslo\npue = 1.5\n")
+    (tmp_path / ".codecarbon.config").write_text("[codecarbon]\nproject_name = here\ncountry_iso_code = NOR\n")
+    monkeypatch.setenv("CODECARBON_PUE", "2")
+    with EmissionsTracker(experiment_id="key") as tracker:
+        pass
+    data = tracker.final_emissions_data
+    assert data is not None
+    assert (data.project_name, data.region, data.country_iso_code) == ("here", "oslo", "NOR")
+    assert (data.pue, data.experiment_id) == (2.0, "key")
+    monkeypatch.setenv("CODECARBON_PUE", "much")
+    with pytest.raises(InputError, match="`pue` in CODECARBON_PUE is 'much'; expected a number"):
+        EmissionsTracker()
+    (tmp_path / ".codecarbon.config").write_text("pue = 1\n")
+    with pytest.raises(InputError, match=r"\.codecarbon\.config"):
+        EmissionsTracker(pue=1.0)
+
+
+def test_a_missing_folder_is_named_before_the_training(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"output_dir.*none"):
+        EmissionsTracker(output_dir=tmp_path / "none")
+
+
+def test_hardware_is_what_is_known(tree: Tree) -> None:
+    found = EmissionsTracker(save_to_file=False).get_detected_hardware()
+    assert found["cpu_count"] == os.cpu_count() and found["gpu_count"] is None
+    assert {"ram_total_size", "cpu_physical_count", "cpu_model", "gpu_model", "gpu_ids"} <= set(found)
 
 
 def test_flush_writes_what_was_used_so_far(tree: Tree, tmp_path: Path) -> None:
@@ -106,11 +230,33 @@ def test_an_exception_is_written_and_propagates(tree: Tree, tmp_path: Path) -> N
     assert len(_rows(tmp_path / "emissions.csv")) == 1
 
 
-def test_a_file_of_codecarbon_is_kept(tree: Tree, tmp_path: Path) -> None:
-    (tmp_path / "emissions.csv").write_text("timestamp,project_name\n1,2\n")
+def test_a_file_with_other_columns_is_kept(tree: Tree, tmp_path: Path) -> None:
+    for time in ("1", "2"):
+        (tmp_path / "emissions.csv").write_text(f"timestamp,project_name\n{time},2\n")
+        with EmissionsTracker(output_dir=tmp_path):
+            pass
+        assert len(_rows(tmp_path / "emissions.csv")) == 1
+    assert _rows(tmp_path / "emissions.csv.bak")[0]["timestamp"] == "1"
+    assert _rows(tmp_path / "emissions.csv.bak.1")[0]["timestamp"] == "2"
+
+
+@pytest.mark.parametrize("writes", ["append", "update"])
+def test_a_file_of_codecarbon_goes_on(tree: Tree, tmp_path: Path, writes: str) -> None:
+    columns = [name for name in EmissionsData.__dataclass_fields__ if not name.endswith(("_origin", "_uncertainty"))]
+    path = tmp_path / "emissions.csv"
+    path.write_text(f"{','.join(columns)}\n{','.join(f'old {name}' for name in columns)}\n")
+    for _ in range(2):
+        with EmissionsTracker(output_dir=tmp_path, on_csv_write=writes):
+            pass
+    rows = _rows(path)
+    assert [row["energy_consumed_origin"] for row in rows] == ["", "measured", "measured"]
+    assert rows[0]["duration"] == "old duration" and set(tmp_path.iterdir()) == {tmp_path / "sys", path}
+
+
+def test_an_empty_file_gets_its_columns(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "emissions.csv").touch()
     with EmissionsTracker(output_dir=tmp_path):
         pass
-    assert (tmp_path / "emissions.csv.bak").read_text().startswith("timestamp")
     assert len(_rows(tmp_path / "emissions.csv")) == 1
 
 
@@ -119,6 +265,8 @@ def test_a_file_of_codecarbon_is_kept(tree: Tree, tmp_path: Path) -> None:
     [
         {"pue": 0.5},
         {"pue": float("nan")},
+        {"wue": -1.0},
+        {"force_carbon_intensity_g_co2e_kwh": float("nan")},
         {"on_csv_write": "x"},
         {"tracking_mode": "x"},
         {"country_iso_code": "XYZ"},
@@ -154,3 +302,39 @@ def test_windows_of_zeus(tree: Tree, tmp_path: Path) -> None:
     monitor.end_window("epoch", cancel=True)
     with pytest.raises(ValueError, match="gpu_indices"):
         ZeusMonitor(gpu_indices=[0])
+
+
+@pytest.mark.parametrize(
+    ("visible", "indices", "seen"),
+    [
+        (None, None, {0: 10.0, 1: 20.0, 2: 30.0}),
+        (None, [2], {2: 30.0}),
+        ("2,0", None, {0: 30.0, 1: 10.0}),
+        ("1", [0], {0: 20.0}),
+        ("0,-1,2", None, {0: 10.0}),
+        ("", None, {}),
+    ],
+)
+def test_gpus_of_zeus_are_those_that_the_framework_sees(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, visible: str | None, indices: list[int] | None, seen: dict[int, float]
+) -> None:
+    monkeypatch.delenv("HIP_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    for number in range(3):
+        tree.gpu(number, 0.0)
+    monitor = ZeusMonitor(gpu_indices=indices)
+    monitor.begin_window("w")
+    for number in range(3):
+        tree.gpu(number, 10.0 * (number + 1))
+    found = monitor.end_window("w")
+    assert found.gpu_energy == pytest.approx(seen, abs=0.5)
+    assert found.total_energy == pytest.approx(sum(seen.values()), abs=1.5)
+    assert monitor.gpu_indices == list(seen)
+
+
+def test_gpus_of_zeus_by_name_are_refused(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8d9c")
+    with pytest.raises(ValueError, match=r"CUDA_VISIBLE_DEVICES.*GPU-8d9c"):
+        ZeusMonitor()

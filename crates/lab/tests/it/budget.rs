@@ -48,7 +48,7 @@ fn a_study_with_a_budget_ends_after_a_look_and_continues_to_the_same_end() {
     assert!(text.contains("unknown before the first look, after 3 repetitions"), "{text}");
 
     // A budget that is used within the first repetitions decides nothing.
-    let short = reproduce(&["--budget", "0.000001kWh", "--json"]);
+    let short = reproduce(&["--budget", "0.00000001kWh", "--json"]);
     assert!(short.status.success(), "{}", stderr(&short));
     assert!(stderr(&short).contains("the same command with a larger `--budget` continues"));
     let results: Results = serde_json::from_slice(&short.stdout).unwrap();

@@ -31,7 +31,13 @@ fn the_published_tables_are_reproduced_from_the_raw_data() {
     );
 
     let claims = found["claims"].as_array().unwrap();
-    assert!(claims.iter().all(|claim| claim["verdict"] == "supported"), "{claims:#?}");
+    // The best configuration of six searches gains 1.2 points, with an interval of −0.7 to 3.1: the study's own trials
+    // do not decide its claim about searches. They decide the other claims.
+    for claim in claims {
+        let is_search = claim["id"] == "rq1-bayesian-dominates";
+        let expected = if is_search { "inconclusive" } else { "supported" };
+        assert_eq!(claim["verdict"], expected, "{claim:#}");
+    }
     let saving = claims[2]["measured"]["saving_share_fashion_mnist"].as_f64().unwrap();
     assert!((saving - 0.488).abs() < 5e-4, "{saving}");
     let page = fs::read_to_string(folder.path().join("out/published/index.html")).unwrap();

@@ -51,8 +51,8 @@ macro_rules! file {
     };
 }
 
-const TRAIN: [File; 2] = [file!("train-images-idx3-ubyte.gz"), file!("train-labels-idx1-ubyte.gz")];
-const TEST: [File; 2] = [file!("t10k-images-idx3-ubyte.gz"), file!("t10k-labels-idx1-ubyte.gz")];
+const TRAIN: [File; 2] = [file!("train-images-idx3-ubyte.xz"), file!("train-labels-idx1-ubyte.xz")];
+const TEST: [File; 2] = [file!("t10k-images-idx3-ubyte.xz"), file!("t10k-labels-idx1-ubyte.xz")];
 
 fn fashion([train, test]: [usize; 2]) -> Result<(Pixels, Pixels), DataError> {
     let split = |[images, labels]: [File; 2], most: usize| {

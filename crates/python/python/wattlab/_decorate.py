@@ -31,8 +31,23 @@ def measured(span: Span, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def async_generator(*args: Any, **kwargs: Any) -> Any:
             with span.another():
-                async for value in function(*args, **kwargs):
-                    yield value
+                inner = function(*args, **kwargs)
+                step = inner.asend(None)
+                try:
+                    while True:
+                        try:
+                            value = await step
+                        except StopAsyncIteration:
+                            return
+                        # What is sent or thrown in here goes to the function, as without the span.
+                        try:
+                            step = inner.asend((yield value))
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:
+                            step = inner.athrow(error)
+                finally:
+                    await inner.aclose()
 
         return async_generator
 

@@ -6,10 +6,15 @@ import json
 import math
 from typing import Any
 
+from wattlab.errors import InputError
+
 
 def dumps(value: Any) -> str:
     """The JSON text; numbers that are not finite become null, as do numpy's."""
-    return json.dumps(plain(value), allow_nan=False)
+    try:
+        return json.dumps(plain(value), allow_nan=False)
+    except RecursionError:
+        raise InputError("a dictionary or list contains itself, or hundreds of others inside one another") from None
 
 
 def plain(value: Any) -> Any:

@@ -148,7 +148,9 @@ class Study(_core.Study):
         return trials
 
     def trials(self) -> list[dict[str, Any]]:
-        """All trials: parameters, state, values, seconds, joules with uncertainty and origin."""
+        """All trials with a result, and with a pruner those that run: parameters, state, values, seconds, joules with
+        uncertainty and origin.
+        """
         trials: list[dict[str, Any]] = json.loads(self.trials_json())
         return trials
 
@@ -225,8 +227,16 @@ class Study(_core.Study):
             # An exception that is not caught tells a failed trial, too.
             self._spend(trial.number, span.end())
             if not pruned and not self._has_ended(trial):
-                self.tell(trial, value)
+                self._tell_or_fail(trial, value)
         return True
+
+    def _tell_or_fail(self, trial: Trial, value: Value) -> None:
+        """A value that cannot be used is an error, and the trial has failed."""
+        try:
+            self.tell(trial, value)
+        except (InputError, TypeError):
+            self.tell(trial, None)
+            raise
 
     def _has_ended(self, trial: Trial) -> bool:
         """Whether reports have ended the trial."""

@@ -133,6 +133,14 @@ impl Lines {
     }
 }
 
+impl Drop for Lines {
+    /// Closing the file is not enough: a fork of this process holds it open, and with it the lock.
+    fn drop(&mut self) {
+        // An error changes nothing: the file is closed in any case.
+        let _ = self.tail.medium().unlock();
+    }
+}
+
 impl Lines {
     /// Fails if the file is not as the last line left it, after saving what would be lost.
     fn check_place(&mut self, line: &[u8]) -> Result<(), JournalError> {

@@ -91,7 +91,6 @@ fn layers_of_equal_energy_dominate_by_chance_alone() {
         });
         verdict != Verdict::Inconclusive
     });
-    println!("{share}");
     assert!(share <= 0.05, "{share}");
 }
 
@@ -105,7 +104,6 @@ fn a_saving_at_the_limit_is_decided_by_chance_alone() {
         });
         verdict != Verdict::Inconclusive
     });
-    println!("{share}");
     assert!(share <= 0.05, "{share}");
 }
 
@@ -129,7 +127,6 @@ fn strategies_that_are_equally_good_are_told_apart_by_chance_alone() {
         });
         verdict != Verdict::Inconclusive
     });
-    println!("{share}");
     assert!(share <= 0.05, "{share}");
 }
 
@@ -163,7 +160,6 @@ fn policies_without_effect_matter_by_chance_alone() {
             // A range within 5 % would rightly contradict the claim.
             verdict == Verdict::Supported
         });
-        println!("{claim} {share}");
         assert!(share <= 0.05, "{claim}: {share}");
     }
 }
@@ -190,6 +186,5 @@ fn a_network_at_half_the_energy_is_an_exception_by_chance_alone() {
             });
         verdict != Verdict::Inconclusive
     });
-    println!("{share}");
     assert!(share <= 0.05, "{share}");
 }

@@ -34,7 +34,8 @@ pub(super) struct Overview {
 ///
 /// If a `results.json` cannot be read, or the file has no place for the table.
 pub(super) fn run(args: &Overview) -> Result<(), Failure> {
-    let studies = args.folders.iter().map(|folder| read(folder)).collect::<Result<Vec<_>, Failure>>()?;
+    let studies =
+        args.folders.iter().map(|folder| read(folder)).collect::<Result<Vec<_>, Failure>>()?;
     let table = table(&studies);
     let Some(path) = &args.into else {
         output::print(table.trim_end());

@@ -56,7 +56,9 @@ impl ByteDepthwise {
         let requantize =
             Requantize::new(input, &scales(&bytes), bias, None, (activation, Some(output)));
         #[cfg(target_arch = "x86_64")]
-        let three = (set == ByteSet::Vnni && shape.kernel == [3, 3] && shape.stride <= 2)
+        let three = (matches!(set, ByteSet::Amx | ByteSet::Vnni)
+            && shape.kernel == [3, 3]
+            && shape.stride <= 2)
             .then(|| ThreeByThree::new(&bytes, &requantize));
         Self {
             set,

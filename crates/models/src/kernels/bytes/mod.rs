@@ -7,6 +7,7 @@
 //! and any number of threads. `tasks` is how many parts of an operation should run at the same time.
 
 mod add;
+mod amx;
 mod conv;
 mod depthwise;
 mod images;

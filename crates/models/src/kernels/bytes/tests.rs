@@ -26,8 +26,9 @@ fn numbers(name: &str, count: usize) -> Vec<f32> {
 fn rounded(weights: &[f32], each: usize) -> Vec<f64> {
     let channel = |weights: &[f32]| {
         let largest = weights.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
-        let scale = f64::from(largest / 127.0);
-        let round = |weight: &f32| (f64::from(*weight) / scale).round() * scale;
+        let scale = largest / 127.0;
+        // In single precision: a weight between two bytes is equally near to both.
+        let round = |weight: &f32| f64::from((weight / scale).round_ties_even()) * f64::from(scale);
         weights.iter().map(round).collect::<Vec<f64>>()
     };
     weights.chunks_exact(each).flat_map(channel).collect()

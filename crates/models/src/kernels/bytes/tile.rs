@@ -16,6 +16,11 @@ pub(super) struct ByteTile<'a> {
     /// The weights of the first panel, `[segments][words][16]`; those of the next one are `panel` words further.
     pub(super) weights: *const i32,
     pub(super) panel: usize,
+    pub(super) output: ByteOutput,
+}
+
+/// Where the sums of adjacent pixels go, and how.
+pub(super) struct ByteOutput {
     /// For each channel.
     pub(super) scale: *const f32,
     pub(super) shift: *const f32,
@@ -78,32 +83,44 @@ unsafe fn tile<V: Words, const P: usize, const Z: usize>(tile: &ByteTile<'_>, to
     }
 }
 
-/// Brings the sums of some pixels and panels to the scale of the output, and adds the residual.
+by_set! {
+    /// Brings the sums `[pixels][panels][16]` to the scale of the output, and adds the residual.
+    ///
+    /// # Safety
+    ///
+    /// The pointers of [`ByteOutput`] are valid for each pixel and channel.
+    fn finish<V>(output: &ByteOutput, sums: *const i32, pixels: usize, panels: usize) {
+        // SAFETY: the caller's contract.
+        unsafe { scaled::<V>(output, sums, pixels, panels) }
+    }
+}
+
+/// As [`finish`], for a set.
 ///
 /// # Safety
 ///
-/// As for [`tile`].
+/// As for [`finish`].
 #[inline(always)]
-unsafe fn finish<V: Words>(tile: &ByteTile<'_>, sums: *const i32, pixels: usize, panels: usize) {
+unsafe fn scaled<V: Words>(output: &ByteOutput, sums: *const i32, pixels: usize, panels: usize) {
     // SAFETY: the caller's contract.
     unsafe {
-        let (low, high) = (V::Floats::splat(tile.bounds.0), V::Floats::splat(tile.bounds.1));
-        let factor = V::Floats::splat(tile.factor);
+        let (low, high) = (V::Floats::splat(output.bounds.0), V::Floats::splat(output.bounds.1));
+        let factor = V::Floats::splat(output.factor);
         for z in 0..panels {
             let channel = z * LANES;
-            let lanes = LANES.min(tile.channels - channel);
-            let scale = V::Floats::load(tile.scale.add(channel));
-            let shift = V::Floats::load(tile.shift.add(channel));
+            let lanes = LANES.min(output.channels - channel);
+            let scale = V::Floats::load(output.scale.add(channel));
+            let shift = V::Floats::load(output.shift.add(channel));
             for p in 0..pixels {
-                let at = p * tile.pitch + channel;
+                let at = p * output.pitch + channel;
                 let sum = V::load(sums.add((p * panels + z) * LANES));
                 let mut value = sum.floats().mul(scale).add(shift);
-                if !tile.residual.is_null() {
-                    let residual = V::load_bytes(tile.residual.add(at)).floats();
+                if !output.residual.is_null() {
+                    let residual = V::load_bytes(output.residual.add(at)).floats();
                     value = value.add(residual.mul(factor));
                 }
                 let value = value.max(low).min(high);
-                match tile.to {
+                match output.to {
                     Outputs::Bytes(to) => value.store_bytes(to.add(at), lanes),
                     Outputs::Numbers(to) => value.store(to.add(at), lanes),
                 }
@@ -145,7 +162,7 @@ by_set! {
                 4 if V::PIXELS[2] > 0 => pixels!(V, 4, tile_of, to, count: 1 2 3 4 5 6),
                 _ => return,
             }
-            finish::<V>(tile_of, to, count, panels);
+            scaled::<V>(&tile_of.output, to, count, panels);
         }
     }
 }

@@ -1,8 +1,7 @@
-"""A row of `emissions.csv`."""
+"""What a tracker measured: a row of `emissions.csv`."""
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 from collections import OrderedDict
@@ -71,6 +70,26 @@ class EmissionsData:
         return OrderedDict(self.__dict__.items())
 
 
+@dataclass
+class TaskEmissionsData(EmissionsData):
+    """What a task used: the same, and its name in front."""
+
+    task_name: str = ""
+
+    @property
+    def values(self) -> OrderedDict[str, Any]:
+        """The fields in the order of the columns."""
+        values = super().values
+        values.move_to_end("task_name", last=False)
+        return values
+
+
+def own_columns() -> set[str]:
+    """The columns that CodeCarbon does not have."""
+    names = EmissionsData.__dataclass_fields__
+    return {name for name in names if name.endswith(("_origin", "_uncertainty"))}
+
+
 def part(span: Span, domains: tuple[str, ...]) -> Energy | None:
     """The energy of some domains of a span; None if none of them was read."""
     report = span.to_dict()
@@ -88,7 +107,7 @@ def kilowatt_hours(energy: Energy | None, pue: float) -> float | None:
 
 
 def machine() -> dict[str, Any]:
-    """What is known about this machine without looking anything up."""
+    """What is known about this machine without looking anything up, but for its GPUs."""
     memory = None
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
@@ -98,42 +117,38 @@ def machine() -> dict[str, Any]:
         "codecarbon_version": f"wattlab-{__version__}",
         "cpu_count": os.cpu_count(),
         "cpu_model": _processor(),
-        "gpu_count": None,
-        "gpu_model": None,
         "longitude": None,
         "latitude": None,
         "ram_total_size": memory,
     }
 
 
+def gpus(channels: list[dict[str, Any]]) -> dict[str, Any]:
+    """The number and the names of the GPUs among a meter's channels; None where it reads none."""
+    names = [one["device"] for one in channels if one["domain"] == "gpu" and one["in_total"]]
+    return {"gpu_count": len(names) or None, "gpu_model": ", ".join(names) or None}
+
+
+def physical_processors() -> int | None:
+    """The number of processor cores; None where Linux does not tell."""
+    package, cores = "", set()
+    for name, value in _cpuinfo():
+        if name == "physical id":
+            package = value
+        elif name == "core id":
+            cores.add((package, value))
+    return len(cores) or None
+
+
 def _processor() -> str | None:
+    names = (value for name, value in _cpuinfo() if name == "model name")
+    return next(names, platform.processor() or None)
+
+
+def _cpuinfo() -> list[tuple[str, str]]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor() or None
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, None)
-
-
-def write(path: Path, row: EmissionsData, *, replace: bool) -> None:
-    """Adds a row to a CSV file, or replaces the row of the same run.
-
-    A file with other columns, such as one of CodeCarbon, is moved to `FILE.bak` first, as CodeCarbon does.
-    """
-    columns = list(row.values)
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if reader.fieldnames is not None and list(reader.fieldnames) != columns:
-                os.replace(path, path.with_name(f"{path.name}.bak"))
-            elif replace:
-                rows = [old for old in reader if old["run_id"] != row.run_id]
-    new = {name: "" if value is None else value for name, value in row.values.items()}
-    is_new = replace or not path.exists()
-    with path.open("w" if is_new else "a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        if is_new:
-            writer.writeheader()
-            writer.writerows(rows)
-        writer.writerow(new)
+        return []
+    fields = (line.partition(":") for line in lines)
+    return [(name.strip(), value.strip()) for name, _, value in fields]

@@ -52,8 +52,9 @@ class ZeusMonitor:
         *,
         meter: Meter | None = None,
     ) -> None:
-        """gpu_indices, cpu_indices: positions of the GPUs and packages in the order of the meter's channels;
-        None: all of them.
+        """gpu_indices, cpu_indices: numbers of the GPUs and packages, in the order of the meter's channels;
+        None: all of them. GPUs are counted as the framework counts them: those that `CUDA_VISIBLE_DEVICES`
+        hides have no number.
 
         approx_instant_energy: without effect; the meter integrates power where a window is short, and says
         so by `uncertainty`.
@@ -63,16 +64,9 @@ class ZeusMonitor:
         self._meter = Meter() if meter is None else meter
         self._sync = sync_execution_with
         devices = [one["domain"] for one in self._meter.readings() if one["in_total"]]
-        self.gpu_indices = list(range(devices.count("gpu"))) if gpu_indices is None else list(gpu_indices)
-        packages = devices.count("cpu-package")
-        self.cpu_indices = list(range(packages)) if cpu_indices is None else list(cpu_indices)
-        for name, indices, count in (
-            ("gpu_indices", self.gpu_indices, devices.count("gpu")),
-            ("cpu_indices", self.cpu_indices, packages),
-        ):
-            wrong = [index for index in indices if not 0 <= index < count]
-            if wrong:
-                raise ValueError(f"`{name}` has {wrong[0]}, and the meter reads {count} of them")
+        self._gpus = _visible(devices.count("gpu"))
+        self.gpu_indices = _checked("gpu_indices", gpu_indices, len(self._gpus))
+        self.cpu_indices = _checked("cpu_indices", cpu_indices, devices.count("cpu-package"))
         self._open: dict[str, tuple[float, _core.Span]] = {}
         self._log = None
         if log_file is not None:
@@ -110,15 +104,17 @@ class ZeusMonitor:
         report = span.to_dict()
         domains = [] if report is None else report["domains"]
 
-        def joules(domain: str, indices: Sequence[int]) -> dict[int, float]:
+        def joules(domain: str, places: dict[int, int]) -> dict[int, float]:
             found = [one["joules"] for one in domains if one["domain"] == domain and one["in_total"]]
-            return {index: found[index] for index in indices if index < len(found)}
+            return {index: found[place] for index, place in places.items() if place < len(found)}
+
+        packages = {index: index for index in self.cpu_indices}
 
         return Measurement(
             time=span.duration or 0.0,
-            gpu_energy=joules("gpu", self.gpu_indices),
-            cpu_energy=joules("cpu-package", self.cpu_indices) or None,
-            dram_energy=joules("dram", self.cpu_indices) or None,
+            gpu_energy=joules("gpu", {index: self._gpus[index] for index in self.gpu_indices}),
+            cpu_energy=joules("cpu-package", packages) or None,
+            dram_energy=joules("dram", packages) or None,
             joules=span.joules,
             uncertainty=span.uncertainty,
             origin=span.origin,
@@ -138,3 +134,29 @@ class ZeusMonitor:
             (module.device_put(0.0) + 0).block_until_ready()
         elif self._sync == "cupy":
             module.cuda.Device().synchronize()
+
+
+def _visible(count: int) -> list[int]:
+    """The places of the GPUs that the framework sees among those that the meter reads."""
+    name = next((name for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES") if name in os.environ), None)
+    if name is None:
+        return list(range(count))
+    places = []
+    for text in os.environ[name].split(","):
+        # The frameworks stop at the first number that is no GPU, such as -1.
+        if not text.strip() or text.strip().startswith("-"):
+            break
+        if not text.strip().isdigit():
+            raise ValueError(f"`{name}` has {text.strip()!r}; expected numbers of GPUs, such as 0,1")
+        if int(text) >= count:
+            break
+        places.append(int(text))
+    return places
+
+
+def _checked(name: str, given: Sequence[int] | None, count: int) -> list[int]:
+    indices = list(range(count)) if given is None else list(given)
+    wrong = [index for index in indices if not 0 <= index < count]
+    if wrong:
+        raise ValueError(f"`{name}` has {wrong[0]}, and the meter reads {count} of them")
+    return indices

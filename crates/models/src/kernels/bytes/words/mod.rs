@@ -92,7 +92,7 @@ macro_rules! by_set {
                 }
                 match set {
                     // SAFETY: a set is only used on processors that have it; the rest is the caller's contract.
-                    ByteSet::Vnni => return unsafe { vnni($($arg),*) },
+                    ByteSet::Amx | ByteSet::Vnni => return unsafe { vnni($($arg),*) },
                     // SAFETY: as above.
                     ByteSet::Avx2 => return unsafe { avx2($($arg),*) },
                     ByteSet::Portable => {}

@@ -9,7 +9,7 @@ use crate::kernels::bytes::set::ByteSet;
 pub(in crate::kernels::bytes) fn group(set: ByteSet) -> usize {
     match set {
         #[cfg(target_arch = "x86_64")]
-        ByteSet::Vnni => Vnni::GROUP,
+        ByteSet::Amx | ByteSet::Vnni => Vnni::GROUP,
         #[cfg(target_arch = "x86_64")]
         ByteSet::Avx2 => Avx2::GROUP,
         _ => Portable::GROUP,
@@ -20,7 +20,7 @@ pub(in crate::kernels::bytes) fn group(set: ByteSet) -> usize {
 pub(in crate::kernels::bytes) fn pixels(set: ByteSet) -> [usize; 3] {
     match set {
         #[cfg(target_arch = "x86_64")]
-        ByteSet::Vnni => Vnni::PIXELS,
+        ByteSet::Amx | ByteSet::Vnni => Vnni::PIXELS,
         #[cfg(target_arch = "x86_64")]
         ByteSet::Avx2 => Avx2::PIXELS,
         _ => Portable::PIXELS,

@@ -1,16 +1,20 @@
 //! Convolutions and linear layers of bytes, as matrix products whose left factor is the image.
 
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
 use std::cell::RefCell;
 
 use candle_core::{Result, bail};
 
 use super::{
+    amx::{self, Line},
     images::{ByteImages, ByteParts},
     quantize::{ByteScale, Requantize},
     set::ByteSet,
     source::{ByteWindow, Form, NEAR, band, windows},
     tasks::each,
-    tile::{ByteTile, Outputs, compute},
+    tile::{ByteOutput, ByteTile, Outputs, compute},
     words::{LANES, group, pixels},
 };
 use crate::kernels::image::{Activation, ConvShape};
@@ -78,6 +82,7 @@ impl ByteConv {
         let bytes: Vec<_> = weights.chunks_exact(terms.max(1)).map(signed).collect();
         let group = group(set);
         let (run, words) = (kw * channels, (kw * channels).div_ceil(group));
+        let words = if set == ByteSet::Amx { amx::whole(words) } else { words };
         let mut packed = vec![0_i32; outputs.div_ceil(LANES) * kh * words * LANES];
         for (output, (bytes, _)) in bytes.iter().enumerate() {
             for (term, byte) in bytes.iter().enumerate() {
@@ -119,7 +124,7 @@ impl ByteConv {
         residual: Option<&ByteImages>,
         tasks: usize,
     ) -> Result<ByteImages> {
-        let dims = self.output(x, residual)?;
+        let dims = self.dims(x, residual)?;
         if self.numbers {
             bail!("the output of this convolution is numbers");
         }
@@ -138,7 +143,7 @@ impl ByteConv {
     ///
     /// As for [`ByteConv::forward`], or if the output is bytes.
     pub(crate) fn numbers(&self, x: &ByteImages, tasks: usize) -> Result<Vec<f32>> {
-        let dims = self.output(x, None)?;
+        let dims = self.dims(x, None)?;
         if !self.numbers {
             bail!("the output of this convolution is bytes");
         }
@@ -148,7 +153,7 @@ impl ByteConv {
         Ok(out)
     }
 
-    fn output(&self, x: &ByteImages, residual: Option<&ByteImages>) -> Result<[usize; 4]> {
+    fn dims(&self, x: &ByteImages, residual: Option<&ByteImages>) -> Result<[usize; 4]> {
         if x.c != self.shape.input {
             bail!("the convolution expects images of {} channels, got {}", self.shape.input, x.c);
         }
@@ -212,6 +217,9 @@ impl ByteConv {
 
     /// The most pixels of a tile for a number of channels.
     fn most(&self, channels: usize) -> usize {
+        if self.set == ByteSet::Amx {
+            return 2 * amx::ROWS;
+        }
         let [one, two, _] = pixels(self.set);
         if channels > LANES && two > 0 { two } else { one }
     }
@@ -224,7 +232,7 @@ impl ByteConv {
     fn band(&self, window: &ByteWindow, x: &ByteImages, buffer: &mut Vec<u8>) -> Lines {
         let (from, step) = band(x, window.row, window.rows, self.form(), buffer);
         let lines = vec![Line { from, first: window.row, pixels: window.rows }];
-        Lines { lines, step, segments: vec![0] }
+        Lines { lines, rows: 1, step, segments: vec![0] }
     }
 
     /// The rows of a window.
@@ -249,6 +257,7 @@ impl ByteConv {
         };
         Lines {
             lines: (0..window.images * window.rows).map(line).collect(),
+            rows: window.rows,
             step: stride * source.column,
             segments: (0..kh).map(|ky| ky * source.row).collect(),
         }
@@ -266,7 +275,11 @@ impl ByteConv {
         residual: Option<&ByteImages>,
         to: Buffer,
     ) {
-        let output = self.shape.output;
+        #[cfg(target_arch = "x86_64")]
+        if self.set == ByteSet::Amx {
+            // SAFETY: the caller's contract.
+            return unsafe { self.tiles(panels, lines, residual, to) };
+        }
         let size = lines.segments.len() * self.words * LANES;
         let most = pixels(self.set);
         let mut panel = panels.start;
@@ -283,14 +296,12 @@ impl ByteConv {
                 2 => 1,
                 _ => 0,
             }];
-            let channel = panel * LANES;
             for line in &lines.lines {
                 let mut done = 0;
                 for left in (1..=line.pixels.div_ceil(most)).rev() {
                     // Divide evenly, because a narrow last tile would waste registers.
                     let count = (line.pixels - done).div_ceil(left);
                     let pixel = line.first + done;
-                    let at = pixel * output + channel;
                     let tile = ByteTile {
                         // SAFETY: the caller's contract.
                         from: unsafe { line.from.add(done * lines.step) },
@@ -299,19 +310,8 @@ impl ByteConv {
                         words: self.words,
                         weights: self.weights[panel * size..].as_ptr(),
                         panel: size,
-                        scale: self.requantize.scale[channel..].as_ptr(),
-                        shift: self.requantize.shift[channel..].as_ptr(),
-                        residual: match residual {
-                            // SAFETY: the residual has `output` bytes for each pixel.
-                            Some(images) => unsafe { images.at(pixel).add(channel) },
-                            None => std::ptr::null(),
-                        },
-                        factor: self.requantize.residual,
-                        bounds: (self.requantize.low, self.requantize.high),
-                        // SAFETY: the output has `output` values for each pixel.
-                        to: unsafe { to.at(at) },
-                        pitch: output,
-                        channels: (output - channel).min(together * LANES),
+                        // SAFETY: the caller's contract.
+                        output: unsafe { self.output(pixel, panel, together, residual, to) },
                     };
                     // SAFETY: the caller's contract.
                     unsafe { compute(self.set, &tile, count, together) };
@@ -319,6 +319,37 @@ impl ByteConv {
                 }
             }
             panel += together;
+        }
+    }
+
+    /// Where the sums of a pixel, and of those after it, with some panels go.
+    ///
+    /// # Safety
+    ///
+    /// The pixel is one of the output and of the residual.
+    unsafe fn output(
+        &self,
+        pixel: usize,
+        panel: usize,
+        panels: usize,
+        residual: Option<&ByteImages>,
+        to: Buffer,
+    ) -> ByteOutput {
+        let (pitch, channel) = (self.shape.output, panel * LANES);
+        ByteOutput {
+            scale: self.requantize.scale[channel..].as_ptr(),
+            shift: self.requantize.shift[channel..].as_ptr(),
+            residual: match residual {
+                // SAFETY: the residual has `pitch` bytes for each pixel.
+                Some(images) => unsafe { images.at(pixel).add(channel) },
+                None => std::ptr::null(),
+            },
+            factor: self.requantize.residual,
+            bounds: (self.requantize.low, self.requantize.high),
+            // SAFETY: the output has `pitch` values for each pixel.
+            to: unsafe { to.at(pixel * pitch + channel) },
+            pitch,
+            channels: (pitch - channel).min(panels * LANES),
         }
     }
 }
@@ -348,18 +379,11 @@ impl Buffer {
     }
 }
 
-/// Adjacent pixels of the output.
-struct Line {
-    /// Where the window of the first one begins.
-    from: *const u8,
-    /// Index of the first one in the output.
-    first: usize,
-    pixels: usize,
-}
-
 /// Lines whose windows have the same form.
 struct Lines {
     lines: Vec<Line>,
+    /// Lines of each image.
+    rows: usize,
     /// Bytes between the windows of two adjacent pixels.
     step: usize,
     /// Where the rows of a window begin, in bytes.
