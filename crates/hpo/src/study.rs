@@ -32,6 +32,8 @@ pub struct Study {
     ledger: Ledger,
     /// Whether a finite space may be searched again after all of it was tried.
     repeats: bool,
+    /// Whether a trial that was stopped may go on later.
+    resumes: bool,
     /// The last number that was left out.
     skipped: Option<u32>,
 }
@@ -49,6 +51,7 @@ impl Study {
             trials: Vec::new(),
             ledger: Ledger::default(),
             repeats: true,
+            resumes: true,
             skipped: None,
         }
     }
@@ -79,6 +82,15 @@ impl Study {
     #[must_use]
     pub fn without_repeats(self) -> Self {
         Self { repeats: false, ..self }
+    }
+
+    /// The same study, in which a trial that was stopped early never goes on: [`Study::ask`] always
+    /// starts a trial. For clients that go on with a trial while [`Study::next_segment`] lets them, and
+    /// cannot come back to it. Halving and Hyperband decide about a trial when others have caught up,
+    /// so they stop nearly all trials then.
+    #[must_use]
+    pub fn without_resuming(self) -> Self {
+        Self { resumes: false, ..self }
     }
 
     /// The search space.
@@ -132,6 +144,9 @@ impl Study {
     pub fn ask(&mut self) -> Result<Segment, HpoError> {
         let until = match self.pruning {
             None => 1,
+            Some((pruner, rungs)) if !self.resumes => {
+                first_until(pruner, rungs, self.next_number())
+            }
             Some((pruner, rungs)) => {
                 match advance(pruner, rungs, &self.trials, self.hopeless().as_deref()) {
                     Advance::Resume { number, until } => return self.resume(number, until),
@@ -149,13 +164,14 @@ impl Study {
     /// Whether [`Study::ask`] would start a new trial now, rather than resume a paused one.
     #[must_use]
     pub fn would_start(&self) -> bool {
-        self.pruning.is_none_or(|(pruner, rungs)| {
-            let hopeless = self.hopeless();
-            matches!(
-                advance(pruner, rungs, &self.trials, hopeless.as_deref()),
-                Advance::Start { .. }
-            )
-        })
+        !self.resumes
+            || self.pruning.is_none_or(|(pruner, rungs)| {
+                let hopeless = self.hopeless();
+                matches!(
+                    advance(pruner, rungs, &self.trials, hopeless.as_deref()),
+                    Advance::Start { .. }
+                )
+            })
     }
 
     /// Starts a trial with given parameters instead of those that the sampler would choose.

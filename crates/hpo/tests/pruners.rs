@@ -237,3 +237,25 @@ fn no_point_of_a_finite_space_is_repeated_after_it_was_stopped() {
         }
     }
 }
+
+#[test]
+fn a_study_without_resuming_never_goes_on_with_a_stopped_trial() {
+    for pruner in [Pruner::Asha, Pruner::Median, Pruner::Posterior] {
+        let mut study = new(Random, pruner, 1, 5).without_resuming();
+        let mut stopped = 0;
+        for number in 0..40 {
+            assert!(study.would_start());
+            let mut segment = study.ask().unwrap();
+            assert_eq!((segment.number, segment.from), (number, 0), "{pruner:?}");
+            loop {
+                train(&mut study, &segment, accuracy);
+                match study.next_segment(number).unwrap() {
+                    Some(next) => segment = next,
+                    None => break,
+                }
+            }
+            stopped += u32::from(study.trials()[number as usize].state == TrialState::Paused);
+        }
+        assert!(stopped > 0 && stopped < 40, "{pruner:?}: {stopped}");
+    }
+}

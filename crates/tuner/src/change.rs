@@ -14,8 +14,10 @@ pub(crate) fn study(spec: &StudySpec) -> Result<Study, TunerError> {
         .with_objectives(spec.objectives()?);
     let study = match &spec.pruner {
         Some(pruner) => {
+            let resumes = pruner.resumes;
             let (pruner, rungs) = pruner.pruner()?;
-            study.with_pruner(pruner, rungs)
+            let study = study.with_pruner(pruner, rungs);
+            if resumes { study } else { study.without_resuming() }
         }
         None => study,
     };

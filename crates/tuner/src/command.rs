@@ -29,12 +29,16 @@ pub struct CommandStudy {
     pub trial_timeout_s: Option<f64>,
     /// How often a run that failed is repeated before the trial counts as failed.
     pub retries: u32,
+    /// Whether the command keeps running: it prints its values after each step and reads `continue` or
+    /// `stop`, instead of running once per segment.
+    pub stays_running: bool,
     /// Trials that a new study begins with; the search chooses parameters that are left out.
     pub enqueue: Vec<Map<String, Value>>,
 }
 
 /// Keys of the file that are not keys of [`StudySpec`].
-const OWN_KEYS: [&str; 5] = ["metric", "budget", "trial_timeout_s", "retries", "enqueue"];
+const OWN_KEYS: [&str; 6] =
+    ["metric", "budget", "trial_timeout_s", "retries", "stays_running", "enqueue"];
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -100,11 +104,15 @@ impl CommandStudy {
         let retries: u32 = own(&mut table, "retries")?.unwrap_or(0);
         limits::RETRIES.check(retries).map_err(|error| error.of_key("retries"))?;
         let enqueue: Vec<Map<String, Value>> = own(&mut table, "enqueue")?.unwrap_or_default();
-        let study: StudySpec = table.try_into().map_err(|error| with_suggestion(&error, ""))?;
+        let stays_running = own(&mut table, "stays_running")?.unwrap_or(false);
+        let mut study: StudySpec = table.try_into().map_err(|error| with_suggestion(&error, ""))?;
         // Find the errors of the study here, where the file is named.
         study.space()?;
         study.sampler.sampler()?;
         study.objectives()?;
+        if stays_running {
+            check_live(&mut study, &metrics, trial_timeout_s)?;
+        }
         if let Some(pruner) = &study.pruner {
             pruner.pruner()?;
         }
@@ -116,8 +124,35 @@ impl CommandStudy {
                 study.senses().len()
             )
         })?;
-        Ok(Self { study, metrics, budget, trial_timeout_s, retries, enqueue })
+        Ok(Self { study, metrics, budget, trial_timeout_s, retries, stays_running, enqueue })
     }
+}
+
+/// Checks what a command that keeps running needs. Its trials are never resumed.
+fn check_live(
+    study: &mut StudySpec,
+    metrics: &[String],
+    timeout_s: Option<f64>,
+) -> Result<(), TunerError> {
+    let pruner = study.pruner.as_mut().ok_or_else(|| {
+        invalid(
+            "`stays_running` needs a pruner, which decides after each step; add \
+             `pruner = { kind = \"posterior\", most = 27 }` or leave it out",
+        )
+    })?;
+    pruner.resumes = false;
+    check(timeout_s.is_some(), || {
+        "`stays_running` needs `trial_timeout_s`, since a command and its study could wait for each other \
+         for ever; give the seconds after which a trial has failed"
+            .to_owned()
+    })?;
+    let measured = metrics.iter().find(|name| matches!(name.as_str(), "joules" | "seconds"));
+    measured.map_or(Ok(()), |name| {
+        Err(invalid(format!(
+            "`metric` has `{name}`, which is measured when a command ends, and `stays_running` compares trials \
+             after each step; leave out one of the two"
+        )))
+    })
 }
 
 /// A text file of at most the size of a configuration.

@@ -246,6 +246,10 @@ impl OpenStudy {
         let sum = self.spent.entry(trial).or_default();
         *sum = sum.plus(spent);
         match trial {
+            // It was stopped or has ended, so no result comes that would take the cost along.
+            Some(trial) if self.has_ended(trial) => {
+                self.cost(spent).map_or(Ok(()), |cost| self.study.pay(trial, cost))?;
+            }
             Some(trial) => {
                 let unpaid = self.unpaid.entry(trial).or_default();
                 *unpaid = unpaid.plus(spent);
@@ -253,6 +257,12 @@ impl OpenStudy {
             None => self.study.charge(self.cost(spent).unwrap_or(0.0))?,
         }
         Ok(())
+    }
+
+    /// Whether a trial is known, and no segment of it runs.
+    fn has_ended(&self, trial: u32) -> bool {
+        let mut trials = self.study.trials().iter();
+        trials.any(|other| other.number == trial && other.segment().is_none())
     }
 
     /// Writes down what was measured of a segment of a trial or, without a trial, of the search.

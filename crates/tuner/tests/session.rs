@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use wattlab_tuner::{OpenStudy, Session, TunerError, serve};
+use units::Origin;
+use wattlab_tuner::{OpenStudy, Session, Spent, TunerError, serve};
 
 fn study(journal: Option<&Path>) -> Value {
     json!({
@@ -100,6 +101,35 @@ fn another_study_does_not_continue_a_journal() {
     let mut request = study(Some(&journal));
     request["sampler"]["paper"] = json!(false);
     assert_eq!(answer(&mut Session::default(), &request), json!({ "ok": true }));
+}
+
+#[test]
+fn a_cost_that_comes_after_the_last_value_is_paid_once_live_and_from_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("study.jsonl");
+    let mut request = study(Some(&journal));
+    request["sampler"] = json!({ "kind": "random" });
+    request["pruner"] = json!({ "kind": "asha", "most": 9, "resumes": false });
+    answer(&mut Session::default(), &request);
+    let mut study = OpenStudy::open(&journal).unwrap();
+    let segment = study.ask().unwrap();
+    study.tell(segment.number, &json!(0.5), None).unwrap();
+    assert!(study.should_stop(segment.number).unwrap());
+    let spent = Spent {
+        seconds: 2.0,
+        joules: Some(5.0),
+        uncertainty_j: None,
+        origin: Some(Origin::Estimated),
+    };
+    study.add_spent(Some(segment.number), spent).unwrap();
+    let costs = |study: &OpenStudy| -> Vec<Option<f64>> {
+        study.trials().map(|trial| trial.cost).collect()
+    };
+    assert_eq!(costs(&study), [Some(5.0)]);
+    drop(study);
+    let study = OpenStudy::read(&journal).unwrap();
+    assert_eq!(costs(&study), [Some(5.0)]);
+    assert!(study.would_start());
 }
 
 /// As this program wrote them before lines had seals.

@@ -38,6 +38,7 @@ mod stats;
 mod stats_models;
 mod tune;
 mod tune_exchange;
+mod tune_live;
 mod tune_run;
 mod tune_show;
 mod tune_workers;

@@ -23,6 +23,9 @@ pub struct PrunerSpec {
     /// How many times longer each rung is than the one before; 3 if not given.
     #[serde(default = "three")]
     pub factor: u32,
+    /// Whether a trial that was stopped may go on later; yes if not given.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub resumes: bool,
 }
 
 /// The rule by which trials are stopped; see [`hpo::Pruner`].
@@ -45,6 +48,15 @@ pub enum PrunerKind {
     Posterior,
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 fn one() -> u32 {
     1
 }
@@ -58,15 +70,22 @@ impl PrunerSpec {
     ///
     /// # Errors
     ///
-    /// If `least` is 0 or above `most`, or `factor` is below 2.
+    /// If `least` is 0 or above `most`, `factor` is below 2, or a pruner that decides later may not
+    /// resume trials.
     pub fn pruner(&self) -> Result<(Pruner, Rungs), TunerError> {
-        let Self { kind, least, most, factor } = *self;
+        let Self { kind, least, most, factor, resumes } = *self;
         check(1 <= least && least <= most, || {
             format!(
                 "`pruner` has `least` {least} and `most` {most}; expected 1 ≤ least ≤ most steps"
             )
         })?;
         check(factor >= 2, || format!("`pruner` has `factor` {factor}, expected at least 2"))?;
+        check(resumes || !matches!(kind, PrunerKind::Halving | PrunerKind::Hyperband), || {
+            "`pruner.kind` is `halving` or `hyperband`, which decide about a trial when others have caught up, \
+             so its trials must be resumed later; take `posterior`, `asha` or `median`, or leave out \
+             `stays_running` and `resumes`"
+                .to_owned()
+        })?;
         limits::EPOCHS.check(most).map_err(|error| error.of_key("pruner.most"))?;
         let pruner = match kind {
             PrunerKind::None => Pruner::Never,

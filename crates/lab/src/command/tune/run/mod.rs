@@ -3,6 +3,7 @@
 
 mod desk;
 mod lines;
+mod live;
 mod metric;
 mod number;
 mod process;
@@ -47,7 +48,9 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     /// The command and its arguments. `{NAME}` is replaced by the value of a parameter, which is also in
-    /// the environment variable `WATTLAB_NAME`.
+    /// the environment variable `WATTLAB_NAME`. With `stays_running = true` in the description, a pruner
+    /// needs no checkpoints: the command prints its values after each step and reads a line of standard
+    /// input, `continue` or `stop`.
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }

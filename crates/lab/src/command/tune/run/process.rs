@@ -1,9 +1,10 @@
 //! A command that runs under a time limit, with its output read as it comes.
 
 use std::{
-    io::{self, Read},
+    cell::Cell,
+    io::{self, Read, Write},
     os::{fd::AsFd, unix::process::CommandExt},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ use crate::interrupt::Interrupt;
 const LOOK_EVERY_MS: (i64, i64) = (1, 20);
 /// How long a command that was asked to end may take for it.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a command that was told to stop may take for it, for example to write a checkpoint.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How long the output of a command that has ended is read on, if a process that it left behind keeps
 /// it open.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -38,8 +41,55 @@ pub(super) enum Ended {
     Itself(ExitStatus),
     /// By us, because its time was over.
     TimedOut,
+    /// By us, because it did not end when it was told to stop.
+    Stopped,
     /// By us, because somebody pressed Ctrl-C.
     Interrupted,
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Nothing.
+    Empty,
+    /// An answer after some of the lines that it prints.
+    Answers,
+}
+
+/// An answer to a command that keeps running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It goes on.
+    Continue,
+    /// It ends soon, or it is ended.
+    Stop,
+    /// It ends, because this was its last step; it may take its time for it.
+    Finish,
+}
+
+/// The standard input of a command that gets answers.
+///
+/// The writer is `None` after the last answer, and if the command does not read.
+struct Answers(Option<ChildStdin>);
+
+impl Answers {
+    fn new(writer: Option<ChildStdin>) -> io::Result<Self> {
+        writer.as_ref().map_or(Ok(()), |writer| ioctl_fionbio(writer, true))?;
+        Ok(Self(writer))
+    }
+
+    /// Writes an answer. A command that has closed its input, or has not read for thousands of
+    /// answers, does without.
+    fn give(&mut self, answer: Answer) {
+        let line: &[u8] = match answer {
+            Answer::Continue => b"continue\n",
+            Answer::Stop | Answer::Finish => b"stop\n",
+        };
+        let written = self.0.as_mut().map(|writer| writer.write_all(line));
+        if answer != Answer::Continue || written.is_some_and(|written| written.is_err()) {
+            self.0 = None;
+        }
+    }
 }
 
 /// A pipe with its lines.
@@ -104,24 +154,40 @@ impl Drop for Group {
 }
 
 /// Starts a command in a process group of its own.
-fn start(command: &mut Command) -> io::Result<Group> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+fn start(command: &mut Command, input: Input) -> io::Result<Group> {
+    let stdin = match input {
+        Input::Empty => Stdio::null(),
+        Input::Answers => Stdio::piped(),
+    };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     Ok(Group { child: command.spawn()?, ended: false })
 }
 
 /// Runs a command until it ends, its time is over, or somebody interrupts. Processes that it leaves
-/// behind may run on; what they print later is lost. Gives every line to `take` as it comes.
+/// behind may run on; what they print later is lost. Gives every line to `take` as it comes, whose
+/// answers the command can read. A command that does not end after [`Answer::Stop`] is ended.
 ///
 /// # Errors
 ///
 /// If the command cannot be started or its output cannot be read.
 pub(super) fn run(
     command: &mut Command,
+    input: Input,
     deadline: Option<Instant>,
     interrupt: &Interrupt,
-    mut take: impl FnMut(Stream, Line),
+    mut take: impl FnMut(Stream, Line) -> Option<Answer>,
 ) -> io::Result<Ended> {
-    let mut group = start(command)?;
+    let mut group = start(command, input)?;
+    let mut answers = Answers::new(group.child.stdin.take())?;
+    let told = Cell::new(None);
+    let mut take = |stream: Stream, line: Line| {
+        if let Some(answer) = take(stream, line) {
+            answers.give(answer);
+            if answer == Answer::Stop && told.get().is_none() {
+                told.set(Some(Instant::now()));
+            }
+        }
+    };
     let mut output = Pipe::new(group.child.stdout.take(), Stream::Output)?;
     let mut error = Pipe::new(group.child.stderr.take(), Stream::Error)?;
     let mut stopped: Option<(Instant, Ended)> = None;
@@ -144,6 +210,10 @@ pub(super) fn run(
             None if deadline.is_some_and(|deadline| now >= deadline) => {
                 group.signal(Signal::TERM);
                 stopped = Some((now, Ended::TimedOut));
+            }
+            None if told.get().is_some_and(|told| now - told >= STOP_GRACE) => {
+                group.signal(Signal::TERM);
+                stopped = Some((now, Ended::Stopped));
             }
             Some((since, _)) if now - since >= GRACE => group.signal(Signal::KILL),
             _ => {}

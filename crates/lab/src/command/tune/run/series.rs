@@ -55,6 +55,14 @@ impl Metric {
         }
     }
 
+    /// The last value on standard output under the name alone, with `None` in it if that is not finite or
+    /// not clear as a number; `None` if nothing was printed.
+    pub(super) fn value_alone(&self) -> Option<Option<f64>> {
+        let mut alone = self.printed[0].iter().rev();
+        let last = alone.find(|printed| printed.reading.kind.is_empty())?;
+        Some(last.reading.value.filter(|value| value.is_finite()))
+    }
+
     /// The values of the steps after `from` up to `until`.
     ///
     /// # Errors

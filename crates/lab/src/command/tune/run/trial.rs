@@ -14,7 +14,7 @@ use serde_json::Value;
 use tuner::{CommandStudy, OpenStudy, Spent, unknown_key};
 
 use super::{
-    process::{self, Ended, Stream},
+    process::{self, Ended, Input, Stream},
     series::{Metric, Series, epoch_of},
 };
 use crate::{
@@ -74,7 +74,8 @@ impl Runner<'_> {
         let (mut epochs, mut too_long) = ([None; 2], false);
         let span = self.meter.span("trial");
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let ended = process::run(&mut command, deadline, self.interrupt, |stream, line| {
+        let input = Input::Empty;
+        let ended = process::run(&mut command, input, deadline, self.interrupt, |stream, line| {
             let epoch = &mut epochs[usize::from(stream == Stream::Error)];
             *epoch = epoch_of(&line, *epoch);
             metrics.iter_mut().for_each(|metric| metric.take(stream, &line, *epoch));
@@ -82,6 +83,7 @@ impl Runner<'_> {
             if !line.replaced && !line.too_long {
                 progress::line(&line.text);
             }
+            None
         });
         let spent = self.spent(&span.end());
         let ended = ended
@@ -104,13 +106,13 @@ impl Runner<'_> {
                 notes.push(format!("the command was ended after {seconds:.1} s"));
                 Metrics::Failed
             }
-            Ended::Interrupted => Metrics::Failed,
+            Ended::Stopped | Ended::Interrupted => Metrics::Failed,
         };
         Ok(EndedSegment { metrics, spent, ended, notes })
     }
 
     /// The command with its parameters.
-    fn filled(&self, study: &OpenStudy, segment: &Segment) -> Result<Command, Failure> {
+    pub(super) fn filled(&self, study: &OpenStudy, segment: &Segment) -> Result<Command, Failure> {
         let parameters = study.named(&segment.parameters).into_iter();
         let mut words: Vec<(String, String)> =
             parameters.map(|(name, value)| (name, word(&value))).collect();

@@ -9,6 +9,7 @@ use tuner::{OpenStudy, TunerError};
 
 use super::{
     desk::Desk,
+    live,
     process::Ended,
     shared::{self, Leases},
     summary,
@@ -35,7 +36,8 @@ pub(super) fn work(desk: &mut Desk<'_>, runner: &Runner<'_>) -> Result<String, F
         match next {
             Next::Segment(segment) => {
                 pause = WAIT.0;
-                if let Some(why) = run_segment(desk, runner, segment)? {
+                let run = if runner.description.stays_running { live::run } else { run_segment };
+                if let Some(why) = run(desk, runner, segment)? {
                     return Ok(why);
                 }
             }
@@ -47,6 +49,15 @@ pub(super) fn work(desk: &mut Desk<'_>, runner: &Runner<'_>) -> Result<String, F
             Next::End(why) => return Ok(why),
         }
     }
+}
+
+/// How long a run of the command may take, and whether that is what is left of the budget's seconds.
+pub(super) fn limit(runner: &Runner<'_>, study: &OpenStudy) -> (Option<Duration>, bool) {
+    let description = runner.description;
+    let own = description.trial_timeout_s.map(Duration::from_secs_f64);
+    let left = description.budget.seconds_left(study).map(Duration::from_secs_f64);
+    let limit = own.into_iter().chain(left).min();
+    (limit, left.is_some() && left == limit && own != limit)
 }
 
 /// What a worker does after it has run a segment.
@@ -68,13 +79,11 @@ fn run_segment(
     runner: &Runner<'_>,
     mut segment: Segment,
 ) -> Result<Option<String>, Failure> {
-    let Runner { description, interrupt, .. } = runner;
-    let (number, mut retries) = (segment.number, description.retries);
+    let interrupt = runner.interrupt;
+    let (number, mut retries) = (segment.number, runner.description.retries);
     let mut trained = segment.from;
     loop {
-        let own = description.trial_timeout_s.map(Duration::from_secs_f64);
-        let left = description.budget.seconds_left(desk.study()).map(Duration::from_secs_f64);
-        let limit = own.into_iter().chain(left).min();
+        let (limit, is_of_budget) = limit(runner, desk.study());
         let part = Segment { from: trained, ..segment.clone() };
         let ended = runner.run(desk.study(), &part, limit)?;
         for note in &ended.notes {
@@ -89,7 +98,6 @@ fn run_segment(
                 .map_err(Failure::run_time)?;
             return Err(Failure::Interrupted);
         }
-        let is_of_budget = left.is_some() && left == limit && own != limit;
         let after = desk.change(|study, leases| {
             if leases.is_some_and(|leases| !leases.owns(number)) {
                 let text = "another worker took it over, so this result is left out";
@@ -129,10 +137,7 @@ fn close(
     let (number, budget) = (segment.number, &runner.description.budget);
     study.add_spent(Some(number), ended.spent).map_err(Failure::run_time)?;
     if ended.ended == Ended::TimedOut && is_of_budget {
-        return Ok(After::End(format!(
-            "the budget's seconds are used up; trial {number} was ended, and runs again if the \
-             study goes on with a larger budget"
-        )));
+        return Ok(After::End(out_of_seconds(number)));
     }
     // Without measured joules the budget would never be used up.
     let unmeasured = budget.joules().is_some() && ended.spent.joules.is_none();
@@ -149,12 +154,25 @@ fn close(
     let text = summary::line(study, segment, ended);
     if unmeasured {
         progress::line(&text);
-        return Err(Failure::run_time(anyhow!(
-            "`budget` limits energy, and no probe measures the energy of a trial here; see \
-             `wattlab probes`, or give `seconds` or `trials` (the trial is in the journal)"
-        )));
+        return Err(no_joules());
     }
     Ok(After::Done(text))
+}
+
+/// Why a study ends whose seconds were used up while a trial ran.
+pub(super) fn out_of_seconds(trial: u32) -> String {
+    format!(
+        "the budget's seconds are used up; trial {trial} was ended, and runs again if the study goes on \
+         with a larger budget"
+    )
+}
+
+/// A budget of joules that would never be used up.
+pub(super) fn no_joules() -> Failure {
+    Failure::run_time(anyhow!(
+        "`budget` limits energy, and no probe measures the energy of a trial here; see `wattlab probes`, \
+         or give `seconds` or `trials` (the trial is in the journal)"
+    ))
 }
 
 /// The segment, made longer, of a trial that has given no value at all yet: the next epochs may give
