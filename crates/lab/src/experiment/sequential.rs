@@ -149,7 +149,9 @@ impl Sequence {
         let outlooks = records.runs().map(|runs| outlooks(&runs.rows)).unwrap_or_default();
         let standing = |(part, stage): (&Part, &Option<usize>)| {
             let experiment = part.experiment();
-            let open = is_open(&outlooks, experiment);
+            // A look that has not been reached may decide what looks decided, or not enough known, so far.
+            let (_, is_done) = part.progress(records, &[]);
+            let open = !is_done || is_open(&outlooks, experiment);
             let standing = match stage {
                 Some(_) => Standing::Open,
                 None if !open => Standing::Decided,

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tuner::{OpenStudy, TunerError};
 
 use super::{
+    bounds::{limit, no_joules, out_of_seconds},
     desk::Desk,
     lines::Line,
     process::{self, Answer, Ended, Input, Stream},
     series::Metric,
     summary,
     trial::{EndedSegment, Metrics, Runner},
-    work::{limit, no_joules, out_of_seconds},
 };
 use crate::{Failure, progress};
 

@@ -1,6 +1,7 @@
 //! `wattlab tune run SPACE.toml -- CMD`: runs a command once per trial, measures its energy and reads
 //! its metrics.
 
+mod bounds;
 mod desk;
 mod lines;
 mod live;

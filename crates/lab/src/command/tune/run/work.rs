@@ -2,12 +2,12 @@
 
 use std::{thread, time::Duration};
 
-use anyhow::anyhow;
 use hpo::{HpoError, Segment};
 use serde_json::{Value, json};
 use tuner::{OpenStudy, TunerError};
 
 use super::{
+    bounds::{limit, no_joules, out_of_seconds},
     desk::Desk,
     live,
     process::Ended,
@@ -49,15 +49,6 @@ pub(super) fn work(desk: &mut Desk<'_>, runner: &Runner<'_>) -> Result<String, F
             Next::End(why) => return Ok(why),
         }
     }
-}
-
-/// How long a run of the command may take, and whether that is what is left of the budget's seconds.
-pub(super) fn limit(runner: &Runner<'_>, study: &OpenStudy) -> (Option<Duration>, bool) {
-    let description = runner.description;
-    let own = description.trial_timeout_s.map(Duration::from_secs_f64);
-    let left = description.budget.seconds_left(study).map(Duration::from_secs_f64);
-    let limit = own.into_iter().chain(left).min();
-    (limit, left.is_some() && left == limit && own != limit)
 }
 
 /// What a worker does after it has run a segment.
@@ -157,22 +148,6 @@ fn close(
         return Err(no_joules());
     }
     Ok(After::Done(text))
-}
-
-/// Why a study ends whose seconds were used up while a trial ran.
-pub(super) fn out_of_seconds(trial: u32) -> String {
-    format!(
-        "the budget's seconds are used up; trial {trial} was ended, and runs again if the study goes on \
-         with a larger budget"
-    )
-}
-
-/// A budget of joules that would never be used up.
-pub(super) fn no_joules() -> Failure {
-    Failure::run_time(anyhow!(
-        "`budget` limits energy, and no probe measures the energy of a trial here; see `wattlab probes`, \
-         or give `seconds` or `trials` (the trial is in the journal)"
-    ))
 }
 
 /// The segment, made longer, of a trial that has given no value at all yet: the next epochs may give
