@@ -230,7 +230,8 @@ def main():
     counts = sorted({1, min(2, cores)})
     peaks = {threads: peak(threads) for threads in counts}
     wattlab = subprocess.run([WATTLAB, "--version"], capture_output=True, text=True, check=True)
-    probe = [WATTLAB, "model", "bench", "--net", "dense_poly", "--steps", "1", "--json"]
+    probe = [WATTLAB, "model", "bench", "--steps", "1", "--json"]
+    probe += ["--arch", INT8_INFERENCE[-1][0], "--precision", "int8"] if INT8 else ["--net", "dense_poly"]
     instructions = json.loads(subprocess.run(probe, stdout=subprocess.PIPE, check=True).stdout)["instructions"]
     print(f"## {processor()}, {instructions}{', int8' if INT8 else ''}\n")
     print(

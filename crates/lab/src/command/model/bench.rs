@@ -76,7 +76,7 @@ const WARM: f64 = 1.0;
 /// If a size or a setting does not fit the network.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (named, batch, device) = args.subject.start()?;
-    let Times { times, recorded } = match named {
+    let Times { times, recorded, instructions } = match named {
         Named::Study(kind) if args.forward_only => evaluate(kind, args, batch, &device)?,
         Named::Study(kind) => train(kind, args, batch, &device)?,
         Named::Vision(arch) => infer(arch, args, batch, &device)?,
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             "images_per_s": rate,
             "step_s": { "median": median, "p10": p10, "p90": p90 },
             "threads": threads,
-            "instructions": InstructionSet::current().name(),
+            "instructions": instructions,
             "device": device.name(),
             "device_name": device.model_name(),
             "recorded": recorded,
@@ -120,6 +120,8 @@ struct Times {
     times: Vec<f64>,
     /// Whether steps were replayed from a recording; `None` on the CPU.
     recorded: Option<bool>,
+    /// The instructions of the products.
+    instructions: &'static str,
 }
 
 fn train(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
@@ -142,7 +144,8 @@ fn train(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times
     if history.map_err(Failure::run_time)?.diverged_in_epoch.is_some() {
         return Err(Failure::run_time(anyhow!("the training diverged, so steps cannot be timed")));
     }
-    Ok(Times { times: times.split_off(WARMUP), recorded: training.recorded() })
+    let instructions = InstructionSet::current().name();
+    Ok(Times { times: times.split_off(WARMUP), recorded: training.recorded(), instructions })
 }
 
 fn evaluate(kind: Kind, args: &Args, batch: usize, device: &Device) -> Result<Times, Failure> {
@@ -170,8 +173,10 @@ fn infer(arch: &str, args: &Args, batch: usize, device: &Device) -> Result<Times
     };
     let images = network.upload(&images).map_err(Failure::of_network)?;
     let run = || network.run(&images, None).map(|_| ()).map_err(Failure::of_network);
-    let Times { times, .. } = timed(args.steps, run)?;
-    Ok(Times { times, recorded: network.recorded() })
+    let timed = timed(args.steps, run)?;
+    let int8 = network.int8_summary().map(|summary| summary.instructions);
+    let instructions = int8.unwrap_or(timed.instructions);
+    Ok(Times { recorded: network.recorded(), instructions, ..timed })
 }
 
 /// Peak memory of this process in MB; `None` if the system does not report it.
@@ -196,5 +201,6 @@ fn timed(steps: usize, mut step: impl FnMut() -> Result<(), Failure>) -> Result<
         step()?;
         Ok(start.elapsed().as_secs_f64())
     });
-    Ok(Times { times: times.collect::<Result<_, Failure>>()?, recorded: None })
+    let times = times.collect::<Result<_, Failure>>()?;
+    Ok(Times { times, recorded: None, instructions: InstructionSet::current().name() })
 }
