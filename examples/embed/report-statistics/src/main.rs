@@ -44,6 +44,7 @@ fn document(anova: &Anova) -> Document {
         title: "Convolution blocks and energy".into(),
         lead: vec!["Eight trainings of a small network.".into()],
         banner: None,
+        answers: Vec::new(),
         findings: Vec::new(),
         facts: vec![("trainings".into(), JOULES.len().to_string())],
         sections: vec![Section {
