@@ -33,6 +33,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("srun ", "needs Slurm"),
     ("network.onnx", "needs a network in an ONNX file"),
     ("--data-dir ", "needs the studies' data sets"),
+    ("datasets subset", "needs the studies' data sets"),
+    ("--profile results/timeline-", "takes several minutes"),
     ("configs/fashion-small.toml", "needs Fashion-MNIST"),
     ("results/fashion-mnist/profile.toml", "needs Fashion-MNIST"),
 ];
