@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Tree
+from wattlab import Meter
 from wattlab.compat.codecarbon import (
     EmissionsData,
     EmissionsTracker,
@@ -332,6 +333,31 @@ def test_gpus_of_zeus_are_those_that_the_framework_sees(
     assert found.gpu_energy == pytest.approx(seen, abs=0.5)
     assert found.total_energy == pytest.approx(sum(seen.values()), abs=1.5)
     assert monitor.gpu_indices == list(seen)
+
+
+def test_an_estimate_is_no_energy_of_zeus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = Tree(tmp_path / "sys")
+    tree.zone("intel-rapl:0", "package-0")
+    monkeypatch.setenv("WATTLAB_SYSFS", str(tree.root))
+    monitor = ZeusMonitor(meter=Meter(estimate_memory=True))
+    monitor.begin_window("w")
+    tree.set("intel-rapl:0", 10.0)
+    found = monitor.end_window("w")
+    assert found.cpu_energy == pytest.approx({0: 10.0}) and found.dram_energy is None
+    assert found.origin == "mixed" and found.joules is not None and found.joules > 10.0
+
+
+def test_memory_of_zeus_is_that_of_its_package(tree: Tree) -> None:
+    tree.zone("intel-rapl:1", "package-1")
+    tree.zone("intel-rapl:2", "package-2")
+    tree.zone("intel-rapl:2:0", "dram")
+    monitor = ZeusMonitor()
+    monitor.begin_window("w")
+    for zone, joules in {"intel-rapl:1": 10.0, "intel-rapl:2": 20.0, "intel-rapl:2:0": 2.0}.items():
+        tree.set(zone, joules)
+    found = monitor.end_window("w")
+    assert found.cpu_energy == pytest.approx({0: 0.0, 1: 10.0, 2: 20.0}, abs=0.5)
+    assert found.dram_energy == pytest.approx({0: 0.0, 2: 2.0}, abs=0.1)
 
 
 def test_gpus_of_zeus_by_name_are_refused(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

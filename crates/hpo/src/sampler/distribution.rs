@@ -19,7 +19,7 @@ pub(super) struct Distribution {
     /// The paths of C and of σ.
     path: Vec<f64>,
     step_path: Vec<f64>,
-    /// λ.
+    /// λ, the number of trials of a generation.
     generation: usize,
     updates: i32,
 }
@@ -28,7 +28,8 @@ pub(super) struct Distribution {
 const STEP: f64 = 0.2;
 
 impl Distribution {
-    /// A round distribution; λ is 4 + 3 ln d, doubled so many times.
+    /// A distribution that is equally wide in all d dimensions. A generation has λ = 4 + ⌊3 ln d⌋ trials, a number
+    /// that is doubled `doublings` times.
     pub(super) fn new(mean: Vec<f64>, doublings: u32) -> Self {
         let d = mean.len();
         let mut unit = vec![0.0; d * d];

@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 use super::answer;
 use crate::fault::Fault;
 
-/// A column of numbers with at most this many different whole numbers is a factor, as in `wattlab stats`.
-const MOST_LEVELS: usize = 9;
-
 /// A formula and the columns of a table.
 #[derive(Deserialize)]
 pub(super) struct Model {
@@ -57,7 +54,7 @@ impl Model {
                 return Err(Fault::input(format!("column `{name}` holds text; expected numbers")));
             }
         };
-        let groups = groups(&formula);
+        let groups = formula.groups();
         let variable = |(at, column): (usize, &stats::NamedColumn)| {
             let name = column.name.as_str();
             let factor = |values: Vec<String>| Variable::Factor(Factor::new(name, values).sorted());
@@ -75,7 +72,9 @@ impl Model {
                 (Column::Levels(values), _) => factor(values.clone()),
                 (Column::Numbers(values), Role::Factor) => levels(values),
                 (Column::Numbers(values), Role::Covariate) => covariate(values),
-                (Column::Numbers(values), _) if groups.contains(&at) || is_factor(values) => {
+                (Column::Numbers(values), _)
+                    if groups.contains(&at) || Variable::are_levels(values) =>
+                {
                     levels(values)
                 }
                 (Column::Numbers(values), _) => covariate(values),
@@ -180,20 +179,4 @@ impl Pairs {
         let pairs = stats::tukey_by_formula(&formula, &response, &variables, &of, self.confidence);
         Ok(answer::pairs(&pairs.map_err(Fault::input)?))
     }
-}
-
-/// Columns that name groups.
-fn groups(formula: &Formula) -> Vec<usize> {
-    let random = formula.random.iter().flat_map(|effects| effects.group.columns().iter().copied());
-    let repeated = formula.repeated.iter().flat_map(|repeated| {
-        std::iter::once(repeated.subject).chain(repeated.within.iter().copied())
-    });
-    random.chain(repeated).collect()
-}
-
-fn is_factor(values: &[f64]) -> bool {
-    let mut different = values.to_vec();
-    different.sort_by(f64::total_cmp);
-    different.dedup();
-    different.len() <= MOST_LEVELS && different.iter().all(|value| value.fract() == 0.0)
 }

@@ -13,9 +13,6 @@ use super::{
     warn::{self, Note},
 };
 
-/// A column of at most this many different whole numbers is taken for a factor.
-const MOST_LEVELS: usize = 9;
-
 /// A formula with the columns of a file.
 pub(super) struct Model {
     pub(super) formula: Formula,
@@ -34,7 +31,7 @@ impl Model {
         let names: Vec<&str> = formula.columns.iter().map(|column| column.name.as_str()).collect();
         let table = data.table(&names)?;
         let response = table.numbers(&formula.response)?;
-        let groups = groups(&formula);
+        let groups = formula.groups();
         let (mut variables, mut factors, mut covariates) = (Vec::new(), Vec::new(), Vec::new());
         for (at, column) in formula.columns.iter().enumerate() {
             let name = column.name.as_str();
@@ -43,7 +40,7 @@ impl Model {
                 Role::Covariate => Some(table.numbers(name)?),
                 _ if groups.contains(&at) => None,
                 _ => table.numbers(name).ok().filter(|values| {
-                    let levels = is_factor(values);
+                    let levels = Variable::are_levels(values);
                     if levels { &mut factors } else { &mut covariates }.push(name.to_owned());
                     !levels
                 }),
@@ -156,21 +153,4 @@ impl Model {
         }
         Ok(notes)
     }
-}
-
-/// Columns that name groups.
-fn groups(formula: &Formula) -> Vec<usize> {
-    let random = formula.random.iter().flat_map(|effects| effects.group.columns().iter().copied());
-    let repeated = formula.repeated.iter().flat_map(|repeated| {
-        std::iter::once(repeated.subject).chain(repeated.within.iter().copied())
-    });
-    random.chain(repeated).collect()
-}
-
-/// Whether numbers are few different whole numbers.
-fn is_factor(values: &[f64]) -> bool {
-    let mut different = values.to_vec();
-    different.sort_by(f64::total_cmp);
-    different.dedup();
-    different.len() <= MOST_LEVELS && different.iter().all(|value| value.fract() == 0.0)
 }

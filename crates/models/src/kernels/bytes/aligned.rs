@@ -45,7 +45,7 @@ impl AlignedBytes {
         self.len = 0;
     }
 
-    /// Makes room for `len` bytes, all of which have values then.
+    /// Makes sure that at least `len` bytes have values. The former ones are lost if there were fewer.
     pub(super) fn at_least(&mut self, len: usize) {
         if self.len < len {
             *self = Self::with_room(len);

@@ -22,7 +22,7 @@ def numbers(span: _core.Span, prefix: str) -> dict[str, float]:
     if span.joules is not None:
         found[f"{prefix}/joules"] = span.joules
         found[f"{prefix}/joules_uncertainty"] = span.uncertainty or 0.0
-        found[f"{prefix}/joules_measured"] = 1.0 if span.origin == "measured" else 0.0
+        found[f"{prefix}/is_measured"] = 1.0 if span.origin == "measured" else 0.0
     return found
 
 

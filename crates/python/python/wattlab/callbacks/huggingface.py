@@ -14,7 +14,7 @@ class EnergyCallback(TrainerCallback):  # type: ignore[misc]
     """Logs joules of each epoch, and per step of each `every` steps, as `Trainer.log` does.
 
     The values reach every reporter of the trainer (`report_to`) and its `log_history`, with the names
-    `energy/epoch/joules`, `.../joules_uncertainty`, `.../joules_measured`, `.../seconds`; the same with `step`.
+    `energy/epoch/joules`, `.../joules_uncertainty`, `.../is_measured`, `.../seconds`; the same with `step`.
     """
 
     def __init__(self, every: int = 50, *, meter: Meter | None = None, prefix: str = "energy") -> None:

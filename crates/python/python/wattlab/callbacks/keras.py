@@ -12,7 +12,7 @@ from wattlab.callbacks._clock import Clock
 
 class EnergyCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Adds joules of each epoch to its `logs`, which Keras gives to the callbacks after this one and keeps in
-    `History`: `energy/epoch/joules`, `.../joules_uncertainty`, `.../joules_measured`, `.../seconds`.
+    `History`: `energy/epoch/joules`, `.../joules_uncertainty`, `.../is_measured`, `.../seconds`.
 
     Put it before the callbacks that log. `epochs` keeps the reports.
     """

@@ -16,7 +16,7 @@ from wattlab.callbacks._clock import Clock
 class EnergyCallback(Callback):  # type: ignore[misc]
     """Logs joules of each training epoch, and per step of each `every` steps, to the trainer's loggers.
 
-    Names: `energy/epoch/joules`, `.../joules_uncertainty`, `.../joules_measured` (1 if a sensor measured them),
+    Names: `energy/epoch/joules`, `.../joules_uncertainty`, `.../is_measured` (1 if a sensor measured them),
     `.../seconds`; the same with `step`. `epochs` keeps the reports.
     """
 

@@ -21,7 +21,8 @@ __all__ = ["Measurement", "ZeusMonitor"]
 
 @dataclass
 class Measurement:
-    """A window: seconds, and joules by index. None: no sensor measures that part."""
+    """A window: seconds, and joules by index, which a sensor has measured; a part that is only estimated is
+    left out there, and counts in `joules` alone. None: no sensor measures that part."""
 
     time: float
     gpu_energy: dict[int, float]
@@ -63,10 +64,12 @@ class ZeusMonitor:
             raise ValueError(f"`sync_execution_with` is {sync_execution_with!r}; expected torch, jax or cupy")
         self._meter = Meter() if meter is None else meter
         self._sync = sync_execution_with
-        devices = [one["domain"] for one in self._meter.readings() if one["in_total"]]
-        self._gpus = _visible(devices.count("gpu"))
+        channels = [(one["domain"], one["device"]) for one in self._meter.readings() if one["in_total"]]
+        gpus = [device for domain, device in channels if domain == "gpu"]
+        self._gpus = [gpus[place] for place in _visible(len(gpus))]
+        self._packages = [device for domain, device in channels if domain == "cpu-package"]
         self.gpu_indices = _checked("gpu_indices", gpu_indices, len(self._gpus))
-        self.cpu_indices = _checked("cpu_indices", cpu_indices, devices.count("cpu-package"))
+        self.cpu_indices = _checked("cpu_indices", cpu_indices, len(self._packages))
         self._open: dict[str, tuple[float, _core.Span]] = {}
         self._log = None
         if log_file is not None:
@@ -95,7 +98,8 @@ class ZeusMonitor:
         span.end("cancelled" if cancel else None)
         found = self._measurement(span)
         if self._log is not None and not cancel:
-            energies = ",".join(str(found.gpu_energy[index]) for index in self.gpu_indices)
+            # As in `emissions.csv`, what no sensor measured is empty.
+            energies = ",".join(str(found.gpu_energy.get(index, "")) for index in self.gpu_indices)
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{began},{key},{found.time},{energies}\n")
         return found
@@ -104,11 +108,16 @@ class ZeusMonitor:
         report = span.to_dict()
         domains = [] if report is None else report["domains"]
 
-        def joules(domain: str, places: dict[int, int]) -> dict[int, float]:
-            found = [one["joules"] for one in domains if one["domain"] == domain and one["in_total"]]
-            return {index: found[place] for index, place in places.items() if place < len(found)}
+        def joules(domain: str, devices: dict[int, str]) -> dict[int, float]:
+            # The memory of `package-0` is `package-0/dram`.
+            found = {
+                one["device"].split("/")[0]: one["joules"]
+                for one in domains
+                if one["domain"] == domain and one["in_total"] and one["origin"] == "measured"
+            }
+            return {index: found[device] for index, device in devices.items() if device in found}
 
-        packages = {index: index for index in self.cpu_indices}
+        packages = {index: self._packages[index] for index in self.cpu_indices}
 
         return Measurement(
             time=span.duration or 0.0,

@@ -80,6 +80,16 @@ impl Formula {
         names.join(":")
     }
 
+    /// Positions of the columns that name groups: of random effects, and of repeated measures.
+    #[must_use]
+    pub fn groups(&self) -> Vec<usize> {
+        let random = self.random.iter().flat_map(|effects| effects.group.columns().iter().copied());
+        let repeated = self.repeated.iter().flat_map(|repeated| {
+            std::iter::once(repeated.subject).chain(repeated.within.iter().copied())
+        });
+        random.chain(repeated).collect()
+    }
+
     /// The position of a column.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

@@ -31,6 +31,18 @@ pub enum Variable {
 }
 
 impl Variable {
+    /// A column of at most this many different whole numbers is taken for a factor.
+    const MOST_LEVELS: usize = 9;
+
+    /// Whether the numbers of a column without a role are levels of a factor: few different whole numbers.
+    #[must_use]
+    pub fn are_levels(numbers: &[f64]) -> bool {
+        let mut different = numbers.to_vec();
+        different.sort_by(f64::total_cmp);
+        different.dedup();
+        different.len() <= Self::MOST_LEVELS && different.iter().all(|value| value.fract() == 0.0)
+    }
+
     /// The name of the column.
     pub fn name(&self) -> &str {
         match self {
