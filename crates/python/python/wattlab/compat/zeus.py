@@ -111,7 +111,7 @@ class ZeusMonitor:
         def joules(domain: str, devices: dict[int, str]) -> dict[int, float]:
             # The memory of `package-0` is `package-0/dram`.
             found = {
-                one["device"].split("/")[0]: one["joules"]
+                one["device"].removesuffix("/dram"): one["joules"]
                 for one in domains
                 if one["domain"] == domain and one["in_total"] and one["origin"] == "measured"
             }
